@@ -1,0 +1,234 @@
+//! Checkpoints: what handlers may ask for, what the daemon answers, and how often it is asked again.
+
+use std::fmt;
+use std::io;
+
+use crate::connection::Connection;
+use crate::protocol::{Message, Reply};
+use crate::retry::Retry;
+use crate::{Record, SequenceNumber};
+
+/// Tells the daemon how far a shard is done. A handler takes it as `&mut Checkpointer`.
+///
+/// What [`checkpoint()`](Self::checkpoint) means depends on the handler:
+///
+/// | in | it means |
+/// |---|---|
+/// | `#[on_records]` | the whole batch |
+/// | `#[on_record]` | up to and including this record |
+/// | `#[on_shard_end]` | SHARD_END |
+/// | `#[on_shutdown_requested]` | the last record that was handed over |
+///
+/// A record handler that takes a `Checkpointer` decides alone when its records are checkpointed; the runtime then sends
+/// none but SHARD_END.
+///
+/// Each call waits for the daemon's answer. [Retryable](CheckpointError::is_retryable) refusals are tried again, up to 5
+/// times in all (10 at the end of a shard), after a random time of up to 100 ms, then 200 ms and so on, at most 2 s.
+///
+/// ```
+/// # use kcl::{CheckpointError, Checkpointer, Record};
+/// # struct Audit;
+/// # impl Audit {
+/// fn records(&mut self, records: &[Record], checkpointer: &mut Checkpointer) -> Result<(), CheckpointError> {
+///     for (count, record) in (1..).zip(records) {
+///         // … store it …
+///         if count % 100 == 0 {
+///             checkpointer.checkpoint_at(record)?;
+///         }
+///     }
+///     checkpointer.checkpoint()
+/// }
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Checkpointer {
+    pub(crate) connection: Connection,
+    scope: Scope,
+    retry: Retry,
+    /// What this message has seen so far; reset by [`Checkpointer::enter_message`].
+    pub(crate) seen: Seen,
+    /// A message was acknowledged though its records were not processed, since the lease was gone: no checkpoint may pass them.
+    pub(crate) gap: bool,
+}
+
+/// What [`Checkpointer::checkpoint`] stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// The whole batch.
+    Batch,
+    /// One record of a batch.
+    Record(SequenceNumber, u64),
+    /// The shard's end.
+    ShardEnd,
+    /// Everything that was handed over.
+    Shutdown,
+}
+
+/// What happened to the checkpoints of one message.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Seen {
+    /// The daemon said that the lease is gone.
+    pub(crate) lease_lost: bool,
+    /// One for all that was handed over (at shard end: SHARD_END) was accepted.
+    pub(crate) all_confirmed: bool,
+}
+
+impl Checkpointer {
+    pub(crate) fn new(connection: Connection) -> Self {
+        Self { connection, scope: Scope::Batch, retry: Retry::default(), seen: Seen::default(), gap: false }
+    }
+
+    /// A new message is at hand.
+    pub(crate) fn enter_message(&mut self, scope: Scope) {
+        self.seen = Seen::default();
+        self.enter(scope);
+    }
+
+    /// Another part of the same message is at hand.
+    pub(crate) fn enter(&mut self, scope: Scope) {
+        self.scope = scope;
+    }
+
+    /// Checkpoints what this call of the handler was handed; see [`Checkpointer`].
+    ///
+    /// # Errors
+    ///
+    /// The daemon's refusal after all retries, or a broken connection; see [`CheckpointError`].
+    pub fn checkpoint(&mut self) -> Result<(), CheckpointError> {
+        match self.scope {
+            // Null is the end of the whole batch, so one record is named.
+            Scope::Record(sequence_number, sub_sequence_number) => {
+                self.checkpoint_at_sequence(&sequence_number, sub_sequence_number)
+            }
+            Scope::Batch | Scope::ShardEnd | Scope::Shutdown => self.checkpoint_all(),
+        }
+    }
+
+    /// Checkpoints up to and including this record, its sub-sequence number included.
+    ///
+    /// # Errors
+    ///
+    /// As [`checkpoint`](Self::checkpoint); [`CheckpointError::OutOfRange`] for a record before the last checkpoint or behind
+    /// the last record that was handed over.
+    pub fn checkpoint_at(&mut self, record: &Record) -> Result<(), CheckpointError> {
+        self.checkpoint_at_sequence(record.sequence_number(), record.sub_sequence_number())
+    }
+
+    /// Checkpoints up to and including this sequence number and sub-sequence number (0 where the record is no aggregate).
+    ///
+    /// # Errors
+    ///
+    /// As [`checkpoint_at`](Self::checkpoint_at).
+    pub fn checkpoint_at_sequence(
+        &mut self,
+        sequence_number: &SequenceNumber,
+        sub_sequence_number: u64,
+    ) -> Result<(), CheckpointError> {
+        self.request(&Reply::Checkpoint {
+            sequence_number: Some(sequence_number.to_string()),
+            // A Java long on the other side; no record has more.
+            sub_sequence_number: Some(sub_sequence_number.try_into().map_err(|_| CheckpointError::OutOfRange)?),
+        })
+    }
+
+    /// Everything that was handed over, records that the daemon kept to itself included; at shard end, SHARD_END.
+    pub(crate) fn checkpoint_all(&mut self) -> Result<(), CheckpointError> {
+        self.request(&Reply::Checkpoint { sequence_number: None, sub_sequence_number: None })?;
+        self.seen.all_confirmed = true;
+        Ok(())
+    }
+
+    fn request(&mut self, reply: &Reply) -> Result<(), CheckpointError> {
+        if self.gap {
+            return Err(CheckpointError::LeaseLost);
+        }
+        let attempts = if self.scope == Scope::ShardEnd { Retry::ATTEMPTS_AT_SHARD_END } else { Retry::ATTEMPTS };
+        let mut attempt = 1;
+        loop {
+            match self.request_once(reply) {
+                Err(error) if error.is_retryable() && attempt < attempts => self.retry.wait(attempt),
+                Err(CheckpointError::LeaseLost) => {
+                    self.seen.lease_lost = true;
+                    return Err(CheckpointError::LeaseLost);
+                }
+                result => return result,
+            }
+            attempt += 1;
+        }
+    }
+
+    fn request_once(&mut self, reply: &Reply) -> Result<(), CheckpointError> {
+        match self.connection.exchange(reply).map_err(CheckpointError::Io)? {
+            Message::Checkpoint { error: None, .. } => Ok(()),
+            Message::Checkpoint { error: Some(name), .. } => Err(CheckpointError::from_daemon(name)),
+            other => Err(CheckpointError::Io(self.connection.unexpected(&other, "the answer to a checkpoint"))),
+        }
+    }
+}
+
+/// Why a checkpoint was not made. In brackets: the daemon's exception.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// The lease table is asked too often (`ThrottlingException`).
+    Throttled,
+    /// The lease table cannot be reached, or another service the daemon depends on (`KinesisClientLibDependencyException`).
+    Dependency,
+    /// Another worker has the lease now, or the daemon is stopping (`ShutdownException`): the records since the last
+    /// checkpoint are delivered to that worker. `leaseLost` follows.
+    LeaseLost,
+    /// The daemon cannot checkpoint now: during `initialize` or `leaseLost`, or its lease table is missing (`InvalidStateException`).
+    InvalidState,
+    /// Before the last checkpoint, or behind the last record that was handed over (`IllegalArgumentException`).
+    OutOfRange,
+    /// Another exception, by its simple class name.
+    Other(String),
+    /// The daemon could not be asked or did not answer.
+    Io(io::Error),
+}
+
+impl CheckpointError {
+    /// Whether the same request may succeed a moment later: [`Throttled`](Self::Throttled) and [`Dependency`](Self::Dependency).
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Throttled | Self::Dependency)
+    }
+
+    /// By the simple class name of what the daemon's checkpointer threw.
+    fn from_daemon(name: String) -> Self {
+        match name.as_str() {
+            "ThrottlingException" => Self::Throttled,
+            "KinesisClientLibDependencyException" => Self::Dependency,
+            "ShutdownException" => Self::LeaseLost,
+            "InvalidStateException" => Self::InvalidState,
+            "IllegalArgumentException" => Self::OutOfRange,
+            _ => Self::Other(name),
+        }
+    }
+}
+
+impl fmt::Display for CheckpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Throttled => f.write_str("the lease table is throttled (ThrottlingException)"),
+            Self::Dependency => f.write_str(
+                "the lease table or another service cannot be reached (KinesisClientLibDependencyException)",
+            ),
+            Self::LeaseLost => f.write_str("the lease is gone, another worker may have it (ShutdownException)"),
+            Self::InvalidState => f.write_str("no checkpoint is possible in this state (InvalidStateException)"),
+            Self::OutOfRange => f.write_str(
+                "the sequence number is before the last checkpoint or behind the last record handed over (IllegalArgumentException)",
+            ),
+            Self::Other(name) => write!(f, "the daemon's checkpoint failed ({name})"),
+            Self::Io(error) => write!(f, "the daemon could not be asked: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for CheckpointError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+}

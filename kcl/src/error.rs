@@ -1,0 +1,205 @@
+//! Why a run ended before its input did.
+
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use crate::excerpt::Excerpt;
+use crate::protocol::MessageError;
+use crate::{BoxError, CheckpointError, Record, Shard};
+
+/// Why a run ended before its input did; nothing was acknowledged that was not processed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RunError {
+    /// A handler returned an error or panicked.
+    Handler(HandlerFailed),
+    /// SHARD_END could not be checkpointed: to acknowledge `shardEnded` without it would block the shard's children for ever.
+    ShardEnd {
+        /// The shard's id.
+        shard: String,
+        /// Why not.
+        source: CheckpointError,
+    },
+    /// The daemon sent a line that is no message.
+    Input {
+        /// The shard's id, if `initialize` had named it.
+        shard: Option<String>,
+        /// What is wrong with the line.
+        source: MessageError,
+    },
+    /// The daemon sent a message that has no place here.
+    Unexpected {
+        /// The shard's id, if `initialize` had named it.
+        shard: Option<String>,
+        /// What came.
+        action: &'static str,
+        /// What had to come.
+        expected: &'static str,
+    },
+    /// Reading failed.
+    Read(io::Error),
+    /// Writing failed.
+    Write(io::Error),
+    /// The process's own stdin, stdout and stderr could not be set up, or stdin is a terminal.
+    Stdio(io::Error),
+}
+
+impl RunError {
+    /// What the process exits with: 1 if a handler failed or SHARD_END was refused, 2 for everything about the input.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Handler(_) | Self::ShardEnd { .. } => 1,
+            Self::Input { .. } | Self::Unexpected { .. } | Self::Read(_) | Self::Write(_) | Self::Stdio(_) => 2,
+        }
+    }
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let on = |f: &mut fmt::Formatter<'_>, shard: &Option<String>| match shard {
+            Some(shard) => write!(f, "shard {shard}: "),
+            None => f.write_str("before any shard was named: "),
+        };
+        match self {
+            Self::Handler(failed) => failed.fmt(f),
+            Self::ShardEnd { shard, source } => {
+                write!(f, "shard {shard}: SHARD_END was not checkpointed, so shardEnded is not acknowledged: {source}")
+            }
+            Self::Input { shard, source } if source.is_truncated() => {
+                on(f, shard)?;
+                write!(f, "the input ended in the middle of a message: {source}")
+            }
+            Self::Input { shard, source } => {
+                on(f, shard)?;
+                write!(f, "not a message of the MultiLangDaemon: {source}")
+            }
+            Self::Unexpected { shard, action, expected } => {
+                on(f, shard)?;
+                write!(f, "the daemon sent `{action}` where {expected} had to come")
+            }
+            Self::Read(error) => write!(f, "reading from the daemon failed: {error}"),
+            Self::Write(error) => write!(f, "writing to the daemon failed: {error}"),
+            Self::Stdio(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for RunError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Handler(failed) => failed.source(),
+            Self::ShardEnd { source, .. } => Some(source),
+            Self::Input { source, .. } => Some(source),
+            Self::Unexpected { .. } => None,
+            Self::Read(error) | Self::Write(error) | Self::Stdio(error) => Some(error),
+        }
+    }
+}
+
+impl From<HandlerFailed> for RunError {
+    fn from(failed: HandlerFailed) -> Self {
+        Self::Handler(failed)
+    }
+}
+
+/// A handler that returned an error or panicked, and what it was at.
+#[derive(Debug)]
+pub struct HandlerFailed {
+    shard: String,
+    action: &'static str,
+    at: At,
+    failure: Failure,
+}
+
+#[derive(Debug)]
+enum At {
+    Message,
+    Record { sequence_number: String, partition_key: String },
+    Batch { count: usize, first: String, last: String },
+}
+
+#[derive(Debug)]
+pub(crate) enum Failure {
+    Error(BoxError),
+    Panic(String),
+}
+
+impl Failure {
+    pub(crate) fn panic(payload: &(dyn Any + Send)) -> Self {
+        let message =
+            payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        Self::Panic(message.unwrap_or("with a value that is no text").to_owned())
+    }
+}
+
+impl HandlerFailed {
+    pub(crate) fn new(shard: &Shard, action: &'static str, failure: Failure) -> Self {
+        Self { shard: shard.id().to_owned(), action, at: At::Message, failure }
+    }
+
+    /// Adds the batch, and the one record of it that failed, if that is known.
+    pub(crate) fn with_records(mut self, batch: &[Record], failed: Option<&Record>) -> Self {
+        let number = |record: &Record| format!("{}/{}", record.sequence_number(), record.sub_sequence_number());
+        self.at = match (failed, batch) {
+            (Some(record), _) => At::Record {
+                sequence_number: number(record),
+                partition_key: Excerpt(record.partition_key().as_bytes()).to_string(),
+            },
+            (None, [first, .., last]) => At::Batch { count: batch.len(), first: number(first), last: number(last) },
+            (None, [only]) => At::Batch { count: 1, first: number(only), last: number(only) },
+            (None, []) => At::Message,
+        };
+        self
+    }
+
+    /// The shard's id.
+    pub fn shard(&self) -> &str {
+        &self.shard
+    }
+
+    /// The daemon's message that was being handled, such as `processRecords`; `drop` for the processor's own `Drop`.
+    pub fn action(&self) -> &'static str {
+        self.action
+    }
+}
+
+impl fmt::Display for HandlerFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "shard {}: {} ", self.shard, self.action)?;
+        f.write_str(match self.failure {
+            Failure::Error(_) => "failed",
+            Failure::Panic(_) => "panicked",
+        })?;
+        match &self.at {
+            At::Message => {}
+            At::Record { sequence_number, partition_key } => {
+                write!(f, " at record {sequence_number} with partition key `{partition_key}`")?;
+            }
+            At::Batch { count: 1, first, .. } => write!(f, " in a batch of 1 record, {first}")?,
+            At::Batch { count, first, last } => write!(f, " in a batch of {count} records, {first} to {last}")?,
+        }
+        match &self.failure {
+            Failure::Error(error) => {
+                write!(f, ": {error}")?;
+                let mut source = error.source();
+                while let Some(error) = source {
+                    write!(f, ": {error}")?;
+                    source = error.source();
+                }
+                Ok(())
+            }
+            Failure::Panic(message) => write!(f, ": {message}"),
+        }
+    }
+}
+
+impl Error for HandlerFailed {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.failure {
+            Failure::Error(error) => Some(&**error),
+            Failure::Panic(_) => None,
+        }
+    }
+}

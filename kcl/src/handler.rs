@@ -1,0 +1,1 @@
+//! What `#[kcl::processor]` calls: the arguments a handler may take, and its result.

@@ -1,0 +1,76 @@
+//! A borrowed reader and writer for a connection that must own its ends.
+//!
+//! A [`Checkpointer`](crate::Checkpointer) has no lifetime, so that handlers can name it in aliases and signatures without
+//! one; it owns its connection. To run on a borrowed reader and writer, a scoped thread serves them.
+
+use std::io::{self, Read, Write};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+enum Request {
+    /// Reads at most as many bytes.
+    Read(usize),
+    Write(Vec<u8>),
+    Flush,
+}
+
+type Response = io::Result<Vec<u8>>;
+
+/// One end of the connection; the reader's and the writer's are never used at the same time.
+pub(crate) struct Lent {
+    requests: Sender<(Request, Sender<Response>)>,
+}
+
+/// Calls `borrow` with ends that it may keep as long as it likes; they are served until it returns.
+pub(crate) fn lend<T>(reader: impl Read + Send, writer: impl Write + Send, borrow: impl FnOnce(Lent, Lent) -> T) -> T {
+    thread::scope(|scope| {
+        let (requests, inbox) = channel();
+        scope.spawn(move || serve(reader, writer, inbox));
+        borrow(Lent { requests: requests.clone() }, Lent { requests })
+    })
+}
+
+fn serve(mut reader: impl Read, mut writer: impl Write, inbox: Receiver<(Request, Sender<Response>)>) {
+    for (request, respond) in inbox {
+        let response = match request {
+            Request::Read(most) => {
+                let mut bytes = vec![0; most];
+                reader.read(&mut bytes).map(|read| {
+                    bytes.truncate(read);
+                    bytes
+                })
+            }
+            Request::Write(bytes) => writer.write_all(&bytes).map(|()| bytes),
+            Request::Flush => writer.flush().map(|()| Vec::new()),
+        };
+        // Nobody waits for it any more only if the run is over.
+        _ = respond.send(response);
+    }
+}
+
+impl Lent {
+    fn request(&self, request: Request) -> Response {
+        let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
+        let (respond, response) = channel();
+        self.requests.send((request, respond)).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        response.recv().map_err(gone)?
+    }
+}
+
+impl Read for Lent {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.request(Request::Read(to.len().min(64 << 10)))?;
+        to[..bytes.len()].copy_from_slice(&bytes);
+        Ok(bytes.len())
+    }
+}
+
+impl Write for Lent {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.request(Request::Write(bytes.to_vec())).map(|bytes| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.request(Request::Flush).map(drop)
+    }
+}

@@ -1,0 +1,242 @@
+//! The trait behind the macro: one method a message, typed input.
+
+use crate::checkpoint::Scope;
+use crate::{BoxError, Checkpointer, MillisBehindLatest, Record, Shard};
+
+/// What handles the records of one shard: one method for each message of the daemon.
+///
+/// `#[kcl::processor]` writes the implementation; by hand it is as short:
+///
+/// ```
+/// use kcl::{BoxError, Initialize, ProcessRecords, Processor, Shard};
+///
+/// struct Count(u64);
+///
+/// impl Processor for Count {
+///     fn process_records(&mut self, input: &mut ProcessRecords<'_>) -> Result<(), BoxError> {
+///         self.0 += input.records().len() as u64;
+///         Ok(())
+///     }
+/// }
+///
+/// impl Initialize for Count {
+///     fn initialize(_: &Shard) -> Result<Self, BoxError> {
+///         Ok(Count(0))
+///     }
+/// }
+///
+/// fn main() -> std::process::ExitCode {
+/// #   if true { return std::process::ExitCode::SUCCESS }
+///     kcl::run::<Count>()
+/// }
+/// ```
+///
+/// A method that returns an error or panics has failed: the message is never acknowledged and the process ends with exit
+/// code 1, so that the daemon delivers again what was not checkpointed.
+pub trait Processor {
+    /// Who checkpoints the records. With [`Checkpoints::Handler`] the runtime sends none but SHARD_END.
+    const CHECKPOINTS: Checkpoints = Checkpoints::Runtime;
+
+    /// A batch of records, in the order of the shard; delivery is at least once.
+    ///
+    /// # Errors
+    ///
+    /// Any; see the trait.
+    fn process_records(&mut self, input: &mut ProcessRecords<'_>) -> Result<(), BoxError>;
+
+    /// Another worker has the lease now: nothing more can be checkpointed.
+    ///
+    /// # Errors
+    ///
+    /// Any; see the trait.
+    fn lease_lost(&mut self, input: &mut LeaseLost<'_>) -> Result<(), BoxError> {
+        let _ = input;
+        Ok(())
+    }
+
+    /// The shard was read to its end. After success the runtime checkpoints SHARD_END, unless this call did.
+    ///
+    /// # Errors
+    ///
+    /// Any; see the trait.
+    fn shard_ended(&mut self, input: &mut ShardEnded<'_>) -> Result<(), BoxError> {
+        let _ = input;
+        Ok(())
+    }
+
+    /// The worker is about to stop or to hand the lease over: the last moment to checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// Any; see the trait.
+    fn shutdown_requested(&mut self, input: &mut ShutdownRequested<'_>) -> Result<(), BoxError> {
+        let _ = input;
+        Ok(())
+    }
+}
+
+/// How a [`Processor`] starts where nothing but its shard is needed; [`Runner::new`](crate::Runner::new) takes any other factory.
+pub trait Initialize: Processor + Sized {
+    /// Makes the processor of this shard, on the daemon's `initialize`.
+    ///
+    /// # Errors
+    ///
+    /// Any: the message is not acknowledged and the process ends with exit code 1.
+    fn initialize(shard: &Shard) -> Result<Self, BoxError>;
+}
+
+/// Who checkpoints the records of a [`Processor`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checkpoints {
+    /// The runtime: after each batch that succeeded, on failure what succeeded before it, and on a requested shutdown.
+    Runtime,
+    /// The record handler, through its [`Checkpointer`].
+    Handler,
+}
+
+/// The input of [`Processor::process_records`].
+#[derive(Debug)]
+pub struct ProcessRecords<'a> {
+    pub(crate) records: &'a [Record],
+    pub(crate) millis_behind_latest: MillisBehindLatest,
+    pub(crate) shard: &'a Shard,
+    pub(crate) checkpointer: &'a mut Checkpointer,
+    pub(crate) progress: Progress,
+}
+
+/// How far a batch has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// The batch succeeds or fails as one: nothing can be said about its records.
+    Whole,
+    /// One by one: as many of its first records have succeeded, and the next one is at work or has failed.
+    Records(usize),
+}
+
+impl<'a> ProcessRecords<'a> {
+    /// The records, in order. May be empty, if the daemon's `callProcessRecordsEvenForEmptyRecordList` is set.
+    pub fn records(&self) -> &'a [Record] {
+        self.records
+    }
+
+    /// How far the batch is behind the newest record of the shard.
+    pub fn millis_behind_latest(&self) -> MillisBehindLatest {
+        self.millis_behind_latest
+    }
+
+    /// The shard.
+    pub fn shard(&self) -> &'a Shard {
+        self.shard
+    }
+
+    /// For a processor with [`Checkpoints::Handler`]: [`checkpoint()`](Checkpointer::checkpoint) means this whole batch.
+    pub fn checkpointer(&mut self) -> &mut Checkpointer {
+        self.checkpointer
+    }
+
+    /// Hands over the records one by one and keeps count, so that on failure the runtime can name the record that failed
+    /// and checkpoint those before it.
+    ///
+    /// # Errors
+    ///
+    /// The first error of `handle`; the records behind it are not handed over.
+    pub fn for_each_record<F>(&mut self, mut handle: F) -> Result<(), BoxError>
+    where
+        F: FnMut(&mut ProcessRecord<'_>) -> Result<(), BoxError>,
+    {
+        for (index, record) in self.records.iter().enumerate() {
+            self.progress = Progress::Records(index);
+            self.checkpointer.enter(Scope::Record(*record.sequence_number(), record.sub_sequence_number()));
+            handle(&mut ProcessRecord {
+                record,
+                millis_behind_latest: self.millis_behind_latest,
+                shard: self.shard,
+                checkpointer: self.checkpointer,
+            })?;
+        }
+        self.progress = Progress::Records(self.records.len());
+        Ok(())
+    }
+}
+
+/// One record of a batch, from [`ProcessRecords::for_each_record`].
+#[derive(Debug)]
+pub struct ProcessRecord<'a> {
+    pub(crate) record: &'a Record,
+    pub(crate) millis_behind_latest: MillisBehindLatest,
+    pub(crate) shard: &'a Shard,
+    pub(crate) checkpointer: &'a mut Checkpointer,
+}
+
+impl<'a> ProcessRecord<'a> {
+    /// The record.
+    pub fn record(&self) -> &'a Record {
+        self.record
+    }
+
+    /// How far its batch is behind the newest record of the shard.
+    pub fn millis_behind_latest(&self) -> MillisBehindLatest {
+        self.millis_behind_latest
+    }
+
+    /// The shard.
+    pub fn shard(&self) -> &'a Shard {
+        self.shard
+    }
+
+    /// For a processor with [`Checkpoints::Handler`]: [`checkpoint()`](Checkpointer::checkpoint) means up to and including this record.
+    pub fn checkpointer(&mut self) -> &mut Checkpointer {
+        self.checkpointer
+    }
+}
+
+/// The input of [`Processor::lease_lost`]. There is no checkpointer: the lease is gone.
+#[derive(Debug)]
+pub struct LeaseLost<'a> {
+    pub(crate) shard: &'a Shard,
+}
+
+impl<'a> LeaseLost<'a> {
+    /// The shard.
+    pub fn shard(&self) -> &'a Shard {
+        self.shard
+    }
+}
+
+/// The input of [`Processor::shard_ended`].
+#[derive(Debug)]
+pub struct ShardEnded<'a> {
+    pub(crate) shard: &'a Shard,
+    pub(crate) checkpointer: &'a mut Checkpointer,
+}
+
+impl<'a> ShardEnded<'a> {
+    /// The shard.
+    pub fn shard(&self) -> &'a Shard {
+        self.shard
+    }
+
+    /// [`checkpoint()`](Checkpointer::checkpoint) means SHARD_END.
+    pub fn checkpointer(&mut self) -> &mut Checkpointer {
+        self.checkpointer
+    }
+}
+
+/// The input of [`Processor::shutdown_requested`].
+#[derive(Debug)]
+pub struct ShutdownRequested<'a> {
+    pub(crate) shard: &'a Shard,
+    pub(crate) checkpointer: &'a mut Checkpointer,
+}
+
+impl<'a> ShutdownRequested<'a> {
+    /// The shard.
+    pub fn shard(&self) -> &'a Shard {
+        self.shard
+    }
+
+    /// [`checkpoint()`](Checkpointer::checkpoint) means the last record that was handed over.
+    pub fn checkpointer(&mut self) -> &mut Checkpointer {
+        self.checkpointer
+    }
+}

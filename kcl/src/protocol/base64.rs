@@ -1,0 +1,44 @@
+//! Base64 as the daemon writes it: the fastest engine the machine has.
+
+use std::sync::LazyLock;
+
+use base64::engine::{DecodePaddingMode, Engine, GeneralPurposeConfig};
+use base64::{DecodeError, DecodeSliceError};
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+type Fastest = base64::engine::Simd;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+type Fastest = base64::engine::GeneralPurpose;
+
+static ENGINE: LazyLock<Fastest> = LazyLock::new(|| {
+    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    return Fastest::standard(config);
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    return Fastest::new(&base64::alphabet::STANDARD, config);
+});
+
+/// Appends what `encoded` stands for.
+pub(crate) fn decode(encoded: &[u8], to: &mut Vec<u8>) -> Result<(), DecodeError> {
+    let start = to.len();
+    to.resize(start + base64::decoded_len_estimate(encoded.len()), 0);
+    match ENGINE.decode_slice(encoded, &mut to[start..]) {
+        Ok(decoded) => {
+            to.truncate(start + decoded);
+            Ok(())
+        }
+        Err(error) => {
+            to.truncate(start);
+            Err(match error {
+                DecodeSliceError::DecodeError(error) => error,
+                // The estimate is an upper bound.
+                DecodeSliceError::OutputSliceTooSmall => DecodeError::InvalidLength(encoded.len()),
+            })
+        }
+    }
+}
+
+/// `data` in base64, with padding.
+pub(crate) fn encode(data: &[u8]) -> String {
+    ENGINE.encode(data)
+}

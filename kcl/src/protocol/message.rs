@@ -1,0 +1,276 @@
+//! What the daemon says.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+
+use super::records::{Records, WireRecord};
+use crate::excerpt::Excerpt;
+use crate::{Position, Record, SequenceNumber};
+
+/// A message of the daemon to a processor: one line of JSON.
+///
+/// Reading is lenient, as future daemons may add fields: unknown ones are skipped, nullable ones may be missing.
+///
+/// ```
+/// use kcl::protocol::Message;
+///
+/// let message = Message::from_line(br#"{"action":"shardEnded","checkpoint":null}"#)?;
+/// assert!(matches!(message, Message::ShardEnded));
+/// assert_eq!(serde_json::to_string(&message)?, r#"{"action":"shardEnded"}"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Message {
+    /// The first one: the shard, and where its records start. (`InitializeMessage`)
+    Initialize {
+        /// The shard's id.
+        shard_id: String,
+        /// Where its records start.
+        position: Position,
+    },
+    /// A batch of records. (`ProcessRecordsMessage`)
+    ProcessRecords {
+        /// The records, in order.
+        records: Vec<Record>,
+        /// How far the batch is behind the newest record of the shard, in milliseconds.
+        millis_behind_latest: Option<u64>,
+    },
+    /// Another worker has the lease. (`LeaseLostMessage`)
+    LeaseLost,
+    /// The shard was read to its end. (`ShardEndedMessage`)
+    ShardEnded,
+    /// The worker is about to stop or to hand the lease over. (`ShutdownRequestedMessage`)
+    ShutdownRequested,
+    /// What KCL 1 says in place of [`ShardEnded`](Self::ShardEnded) and [`LeaseLost`](Self::LeaseLost).
+    Shutdown {
+        /// Which of the two it is.
+        reason: ShutdownReason,
+    },
+    /// The answer to [`Reply::Checkpoint`](super::Reply::Checkpoint), with the request's numbers as they were given. (`CheckpointMessage`)
+    Checkpoint {
+        /// As requested.
+        sequence_number: Option<String>,
+        /// As requested.
+        sub_sequence_number: Option<i64>,
+        /// The simple class name of the exception, if it failed.
+        error: Option<String>,
+    },
+}
+
+/// Why a KCL 1 daemon shuts a processor down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShutdownReason {
+    /// The shard was read to its end.
+    Terminate,
+    /// The lease is gone.
+    Zombie,
+}
+
+impl Message {
+    /// The message's name on the wire; a status names it as what it responds to.
+    pub fn action(&self) -> &'static str {
+        match self {
+            Self::Initialize { .. } => "initialize",
+            Self::ProcessRecords { .. } => "processRecords",
+            Self::LeaseLost => "leaseLost",
+            Self::ShardEnded => "shardEnded",
+            Self::ShutdownRequested => "shutdownRequested",
+            Self::Shutdown { .. } => "shutdown",
+            Self::Checkpoint { .. } => "checkpoint",
+        }
+    }
+
+    /// Reads one line, with or without its end.
+    ///
+    /// # Errors
+    ///
+    /// If it is no JSON object, names no known action, or lacks what its action needs.
+    pub fn from_line(line: &[u8]) -> Result<Self, MessageError> {
+        let raw: Raw = serde_json::from_slice(line).map_err(|error| MessageError::new(line, Problem::Json(error)))?;
+        raw.into_message().map_err(|problem| MessageError::new(line, problem))
+    }
+}
+
+/// Every field of every message: which are needed depends on the action, which may stand anywhere in the object.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Raw {
+    action: Option<String>,
+    shard_id: Option<String>,
+    sequence_number: Option<String>,
+    sub_sequence_number: Option<i64>,
+    records: Option<Records>,
+    millis_behind_latest: Option<i64>,
+    reason: Option<String>,
+    error: Option<String>,
+}
+
+impl Raw {
+    fn into_message(self) -> Result<Message, Problem> {
+        Ok(match self.action.as_deref() {
+            Some("initialize") => Message::Initialize {
+                shard_id: self.shard_id.ok_or(Problem::Missing("shardId"))?,
+                position: position(self.sequence_number.as_deref(), self.sub_sequence_number),
+            },
+            Some("processRecords") => Message::ProcessRecords {
+                records: self.records.ok_or(Problem::Missing("records"))?.0,
+                millis_behind_latest: self.millis_behind_latest.map(|millis| u64::try_from(millis).unwrap_or(0)),
+            },
+            Some("leaseLost") => Message::LeaseLost,
+            Some("shardEnded") => Message::ShardEnded,
+            Some("shutdownRequested") => Message::ShutdownRequested,
+            Some("shutdown") => Message::Shutdown {
+                reason: match self.reason.as_deref() {
+                    Some("TERMINATE") => ShutdownReason::Terminate,
+                    Some("ZOMBIE") => ShutdownReason::Zombie,
+                    _ => return Err(Problem::Reason(self.reason)),
+                },
+            },
+            Some("checkpoint") => Message::Checkpoint {
+                sequence_number: self.sequence_number,
+                sub_sequence_number: self.sub_sequence_number,
+                error: self.error,
+            },
+            _ => return Err(Problem::Action(self.action)),
+        })
+    }
+}
+
+/// A sentinel that this version does not know is no reason to refuse a shard.
+fn position(sequence_number: Option<&str>, sub_sequence_number: Option<i64>) -> Position {
+    match sequence_number {
+        Some("TRIM_HORIZON") => Position::TrimHorizon,
+        Some("LATEST") => Position::Latest,
+        Some("AT_TIMESTAMP") => Position::AtTimestamp,
+        Some("SHARD_END") => Position::ShardEnd,
+        Some(digits) => digits.parse::<SequenceNumber>().map_or(Position::Unknown, |sequence_number| {
+            Position::after(sequence_number, sub_sequence_number.and_then(|sub| sub.try_into().ok()).unwrap_or(0))
+        }),
+        None => Position::Unknown,
+    }
+}
+
+impl Serialize for Message {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::ProcessRecords { records, millis_behind_latest } => ProcessRecords {
+                records: records.iter().map(WireRecord::from).collect::<Vec<_>>(),
+                millis_behind_latest: *millis_behind_latest,
+            }
+            .serialize(serializer),
+            Self::Initialize { shard_id, position } => {
+                let (sequence_number, sub_sequence_number) = match position {
+                    Position::After { sequence_number, sub_sequence_number } => {
+                        (Some(sequence_number.to_string()), *sub_sequence_number)
+                    }
+                    Position::Unknown => (None, 0),
+                    sentinel => (Some(sentinel.to_string()), 0),
+                };
+                let mut message = serializer.serialize_struct("Message", 4)?;
+                message.serialize_field("action", self.action())?;
+                message.serialize_field("shardId", shard_id)?;
+                message.serialize_field("sequenceNumber", &sequence_number)?;
+                message.serialize_field("subSequenceNumber", &sub_sequence_number)?;
+                message.end()
+            }
+            Self::LeaseLost | Self::ShardEnded | Self::ShutdownRequested => {
+                let mut message = serializer.serialize_struct("Message", 1)?;
+                message.serialize_field("action", self.action())?;
+                message.end()
+            }
+            Self::Shutdown { reason } => {
+                let mut message = serializer.serialize_struct("Message", 2)?;
+                message.serialize_field("action", self.action())?;
+                message.serialize_field(
+                    "reason",
+                    match reason {
+                        ShutdownReason::Terminate => "TERMINATE",
+                        ShutdownReason::Zombie => "ZOMBIE",
+                    },
+                )?;
+                message.end()
+            }
+            Self::Checkpoint { sequence_number, sub_sequence_number, error } => {
+                let mut message = serializer.serialize_struct("Message", 4)?;
+                message.serialize_field("action", self.action())?;
+                message.serialize_field("sequenceNumber", sequence_number)?;
+                message.serialize_field("subSequenceNumber", sub_sequence_number)?;
+                message.serialize_field("error", error)?;
+                message.end()
+            }
+        }
+    }
+}
+
+/// [`Message::ProcessRecords`] for a daemon whose records are not [`Record`]s: serializes to the same line.
+#[derive(Clone, Debug)]
+pub struct ProcessRecords<R> {
+    /// The records, in order.
+    pub records: R,
+    /// How far the batch is behind the newest record of the shard, in milliseconds.
+    pub millis_behind_latest: Option<u64>,
+}
+
+impl<'a, R: AsRef<[WireRecord<'a>]>> Serialize for ProcessRecords<R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut message = serializer.serialize_struct("Message", 3)?;
+        message.serialize_field("action", "processRecords")?;
+        message.serialize_field("records", self.records.as_ref())?;
+        message.serialize_field("millisBehindLatest", &self.millis_behind_latest)?;
+        message.end()
+    }
+}
+
+/// A line that is no [`Message`].
+#[derive(Debug)]
+pub struct MessageError {
+    problem: Problem,
+    excerpt: String,
+}
+
+#[derive(Debug)]
+enum Problem {
+    Json(serde_json::Error),
+    Action(Option<String>),
+    Missing(&'static str),
+    Reason(Option<String>),
+}
+
+impl MessageError {
+    fn new(line: &[u8], problem: Problem) -> Self {
+        Self { problem, excerpt: Excerpt(line.trim_ascii_end()).to_string() }
+    }
+
+    /// Whether the line is JSON that stops before its end, as when the daemon died while writing it.
+    pub fn is_truncated(&self) -> bool {
+        matches!(&self.problem, Problem::Json(error) if error.is_eof())
+    }
+}
+
+impl fmt::Display for MessageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.problem {
+            Problem::Json(error) => write!(f, "{error}")?,
+            Problem::Action(None) => f.write_str("no `action`")?,
+            Problem::Action(Some(action)) => write!(f, "unknown action `{}`", Excerpt(action.as_bytes()))?,
+            Problem::Missing(field) => write!(f, "no `{field}`")?,
+            Problem::Reason(None) => f.write_str("a `shutdown` without `reason`")?,
+            Problem::Reason(Some(reason)) => {
+                write!(f, "a `shutdown` for the unknown reason `{}`", Excerpt(reason.as_bytes()))?;
+            }
+        }
+        write!(f, "; what came is `{}`", self.excerpt)
+    }
+}
+
+impl std::error::Error for MessageError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.problem {
+            Problem::Json(error) => Some(error),
+            _ => None,
+        }
+    }
+}

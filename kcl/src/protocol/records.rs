@@ -1,0 +1,238 @@
+//! The records of `processRecords`: from JSON into the two buffers of a [`Batch`], without a stop in between.
+//!
+//! This is the only place that knows how records stand on the wire, so that a faster scanner can take its place.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+use serde::{Deserialize, de};
+
+use super::base64;
+use crate::record::{Batch, Entry};
+use crate::{Record, SequenceNumber};
+
+/// A record as the daemon writes it (`JsonFriendlyRecord`), borrowed from wherever it is.
+///
+/// ```
+/// use kcl::protocol::WireRecord;
+///
+/// let record = WireRecord {
+///     data: b"hello",
+///     partition_key: "alice",
+///     sequence_number: 7.into(),
+///     sub_sequence_number: 0,
+///     approximate_arrival_timestamp: Some(1_795_348_564_154),
+/// };
+/// let [record] = &WireRecord::into_batch([record])[..] else { unreachable!() };
+/// assert_eq!(record.partition_key(), "alice");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WireRecord<'a> {
+    /// The payload, before base64.
+    pub data: &'a [u8],
+    /// The key, up to 256 characters.
+    pub partition_key: &'a str,
+    /// The record's number in its shard.
+    pub sequence_number: SequenceNumber,
+    /// The place among the user records of an aggregated record, else 0.
+    pub sub_sequence_number: u64,
+    /// Milliseconds since 1970.
+    pub approximate_arrival_timestamp: Option<i64>,
+}
+
+impl<'a> WireRecord<'a> {
+    /// The same records as a processor gets them, sharing the buffers of one batch.
+    pub fn into_batch(records: impl IntoIterator<Item = WireRecord<'a>>) -> Vec<Record> {
+        let mut builder = Builder::default();
+        for record in records {
+            let data = builder.data.len();
+            builder.data.extend_from_slice(record.data);
+            let key = builder.batch.keys.len();
+            builder.batch.keys.push_str(record.partition_key);
+            builder.batch.entries.push(Entry {
+                data: data..builder.data.len(),
+                key: key..builder.batch.keys.len(),
+                sequence_number: record.sequence_number,
+                sub_sequence_number: record.sub_sequence_number,
+                arrival: record.approximate_arrival_timestamp,
+            });
+        }
+        builder.finish()
+    }
+}
+
+impl<'a> From<&'a Record> for WireRecord<'a> {
+    fn from(record: &'a Record) -> Self {
+        Self {
+            data: record.data(),
+            partition_key: record.partition_key(),
+            sequence_number: *record.sequence_number(),
+            sub_sequence_number: record.sub_sequence_number(),
+            approximate_arrival_timestamp: record.approximate_arrival_millis(),
+        }
+    }
+}
+
+impl Serialize for WireRecord<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut record = serializer.serialize_struct("Record", 6)?;
+        record.serialize_field("data", &base64::encode(self.data))?;
+        record.serialize_field("partitionKey", self.partition_key)?;
+        record.serialize_field("sequenceNumber", &format_args!("{}", self.sequence_number))?;
+        record.serialize_field("approximateArrivalTimestamp", &self.approximate_arrival_timestamp)?;
+        record.serialize_field("subSequenceNumber", &self.sub_sequence_number)?;
+        record.serialize_field("action", "record")?;
+        record.end()
+    }
+}
+
+/// `records` of a message on its way in. Deserializes from the array.
+pub(super) struct Records(pub(super) Vec<Record>);
+
+impl<'de> Deserialize<'de> for Records {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct RecordsVisitor;
+
+        impl<'de> Visitor<'de> for RecordsVisitor {
+            type Value = Records;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of records")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Records, A::Error> {
+                let mut builder = Builder::default();
+                while seq.next_element_seed(&mut builder)?.is_some() {}
+                Ok(Records(builder.finish()))
+            }
+        }
+
+        deserializer.deserialize_seq(RecordsVisitor)
+    }
+}
+
+#[derive(Default)]
+struct Builder {
+    data: Vec<u8>,
+    batch: Batch,
+}
+
+impl Builder {
+    fn finish(mut self) -> Vec<Record> {
+        self.batch.data = Bytes::from(self.data);
+        self.batch.into_records()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "camelCase")]
+enum Field {
+    Data,
+    PartitionKey,
+    SequenceNumber,
+    SubSequenceNumber,
+    ApproximateArrivalTimestamp,
+    #[serde(other)]
+    Other,
+}
+
+/// Reads one record and appends it.
+impl<'de> DeserializeSeed<'de> for &mut Builder {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Builder {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a record")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let (data, key) = (self.data.len(), self.batch.keys.len());
+        let mut sequence_number = None;
+        let mut sub_sequence_number = None;
+        let mut arrival = None;
+        while let Some(field) = map.next_key()? {
+            match field {
+                Field::Data => {
+                    self.data.truncate(data);
+                    map.next_value_seed(Text(|encoded: &[u8]| {
+                        base64::decode(encoded, &mut self.data)
+                            .map_err(|error| format!("`data` is not base64: {error}"))
+                    }))?;
+                }
+                Field::PartitionKey => {
+                    self.batch.keys.truncate(key);
+                    // Lossy: a daemon whose JVM has another charset than UTF-8 writes keys in that.
+                    map.next_value_seed(Text(|text: &[u8]| {
+                        self.batch.keys.push_str(&String::from_utf8_lossy(text));
+                        Ok(())
+                    }))?;
+                }
+                Field::SequenceNumber => {
+                    map.next_value_seed(Text(|digits: &[u8]| {
+                        let number = SequenceNumber::from_ascii(digits);
+                        sequence_number = Some(number.map_err(|error| format!("`sequenceNumber`: {error}"))?);
+                        Ok(())
+                    }))?;
+                }
+                Field::SubSequenceNumber => sub_sequence_number = map.next_value::<Option<u64>>()?,
+                Field::ApproximateArrivalTimestamp => arrival = map.next_value()?,
+                Field::Other => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        self.batch.entries.push(Entry {
+            data: data..self.data.len(),
+            key: key..self.batch.keys.len(),
+            sequence_number: sequence_number.ok_or_else(|| de::Error::missing_field("sequenceNumber"))?,
+            sub_sequence_number: sub_sequence_number.unwrap_or(0),
+            arrival,
+        });
+        Ok(())
+    }
+}
+
+/// A nullable string, taken as bytes: no UTF-8 check and no copy for text without escapes. Null is not handed over.
+struct Text<F>(F);
+
+impl<'de, F: FnMut(&[u8]) -> Result<(), String>> DeserializeSeed<'de> for Text<F> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_option(self)
+    }
+}
+
+impl<'de, F: FnMut(&[u8]) -> Result<(), String>> Visitor<'de> for Text<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string or null")
+    }
+
+    fn visit_none<E: de::Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_bytes(self)
+    }
+
+    fn visit_bytes<E: de::Error>(mut self, bytes: &[u8]) -> Result<(), E> {
+        (self.0)(bytes).map_err(E::custom)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<(), A::Error> {
+        // `serde_json` offers an array where bytes are asked for.
+        Err(A::Error::invalid_type(de::Unexpected::Seq, &self))
+    }
+}

@@ -1,0 +1,200 @@
+//! What a processor says.
+
+use std::fmt;
+
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+use serde_json::{Map, Value};
+
+use crate::excerpt::Excerpt;
+
+/// A processor's answer: one line of JSON.
+///
+/// Reading it is the daemon's side, and as strict as the daemon's Jackson parser: what that would skip is [`Refused`].
+///
+/// ```
+/// use kcl::protocol::{Refused, Reply};
+///
+/// let reply = Reply::from_line(br#"{"action":"status","responseFor":"initialize"}"#)?;
+/// assert_eq!(reply, Reply::Status { response_for: Some("initialize".to_owned()) });
+///
+/// assert!(matches!(Reply::from_line(b"hello from a println!"), Err(Refused::NotJson(_))));
+/// # Ok::<(), Refused>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reply {
+    /// Acknowledges a message.
+    Status {
+        /// The message's action. A status for any other makes the daemon give up.
+        response_for: Option<String>,
+    },
+    /// Asks for a checkpoint; the daemon answers with [`Message::Checkpoint`](super::Message::Checkpoint).
+    Checkpoint {
+        /// Up to and including this record; `None` is the end of everything that was handed over. A string, as the daemon
+        /// takes any and judges it later.
+        sequence_number: Option<String>,
+        /// The place within an aggregated record; `None` is 0.
+        sub_sequence_number: Option<i64>,
+    },
+}
+
+impl Reply {
+    /// Acknowledges the message of this action.
+    pub fn status(action: &str) -> Self {
+        Self::Status { response_for: Some(action.to_owned()) }
+    }
+
+    /// Reads one line as the daemon does, with or without its end.
+    ///
+    /// # Errors
+    ///
+    /// Where the daemon would not take the line for a reply; see [`Refused::consequence`].
+    pub fn from_line(line: &[u8]) -> Result<Self, Refused> {
+        // As with Jackson's readValue, what stands behind the first value is not looked at.
+        let value = match serde_json::Deserializer::from_slice(line).into_iter::<Value>().next() {
+            Some(Ok(value)) => value,
+            Some(Err(error)) => return Err(Refused::NotJson(error.to_string())),
+            None => return Err(Refused::NotJson("the line is blank".to_owned())),
+        };
+        let mut fields = match value {
+            Value::Object(fields) => Fields(fields),
+            Value::Null => return Err(Refused::Null),
+            _ => return Err(Refused::NotAnObject),
+        };
+        let action = match fields.0.remove("action") {
+            Some(Value::String(action)) => action,
+            _ => return Err(Refused::NoAction),
+        };
+        let reply = match action.as_str() {
+            "status" => Self::Status { response_for: fields.string("responseFor")? },
+            "checkpoint" => {
+                fields.string("error")?;
+                Self::Checkpoint {
+                    sequence_number: fields.string("sequenceNumber")?,
+                    sub_sequence_number: fields.long("subSequenceNumber")?,
+                }
+            }
+            "initialize" | "processRecords" | "leaseLost" | "shardEnded" | "shutdownRequested" | "shutdown" => {
+                return Err(Refused::NotAReply(action));
+            }
+            _ => return Err(Refused::UnknownAction(action)),
+        };
+        match fields.0.into_iter().next() {
+            Some((field, _)) => Err(Refused::UnknownField { action, field }),
+            None => Ok(reply),
+        }
+    }
+}
+
+/// The fields that were not looked at yet, taken as Jackson coerces scalars.
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    fn string(&mut self, name: &'static str) -> Result<Option<String>, Refused> {
+        Ok(match self.0.remove(name) {
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) => Some(text),
+            Some(scalar @ (Value::Number(_) | Value::Bool(_))) => Some(scalar.to_string()),
+            Some(Value::Array(_) | Value::Object(_)) => {
+                return Err(Refused::WrongType { field: name, expected: "a string" });
+            }
+        })
+    }
+
+    fn long(&mut self, name: &'static str) -> Result<Option<i64>, Refused> {
+        let wrong = Err(Refused::WrongType { field: name, expected: "an integer" });
+        match self.0.remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Number(number)) => {
+                let float = || number.as_f64().filter(|float| float.abs() < i64::MAX as f64).map(|float| float as i64);
+                number.as_i64().or_else(float).map_or(wrong, |long| Ok(Some(long)))
+            }
+            Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
+            Some(Value::String(text)) => text.trim().parse().map_or(wrong, |long| Ok(Some(long))),
+            Some(_) => wrong,
+        }
+    }
+}
+
+impl Serialize for Reply {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Status { response_for } => {
+                let mut reply = serializer.serialize_struct("Reply", 2)?;
+                reply.serialize_field("action", "status")?;
+                reply.serialize_field("responseFor", response_for)?;
+                reply.end()
+            }
+            Self::Checkpoint { sequence_number, sub_sequence_number } => {
+                let mut reply = serializer.serialize_struct("Reply", 3)?;
+                reply.serialize_field("action", "checkpoint")?;
+                reply.serialize_field("sequenceNumber", sequence_number)?;
+                reply.serialize_field("subSequenceNumber", sub_sequence_number)?;
+                reply.end()
+            }
+        }
+    }
+}
+
+/// Why the daemon would not take a line for a [`Reply`]. (`GetNextMessageTask`, an `ObjectMapper` with its defaults)
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refused {
+    /// Not JSON: most often something that printed to stdout.
+    NotJson(String),
+    /// The JSON value `null`.
+    Null,
+    /// JSON, but no object.
+    NotAnObject,
+    /// An object without an `action` of type string.
+    NoAction,
+    /// An action that the daemon does not know.
+    UnknownAction(String),
+    /// A message that only the daemon sends.
+    NotAReply(String),
+    /// A field that the action does not have.
+    UnknownField {
+        /// The action.
+        action: String,
+        /// The field.
+        field: String,
+    },
+    /// A field with a value that Jackson does not coerce.
+    WrongType {
+        /// The field.
+        field: &'static str,
+        /// What it takes.
+        expected: &'static str,
+    },
+}
+
+impl Refused {
+    /// What the real daemon does with such a line.
+    pub fn consequence(&self) -> &'static str {
+        match self {
+            Self::Null => "the MultiLangDaemon ends the whole worker on it, with exit code 1",
+            _ => {
+                "the MultiLangDaemon skips such a line without a word and goes on waiting, for ever if nothing else comes"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotJson(error) => write!(f, "no JSON ({error})"),
+            Self::Null => f.write_str("the JSON value `null`"),
+            Self::NotAnObject => f.write_str("JSON, but no object"),
+            Self::NoAction => f.write_str("a JSON object without an `action`"),
+            Self::UnknownAction(action) => write!(f, "the unknown action `{}`", Excerpt(action.as_bytes())),
+            Self::NotAReply(action) => write!(f, "`{action}`, which only the daemon says"),
+            Self::UnknownField { action, field } => {
+                write!(f, "`{action}` with the unknown field `{}`", Excerpt(field.as_bytes()))
+            }
+            Self::WrongType { field, expected } => write!(f, "`{field}` is not {expected}"),
+        }
+    }
+}
+
+impl std::error::Error for Refused {}

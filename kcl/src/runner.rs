@@ -1,0 +1,368 @@
+//! The loop: one message, one handler, one outcome, one reply.
+
+use std::io::{Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use crate::checkpoint::{Checkpointer, Scope};
+use crate::connection::{Broken, Connection};
+use crate::error::{Failure, HandlerFailed, RunError};
+use crate::processor::Progress;
+use crate::protocol::{Message, Reply, ShutdownReason};
+use crate::report::Report;
+use crate::{
+    BoxError, CheckpointError, Checkpoints, Initialize, LeaseLost, MillisBehindLatest, ProcessRecords, Processor,
+    Record, SequenceNumber, Shard, ShardEnded, ShutdownRequested, lent_io, stdio,
+};
+
+/// Runs a processor on the process's own stdin and stdout until the daemon ends the conversation: what the `main` that
+/// `#[kcl::processor]` writes calls.
+///
+/// See [`Runner::run`] for what it does with the process, and for the exit codes.
+pub fn run<P: Initialize>() -> ExitCode {
+    Runner::new(P::initialize).run()
+}
+
+/// Runs processors that a factory makes: for what [`run`] cannot give them, such as a shared connection pool.
+///
+/// ```
+/// use kcl::{Record, Runner};
+/// use std::sync::mpsc::Sender;
+///
+/// struct Forward(Sender<Vec<u8>>);
+///
+/// #[kcl::processor(main = false)]
+/// impl Forward {
+///     #[on_record]
+///     fn forward(&mut self, record: &Record) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+///         Ok(self.0.send(record.data().to_vec())?)
+///     }
+/// }
+///
+/// let (sender, receiver) = std::sync::mpsc::channel();
+/// let input = concat!(
+///     r#"{"action":"initialize","shardId":"shardId-000000000000","sequenceNumber":"TRIM_HORIZON","subSequenceNumber":0}"#, "\n",
+///     r#"{"action":"processRecords","records":[{"data":"aGVsbG8=","partitionKey":"a","sequenceNumber":"7"}]}"#, "\n",
+///     r#"{"action":"checkpoint","sequenceNumber":null,"subSequenceNumber":null,"error":null}"#, "\n",
+/// );
+/// let mut output = Vec::new();
+/// Runner::new(|_| Ok::<_, std::convert::Infallible>(Forward(sender.clone()))).run_on(input.as_bytes(), &mut output)?;
+/// assert_eq!(receiver.try_recv()?, b"hello");
+/// assert!(output.ends_with(b"{\"action\":\"status\",\"responseFor\":\"processRecords\"}\n"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Runner<F> {
+    factory: F,
+}
+
+impl<F> Runner<F> {
+    /// A runner of the processors that `factory` makes, one a shard; it is called on the daemon's `initialize`.
+    pub fn new<P, E>(factory: F) -> Self
+    where
+        F: Fn(&Shard) -> Result<P, E>,
+        P: Processor,
+        E: Into<BoxError>,
+    {
+        Self { factory }
+    }
+
+    /// Runs on the process's own stdin and stdout until the daemon ends the conversation.
+    ///
+    /// The protocol owns the real stdin, stdout and stderr meanwhile: what user code prints, to stdout too, goes to stderr, and
+    /// processes that it starts get neither the daemon's messages nor its pipes. SIGINT and SIGTERM are left to the daemon:
+    /// the end of the input ends the process. What cannot go on is reported on stderr.
+    ///
+    /// The exit code is 0 at the end of the input, 1 if a handler failed or SHARD_END was refused, and 2 if the input was not
+    /// understood, failed, or is a terminal.
+    pub fn run<P, E>(&self) -> ExitCode
+    where
+        F: Fn(&Shard) -> Result<P, E>,
+        P: Processor,
+        E: Into<BoxError>,
+    {
+        let result = stdio::with_protocol(|input, output, report| {
+            let result = self.converse(Connection::new(input, output), report);
+            result.inspect_err(|error| report.line(error))
+        });
+        match result {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => ExitCode::from(error.exit_code()),
+        }
+    }
+
+    /// Runs on any reader and writer, without touching the process's own; what is worth a line, but no failure, still goes to
+    /// stderr.
+    ///
+    /// They are served by a thread of their own, as they may be borrowed and a [`Checkpointer`] has no lifetime.
+    ///
+    /// # Errors
+    ///
+    /// Whatever would end the process with an exit code other than 0.
+    pub fn run_on<P, E>(&self, reader: impl Read + Send, writer: impl Write + Send) -> Result<(), RunError>
+    where
+        F: Fn(&Shard) -> Result<P, E>,
+        P: Processor,
+        E: Into<BoxError>,
+    {
+        lent_io::lend(reader, writer, |reader, writer| {
+            self.converse(Connection::new(reader, writer), &Report::to_stderr())
+        })
+    }
+
+    fn converse<P, E>(&self, connection: Connection, report: &Report) -> Result<(), RunError>
+    where
+        F: Fn(&Shard) -> Result<P, E>,
+        P: Processor,
+        E: Into<BoxError>,
+    {
+        let mut connection = connection;
+        let (shard, processor) = match connection.receive()? {
+            None => return Ok(()),
+            Some(Message::Initialize { shard_id, position }) => {
+                connection.shard = Some(shard_id.clone());
+                let shard = Shard::new(shard_id, position);
+                let processor = guard(|| (self.factory)(&shard).map_err(Into::into))
+                    .map_err(|failure| HandlerFailed::new(&shard, "initialize", failure))?;
+                (shard, processor)
+            }
+            Some(message) => {
+                return Err(RunError::Unexpected {
+                    shard: None,
+                    action: message.action(),
+                    expected: "`initialize`, the first message",
+                });
+            }
+        };
+        let mut session = Session {
+            processor,
+            shard,
+            checkpointer: Checkpointer::new(connection),
+            watermark: Watermark::default(),
+            report,
+        };
+        let result = session.converse();
+        let Session { processor, shard, .. } = session;
+        let dropped = guard(|| {
+            drop(processor);
+            Ok(())
+        });
+        match (result, dropped) {
+            (Ok(()), Err(failure)) => Err(HandlerFailed::new(&shard, "drop", failure).into()),
+            (result, _) => result,
+        }
+    }
+}
+
+/// Calls user code; a panic is a failure like any other.
+fn guard<T>(call: impl FnOnce() -> Result<T, BoxError>) -> Result<T, Failure> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(result) => result.map_err(Failure::Error),
+        Err(payload) => Err(Failure::panic(&*payload)),
+    }
+}
+
+/// One shard's conversation, from the status of `initialize` on.
+struct Session<'a, P> {
+    processor: P,
+    shard: Shard,
+    checkpointer: Checkpointer,
+    watermark: Watermark,
+    report: &'a Report,
+}
+
+/// How far the records are done, for a processor whose checkpoints the runtime makes.
+#[derive(Default)]
+struct Watermark {
+    /// The last record before which, itself included, all have succeeded.
+    done: Option<(SequenceNumber, u64)>,
+    /// The last one of which the daemon knows.
+    confirmed: Option<(SequenceNumber, u64)>,
+}
+
+/// What follows a message that was dealt with.
+enum Next {
+    Acknowledge,
+    /// The daemon is gone.
+    End,
+}
+
+impl<P: Processor> Session<'_, P> {
+    fn converse(&mut self) -> Result<(), RunError> {
+        let mut action = "initialize";
+        loop {
+            match self.checkpointer.connection.send(&Reply::status(action)) {
+                Ok(()) => {}
+                Err(Broken::End) => return Ok(()),
+                Err(Broken::Error(error)) => return Err(error),
+            }
+            let Some(message) = self.checkpointer.connection.receive()? else { return Ok(()) };
+            action = message.action();
+            match self.handle(message)? {
+                Next::Acknowledge => {}
+                Next::End => {
+                    self.say(format_args!("the daemon was gone before {action} could be acknowledged"));
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn handle(&mut self, message: Message) -> Result<Next, RunError> {
+        let action = message.action();
+        match message {
+            Message::ProcessRecords { records, millis_behind_latest } => {
+                self.process_records(&records, MillisBehindLatest(millis_behind_latest))
+            }
+            Message::LeaseLost | Message::Shutdown { reason: ShutdownReason::Zombie } => self.lease_lost(action),
+            Message::ShardEnded | Message::Shutdown { reason: ShutdownReason::Terminate } => self.shard_ended(action),
+            Message::ShutdownRequested => self.shutdown_requested(),
+            Message::Initialize { .. } | Message::Checkpoint { .. } => Err(RunError::Unexpected {
+                shard: Some(self.shard.id().to_owned()),
+                action,
+                expected: "a message that follows `initialize`",
+            }),
+        }
+    }
+
+    fn process_records(
+        &mut self,
+        records: &[Record],
+        millis_behind_latest: MillisBehindLatest,
+    ) -> Result<Next, RunError> {
+        self.checkpointer.enter_message(Scope::Batch);
+        let mut input = ProcessRecords {
+            records,
+            millis_behind_latest,
+            shard: &self.shard,
+            checkpointer: &mut self.checkpointer,
+            progress: Progress::Whole,
+        };
+        let result = guard(|| self.processor.process_records(&mut input));
+        let progress = input.progress;
+        let (done, failed) = match (&result, progress) {
+            (Ok(()), _) => (records, None),
+            (Err(_), Progress::Whole) => (&[][..], None),
+            (Err(_), Progress::Records(count)) => (&records[..count], records.get(count)),
+        };
+        if let Some(last) = done.last() {
+            self.watermark.done = Some((*last.sequence_number(), last.sub_sequence_number()));
+        }
+        let result = result.map_err(|failure| {
+            HandlerFailed::new(&self.shard, "processRecords", failure).with_records(records, failed)
+        });
+        match self.settle(result)? {
+            Settled::Done if records.is_empty() => Ok(Next::Acknowledge),
+            Settled::Done => self.checkpoint_all(),
+            Settled::Acknowledged => {
+                self.checkpointer.gap = true;
+                Ok(Next::Acknowledge)
+            }
+            Settled::End => Ok(Next::End),
+        }
+    }
+
+    fn lease_lost(&mut self, action: &'static str) -> Result<Next, RunError> {
+        let result = guard(|| self.processor.lease_lost(&mut LeaseLost { shard: &self.shard }));
+        result.map_err(|failure| HandlerFailed::new(&self.shard, action, failure))?;
+        Ok(Next::Acknowledge)
+    }
+
+    fn shard_ended(&mut self, action: &'static str) -> Result<Next, RunError> {
+        self.checkpointer.enter_message(Scope::ShardEnd);
+        let (processor, shard, checkpointer) = (&mut self.processor, &self.shard, &mut self.checkpointer);
+        let result = guard(|| processor.shard_ended(&mut ShardEnded { shard, checkpointer }));
+        // On failure the watermark must wait: here the daemon takes the last record's number for SHARD_END itself.
+        self.watermark.confirmed = self.watermark.done;
+        let result = result.map_err(|failure| HandlerFailed::new(&self.shard, action, failure));
+        match self.settle(result)? {
+            Settled::Done if self.checkpointer.seen.all_confirmed || self.checkpointer.seen.lease_lost => {
+                Ok(Next::Acknowledge)
+            }
+            Settled::Done => match self.checkpointer.checkpoint_all() {
+                Ok(()) => Ok(Next::Acknowledge),
+                // The daemon's retry turns into `leaseLost`; records that were never processed are another matter.
+                Err(CheckpointError::LeaseLost) if !self.checkpointer.gap => Ok(Next::Acknowledge),
+                Err(source) => match self.checkpointer.connection.take_broken() {
+                    Some(Broken::Error(error)) => Err(error),
+                    _ => Err(RunError::ShardEnd { shard: self.shard.id().to_owned(), source }),
+                },
+            },
+            Settled::Acknowledged => Ok(Next::Acknowledge),
+            Settled::End => Ok(Next::End),
+        }
+    }
+
+    fn shutdown_requested(&mut self) -> Result<Next, RunError> {
+        self.checkpointer.enter_message(Scope::Shutdown);
+        let (processor, shard, checkpointer) = (&mut self.processor, &self.shard, &mut self.checkpointer);
+        let result = guard(|| processor.shutdown_requested(&mut ShutdownRequested { shard, checkpointer }));
+        let result = result.map_err(|failure| HandlerFailed::new(&self.shard, "shutdownRequested", failure));
+        match self.settle(result)? {
+            Settled::Done if self.checkpointer.seen.all_confirmed => Ok(Next::Acknowledge),
+            Settled::Done => self.checkpoint_all(),
+            Settled::Acknowledged => Ok(Next::Acknowledge),
+            Settled::End => Ok(Next::End),
+        }
+    }
+
+    /// What a handler's result means, before the runtime's own checkpoint.
+    fn settle(&mut self, result: Result<(), HandlerFailed>) -> Result<Settled, RunError> {
+        let broken = self.checkpointer.connection.take_broken();
+        match (broken, result) {
+            (Some(Broken::Error(error)), _) => Err(error),
+            (None, Ok(())) => Ok(Settled::Done),
+            (Some(Broken::End), Ok(())) => Ok(Settled::End),
+            (Some(Broken::End), Err(failed)) => Err(failed.into()),
+            // Whoever has the lease now gets the records; to fail here would only end the whole worker.
+            (None, Err(failed)) if self.checkpointer.seen.lease_lost => {
+                self.say(format_args!("{failed}; the lease is gone, so it is acknowledged all the same"));
+                Ok(Settled::Acknowledged)
+            }
+            (None, Err(failed)) => {
+                self.checkpoint_done();
+                Err(failed.into())
+            }
+        }
+    }
+
+    /// The runtime's checkpoint for everything that was handed over. Its failure is no reason to stop: the next one covers it.
+    fn checkpoint_all(&mut self) -> Result<Next, RunError> {
+        if P::CHECKPOINTS == Checkpoints::Handler || self.checkpointer.gap {
+            return Ok(Next::Acknowledge);
+        }
+        match self.checkpointer.checkpoint_all() {
+            Ok(()) => self.watermark.confirmed = self.watermark.done,
+            Err(error) => match self.checkpointer.connection.take_broken() {
+                Some(Broken::Error(error)) => return Err(error),
+                Some(Broken::End) => return Ok(Next::End),
+                None => self.say(format_args!("a checkpoint was not made: {error}")),
+            },
+        }
+        Ok(Next::Acknowledge)
+    }
+
+    /// On failure: checkpoints the records that have succeeded, if the daemon does not know of them yet.
+    fn checkpoint_done(&mut self) {
+        let Some((sequence_number, sub_sequence_number)) = self.watermark.done else { return };
+        if P::CHECKPOINTS == Checkpoints::Handler || self.watermark.done == self.watermark.confirmed {
+            return;
+        }
+        if let Err(error) = self.checkpointer.checkpoint_at_sequence(&sequence_number, sub_sequence_number) {
+            self.say(format_args!("what succeeded could not be checkpointed: {error}"));
+        }
+    }
+
+    fn say(&self, what: impl std::fmt::Display) {
+        self.report.line(format_args!("shard {}: {what}", self.shard.id()));
+    }
+}
+
+enum Settled {
+    /// The handler succeeded.
+    Done,
+    /// It failed, but the lease is gone.
+    Acknowledged,
+    /// The daemon is gone.
+    End,
+}

@@ -1,0 +1,189 @@
+//! The process's own stdin, stdout and stderr, which the protocol owns while a processor runs.
+//!
+//! The daemon reads a processor's stdout only for replies, and after the last one waits until stdout and stderr are closed
+//! by everyone who holds them. So user code gets other ones: what it prints goes through a pipe of our own to the real
+//! stderr, and the processes it starts inherit that pipe, never the daemon's.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::panic;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::io::{Errno, fcntl_dupfd_cloexec, ioctl_fionread};
+use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stderr, stdin, stdout};
+
+use crate::error::RunError;
+use crate::report::{Report, write_all};
+
+/// What a write to the pipe of a daemon can bring at once; Linux allows an unprivileged process as much.
+const PIPE_SIZE: usize = 1 << 20;
+
+/// Where the real ends are kept: above the three, so that nothing takes them for those.
+const LOWEST_FD: i32 = 3;
+
+/// Calls `converse` with the real stdin, the real stdout and the real stderr, while everyone else has other ones.
+pub(crate) fn with_protocol(
+    converse: impl FnOnce(File, File, &Report) -> Result<(), RunError>,
+) -> Result<(), RunError> {
+    if io::stdin().is_terminal() {
+        return Err(refuse(
+            "this is a record processor for Amazon Kinesis: it is started by a daemon that talks to it through stdin and stdout. \
+             To run it on this machine: cargo kcl local --bin NAME --input FILE, or cargo kcl local --input FILE -- PROGRAM",
+        ));
+    }
+    let guard = Guard::set_up().map_err(|error| {
+        refuse(format_args!(
+            "stdin, stdout and stderr could not be set up for the protocol: {}",
+            io::Error::from(error)
+        ))
+    })?;
+    leave_signals_to_the_daemon(&guard.report);
+    let result = converse(guard.input, guard.output, &guard.report);
+    guard.inner.end();
+    result
+}
+
+fn refuse(why: impl std::fmt::Display) -> RunError {
+    Report::to_stderr().line(&why);
+    RunError::Stdio(io::Error::other(why.to_string()))
+}
+
+/// SIGTERM and SIGINT often go to a whole process group: the daemon's processors are to live until it ends their input. Caught
+/// rather than ignored, as processes that user code starts would inherit that.
+fn leave_signals_to_the_daemon(report: &Report) {
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+        if let Err(error) = signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false))) {
+            report.line(format_args!("signal {signal} cannot be caught: {error}"));
+        }
+    }
+}
+
+struct Guard {
+    input: File,
+    output: File,
+    report: Report,
+    inner: InnerPipe,
+}
+
+impl Guard {
+    fn set_up() -> Result<Self, Errno> {
+        let input = fcntl_dupfd_cloexec(stdin(), LOWEST_FD)?;
+        let output = fcntl_dupfd_cloexec(stdout(), LOWEST_FD)?;
+        let error = Arc::new(fcntl_dupfd_cloexec(stderr(), LOWEST_FD)?);
+        enlarge_pipe(&input);
+        dup2_stdin(rustix::fs::open("/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty())?)?;
+        let inner = InnerPipe::set_up(Arc::clone(&error))?;
+        Ok(Self { input: input.into(), output: output.into(), report: Report::to_real_stderr(error), inner })
+    }
+}
+
+/// Fewer, larger reads; best effort, as it fails for what is no pipe and for a user who has many.
+fn enlarge_pipe(input: &OwnedFd) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = rustix::pipe::fcntl_setpipe_size(input, PIPE_SIZE);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = (input, PIPE_SIZE);
+}
+
+/// The pipe that user code prints to, pumped to the real stderr by a thread.
+struct InnerPipe {
+    error: Arc<OwnedFd>,
+    active: Arc<AtomicBool>,
+    /// Closed to stop the pump.
+    stop: OwnedFd,
+    pump: JoinHandle<()>,
+}
+
+impl InnerPipe {
+    fn set_up(error: Arc<OwnedFd>) -> Result<Self, Errno> {
+        let (source, inlet) = pipe()?;
+        let (stopped, stop) = pipe()?;
+        rustix::io::ioctl_fionbio(&source, true)?;
+        let pump = thread::Builder::new().name("kcl-stderr".to_owned()).spawn({
+            let error = Arc::clone(&error);
+            move || pump(&source, &stopped, &error)
+        });
+        let pump = pump.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::AGAIN))?;
+        dup2_stdout(&inlet)?;
+        dup2_stderr(&inlet)?;
+        let active = Arc::new(AtomicBool::new(true));
+        show_panics_directly(Arc::clone(&error), inlet, Arc::clone(&active));
+        Ok(Self { error, active, stop, pump })
+    }
+
+    /// Passes on what was printed so far, without waiting for processes that still hold the pipe, and lets what is printed
+    /// from here on go to the real stderr.
+    fn end(self) {
+        // Rust keeps a line without its end to itself.
+        _ = io::stdout().flush();
+        self.active.store(false, Ordering::SeqCst);
+        _ = dup2_stdout(&self.error);
+        _ = dup2_stderr(&self.error);
+        drop(self.stop);
+        _ = self.pump.join();
+    }
+}
+
+/// A panic may be the last that is heard of the process, so its message takes no detour.
+fn show_panics_directly(error: Arc<OwnedFd>, inlet: OwnedFd, active: Arc<AtomicBool>) {
+    let previous = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if active.load(Ordering::SeqCst) {
+            _ = dup2_stderr(&error);
+        }
+        previous(info);
+        if active.load(Ordering::SeqCst) {
+            _ = dup2_stderr(&inlet);
+        }
+    }));
+}
+
+/// Both ends are closed in processes that are started.
+fn pipe() -> Result<(OwnedFd, OwnedFd), Errno> {
+    #[cfg(not(target_vendor = "apple"))]
+    return rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC);
+    #[cfg(target_vendor = "apple")]
+    {
+        let ends = rustix::pipe::pipe()?;
+        rustix::io::fcntl_setfd(&ends.0, rustix::io::FdFlags::CLOEXEC)?;
+        rustix::io::fcntl_setfd(&ends.1, rustix::io::FdFlags::CLOEXEC)?;
+        Ok(ends)
+    }
+}
+
+/// Copies until `stopped` is closed at its other end. If nobody reads the real stderr it goes on reading all the same, so that
+/// nobody who prints has to wait.
+fn pump(source: &OwnedFd, stopped: &OwnedFd, error: &OwnedFd) {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let mut ready = [PollFd::new(source, PollFlags::IN), PollFd::new(stopped, PollFlags::IN)];
+        match poll(&mut ready, None) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(_) => return,
+        }
+        if ready[1].revents().is_empty() {
+            copy(source.as_fd(), error, &mut buffer);
+            continue;
+        }
+        // Only what is there now: a process that outlives this one may go on printing for ever.
+        let mut left = ioctl_fionread(source).unwrap_or(0);
+        while left > 0 {
+            match copy(source.as_fd(), error, &mut buffer) {
+                0 => return,
+                copied => left = left.saturating_sub(copied as u64),
+            }
+        }
+        return;
+    }
+}
+
+/// Copies what one read brings; 0 if there is nothing.
+fn copy(source: BorrowedFd<'_>, error: &OwnedFd, buffer: &mut [u8]) -> usize {
+    let read = rustix::io::read(source, &mut *buffer).unwrap_or(0);
+    write_all(error, &buffer[..read]);
+    read
+}
