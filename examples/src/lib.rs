@@ -1,1 +1,0 @@
-//! Processors to read and to run: see the files beside `Cargo.toml`, each a ready binary.
