@@ -166,7 +166,7 @@ impl Checkpointer {
     }
 }
 
-/// Why a checkpoint was not made. In brackets: the daemon's exception.
+/// Why a checkpoint was not made. In brackets: the daemon's exception. Its text includes the cause.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CheckpointError {
@@ -224,11 +224,4 @@ impl fmt::Display for CheckpointError {
     }
 }
 
-impl std::error::Error for CheckpointError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Io(error) => Some(error),
-            _ => None,
-        }
-    }
-}
+impl std::error::Error for CheckpointError {}

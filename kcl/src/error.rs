@@ -10,6 +10,8 @@ use crate::protocol::MessageError;
 use crate::{BoxError, CheckpointError, Record, Shard};
 
 /// Why a run ended before its input did; nothing was acknowledged that was not processed.
+///
+/// Its text tells all on one line, causes included, so it has no `source()`.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RunError {
@@ -86,17 +88,7 @@ impl fmt::Display for RunError {
     }
 }
 
-impl Error for RunError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Handler(failed) => failed.source(),
-            Self::ShardEnd { source, .. } => Some(source),
-            Self::Input { source, .. } => Some(source),
-            Self::Unexpected { .. } => None,
-            Self::Read(error) | Self::Write(error) | Self::Stdio(error) => Some(error),
-        }
-    }
-}
+impl Error for RunError {}
 
 impl From<HandlerFailed> for RunError {
     fn from(failed: HandlerFailed) -> Self {
@@ -104,7 +96,7 @@ impl From<HandlerFailed> for RunError {
     }
 }
 
-/// A handler that returned an error or panicked, and what it was at.
+/// A handler that returned an error or panicked, and what it was at. Its text includes the causes.
 #[derive(Debug)]
 pub struct HandlerFailed {
     shard: String,
@@ -163,6 +155,14 @@ impl HandlerFailed {
     pub fn action(&self) -> &'static str {
         self.action
     }
+
+    /// The error that the handler returned; `None` if it panicked.
+    pub fn error(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        match &self.failure {
+            Failure::Error(error) => Some(&**error),
+            Failure::Panic(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for HandlerFailed {
@@ -195,11 +195,4 @@ impl fmt::Display for HandlerFailed {
     }
 }
 
-impl Error for HandlerFailed {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match &self.failure {
-            Failure::Error(error) => Some(&**error),
-            Failure::Panic(_) => None,
-        }
-    }
-}
+impl Error for HandlerFailed {}

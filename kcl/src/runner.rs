@@ -316,7 +316,7 @@ impl<P: Processor> Session<'_, P> {
             (Some(Broken::End), Err(failed)) => Err(failed.into()),
             // Whoever has the lease now gets the records; to fail here would only end the whole worker.
             (None, Err(failed)) if self.checkpointer.seen.lease_lost => {
-                self.say(format_args!("{failed}; the lease is gone, so it is acknowledged all the same"));
+                self.report.line(format_args!("{failed}; as the lease is gone, it is acknowledged all the same"));
                 Ok(Settled::Acknowledged)
             }
             (None, Err(failed)) => {

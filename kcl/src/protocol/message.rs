@@ -266,11 +266,4 @@ impl fmt::Display for MessageError {
     }
 }
 
-impl std::error::Error for MessageError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.problem {
-            Problem::Json(error) => Some(error),
-            _ => None,
-        }
-    }
-}
+impl std::error::Error for MessageError {}
