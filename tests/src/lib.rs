@@ -1,7 +1,12 @@
 //! What the workspace's tests share.
 
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 /// The workspace's folder.
 pub fn workspace() -> &'static Path {
@@ -31,3 +36,128 @@ pub fn build(arguments: &[&str]) -> PathBuf {
     });
     executables.last().unwrap_or_else(|| panic!("cargo build {arguments:?} makes no executable"))
 }
+
+/// A processor at work, with the test as its daemon.
+#[derive(Debug)]
+pub struct Conversation {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: Receiver<String>,
+    error: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+/// How a processor ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code; `None` if a signal ended it.
+    pub code: Option<i32>,
+    /// What stood on its stdout that the test had not read.
+    pub output: Vec<String>,
+    /// What stood on its stderr.
+    pub error: String,
+}
+
+impl Conversation {
+    /// Starts a processor. What it says on stderr is kept if the command's stderr is piped.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let (lines, output) = channel();
+        let stdout = BufReader::new(child.stdout.take().expect("piped"));
+        let stdout = thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                _ = lines.send(line);
+            }
+        });
+        let error = Arc::new(Mutex::new(String::new()));
+        let mut readers = vec![stdout];
+        if let Some(mut stderr) = child.stderr.take() {
+            let error = Arc::clone(&error);
+            readers.push(thread::spawn(move || {
+                let mut bytes = [0; 4096];
+                while let Ok(read @ 1..) = stderr.read(&mut bytes) {
+                    error.lock().expect("no panic").push_str(&String::from_utf8_lossy(&bytes[..read]));
+                }
+            }));
+        }
+        Self { input: child.stdin.take(), child, output, error, readers }
+    }
+
+    /// The processor's process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Writes bytes to its stdin.
+    ///
+    /// # Panics
+    ///
+    /// If it does not take them.
+    pub fn write(&mut self, bytes: &[u8]) {
+        let input = self.input.as_mut().expect("the input was ended");
+        input.write_all(bytes).and_then(|()| input.flush()).expect("the processor reads");
+    }
+
+    /// Writes a line to its stdin.
+    pub fn send(&mut self, line: &str) {
+        self.write(format!("{line}\n").as_bytes());
+    }
+
+    /// The next line of its stdout; `None` if that is closed.
+    ///
+    /// # Panics
+    ///
+    /// If none comes within a minute.
+    pub fn receive(&mut self) -> Option<String> {
+        match self.output.recv_timeout(PATIENCE) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("no reply; stderr: {}", self.error.lock().expect("no panic")),
+        }
+    }
+
+    /// Closes its stdin.
+    pub fn end_input(&mut self) {
+        self.input = None;
+    }
+
+    /// Ends its input and waits, as the daemon does, until stdout and stderr are closed by all who hold them.
+    ///
+    /// # Panics
+    ///
+    /// If that takes more than a minute.
+    pub fn end(mut self) -> Ended {
+        self.end_input();
+        let mut output = Vec::new();
+        while let Some(line) = self.receive() {
+            output.push(line);
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while self.readers.iter().any(|reader| !reader.is_finished()) {
+            assert!(Instant::now() < deadline, "someone still holds stderr");
+            thread::sleep(Duration::from_millis(5));
+        }
+        let code = self.child.wait().expect("it can be waited for").code();
+        let error = std::mem::take(&mut *self.error.lock().expect("no panic"));
+        Ended { code, output, error }
+    }
+}
+
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        // A failed test leaves nothing behind.
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+/// No test waits as long unless it fails.
+const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,0 +1,109 @@
+//! A processor for the tests: writes what it sees to the file that `SEEN` names, a line each, and does what `DO` says when a
+//! record's data is `now`.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::process::{Command, ExitCode, Stdio};
+use std::{env, process, thread};
+
+use kcl::{BoxError, Initialize, LeaseLost, ProcessRecords, Processor, Shard, ShardEnded, ShutdownRequested};
+
+struct Witness {
+    seen: File,
+}
+
+impl Witness {
+    fn saw(&mut self, what: std::fmt::Arguments<'_>) -> io::Result<()> {
+        // One write a line: whatever ends this process, what it saw stands in the file.
+        self.seen.write_all(format!("{what}\n").as_bytes())
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        _ = self.saw(format_args!("drop"));
+    }
+}
+
+impl Initialize for Witness {
+    fn initialize(shard: &Shard) -> Result<Self, BoxError> {
+        let path = env::var_os("SEEN").ok_or("SEEN names no file")?;
+        let mut witness = Self { seen: OpenOptions::new().create(true).append(true).open(path)? };
+        witness.saw(format_args!("initialize {} {}", shard.id(), shard.position()))?;
+        Ok(witness)
+    }
+}
+
+impl Processor for Witness {
+    fn process_records(&mut self, input: &mut ProcessRecords<'_>) -> Result<(), BoxError> {
+        input.for_each_record(|input| {
+            let record = input.record();
+            self.saw(format_args!(
+                "record {}/{} {}",
+                record.sequence_number(),
+                record.sub_sequence_number(),
+                record.data().escape_ascii()
+            ))?;
+            if record.data() == b"now" { act(&env::var("DO")?) } else { Ok(()) }
+        })
+    }
+
+    fn lease_lost(&mut self, _: &mut LeaseLost<'_>) -> Result<(), BoxError> {
+        Ok(self.saw(format_args!("leaseLost"))?)
+    }
+
+    fn shard_ended(&mut self, _: &mut ShardEnded<'_>) -> Result<(), BoxError> {
+        Ok(self.saw(format_args!("shardEnded"))?)
+    }
+
+    fn shutdown_requested(&mut self, _: &mut ShutdownRequested<'_>) -> Result<(), BoxError> {
+        Ok(self.saw(format_args!("shutdownRequested"))?)
+    }
+}
+
+/// A processor is not to print to stdout; what happens if its author does it all the same is what is tested.
+#[expect(clippy::print_stdout)]
+fn act(what: &str) -> Result<(), BoxError> {
+    match what {
+        "fail" => return Err("as told".into()),
+        "panic" => panic!("as told"),
+        "abort" => process::abort(),
+        "print" => {
+            println!("printed to stdout");
+            eprintln!("printed to stderr");
+            print!("printed without an end");
+        }
+        "print-much" => {
+            for number in 0..100_000 {
+                println!("line {number} of many that must not stand in the way of the protocol");
+            }
+        }
+        "forge" => println!(r#"{{"action":"status","responseFor":"processRecords"}}"#),
+        // `cat` would eat the daemon's messages if it could.
+        "spawn" => {
+            Command::new("sh").args(["-c", "cat; echo spawned; echo spawned too >&2"]).status()?;
+        }
+        // Holds whatever it inherited for as long as this process's parent lives and longer.
+        "leave-grandchild" => {
+            let child = Command::new("sh")
+                .args(["-c", "echo $$ > \"$GRANDCHILD\"; exec sleep 1000"])
+                .stdin(Stdio::inherit())
+                .spawn()?;
+            drop(child);
+        }
+        "noisy-grandchild" => {
+            drop(Command::new("sh").args(["-c", "echo $$ > \"$GRANDCHILD\"; while :; do echo noise; done"]).spawn()?);
+        }
+        "thread-panic" => {
+            _ = thread::spawn(|| panic!("in a thread")).join();
+        }
+        other => return Err(format!("DO={other} is not known").into()),
+    }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let code = kcl::run::<Witness>();
+    eprintln!("after the run");
+    code
+}

@@ -1,0 +1,254 @@
+//! A processor's stdin, stdout and stderr belong to the protocol, whatever user code does with its own.
+
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tempfile::TempDir;
+use tests::{Conversation, Ended, build};
+
+static WITNESS: LazyLock<PathBuf> = LazyLock::new(|| build(&["--package", "tests", "--example", "witness"]));
+
+const INITIALIZE: &str =
+    r#"{"action":"initialize","shardId":"shardId-000000000007","sequenceNumber":"TRIM_HORIZON","subSequenceNumber":0}"#;
+const INITIALIZED: &str = r#"{"action":"status","responseFor":"initialize"}"#;
+/// Two records, of which the first says `now`.
+const BATCH: &str = r#"{"action":"processRecords","records":[{"data":"bm93","partitionKey":"k","sequenceNumber":"1"},{"data":"bGF0ZXI=","partitionKey":"k","sequenceNumber":"2"}]}"#;
+const CHECKPOINT: &str = r#"{"action":"checkpoint","sequenceNumber":null,"subSequenceNumber":null}"#;
+const CHECKPOINTED: &str = r#"{"action":"checkpoint","sequenceNumber":null,"subSequenceNumber":null,"error":null}"#;
+const PROCESSED: &str = r#"{"action":"status","responseFor":"processRecords"}"#;
+
+struct Witness {
+    folder: TempDir,
+    conversation: Conversation,
+}
+
+impl Witness {
+    fn start(what: &str) -> Self {
+        Self::start_with(what, |_| {})
+    }
+
+    fn start_with(what: &str, change: impl FnOnce(&mut Command)) -> Self {
+        Self::start_with_stderr(what, Stdio::piped(), change)
+    }
+
+    fn start_with_stderr(what: &str, stderr: Stdio, change: impl FnOnce(&mut Command)) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let mut command = Command::new(&*WITNESS);
+        command.env("DO", what).env("SEEN", folder.path().join("seen")).env("GRANDCHILD", folder.path().join("pid"));
+        change(&mut command);
+        Self { conversation: Conversation::start(command.stderr(stderr)), folder }
+    }
+
+    fn receive(&mut self) -> String {
+        self.conversation.receive().expect("a reply")
+    }
+
+    /// From `initialize` to the acknowledgement of one batch.
+    fn process(&mut self) {
+        self.conversation.send(INITIALIZE);
+        assert_eq!(self.receive(), INITIALIZED);
+        self.conversation.send(BATCH);
+        assert_eq!(self.receive(), CHECKPOINT);
+        self.conversation.send(CHECKPOINTED);
+        assert_eq!(self.receive(), PROCESSED);
+    }
+
+    fn seen(&self) -> Vec<String> {
+        let seen = fs::read_to_string(self.folder.path().join("seen")).expect("it saw something");
+        seen.lines().map(str::to_owned).collect()
+    }
+
+    /// Ends the input; how it ended, and what it saw.
+    fn end(self) -> (Ended, Vec<String>) {
+        let Self { folder, conversation } = self;
+        let ended = conversation.end();
+        let seen = fs::read_to_string(folder.path().join("seen")).unwrap_or_default();
+        (ended, seen.lines().map(str::to_owned).collect())
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.conversation.id() as i32).expect("a process id")
+    }
+}
+
+const SEEN: [&str; 4] = ["initialize shardId-000000000007 TRIM_HORIZON", "record 1/0 now", "record 2/0 later", "drop"];
+
+#[test]
+fn what_is_printed_goes_to_stderr() {
+    let mut witness = Witness::start("print");
+    witness.process();
+    let (ended, seen) = witness.end();
+    assert_eq!((ended.code, &ended.output[..]), (Some(0), &[][..]));
+    for part in ["printed to stdout\n", "printed to stderr\n", "printed without an end", "after the run\n"] {
+        assert!(ended.error.contains(part), "{part:?} in {}", ended.error);
+    }
+    assert_eq!(seen, SEEN);
+}
+
+#[test]
+fn nothing_of_what_is_printed_is_lost_or_waited_for() {
+    let mut witness = Witness::start("print-much");
+    witness.process();
+    let (ended, _) = witness.end();
+    assert_eq!((ended.code, ended.error.lines().filter(|line| line.starts_with("line ")).count()), (Some(0), 100_000));
+}
+
+#[test]
+fn a_reply_cannot_be_forged() {
+    let mut witness = Witness::start("forge");
+    witness.process();
+    let (ended, _) = witness.end();
+    assert_eq!((ended.code, ended.output.len()), (Some(0), 0));
+    assert!(ended.error.contains("responseFor"), "{}", ended.error);
+}
+
+#[test]
+fn a_spawned_process_gets_neither_the_messages_nor_the_replies() {
+    let mut witness = Witness::start("spawn");
+    witness.process();
+    let (ended, seen) = witness.end();
+    assert_eq!((ended.code, ended.output.len()), (Some(0), 0));
+    assert!(ended.error.contains("spawned\n") && ended.error.contains("spawned too\n"), "{}", ended.error);
+    assert_eq!(seen, SEEN);
+}
+
+#[test]
+fn a_grandchild_that_holds_every_descriptor_holds_up_nobody() {
+    for what in ["leave-grandchild", "noisy-grandchild"] {
+        let mut witness = Witness::start(what);
+        let pid_file = witness.folder.path().join("pid");
+        witness.process();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        let pid = loop {
+            let pid = fs::read_to_string(&pid_file).ok().and_then(|pid| pid.trim().parse().ok());
+            if let Some(pid) = pid.and_then(Pid::from_raw) {
+                break pid;
+            }
+            assert!(std::time::Instant::now() < deadline, "the grandchild did not start");
+            std::thread::yield_now();
+        };
+        let (ended, seen) = witness.end();
+        assert_eq!((ended.code, &seen[..]), (Some(0), &SEEN.map(str::to_owned)[..]));
+        // It was there all the time. (The noisy one ends by itself, as nobody reads its noise any more.)
+        let killed = kill_process(pid, Signal::KILL);
+        assert!(killed.is_ok() || what == "noisy-grandchild", "{killed:?}");
+    }
+}
+
+#[test]
+fn a_failure_is_told_with_its_record() {
+    for (what, said) in [("fail", "failed"), ("panic", "panicked")] {
+        let mut witness = Witness::start(what);
+        witness.conversation.send(INITIALIZE);
+        assert_eq!(witness.receive(), INITIALIZED);
+        witness.conversation.send(BATCH);
+        let (ended, seen) = witness.end();
+        assert_eq!((ended.code, ended.output.len()), (Some(1), 0));
+        let line = format!(
+            "kcl: shard shardId-000000000007: processRecords {said} at record 1/0 with partition key `k`: as told\n"
+        );
+        assert!(ended.error.contains(&line), "{}", ended.error);
+        assert_eq!(seen, [SEEN[0], SEEN[1], SEEN[3]]);
+    }
+}
+
+#[test]
+fn the_last_words_of_a_crash_are_kept() {
+    let mut witness = Witness::start("panic");
+    witness.conversation.send(INITIALIZE);
+    witness.receive();
+    witness.conversation.send(BATCH);
+    let (ended, _) = witness.end();
+    assert!(ended.error.contains("processors/witness.rs"), "the panic's place: {}", ended.error);
+
+    let mut witness = Witness::start("abort");
+    witness.conversation.send(INITIALIZE);
+    witness.receive();
+    witness.conversation.send(BATCH);
+    let (ended, seen) = witness.end();
+    assert_eq!((ended.code, ended.output.len()), (None, 0));
+    assert_eq!(seen, SEEN[..2]);
+}
+
+#[test]
+fn a_panic_in_a_thread_leaves_the_guard_in_place() {
+    let mut witness = Witness::start("thread-panic");
+    witness.process();
+    let (ended, _) = witness.end();
+    assert_eq!((ended.code, ended.output.len()), (Some(0), 0));
+    assert!(ended.error.contains("in a thread"), "{}", ended.error);
+}
+
+#[test]
+fn a_broken_stderr_is_no_reason_to_stop() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut witness = Witness::start_with_stderr("print-much", writer.into(), |_| {});
+    witness.process();
+    let (ended, seen) = witness.end();
+    assert_eq!((&ended.output[..], &seen[..]), (&[][..], &SEEN.map(str::to_owned)[..]));
+}
+
+#[test]
+fn signals_are_left_to_the_daemon() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut witness = Witness::start_with("print", |command| {
+            command.process_group(0);
+        });
+        witness.conversation.send(INITIALIZE);
+        assert_eq!(witness.receive(), INITIALIZED);
+        kill_process_group(witness.pid(), signal).expect("it lives");
+        witness.conversation.send(BATCH);
+        assert_eq!(witness.receive(), CHECKPOINT);
+        kill_process_group(witness.pid(), signal).expect("it lives");
+        witness.conversation.send(CHECKPOINTED);
+        assert_eq!(witness.receive(), PROCESSED);
+        assert_eq!(witness.seen(), SEEN[..3]);
+        let (ended, seen) = witness.end();
+        assert_eq!((ended.code, &seen[..]), (Some(0), &SEEN.map(str::to_owned)[..]));
+    }
+}
+
+#[test]
+fn end_of_input_at_any_point_ends_the_process() {
+    let (ended, seen) = Witness::start("print").end();
+    assert_eq!((ended.code, ended.output.len(), seen.len()), (Some(0), 0, 0));
+    assert!(!ended.error.contains("kcl:"), "{}", ended.error);
+
+    for (bytes, code) in [(&b"{\"action\":"[..], 2), (b"nonsense\n", 2), (b"\n", 2)] {
+        let mut witness = Witness::start("print");
+        witness.conversation.write(bytes);
+        let (ended, seen) = witness.end();
+        assert_eq!((ended.code, ended.output.len(), seen.len()), (Some(code), 0, 0));
+        assert!(ended.error.starts_with("kcl: "), "{}", ended.error);
+    }
+
+    // While the answer to a checkpoint is awaited.
+    let mut witness = Witness::start("print");
+    witness.conversation.send(INITIALIZE);
+    witness.receive();
+    witness.conversation.send(BATCH);
+    assert_eq!(witness.receive(), CHECKPOINT);
+    let (ended, seen) = witness.end();
+    assert_eq!((ended.code, ended.output.len(), &seen[..]), (Some(0), 0, &SEEN.map(str::to_owned)[..]));
+}
+
+#[test]
+fn a_terminal_is_told_what_this_is() {
+    let script = Command::new("script")
+        .args(["--quiet", "--return", "--command"])
+        .arg(&*WITNESS)
+        .arg("/dev/null")
+        .stdin(Stdio::null())
+        .output();
+    // `script` is not on every machine; where it is, stdin is a terminal.
+    if let Ok(output) = script {
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("cargo kcl local"), "{text}");
+        assert_eq!(output.status.code(), Some(2));
+    }
+}
