@@ -2,8 +2,6 @@
 //!
 //! Counts the bytes of each batch and checkpoints every thousandth record itself.
 
-#![deny(clippy::print_stdout)]
-
 use std::process::ExitCode;
 
 use kcl::{

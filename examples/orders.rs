@@ -1,7 +1,5 @@
 //! Writes JSON orders, one a line: `orders [COUNT [SEED]]`. The same arguments write the same orders.
 
-#![deny(clippy::print_stdout)]
-
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 

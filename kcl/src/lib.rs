@@ -1,7 +1,5 @@
 //! Scaffold of the crate's documentation.
 
-#![deny(clippy::print_stdout)]
-
 #[cfg(not(unix))]
 compile_error!("kcl needs a Unix: a processor's stdin, stdout and stderr are moved aside by file descriptor");
 

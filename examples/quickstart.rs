@@ -1,0 +1,35 @@
+//! Adds up the orders of a stream: the whole program.
+
+// An order has an id, too, though it is not added up.
+#![allow(dead_code)]
+
+use kcl::{Json, Shard};
+
+#[derive(serde::Deserialize)]
+struct Order {
+    id: u64,
+    cents: u64,
+}
+
+struct Revenue {
+    shard: String,
+    cents: u64,
+}
+
+#[kcl::processor]
+impl Revenue {
+    #[on_init]
+    fn open(shard: &Shard) -> Self {
+        Revenue { shard: shard.id().to_owned(), cents: 0 }
+    }
+
+    #[on_record]
+    fn add(&mut self, Json(order): Json<Order>) {
+        self.cents += order.cents;
+    }
+
+    #[on_shard_end]
+    fn report(&mut self) {
+        eprintln!("{}: {} cents", self.shard, self.cents);
+    }
+}
