@@ -1,4 +1,56 @@
-//! Scaffold of the crate's documentation.
+//! Amazon Kinesis record processors: annotate an `impl` block and run it.
+//!
+//! ```no_run
+//! use kcl::{Json, Shard};
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Order {
+//!     cents: u64,
+//! }
+//!
+//! struct Revenue {
+//!     shard: String,
+//!     cents: u64,
+//! }
+//!
+//! #[kcl::processor]
+//! impl Revenue {
+//!     #[on_init]
+//!     fn open(shard: &Shard) -> Self {
+//!         Revenue { shard: shard.id().to_owned(), cents: 0 }
+//!     }
+//!
+//!     #[on_record]
+//!     fn add(&mut self, Json(order): Json<Order>) {
+//!         self.cents += order.cents;
+//!     }
+//!
+//!     #[on_shard_end]
+//!     fn report(&mut self) {
+//!         eprintln!("{}: {} cents", self.shard, self.cents);
+//!     }
+//! }
+//! ```
+//!
+//! That is a whole `src/main.rs`: [`processor`](macro@processor) writes `main` and the conversation with Amazon's
+//! MultiLangDaemon, which starts the program once for each shard and talks to it through stdin and stdout
+//! (see [`protocol`]). On one machine, `cargo kcl local` stands in for the daemon.
+//!
+//! # Right by default
+//!
+//! - **Delivery is at least once.** What is not checkpointed is delivered again, to this process's successor or to another
+//!   worker's.
+//! - **Checkpoints.** If the record handler takes no [`Checkpointer`], the runtime checkpoints after each batch that
+//!   succeeded, before it gives up on one that failed (the records before), and when a shutdown is requested. If it takes one,
+//!   they are the handler's alone. SHARD_END is always checkpointed, once `#[on_shard_end]` has succeeded or is left out.
+//! - **Failure.** A handler that returns an error or panics is never acknowledged: the error goes to stderr with the shard and
+//!   the record, and the process ends with exit code 1.
+//! - **Stdio.** stdout is the protocol's. What user code prints, to stdout or stderr, goes to stderr; processes it starts
+//!   inherit neither the daemon's messages nor its pipes. See [`Runner::run`].
+//!
+//! # Features
+//!
+//! - `macros` (on by default): the attributes. Without it, implement [`Processor`] by hand.
 
 #[cfg(not(unix))]
 compile_error!("kcl needs a Unix: a processor's stdin, stdout and stderr are moved aside by file descriptor");
