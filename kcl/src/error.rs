@@ -44,7 +44,9 @@ pub enum RunError {
     Read(io::Error),
     /// Writing failed.
     Write(io::Error),
-    /// The process's own stdin, stdout and stderr could not be set up, or stdin is a terminal.
+    /// The process's own stdin is a terminal: a person started it, not a daemon.
+    Terminal,
+    /// The process's own stdin, stdout and stderr could not be set up.
     Stdio(io::Error),
 }
 
@@ -53,7 +55,12 @@ impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Handler(_) | Self::ShardEnd { .. } => 1,
-            Self::Input { .. } | Self::Unexpected { .. } | Self::Read(_) | Self::Write(_) | Self::Stdio(_) => 2,
+            Self::Input { .. }
+            | Self::Unexpected { .. }
+            | Self::Read(_)
+            | Self::Write(_)
+            | Self::Terminal
+            | Self::Stdio(_) => 2,
         }
     }
 }
@@ -83,7 +90,11 @@ impl fmt::Display for RunError {
             }
             Self::Read(error) => write!(f, "reading from the daemon failed: {error}"),
             Self::Write(error) => write!(f, "writing to the daemon failed: {error}"),
-            Self::Stdio(error) => error.fmt(f),
+            Self::Terminal => f.write_str(
+                "this is a record processor for Amazon Kinesis: a daemon starts it and talks to it through stdin and stdout. \
+                 To run it on this machine: cargo kcl local --bin NAME --input FILE, or cargo kcl local --input FILE -- PROGRAM",
+            ),
+            Self::Stdio(error) => write!(f, "stdin, stdout and stderr could not be set up for the protocol: {error}"),
         }
     }
 }

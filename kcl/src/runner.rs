@@ -81,13 +81,12 @@ impl<F> Runner<F> {
         P: Processor,
         E: Into<BoxError>,
     {
-        let result = stdio::with_protocol(|input, output, report| {
-            let result = self.converse(Connection::new(input, output), report);
-            result.inspect_err(|error| report.line(error))
-        });
-        match result {
+        match stdio::with_protocol(|input, output, report| self.converse(Connection::new(input, output), report)) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => ExitCode::from(error.exit_code()),
+            Err(error) => {
+                Report::to_stderr().line(&error);
+                ExitCode::from(error.exit_code())
+            }
         }
     }
 
@@ -254,7 +253,8 @@ impl<P: Processor> Session<'_, P> {
         match self.settle(result)? {
             Settled::Done if records.is_empty() => Ok(Next::Acknowledge),
             Settled::Done => self.checkpoint_all(),
-            Settled::Acknowledged => {
+            Settled::Failed(failed) => self.fail(failed),
+            Settled::Excused => {
                 self.checkpointer.gap = true;
                 Ok(Next::Acknowledge)
             }
@@ -272,13 +272,9 @@ impl<P: Processor> Session<'_, P> {
         self.checkpointer.enter_message(Scope::ShardEnd);
         let (processor, shard, checkpointer) = (&mut self.processor, &self.shard, &mut self.checkpointer);
         let result = guard(|| processor.shard_ended(&mut ShardEnded { shard, checkpointer }));
-        // On failure the watermark must wait: here the daemon takes the last record's number for SHARD_END itself.
-        self.watermark.confirmed = self.watermark.done;
         let result = result.map_err(|failure| HandlerFailed::new(&self.shard, action, failure));
         match self.settle(result)? {
-            Settled::Done if self.checkpointer.seen.all_confirmed || self.checkpointer.seen.lease_lost => {
-                Ok(Next::Acknowledge)
-            }
+            Settled::Done if self.checkpointer.seen.all_confirmed => Ok(Next::Acknowledge),
             Settled::Done => match self.checkpointer.checkpoint_all() {
                 Ok(()) => Ok(Next::Acknowledge),
                 // The daemon's retry turns into `leaseLost`; records that were never processed are another matter.
@@ -288,7 +284,9 @@ impl<P: Processor> Session<'_, P> {
                     _ => Err(RunError::ShardEnd { shard: self.shard.id().to_owned(), source }),
                 },
             },
-            Settled::Acknowledged => Ok(Next::Acknowledge),
+            // No checkpoint of what is done: here the daemon takes the last record's number for SHARD_END itself.
+            Settled::Failed(failed) => Err(failed.into()),
+            Settled::Excused => Ok(Next::Acknowledge),
             Settled::End => Ok(Next::End),
         }
     }
@@ -301,7 +299,8 @@ impl<P: Processor> Session<'_, P> {
         match self.settle(result)? {
             Settled::Done if self.checkpointer.seen.all_confirmed => Ok(Next::Acknowledge),
             Settled::Done => self.checkpoint_all(),
-            Settled::Acknowledged => Ok(Next::Acknowledge),
+            Settled::Failed(failed) => self.fail(failed),
+            Settled::Excused => Ok(Next::Acknowledge),
             Settled::End => Ok(Next::End),
         }
     }
@@ -317,12 +316,9 @@ impl<P: Processor> Session<'_, P> {
             // Whoever has the lease now gets the records; to fail here would only end the whole worker.
             (None, Err(failed)) if self.checkpointer.seen.lease_lost => {
                 self.report.line(format_args!("{failed}; as the lease is gone, it is acknowledged all the same"));
-                Ok(Settled::Acknowledged)
+                Ok(Settled::Excused)
             }
-            (None, Err(failed)) => {
-                self.checkpoint_done();
-                Err(failed.into())
-            }
+            (None, Err(failed)) => Ok(Settled::Failed(failed)),
         }
     }
 
@@ -342,15 +338,15 @@ impl<P: Processor> Session<'_, P> {
         Ok(Next::Acknowledge)
     }
 
-    /// On failure: checkpoints the records that have succeeded, if the daemon does not know of them yet.
-    fn checkpoint_done(&mut self) {
-        let Some((sequence_number, sub_sequence_number)) = self.watermark.done else { return };
-        if P::CHECKPOINTS == Checkpoints::Handler || self.watermark.done == self.watermark.confirmed {
-            return;
+    /// A handler failed: checkpoints the records that have succeeded, if the daemon does not know of them yet.
+    fn fail(&mut self, failed: HandlerFailed) -> Result<Next, RunError> {
+        let unconfirmed = self.watermark.done.filter(|_| self.watermark.done != self.watermark.confirmed);
+        if let (Checkpoints::Runtime, Some((sequence_number, sub_sequence_number))) = (P::CHECKPOINTS, unconfirmed) {
+            if let Err(error) = self.checkpointer.checkpoint_at_sequence(&sequence_number, sub_sequence_number) {
+                self.say(format_args!("what succeeded could not be checkpointed: {error}"));
+            }
         }
-        if let Err(error) = self.checkpointer.checkpoint_at_sequence(&sequence_number, sub_sequence_number) {
-            self.say(format_args!("what succeeded could not be checkpointed: {error}"));
-        }
+        Err(failed.into())
     }
 
     fn say(&self, what: impl std::fmt::Display) {
@@ -361,8 +357,9 @@ impl<P: Processor> Session<'_, P> {
 enum Settled {
     /// The handler succeeded.
     Done,
+    Failed(HandlerFailed),
     /// It failed, but the lease is gone.
-    Acknowledged,
+    Excused,
     /// The daemon is gone.
     End,
 }

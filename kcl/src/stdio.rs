@@ -30,26 +30,13 @@ pub(crate) fn with_protocol(
     converse: impl FnOnce(File, File, &Report) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
     if io::stdin().is_terminal() {
-        return Err(refuse(
-            "this is a record processor for Amazon Kinesis: it is started by a daemon that talks to it through stdin and stdout. \
-             To run it on this machine: cargo kcl local --bin NAME --input FILE, or cargo kcl local --input FILE -- PROGRAM",
-        ));
+        return Err(RunError::Terminal);
     }
-    let guard = Guard::set_up().map_err(|error| {
-        refuse(format_args!(
-            "stdin, stdout and stderr could not be set up for the protocol: {}",
-            io::Error::from(error)
-        ))
-    })?;
+    let guard = Guard::set_up().map_err(|error| RunError::Stdio(error.into()))?;
     leave_signals_to_the_daemon(&guard.report);
     let result = converse(guard.input, guard.output, &guard.report);
     guard.inner.end();
     result
-}
-
-fn refuse(why: impl std::fmt::Display) -> RunError {
-    Report::to_stderr().line(&why);
-    RunError::Stdio(io::Error::other(why.to_string()))
 }
 
 /// SIGTERM and SIGINT often go to a whole process group: the daemon's processors are to live until it ends their input. Caught
