@@ -1,41 +1,38 @@
 //! kcl's own words to the person who reads stderr.
 
 use std::fmt::Display;
-use std::io::Write;
 use std::sync::Arc;
 
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd, OwnedFd};
 
-/// Where kcl's own lines go.
+/// Where kcl's own lines go while a processor runs.
 #[derive(Debug)]
-pub(crate) struct Report {
-    /// The process's real stderr, where that was moved aside.
-    real: Option<Arc<OwnedFd>>,
+pub(crate) enum Report {
+    /// Wherever the process prints.
+    Printed,
+    /// To the process's real stderr, which was moved aside.
+    Direct(Arc<OwnedFd>),
 }
 
 impl Report {
-    pub(crate) fn to_stderr() -> Self {
-        Self { real: None }
-    }
-
-    pub(crate) fn to_real_stderr(real: Arc<OwnedFd>) -> Self {
-        Self { real: Some(real) }
-    }
-
-    /// Writes a line, in one piece. If nobody reads it there is nobody to tell.
+    /// Writes a line.
     pub(crate) fn line(&self, text: impl Display) {
-        let line = format!("kcl: {text}\n");
-        match &self.real {
-            Some(real) => write_all(real, line.as_bytes()),
-            None => _ = std::io::stderr().write_all(line.as_bytes()),
+        match self {
+            Self::Printed => eprintln!("kcl: {text}"),
+            Self::Direct(stderr) => write_line(stderr, text),
         }
     }
 }
 
+/// Writes a line, in one piece. If nobody reads it there is nobody to tell.
+pub(crate) fn write_line(to: impl AsFd, text: impl Display) {
+    write_all(to, format!("kcl: {text}\n").as_bytes());
+}
+
 /// Writes as much as can be written.
-pub(crate) fn write_all(to: &OwnedFd, mut bytes: &[u8]) {
+pub(crate) fn write_all(to: impl AsFd, mut bytes: &[u8]) {
     while !bytes.is_empty() {
-        match rustix::io::write(to, bytes) {
+        match rustix::io::write(&to, bytes) {
             Ok(written) => bytes = &bytes[written..],
             Err(rustix::io::Errno::INTR) => {}
             Err(_) => return,

@@ -9,7 +9,7 @@ use crate::connection::{Broken, Connection};
 use crate::error::{Failure, HandlerFailed, RunError};
 use crate::processor::Progress;
 use crate::protocol::{Message, Reply, ShutdownReason};
-use crate::report::Report;
+use crate::report::{self, Report};
 use crate::{
     BoxError, CheckpointError, Checkpoints, Initialize, LeaseLost, MillisBehindLatest, ProcessRecords, Processor,
     Record, SequenceNumber, Shard, ShardEnded, ShutdownRequested, lent_io, stdio,
@@ -84,7 +84,7 @@ impl<F> Runner<F> {
         match stdio::with_protocol(|input, output, report| self.converse(Connection::new(input, output), report)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                Report::to_stderr().line(&error);
+                report::write_line(rustix::stdio::stderr(), &error);
                 ExitCode::from(error.exit_code())
             }
         }
@@ -104,9 +104,7 @@ impl<F> Runner<F> {
         P: Processor,
         E: Into<BoxError>,
     {
-        lent_io::lend(reader, writer, |reader, writer| {
-            self.converse(Connection::new(reader, writer), &Report::to_stderr())
-        })
+        lent_io::lend(reader, writer, |reader, writer| self.converse(Connection::new(reader, writer), &Report::Printed))
     }
 
     fn converse<P, E>(&self, connection: Connection, report: &Report) -> Result<(), RunError>

@@ -64,7 +64,7 @@ impl Guard {
         enlarge_pipe(&input);
         dup2_stdin(rustix::fs::open("/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty())?)?;
         let inner = InnerPipe::set_up(Arc::clone(&error))?;
-        Ok(Self { input: input.into(), output: output.into(), report: Report::to_real_stderr(error), inner })
+        Ok(Self { input: input.into(), output: output.into(), report: Report::Direct(error), inner })
     }
 }
 
