@@ -1,1 +1,68 @@
-//! Scaffold.
+//! The attribute macros of `kcl`, where they are documented; use them through that crate.
+//!
+//! An annotated impl goes through four stages, each a module: `parse` (with `args` for the options) makes the `model`, `check`
+//! judges it, `expand` writes the code. Errors gather in `context`, their texts are in `messages`.
+
+#![expect(missing_docs, reason = "their pages stand in `kcl`, and rustdoc would put both texts on one page")]
+
+mod args;
+mod check;
+mod context;
+mod expand;
+mod messages;
+mod model;
+mod names;
+mod parse;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::check::Verdict;
+use crate::context::Context;
+use crate::model::Kind;
+use crate::parse::Parsed;
+
+#[proc_macro_attribute]
+pub fn processor(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    annotated_impl(options.into(), item.into()).into()
+}
+
+fn annotated_impl(options: TokenStream, item: TokenStream) -> TokenStream {
+    let cx = Context::new();
+    let options = args::parse(&cx, options);
+    let main = options.main;
+    let Parsed { item, processor } = parse::parse(&cx, options, item);
+    let verdict = processor.as_ref().map(|processor| check::check(&cx, processor));
+    let (errors, right) = match cx.check() {
+        Ok(()) => (None, matches!(verdict, Some(Verdict::Judged))),
+        Err(errors) => (Some(errors), false),
+    };
+    let beside = match processor {
+        Some(processor) if right => expand::expand(&processor),
+        Some(processor) => expand::stand_in(&processor),
+        None if main => expand::stand_in_main(&[]),
+        None => TokenStream::new(),
+    };
+    quote!(#item #beside #errors)
+}
+
+/// Declares the attribute macro of a handler: inside an annotated impl it is never called.
+macro_rules! handlers {
+    ($($name:ident => $kind:ident,)*) => {$(
+        #[proc_macro_attribute]
+        pub fn $name(_: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+            let item = TokenStream::from(item);
+            let error = messages::outside(Kind::$kind).at(TokenStream::new()).into_compile_error();
+            quote!(#item #error).into()
+        }
+    )*};
+}
+
+handlers! {
+    on_init => Init,
+    on_records => Records,
+    on_record => Record,
+    on_lease_lost => LeaseLost,
+    on_shard_end => ShardEnd,
+    on_shutdown_requested => ShutdownRequested,
+}

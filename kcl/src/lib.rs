@@ -55,6 +55,8 @@
 #[cfg(not(unix))]
 compile_error!("kcl needs a Unix: a processor's stdin, stdout and stderr are moved aside by file descriptor");
 
+#[cfg(feature = "macros")]
+mod attributes;
 mod checkpoint;
 mod connection;
 mod error;
@@ -73,6 +75,9 @@ mod runner;
 mod sequence;
 mod shard;
 mod stdio;
+
+#[cfg(feature = "macros")]
+pub use attributes::{on_init, on_lease_lost, on_record, on_records, on_shard_end, on_shutdown_requested, processor};
 
 pub use checkpoint::{CheckpointError, Checkpointer};
 pub use error::{HandlerFailed, RunError};

@@ -1,0 +1,91 @@
+//! The options of `#[kcl::processor(…)]`.
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+use syn::{Ident, Lit, LitBool, Path, Token};
+
+use crate::context::Context;
+use crate::messages;
+use crate::model::Options;
+
+/// Reads the options; what is wrong with one is left in `cx` and does not keep the others from being read.
+pub(crate) fn parse(cx: &Context, tokens: TokenStream) -> Options {
+    let mut options = Options::default();
+    let parser = |input: ParseStream<'_>| {
+        let mut seen = Vec::new();
+        while !input.is_empty() {
+            if let Err(error) = option(cx, &mut options, &mut seen, input) {
+                cx.push(error);
+                skip(input)?;
+            }
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(())
+    };
+    if let Err(error) = parser.parse2(tokens) {
+        cx.push(error);
+    }
+    options
+}
+
+fn option(cx: &Context, options: &mut Options, seen: &mut Vec<Ident>, input: ParseStream<'_>) -> syn::Result<()> {
+    if !input.peek(Ident::peek_any) {
+        let token: TokenTree = input.parse()?;
+        return Err(messages::option_no_name(&token.to_string()).at(token));
+    }
+    let name = input.call(Ident::parse_any)?;
+    if name != "main" && name != "crate" {
+        cx.error(&name, messages::option_unknown(&name.to_string()));
+        return skip(input);
+    }
+    if seen.contains(&name) {
+        cx.error(&name, messages::option_twice(&name));
+        return skip(input);
+    }
+    seen.push(name.clone());
+    if !input.peek(Token![=]) {
+        cx.error(&name, messages::option_without_value(&name));
+        return skip(input);
+    }
+    let equals: Token![=] = input.parse()?;
+    let value = value(input)?;
+    if value.is_empty() {
+        cx.error(quote::quote!(#name #equals), messages::option_without_value(&name));
+        return Ok(());
+    }
+    if name == "main" {
+        match syn::parse2::<LitBool>(value.clone()) {
+            Ok(main) => options.main = main.value,
+            Err(_) => cx.error(&value, messages::option_main_value()),
+        }
+    } else {
+        match Path::parse_mod_style.parse2(value.clone()) {
+            Ok(path) => options.krate = path,
+            Err(_) => {
+                let quoted = match syn::parse2(value.clone()) {
+                    Ok(Lit::Str(text)) => Some(text.value()),
+                    _ => None,
+                };
+                cx.error(&value, messages::option_crate_value(quoted.as_deref()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Everything up to the next comma.
+fn value(input: ParseStream<'_>) -> syn::Result<TokenStream> {
+    let mut tokens = TokenStream::new();
+    while !input.is_empty() && !input.peek(Token![,]) {
+        input.parse::<TokenTree>()?.to_tokens(&mut tokens);
+    }
+    Ok(tokens)
+}
+
+fn skip(input: ParseStream<'_>) -> syn::Result<()> {
+    value(input).map(drop)
+}

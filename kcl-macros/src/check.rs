@@ -1,0 +1,219 @@
+//! Judges the model: everything that can be said before types are known. What needs types is said by `kcl::handler`.
+
+use std::collections::HashSet;
+
+use quote::ToTokens;
+use syn::visit::{self, Visit};
+use syn::{FnArg, GenericParam, Lifetime, Receiver, ReceiverKind, ReturnType, Safety, Type};
+
+use crate::context::Context;
+use crate::messages;
+use crate::model::{Handler, Kind, Processor};
+use crate::parse::{peel, text};
+
+/// What the checks found beside the errors in the context.
+pub(crate) enum Verdict {
+    /// As far as this crate can see, it is right; or it has errors in the context.
+    Judged,
+    /// rustc itself has an error for what the user wrote, and would repeat it in what is expanded from it.
+    LeftToRustc,
+}
+
+pub(crate) fn check(cx: &Context, processor: &Processor) -> Verdict {
+    // Whatever was wrong with an attribute, it may have been the record handler's.
+    if !cx.has_errors() {
+        record_handler(cx, processor);
+    }
+    duplicates(cx, processor);
+    let impl_lifetimes = processor.generics.lifetimes().map(|param| param.lifetime.ident.to_string()).collect();
+    for handler in &processor.handlers {
+        signature(cx, processor, handler, &impl_lifetimes);
+    }
+    let unused = unused_parameters(processor);
+    if unused.is_empty() && processor.options.main && processor.generics.params.iter().any(is_type_or_const) {
+        cx.error(&processor.generics.params, messages::generic_with_main());
+    }
+    if !unused.is_empty() || processor.handlers.iter().any(has_placeholder) {
+        return Verdict::LeftToRustc;
+    }
+    Verdict::Judged
+}
+
+fn record_handler(cx: &Context, processor: &Processor) {
+    if !processor.handlers.iter().any(|handler| handler.kind.handles_records()) {
+        cx.error(&processor.self_ty, messages::no_record_handler(&text(&processor.self_ty)));
+    }
+}
+
+/// Handlers for the same message, among those that exist in every configuration; the rest is decided by the expansion.
+fn duplicates(cx: &Context, processor: &Processor) {
+    let certain: Vec<&Handler> = processor.handlers.iter().filter(|handler| handler.cfgs.is_empty()).collect();
+    for (index, second) in certain.iter().enumerate() {
+        if let Some(first) = certain[..index].iter().find(|first| first.kind.slot() == second.kind.slot()) {
+            cx.error(&second.attribute, conflict(first, second));
+        }
+    }
+}
+
+/// The error for two handlers that cannot both be.
+pub(crate) fn conflict(first: &Handler, second: &Handler) -> messages::Message {
+    if first.kind == second.kind {
+        messages::twice(first.kind, first.name(), second.name())
+    } else {
+        messages::record_and_records((first.kind, first.name()), (second.kind, second.name()))
+    }
+}
+
+fn signature(cx: &Context, processor: &Processor, handler: &Handler, impl_lifetimes: &HashSet<String>) {
+    let (kind, name, sig) = (handler.kind, handler.name(), &handler.sig);
+    if let Some(token) = &sig.constness {
+        cx.error(token, messages::qualifier(kind, name, "const"));
+    }
+    if let Some(token) = &sig.asyncness {
+        cx.error(token, messages::qualifier(kind, name, "async"));
+    }
+    if let Safety::Unsafe(token) = &sig.safety {
+        cx.error(token, messages::qualifier(kind, name, "unsafe"));
+    }
+    if let Some(abi) = &sig.abi {
+        cx.error(abi, messages::qualifier(kind, name, &text(abi)));
+    }
+    for param in sig.generics.params.iter().filter(|param| is_type_or_const(param)) {
+        cx.error(param, messages::generic_handler(kind, name));
+    }
+    receiver(cx, processor, handler);
+    arguments(cx, handler, impl_lifetimes);
+    output(cx, handler);
+}
+
+fn receiver(cx: &Context, processor: &Processor, handler: &Handler) {
+    let (kind, name) = (handler.kind, handler.name());
+    match (kind, handler.sig.inputs.first()) {
+        (Kind::Init, Some(FnArg::Receiver(receiver))) => cx.error(receiver, messages::receiver_on_init(name)),
+        (Kind::Init, _) => {}
+        (_, Some(FnArg::Receiver(receiver))) if is_borrowed(receiver, &processor.self_ty) => {}
+        (_, Some(FnArg::Receiver(receiver))) => cx.error(receiver, messages::receiver_wrong(kind, name)),
+        (_, _) => cx.error(name, messages::receiver_missing(kind, name)),
+    }
+}
+
+/// `&self`, `&mut self`, or the same with a type.
+fn is_borrowed(receiver: &Receiver, self_ty: &Type) -> bool {
+    match &receiver.kind {
+        ReceiverKind::Reference(..) => true,
+        ReceiverKind::Typed(_, ty) => match peel(ty) {
+            Type::Reference(reference) => {
+                let elem = text(peel(&reference.elem));
+                elem == "Self" || elem == text(peel(self_ty))
+            }
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+fn arguments(cx: &Context, handler: &Handler, impl_lifetimes: &HashSet<String>) {
+    let (kind, name) = (handler.kind, handler.name());
+    let mut seen = Vec::new();
+    for argument in handler.arguments() {
+        if let Some(attr) =
+            argument.attrs.iter().find(|attr| attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr"))
+        {
+            cx.error(attr, messages::cfg_on_argument(kind, name));
+            continue;
+        }
+        if let Some(ty) = find_type(&argument.ty, |ty| matches!(ty, Type::ImplTrait(_))) {
+            cx.error(ty, messages::impl_trait_argument(kind, name));
+            continue;
+        }
+        let lifetime = |name: &Lifetime| name.ident == "static" || impl_lifetimes.contains(&name.ident.to_string());
+        match peel(&argument.ty) {
+            Type::Reference(reference) if reference.lifetime.as_ref().is_some_and(lifetime) => {
+                let found = reference.lifetime.as_ref();
+                let lifetime = found.map(Lifetime::to_string).unwrap_or_default();
+                cx.error(found, messages::lifetime_of_impl(kind, name, &lifetime));
+                continue;
+            }
+            _ => {}
+        }
+        let written = text(&argument.ty);
+        if seen.contains(&written) {
+            cx.error(&argument.ty, messages::argument_twice(kind, name, &written));
+        }
+        seen.push(written);
+    }
+}
+
+fn output(cx: &Context, handler: &Handler) {
+    let (kind, name) = (handler.kind, handler.name());
+    match &handler.sig.output {
+        ReturnType::Default if kind == Kind::Init && handler.sig.asyncness.is_none() => {
+            cx.error(name, messages::init_returns_nothing(name));
+        }
+        ReturnType::Type(_, ty) => {
+            if let Some(found) = find_type(ty, |ty| matches!(ty, Type::ImplTrait(_))) {
+                cx.error(found, messages::impl_trait_return(kind, name));
+            }
+        }
+        ReturnType::Default => {}
+    }
+}
+
+/// `_` in a signature, which rustc refuses.
+fn has_placeholder(handler: &Handler) -> bool {
+    let output = match &handler.sig.output {
+        ReturnType::Type(_, ty) => Some(&**ty),
+        ReturnType::Default => None,
+    };
+    let mut types = handler.arguments().map(|argument| &*argument.ty).chain(output);
+    types.any(|ty| find_type(ty, |ty| matches!(ty, Type::Infer(_))).is_some())
+}
+
+fn is_type_or_const(param: &GenericParam) -> bool {
+    !matches!(param, GenericParam::Lifetime(_))
+}
+
+/// Generic parameters that the processor's type does not mention; rustc's E0207.
+pub(crate) fn unused_parameters(processor: &Processor) -> HashSet<String> {
+    let mut words = HashSet::new();
+    collect_words(processor.self_ty.to_token_stream(), &mut words);
+    let names = processor.generics.params.iter().filter_map(|param| match param {
+        GenericParam::Type(param) => Some(param.ident.to_string()),
+        GenericParam::Const(param) => Some(param.ident.to_string()),
+        GenericParam::Lifetime(_) => None,
+    });
+    names.filter(|name| !words.contains(name)).collect()
+}
+
+fn collect_words(tokens: proc_macro2::TokenStream, words: &mut HashSet<String>) {
+    for token in tokens {
+        match token {
+            proc_macro2::TokenTree::Ident(word) => {
+                words.insert(word.to_string());
+            }
+            proc_macro2::TokenTree::Group(group) => collect_words(group.stream(), words),
+            _ => {}
+        }
+    }
+}
+
+/// The first type within `ty` for which `wanted` holds.
+fn find_type(ty: &Type, wanted: fn(&Type) -> bool) -> Option<&Type> {
+    struct Finder<'a> {
+        wanted: fn(&Type) -> bool,
+        found: Option<&'a Type>,
+    }
+    impl<'a> Visit<'a> for Finder<'a> {
+        fn visit_type(&mut self, ty: &'a Type) {
+            if self.found.is_none() && (self.wanted)(ty) {
+                self.found = Some(ty);
+            }
+            if self.found.is_none() {
+                visit::visit_type(self, ty);
+            }
+        }
+    }
+    let mut finder = Finder { wanted, found: None };
+    finder.visit_type(ty);
+    finder.found
+}

@@ -1,0 +1,83 @@
+//! Where every stage leaves its errors, so that all of them are reported at once.
+
+use std::cell::RefCell;
+use std::thread;
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+
+use crate::messages::Message;
+
+/// Collects errors. Dropping one unchecked is a bug of this crate, and panics.
+pub(crate) struct Context {
+    /// `None` once checked.
+    errors: RefCell<Option<Vec<syn::Error>>>,
+}
+
+impl Context {
+    pub(crate) fn new() -> Self {
+        Self { errors: RefCell::new(Some(Vec::new())) }
+    }
+
+    /// An error that underlines `tokens`, from the first to the last.
+    pub(crate) fn error(&self, tokens: impl ToTokens, message: Message) {
+        self.push(syn::Error::new_spanned(tokens, message));
+    }
+
+    /// An error of syn's own, from parsing.
+    pub(crate) fn push(&self, error: syn::Error) {
+        if let Some(errors) = self.errors.borrow_mut().as_mut() {
+            errors.push(error);
+        }
+    }
+
+    /// Whether anything is wrong so far.
+    pub(crate) fn has_errors(&self) -> bool {
+        self.errors.borrow().as_ref().is_some_and(|errors| !errors.is_empty())
+    }
+
+    /// The errors, as the `compile_error!`s they become.
+    pub(crate) fn check(self) -> Result<(), TokenStream> {
+        match self.errors.take() {
+            Some(errors) if !errors.is_empty() => Err(errors.iter().map(syn::Error::to_compile_error).collect()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        if self.errors.borrow().is_some() && !thread::panicking() {
+            panic!("a context was dropped unchecked");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages;
+
+    #[test]
+    fn every_error_is_reported_in_order() {
+        let cx = Context::new();
+        assert!(!cx.has_errors());
+        cx.error(quote::quote!(a), messages::option_unknown("first"));
+        cx.error(quote::quote!(b), messages::option_unknown("second"));
+        assert!(cx.has_errors());
+        let errors = cx.check().unwrap_err().to_string();
+        let (first, second) = (errors.find("`first`").unwrap(), errors.find("`second`").unwrap());
+        assert!(first < second);
+    }
+
+    #[test]
+    fn without_errors_there_is_nothing_to_report() {
+        assert!(Context::new().check().is_ok());
+    }
+
+    #[test]
+    #[should_panic(expected = "dropped unchecked")]
+    fn an_unchecked_context_is_a_bug() {
+        drop(Context::new());
+    }
+}

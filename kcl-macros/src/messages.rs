@@ -1,0 +1,234 @@
+//! Every text this crate can report: what must be true, a note why, a help with what to type.
+
+use std::fmt;
+
+use proc_macro2::Ident;
+use quote::ToTokens;
+
+use crate::model::Kind;
+
+/// One error's text; notes and helps are set as rustc sets its own.
+pub(crate) struct Message(String);
+
+impl Message {
+    fn new(text: impl fmt::Display) -> Self {
+        Self(text.to_string())
+    }
+
+    fn note(self, text: impl fmt::Display) -> Self {
+        Self(format!("{}\n= note: {text}", self.0))
+    }
+
+    fn help(self, text: impl fmt::Display) -> Self {
+        Self(format!("{}\n= help: {text}", self.0))
+    }
+
+    /// As an error that underlines `tokens`.
+    pub(crate) fn at(self, tokens: impl ToTokens) -> syn::Error {
+        syn::Error::new_spanned(tokens, self)
+    }
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+const OPTIONS: &str = "the options are `main = false` and `crate = path::to::kcl`";
+
+pub(crate) fn option_no_name(found: &str) -> Message {
+    Message::new(format_args!("expected an option, found `{found}`")).help(OPTIONS)
+}
+
+pub(crate) fn option_unknown(name: &str) -> Message {
+    let message = Message::new(format_args!("`#[kcl::processor]` has no option `{name}`"));
+    match crate::names::nearest(name, &["main", "crate"]) {
+        Some(nearest) => message.help(format_args!("did you mean `{nearest}`? {OPTIONS}")),
+        None => message.help(OPTIONS),
+    }
+}
+
+pub(crate) fn option_twice(name: &Ident) -> Message {
+    Message::new(format_args!("option `{name}` is given twice")).help("leave one of them out")
+}
+
+pub(crate) fn option_without_value(name: &Ident) -> Message {
+    let example = if name == "main" { "main = false" } else { "crate = path::to::kcl" };
+    Message::new(format_args!("option `{name}` needs a value")).help(format_args!("write `{example}`"))
+}
+
+pub(crate) fn option_main_value() -> Message {
+    Message::new("option `main` must be `true` or `false`")
+        .help("write `main = false` to keep the macro from writing `fn main`")
+}
+
+pub(crate) fn option_crate_value(quoted: Option<&str>) -> Message {
+    let message = Message::new("option `crate` must be a path");
+    match quoted {
+        Some(path) => message.help(format_args!("leave out the quotes: `crate = {path}`")),
+        None => message.help("write the path at which this crate finds `kcl`, such as `crate = my_kcl`"),
+    }
+}
+
+pub(crate) fn not_an_impl(what: &str, name: Option<&Ident>) -> Message {
+    let message = Message::new(format_args!("`#[kcl::processor]` must stand on an `impl` block, not on {what}"))
+        .note("the handlers are methods, so the macro has to see the block that holds them");
+    match name {
+        Some(name) => message.help(format_args!("move the attribute to `impl {name} {{ ... }}`")),
+        None => message.help("put it on the `impl` block of your processor's type: `impl Revenue { ... }`"),
+    }
+}
+
+pub(crate) fn trait_impl(ty: &str) -> Message {
+    Message::new("`#[kcl::processor]` must stand on an inherent `impl` block, not on the impl of a trait")
+        .help(format_args!("move the attribute and the handlers to `impl {ty} {{ ... }}`"))
+}
+
+pub(crate) fn outside(kind: Kind) -> Message {
+    let name = kind.attribute();
+    Message::new(format_args!("`#[{name}]` must stand in an `impl` block annotated with `#[kcl::processor]`"))
+        .help("put `#[kcl::processor]` on the `impl` block that holds this method")
+}
+
+pub(crate) fn handler_takes_no_options(kind: Kind) -> Message {
+    let name = kind.attribute();
+    Message::new(format_args!("`#[{name}]` takes no options")).help(format_args!("write `#[{name}]`"))
+}
+
+pub(crate) fn handler_unknown(written: &str, nearest: Option<Kind>) -> Message {
+    let message = Message::new(format_args!("there is no handler `#[{written}]`"));
+    match nearest {
+        Some(kind) => message.help(format_args!("did you mean `#[{}]`?", kind.attribute())),
+        None => message.help(format_args!("the handlers are {}", all_handlers())),
+    }
+}
+
+fn all_handlers() -> String {
+    Kind::ALL.map(|kind| format!("`#[{}]`", kind.attribute())).join(", ")
+}
+
+pub(crate) fn handler_in_cfg_attr(kind: Kind) -> Message {
+    let name = kind.attribute();
+    Message::new(format_args!("`#[{name}]` cannot stand inside `cfg_attr`"))
+        .note("the macro sees the condition before it is decided")
+        .help(format_args!("put `#[cfg(...)]` and `#[{name}]` on the method, each on its own"))
+}
+
+pub(crate) fn handler_on(kind: Kind, what: &str) -> Message {
+    Message::new(format_args!("`#[{}]` must stand on a method, not on {what}", kind.attribute()))
+}
+
+pub(crate) fn two_on_one(first: Kind, second: Kind, name: &Ident) -> Message {
+    if first == second {
+        return Message::new(format_args!("`#[{}]` stands twice on `{name}`", first.attribute()))
+            .help("leave one of them out");
+    }
+    Message::new(format_args!(
+        "`{name}` is already the `#[{}]` handler, it cannot be the `#[{}]` handler too",
+        first.attribute(),
+        second.attribute()
+    ))
+    .help("write one method for each, and let both call a third")
+}
+
+pub(crate) fn no_record_handler(ty: &str) -> Message {
+    Message::new(format_args!("`{ty}` has no `#[on_record]` and no `#[on_records]` handler"))
+        .note("a processor handles records, one at a time or a batch at a time")
+        .help("put `#[on_record]` on the method that takes one, such as `fn add(&mut self, record: &Record)`")
+}
+
+pub(crate) fn twice(kind: Kind, first: &Ident, second: &Ident) -> Message {
+    Message::new(format_args!("`#[{}]` is on `{first}` already, `{second}` cannot have it too", kind.attribute()))
+        .note("each message of the daemon goes to one handler")
+        .help("call the one from the other, or leave one of the attributes out")
+}
+
+pub(crate) fn record_and_records(first: (Kind, &Ident), second: (Kind, &Ident)) -> Message {
+    Message::new(format_args!(
+        "`{}` is `#[{}]` and `{}` is `#[{}]`: a processor has one of the two",
+        first.1,
+        first.0.attribute(),
+        second.1,
+        second.0.attribute()
+    ))
+    .note("either each record is handed over on its own, or the whole batch is")
+    .help("leave one of the two attributes out")
+}
+
+fn handler(kind: Kind, name: &Ident) -> String {
+    format!("`#[{}]` handler `{name}`", kind.attribute())
+}
+
+pub(crate) fn qualifier(kind: Kind, name: &Ident, qualifier: &str) -> Message {
+    let message = Message::new(format_args!("{} cannot be `{qualifier}`", handler(kind, name)));
+    match qualifier {
+        "async" => message
+            .note("handlers are called one after the other and block until they are done; async handlers are not there yet")
+            .help("leave out `async`, and `block_on` a runtime of your own where you need one"),
+        "unsafe" => message.note("the runtime calls it, and can promise nothing").help("leave out `unsafe`"),
+        _ => message.note("the runtime calls it as a plain method").help(format_args!("leave out `{qualifier}`")),
+    }
+}
+
+pub(crate) fn receiver_missing(kind: Kind, name: &Ident) -> Message {
+    Message::new(format_args!("{} must take `&mut self` or `&self`", handler(kind, name)))
+        .help(format_args!("write `fn {name}(&mut self, ...)`"))
+}
+
+pub(crate) fn receiver_wrong(kind: Kind, name: &Ident) -> Message {
+    Message::new(format_args!("{} must take `&mut self` or `&self`", handler(kind, name)))
+        .note("the processor lives until its shard ends, and is lent to one handler after the other")
+        .help("write `&mut self`")
+}
+
+pub(crate) fn receiver_on_init(name: &Ident) -> Message {
+    Message::new(format_args!("`#[on_init]` constructor `{name}` cannot take `self`"))
+        .note("it makes the processor, so there is none yet")
+        .help(format_args!("write `fn {name}(shard: &Shard) -> Self`"))
+}
+
+pub(crate) fn init_returns_nothing(name: &Ident) -> Message {
+    Message::new(format_args!("`#[on_init]` constructor `{name}` must return `Self` or `Result<Self, E>`"))
+        .note("it makes the processor")
+        .help(format_args!("write `fn {name}(shard: &Shard) -> Self`"))
+}
+
+pub(crate) fn generic_handler(kind: Kind, name: &Ident) -> Message {
+    Message::new(format_args!("{} cannot be generic", handler(kind, name)))
+        .note("the runtime calls it, and chooses what it takes by its argument types")
+        .help("name the type, or put the parameter on the `impl` block")
+}
+
+pub(crate) fn impl_trait_argument(kind: Kind, name: &Ident) -> Message {
+    Message::new(format_args!("{} cannot take an `impl Trait`", handler(kind, name)))
+        .note("the runtime chooses what it takes by its argument types")
+        .help("name the type")
+}
+
+pub(crate) fn impl_trait_return(kind: Kind, name: &Ident) -> Message {
+    let must = if kind == Kind::Init { "`Self` or `Result<Self, E>`" } else { "`()` or `Result<(), E>`" };
+    Message::new(format_args!("{} must return {must}, not an `impl Trait`", handler(kind, name)))
+        .help("name the type; a future has to be awaited in the handler, by a runtime of your own")
+}
+
+pub(crate) fn cfg_on_argument(kind: Kind, name: &Ident) -> Message {
+    Message::new(format_args!("an argument of {} cannot have a `cfg`", handler(kind, name)))
+        .help("put `#[cfg(...)]` on the whole method, and write another for the other case")
+}
+
+pub(crate) fn argument_twice(kind: Kind, name: &Ident, ty: &str) -> Message {
+    Message::new(format_args!("{} takes `{ty}` twice", handler(kind, name))).help("leave one of the two arguments out")
+}
+
+pub(crate) fn lifetime_of_impl(kind: Kind, name: &Ident, lifetime: &str) -> Message {
+    Message::new(format_args!("{} cannot take an argument that lives for `{lifetime}`", handler(kind, name)))
+        .note("what a handler takes is lent to it for this call only")
+        .help(format_args!("leave out `{lifetime}`, and keep a clone or a copy of what is needed longer"))
+}
+
+pub(crate) fn generic_with_main() -> Message {
+    Message::new("a generic processor cannot have a generated `main`")
+        .note("`main` has to name one type to run")
+        .help("write `#[kcl::processor(main = false)]`, and `kcl::run::<Type<Argument>>()` in a `main` of your own")
+}

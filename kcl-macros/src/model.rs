@@ -1,0 +1,125 @@
+//! What the user wrote, as the stages after parsing see it.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{Attribute, Generics, Ident, Path, Signature, Type};
+
+/// The options of `#[kcl::processor(…)]`.
+pub(crate) struct Options {
+    /// Whether to write `main`.
+    pub(crate) main: bool,
+    /// Where the runtime is found.
+    pub(crate) krate: Path,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { main: true, krate: syn::parse_quote!(::kcl) }
+    }
+}
+
+/// An annotated impl.
+pub(crate) struct Processor {
+    pub(crate) options: Options,
+    /// The `#[cfg]`s that stand on the impl below the attribute, for whatever is written beside it.
+    pub(crate) cfgs: Vec<Attribute>,
+    pub(crate) generics: Generics,
+    pub(crate) self_ty: Type,
+    /// In the order they are written.
+    pub(crate) handlers: Vec<Handler>,
+}
+
+/// A method with a handler attribute.
+pub(crate) struct Handler {
+    pub(crate) kind: Kind,
+    /// The attribute's path as it is written, for its span.
+    pub(crate) attribute: Path,
+    pub(crate) cfgs: Vec<Attribute>,
+    pub(crate) sig: Signature,
+}
+
+impl Handler {
+    pub(crate) fn name(&self) -> &Ident {
+        &self.sig.ident
+    }
+
+    /// The arguments behind the receiver.
+    pub(crate) fn arguments(&self) -> impl Iterator<Item = &syn::PatType> {
+        self.sig.inputs.iter().filter_map(|argument| match argument {
+            syn::FnArg::Typed(argument) => Some(argument),
+            syn::FnArg::Receiver(_) => None,
+        })
+    }
+
+    /// The condition under which it exists, for use within `#[cfg(…)]`; `None` if it always does.
+    pub(crate) fn condition(&self) -> Option<TokenStream> {
+        let conditions: Vec<_> =
+            self.cfgs.iter().filter_map(|cfg| cfg.meta.require_list().ok()).map(|list| &list.tokens).collect();
+        match conditions[..] {
+            [] => None,
+            [one] => Some(one.clone()),
+            _ => Some(quote!(all(#(#conditions),*))),
+        }
+    }
+}
+
+/// What a handler handles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Init,
+    Records,
+    Record,
+    LeaseLost,
+    ShardEnd,
+    ShutdownRequested,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Init, Self::Records, Self::Record, Self::LeaseLost, Self::ShardEnd, Self::ShutdownRequested];
+
+    /// The attribute's name.
+    pub(crate) fn attribute(self) -> &'static str {
+        match self {
+            Self::Init => "on_init",
+            Self::Records => "on_records",
+            Self::Record => "on_record",
+            Self::LeaseLost => "on_lease_lost",
+            Self::ShardEnd => "on_shard_end",
+            Self::ShutdownRequested => "on_shutdown_requested",
+        }
+    }
+
+    /// By the attribute's name.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.attribute() == name)
+    }
+
+    /// Whether it handles records, of which there is one handler.
+    pub(crate) fn handles_records(self) -> bool {
+        matches!(self, Self::Records | Self::Record)
+    }
+}
+
+/// The message a handler is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slot {
+    Init,
+    Records,
+    LeaseLost,
+    ShardEnd,
+    ShutdownRequested,
+}
+
+impl Kind {
+    /// The message it is for; two handlers cannot share one.
+    pub(crate) fn slot(self) -> Slot {
+        match self {
+            Self::Init => Slot::Init,
+            Self::Records | Self::Record => Slot::Records,
+            Self::LeaseLost => Slot::LeaseLost,
+            Self::ShardEnd => Slot::ShardEnd,
+            Self::ShutdownRequested => Slot::ShutdownRequested,
+        }
+    }
+}

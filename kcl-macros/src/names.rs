@@ -1,0 +1,93 @@
+//! What someone may have meant.
+
+use strsim::osa_distance;
+
+use crate::model::Kind;
+
+/// What the other language's KCLs, the daemon's protocol and plain memory call a handler.
+const OTHER_NAMES: &[(&str, Kind)] = &[
+    ("initialize", Kind::Init),
+    ("initialise", Kind::Init),
+    ("init", Kind::Init),
+    ("on_initialize", Kind::Init),
+    ("on_initialise", Kind::Init),
+    ("on_start", Kind::Init),
+    ("on_new", Kind::Init),
+    ("process_records", Kind::Records),
+    ("processRecords", Kind::Records),
+    ("on_process_records", Kind::Records),
+    ("on_batch", Kind::Records),
+    ("records", Kind::Records),
+    ("process_record", Kind::Record),
+    ("processRecord", Kind::Record),
+    ("on_process_record", Kind::Record),
+    ("record", Kind::Record),
+    ("lease_lost", Kind::LeaseLost),
+    ("leaseLost", Kind::LeaseLost),
+    ("on_lost_lease", Kind::LeaseLost),
+    ("on_lease_loss", Kind::LeaseLost),
+    ("shard_ended", Kind::ShardEnd),
+    ("shardEnded", Kind::ShardEnd),
+    ("shard_end", Kind::ShardEnd),
+    ("on_shard_ended", Kind::ShardEnd),
+    ("on_end", Kind::ShardEnd),
+    ("shutdown_requested", Kind::ShutdownRequested),
+    ("shutdownRequested", Kind::ShutdownRequested),
+    ("shutdown", Kind::ShutdownRequested),
+    ("on_shutdown", Kind::ShutdownRequested),
+    ("on_shutdown_request", Kind::ShutdownRequested),
+    ("on_stop", Kind::ShutdownRequested),
+];
+
+/// Whether an attribute that is none of ours was meant for us, and which handler it was meant to be.
+///
+/// Other macros may stand on a handler, so a name must be close to one of ours, or start as all of ours do.
+pub(crate) fn misspelt(name: &str) -> Option<Option<Kind>> {
+    if let Some((_, kind)) = OTHER_NAMES.iter().find(|(other, _)| *other == name) {
+        return Some(Some(*kind));
+    }
+    let nearest = nearest(name, &Kind::ALL.map(Kind::attribute)).and_then(Kind::from_name);
+    if nearest.is_some() || name.starts_with("on_") { Some(nearest) } else { None }
+}
+
+/// The candidate that a slip of the fingers turns into `name`, if there is one.
+pub(crate) fn nearest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let (distance, candidate) = candidates
+        .iter()
+        .map(|candidate| (osa_distance(name, candidate), *candidate))
+        .min_by_key(|(distance, _)| *distance)?;
+    (distance <= candidate.len().div_ceil(4)).then_some(candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_are_recognised() {
+        for (name, kind) in [
+            ("on_recrods", Kind::Records),
+            ("on_recrod", Kind::Record),
+            ("onrecord", Kind::Record),
+            ("on_shard_ended", Kind::ShardEnd),
+            ("on_leaselost", Kind::LeaseLost),
+            ("on_shutdown", Kind::ShutdownRequested),
+            ("process_records", Kind::Records),
+            ("on_initt", Kind::Init),
+        ] {
+            assert_eq!(misspelt(name), Some(Some(kind)), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_starts_as_ours_do_is_ours_though_none_is_near() {
+        assert_eq!(misspelt("on_full_moon"), Some(None));
+    }
+
+    #[test]
+    fn other_attributes_are_left_alone() {
+        for name in ["inline", "allow", "instrument", "test", "must_use", "cold", "doc", "expect", "deprecated"] {
+            assert_eq!(misspelt(name), None, "{name}");
+        }
+    }
+}

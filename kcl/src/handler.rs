@@ -1,1 +1,0 @@
-//! What `#[kcl::processor]` calls: the arguments a handler may take, and its result.
