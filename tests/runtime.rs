@@ -424,6 +424,23 @@ fn a_lost_lease_is_no_failure() {
 }
 
 #[test]
+fn a_failure_whose_checkpoint_finds_the_lease_gone_is_no_failure() {
+    let processor = Auto { records: fail_at(2, error), ..Auto::default() };
+    let input = [INITIALIZE, &batch([(1, 0), (2, 0)]), &refused("ShutdownException"), SHUTDOWN_REQUESTED, LEASE_LOST];
+    let (output, result) = run(processor, &input);
+    assert!(result.is_ok());
+    let expected = [
+        status("initialize"),
+        at(1, 0),
+        status("processRecords"),
+        // Nothing is checkpointed past the record that failed.
+        status("shutdownRequested"),
+        status("leaseLost"),
+    ];
+    assert_eq!(output, expected);
+}
+
+#[test]
 fn nothing_is_checkpointed_past_what_was_given_up_with_the_lease() {
     let records = Box::new(|input: &mut ProcessRecords<'_>| {
         input.checkpointer().checkpoint()?;

@@ -252,10 +252,7 @@ impl<P: Processor> Session<'_, P> {
             Settled::Done if records.is_empty() => Ok(Next::Acknowledge),
             Settled::Done => self.checkpoint_all(),
             Settled::Failed(failed) => self.fail(failed),
-            Settled::Excused => {
-                self.checkpointer.gap = true;
-                Ok(Next::Acknowledge)
-            }
+            Settled::Excused(failed) => Ok(self.excuse(&failed)),
             Settled::End => Ok(Next::End),
         }
     }
@@ -284,7 +281,7 @@ impl<P: Processor> Session<'_, P> {
             },
             // No checkpoint of what is done: here the daemon takes the last record's number for SHARD_END itself.
             Settled::Failed(failed) => Err(failed.into()),
-            Settled::Excused => Ok(Next::Acknowledge),
+            Settled::Excused(failed) => Ok(self.excuse(&failed)),
             Settled::End => Ok(Next::End),
         }
     }
@@ -298,7 +295,7 @@ impl<P: Processor> Session<'_, P> {
             Settled::Done if self.checkpointer.seen.all_confirmed => Ok(Next::Acknowledge),
             Settled::Done => self.checkpoint_all(),
             Settled::Failed(failed) => self.fail(failed),
-            Settled::Excused => Ok(Next::Acknowledge),
+            Settled::Excused(failed) => Ok(self.excuse(&failed)),
             Settled::End => Ok(Next::End),
         }
     }
@@ -311,11 +308,7 @@ impl<P: Processor> Session<'_, P> {
             (None, Ok(())) => Ok(Settled::Done),
             (Some(Broken::End), Ok(())) => Ok(Settled::End),
             (Some(Broken::End), Err(failed)) => Err(failed.into()),
-            // Whoever has the lease now gets the records; to fail here would only end the whole worker.
-            (None, Err(failed)) if self.checkpointer.seen.lease_lost => {
-                self.report.line(format_args!("{failed}; as the lease is gone, it is acknowledged all the same"));
-                Ok(Settled::Excused)
-            }
+            (None, Err(failed)) if self.checkpointer.seen.lease_lost => Ok(Settled::Excused(failed)),
             (None, Err(failed)) => Ok(Settled::Failed(failed)),
         }
     }
@@ -344,7 +337,14 @@ impl<P: Processor> Session<'_, P> {
                 self.say(format_args!("what succeeded could not be checkpointed: {error}"));
             }
         }
-        Err(failed.into())
+        if self.checkpointer.seen.lease_lost { Ok(self.excuse(&failed)) } else { Err(failed.into()) }
+    }
+
+    /// A handler failed, but the lease is gone: whoever has it now gets the records, and to fail would only end the whole worker.
+    fn excuse(&mut self, failed: &HandlerFailed) -> Next {
+        self.report.line(format_args!("{failed}; as the lease is gone, it is acknowledged all the same"));
+        self.checkpointer.gap = true;
+        Next::Acknowledge
     }
 
     fn say(&self, what: impl std::fmt::Display) {
@@ -357,7 +357,7 @@ enum Settled {
     Done,
     Failed(HandlerFailed),
     /// It failed, but the lease is gone.
-    Excused,
+    Excused(HandlerFailed),
     /// The daemon is gone.
     End,
 }
