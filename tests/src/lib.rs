@@ -30,11 +30,11 @@ pub fn build(arguments: &[&str]) -> PathBuf {
         .output()
         .expect("cargo starts");
     assert!(output.status.success(), "cargo build {arguments:?} failed");
-    let executables = output.stdout.split(|&byte| byte == b'\n').filter_map(|line| {
+    let mut executables = output.stdout.split(|&byte| byte == b'\n').filter_map(|line| {
         let message: serde_json::Value = serde_json::from_slice(line).ok()?;
         message["executable"].as_str().map(PathBuf::from)
     });
-    executables.last().unwrap_or_else(|| panic!("cargo build {arguments:?} makes no executable"))
+    executables.next_back().unwrap_or_else(|| panic!("cargo build {arguments:?} makes no executable"))
 }
 
 /// A processor at work, with the test as its daemon.
