@@ -1,0 +1,32 @@
+//! The tool behind `cargo kcl`: one module for each verb, and what they share.
+//!
+//! `local` is a daemon for one machine. Whatever the verb, processors are started by [`spawn`], through the tool itself.
+
+mod cli;
+mod exec;
+mod local;
+mod processor;
+mod report;
+mod spawn;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use cli::{Cli, Verb};
+
+/// Runs the tool with these arguments, the program's name first.
+///
+/// The exit code is 0 if all went well, 1 if a processor failed, 2 for wrong use, and 130 after an interruption.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+    // Cargo calls `cargo-kcl kcl local` for `cargo kcl local`.
+    if arguments.get(1).is_some_and(|argument| argument == "kcl") {
+        arguments.remove(1);
+    }
+    match Cli::parse_from(arguments).verb {
+        Verb::Local(options) => local::run(options),
+        Verb::Exec { parent, command } => exec::run(parent, &command),
+    }
+}

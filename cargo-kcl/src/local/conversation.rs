@@ -1,0 +1,212 @@
+//! The daemon's side of the conversation with one processor.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+
+use kcl::Position;
+use kcl::protocol::daemon::Lease;
+use kcl::protocol::{Message, ProcessRecords, Refused, Reply, WireRecord};
+use serde::Serialize;
+
+use super::replies::{NoReply, Replies};
+
+/// Why a conversation ended before its time.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// The message that was not acknowledged.
+    pub(crate) action: &'static str,
+    pub(crate) cause: Cause,
+}
+
+#[derive(Debug)]
+pub(crate) enum Cause {
+    /// The processor closed a pipe, most often by its end.
+    Gone,
+    Refused {
+        line: String,
+        why: Refused,
+    },
+    Unfinished {
+        text: String,
+    },
+    WrongStatus {
+        response_for: Option<String>,
+    },
+    NotAtShardEnd {
+        position: Position,
+    },
+    Io(io::Error),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let action = self.action;
+        match &self.cause {
+            Cause::Gone => write!(f, "the processor is gone without a status for {action}"),
+            Cause::Refused { line, why } => write!(
+                f,
+                "in place of a status for {action} came {why}: `{line}`\n\
+                 \x20 there: {}\n\
+                 \x20 mend: stdout carries replies only, print to stderr instead",
+                why.consequence()
+            ),
+            Cause::Unfinished { text } => write!(
+                f,
+                "in place of a status for {action} came text without a line feed: `{text}`\n\
+                 \x20 there: the MultiLangDaemon waits for the rest of the line, and skips the line with all that is appended to it, \
+                 the status too\n\
+                 \x20 mend: stdout carries replies only, each ended by a line feed and flushed; print to stderr instead"
+            ),
+            Cause::WrongStatus { response_for } => write!(
+                f,
+                "the status is for {}, but the message was {action}\n\
+                 \x20 there: {}\n\
+                 \x20 mend: answer each message once, with its own action as `responseFor`",
+                response_for
+                    .as_deref()
+                    .map_or("nothing (`responseFor` is missing)".to_owned(), |other| format!("`{other}`")),
+                match action {
+                    "shutdownRequested" =>
+                        "the MultiLangDaemon gives up on the request, and the shard ends without its checkpoint",
+                    _ => "the MultiLangDaemon ends the whole worker on it, with exit code 1",
+                },
+            ),
+            Cause::NotAtShardEnd { position } => write!(
+                f,
+                "{action} was acknowledged without a checkpoint for the shard's end; the shard stands at {position}\n\
+                 \x20 there: the MultiLangDaemon repeats the error for ever, and the shards that follow this one never start\n\
+                 \x20 mend: before the status of {action}, send a checkpoint whose sequence number is null",
+            ),
+            Cause::Io(error) => write!(f, "the processor cannot be talked to at {action}: {error}"),
+        }
+    }
+}
+
+/// One processor and the lease of its shard. `keep` makes a checkpoint durable, before it is acknowledged.
+pub(crate) struct Conversation<R, W, K> {
+    replies: Replies<R>,
+    writer: W,
+    keep: K,
+    lease: Lease,
+    /// The line to be written, kept for its buffer.
+    line: Vec<u8>,
+    checkpoints: u64,
+}
+
+impl<R, W, K> Conversation<R, W, K>
+where
+    R: Read,
+    W: Write,
+    K: FnMut(&Position) -> Result<(), String>,
+{
+    pub(crate) fn new(reader: R, writer: W, position: Position, keep: K) -> Self {
+        let lease = Lease::new(position);
+        Self { replies: Replies::new(reader), writer, keep, lease, line: Vec::new(), checkpoints: 0 }
+    }
+
+    /// Where the shard stands.
+    pub(crate) fn position(&self) -> &Position {
+        self.lease.position()
+    }
+
+    /// How many checkpoints moved it there.
+    pub(crate) fn checkpoints(&self) -> u64 {
+        self.checkpoints
+    }
+
+    pub(crate) fn initialize(&mut self, shard_id: &str) -> Result<(), Failure> {
+        let position = self.lease.position().clone();
+        self.exchange("initialize", &Message::Initialize { shard_id: shard_id.to_owned(), position })
+    }
+
+    pub(crate) fn process_records(&mut self, records: &[WireRecord<'_>]) -> Result<(), Failure> {
+        match records.last() {
+            Some(last) => self.lease.deliver(last.sequence_number, last.sub_sequence_number),
+            None => self.lease.open(),
+        }
+        // Nothing newer than what stands in the input is to be expected.
+        self.exchange("processRecords", &ProcessRecords { records, millis_behind_latest: Some(0) })
+    }
+
+    pub(crate) fn end_shard(&mut self) -> Result<(), Failure> {
+        self.lease.end_shard();
+        self.exchange("shardEnded", &Message::ShardEnded)?;
+        match self.lease.position() {
+            Position::ShardEnd => Ok(()),
+            position => {
+                Err(Failure { action: "shardEnded", cause: Cause::NotAtShardEnd { position: position.clone() } })
+            }
+        }
+    }
+
+    /// As when a worker is stopped: a last chance to checkpoint, then the lease is another's.
+    pub(crate) fn shut_down(&mut self) -> Result<(), Failure> {
+        self.lease.open();
+        self.exchange("shutdownRequested", &Message::ShutdownRequested)?;
+        self.lease.close();
+        self.exchange("leaseLost", &Message::LeaseLost)
+    }
+
+    /// The two ends, for what comes after the last message.
+    pub(crate) fn into_ends(self) -> (R, W) {
+        (self.replies.into_reader(), self.writer)
+    }
+
+    /// Sends a message and answers checkpoints until its status comes.
+    fn exchange(&mut self, action: &'static str, message: &impl Serialize) -> Result<(), Failure> {
+        self.converse(action, message).map_err(|cause| Failure { action, cause })
+    }
+
+    fn converse(&mut self, action: &str, message: &impl Serialize) -> Result<(), Cause> {
+        self.send(message)?;
+        loop {
+            match self.replies.next()? {
+                Reply::Status { response_for } if response_for.as_deref() == Some(action) => return Ok(()),
+                Reply::Status { response_for } => return Err(Cause::WrongStatus { response_for }),
+                Reply::Checkpoint { sequence_number, sub_sequence_number } => {
+                    let error = self.checkpoint(sequence_number.as_deref(), sub_sequence_number);
+                    self.send(&Message::Checkpoint { sequence_number, sub_sequence_number, error })?;
+                }
+                other => return Err(Cause::Io(io::Error::other(format!("unknown reply {other:?}")))),
+            }
+        }
+    }
+
+    /// The name of the exception if the checkpoint is refused or cannot be kept.
+    fn checkpoint(&mut self, sequence_number: Option<&str>, sub_sequence_number: Option<i64>) -> Option<String> {
+        let position = match self.lease.judge(sequence_number, sub_sequence_number) {
+            Ok(None) => return None,
+            Ok(Some(position)) => position,
+            Err(refused) => return Some(refused.exception().to_owned()),
+        };
+        match (self.keep)(&position) {
+            Ok(()) => {
+                self.lease.advance(position);
+                self.checkpoints += 1;
+                None
+            }
+            Err(exception) => Some(exception),
+        }
+    }
+
+    fn send(&mut self, message: &impl Serialize) -> Result<(), Cause> {
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, message).map_err(|error| Cause::Io(error.into()))?;
+        self.line.push(b'\n');
+        self.writer.write_all(&self.line).map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => Cause::Gone,
+            _ => Cause::Io(error),
+        })
+    }
+}
+
+impl From<NoReply> for Cause {
+    fn from(none: NoReply) -> Self {
+        match none {
+            NoReply::Closed => Self::Gone,
+            NoReply::Refused { line, why } => Self::Refused { line, why },
+            NoReply::Unfinished { text } => Self::Unfinished { text },
+            NoReply::Io(error) => Self::Io(error),
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Partition keys out of JSON records.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// A JSON pointer (RFC 6901).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pointer {
+    text: String,
+    tokens: Vec<String>,
+}
+
+/// A text that is no JSON pointer.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PointerError {
+    #[error("a JSON pointer starts with `/`; did you mean `/{0}`?")]
+    NoSlash(String),
+    #[error("in a JSON pointer `~` stands only in `~0` (for `~`) and `~1` (for `/`)")]
+    Tilde,
+}
+
+impl FromStr for Pointer {
+    type Err = PointerError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let tokens = match text.strip_prefix('/') {
+            None if text.is_empty() => Vec::new(),
+            None => return Err(PointerError::NoSlash(text.to_owned())),
+            Some(tokens) => tokens.split('/').map(unescape).collect::<Result<_, _>>()?,
+        };
+        Ok(Self { text: text.to_owned(), tokens })
+    }
+}
+
+fn unescape(token: &str) -> Result<String, PointerError> {
+    let mut parts = token.split('~');
+    let mut unescaped = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (char, rest) = match part.as_bytes().first() {
+            Some(b'0') => ('~', &part[1..]),
+            Some(b'1') => ('/', &part[1..]),
+            _ => return Err(PointerError::Tilde),
+        };
+        unescaped.push(char);
+        unescaped.push_str(rest);
+    }
+    Ok(unescaped)
+}
+
+impl fmt::Display for Pointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Why a record has no key.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeyError {
+    #[error("no JSON, so there is no key in it: {0}")]
+    Json(serde_json::Error),
+    #[error("nothing stands at the key `{0}`")]
+    Missing(Pointer),
+    #[error("what stands at the key `{pointer}` is {what}, and no string, number, boolean or null")]
+    NoScalar { pointer: Pointer, what: &'static str },
+}
+
+impl Pointer {
+    /// The key: a string as it is, any other scalar as its JSON text. The record must be JSON to its end.
+    pub(crate) fn key<'a>(&self, record: &'a [u8]) -> Result<Cow<'a, str>, KeyError> {
+        let mut deserializer = serde_json::Deserializer::from_slice(record);
+        let found = Step(&self.tokens).deserialize(&mut deserializer).map_err(KeyError::Json)?;
+        deserializer.end().map_err(KeyError::Json)?;
+        let text = found.ok_or_else(|| KeyError::Missing(self.clone()))?.get();
+        match text.as_bytes().first() {
+            Some(b'"') if !text.contains('\\') => Ok(Cow::Borrowed(text.trim_matches('"'))),
+            Some(b'"') => serde_json::from_str(text).map(Cow::Owned).map_err(KeyError::Json),
+            Some(b'{') => Err(KeyError::NoScalar { pointer: self.clone(), what: "an object" }),
+            Some(b'[') => Err(KeyError::NoScalar { pointer: self.clone(), what: "an array" }),
+            _ => Ok(Cow::Borrowed(text)),
+        }
+    }
+}
+
+/// Follows the tokens and steps over everything else, without building any of it.
+struct Step<'t>(&'t [String]);
+
+impl<'de> DeserializeSeed<'de> for Step<'_> {
+    type Value = Option<&'de RawValue>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        if self.0.is_empty() {
+            serde::Deserialize::deserialize(deserializer).map(Some)
+        } else {
+            deserializer.deserialize_any(self)
+        }
+    }
+}
+
+/// A value that a token is to lead into: only an object or an array has something there.
+impl<'de> Visitor<'de> for Step<'_> {
+    type Value = Option<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let Some((token, rest)) = self.0.split_first() else { return Ok(None) };
+        let mut found = None;
+        while let Some(is_it) = map.next_key_seed(Is(token))? {
+            if is_it {
+                found = map.next_value_seed(Step(rest))?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let Some((token, rest)) = self.0.split_first() else { return Ok(None) };
+        let canonical = token == "0" || !token.starts_with(['0', '+']);
+        let index = token.parse::<usize>().ok().filter(|_| canonical);
+        let mut found = None;
+        for at in 0.. {
+            if Some(at) == index {
+                let Some(value) = seq.next_element_seed(Step(rest))? else { break };
+                found = value;
+            } else if seq.next_element::<IgnoredAny>()?.is_none() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+}
+
+/// Whether a member's name is this, without a copy of it.
+struct Is<'t>(&'t str);
+
+impl<'de> DeserializeSeed<'de> for Is<'_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Is<'_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member's name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<bool, E> {
+        Ok(name == self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(pointer: &str, record: &str) -> Result<String, String> {
+        let pointer: Pointer = pointer.parse().unwrap();
+        pointer.key(record.as_bytes()).map(Cow::into_owned).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_string_is_taken_as_it_is_and_a_scalar_as_its_text() {
+        for (record, expected) in [
+            (r#"{"a":"x"}"#, "x"),
+            (r#"{"a":""}"#, ""),
+            (r#" { "b" : [ 1 ] , "a" : "é\n\"\u00e9" } "#, "é\n\"é"),
+            (r#"{"a":7}"#, "7"),
+            (r#"{"a":-1.50e3 }"#, "-1.50e3"),
+            (r#"{"a":123456789012345678901234567890}"#, "123456789012345678901234567890"),
+            (r#"{"a":true}"#, "true"),
+            (r#"{"a":null}"#, "null"),
+            (r#"{"a":1,"a":2}"#, "2"),
+        ] {
+            assert_eq!(key("/a", record).as_deref(), Ok(expected), "{record}");
+        }
+    }
+
+    #[test]
+    fn a_pointer_leads_into_objects_and_arrays() {
+        assert_eq!(key("/a/1/b", r#"{"a":[{"b":0},{"b":"x"}]}"#).unwrap(), "x");
+        assert_eq!(key("/a~1b/~0", r#"{"a/b":{"~":"x"}}"#).unwrap(), "x");
+        assert_eq!(key("/", r#"{"":"x"}"#).unwrap(), "x");
+        assert_eq!(key("/1", r#"{"1":"x"}"#).unwrap(), "x");
+        assert_eq!(key("", r#""x""#).unwrap(), "x");
+    }
+
+    #[test]
+    fn nothing_there_is_an_error() {
+        for record in ["{}", "[]", "1", r#""a""#, "null", r#"{"a":{}}"#, r#"{"a":[1]}"#, r#"{"a":-1.5}"#] {
+            assert_eq!(key("/a/b", record).unwrap_err(), "nothing stands at the key `/a/b`", "{record}");
+        }
+        for index in ["2", "01", "+1", "-", "x"] {
+            assert!(key(&format!("/{index}"), "[1,2]").is_err(), "{index}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_scalar_or_no_json_is_an_error() {
+        assert!(key("/a", r#"{"a":{}}"#).unwrap_err().contains("is an object"));
+        assert!(key("/a", r#"{"a":[]}"#).unwrap_err().contains("is an array"));
+        for record in ["", "x", r#"{"a":1"#, r#"{"a":1}}"#, r#"{"a":1} x"#] {
+            assert!(key("/a", record).unwrap_err().starts_with("no JSON"), "{record}");
+        }
+    }
+
+    #[test]
+    fn pointers_are_checked_when_they_are_given() {
+        assert_eq!("a/b".parse::<Pointer>(), Err(PointerError::NoSlash("a/b".to_owned())));
+        for text in ["/~", "/~2", "/a~"] {
+            assert_eq!(text.parse::<Pointer>(), Err(PointerError::Tilde));
+        }
+    }
+}

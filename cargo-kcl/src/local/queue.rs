@@ -1,0 +1,223 @@
+//! What lies between the input and a shard: batches of records, never many.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use kcl::protocol::WireRecord;
+
+use super::split::Place;
+
+/// How many batches wait at most.
+const CAPACITY: usize = 1;
+
+/// Records of one shard that are delivered together, in buffers that are used again.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    data: Vec<u8>,
+    keys: String,
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    data_end: usize,
+    key_end: usize,
+    place: Place,
+    arrival: i64,
+}
+
+impl Batch {
+    pub(crate) fn push(&mut self, data: &[u8], key: &str, place: Place, arrival: i64) {
+        self.data.extend_from_slice(data);
+        self.keys.push_str(key);
+        self.entries.push(Entry { data_end: self.data.len(), key_end: self.keys.len(), place, arrival });
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn data_len(&self) -> usize {
+        self.data.len()
+    }
+
+    pub(crate) fn places(&self) -> impl Iterator<Item = Place> {
+        self.entries.iter().map(|entry| entry.place)
+    }
+
+    pub(crate) fn records(&self) -> impl Iterator<Item = WireRecord<'_>> {
+        let mut starts = (0, 0);
+        self.entries.iter().map(move |entry| {
+            let (data, key) = mem::replace(&mut starts, (entry.data_end, entry.key_end));
+            WireRecord {
+                data: &self.data[data..entry.data_end],
+                partition_key: &self.keys[key..entry.key_end],
+                sequence_number: entry.place.sequence_number(),
+                sub_sequence_number: 0,
+                approximate_arrival_timestamp: Some(entry.arrival),
+            }
+        })
+    }
+
+    fn clear(&mut self) {
+        self.data.clear();
+        self.keys.clear();
+        self.entries.clear();
+    }
+}
+
+/// What follows the last batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// All of the input was delivered: the shard ends.
+    Finished,
+    /// The input went bad: what came before is delivered, the shard does not end.
+    Broken,
+    /// Someone wants to stop now; what is queued is not delivered.
+    Interrupted,
+}
+
+/// A queue with one who fills it and one who empties it.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    full: VecDeque<Batch>,
+    spare: Vec<Batch>,
+    end: Option<End>,
+    abandoned: bool,
+}
+
+impl Queue {
+    /// Puts the batch at the end and leaves an empty one in its place, waiting while the queue is full. Without effect once
+    /// the other side is gone or the queue has ended.
+    pub(crate) fn push(&self, batch: &mut Batch) {
+        let mut state = self.lock();
+        while state.full.len() >= CAPACITY && state.is_open() {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.is_open() {
+            let spare = state.spare.pop().unwrap_or_default();
+            state.full.push_back(mem::replace(batch, spare));
+            self.changed.notify_all();
+        }
+        batch.clear();
+    }
+
+    /// Ends the queue; the first end holds, but an interruption comes before all others.
+    pub(crate) fn end(&self, end: End) {
+        let mut state = self.lock();
+        if state.end.is_none() || end == End::Interrupted {
+            state.end = Some(end);
+        }
+        self.changed.notify_all();
+    }
+
+    /// Waits for the next batch and takes it, giving back the one that was dealt with.
+    pub(crate) fn pop(&self, batch: &mut Batch) -> Result<(), End> {
+        batch.clear();
+        let mut state = self.lock();
+        loop {
+            if state.end == Some(End::Interrupted) {
+                return Err(End::Interrupted);
+            }
+            if let Some(next) = state.full.pop_front() {
+                let spent = mem::replace(batch, next);
+                state.spare.push(spent);
+                self.changed.notify_all();
+                return Ok(());
+            }
+            if let Some(end) = state.end {
+                return Err(end);
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Nobody takes any more.
+    pub(crate) fn abandon(&self) {
+        let mut state = self.lock();
+        state.abandoned = true;
+        state.full.clear();
+        state.spare.clear();
+        self.changed.notify_all();
+    }
+
+    /// Whether someone takes what is put here.
+    pub(crate) fn is_open(&self) -> bool {
+        self.lock().is_open()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn is_open(&self) -> bool {
+        self.end.is_none() && !self.abandoned
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::thread;
+
+    fn batch(data: &[&str]) -> Batch {
+        let mut batch = Batch::default();
+        for data in data {
+            batch.push(data.as_bytes(), "key", Place::default(), 7);
+        }
+        batch
+    }
+
+    fn data(batch: &Batch) -> Vec<&str> {
+        batch.records().map(|record| std::str::from_utf8(record.data).unwrap()).collect()
+    }
+
+    #[test]
+    fn batches_come_in_order_and_then_the_end() {
+        let queue = Arc::new(Queue::default());
+        let filler = thread::spawn({
+            let queue = Arc::clone(&queue);
+            move || {
+                for text in ["1", "2", "3"] {
+                    queue.push(&mut batch(&[text, "", "x"]));
+                }
+                queue.end(End::Finished);
+            }
+        });
+        let mut taken = Batch::default();
+        for text in ["1", "2", "3"] {
+            queue.pop(&mut taken).unwrap();
+            assert_eq!(data(&taken), [text, "", "x"]);
+        }
+        assert_eq!(queue.pop(&mut taken), Err(End::Finished));
+        filler.join().unwrap();
+    }
+
+    #[test]
+    fn an_interruption_passes_what_is_queued() {
+        let queue = Queue::default();
+        queue.push(&mut batch(&["1"]));
+        queue.end(End::Finished);
+        queue.end(End::Interrupted);
+        assert_eq!(queue.pop(&mut Batch::default()), Err(End::Interrupted));
+    }
+
+    #[test]
+    fn nobody_waits_for_one_who_is_gone() {
+        let queue = Queue::default();
+        queue.push(&mut batch(&["1"]));
+        queue.abandon();
+        queue.push(&mut batch(&["2"]));
+        assert!(!queue.is_open());
+    }
+}

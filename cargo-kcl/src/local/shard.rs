@@ -1,0 +1,260 @@
+//! One shard from `initialize` to the end of its processor.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use kcl::Position;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::conversation::{Cause, Conversation, Failure};
+use super::queue::{Batch, End, Queue};
+use super::split::{Place, shard_id};
+use super::store::Store;
+use crate::report;
+use crate::spawn::{Process, Spawned};
+
+/// How long a processor that closed its pipes may take to end.
+const TO_END: Duration = Duration::from_secs(2);
+/// How long one that failed may take to end once its input has.
+const TO_GIVE_UP: Duration = Duration::from_secs(5);
+/// How long its pipes may stay open behind it: a few bytes may be on their way.
+const TO_DRAIN: Duration = Duration::from_secs(2);
+/// After how long it is said that a processor takes long to end.
+const TO_SAY_SO: Duration = Duration::from_secs(10);
+const POLL: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
+
+/// A shard that is about to be processed.
+pub(crate) struct Shard {
+    pub(crate) number: u32,
+    pub(crate) position: Position,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) store: Arc<Store>,
+    /// What people call the inputs, to find a record again.
+    pub(crate) inputs: Arc<[String]>,
+    /// Whether the shard's number stands before each line of its processor.
+    pub(crate) prefixed: bool,
+}
+
+/// What became of a shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Summary {
+    pub(crate) number: u32,
+    pub(crate) outcome: Outcome,
+    /// Acknowledged by the processor.
+    pub(crate) records: u64,
+    /// Their data.
+    pub(crate) bytes: u64,
+    pub(crate) checkpoints: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// At SHARD_END, now.
+    Ended,
+    /// At SHARD_END since an earlier run.
+    EndedBefore,
+    /// Asked to stop, and did.
+    Stopped,
+    Failed,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Ended => "ended",
+            Self::EndedBefore => "ended before",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+        })
+    }
+}
+
+impl Shard {
+    /// Converses with the processor until one of them is done, reports what went wrong, and waits for the processor's end.
+    pub(crate) fn run(self, spawned: Spawned) -> Summary {
+        let Spawned { stdin, stdout, stderr, process } = spawned;
+        let pump = self.pump(stderr);
+        let mut summary =
+            Summary { number: self.number, outcome: Outcome::Failed, records: 0, bytes: 0, checkpoints: 0 };
+        let keep = |position: &Position| {
+            self.store.keep(self.number, position).map_err(|error| {
+                self.say(format_args!("{error}; the processor is told so"));
+                "KinesisClientLibDependencyException".to_owned()
+            })
+        };
+        let mut conversation = Conversation::new(stdout, stdin, self.position.clone(), keep);
+        let mut batch = Batch::default();
+        let result = self.converse(&mut conversation, &mut batch, &mut summary);
+        self.queue.abandon();
+        summary.checkpoints = conversation.checkpoints();
+        let position = conversation.position().clone();
+        let (stdout, stdin) = conversation.into_ends();
+        let ending = Ending { process, pump };
+        match result {
+            Ok(outcome) => match ending.of_success(stdin, stdout, || {
+                self.say("the processor is still running, 10 s after the end of its input")
+            }) {
+                Ok(()) => summary.outcome = outcome,
+                Err(problem) => self.say(problem),
+            },
+            Err(failure) => {
+                let problem = ending.of_failure(stdin, stdout, failure);
+                let open = Unprocessed { batch: &batch, position: &position, inputs: &self.inputs };
+                self.say(format_args!("{problem}\n  {open}"));
+            }
+        }
+        summary
+    }
+
+    fn converse<K>(
+        &self,
+        conversation: &mut Conversation<ChildStdout, ChildStdin, K>,
+        batch: &mut Batch,
+        summary: &mut Summary,
+    ) -> Result<Outcome, Failure>
+    where
+        K: FnMut(&Position) -> Result<(), String>,
+    {
+        conversation.initialize(&shard_id(self.number))?;
+        let end = loop {
+            if let Err(end) = self.queue.pop(batch) {
+                break end;
+            }
+            let records: Vec<_> = batch.records().collect();
+            conversation.process_records(&records)?;
+            summary.records += batch.len() as u64;
+            summary.bytes += batch.data_len() as u64;
+        };
+        match end {
+            End::Finished => conversation.end_shard().map(|()| Outcome::Ended),
+            End::Broken | End::Interrupted => conversation.shut_down().map(|()| Outcome::Stopped),
+        }
+    }
+
+    fn pump(&self, stderr: ChildStderr) -> JoinHandle<()> {
+        let prefix = if self.prefixed { format!("[{}] ", self.number) } else { String::new() };
+        thread::spawn(move || report::pump(stderr, &prefix))
+    }
+
+    fn say(&self, what: impl fmt::Display) {
+        report::line(format_args!("{}: {what}", shard_id(self.number)));
+    }
+}
+
+/// A processor whose conversation is over.
+struct Ending {
+    process: Process,
+    pump: JoinHandle<()>,
+}
+
+impl Ending {
+    /// As the daemon ends a processor: its input is closed, its output read to the end, its end awaited.
+    fn of_success(self, stdin: ChildStdin, mut stdout: ChildStdout, slow: impl Fn()) -> Result<(), String> {
+        drop(stdin);
+        let mut said = false;
+        let started = Instant::now();
+        let mut open = true;
+        let mut ended: Option<(ExitStatus, Instant)> = None;
+        while open || ended.is_none() || !self.pump.is_finished() {
+            if open {
+                open = drain(&mut stdout).map_err(|error| format!("the processor's stdout cannot be read: {error}"))?;
+            } else {
+                thread::sleep(Duration::from_millis(2));
+            }
+            match ended {
+                None => {
+                    let status = self.process.try_wait();
+                    let status = status.map_err(|error| format!("the processor cannot be waited for: {error}"))?;
+                    ended = status.map(|status| (status, Instant::now()));
+                }
+                Some((_, at)) if at.elapsed() > TO_DRAIN => return Err(held(if open { "stdout" } else { "stderr" })),
+                Some(_) => {}
+            }
+            if !said && ended.is_none() && started.elapsed() > TO_SAY_SO {
+                said = true;
+                slow();
+            }
+        }
+        match ended {
+            Some((status, _)) if !status.success() => {
+                Err(format!("the processor failed behind its last message ({status})"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What went wrong, in full, once the processor has ended, by force if need be.
+    fn of_failure(self, stdin: ChildStdin, stdout: ChildStdout, failure: Failure) -> String {
+        let Failure { action, cause } = failure;
+        let problem = match (&cause, self.process.wait_for(TO_END)) {
+            (Cause::Gone, Ok(Some(status))) => format!("the processor died ({status}) while {action} was with it"),
+            (Cause::Gone, Ok(None)) => format!(
+                "the processor closed its stdin or stdout while {action} was with it, but goes on running; it is ended\n\
+                 \x20 there: the MultiLangDaemon ends the whole worker on it, once the processor has ended too\n\
+                 \x20 mend: keep both open until the end of the input, then exit"
+            ),
+            (Cause::Gone, Err(error)) => format!("the processor is gone while {action} was with it; {error}"),
+            _ => Failure { action, cause }.to_string(),
+        };
+        drop((stdin, stdout));
+        if !matches!(self.process.wait_for(TO_GIVE_UP), Ok(Some(_))) {
+            self.process.kill();
+            _ = self.process.wait_for(TO_END);
+        }
+        // Its last words come before ours; who holds the pipe beyond its end is not waited for.
+        let deadline = Instant::now() + TO_DRAIN;
+        while !self.pump.is_finished() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(2));
+        }
+        problem
+    }
+}
+
+fn held(what: &str) -> String {
+    format!(
+        "the processor has ended, but something that it started still holds its {what}\n\
+         \x20 there: the MultiLangDaemon waits for that for ever\n\
+         \x20 mend: give processes that are started in a processor other ends than its own stdout and stderr"
+    )
+}
+
+/// Reads what is there or comes in a moment, and forgets it, as the daemon does; false at the end.
+fn drain(stdout: &mut ChildStdout) -> io::Result<bool> {
+    let mut ready = [PollFd::new(stdout, PollFlags::IN)];
+    match poll(&mut ready, Some(&POLL)) {
+        Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(true),
+        Ok(_) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(stdout.read(&mut [0; 4 << 10])? > 0)
+}
+
+/// Where a processor that failed left off.
+struct Unprocessed<'a> {
+    batch: &'a Batch,
+    position: &'a Position,
+    inputs: &'a [String],
+}
+
+impl fmt::Display for Unprocessed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let done = |place: &Place| match self.position {
+            Position::After { sequence_number, .. } => place.sequence_number() <= *sequence_number,
+            Position::ShardEnd => true,
+            _ => false,
+        };
+        match self.batch.places().find(|place| !done(place)) {
+            Some(place) => {
+                let input = self.inputs.get(usize::from(place.input)).map_or("", String::as_str);
+                let number = place.sequence_number();
+                write!(f, "not processed: from record {number} on ({input}, line {})", place.line)?;
+            }
+            None => f.write_str("not processed: what follows the checkpoint")?,
+        }
+        write!(f, "; the checkpoint is {}", self.position)
+    }
+}

@@ -1,0 +1,140 @@
+//! Which shard a record belongs to, and its number there.
+
+use std::fmt;
+
+use kcl::SequenceNumber;
+use md5::{Digest, Md5};
+
+/// The shard of a partition key: its MD5 falls into one of `shards` equal ranges of 2^128, as with Kinesis.
+pub(crate) fn shard_of(key: &str, shards: u32) -> u32 {
+    let hash = u128::from_be_bytes(Md5::digest(key).into());
+    // The upper 128 bits of hash * shards, which takes no more than 160.
+    let (high, low) = (hash >> 64, hash & u128::from(u64::MAX));
+    let shards = u128::from(shards);
+    ((high * shards + (low * shards >> 64)) >> 64) as u32
+}
+
+/// A shard's id, as Kinesis names those that were never split or merged.
+pub(crate) fn shard_id(shard: u32) -> String {
+    format!("shardId-{shard:012}")
+}
+
+/// Where a record stands in the input. Its sequence number says the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Which input, from 0.
+    pub(crate) input: u16,
+    /// Where in it the record starts, in bytes.
+    pub(crate) offset: u64,
+    /// Its line, from 1.
+    pub(crate) line: u64,
+    /// Its number among all records of all inputs, from 1.
+    pub(crate) record: u64,
+}
+
+impl Place {
+    /// 56 digits like those of today's Kinesis: 49, then 4 for the input, 18 for the offset, and 16 each for line and record.
+    pub(crate) fn sequence_number(self) -> SequenceNumber {
+        let mut digits = *b"49000000000000000000000000000000000000000000000000000000";
+        let (_, fields) = digits.split_at_mut(2);
+        let (input, fields) = fields.split_at_mut(4);
+        let (offset, fields) = fields.split_at_mut(18);
+        let (line, record) = fields.split_at_mut(16);
+        write(self.input.into(), input);
+        write(self.offset, offset);
+        write(self.line, line);
+        write(self.record, record);
+        // Digits are all there are.
+        SequenceNumber::from_ascii(&digits).unwrap_or(SequenceNumber::from(self.record))
+    }
+}
+
+fn write(mut number: u64, to: &mut [u8]) {
+    for digit in to.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+}
+
+/// A number without a heap, as text.
+pub(crate) struct Decimal {
+    digits: [u8; 20],
+    start: usize,
+}
+
+impl Decimal {
+    pub(crate) fn new(mut number: u64) -> Self {
+        let mut decimal = Self { digits: [b'0'; 20], start: 20 };
+        loop {
+            decimal.start -= 1;
+            decimal.digits[decimal.start] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                return decimal;
+            }
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.digits[self.start..]).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_fall_where_kinesis_puts_them() {
+        // md5("alice") = 6384e2b2…, md5("bob") = 9f9d51bc…, md5("charlie") = bf779e05…
+        assert_eq!(["alice", "bob", "charlie"].map(|key| shard_of(key, 4)), [1, 2, 2]);
+        assert_eq!(["alice", "bob", "charlie"].map(|key| shard_of(key, 16)), [6, 9, 11]);
+        assert_eq!(shard_of("alice", 1), 0);
+    }
+
+    #[test]
+    fn ranges_are_equal() {
+        for shards in [2, 3, 7, 10_000] {
+            let mut counts = vec![0_u32; shards as usize];
+            let keys = 100 * shards;
+            for key in 0..keys {
+                counts[shard_of(&key.to_string(), shards) as usize] += 1;
+            }
+            assert!(counts.iter().all(|count| (30..220).contains(count)), "{shards}");
+        }
+    }
+
+    #[test]
+    fn sequence_numbers_have_56_digits_and_ascend_with_the_place() {
+        let places = [
+            Place { input: 0, offset: 0, line: 1, record: 1 },
+            Place { input: 0, offset: 9, line: 2, record: 2 },
+            Place { input: 0, offset: 1 << 59, line: 1 << 50, record: 1 << 50 },
+            Place { input: 1, offset: 0, line: 1, record: (1 << 50) + 1 },
+            Place { input: 9_999, offset: 0, line: 1, record: (1 << 50) + 2 },
+        ];
+        let numbers = places.map(Place::sequence_number);
+        assert!(numbers.is_sorted());
+        assert!(numbers.iter().all(|number| number.to_string().len() == 56));
+        assert_eq!(
+            places[1].sequence_number().to_string(),
+            concat!("49", "0000", "000000000000000009", "0000000000000002", "0000000000000002")
+        );
+    }
+
+    #[test]
+    fn decimals_are_what_format_makes() {
+        for number in [0, 7, 10, 1_234_567_890, u64::MAX] {
+            assert_eq!(Decimal::new(number).as_str(), number.to_string());
+        }
+    }
+}
