@@ -18,7 +18,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    Local(LocalOptions),
+    Local(Box<LocalOptions>),
     /// Becomes the command, and dies with the tool that started it
     #[command(name = crate::exec::VERB, hide = true)]
     Exec {

@@ -26,7 +26,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         arguments.remove(1);
     }
     match Cli::parse_from(arguments).verb {
-        Verb::Local(options) => local::run(options),
+        Verb::Local(options) => local::run(&options),
         Verb::Exec { parent, command } => exec::run(parent, &command),
     }
 }

@@ -64,7 +64,7 @@ enum LocalError {
 }
 
 /// Runs the verb.
-pub(crate) fn run(options: LocalOptions) -> ExitCode {
+pub(crate) fn run(options: &LocalOptions) -> ExitCode {
     match prepare_and_run(options) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
@@ -74,7 +74,7 @@ pub(crate) fn run(options: LocalOptions) -> ExitCode {
     }
 }
 
-fn prepare_and_run(options: LocalOptions) -> Result<u8, LocalError> {
+fn prepare_and_run(options: &LocalOptions) -> Result<u8, LocalError> {
     // What can be wrong with the input shows before a build.
     let sources = Source::open_all(&options.input)?;
     let program = Program::prepare(&options.program)?;
@@ -90,7 +90,7 @@ fn prepare_and_run(options: LocalOptions) -> Result<u8, LocalError> {
     if sources.iter().any(Source::is_terminal) {
         report::line("reading records from the terminal, one a line; Ctrl-D ends them");
     }
-    Run::start(&options, &program, store, &positions, sources)?.to_its_end()
+    Ok(Run::start(options, &program, store, &positions, sources)?.finish())
 }
 
 /// What the main thread hears of.
@@ -166,7 +166,8 @@ impl Run {
         Ok(run)
     }
 
-    fn to_its_end(mut self) -> Result<u8, LocalError> {
+    /// Waits until all shards are done. The exit code.
+    fn finish(mut self) -> u8 {
         let mut interrupted = false;
         let mut bad_input = false;
         while self.summaries.len() < self.shards {
@@ -175,7 +176,7 @@ impl Run {
                 Event::Interruption if interrupted => {
                     report::line("interrupted again: the processors are killed");
                     self.processes.iter().for_each(Process::kill);
-                    return Ok(INTERRUPTED);
+                    return INTERRUPTED;
                 }
                 Event::Interruption => {
                     interrupted = true;
@@ -193,12 +194,12 @@ impl Run {
         self.summaries.sort_by_key(|summary| summary.number);
         report::raw(&self.table());
         let failed = self.summaries.iter().any(|summary| summary.outcome == Outcome::Failed);
-        Ok(match (interrupted, bad_input, failed) {
+        match (interrupted, bad_input, failed) {
             (true, _, _) => INTERRUPTED,
             (_, true, _) => WRONG_USE,
             (_, _, true) => FAILED,
             _ => 0,
-        })
+        }
     }
 
     /// What became of each shard, and of all.

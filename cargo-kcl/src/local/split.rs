@@ -1,7 +1,5 @@
 //! Which shard a record belongs to, and its number there.
 
-use std::fmt;
-
 use kcl::SequenceNumber;
 use md5::{Digest, Md5};
 
@@ -11,7 +9,7 @@ pub(crate) fn shard_of(key: &str, shards: u32) -> u32 {
     // The upper 128 bits of hash * shards, which takes no more than 160.
     let (high, low) = (hash >> 64, hash & u128::from(u64::MAX));
     let shards = u128::from(shards);
-    ((high * shards + (low * shards >> 64)) >> 64) as u32
+    ((high * shards + ((low * shards) >> 64)) >> 64) as u32
 }
 
 /// A shard's id, as Kinesis names those that were never split or merged.
@@ -80,12 +78,6 @@ impl Decimal {
 
     pub(crate) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.digits[self.start..]).unwrap_or_default()
-    }
-}
-
-impl fmt::Display for Decimal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 
