@@ -1,0 +1,92 @@
+//! Ends that come from outside: Ctrl-C, kill.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+
+use crate::harness::{Place, Running, runs, wait_until, witness};
+
+/// Answers `initialize`, notes its process id, and hangs.
+const HANGS: &str = r#"read -r line; echo '{"action":"status","responseFor":"initialize"}'
+    echo $$ >> ids; exec sleep 1000"#;
+
+fn start(mut command: Command) -> Running {
+    command.stdin(Stdio::piped());
+    let mut running = Running::start(command);
+    running.child().stdin.as_mut().unwrap().write_all(b"1\n2\n3\n4\n5\n6\n").unwrap();
+    running
+}
+
+fn ids(place: &Place, count: usize) -> Vec<String> {
+    wait_until("the processors are at work", || place.read("ids").lines().count() == count);
+    place.read("ids").lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn no_processor_outlives_the_tool() {
+    let place = Place::with_input("");
+    let running = start(place.tool(["--input", "-", "--shards", "3", "--", "sh", "-c", HANGS]));
+    let ids = ids(&place, 3);
+    assert!(ids.iter().all(|id| runs(id)));
+    running.signal(Signal::KILL);
+    wait_until("the processors end", || !ids.iter().any(|id| runs(id)));
+    assert_eq!(running.end().code, None);
+}
+
+#[test]
+fn an_interruption_is_a_graceful_end() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let place = Place::with_input("");
+        let arguments = ["--input", "-", "--shards", "2", "--app", "app", "--", witness()];
+        let running = start(place.tool(arguments));
+        wait_until("the records are seen", || place.read("seen").matches("record").count() == 6);
+        running.signal(signal);
+        running.end().expect(130, &["asked to shut down", "stopped"]);
+        let seen = place.seen();
+        assert_eq!((seen.count("shutdownRequested"), seen.count("leaseLost"), seen.count("drop")), (2, 2, 2));
+        assert_eq!(seen.count("shardEnded"), 0);
+
+        let mut resumed = start(place.tool(arguments));
+        resumed.child().stdin.as_mut().unwrap().write_all(b"7\n").unwrap();
+        drop(resumed.child().stdin.take());
+        resumed.end().expect(0, &["1 record "]);
+        assert_eq!(place.seen().data(), ["7"]);
+    }
+}
+
+#[test]
+fn a_second_interruption_kills() {
+    let place = Place::with_input("");
+    let mut command = place.tool(["--input", "-", "--", "sh", "-c", HANGS]);
+    // The tool says when it took the first one; the test reads that itself.
+    let said = std::fs::File::create(place.path("said")).unwrap();
+    command.stderr(Stdio::piped()).env("SAID", place.path("said"));
+    drop(said);
+    let script = r#"exec 2>"$SAID"; exec "$0" "$@""#;
+    let mut through_a_file = Command::new("sh");
+    through_a_file.args(["-c", script]).arg(command.get_program()).args(command.get_args());
+    through_a_file.current_dir(place.path("")).env("SAID", place.path("said"));
+    through_a_file.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let running = start(through_a_file);
+    let ids = ids(&place, 1);
+    running.signal(Signal::INT);
+    wait_until("the first one was taken", || place.read("said").contains("once more kills"));
+    assert!(ids.iter().all(|id| runs(id)));
+    running.signal(Signal::INT);
+    assert_eq!(running.end().code, Some(130));
+    wait_until("the processor ends", || !ids.iter().any(|id| runs(id)));
+}
+
+#[test]
+fn a_terminals_interruption_reaches_only_the_tool() {
+    let place = Place::with_input("");
+    let running = start(place.tool(["--input", "-", "--", "sh", "-c", HANGS]));
+    let ids = ids(&place, 1);
+    let group = |id: &str| {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+        stat.rsplit_once(") ").unwrap().1.split(' ').nth(2).unwrap().to_owned()
+    };
+    assert_eq!(group(&ids[0]), ids[0], "the processor leads a group of its own");
+    drop(running);
+}

@@ -1,0 +1,8 @@
+//! `cargo kcl local`, end to end: the tool as users run it, with built processors and with rogue ones.
+
+mod ending;
+mod harness;
+mod input;
+mod resume;
+mod rogue;
+mod split;

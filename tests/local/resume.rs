@@ -1,0 +1,166 @@
+//! Runs whose checkpoints are kept.
+
+use std::fs;
+use std::io::Write;
+use std::process::Stdio;
+
+use crate::harness::{Place, Running, Seen, wait_until, witness};
+
+/// Records of which one makes the witness do what `DO` says.
+fn with_trouble(at: usize) -> String {
+    (1..=2_000).map(|number| if number == at { "now\n".to_owned() } else { format!("{number}\n") }).collect()
+}
+
+fn sorted(text: &str) -> Vec<&str> {
+    let mut lines: Vec<_> = text.lines().collect();
+    lines.sort_unstable();
+    lines
+}
+
+/// Runs until the trouble, then again without it; what the two runs saw.
+fn crash_and_resume(trouble: &str, says: &[&str]) -> (Seen, Seen, String) {
+    let input = with_trouble(777);
+    let place = Place::with_input(&input);
+    let arguments = ["--shards", "3", "--max-records", "50", "--app", "app", "--input", "input", "--", witness()];
+    let mut command = place.tool(arguments);
+    Running::start({
+        command.env("DO", trouble);
+        command
+    })
+    .end()
+    .expect(1, says);
+    let crashed = place.seen();
+    let mut command = place.tool(arguments);
+    Running::start({
+        command.env("DO", "print");
+        command
+    })
+    .end()
+    .expect(0, &["ended before"]);
+    let resumed = place.seen();
+    Running::start(place.tool(arguments)).end().expect(0, &["all 3 shards are at SHARD_END", "--fresh"]);
+    assert_eq!(place.seen(), Seen(Vec::new()));
+    (crashed, resumed, input)
+}
+
+#[test]
+fn a_crash_loses_nothing_and_skips_nothing() {
+    for (trouble, says) in [
+        ("panic", ["died (exit status: 1)", "not processed: from record 49", "(input, line 777)"]),
+        ("abort", ["died (signal: 6 (SIGABRT)", "not processed: from record 49", "; the checkpoint is "]),
+    ] {
+        let (crashed, resumed, input) = crash_and_resume(trouble, &says);
+        assert_eq!(crashed.count("shardEnded"), 2, "the other shards run on");
+        let mut all = [crashed.data(), resumed.data()].concat();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all, sorted(&input), "{trouble}");
+
+        let position = resumed.starting_with("initialize ").next().and_then(|line| line.split_once(' ')).unwrap().1;
+        let before: Vec<_> = crashed.records().filter(|(number, _)| *number <= position).collect();
+        assert!(resumed.records().all(|(number, _)| number > position), "it goes on behind the checkpoint");
+        assert!(before.iter().any(|(number, _)| *number == position), "what was checkpointed was seen");
+    }
+}
+
+#[test]
+fn a_resume_goes_on_right_behind_the_checkpoint() {
+    // After a panic the runtime has checkpointed the record before: not one is delivered twice but the one that failed.
+    let (crashed, resumed, _) = crash_and_resume("panic", &[]);
+    let twice: Vec<_> = resumed.data().into_iter().filter(|data| crashed.data().contains(data)).collect();
+    assert_eq!(twice, ["now"]);
+}
+
+#[test]
+fn another_run_is_refused_by_what_differs() {
+    let place = Place::with_input("{\"k\":1}\n");
+    fs::write(place.path("other"), "1\n").unwrap();
+    place.run(&["--app", "app", "--key", "/k"]).expect(0, &[]);
+    place.run(&["--app", "app", "--key", "/k", "--shards", "2"]).expect(2, &["--shards was 1, now it is 2", "--fresh"]);
+    place.run(&["--app", "app"]).expect(2, &["--key was `/k`, now it is the record's number"]);
+    place.run(&["--app", "app", "--key", "/k", "--input", "other"]).expect(2, &["--input was ", "other"]);
+    place.run(&["--app", "other", "--shards", "2"]).expect(0, &["1 record "]);
+}
+
+#[test]
+fn fresh_forgets() {
+    let place = Place::with_input("1\n2\n");
+    place.run(&["--app", "app"]).expect(0, &["2 records"]);
+    place.seen();
+    place.run(&["--app", "app", "--fresh", "--shards", "2"]).expect(0, &["2 records"]);
+    assert_eq!(place.seen().data(), ["1", "2"]);
+    place.run(&["--app", "app", "--shards", "2"]).expect(0, &["all 2 shards are at SHARD_END"]);
+}
+
+#[test]
+fn without_a_name_nothing_is_kept() {
+    let place = Place::with_input("1\n");
+    for _ in 0..2 {
+        place.run(&[]).expect(0, &["1 record "]);
+    }
+    assert!(!place.path(".kcl").exists());
+}
+
+#[test]
+fn the_state_keeps_itself_out_of_version_control() {
+    let place = Place::with_input("1\n");
+    place.run(&["--app", "app"]).expect(0, &[]);
+    assert_eq!(place.read(".kcl/.gitignore"), "*\n");
+    assert!(place.path(".kcl/app.redb").exists());
+
+    place.run(&["--state", "elsewhere"]).expect(0, &["1 record "]);
+    assert!(place.path("elsewhere/witness.redb").exists(), "named after the processor");
+    assert!(!place.path("elsewhere/.gitignore").exists());
+}
+
+#[test]
+fn standard_input_counts_from_its_start() {
+    let place = Place::with_input("");
+    let run = |trouble: &str| {
+        let mut command = place.tool(["--app", "app", "--input", "-", "--max-records", "10", "--", witness()]);
+        command.stdin(Stdio::piped()).env("DO", trouble);
+        let mut running = Running::start(command);
+        // It may end before it has read everything.
+        _ = running.child().stdin.take().unwrap().write_all(with_trouble(25).as_bytes());
+        running.end()
+    };
+    run("panic").expect(1, &["(standard input, line 25)"]);
+    assert_eq!(place.seen().records().last().unwrap().1, "now");
+    run("print").expect(0, &[]);
+    let seen = place.seen();
+    assert_eq!(seen.records().next().unwrap().1, "now");
+    assert_eq!(seen.records().count(), 2_000 - 24);
+}
+
+#[test]
+fn a_state_serves_one_run_at_a_time() {
+    let place = Place::with_input("1\n");
+    let mut command = place.tool(["--app", "app", "--input", "-", "--", witness()]);
+    command.stdin(Stdio::piped());
+    let mut first = Running::start(command);
+    first.child().stdin.as_mut().unwrap().write_all(b"1\n").unwrap();
+    wait_until("the first run is at work", || place.read("seen").contains("record"));
+    place.run(&["--app", "app"]).expect(2, &["app.redb is used by another run"]);
+    place.run(&["--app", "app", "--fresh"]).expect(2, &["app.redb is used by another run"]);
+    drop(first.child().stdin.take());
+    first.end().expect(0, &["1 record "]);
+}
+
+#[test]
+fn a_state_that_is_none_is_an_error() {
+    let place = Place::with_input("1\n");
+    fs::create_dir(place.path(".kcl")).unwrap();
+    for rubbish in ["no database, but long enough to be taken for one\n".repeat(500), "short".to_owned()] {
+        fs::write(place.path(".kcl/app.redb"), rubbish).unwrap();
+        place.run(&["--app", "app"]).expect(2, &["app.redb cannot be read", "--fresh"]);
+        place.run(&["--app", "app", "--fresh"]).expect(0, &["1 record "]);
+    }
+    fs::write(place.path("file"), "").unwrap();
+    place.run(&["--state", "file"]).expect(2, &["cannot be kept in file"]);
+}
+
+#[test]
+fn an_app_stays_in_its_folder() {
+    let place = Place::with_input("1\n");
+    place.run(&["--app", "../app"]).expect(2, &["letters, digits"]);
+}
