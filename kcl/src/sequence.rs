@@ -78,7 +78,9 @@ impl FromStr for SequenceNumber {
 impl fmt::Display for SequenceNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut buffer = [b'0'; LIMBS * DIGITS];
-        for (chunk, &limb) in buffer.chunks_exact_mut(DIGITS).zip(&self.limbs) {
+        // Of today's 56 digits most limbs know nothing.
+        let zeros = self.limbs.iter().take_while(|&&limb| limb == 0).count();
+        for (chunk, &limb) in buffer.chunks_exact_mut(DIGITS).zip(&self.limbs).skip(zeros) {
             let mut rest = limb;
             for digit in chunk.iter_mut().rev() {
                 *digit = b'0' + (rest % 10) as u8;
