@@ -33,7 +33,10 @@ pub(crate) enum Verb {
 /// Splits the input into shards, runs the processor once a shard and speaks the MultiLangDaemon's protocol with it, more
 /// strictly than that: what the real daemon would skip in silence is an error here.
 ///
-/// A record is what stands before a line feed; empty lines are skipped. When all records were delivered the shards end.
+/// A record is what stands before a line feed; empty lines are skipped. It arrived when its file was last written, or for
+/// standard input when the run began. When all records were delivered the shards end.
+///
+/// Checkpoints go with the run unless --app or --state keeps them; then a run goes on where the last one stopped.
 #[derive(Debug, Args)]
 #[command(
     arg_required_else_help = true,

@@ -1,6 +1,6 @@
 //! The tool behind `cargo kcl`: one module for each verb, and what they share.
 //!
-//! `local` is a daemon for one machine. Whatever the verb, processors are started by [`spawn`], through the tool itself.
+//! `local` is a daemon for one machine. Whatever the verb, processors are started by `spawn`, through the tool itself.
 
 mod cli;
 mod exec;
@@ -20,6 +20,7 @@ use cli::{Cli, Verb};
 ///
 /// The exit code is 0 if all went well, 1 if a processor failed, 2 for wrong use, and 130 after an interruption.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    abort_on_panic();
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
     // Cargo calls `cargo-kcl kcl local` for `cargo kcl local`.
     if arguments.get(1).is_some_and(|argument| argument == "kcl") {
@@ -29,4 +30,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Local(options) => local::run(&options),
         Verb::Exec { parent, command } => exec::run(parent, &command),
     }
+}
+
+/// A thread that panicked would leave the others waiting for it; processors die with the tool, however it ends.
+fn abort_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        report(info);
+        std::process::abort();
+    }));
 }

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
-use crate::harness::{Place, Running, runs, wait_until, witness};
+use crate::harness::{Place, Running, Seen, runs, wait_until, witness};
 
 /// Answers `initialize`, notes its process id, and hangs.
 const HANGS: &str = r#"read -r line; echo '{"action":"status","responseFor":"initialize"}'
@@ -32,6 +32,37 @@ fn no_processor_outlives_the_tool() {
     running.signal(Signal::KILL);
     wait_until("the processors end", || !ids.iter().any(|id| runs(id)));
     assert_eq!(running.end().code, None);
+}
+
+#[test]
+fn a_kill_of_the_tool_loses_nothing_and_skips_nothing() {
+    let place = Place::with_input("");
+    let input: String = (1..=20_000).map(|number| format!("{number}\n")).collect();
+    std::fs::write(place.path("input"), &input).unwrap();
+    let arguments = ["--input", "input", "--shards", "2", "--max-records", "20", "--app", "app", "--", witness()];
+    let mut all = Vec::new();
+    for run in 1..=3 {
+        let running = Running::start(place.tool(arguments));
+        wait_until("records are seen", || place.read("seen").matches("record").count() > 100 * run);
+        running.signal(Signal::KILL);
+        running.end();
+        all.push(place.seen());
+    }
+    Running::start(place.tool(arguments)).end().expect(0, &[]);
+    all.push(place.seen());
+    for run in 1..all.len() {
+        let (before, resumed) = (&all[..run], &all[run]);
+        for position in resumed.starting_with("initialize ").filter_map(|line| Some(line.split_once(' ')?.1)) {
+            let seen = before.iter().flat_map(Seen::records).any(|(number, _)| number == position);
+            assert!(seen || position == "TRIM_HORIZON", "what was checkpointed was seen");
+        }
+    }
+    let mut data: Vec<_> = all.iter().flat_map(|seen| seen.data()).collect();
+    data.sort_unstable();
+    data.dedup();
+    let mut expected: Vec<_> = input.lines().collect();
+    expected.sort_unstable();
+    assert_eq!(data, expected);
 }
 
 #[test]

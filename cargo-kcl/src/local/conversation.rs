@@ -210,3 +210,112 @@ impl From<NoReply> for Cause {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::cell::RefCell;
+
+    use kcl::SequenceNumber;
+
+    fn record(number: u64) -> WireRecord<'static> {
+        WireRecord {
+            data: b"data",
+            partition_key: "key",
+            sequence_number: SequenceNumber::from(number),
+            sub_sequence_number: 0,
+            approximate_arrival_timestamp: None,
+        }
+    }
+
+    fn status(action: &str) -> String {
+        format!("{{\"action\":\"status\",\"responseFor\":\"{action}\"}}\n")
+    }
+
+    const CHECKPOINT: &str = "{\"action\":\"checkpoint\",\"sequenceNumber\":null,\"subSequenceNumber\":null}\n";
+
+    #[test]
+    fn a_checkpoint_is_kept_before_it_is_acknowledged() {
+        struct Wire<'a>(&'a RefCell<Vec<String>>);
+        impl Write for Wire<'_> {
+            fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+                self.0.borrow_mut().push(String::from_utf8_lossy(line).into_owned());
+                Ok(line.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let events = RefCell::new(Vec::new());
+        let replies = [CHECKPOINT, &status("processRecords")].concat();
+        let keep = |position: &Position| {
+            events.borrow_mut().push(format!("kept {position}"));
+            Ok(())
+        };
+        let mut conversation = Conversation::new(replies.as_bytes(), Wire(&events), Position::TrimHorizon, keep);
+        conversation.process_records(&[record(7), record(8)]).unwrap();
+        assert_eq!(*conversation.position(), Position::after(8.into(), 0));
+        assert_eq!(conversation.checkpoints(), 1);
+        assert_eq!(
+            events.borrow()[1..],
+            [
+                "kept 8/0".to_owned(),
+                "{\"action\":\"checkpoint\",\"sequenceNumber\":null,\"subSequenceNumber\":null,\"error\":null}\n"
+                    .to_owned(),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_checkpoint_that_cannot_be_kept_is_refused_and_may_be_tried_again() {
+        let replies = [CHECKPOINT, CHECKPOINT, &status("processRecords")].concat();
+        let mut full = true;
+        let keep = |_: &Position| {
+            if std::mem::take(&mut full) { Err("KinesisClientLibDependencyException".to_owned()) } else { Ok(()) }
+        };
+        let mut said = Vec::new();
+        let mut conversation = Conversation::new(replies.as_bytes(), &mut said, Position::TrimHorizon, keep);
+        conversation.process_records(&[record(7)]).unwrap();
+        assert_eq!(*conversation.position(), Position::after(7.into(), 0));
+        let said = String::from_utf8(said).unwrap();
+        let answers: Vec<_> = said.lines().skip(1).filter_map(|line| line.split_once("\"error\":")).collect();
+        assert_eq!(
+            answers.iter().map(|(_, error)| *error).collect::<Vec<_>>(),
+            ["\"KinesisClientLibDependencyException\"}", "null}"]
+        );
+    }
+
+    #[test]
+    fn a_shutdown_takes_a_last_checkpoint_and_none_after_it() {
+        let replies = [
+            CHECKPOINT,
+            &status("processRecords"),
+            CHECKPOINT,
+            &status("shutdownRequested"),
+            CHECKPOINT,
+            &status("leaseLost"),
+        ];
+        let replies = replies.concat();
+        let mut said = Vec::new();
+        let mut conversation = Conversation::new(replies.as_bytes(), &mut said, Position::TrimHorizon, |_| Ok(()));
+        conversation.process_records(&[record(7)]).unwrap();
+        conversation.shut_down().unwrap();
+        let said = String::from_utf8(said).unwrap();
+        assert_eq!(said.lines().nth(2), Some("{\"action\":\"shutdownRequested\"}"));
+        assert!(said.lines().nth(3).unwrap().ends_with("\"error\":null}"));
+        assert_eq!(said.lines().nth(4), Some("{\"action\":\"leaseLost\"}"));
+        assert!(said.lines().nth(5).unwrap().ends_with("\"error\":\"InvalidStateException\"}"));
+    }
+
+    #[test]
+    fn a_shard_end_counts_once_it_is_checkpointed() {
+        for (replies, ends) in [([CHECKPOINT, &status("shardEnded")].concat(), true), (status("shardEnded"), false)] {
+            let mut conversation =
+                Conversation::new(replies.as_bytes(), io::sink(), Position::after(7.into(), 0), |_| Ok(()));
+            let ended = conversation.end_shard();
+            assert_eq!(ended.is_ok(), ends);
+            assert_eq!(*conversation.position() == Position::ShardEnd, ends);
+        }
+    }
+}

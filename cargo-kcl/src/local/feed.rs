@@ -153,3 +153,70 @@ impl Feed {
         self.lanes.iter().any(Lane::is_open)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::local::Input;
+
+    use std::thread;
+
+    /// What one shard gets, batch by batch, from files with these contents.
+    fn fed(files: &[&[u8]], position: &Position, max_records: usize) -> Vec<Vec<(Place, Vec<u8>, String)>> {
+        let folder = tempfile::tempdir().unwrap();
+        let inputs: Vec<_> = (0..files.len()).map(|file| folder.path().join(file.to_string())).collect();
+        for (path, content) in inputs.iter().zip(files) {
+            std::fs::write(path, content).unwrap();
+        }
+        let sources = Source::open_all(&inputs.into_iter().map(Input::File).collect::<Vec<_>>()).unwrap();
+        let queue = Arc::new(Queue::default());
+        let lanes = vec![Lane::new(Arc::clone(&queue), position)];
+        let feed = thread::spawn(move || Feed { key: None, max_records, lanes }.run(sources));
+        let mut batches = Vec::new();
+        let mut batch = Batch::default();
+        while queue.pop(&mut batch).is_ok() {
+            let records = batch.records().zip(batch.places());
+            batches.push(
+                records.map(|(record, place)| (place, record.data.to_vec(), record.partition_key.to_owned())).collect(),
+            );
+        }
+        feed.join().unwrap().unwrap();
+        batches
+    }
+
+    #[test]
+    fn records_are_counted_over_all_inputs_and_lines_in_each() {
+        let batches = fed(&[b"a\n\nb\n", b"\nc"], &Position::TrimHorizon, 2);
+        let place = |input, offset, line, record| Place { input, offset, line, record };
+        assert_eq!(
+            batches,
+            [
+                vec![
+                    (place(0, 0, 1, 1), b"a".to_vec(), "1".to_owned()),
+                    (place(0, 3, 3, 2), b"b".to_vec(), "2".to_owned()),
+                ],
+                vec![(place(1, 1, 2, 3), b"c".to_vec(), "3".to_owned())],
+            ]
+        );
+    }
+
+    #[test]
+    fn delivery_goes_on_right_behind_a_position() {
+        let files: [&[u8]; 2] = [b"a\nb\n", b"c\nd\n"];
+        let all: Vec<_> = fed(&files, &Position::TrimHorizon, 9).concat();
+        for (index, (place, ..)) in all.iter().enumerate() {
+            let position = Position::after(place.sequence_number(), 0);
+            assert_eq!(fed(&files, &position, 9).concat(), all[index + 1..]);
+        }
+        // The daemon lets a processor checkpoint numbers that no record has.
+        assert_eq!(fed(&files, &Position::after(1.into(), 0), 9).concat(), all);
+        assert!(fed(&files, &Position::ShardEnd, 9).is_empty());
+    }
+
+    #[test]
+    fn a_batch_has_no_more_data_than_a_call_may_bring() {
+        let line = [&vec![b'x'; 4 << 20][..], b"\n"].concat();
+        let batches = fed(&[&line.repeat(5)], &Position::TrimHorizon, 1_000);
+        assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);
+    }
+}

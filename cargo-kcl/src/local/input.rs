@@ -63,7 +63,7 @@ pub(crate) enum InputError {
 pub(crate) struct Source {
     pub(crate) input: Input,
     file: File,
-    /// A file's content came when it was last written; what is piped in comes when it is read.
+    /// When a regular file was last written, in milliseconds since 1970.
     modified: Option<i64>,
 }
 
@@ -104,7 +104,8 @@ impl Source {
         }
     }
 
-    /// When its records arrived, in milliseconds since 1970.
+    /// When its records arrived, in milliseconds since 1970: a file's when it was last written, so that a run over it can be
+    /// repeated; what is piped in, now.
     pub(crate) fn arrival(&self) -> i64 {
         self.modified.unwrap_or_else(|| millis(SystemTime::now()))
     }

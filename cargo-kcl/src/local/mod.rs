@@ -78,8 +78,9 @@ fn prepare_and_run(options: &LocalOptions) -> Result<u8, LocalError> {
     // What can be wrong with the input shows before a build.
     let sources = Source::open_all(&options.input)?;
     let program = Program::prepare(&options.program)?;
-    let store = Arc::new(options.store(&program)?);
-    let positions = (0..options.shards).map(|shard| store.position(shard)).collect::<Result<Vec<_>, _>>()?;
+    let store = options.store(&program)?.map(Arc::new);
+    let position = |shard| store.as_ref().map_or(Ok(Position::TrimHorizon), |store| store.position(shard));
+    let positions = (0..options.shards).map(position).collect::<Result<Vec<_>, _>>()?;
     if positions.iter().all(|position| *position == Position::ShardEnd) {
         report::line(format_args!(
             "all of it was processed before: {} at SHARD_END; --fresh forgets that and starts anew",
@@ -115,7 +116,7 @@ impl Run {
     fn start(
         options: &LocalOptions,
         program: &Program,
-        store: Arc<Store>,
+        store: Option<Arc<Store>>,
         positions: &[Position],
         sources: Vec<Source>,
     ) -> Result<Self, LocalError> {
@@ -151,7 +152,7 @@ impl Run {
                 number,
                 position: position.clone(),
                 queue,
-                store: Arc::clone(&store),
+                store: store.clone(),
                 inputs: Arc::clone(&inputs),
                 prefixed: options.shards > 1,
             };

@@ -45,11 +45,11 @@ impl FromStr for AppName {
 }
 
 impl LocalOptions {
-    /// The store of the checkpoints: on disk if it was asked for, else one that goes with the run.
-    pub(super) fn store(&self, program: &Program) -> Result<Store, LocalError> {
+    /// Where checkpoints are kept, if they are to outlive the run.
+    pub(super) fn store(&self, program: &Program) -> Result<Option<Store>, LocalError> {
         let app = match (&self.app, &self.state) {
             (Some(app), _) => app.clone(),
-            (None, None) => return Ok(Store::in_memory()?),
+            (None, None) => return Ok(None),
             (None, Some(_)) => program.name.parse().map_err(|_| {
                 LocalError::Options(
                     "--state keeps checkpoints under the processor's name, which cannot be used here; name --app",
@@ -60,7 +60,7 @@ impl LocalOptions {
             Some(folder) => folder.clone(),
             None => default_folder()?,
         };
-        Ok(Store::open(&folder, &app.0, &self.identity(), self.fresh)?)
+        Ok(Some(Store::open(&folder, &app.0, &self.identity(), self.fresh)?))
     }
 
     /// What must be the same for kept checkpoints to mean the same records.

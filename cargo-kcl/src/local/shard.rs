@@ -32,7 +32,8 @@ pub(crate) struct Shard {
     pub(crate) number: u32,
     pub(crate) position: Position,
     pub(crate) queue: Arc<Queue>,
-    pub(crate) store: Arc<Store>,
+    /// None if checkpoints go with the run.
+    pub(crate) store: Option<Arc<Store>>,
     /// What people call the inputs, to find a record again.
     pub(crate) inputs: Arc<[String]>,
     /// Whether the shard's number stands before each line of its processor.
@@ -81,7 +82,8 @@ impl Shard {
         let mut summary =
             Summary { number: self.number, outcome: Outcome::Failed, records: 0, bytes: 0, checkpoints: 0 };
         let keep = |position: &Position| {
-            self.store.keep(self.number, position).map_err(|error| {
+            let kept = self.store.as_ref().map_or(Ok(()), |store| store.keep(self.number, position));
+            kept.map_err(|error| {
                 self.say(format_args!("{error}; the processor is told so"));
                 "KinesisClientLibDependencyException".to_owned()
             })
@@ -190,15 +192,9 @@ impl Ending {
     /// What went wrong, in full, once the processor has ended, by force if need be.
     fn of_failure(self, stdin: ChildStdin, stdout: ChildStdout, failure: Failure) -> String {
         let Failure { action, cause } = failure;
-        let problem = match (&cause, self.process.wait_for(TO_END)) {
-            (Cause::Gone, Ok(Some(status))) => format!("the processor died ({status}) while {action} was with it"),
-            (Cause::Gone, Ok(None)) => format!(
-                "the processor closed its stdin or stdout while {action} was with it, but goes on running; it is ended\n\
-                 \x20 there: the MultiLangDaemon ends the whole worker on it, once the processor has ended too\n\
-                 \x20 mend: keep both open until the end of the input, then exit"
-            ),
-            (Cause::Gone, Err(error)) => format!("the processor is gone while {action} was with it; {error}"),
-            _ => Failure { action, cause }.to_string(),
+        let problem = match cause {
+            Cause::Gone => self.gone(action),
+            cause => Failure { action, cause }.to_string(),
         };
         drop((stdin, stdout));
         if !matches!(self.process.wait_for(TO_GIVE_UP), Ok(Some(_))) {
@@ -211,6 +207,19 @@ impl Ending {
             thread::sleep(Duration::from_millis(2));
         }
         problem
+    }
+
+    /// A closed pipe is most often the processor's end, which is a moment away then.
+    fn gone(&self, action: &str) -> String {
+        match self.process.wait_for(TO_END) {
+            Ok(Some(status)) => format!("the processor died ({status}) while {action} was with it"),
+            Ok(None) => format!(
+                "the processor closed its stdin or stdout while {action} was with it, but goes on running; it is ended\n\
+                 \x20 there: the MultiLangDaemon ends the whole worker on it, once the processor has ended too\n\
+                 \x20 mend: keep both open until the end of the input, then exit"
+            ),
+            Err(error) => format!("the processor is gone while {action} was with it; {error}"),
+        }
     }
 }
 

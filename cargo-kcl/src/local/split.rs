@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn ranges_are_equal() {
-        for shards in [2, 3, 7, 10_000] {
+        for shards in [2, 3, 7, 100] {
             let mut counts = vec![0_u32; shards as usize];
             let keys = 100 * shards;
             for key in 0..keys {

@@ -5,7 +5,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use kcl::{ParseSequenceNumberError, Position};
-use redb::backends::InMemoryBackend;
 use redb::{Database, DatabaseError, ReadableDatabase, TableDefinition};
 
 /// What was run over what, by the names of [`Run`]'s fields.
@@ -43,12 +42,6 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// For a run whose checkpoints go with it.
-    pub(crate) fn in_memory() -> Result<Self, StoreError> {
-        let database = Database::builder().create_with_backend(InMemoryBackend::new());
-        Ok(Self { database: database.map_err(|error| StoreError::Keep(error.into()))? })
-    }
-
     /// Opens the store of `app` in a folder, which is made if it is not there; `fresh` forgets what it holds.
     pub(crate) fn open(folder: &Path, app: &str, run: &Run, fresh: bool) -> Result<Self, StoreError> {
         fs::create_dir_all(folder).map_err(|error| StoreError::Folder { path: folder.to_owned(), error })?;
@@ -164,7 +157,8 @@ mod tests {
 
     #[test]
     fn a_shard_stands_where_it_was_kept() {
-        let store = Store::in_memory().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), "app", &vec![("--shards", "4".to_owned())], false).unwrap();
         assert_eq!(store.position(3).unwrap(), Position::TrimHorizon);
         for position in [Position::after(7.into(), 2), Position::after(8.into(), 0), Position::ShardEnd] {
             store.keep(3, &position).unwrap();
