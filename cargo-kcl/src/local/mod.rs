@@ -88,6 +88,9 @@ fn prepare_and_run(options: &LocalOptions) -> Result<u8, LocalError> {
         ));
         return Ok(0);
     }
+    if positions.iter().any(|position| *position != Position::TrimHorizon) {
+        report::line("goes on behind the checkpoints that were kept; --fresh forgets them");
+    }
     if sources.iter().any(Source::is_terminal) {
         report::line("reading records from the terminal, one a line; Ctrl-D ends them");
     }

@@ -8,21 +8,22 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use kcl::Position;
+use kcl::protocol::WireRecord;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::conversation::{Cause, Conversation, Failure};
 use super::queue::{Batch, End, Queue};
-use super::split::{Place, shard_id};
+use super::split::shard_id;
 use super::store::Store;
 use crate::report;
 use crate::spawn::{Process, Spawned};
 
 /// How long a processor that closed its pipes may take to end.
-const TO_END: Duration = Duration::from_secs(2);
+const TO_END: Duration = Duration::from_secs(5);
 /// How long one that failed may take to end once its input has.
 const TO_GIVE_UP: Duration = Duration::from_secs(5);
 /// How long its pipes may stay open behind it: a few bytes may be on their way.
-const TO_DRAIN: Duration = Duration::from_secs(2);
+const TO_DRAIN: Duration = Duration::from_secs(5);
 /// After how long it is said that a processor takes long to end.
 const TO_SAY_SO: Duration = Duration::from_secs(10);
 const POLL: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
@@ -45,7 +46,7 @@ pub(crate) struct Shard {
 pub(crate) struct Summary {
     pub(crate) number: u32,
     pub(crate) outcome: Outcome,
-    /// Acknowledged by the processor.
+    /// Acknowledged or checkpointed by the processor.
     pub(crate) records: u64,
     /// Their data.
     pub(crate) bytes: u64,
@@ -105,8 +106,12 @@ impl Shard {
             },
             Err(failure) => {
                 let problem = ending.of_failure(stdin, stdout, failure);
-                let open = Unprocessed { batch: &batch, position: &position, inputs: &self.inputs };
-                self.say(format_args!("{problem}\n  {open}"));
+                let left_off = LeftOff { batch: &batch, position: &position, inputs: &self.inputs };
+                for record in left_off.done() {
+                    summary.records += 1;
+                    summary.bytes += record.data.len() as u64;
+                }
+                self.say(format_args!("{problem}\n  {left_off}"));
             }
         }
         summary
@@ -242,21 +247,27 @@ fn drain(stdout: &mut ChildStdout) -> io::Result<bool> {
     Ok(stdout.read(&mut [0; 4 << 10])? > 0)
 }
 
-/// Where a processor that failed left off.
-struct Unprocessed<'a> {
+/// Where a processor that failed left off, in the batch that it had.
+struct LeftOff<'a> {
     batch: &'a Batch,
     position: &'a Position,
     inputs: &'a [String],
 }
 
-impl fmt::Display for Unprocessed<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let done = |place: &Place| match self.position {
-            Position::After { sequence_number, .. } => place.sequence_number() <= *sequence_number,
+impl<'a> LeftOff<'a> {
+    /// The records of the batch up to the checkpoint.
+    fn done(&self) -> impl Iterator<Item = WireRecord<'a>> {
+        self.batch.records().take_while(|record| match self.position {
+            Position::After { sequence_number, .. } => record.sequence_number <= *sequence_number,
             Position::ShardEnd => true,
             _ => false,
-        };
-        match self.batch.places().find(|place| !done(place)) {
+        })
+    }
+}
+
+impl fmt::Display for LeftOff<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.batch.places().nth(self.done().count()) {
             Some(place) => {
                 let input = self.inputs.get(usize::from(place.input)).map_or("", String::as_str);
                 let number = place.sequence_number();
