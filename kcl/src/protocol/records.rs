@@ -126,16 +126,41 @@ impl Builder {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "camelCase")]
+/// A field of a record, known by its bytes: names are looked up too often to check each for UTF-8.
 enum Field {
     Data,
     PartitionKey,
     SequenceNumber,
     SubSequenceNumber,
     ApproximateArrivalTimestamp,
-    #[serde(other)]
     Other,
+}
+
+impl<'de> Deserialize<'de> for Field {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FieldVisitor;
+
+        impl Visitor<'_> for FieldVisitor {
+            type Value = Field;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a field")
+            }
+
+            fn visit_bytes<E: de::Error>(self, name: &[u8]) -> Result<Field, E> {
+                Ok(match name {
+                    b"data" => Field::Data,
+                    b"partitionKey" => Field::PartitionKey,
+                    b"sequenceNumber" => Field::SequenceNumber,
+                    b"subSequenceNumber" => Field::SubSequenceNumber,
+                    b"approximateArrivalTimestamp" => Field::ApproximateArrivalTimestamp,
+                    _ => Field::Other,
+                })
+            }
+        }
+
+        deserializer.deserialize_bytes(FieldVisitor)
+    }
 }
 
 /// Reads one record and appends it.
