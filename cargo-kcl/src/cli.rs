@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
+use crate::exec::Death;
 use crate::local::{AppName, Input, Pointer, StartAt};
 
 /// Run and develop record processors for Amazon Kinesis
@@ -19,10 +20,16 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     Local(Box<LocalOptions>),
+    Daemon(Box<DaemonOptions>),
+    Emulate(EmulateOptions),
+    Check(CheckOptions),
     /// Becomes the command, and dies with the tool that started it
     #[command(name = crate::exec::VERB, hide = true)]
     Exec {
         parent: i32,
+        /// How it dies
+        #[arg(value_enum)]
+        death: Death,
         #[arg(required = true, last = true)]
         command: Vec<OsString>,
     },
@@ -101,4 +108,163 @@ pub(crate) struct ProgramOptions {
     /// Run this command instead of building one
     #[arg(last = true, value_name = "COMMAND", conflicts_with_all = ["example", "bin", "package", "release"])]
     pub(crate) command: Vec<OsString>,
+}
+
+/// Run a processor under Amazon's MultiLangDaemon, over a stream and with as many workers as one likes
+///
+/// Leases, balancing, failover and resharding are the daemon's, which is Amazon's Kinesis Client Library in Java. This command
+/// installs it once through Maven, writes its properties, runs it, shows what matters of what it says, and ends it gracefully.
+///
+/// With --emulate it first starts a local Kinesis and a local DynamoDB, and needs no AWS account.
+#[derive(Debug, Args)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "Exit codes: the daemon's own (1 if it gave up, 143 if it was asked to end), 2 wrong use, bad properties or nothing to run it \
+                  with, 130 interrupted.\n\nWhat is given here wins over the properties file, and --set over all."
+)]
+pub(crate) struct DaemonOptions {
+    #[command(flatten)]
+    pub(crate) program: ProgramOptions,
+
+    /// The stream
+    #[arg(long, value_name = "NAME", env = "KCL_STREAM")]
+    pub(crate) stream: Option<String>,
+
+    /// The stream by its ARN
+    #[arg(long, value_name = "ARN", env = "KCL_STREAM_ARN", conflicts_with = "stream")]
+    pub(crate) stream_arn: Option<String>,
+
+    /// The application: all workers of the same name share its leases, which stand in a DynamoDB table of that name
+    #[arg(long, value_name = "NAME", env = "KCL_APP")]
+    pub(crate) app: Option<String>,
+
+    /// The region of the stream and the tables; without it where the AWS SDK finds one, such as AWS_REGION
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+
+    /// Where to start a shard that has no checkpoint yet; without it trim-horizon, the oldest record there is
+    #[arg(long, value_name = "trim-horizon|latest|TIME", env = "KCL_FROM")]
+    pub(crate) from: Option<crate::daemon::StartAt>,
+
+    /// Kinesis's URL, if it is not the region's; without it AWS_ENDPOINT_URL_KINESIS
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint: Option<String>,
+
+    /// DynamoDB's URL, if it is not the region's; without it AWS_ENDPOINT_URL_DYNAMODB
+    #[arg(long, value_name = "URL")]
+    pub(crate) dynamodb_endpoint: Option<String>,
+
+    /// How records are read: polling shares the stream's throughput, fanout has its own and is paid for
+    #[arg(long, value_name = "polling|fanout", env = "KCL_RETRIEVAL")]
+    pub(crate) retrieval: Option<crate::daemon::Retrieval>,
+
+    /// The most records a GetRecords call brings, and so a processRecords message (polling)
+    #[arg(long, value_name = "N", env = "KCL_MAX_RECORDS")]
+    pub(crate) max_records: Option<u32>,
+
+    /// Any property of the daemon; `cargo kcl check --list` shows them all. May be given several times
+    #[arg(long, value_name = "KEY=VALUE", value_parser = crate::daemon::parse_set)]
+    pub(crate) set: Vec<(String, String)>,
+
+    /// A properties file of one's own
+    #[arg(long, value_name = "FILE")]
+    pub(crate) properties: Option<PathBuf>,
+
+    /// Run on a local Kinesis and DynamoDB: at --endpoint and --dynamodb-endpoint if both are given, else on new ones
+    #[arg(long)]
+    pub(crate) emulate: bool,
+
+    #[command(flatten)]
+    pub(crate) content: StreamOptions,
+
+    /// Use the jars in this folder instead of those that Maven fetches
+    #[arg(long, value_name = "DIR")]
+    pub(crate) jars: Option<PathBuf>,
+
+    /// Print the command and the properties, and run nothing but the build
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Show all that the daemon says
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+
+    /// Write all that the daemon says to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
+}
+
+/// Keep a local Kinesis and a local DynamoDB running, for any program that uses an AWS SDK
+///
+/// Both are installed once, through npm and Maven, and listen on this machine only. When they are up, what a program needs in
+/// its environment is written to stdout, a variable a line; they end with this command, and what they hold goes with them.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 after Ctrl-C or SIGTERM, 1 if an emulator fails, 2 wrong use, bad input, or nothing to run it with."
+)]
+pub(crate) struct EmulateOptions {
+    /// Create this stream
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) stream: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) content: StreamOptions,
+
+    /// Show what the emulators say
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+}
+
+/// What a stream of the emulator is made with.
+#[derive(Debug, Args)]
+pub(crate) struct StreamOptions {
+    /// How many shards the stream is created with [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) shards: Option<u32>,
+
+    /// Put a file's lines on the stream, each a record; `-` is standard input. May be given several times
+    #[arg(long, value_name = "FILE", value_parser = clap::value_parser!(Input))]
+    pub(crate) input: Vec<Input>,
+
+    /// JSON pointer to the partition key in each record, such as /customer; without it the key is the record's number
+    #[arg(long, value_name = "POINTER", requires = "input")]
+    pub(crate) key: Option<Pointer>,
+}
+
+/// Find what is wrong with a properties file of the MultiLangDaemon
+///
+/// The daemon ignores a key that it does not know, takes a number that it cannot read for 0 and drops a 0, all without a word.
+/// Each finding names the line, says why it is one, and how to mend it.
+#[derive(Debug, Args)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 nothing to mend, 1 a finding, 2 wrong use or a file that cannot be read."
+)]
+pub(crate) struct CheckOptions {
+    /// The files to check
+    #[arg(value_name = "FILE", required_unless_present = "list")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Print every key with its type, default and meaning
+    #[arg(long, conflicts_with = "files")]
+    pub(crate) list: bool,
+}
+
+impl ProgramOptions {
+    /// Whether anything says what runs.
+    pub(crate) fn is_given(&self) -> bool {
+        self.example.is_some() || self.bin.is_some() || self.package.is_some() || !self.command.is_empty()
+    }
+}
+
+impl StreamOptions {
+    /// Whether anything was said about the stream.
+    pub(crate) fn is_given(&self) -> bool {
+        self.shards.is_some() || !self.input.is_empty() || self.key.is_some()
+    }
+
+    /// How many shards the stream has.
+    pub(crate) fn shards(&self) -> u32 {
+        self.shards.unwrap_or(1)
+    }
 }

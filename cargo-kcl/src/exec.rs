@@ -17,13 +17,30 @@ pub(crate) const VERB: &str = "__exec";
 /// As a shell has it for a command that it cannot execute.
 const CANNOT_EXECUTE: u8 = 126;
 
+/// How a process dies when the tool does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Death {
+    /// At once.
+    Kill,
+    /// It is asked to end.
+    Terminate,
+}
+
 /// Becomes `command`. Linux and FreeBSD kill it when the thread that started it ends; elsewhere the end of its input has to do.
-pub(crate) fn run(parent: i32, command: &[OsString]) -> ExitCode {
+pub(crate) fn run(parent: i32, death: Death, command: &[OsString]) -> ExitCode {
     #[cfg(any(target_os = "linux", target_os = "freebsd"))]
-    if let Err(error) = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL)) {
-        report::line(format_args!("a processor could not be bound to the tool's life: {error}"));
-        return ExitCode::from(CANNOT_EXECUTE);
+    {
+        let signal = match death {
+            Death::Kill => rustix::process::Signal::KILL,
+            Death::Terminate => rustix::process::Signal::TERM,
+        };
+        if let Err(error) = rustix::process::set_parent_process_death_signal(Some(signal)) {
+            report::line(format_args!("a process could not be bound to the tool's life: {error}"));
+            return ExitCode::from(CANNOT_EXECUTE);
+        }
     }
+    #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
+    let _ = death;
     // The tool may have died before the request: then nobody is there to send anything.
     if getppid().map(|pid| pid.as_raw_nonzero().get()) != Some(parent) {
         return ExitCode::from(CANNOT_EXECUTE);

@@ -2,10 +2,14 @@
 //!
 //! `local` is a daemon for one machine. Whatever the verb, processors are started by `spawn`, through the tool itself.
 
+mod cache;
 mod cli;
+mod daemon;
+mod emulate;
 mod exec;
 mod local;
 mod processor;
+mod properties;
 mod report;
 mod spawn;
 
@@ -28,7 +32,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     match Cli::parse_from(arguments).verb {
         Verb::Local(options) => local::run(&options),
-        Verb::Exec { parent, command } => exec::run(parent, &command),
+        Verb::Daemon(options) => daemon::run(&options),
+        Verb::Emulate(options) => emulate::run(&options),
+        Verb::Check(options) => properties::check(&options),
+        Verb::Exec { parent, death, command } => exec::run(parent, death, &command),
     }
 }
 

@@ -209,7 +209,7 @@ impl Workspace {
 }
 
 /// The file that a shell would start.
-fn find(program: &OsStr) -> Option<PathBuf> {
+pub(crate) fn find(program: &OsStr) -> Option<PathBuf> {
     let executable = |path: &PathBuf| path.is_file() && access(path, Access::EXEC_OK).is_ok();
     if program.as_encoded_bytes().contains(&b'/') {
         return Some(PathBuf::from(program)).filter(executable);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::exec;
+use crate::exec::{self, Death};
 
 /// How often a process is asked whether it has ended.
 const POLL: Duration = Duration::from_millis(5);
@@ -28,21 +28,25 @@ pub(crate) struct Spawned {
 ///
 /// The processor dies with the *thread* that calls this, so the tool's main thread does.
 pub(crate) fn spawn(command: &[OsString]) -> io::Result<Spawned> {
-    let mut child = Command::new(own_path()?)
-        .arg(exec::VERB)
-        .arg(std::process::id().to_string())
-        .arg("--")
-        .args(command)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .spawn()?;
+    let mut child =
+        bound(command, Death::Kill)?.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
         return Err(io::Error::other("the pipes to the process are missing"));
     };
-    Ok(Spawned { stdin, stdout, stderr, process: Process(Arc::new(Mutex::new(child))) })
+    Ok(Spawned { stdin, stdout, stderr, process: Process::new(child) })
+}
+
+/// What starts a command that dies as told with the thread that starts it; in a process group of its own, with nothing to read.
+pub(crate) fn bound(command: &[OsString], death: Death) -> io::Result<Command> {
+    let mut bound = Command::new(own_path()?);
+    let death = match death {
+        Death::Kill => "kill",
+        Death::Terminate => "terminate",
+    };
+    bound.args([exec::VERB, &std::process::id().to_string(), death, "--"]).args(command);
+    bound.stdin(Stdio::null()).process_group(0);
+    Ok(bound)
 }
 
 fn own_path() -> io::Result<PathBuf> {
@@ -51,10 +55,15 @@ fn own_path() -> io::Result<PathBuf> {
 }
 
 /// A handle of a started process; its clones mean the same one.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Process(Arc<Mutex<Child>>);
 
 impl Process {
+    /// A process that was started in a group of its own.
+    pub(crate) fn new(child: Child) -> Self {
+        Self(Arc::new(Mutex::new(child)))
+    }
+
     /// Its exit status, once it has ended.
     pub(crate) fn try_wait(&self) -> io::Result<Option<ExitStatus>> {
         self.child().try_wait()

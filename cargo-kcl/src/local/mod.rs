@@ -24,12 +24,11 @@ use kcl::Position;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-pub(crate) use self::input::Input;
+pub(crate) use self::input::{Input, InputError, Lines, Next, Source};
 pub(crate) use self::key::Pointer;
 pub(crate) use self::options::{AppName, StartAt};
 
 use self::feed::{Feed, Lane};
-use self::input::{InputError, Source};
 use self::queue::{End, Queue};
 use self::shard::{Outcome, Shard, Summary};
 use self::split::shard_id;

@@ -1,0 +1,194 @@
+//! Lock files: a SHA-256 and a name for each file, in the format of `sha256sum`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use sha2::{Digest, Sha256};
+
+/// The files that were tested.
+pub(crate) struct Lock {
+    files: BTreeMap<&'static str, &'static str>,
+    text: &'static str,
+}
+
+/// A folder that does not hold what the lock file names.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LockError {
+    #[error("{} is not there", .0.display())]
+    Missing(PathBuf),
+    #[error("{} has SHA-256 {found}, the lock file {wanted}", path.display())]
+    Differs { path: PathBuf, found: String, wanted: String },
+    #[error("{} is not in the lock file", .0.display())]
+    Extra(PathBuf),
+    #[error("{} cannot be read: {error}", path.display())]
+    Read { path: PathBuf, error: io::Error },
+    #[error("{} holds no jars", .0.display())]
+    Empty(PathBuf),
+}
+
+/// How a folder of jars differs from the locked one, without one of its files being another than its name says.
+#[derive(Debug, Default)]
+pub(crate) struct Differences {
+    missing: Vec<String>,
+    extra: Vec<String>,
+}
+
+impl Differences {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.missing.is_empty() && self.extra.is_empty()
+    }
+}
+
+impl fmt::Display for Differences {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |names: &[String]| match names {
+            [names @ .., last] if names.len() >= 3 => format!("{} and {} more", last, names.len()),
+            names => names.join(", "),
+        };
+        let missing = (!self.missing.is_empty()).then(|| format!("it lacks {}", list(&self.missing)));
+        let extra = (!self.extra.is_empty()).then(|| format!("it has {}", list(&self.extra)));
+        f.write_str(&[missing, extra].into_iter().flatten().collect::<Vec<_>>().join("; "))
+    }
+}
+
+impl Lock {
+    /// Reads `HASH  NAME` lines.
+    pub(crate) fn parse(text: &'static str) -> Self {
+        let files = text.lines().filter_map(|line| line.split_once("  ")).map(|(hash, name)| (name, hash)).collect();
+        Self { files, text }
+    }
+
+    /// Names the folder: another lock, another folder.
+    pub(crate) fn id(&self) -> String {
+        short_digest(self.text.as_bytes())
+    }
+
+    /// Whether the folder holds exactly these files. Other files do no harm, other jars would be on the class path.
+    pub(crate) fn verify(&self, folder: &Path) -> Result<(), LockError> {
+        let differences = self.compare(folder)?;
+        if let Some(name) = differences.missing.first() {
+            return Err(LockError::Missing(folder.join(name)));
+        }
+        match differences.extra.first() {
+            Some(name) => Err(LockError::Extra(folder.join(name))),
+            None => Ok(()),
+        }
+    }
+
+    /// Compares; a locked name with other content is an error.
+    pub(crate) fn compare(&self, folder: &Path) -> Result<Differences, LockError> {
+        let (missing, present): (Vec<_>, Vec<_>) = self.files.iter().partition(|(name, _)| !folder.join(name).exists());
+        check_all(folder, &present)?;
+        let extra: Vec<_> = jars(folder)?.into_iter().filter(|name| !self.files.contains_key(name.as_str())).collect();
+        if present.is_empty() && extra.is_empty() {
+            return Err(LockError::Empty(folder.to_owned()));
+        }
+        Ok(Differences { missing: missing.iter().map(|(name, _)| (**name).to_owned()).collect(), extra })
+    }
+}
+
+/// Checks the files on all cores: there are more than a hundred megabytes of them before every start.
+fn check_all(folder: &Path, files: &[(&&str, &&str)]) -> Result<(), LockError> {
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(8);
+    thread::scope(|scope| {
+        let check = |first| {
+            move || {
+                files.iter().skip(first).step_by(threads).try_for_each(|(name, hash)| check(&folder.join(name), hash))
+            }
+        };
+        let checks: Vec<_> = (0..threads).map(|first| scope.spawn(check(first))).collect();
+        checks.into_iter().try_for_each(|check| check.join().unwrap_or(Ok(())))
+    })
+}
+
+fn check(path: &Path, wanted: &str) -> Result<(), LockError> {
+    let found = digest(path).map_err(|error| LockError::Read { path: path.to_owned(), error })?;
+    if found == wanted {
+        return Ok(());
+    }
+    Err(LockError::Differs { path: path.to_owned(), found, wanted: wanted.to_owned() })
+}
+
+fn digest(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hex(&hash.finalize())),
+            read => hash.update(&buffer[..read]),
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Enough of a digest to name a folder by.
+pub(super) fn short_digest(content: &[u8]) -> String {
+    hex(&Sha256::digest(content)[..6])
+}
+
+fn jars(folder: &Path) -> Result<Vec<String>, LockError> {
+    let failed = |error| LockError::Read { path: folder.to_owned(), error };
+    let mut names = Vec::new();
+    for entry in folder.read_dir().map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+        if name.to_ascii_lowercase().ends_with(".jar") {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    const LOCK: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  a.jar\n\
+                        cb8379ac2098aa165029e3938a51da0bcecfc008fd6795f401178647f96c5b34  b.so\n";
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        for (name, content) in files {
+            fs::write(folder.path().join(name), content).expect("a file can be written");
+        }
+        folder
+    }
+
+    #[test]
+    fn exactly_the_locked_files_pass() {
+        let lock = Lock::parse(LOCK);
+        let whole = folder(&[("a.jar", "abc"), ("b.so", "def"), ("notes.txt", "")]);
+        assert!(lock.verify(whole.path()).is_ok());
+
+        let changed = folder(&[("a.jar", "abd"), ("b.so", "def")]);
+        assert!(matches!(lock.verify(changed.path()), Err(LockError::Differs { path, .. }) if path.ends_with("a.jar")));
+        assert!(matches!(lock.compare(changed.path()), Err(LockError::Differs { .. })));
+
+        let short = folder(&[("a.jar", "abc")]);
+        assert!(matches!(lock.verify(short.path()), Err(LockError::Missing(path)) if path.ends_with("b.so")));
+
+        let planted = folder(&[("a.jar", "abc"), ("b.so", "def"), ("c.jar", "")]);
+        assert!(matches!(lock.verify(planted.path()), Err(LockError::Extra(path)) if path.ends_with("c.jar")));
+        assert_eq!(lock.compare(planted.path()).expect("the rest is right").to_string(), "it has c.jar");
+    }
+
+    #[test]
+    fn a_folder_without_jars_is_told_from_one_with_others() {
+        let lock = Lock::parse(LOCK);
+        assert!(matches!(lock.compare(folder(&[]).path()), Err(LockError::Empty(_))));
+        let others = folder(&[("z.jar", "")]);
+        assert_eq!(
+            lock.compare(others.path()).expect("no contradiction").to_string(),
+            "it lacks a.jar, b.so; it has z.jar"
+        );
+    }
+}

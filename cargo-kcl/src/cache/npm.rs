@@ -1,0 +1,26 @@
+//! Node packages through npm, with the user's own settings.
+
+use std::fs;
+use std::path::Path;
+
+use super::{CacheError, progress, tools};
+
+/// Installs what the lock file among `files` names into the folder.
+pub(super) fn fetch(files: &[(&str, &str)], what: &'static str, folder: &Path) -> Result<(), CacheError> {
+    let npm = tools::npm()?;
+    for (name, content) in files {
+        let path = folder.join(name);
+        fs::write(&path, content).map_err(|error| CacheError::Folder { path, error })?;
+    }
+    let command = [
+        npm.into(),
+        "--prefix".into(),
+        folder.into(),
+        "ci".into(),
+        "--ignore-scripts".into(),
+        "--no-audit".into(),
+        "--no-fund".into(),
+        "--no-update-notifier".into(),
+    ];
+    progress::run("npm", what, &command, "added", "npm")
+}

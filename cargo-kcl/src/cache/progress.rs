@@ -1,0 +1,81 @@
+//! Runs a program that downloads, and shows that it does.
+
+use std::ffi::OsString;
+use std::io::{self, BufRead, BufReader, IsTerminal, Read};
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::CacheError;
+use crate::report;
+use crate::spawn::spawn;
+
+/// How much of what a program said is shown if it fails.
+const LAST_LINES: usize = 12;
+const TERMINAL: Duration = Duration::from_millis(200);
+const ELSEWHERE: Duration = Duration::from_secs(10);
+
+/// Runs it; a line with `step` in it is a step done, and if it fails the lines with `trouble` in them are shown.
+pub(super) fn run(
+    tool: &'static str,
+    what: &'static str,
+    command: &[OsString],
+    step: &str,
+    trouble: &str,
+) -> Result<(), CacheError> {
+    let failed = |error| CacheError::Run { tool, error };
+    let spawned = spawn(command).map_err(failed)?;
+    drop(spawned.stdin);
+    let (lines, received) = channel();
+    let (stdout, stderr) = (spawned.stdout, spawned.stderr);
+    let readers = [
+        {
+            let lines = lines.clone();
+            thread::spawn(move || send_lines(stdout, &lines))
+        },
+        thread::spawn(move || send_lines(stderr, &lines)),
+    ];
+    let terminal = io::stderr().is_terminal();
+    let mut shown = Instant::now();
+    let mut steps = 0_u64;
+    let mut said: Vec<String> = Vec::new();
+    for line in received {
+        if line.contains(step) {
+            steps += 1;
+        }
+        if terminal && shown.elapsed() >= TERMINAL {
+            report::raw(&format!("\r\x1b[K  {tool}: {}", report::count(steps, "file")));
+            shown = Instant::now();
+        } else if !terminal && shown.elapsed() >= ELSEWHERE {
+            report::line(format_args!("{tool} is at it: {}", report::count(steps, "file")));
+            shown = Instant::now();
+        }
+        said.push(line);
+    }
+    if terminal {
+        report::raw("\r\x1b[K");
+    }
+    for reader in readers {
+        _ = reader.join();
+    }
+    // Both its outputs are closed: it has ended, or is about to.
+    let status = loop {
+        if let Some(status) = spawned.process.wait_for(Duration::from_secs(1)).map_err(failed)? {
+            break status;
+        }
+    };
+    if status.success() {
+        return Ok(());
+    }
+    let telling: Vec<_> = said.iter().filter(|line| line.contains(trouble)).map(String::as_str).collect();
+    let last = &telling[..telling.len().min(LAST_LINES)];
+    Err(CacheError::Fetch { tool, what, status: status.to_string(), output: last.join("\n") })
+}
+
+fn send_lines(from: impl Read, to: &Sender<String>) {
+    for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
+        if to.send(String::from_utf8_lossy(&line).trim_end().to_owned()).is_err() {
+            return;
+        }
+    }
+}

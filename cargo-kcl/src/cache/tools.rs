@@ -1,0 +1,142 @@
+//! The programs this tool needs and does not bring: Java, Node, Maven, npm.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{env, fs, io};
+
+use super::CacheError;
+use crate::processor::find;
+
+/// The oldest Java and Node that everything was run with.
+const JAVA: u32 = 17;
+const NODE: u32 = 20;
+
+/// A program that is missing or too old.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ToolError {
+    #[error(
+        "there is no Java: neither JAVA_HOME nor PATH has one. Install a JDK, version {JAVA} or newer (Debian and Ubuntu: apt \
+         install openjdk-17-jdk-headless; macOS: brew install openjdk)"
+    )]
+    NoJava,
+    #[error("JAVA_HOME is {}, but there is no bin/java in it: correct it, or unset it to have PATH searched", .0.display())]
+    JavaHome(PathBuf),
+    #[error("{} is {found}, but version {needed} or newer is needed: install it, and let {variable} find it", path.display())]
+    TooOld { path: PathBuf, found: String, needed: u32, variable: &'static str },
+    #[error("{} does not say its version: {output}", path.display())]
+    NoVersion { path: PathBuf, output: String },
+    #[error(
+        "{} is a Java runtime without a compiler, and the local DynamoDB needs a JDK once (Debian and Ubuntu: apt install \
+         openjdk-17-jdk-headless): {output}", path.display()
+    )]
+    NoCompiler { path: PathBuf, output: String },
+    #[error(
+        "there is no Node: PATH has no `node`. The local Kinesis needs version {NODE} or newer (Debian and Ubuntu: apt install \
+         nodejs npm; macOS: brew install node)"
+    )]
+    NoNode,
+    #[error(
+        "there is no `npm` in PATH, and the local Kinesis is fetched through it (it comes with Node, or with apt install npm)"
+    )]
+    NoNpm,
+    #[error(
+        "there is no `mvn` in PATH, and jars are fetched through Maven: install it (Debian and Ubuntu: apt install maven; macOS: brew \
+         install maven), or bring the daemon's jars yourself with --jars DIR"
+    )]
+    NoMaven,
+}
+
+/// A Java that is new enough.
+#[derive(Debug, Clone)]
+pub(crate) struct Java {
+    pub(crate) path: PathBuf,
+}
+
+impl Java {
+    /// The one of `JAVA_HOME`, else the first in `PATH`.
+    pub(crate) fn find() -> Result<Self, ToolError> {
+        let (path, variable) = match env::var_os("JAVA_HOME").filter(|home| !home.is_empty()) {
+            Some(home) => {
+                let path = Path::new(&home).join("bin/java");
+                let path = find(path.as_os_str()).ok_or_else(|| ToolError::JavaHome(home.into()))?;
+                (path, "JAVA_HOME")
+            }
+            None => (find("java".as_ref()).ok_or(ToolError::NoJava)?, "JAVA_HOME or PATH"),
+        };
+        // `openjdk version "17.0.15" 2025-04-15`, and before Java 9 `java version "1.8.0_292"`.
+        let output = output_of(&path, "-version");
+        let version = output.split('"').nth(1).unwrap_or_default();
+        let numbers = version.strip_prefix("1.").unwrap_or(version);
+        check_version(path.clone(), "Java", version, numbers, &output, JAVA, variable)?;
+        Ok(Self { path })
+    }
+
+    /// Compiles one file against the jars of a folder.
+    pub(super) fn compile(&self, name: &str, source: &str, jars: &Path, to: &Path) -> Result<(), CacheError> {
+        let failed = |error| CacheError::Folder { path: to.to_owned(), error };
+        let file = to.join(name);
+        fs::write(&file, source).map_err(failed)?;
+        let output = Command::new(&self.path)
+            .args(["-m", "jdk.compiler/com.sun.tools.javac.Main", "--release", &JAVA.to_string(), "-cp"])
+            .arg(class_path(jars).map_err(failed)?)
+            .arg("-d")
+            .args([to, &file])
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| CacheError::Run { tool: "Java", error })?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let output = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).trim().to_owned();
+        Err(ToolError::NoCompiler { path: self.path.clone(), output }.into())
+    }
+}
+
+/// Every jar by its name: only the `java` command itself understands a `*`.
+fn class_path(jars: &Path) -> io::Result<OsString> {
+    let mut paths: Vec<_> = jars.read_dir()?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>()?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "jar"));
+    env::join_paths(paths).map_err(io::Error::other)
+}
+
+/// A Node that is new enough.
+pub(super) fn node() -> Result<PathBuf, ToolError> {
+    let path = find("node".as_ref()).ok_or(ToolError::NoNode)?;
+    let output = output_of(&path, "--version");
+    let version = output.trim().trim_start_matches('v');
+    check_version(path.clone(), "Node", version, version, &output, NODE, "PATH")?;
+    Ok(path)
+}
+
+pub(super) fn npm() -> Result<PathBuf, ToolError> {
+    find("npm".as_ref()).ok_or(ToolError::NoNpm)
+}
+
+pub(super) fn maven() -> Result<PathBuf, ToolError> {
+    find("mvn".as_ref()).ok_or(ToolError::NoMaven)
+}
+
+fn output_of(path: &Path, argument: &str) -> String {
+    match Command::new(path).arg(argument).stdin(Stdio::null()).output() {
+        Ok(output) => String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned(),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn check_version(
+    path: PathBuf,
+    what: &str,
+    version: &str,
+    numbers: &str,
+    output: &str,
+    needed: u32,
+    variable: &'static str,
+) -> Result<(), ToolError> {
+    let digits = numbers.find(|c: char| !c.is_ascii_digit()).unwrap_or(numbers.len());
+    match numbers[..digits].parse::<u32>() {
+        Ok(major) if major >= needed => Ok(()),
+        Ok(_) => Err(ToolError::TooOld { path, found: format!("{what} {version}"), needed, variable }),
+        Err(_) => Err(ToolError::NoVersion { path, output: output.trim().to_owned() }),
+    }
+}

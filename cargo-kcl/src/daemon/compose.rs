@@ -1,0 +1,177 @@
+//! The daemon's properties, from what was given and what is right.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::UNIX_EPOCH;
+use std::{env, fs};
+
+use super::DaemonError;
+use crate::cli::DaemonOptions;
+use crate::emulate;
+use crate::properties::{Origin, Properties};
+
+/// How long processors may take to checkpoint when the daemon is stopped: less than most supervisors wait before they kill.
+const GRACE: &str = "20000";
+
+/// The worker's name on emulators: the next run is the same worker, and takes its leases back at once.
+pub(super) const LOCAL_WORKER: &str = "local";
+
+/// What makes a daemon on emulators quick: nobody else competes, and nobody pays for a call.
+const LOCAL: [(&str, &str); 17] = [
+    ("regionName", emulate::REGION),
+    ("AwsCredentialsProvider", "SystemPropertyCredentialsProvider"),
+    ("workerId", LOCAL_WORKER),
+    ("retrievalMode", "POLLING"),
+    ("metricsLevel", "NONE"),
+    ("disableWorkerMetrics", "true"),
+    ("failoverTimeMillis", "2000"),
+    ("leaseAssignmentIntervalMillis", "1000"),
+    ("shardSyncIntervalMillis", "2000"),
+    ("parentShardPollIntervalMillis", "500"),
+    ("idleTimeBetweenReadsInMillis", "250"),
+    ("schedulerInitializationBackoffTimeMillis", "200"),
+    ("taskBackoffTimeMillis", "100"),
+    ("listShardsBackoffTimeInMillis", "200"),
+    ("gracefulLeaseHandoffTimeoutMillis", "5000"),
+    ("shutdownGraceMillis", "10000"),
+    ("initialPositionInStream", "TRIM_HORIZON"),
+];
+
+/// Where to start a shard that has no checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StartAt {
+    TrimHorizon,
+    Latest,
+    /// Seconds since 1970.
+    Time(u64),
+}
+
+impl FromStr for StartAt {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "trim-horizon" => Ok(Self::TrimHorizon),
+            "latest" => Ok(Self::Latest),
+            time => humantime::parse_rfc3339(time)
+                .ok()
+                .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+                .map(|since| Self::Time(since.as_secs()))
+                .ok_or("write `trim-horizon`, `latest` or a time in UTC as in 2026-01-31T12:00:00Z"),
+        }
+    }
+}
+
+/// How records are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Retrieval {
+    Polling,
+    Fanout,
+}
+
+/// Splits `KEY=VALUE`.
+pub(crate) fn parse_set(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.trim().to_owned())),
+        _ => Err("write KEY=VALUE".to_owned()),
+    }
+}
+
+/// Reads the user's own file.
+pub(super) fn read(path: &Path) -> Result<Properties, DaemonError> {
+    let bytes = fs::read(path).map_err(|error| DaemonError::Properties { path: path.to_owned(), error })?;
+    Properties::parse(&bytes).map_err(|error| DaemonError::Malformed { path: path.to_owned(), error })
+}
+
+/// The endpoints that were given, by a flag or as the SDKs read them.
+pub(super) fn endpoints(options: &DaemonOptions) -> [Option<String>; 2] {
+    let variable = |name| env::var(name).ok().filter(|url| !url.is_empty());
+    [
+        options.endpoint.clone().or_else(|| variable("AWS_ENDPOINT_URL_KINESIS")),
+        options.dynamodb_endpoint.clone().or_else(|| variable("AWS_ENDPOINT_URL_DYNAMODB")),
+    ]
+}
+
+/// Lays what the command line says over what the file says. `program` is what people call the processor.
+pub(super) fn lay_flags_over(properties: &mut Properties, options: &DaemonOptions) {
+    let mut set = |flag: &str, key: &str, value: Option<String>| {
+        if let Some(value) = value {
+            properties.set(key, value, Origin::Flag(flag.to_owned()));
+        }
+    };
+    let [kinesis, dynamodb] = endpoints(options);
+    set("--stream", "streamName", options.stream.clone());
+    set("--stream-arn", "streamArn", options.stream_arn.clone());
+    set("--app", "applicationName", options.app.clone());
+    set("--region", "regionName", options.region.clone());
+    set("--endpoint", "kinesisEndpoint", kinesis);
+    set("--dynamodb-endpoint", "dynamoDBEndpoint", dynamodb);
+    set("--max-records", "maxRecords", options.max_records.map(|records| records.to_string()));
+    let retrieval = options.retrieval.map(|retrieval| match retrieval {
+        Retrieval::Polling => "POLLING".to_owned(),
+        Retrieval::Fanout => "FANOUT".to_owned(),
+    });
+    set("--retrieval", "retrievalMode", retrieval);
+    let (position, time) = match &options.from {
+        None => (None, None),
+        Some(StartAt::TrimHorizon) => (Some("TRIM_HORIZON".to_owned()), None),
+        Some(StartAt::Latest) => (Some("LATEST".to_owned()), None),
+        Some(StartAt::Time(seconds)) => (None, Some(seconds.to_string())),
+    };
+    set("--from", "initialPositionInStream", position);
+    set("--from", "initialPositionInStreamExtended", time);
+    for (key, value) in &options.set {
+        set(&format!("--set {key}"), key, Some(value.clone()));
+    }
+    // What names the same thing in another way gives way.
+    if options.stream.is_some() {
+        properties.remove("streamArn");
+    }
+    if options.stream_arn.is_some() {
+        properties.remove("streamName");
+    }
+    match options.from {
+        Some(StartAt::Time(_)) => properties.remove("initialPositionInStream"),
+        Some(_) => properties.remove("initialPositionInStreamExtended"),
+        None => {}
+    }
+}
+
+/// Fills in what is right and was not given.
+pub(super) fn fill_in(properties: &mut Properties, program: &str, emulated: bool) {
+    if properties.get("initialPositionInStreamExtended").is_none() {
+        properties.set_default("initialPositionInStream", "TRIM_HORIZON");
+    }
+    if emulated {
+        let name = application_name(program);
+        properties.set_default("applicationName", name.clone());
+        if properties.get("streamArn").is_none() {
+            properties.set_default("streamName", name);
+        }
+        let fans_out = properties.get("retrievalMode").is_some_and(|mode| mode.eq_ignore_ascii_case("FANOUT"));
+        let named = properties.get("workerIdentifier").is_some();
+        let timed = properties.get("initialPositionInStreamExtended").is_some();
+        for (key, value) in LOCAL {
+            let moot = match key {
+                "idleTimeBetweenReadsInMillis" => fans_out,
+                "workerId" => named,
+                "initialPositionInStream" => timed,
+                _ => false,
+            };
+            if !moot {
+                properties.set_default(key, value);
+            }
+        }
+    }
+    properties.set_default("AwsCredentialsProvider", "DefaultCredentialsProvider");
+    properties.set_default("shutdownGraceMillis", GRACE);
+}
+
+/// A name that a table can have, from a program's.
+fn application_name(program: &str) -> String {
+    let name: String = program
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-') { c } else { '-' })
+        .collect();
+    if name.len() < 3 { format!("kcl-{name}") } else { name }
+}

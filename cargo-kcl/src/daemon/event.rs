@@ -1,0 +1,82 @@
+//! What the daemon's log says, event by event.
+
+/// Between an event's fields, and at its start.
+const FIELD: char = '\u{241f}';
+/// At its end.
+const END: &str = "\u{241e}";
+/// Longer than any event is.
+const LONGEST: usize = 4 << 20;
+
+/// One event of the log, or a line that is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Event {
+    pub(super) time: String,
+    /// `INFO`, `WARN`, `ERROR`; empty for a line that is no event.
+    pub(super) level: String,
+    /// The class that says it, without its package.
+    pub(super) logger: String,
+    pub(super) message: String,
+    /// The exception's stack trace, as Java prints it.
+    pub(super) exception: String,
+}
+
+/// Puts events together from lines.
+#[derive(Debug, Default)]
+pub(super) struct Events {
+    held: String,
+}
+
+impl Events {
+    /// Takes a line, without its end; an event if it is complete with it.
+    pub(super) fn line(&mut self, line: &str) -> Option<Event> {
+        if self.held.is_empty() && !line.starts_with(FIELD) {
+            return Some(Event { message: line.to_owned(), ..Event::default() });
+        }
+        if !self.held.is_empty() {
+            self.held.push('\n');
+        }
+        self.held.push_str(line);
+        if !self.held.ends_with(END) && self.held.len() < LONGEST {
+            return None;
+        }
+        let held = std::mem::take(&mut self.held);
+        let text = held.strip_suffix(END).unwrap_or(&held);
+        let mut fields = text.split(FIELD).skip(1).map(str::to_owned);
+        let mut field = || fields.next().unwrap_or_default();
+        let (time, level, logger) = (field(), field(), field());
+        let mut rest: Vec<String> = fields.collect();
+        // A message may hold the separator, a stack trace hardly.
+        let exception = rest.pop().unwrap_or_default();
+        Some(Event { time, level, logger, message: rest.join("\u{241f}"), exception: exception.trim_end().to_owned() })
+    }
+}
+
+impl Event {
+    /// The exception's own line and those of its causes: what happened, without where.
+    pub(super) fn causes(&self) -> impl Iterator<Item = &str> {
+        let lines = self.exception.lines().enumerate();
+        lines.filter_map(|(at, line)| if at == 0 { Some(line) } else { line.strip_prefix("Caused by: ") })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn events(text: &str) -> Vec<Event> {
+        let mut events = Events::default();
+        text.lines().filter_map(|line| events.line(line)).collect()
+    }
+
+    #[test]
+    fn an_event_may_have_several_lines() {
+        let text = "plain\n␟12:00:01.000␟ERROR␟Scheduler␟two\nlines␟java.lang.RuntimeException: no\n\tat x\nCaused by: y: z\n␞\n\
+                    ␟12:00:02.000␟INFO␟A␟a ␟ b␟␞\n";
+        let found = events(text);
+        assert_eq!(found.len(), 3, "{found:#?}");
+        assert_eq!((found[0].message.as_str(), found[0].level.as_str()), ("plain", ""));
+        assert_eq!((found[1].logger.as_str(), found[1].message.as_str()), ("Scheduler", "two\nlines"));
+        assert_eq!(found[1].causes().collect::<Vec<_>>(), ["java.lang.RuntimeException: no", "y: z"]);
+        assert_eq!((found[2].message.as_str(), found[2].exception.as_str()), ("a ␟ b", ""));
+    }
+}

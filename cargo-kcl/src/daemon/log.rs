@@ -1,0 +1,213 @@
+//! What people see of what the daemon says: processors' own words, the shards' lives, trouble once, and explanations.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal as _, Write as _};
+use std::path::Path;
+use std::process::ExitStatus;
+
+use super::DaemonError;
+use super::event::{Event, Events};
+use super::signatures::{Context, explain};
+use crate::properties::Properties;
+use crate::report;
+
+/// Colours of shards: those that can be read on dark and light.
+const COLOURS: [u8; 6] = [36, 33, 35, 32, 34, 31];
+
+/// Reads the daemon's two outputs and shows what matters of them.
+pub(super) struct Log {
+    verbose: bool,
+    colours: bool,
+    context: Context,
+    file: Option<BufWriter<File>>,
+    events: Events,
+    /// Lines of processors that the log had and stderr has not had yet: each comes on both.
+    echoes: HashMap<String, usize>,
+    /// How often the same trouble was met.
+    troubles: HashMap<String, u64>,
+    /// What was explained, so that it is once.
+    explained: Vec<String>,
+    /// Whether a shard has had records.
+    with_records: Vec<String>,
+    stopping: bool,
+}
+
+impl Log {
+    /// Reads from now on; all of it goes to the file, too.
+    pub(super) fn open(verbose: bool, path: Option<&Path>, properties: &Properties) -> Result<Self, DaemonError> {
+        let failed = |path: &Path, error| DaemonError::Log { path: path.to_owned(), error };
+        let file = path.map(|path| File::create(path).map_err(|error| failed(path, error))).transpose()?;
+        Ok(Self {
+            verbose,
+            colours: io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            context: Context::new(properties),
+            file: file.map(BufWriter::new),
+            events: Events::default(),
+            echoes: HashMap::new(),
+            troubles: HashMap::new(),
+            explained: Vec::new(),
+            with_records: Vec::new(),
+            stopping: false,
+        })
+    }
+
+    /// A line of the daemon's stdout: its log.
+    pub(super) fn output(&mut self, line: &str) {
+        let Some(event) = self.events.line(line) else { return };
+        if let Some((line, shard)) = processor_line(&event) {
+            *self.echoes.entry(line.to_owned()).or_default() += 1;
+            self.write(&format!("[{shard}] {line}"));
+            report::raw(&format!("{} {line}\n", self.prefix(shard)));
+            return;
+        }
+        self.write(&full(&event));
+        if self.verbose {
+            report::raw(&format!("{}\n", full(&event)));
+        } else {
+            self.show(&event);
+        }
+        if let Some(explanation) = explain(&event, &self.context)
+            && !self.stopping
+            && !self.explained.contains(&explanation)
+        {
+            report::line(&explanation);
+            self.explained.push(explanation);
+        }
+    }
+
+    /// A line of the daemon's stderr: a processor's that the log had already, or Java's own.
+    pub(super) fn error(&mut self, line: &str) {
+        if let Some(count) = self.echoes.get_mut(line) {
+            *count -= 1;
+            if *count == 0 {
+                self.echoes.remove(line);
+            }
+            return;
+        }
+        self.write(line);
+        // Stack traces and the daemon's usage say where, not what.
+        if self.verbose || !line.starts_with(char::is_whitespace) && !line.is_empty() {
+            report::raw(&format!("java: {line}\n"));
+        }
+        let event = Event { level: "ERROR".to_owned(), message: line.to_owned(), ..Event::default() };
+        if let Some(explanation) = explain(&event, &self.context).filter(|one| !self.explained.contains(one)) {
+            report::line(&explanation);
+            self.explained.push(explanation);
+        }
+    }
+
+    /// From now on the daemon is ending, and complains about all that ends with it.
+    pub(super) fn stopping(&mut self) {
+        self.stopping = true;
+    }
+
+    /// The daemon has ended: the sum of it.
+    pub(super) fn finish(&mut self, status: ExitStatus) {
+        if let Some(file) = &mut self.file {
+            _ = file.flush();
+        }
+        let folded: u64 = self.troubles.values().map(|times| times - 1).sum();
+        if folded > 0 {
+            report::line(format_args!(
+                "{} of the daemon's not shown again; -v shows all",
+                report::count(folded, "complaint")
+            ));
+        }
+        if self.stopping {
+            report::line("the daemon has ended");
+        } else if self.explained.is_empty() {
+            report::line(format_args!("the daemon gave up ({status}); -v or --log FILE shows all it said"));
+        } else {
+            report::line(format_args!("the daemon gave up ({status}): {}", self.explained.join("; ")));
+        }
+    }
+
+    fn write(&mut self, text: &str) {
+        if let Some(file) = &mut self.file {
+            // Each event is in the file before the next thing happens, as a log is read while it grows.
+            _ = writeln!(file, "{text}").and_then(|()| file.flush());
+        }
+    }
+
+    fn show(&mut self, event: &Event) {
+        if let Some((what, shard)) = self.milestone(event) {
+            report::raw(&format!("{} {what}\n", self.prefix(&shard)));
+            return;
+        }
+        if event.level.is_empty() {
+            report::raw(&format!("java: {}\n", event.message));
+            return;
+        }
+        if self.stopping || !matches!(event.level.as_str(), "WARN" | "ERROR") {
+            return;
+        }
+        let causes: Vec<_> = event.causes().collect();
+        let first_line = event.message.lines().next().unwrap_or_default();
+        // The same trouble differs in numbers and in the shard.
+        let kind: String = format!("{first_line}{causes:?}").chars().filter(|c| !c.is_ascii_hexdigit()).collect();
+        let times = self.troubles.entry(kind).or_default();
+        *times += 1;
+        if *times == 1 {
+            report::raw(&format!("daemon: {}: {}: {first_line}\n", event.level.to_lowercase(), event.logger));
+            for cause in causes {
+                report::raw(&format!("        {cause}\n"));
+            }
+        } else if times.is_power_of_two() && *times >= 16 {
+            report::raw(&format!("daemon: {}: {first_line} ({times} times)\n", event.logger));
+        }
+    }
+
+    /// What happens to a shard.
+    fn milestone(&mut self, event: &Event) -> Option<(&'static str, String)> {
+        match event.logger.as_str() {
+            "Scheduler" if event.message.starts_with("Initialization complete") => {
+                report::line("the daemon is up");
+                None
+            }
+            "MultiLangProtocol" => {
+                let (what, shard) =
+                    event.message.strip_prefix("Received response ")?.rsplit_once(" while processing shard ")?;
+                let (_, waited_for) = what.rsplit_once(" while waiting for ")?;
+                let shard = shard.to_owned();
+                let what = match waited_for {
+                    "initialize" => "started",
+                    "processRecords" if !self.with_records.contains(&shard) => {
+                        self.with_records.push(shard.clone());
+                        "first records processed"
+                    }
+                    "shardEnded" => "processed to its end",
+                    "leaseLost" if !self.stopping => "lease lost: another worker takes over",
+                    "shutdownRequested" if !self.stopping => "shut down, to be handed over",
+                    _ => return None,
+                };
+                Some((what, shard))
+            }
+            _ => None,
+        }
+    }
+
+    fn prefix(&self, shard: &str) -> String {
+        if !self.colours {
+            return format!("[{shard}]");
+        }
+        let sum = shard.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+        format!("\x1b[{}m[{shard}]\x1b[0m", COLOURS[sum % COLOURS.len()])
+    }
+}
+
+/// A line that a processor wrote to its stderr, and its shard.
+fn processor_line(event: &Event) -> Option<(&str, &str)> {
+    if event.logger != "DrainChildSTDERRTask" {
+        return None;
+    }
+    event.message.strip_prefix("Received error line from subprocess [")?.rsplit_once("] for shard ")
+}
+
+fn full(event: &Event) -> String {
+    if event.level.is_empty() {
+        return event.message.clone();
+    }
+    let end = if event.exception.is_empty() { "" } else { "\n" };
+    format!("{} {:5} {}: {}{end}{}", event.time, event.level, event.logger, event.message, event.exception)
+}

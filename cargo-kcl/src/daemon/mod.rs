@@ -1,0 +1,251 @@
+//! `cargo kcl daemon`: Amazon's MultiLangDaemon, from its jars to its exit code.
+//!
+//! The properties are put together ([`compose`]) and checked, the files of the run are written ([`home`]), and the daemon is
+//! run to its end ([`supervise`]) while what it says is read ([`event`]), folded ([`log`]) and explained ([`signatures`]).
+
+mod compose;
+mod event;
+mod home;
+mod log;
+mod signatures;
+mod supervise;
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+pub(crate) use self::compose::{Retrieval, StartAt, parse_set};
+
+use self::home::Home;
+use self::log::Log;
+use self::supervise::supervise;
+use crate::cache::{Cache, CacheError, Jars, Java, ToolError};
+use crate::cli::DaemonOptions;
+use crate::emulate::{
+    ACCESS_KEY, ApiError, EmulateError, Emulators, Endpoint, Service, Start, StreamError, create_stream, prepare_leases,
+};
+use crate::processor::{Program, ProgramError};
+use crate::properties::{Level, Malformed, Origin, Properties, lint};
+use crate::report;
+
+/// Wrong use, bad properties, or nothing to run the daemon with.
+const WRONG_USE: u8 = 2;
+
+/// Why the daemon does not run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DaemonError {
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    #[error(transparent)]
+    Tool(#[from] ToolError),
+    #[error(transparent)]
+    Emulate(#[from] EmulateError),
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    #[error("the lease table cannot be prepared: {0}")]
+    Leases(#[from] ApiError),
+    #[error("{} cannot be read: {error}", path.display())]
+    Properties { path: PathBuf, error: io::Error },
+    #[error("{}, {error}", path.display())]
+    Malformed { path: PathBuf, error: Malformed },
+    #[error("the daemon would not do what its properties say; nothing was started")]
+    Findings,
+    #[error("--shards, --input and --key describe the local stream, so they go with --emulate")]
+    NoEmulator,
+    #[error("only one of the two endpoints is given; with --emulate give both, or none to have new emulators started")]
+    HalfAnEmulator,
+    #[error("`{0}` is not on this machine; --emulate runs on local emulators only")]
+    NotLocal(String),
+    #[error("the files of the run cannot be written: {0}")]
+    Home(io::Error),
+    #[error("the log {} cannot be written: {error}", path.display())]
+    Log { path: PathBuf, error: io::Error },
+    #[error("the daemon cannot be run: {0}")]
+    Run(io::Error),
+}
+
+/// Runs the verb.
+pub(crate) fn run(options: &DaemonOptions) -> ExitCode {
+    match prepare_and_run(options) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            report::line(error);
+            ExitCode::from(WRONG_USE)
+        }
+    }
+}
+
+/// Where a local run's stream and tables are.
+struct Local {
+    kinesis: Endpoint,
+    dynamodb: Endpoint,
+    /// Those this run started itself.
+    emulators: Option<Emulators>,
+}
+
+fn prepare_and_run(options: &DaemonOptions) -> Result<u8, DaemonError> {
+    if !options.emulate && options.content.is_given() {
+        return Err(DaemonError::NoEmulator);
+    }
+    let mut properties = match &options.properties {
+        Some(path) => compose::read(path)?,
+        None => Properties::default(),
+    };
+    compose::lay_flags_over(&mut properties, options);
+    let home = Home::new().map_err(DaemonError::Home)?;
+    let name = name_processor(&mut properties, options, &home)?;
+    compose::fill_in(&mut properties, &name, options.emulate);
+
+    let cache = Cache::open()?;
+    if options.dry_run {
+        let jars = options.jars.clone().unwrap_or_else(|| cache.daemon_folder());
+        check(&properties, options)?;
+        print(&command(&java_or_name(), &jars, &home, options.emulate), &properties).map_err(DaemonError::Home)?;
+        return Ok(0);
+    }
+    let java = Java::find()?;
+    let local = if options.emulate { Some(local(options, &cache)?) } else { None };
+    if let Some(local) = &local {
+        properties.set("kinesisEndpoint", local.kinesis.url(), Origin::Tool);
+        properties.set("dynamoDBEndpoint", local.dynamodb.url(), Origin::Tool);
+    }
+    check(&properties, options)?;
+    let jars = match &options.jars {
+        Some(folder) => Jars::own(folder)?,
+        None => cache.daemon()?,
+    };
+    if let Some(local) = &local {
+        prepare_stream(local, &properties, options)?;
+    }
+    fs::write(home.properties(), properties.to_string()).map_err(DaemonError::Home)?;
+    let log = Log::open(options.verbose, options.log.as_deref(), &properties)?;
+    let command = command(&java.path, &jars.folder, &home, options.emulate);
+    let emulators = local.and_then(|local| local.emulators);
+    supervise(&command, log, emulators).map_err(DaemonError::Run)
+}
+
+/// Settles `executableName`, and what people call the processor.
+fn name_processor(properties: &mut Properties, options: &DaemonOptions, home: &Home) -> Result<String, DaemonError> {
+    if let Some(command) = properties.get("executableName")
+        && !options.program.is_given()
+    {
+        let program = command.split(' ').find(|part| !part.is_empty()).unwrap_or_default();
+        let name = Path::new(program).file_name().unwrap_or_default();
+        return Ok(name.to_string_lossy().into_owned());
+    }
+    let program = Program::prepare(&options.program)?;
+    let name = home.executable_name(&program.command).map_err(DaemonError::Home)?;
+    properties.set("executableName", name, Origin::Tool);
+    Ok(program.name)
+}
+
+/// Shows what is wrong with the properties; an error if the daemon would not do what they say.
+fn check(properties: &Properties, options: &DaemonOptions) -> Result<(), DaemonError> {
+    let findings = lint(properties);
+    let name = match &options.properties {
+        Some(path) => path.display().to_string(),
+        None => "properties".to_owned(),
+    };
+    for finding in &findings {
+        report::raw(&finding.in_file(&name));
+    }
+    if findings.iter().any(|finding| finding.level == Level::Error) { Err(DaemonError::Findings) } else { Ok(()) }
+}
+
+/// The emulators that are running, else new ones.
+fn local(options: &DaemonOptions, cache: &Cache) -> Result<Local, DaemonError> {
+    match compose::endpoints(options) {
+        [Some(kinesis), Some(dynamodb)] => {
+            for url in [&kinesis, &dynamodb] {
+                if !is_local(url) {
+                    return Err(DaemonError::NotLocal(url.clone()));
+                }
+            }
+            report::line(format_args!("using the emulators at {kinesis} and {dynamodb}"));
+            Ok(Local {
+                kinesis: Endpoint::new(Service::Kinesis, kinesis),
+                dynamodb: Endpoint::new(Service::DynamoDb, dynamodb),
+                emulators: None,
+            })
+        }
+        [None, None] => {
+            let emulators = Emulators::start(cache, options.verbose)?;
+            Ok(Local {
+                kinesis: emulators.kinesis().clone(),
+                dynamodb: emulators.dynamodb().clone(),
+                emulators: Some(emulators),
+            })
+        }
+        _ => Err(DaemonError::HalfAnEmulator),
+    }
+}
+
+fn is_local(url: &str) -> bool {
+    let host = url.strip_prefix("http://").unwrap_or_default();
+    ["127.0.0.1", "localhost", "[::1]"]
+        .iter()
+        .any(|local| host.strip_prefix(local).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/'])))
+}
+
+/// The stream with its records, and the tables of the application.
+fn prepare_stream(local: &Local, properties: &Properties, options: &DaemonOptions) -> Result<(), DaemonError> {
+    let text = |key| properties.get(key).unwrap_or_default();
+    let stream = match properties.get("streamArn") {
+        Some(arn) => arn.rsplit('/').next().unwrap_or_default(),
+        None => text("streamName"),
+    };
+    report::line(create_stream(&local.kinesis, stream, &options.content)?);
+    let start = match properties.get("initialPositionInStreamExtended") {
+        Some(_) => Start::AtTimestamp,
+        None if text("initialPositionInStream").eq_ignore_ascii_case("LATEST") => Start::Latest,
+        None => Start::TrimHorizon,
+    };
+    let worker = properties.get("workerId").or(properties.get("workerIdentifier")).unwrap_or_default();
+    prepare_leases(&local.kinesis, &local.dynamodb, stream, text("applicationName"), worker, start)?;
+    Ok(())
+}
+
+fn java_or_name() -> PathBuf {
+    Java::find().map_or_else(|_| "java".into(), |java| java.path)
+}
+
+/// The command that runs the daemon.
+fn command(java: &Path, jars: &Path, home: &Home, emulated: bool) -> Vec<OsString> {
+    let mut command: Vec<OsString> =
+        vec![java.into(), "-Dfile.encoding=UTF-8".into(), "-Dstderr.encoding=UTF-8".into()];
+    if emulated {
+        // A quick start is worth more here than speed later.
+        command.extend(["-XX:TieredStopAtLevel=1".into(), "-XX:+UseSerialGC".into()]);
+        // For the provider that reads these; the environment, which processors share, stays the user's.
+        command.push(format!("-Daws.accessKeyId={ACCESS_KEY}").into());
+        command.push(format!("-Daws.secretAccessKey={ACCESS_KEY}").into());
+    }
+    command.extend([
+        "-classpath".into(),
+        jars.join("*").into(),
+        "software.amazon.kinesis.multilang.MultiLangDaemon".into(),
+        "--log-configuration".into(),
+        home.logback().into(),
+        "--properties-file".into(),
+        home.properties().into(),
+    ]);
+    command
+}
+
+/// What `--dry-run` was asked for, so it goes to stdout.
+fn print(command: &[OsString], properties: &Properties) -> io::Result<()> {
+    let quoted = command.iter().map(|part| {
+        let part = part.to_string_lossy();
+        if part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./=:".contains(&byte)) {
+            part.into_owned()
+        } else {
+            format!("'{}'", part.replace('\'', "'\\''"))
+        }
+    });
+    let line = quoted.collect::<Vec<_>>().join(" ");
+    io::stdout().write_all(format!("{line}\n\n{properties}").as_bytes())
+}

@@ -1,0 +1,206 @@
+//! The daemon's life: started, listened to, stopped once gracefully and the second time at once, and nothing left behind.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::low_level::pipe;
+
+use super::log::Log;
+use crate::emulate::Emulators;
+use crate::exec::Death;
+use crate::report;
+use crate::spawn::bound;
+
+/// As a shell has it for SIGINT.
+const INTERRUPTED: u8 = 130;
+/// A shell's code for a command that a signal ended is this much more than the signal.
+const SIGNALLED: i32 = 128;
+/// How often it is looked whether the daemon and the emulators live.
+const TICK: Duration = Duration::from_millis(100);
+/// How long processors may go on once the daemon is gone: their input has ended.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Runs the daemon to its end and returns the exit code to hand on. To be called on a thread that lives as long as the tool:
+/// the daemon is asked to end when it does.
+pub(super) fn supervise(command: &[OsString], mut log: Log, mut emulators: Option<Emulators>) -> io::Result<u8> {
+    let mut signals = Signals::catch()?;
+    let mut child = bound(command, Death::Terminate)?.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let missing = || io::Error::other("the pipes from the daemon are missing");
+    let mut output = Pipe::new(child.stdout.take().ok_or_else(missing)?)?;
+    let mut error = Pipe::new(child.stderr.take().ok_or_else(missing)?)?;
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or_else(missing)?;
+
+    let status = loop {
+        wait(&output, &error, &signals)?;
+        listen(&mut output, &mut error, &mut log)?;
+        if let Some(request) = signals.take()? {
+            log.stopping();
+            match request {
+                Request::End => {
+                    report::line("stopping the daemon: processors may checkpoint now; once more kills them");
+                    _ = kill_process(group, Signal::TERM);
+                }
+                Request::Kill => _ = kill_process_group(group, Signal::KILL),
+            }
+        }
+        // Not reaped before all it said was read.
+        if let Some(status) = child.try_wait()? {
+            listen(&mut output, &mut error, &mut log)?;
+            break status;
+        }
+        if let Some(Err(error)) = emulators.as_mut().map(Emulators::check)
+            && signals.requests == 0
+        {
+            report::line(format_args!("{error}; the daemon cannot go on"));
+            signals.requests = 1;
+            _ = kill_process(group, Signal::TERM);
+        }
+    };
+    end_processors(group);
+    log.finish(status);
+    Ok(if signals.interrupted { INTERRUPTED } else { code(status) })
+}
+
+fn code(status: ExitStatus) -> u8 {
+    let code = status.code().or_else(|| status.signal().map(|signal| SIGNALLED + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}
+
+/// The daemon is gone, and its processors' input with it: they end, and those that do not are ended. They are in its group.
+fn end_processors(group: Pid) {
+    let deadline = Instant::now() + LAST_WORDS;
+    while test_kill_process_group(group).is_ok() {
+        if Instant::now() >= deadline {
+            report::line("a processor goes on although its input has ended; it is killed");
+            _ = kill_process_group(group, Signal::KILL);
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn wait(output: &Pipe, error: &Pipe, signals: &Signals) -> io::Result<()> {
+    let mut fds = vec![PollFd::new(&signals.interrupt, PollFlags::IN), PollFd::new(&signals.terminate, PollFlags::IN)];
+    fds.extend([output, error].into_iter().filter(|pipe| pipe.open).map(|pipe| PollFd::new(&pipe.from, PollFlags::IN)));
+    let tick = Timespec { tv_sec: 0, tv_nsec: TICK.subsec_nanos().into() };
+    match poll(&mut fds, Some(&tick)) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Reads what there is. A processor's line comes twice, in the log first and then on stderr: reading stderr first and the log
+/// after it, what was read of stderr is always in what was read of the log.
+fn listen(output: &mut Pipe, error: &mut Pipe, log: &mut Log) -> io::Result<()> {
+    error.read()?;
+    output.read()?;
+    output.lines(|line| log.output(line));
+    error.lines(|line| log.error(line));
+    Ok(())
+}
+
+/// A pipe that is read without waiting.
+struct Pipe {
+    from: File,
+    held: Vec<u8>,
+    open: bool,
+}
+
+impl Pipe {
+    fn new(from: impl Into<OwnedFd>) -> io::Result<Self> {
+        let from = from.into();
+        let flags = rustix::fs::fcntl_getfl(&from)?;
+        rustix::fs::fcntl_setfl(&from, flags | rustix::fs::OFlags::NONBLOCK)?;
+        Ok(Self { from: from.into(), held: Vec::new(), open: true })
+    }
+
+    fn read(&mut self) -> io::Result<()> {
+        let mut buffer = [0; 16 << 10];
+        while self.open {
+            match self.from.read(&mut buffer) {
+                Ok(0) => self.open = false,
+                Ok(read) => self.held.extend_from_slice(&buffer[..read]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// The complete lines, and at the end of the pipe the rest.
+    fn lines(&mut self, mut line: impl FnMut(&str)) {
+        let complete = match memchr::memrchr(b'\n', &self.held) {
+            _ if !self.open => self.held.len(),
+            Some(last) => last + 1,
+            None => return,
+        };
+        for text in self.held[..complete].split_inclusive(|&byte| byte == b'\n') {
+            line(String::from_utf8_lossy(text).trim_end_matches(['\n', '\r']));
+        }
+        self.held.drain(..complete);
+    }
+}
+
+/// What a signal asks for.
+enum Request {
+    End,
+    Kill,
+}
+
+struct Signals {
+    interrupt: UnixStream,
+    terminate: UnixStream,
+    requests: usize,
+    interrupted: bool,
+}
+
+impl Signals {
+    fn catch() -> io::Result<Self> {
+        let (interrupt, on_interrupt) = UnixStream::pair()?;
+        let (terminate, on_terminate) = UnixStream::pair()?;
+        pipe::register(SIGINT, on_interrupt)?;
+        pipe::register(SIGTERM, on_terminate.try_clone()?)?;
+        pipe::register(SIGHUP, on_terminate)?;
+        interrupt.set_nonblocking(true)?;
+        terminate.set_nonblocking(true)?;
+        Ok(Self { interrupt, terminate, requests: 0, interrupted: false })
+    }
+
+    /// The first signal asks for an end, each after it for a quick one.
+    fn take(&mut self) -> io::Result<Option<Request>> {
+        let mut came = 0;
+        let mut byte = [0];
+        for from in [&self.interrupt, &self.terminate] {
+            let mut from: &UnixStream = from;
+            loop {
+                match from.read(&mut byte) {
+                    Ok(0) => break,
+                    Ok(_) => {
+                        came += 1;
+                        self.interrupted |= std::ptr::eq(from, &self.interrupt);
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        if came == 0 {
+            return Ok(None);
+        }
+        let first = self.requests == 0;
+        self.requests += came;
+        Ok(Some(if first && came == 1 { Request::End } else { Request::Kill }))
+    }
+}

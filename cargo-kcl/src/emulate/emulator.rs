@@ -1,0 +1,197 @@
+//! One emulator's process.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::io::{self, BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::api::{Endpoint, Service};
+use crate::cache::{DynamoDb, Kinesis};
+use crate::exec::Death;
+use crate::report;
+use crate::spawn::{Process, bound};
+
+/// A slow machine with much else to do needs a while; nobody waits longer than this.
+const PATIENCE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(20);
+/// How much of what an emulator said is shown if it fails.
+const LAST_LINES: usize = 10;
+
+/// An emulator that does not run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EmulatorError {
+    #[error("{name} cannot be started: {error}")]
+    Start { name: &'static str, error: io::Error },
+    #[error("{name} ended by itself ({status}){said}")]
+    Ended { name: &'static str, status: ExitStatus, said: String },
+    #[error("{name} does not answer at {url} after {} s{said}", PATIENCE.as_secs())]
+    Silent { name: &'static str, url: String, said: String },
+    #[error("there is no free port on 127.0.0.1: {0}")]
+    Port(io::Error),
+}
+
+/// A started emulator. Dropping it ends it.
+#[derive(Debug)]
+pub(crate) struct Emulator {
+    name: &'static str,
+    endpoint: Endpoint,
+    process: Process,
+    said: Arc<Mutex<VecDeque<String>>>,
+}
+
+/// Starts the local Kinesis.
+pub(super) fn kinesis(installed: &Kinesis, verbose: bool) -> Result<Emulator, EmulatorError> {
+    let [plain, tls] = free_ports()?;
+    let command = ["--require".into(), installed.loopback.clone().into(), installed.main.clone().into()];
+    let environment = [
+        ("KINESIS_MOCK_CERT_PATH", installed.certificate.clone().into_os_string()),
+        ("KINESIS_MOCK_PLAIN_PORT", plain.to_string().into()),
+        ("KINESIS_MOCK_TLS_PORT", tls.to_string().into()),
+        ("SHARD_LIMIT", "1000".into()),
+        // Each is half a second otherwise, as if that made a difference to anybody.
+        ("CREATE_STREAM_DURATION", "20ms".into()),
+        ("DELETE_STREAM_DURATION", "20ms".into()),
+        ("SPLIT_SHARD_DURATION", "20ms".into()),
+        ("MERGE_SHARDS_DURATION", "20ms".into()),
+        ("UPDATE_SHARD_COUNT_DURATION", "20ms".into()),
+        ("LOG_LEVEL", if verbose { "INFO".into() } else { "WARN".into() }),
+    ];
+    let command = [installed.node.clone().into_os_string()].into_iter().chain(command).collect();
+    Emulator::start("kinesis-local", Service::Kinesis, plain, command, &environment, verbose)
+}
+
+/// Starts the local DynamoDB.
+pub(super) fn dynamodb(installed: &DynamoDb, verbose: bool) -> Result<Emulator, EmulatorError> {
+    let [port, _] = free_ports()?;
+    let mut natives = OsString::from("-Djava.library.path=");
+    natives.push(&installed.jars);
+    let mut class_path = installed.classes.clone().into_os_string();
+    class_path.push(":");
+    class_path.push(installed.jars.join("*"));
+    let command = vec![
+        installed.java.path.clone().into(),
+        "-Xmx512m".into(),
+        "-XX:TieredStopAtLevel=1".into(),
+        natives,
+        "-classpath".into(),
+        class_path,
+        "Loopback".into(),
+        "-inMemory".into(),
+        "-sharedDb".into(),
+        "-disableTelemetry".into(),
+        "-port".into(),
+        port.to_string().into(),
+    ];
+    Emulator::start("DynamoDB Local", Service::DynamoDb, port, command, &[], verbose)
+}
+
+/// Ports that nobody listened on a moment ago.
+fn free_ports() -> Result<[u16; 2], EmulatorError> {
+    let port = || {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.local_addr().map(|address| (listener, address.port()))
+    };
+    // Both are held until both are known: they differ.
+    let first = port().map_err(EmulatorError::Port)?;
+    let second = port().map_err(EmulatorError::Port)?;
+    Ok([first.1, second.1])
+}
+
+impl Emulator {
+    fn start(
+        name: &'static str,
+        service: Service,
+        port: u16,
+        command: Vec<OsString>,
+        environment: &[(&str, OsString)],
+        verbose: bool,
+    ) -> Result<Self, EmulatorError> {
+        let failed = |error| EmulatorError::Start { name, error };
+        let mut child = bound(&command, Death::Kill)
+            .map_err(failed)?
+            .envs(environment.iter().map(|(name, value)| (*name, value)))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(failed)?;
+        let said = Arc::default();
+        let outputs: [Option<Box<dyn Read + Send>>; 2] =
+            [child.stdout.take().map(|out| Box::new(out) as _), child.stderr.take().map(|err| Box::new(err) as _)];
+        for output in outputs.into_iter().flatten() {
+            let said = Arc::clone(&said);
+            thread::spawn(move || listen(output, name, verbose, &said));
+        }
+        let endpoint = Endpoint::new(service, format!("http://127.0.0.1:{port}"));
+        Ok(Self { name, endpoint, process: Process::new(child), said })
+    }
+
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Waits until it answers.
+    pub(super) fn wait_until_ready(&mut self) -> Result<(), EmulatorError> {
+        let deadline = Instant::now() + PATIENCE;
+        let list = match self.name {
+            "kinesis-local" => "ListStreams",
+            _ => "ListTables",
+        };
+        while self.endpoint.call(list, &json!({})).is_err() {
+            self.check()?;
+            if Instant::now() >= deadline {
+                return Err(EmulatorError::Silent {
+                    name: self.name,
+                    url: self.endpoint.url().to_owned(),
+                    said: self.last_said(),
+                });
+            }
+            thread::sleep(POLL);
+        }
+        Ok(())
+    }
+
+    /// An error if it has ended.
+    pub(super) fn check(&mut self) -> Result<(), EmulatorError> {
+        match self.process.try_wait() {
+            Ok(None) => Ok(()),
+            Ok(Some(status)) => Err(EmulatorError::Ended { name: self.name, status, said: self.last_said() }),
+            Err(error) => Err(EmulatorError::Start { name: self.name, error }),
+        }
+    }
+
+    fn last_said(&self) -> String {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.is_empty() {
+            return String::new();
+        }
+        format!("; the last it said:\n  {}", said.iter().map(String::as_str).collect::<Vec<_>>().join("\n  "))
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.process.kill();
+        _ = self.process.wait_for(Duration::from_secs(1));
+    }
+}
+
+/// Keeps the last lines, and shows all if asked for.
+fn listen(output: impl Read, name: &str, verbose: bool, said: &Mutex<VecDeque<String>>) {
+    for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+        let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+        if verbose {
+            report::raw(&format!("[{name}] {line}\n"));
+        }
+        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.len() == LAST_LINES {
+            said.pop_front();
+        }
+        said.push_back(line);
+    }
+}

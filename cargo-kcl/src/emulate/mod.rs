@@ -1,0 +1,133 @@
+//! A local Kinesis and a local DynamoDB: installed once, started on loopback, and ended with the tool.
+
+mod api;
+mod emulator;
+mod leases;
+mod stream;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
+
+pub(crate) use self::api::{ApiError, Endpoint, Service};
+pub(crate) use self::leases::{Start, prepare as prepare_leases};
+pub(crate) use self::stream::{StreamError, create as create_stream};
+
+use self::emulator::{Emulator, EmulatorError};
+use crate::cache::{Cache, CacheError, Java, ToolError};
+use crate::cli::EmulateOptions;
+use crate::report;
+
+/// What the emulators are asked with: neither checks a signature.
+pub(crate) const REGION: &str = "us-east-1";
+pub(crate) const ACCESS_KEY: &str = "local";
+
+/// An emulator failed.
+const FAILED: u8 = 1;
+/// Wrong use, or nothing to run it with.
+const WRONG_USE: u8 = 2;
+const POLL: Duration = Duration::from_millis(50);
+
+/// Why there are no emulators.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EmulateError {
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    #[error(transparent)]
+    Tool(#[from] ToolError),
+    #[error(transparent)]
+    Emulator(#[from] EmulatorError),
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    #[error("signals cannot be caught: {0}")]
+    Signals(io::Error),
+    #[error("the environment cannot be written to stdout: {0}")]
+    Output(io::Error),
+}
+
+/// A running pair. Dropping it ends both.
+#[derive(Debug)]
+pub(crate) struct Emulators {
+    kinesis: Emulator,
+    dynamodb: Emulator,
+}
+
+impl Emulators {
+    /// Installs them if need be, starts both and waits until they answer. To be called on a thread that lives as long as the
+    /// tool: they die with it.
+    pub(crate) fn start(cache: &Cache, verbose: bool) -> Result<Self, EmulateError> {
+        let kinesis = cache.kinesis()?;
+        let dynamodb = cache.dynamodb(Java::find()?)?;
+        // They start at the same time.
+        let mut dynamodb = emulator::dynamodb(&dynamodb, verbose)?;
+        let mut kinesis = emulator::kinesis(&kinesis, verbose)?;
+        kinesis.wait_until_ready()?;
+        dynamodb.wait_until_ready()?;
+        Ok(Self { kinesis, dynamodb })
+    }
+
+    pub(crate) fn kinesis(&self) -> &Endpoint {
+        self.kinesis.endpoint()
+    }
+
+    pub(crate) fn dynamodb(&self) -> &Endpoint {
+        self.dynamodb.endpoint()
+    }
+
+    /// An error if one of them has ended.
+    pub(crate) fn check(&mut self) -> Result<(), EmulatorError> {
+        self.kinesis.check()?;
+        self.dynamodb.check()
+    }
+}
+
+/// `cargo kcl emulate`.
+pub(crate) fn run(options: &EmulateOptions) -> ExitCode {
+    match keep_up(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report::line(&error);
+            ExitCode::from(if matches!(error, EmulateError::Emulator(_)) { FAILED } else { WRONG_USE })
+        }
+    }
+}
+
+fn keep_up(options: &EmulateOptions) -> Result<(), EmulateError> {
+    let mut emulators = Emulators::start(&Cache::open()?, options.verbose)?;
+    let stopped = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        flag::register(signal, Arc::clone(&stopped)).map_err(EmulateError::Signals)?;
+    }
+    if let Some(name) = &options.stream {
+        report::line(create_stream(emulators.kinesis(), name, &options.content)?);
+    }
+    print_environment(&emulators).map_err(EmulateError::Output)?;
+    report::line("both emulators are up, on this machine only; Ctrl-C ends them");
+    while !stopped.load(Ordering::Relaxed) {
+        emulators.check()?;
+        thread::sleep(POLL);
+    }
+    Ok(())
+}
+
+/// What the SDKs of AWS read: one `NAME=value` a line, so that a script can take it over.
+fn print_environment(emulators: &Emulators) -> io::Result<()> {
+    let environment = [
+        ("AWS_ENDPOINT_URL_KINESIS", emulators.kinesis().url()),
+        ("AWS_ENDPOINT_URL_DYNAMODB", emulators.dynamodb().url()),
+        ("AWS_REGION", REGION),
+        ("AWS_DEFAULT_REGION", REGION),
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
+        ("AWS_SECRET_ACCESS_KEY", ACCESS_KEY),
+    ];
+    let text: String = environment.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+    let mut stdout = io::stdout();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}

@@ -1,0 +1,134 @@
+//! A stream on the emulator, and records to start with.
+
+use std::borrow::Cow;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+
+use super::api::{ApiError, Endpoint};
+use crate::cli::StreamOptions;
+use crate::local::{InputError, Lines, Next, Source};
+use crate::report;
+
+/// What a PutRecords call may bring: 500 records, and 5 MiB with their keys.
+const CALL_RECORDS: usize = 500;
+const CALL_BYTES: usize = 4 << 20;
+/// The most data of a record.
+const RECORD_BYTES: usize = 1 << 20;
+const PATIENCE: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(10);
+
+/// Why there is no stream, or not all of its records.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StreamError {
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    #[error(transparent)]
+    Input(#[from] InputError),
+    #[error("the stream `{name}` is not active after {} s", PATIENCE.as_secs())]
+    NotActive { name: String },
+    #[error("{input}, line {line}: {bytes} bytes, and a record of Kinesis holds {RECORD_BYTES} at most")]
+    TooLong { input: String, line: u64, bytes: usize },
+    #[error("{0} records were refused by the emulator")]
+    Refused(u64),
+}
+
+/// Creates the stream unless it is there, puts the records of the input on it, and says in a sentence what was done.
+pub(crate) fn create(kinesis: &Endpoint, name: &str, options: &StreamOptions) -> Result<String, StreamError> {
+    let sources = Source::open_all(&options.input)?;
+    let input = json!({ "StreamName": name, "ShardCount": options.shards() });
+    let made = match kinesis.call("CreateStream", &input) {
+        Ok(_) => format!("stream `{name}` was created with {}", report::count(options.shards().into(), "shard")),
+        Err(error) if error.is("ResourceInUseException") => format!("stream `{name}` is there already"),
+        Err(error) => return Err(error.into()),
+    };
+    wait_until_active(kinesis, name)?;
+    if options.input.is_empty() {
+        return Ok(made);
+    }
+    let records = put(kinesis, name, options, sources)?;
+    Ok(format!("{made}; {} put on it", report::count(records, "record")))
+}
+
+fn wait_until_active(kinesis: &Endpoint, name: &str) -> Result<(), StreamError> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let summary = kinesis.call("DescribeStreamSummary", &json!({ "StreamName": name }))?;
+        if summary["StreamDescriptionSummary"]["StreamStatus"] == "ACTIVE" {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(StreamError::NotActive { name: name.to_owned() });
+        }
+        thread::sleep(POLL);
+    }
+}
+
+fn put(kinesis: &Endpoint, name: &str, options: &StreamOptions, sources: Vec<Source>) -> Result<u64, StreamError> {
+    let mut call = Call { kinesis, name, records: Vec::new(), bytes: 0 };
+    let mut count = 0;
+    for source in sources {
+        let mut lines = Lines::new(source);
+        loop {
+            let (text, line) = match lines.next()? {
+                Next::Line { text, number, .. } => (text, number),
+                Next::Idle => {
+                    call.send()?;
+                    continue;
+                }
+                Next::End => break,
+            };
+            count += 1;
+            let key: Cow<'_, str> = match options.key.as_ref().map(|pointer| pointer.key(text)) {
+                None => count.to_string().into(),
+                Some(Ok(key)) => key,
+                Some(Err(problem)) => {
+                    let (excerpt, input) = (report::excerpt(text), lines.source().input.clone());
+                    return Err(InputError::Key { input, line, problem, excerpt }.into());
+                }
+            };
+            let bytes = text.len() + key.len();
+            if bytes > RECORD_BYTES {
+                return Err(StreamError::TooLong { input: lines.source().input.to_string(), line, bytes });
+            }
+            call.add(text, &key)?;
+        }
+    }
+    call.send()?;
+    Ok(count)
+}
+
+/// The records of the next PutRecords call.
+struct Call<'a> {
+    kinesis: &'a Endpoint,
+    name: &'a str,
+    records: Vec<Value>,
+    bytes: usize,
+}
+
+impl Call<'_> {
+    fn add(&mut self, data: &[u8], key: &str) -> Result<(), StreamError> {
+        if self.records.len() == CALL_RECORDS || self.bytes + data.len() > CALL_BYTES {
+            self.send()?;
+        }
+        self.bytes += data.len() + key.len();
+        self.records.push(json!({ "Data": BASE64_STANDARD.encode(data), "PartitionKey": key }));
+        Ok(())
+    }
+
+    fn send(&mut self) -> Result<(), StreamError> {
+        if self.records.is_empty() {
+            return Ok(());
+        }
+        self.bytes = 0;
+        let input = json!({ "StreamName": self.name, "Records": std::mem::take(&mut self.records) });
+        let output = self.kinesis.call("PutRecords", &input)?;
+        match output["FailedRecordCount"].as_u64() {
+            None | Some(0) => Ok(()),
+            Some(refused) => Err(StreamError::Refused(refused)),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! `cargo kcl check`.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::file::Properties;
+use super::keys::KEYS;
+use super::lint::{Level, lint};
+use crate::cli::CheckOptions;
+use crate::report;
+
+/// Wrong use, or a file that cannot be read.
+const WRONG_USE: u8 = 2;
+
+/// Checks each file; 1 if there is anything to mend.
+pub(crate) fn run(options: &CheckOptions) -> ExitCode {
+    if options.list {
+        return list();
+    }
+    let mut code = 0;
+    for file in &options.files {
+        code = code.max(check(file));
+    }
+    ExitCode::from(code)
+}
+
+fn check(file: &Path) -> u8 {
+    let name = file.display();
+    let bytes = match fs::read(file) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            report::line(format_args!("{name} cannot be read: {error}"));
+            return WRONG_USE;
+        }
+    };
+    let properties = match Properties::parse(&bytes) {
+        Ok(properties) => properties,
+        Err(error) => {
+            report::line(format_args!("{name}, {error}; the daemon refuses to read the file"));
+            return 1;
+        }
+    };
+    let findings = lint(&properties);
+    for finding in &findings {
+        report::raw(&finding.in_file(name.to_string()));
+    }
+    let errors = findings.iter().filter(|finding| finding.level == Level::Error).count() as u64;
+    let warnings = findings.len() as u64 - errors;
+    if findings.is_empty() {
+        report::line(format_args!(
+            "{name}: {}, nothing to mend",
+            report::count(properties.entries().len() as u64, "key")
+        ));
+        return 0;
+    }
+    let [errors, warnings] = [report::count(errors, "error"), report::count(warnings, "warning")];
+    report::line(format_args!("{name}: {errors}, {warnings}"));
+    1
+}
+
+/// The table of keys: what was asked for, so it goes to stdout.
+fn list() -> ExitCode {
+    let mut text = String::new();
+    for key in KEYS {
+        let since = key.since.map(|version| format!(" (KCL {version})")).unwrap_or_default();
+        text += &format!(
+            "{}{since}\n    {}; default: {}\n    {}\n",
+            key.name,
+            key.kind.describe(),
+            key.default,
+            key.meaning
+        );
+    }
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads it has read enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            report::line(format_args!("the list cannot be written: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! Java's `.properties` files: read as the daemon's Java reads them, and written.
+
+use std::fmt;
+
+/// Where a property was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// This line of the file, counted from 1.
+    Line(usize),
+    /// This flag of the command line, or this variable of the environment.
+    Flag(String),
+    /// Chosen by this tool.
+    Tool,
+}
+
+/// One key with its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Property {
+    pub(crate) key: String,
+    pub(crate) value: String,
+    pub(crate) origin: Origin,
+    /// The file writes it in bytes that are not ASCII.
+    pub(crate) not_ascii: bool,
+}
+
+/// What a daemon is told, in the order in which it was given.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Properties {
+    entries: Vec<Property>,
+}
+
+/// A file that Java refuses to read.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("line {line}: `\\u` is not followed by four hexadecimal digits: write the backslash twice if it is meant")]
+pub(crate) struct Malformed {
+    pub(crate) line: usize,
+}
+
+impl Properties {
+    /// Reads a file's bytes.
+    ///
+    /// # Errors
+    ///
+    /// If Java would not read it.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut entries = Vec::new();
+        let mut lines = NaturalLines { rest: bytes, number: 0 };
+        while let Some((number, first)) = lines.next() {
+            let first = trim_start(first);
+            if matches!(first.first(), None | Some(b'#' | b'!')) {
+                continue;
+            }
+            let mut logical = first.to_vec();
+            while ends_in_continuation(&logical) {
+                logical.pop();
+                match lines.next() {
+                    Some((_, next)) => logical.extend_from_slice(trim_start(next)),
+                    None => break,
+                }
+            }
+            let (key, value) = split(&logical);
+            let unescape = |bytes| unescape(bytes).ok_or(Malformed { line: number });
+            entries.push(Property {
+                key: unescape(key)?,
+                value: unescape(value)?,
+                origin: Origin::Line(number),
+                not_ascii: !logical.is_ascii(),
+            });
+        }
+        Ok(Self { entries })
+    }
+
+    /// Every property that was given, repeated ones too.
+    pub(crate) fn entries(&self) -> &[Property] {
+        &self.entries
+    }
+
+    /// The value that counts: the last one given.
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
+        self.property(key).map(|property| property.value.as_str())
+    }
+
+    /// The property that counts: the last one given.
+    pub(crate) fn property(&self, key: &str) -> Option<&Property> {
+        self.entries.iter().rfind(|property| super::keys::canonical(&property.key) == key)
+    }
+
+    /// Gives a property; what was given for the key before is gone.
+    pub(crate) fn set(&mut self, key: &str, value: impl Into<String>, origin: Origin) {
+        self.remove(key);
+        self.entries.push(Property { key: key.to_owned(), value: value.into(), origin, not_ascii: false });
+    }
+
+    /// Gives a property unless there is one.
+    pub(crate) fn set_default(&mut self, key: &str, value: impl Into<String>) {
+        if self.get(key).is_none() {
+            self.set(key, value, Origin::Tool);
+        }
+    }
+
+    /// Takes a key away.
+    pub(crate) fn remove(&mut self, key: &str) {
+        self.entries.retain(|property| super::keys::canonical(&property.key) != key);
+    }
+}
+
+/// Writes a file that Java reads back as the same, in ASCII.
+impl fmt::Display for Properties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for property in &self.entries {
+            escape(&property.key, true, f)?;
+            f.write_str(" = ")?;
+            escape(&property.value, false, f)?;
+            f.write_str("\n")?;
+        }
+        Ok(())
+    }
+}
+
+fn escape(text: &str, key: bool, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for (at, unit) in text.encode_utf16().enumerate() {
+        match u8::try_from(unit).map(char::from) {
+            Ok('\t') => f.write_str("\\t")?,
+            Ok('\n') => f.write_str("\\n")?,
+            Ok('\r') => f.write_str("\\r")?,
+            Ok(' ') if key || at == 0 => f.write_str("\\ ")?,
+            Ok('\\') => f.write_str("\\\\")?,
+            Ok(c @ ('=' | ':' | '#' | '!')) if key => write!(f, "\\{c}")?,
+            Ok(c @ ' '..='~') => write!(f, "{c}")?,
+            _ => write!(f, "\\u{unit:04x}")?,
+        }
+    }
+    Ok(())
+}
+
+/// Lines as they stand in the file; `\r\n`, `\n` and `\r` all end one.
+struct NaturalLines<'a> {
+    rest: &'a [u8],
+    number: usize,
+}
+
+impl<'a> Iterator for NaturalLines<'a> {
+    type Item = (usize, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        self.number += 1;
+        let end = self.rest.iter().position(|&byte| matches!(byte, b'\n' | b'\r')).unwrap_or(self.rest.len());
+        let (line, rest) = self.rest.split_at(end);
+        self.rest = rest.strip_prefix(b"\r\n").unwrap_or(rest.get(1..).unwrap_or_default());
+        Some((self.number, line))
+    }
+}
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | 0x0c)
+}
+
+fn trim_start(line: &[u8]) -> &[u8] {
+    let start = line.iter().position(|&byte| !is_space(byte)).unwrap_or(line.len());
+    &line[start..]
+}
+
+fn ends_in_continuation(line: &[u8]) -> bool {
+    line.iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 1
+}
+
+/// The key ends at the first `=`, `:` or space that has no backslash before it.
+fn split(line: &[u8]) -> (&[u8], &[u8]) {
+    let mut escaped = false;
+    let end = line.iter().position(|&byte| {
+        let ends = !escaped && (is_space(byte) || matches!(byte, b'=' | b':'));
+        escaped = byte == b'\\' && !escaped;
+        ends
+    });
+    let (key, rest) = line.split_at(end.unwrap_or(line.len()));
+    let rest = trim_start(rest);
+    match rest.first() {
+        Some(b'=' | b':') => (key, trim_start(&rest[1..])),
+        _ => (key, rest),
+    }
+}
+
+/// `None` if a `\u` is broken. Bytes are Latin-1, as Java takes them.
+fn unescape(bytes: &[u8]) -> Option<String> {
+    let mut units = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if byte != b'\\' {
+            units.push(u16::from(byte));
+            continue;
+        }
+        let Some((&escaped, after)) = rest.split_first() else { break };
+        rest = after;
+        units.push(match escaped {
+            b't' => u16::from(b'\t'),
+            b'n' => u16::from(b'\n'),
+            b'r' => u16::from(b'\r'),
+            b'f' => 0x0c,
+            b'u' => {
+                let digits = rest.get(..4).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
+                rest = &rest[4..];
+                digits.iter().fold(0, |unit, &digit| unit << 4 | char::from(digit).to_digit(16).unwrap_or(0) as u16)
+            }
+            other => u16::from(other),
+        });
+    }
+    Some(String::from_utf16_lossy(&units))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(text: &[u8]) -> Vec<(usize, String, String)> {
+        let properties = Properties::parse(text).expect("Java reads it");
+        let pair = |property: &Property| match property.origin {
+            Origin::Line(line) => (line, property.key.clone(), property.value.clone()),
+            _ => unreachable!("it was parsed"),
+        };
+        properties.entries().iter().map(pair).collect()
+    }
+
+    /// What `java.util.Properties` (17) makes of the same bytes was looked up once, for every line here.
+    #[test]
+    fn files_are_read_as_java_reads_them() {
+        let text = b"# a comment \\\n  ! another\n\na=1\n b : 2 \r\nc 3\rd\n e\\ f\\=\\: = g\\\n   h\\tI\\q\n\\u006b\\u00e9=\xe9\nz=\\\n#y\n=x\nw==v\nlast=\\";
+        let expected = [
+            (4, "a", "1"),
+            (5, "b", "2 "),
+            (6, "c", "3"),
+            (7, "d", ""),
+            (8, "e f=:", "gh\tIq"),
+            (10, "k\u{e9}", "\u{e9}"),
+            (11, "z", "#y"),
+            (13, "", "x"),
+            (14, "w", "=v"),
+            (15, "last", ""),
+        ];
+        let expected: Vec<_> = expected.map(|(line, key, value)| (line, key.to_owned(), value.to_owned())).into();
+        assert_eq!(pairs(text), expected);
+    }
+
+    #[test]
+    fn a_broken_escape_names_its_line() {
+        assert_eq!(Properties::parse(b"a=1\nb=C:\\users\n").expect_err("broken"), Malformed { line: 2 });
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let mut properties = Properties::default();
+        properties.set(" key = :#!\\", "  spaces, \u{e9}, \u{1f980}\n\ttab\\ = : # ", Origin::Tool);
+        properties.set("empty", "", Origin::Tool);
+        let text = properties.to_string();
+        assert!(text.is_ascii());
+        let again = Properties::parse(text.as_bytes()).expect("Java reads it");
+        let strip = |of: &Properties| of.entries().iter().map(|p| (p.key.clone(), p.value.clone())).collect::<Vec<_>>();
+        assert_eq!(strip(&again), strip(&properties));
+    }
+
+    #[test]
+    fn the_last_of_a_key_counts() {
+        let mut properties = Properties::parse(b"a=1\na=2\n").expect("Java reads it");
+        assert_eq!(properties.get("a"), Some("2"));
+        properties.set("a", "3", Origin::Tool);
+        assert_eq!(properties.entries().len(), 1);
+    }
+}

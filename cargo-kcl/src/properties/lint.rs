@@ -1,0 +1,284 @@
+//! What is wrong with a daemon's properties.
+//!
+//! The daemon says little: it ignores a key it does not know, takes a number it cannot read for 0 and drops a 0. Whatever
+//! would not do what it says is a finding here.
+
+use std::fmt;
+
+use super::combinations;
+use super::file::{Origin, Properties, Property};
+use super::keys::{self, Key, Kind};
+use super::values;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    /// It runs, but hardly as it is meant.
+    Warning,
+    /// It does not run, or not as it says.
+    Error,
+}
+
+/// One thing that is wrong: where, what, why, and how to mend it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) level: Level,
+    /// `None` if something is missing.
+    pub(crate) origin: Option<Origin>,
+    pub(crate) what: String,
+    pub(crate) why: String,
+    pub(crate) mend: String,
+}
+
+impl Finding {
+    pub(super) fn error(what: impl Into<String>, why: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { level: Level::Error, origin: None, what: what.into(), why: why.into(), mend: mend.into() }
+    }
+
+    pub(super) fn warning(what: impl Into<String>, why: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { level: Level::Warning, ..Self::error(what, why, mend) }
+    }
+
+    pub(super) fn at(self, property: &Property) -> Self {
+        Self { origin: Some(property.origin.clone()), ..self }
+    }
+
+    /// The finding with the name of the file that its line number is one of.
+    pub(crate) fn in_file(&self, name: impl fmt::Display) -> String {
+        let place = match &self.origin {
+            Some(Origin::Line(line)) => format!("{name}:{line}"),
+            Some(Origin::Flag(flag)) => flag.clone(),
+            Some(Origin::Tool) | None => name.to_string(),
+        };
+        let level = match self.level {
+            Level::Warning => "warning",
+            Level::Error => "error",
+        };
+        format!("{place}: {level}: {}\n  why:  {}\n  mend: {}\n", self.what, self.why, self.mend)
+    }
+}
+
+/// Everything that is wrong, in the order of the file; what is missing comes last.
+pub(crate) fn lint(properties: &Properties) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (at, property) in properties.entries().iter().enumerate() {
+        lint_property(property, &mut findings);
+        lint_repetition(&properties.entries()[..at], property, &mut findings);
+    }
+    combinations::lint(properties, &mut findings);
+    findings.sort_by_key(|finding| match finding.origin {
+        Some(Origin::Line(line)) => (0, line),
+        Some(_) => (1, 0),
+        None => (2, 0),
+    });
+    findings
+}
+
+fn lint_property(property: &Property, findings: &mut Vec<Finding>) {
+    let Some(key) = keys::find(&property.key) else {
+        findings.push(unknown_key(&property.key).at(property));
+        return;
+    };
+    if let Some(version) = key.since {
+        let finding = Finding::warning(
+            format!("`{}` is a key of KCL {version}", key.name),
+            format!("the daemon that this tool runs is {} and ignores it", crate::cache::DAEMON_VERSION),
+            "remove it, unless another daemon reads the same file",
+        );
+        findings.push(finding.at(property));
+    }
+    findings.extend(values::lint(key, property).map(|finding| finding.at(property)));
+}
+
+fn unknown_key(name: &str) -> Finding {
+    let mend = match keys::nearest(name) {
+        Some(key) => format!("write `{}`, if that is meant", key.name),
+        None => "remove it; `cargo kcl check --list` shows every key".to_owned(),
+    };
+    let lower = name.to_ascii_lowercase();
+    let why = match keys::nearest(name) {
+        Some(key) if key.name.to_ascii_lowercase() == lower => {
+            "upper and lower case count; the daemon ignores a key it does not know without a word"
+        }
+        _ => "the daemon ignores a key it does not know without a word",
+    };
+    Finding::error(format!("unknown key `{name}`"), why, mend)
+}
+
+fn lint_repetition(before: &[Property], property: &Property, findings: &mut Vec<Finding>) {
+    let key = keys::canonical(&property.key);
+    if let Some(first) = before.iter().rfind(|earlier| keys::canonical(&earlier.key) == key) {
+        let place = match &first.origin {
+            Origin::Line(line) => format!("line {line}"),
+            Origin::Flag(flag) => format!("`{flag}`"),
+            Origin::Tool => "this tool".to_owned(),
+        };
+        let finding = Finding::error(
+            format!("`{key}` is given twice"),
+            format!("{place} gives it too, and only one of the two counts"),
+            "keep one",
+        );
+        findings.push(finding.at(property));
+    }
+}
+
+/// What the daemon makes of a value of this key that it cannot read.
+pub(super) fn fate_of_unreadable(key: &Key) -> &'static str {
+    match key.kind {
+        Kind::Primitive(_) | Kind::Decimal(..) => {
+            "the daemon takes a number it cannot read for 0, and a 0 for \"not set\", without a word"
+        }
+        Kind::Number(_) if !values::REFUSED_UNREAD.contains(&key.name) => {
+            "the daemon takes a number it cannot read for 0 without a word"
+        }
+        Kind::PrimitiveFlag | Kind::Flag => "the daemon takes whatever it cannot read for false without a word",
+        _ => "the daemon refuses to start with it",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file with nothing to mend.
+    const CLEAN: &str = "executableName = sh -c true\n\
+                         applicationName = orders\n\
+                         streamName = orders\n\
+                         AwsCredentialsProvider = DefaultCredentialsProvider\n\
+                         shutdownGraceMillis = 20000\n";
+
+    fn findings(more: &str) -> Vec<Finding> {
+        lint(&Properties::parse(format!("{CLEAN}{more}\n").as_bytes()).expect("Java reads it"))
+    }
+
+    #[test]
+    fn nothing_is_found_where_nothing_is_wrong() {
+        for more in [
+            "",
+            "regionName = us-gov-west-1",
+            "initialPositionInStream = trim_horizon",
+            "retrievalMode = polling\nmaxRecords = 100",
+            "awscredentialsprovidercloudwatch = DefaultCredentialsProvider",
+            "AwsCredentialsProviderDynamoDB = StsAssumeRoleCredentialsProvider|arn:aws:iam::1:role/x|me|endpointRegion=eu-west-1",
+            "AwsCredentialsProviderCloudWatch = com.example.Own",
+            "kinesisEndpoint = http://127.0.0.1:4568",
+            "cloudWatchClient.endpointOverride = http://127.0.0.1:1",
+            "maxActiveThreads = -1",
+            "maxActiveThreads = 13\nmaxLeasesForWorker = 4",
+            "timeoutInSeconds = 300",
+            "staleWorkerMetricsEntryCleanupDuration = P1DT2H30M",
+            "coordinatorStateTags = team=data, cost=1",
+            "leaseTablePitrEnabled = no",
+            "failoverTimeMillis = 10000 ",
+            "streamArn = arn:aws:kinesis:eu-west-1:123456789012:stream/orders\nregionName = eu-west-1",
+        ] {
+            // Prefixes count in any case, the rest does not.
+            let found = findings(&more.replace("providercloudwatch", "providerCloudWatch"));
+            assert_eq!(found, [], "{more}");
+        }
+    }
+
+    #[test]
+    fn what_would_not_do_as_it_says_is_found_with_its_line_and_its_mend() {
+        let sixth = Some(Origin::Line(6));
+        for (line, what, mend) in [
+            ("streamname = x", "unknown key `streamname`", "write `streamName`"),
+            ("colour = red", "unknown key `colour`", "--list"),
+            ("failoverTimeMillis = 10000 # 10 s", "is no value", "write 10000 alone"),
+            ("failoverTimeMillis = ten", "is no value", "digits"),
+            ("failoverTimeMillis = 0", "is 0", "number from 1"),
+            ("failoverTimeMillis = -1", "is -1", "number from 1"),
+            ("failoverTimeMillis = 500", "is 500", "1000 or more"),
+            ("failoverTimeMillis =", "has no value", "remove the line"),
+            ("maxRecords = 20000", "is 20000", "1 to 10000"),
+            ("idleTimeBetweenReadsInMillis = 50", "is 50", "number from 200"),
+            ("cleanupLeasesUponShardCompletion = false", "cannot be switched off", "remove"),
+            ("leaseTablePitrEnabled = perhaps", "is no value", "true or false"),
+            ("leaseTablePitrEnabled = true ", "white space", "remove"),
+            ("timeoutInSeconds = 5", "is 5", "30 or more"),
+            ("timeoutInSeconds = 0", "is 0", "number from 1"),
+            ("maxActiveThreads = 3", "enough for 0 shards", "leave it out"),
+            ("maxActiveThreads = 7", "enough for 2 shards", "maxLeasesForWorker = 2"),
+            ("initialPositionInStream = AT_TIMESTAMP", "is no value", "initialPositionInStreamExtended"),
+            ("initialPositionInStream = TRIMHORIZON", "is no value", "write TRIM_HORIZON"),
+            ("initialPositionInStreamExtended = 1636609142000", "is 1636609142000", "divide it by 1000"),
+            ("regionName = us-esat-1", "no region", "us-east-1"),
+            ("regionName = Frankfurt", "is no region", "us-east-1"),
+            ("kinesisEndpoint = localhost:4567", "no URL", "http://HOST:PORT"),
+            ("workerId = \"me\"", "stands in quotes", "write me"),
+            ("applicationName = ab", "is given twice", "keep one"),
+            ("tableName = ab", "has 2 characters", "another name"),
+            ("tableName = a/b", "'/' cannot be part", "another name"),
+            ("streamArn = arn:aws:kinesis:x:1:stream/a", "no stream's ARN", "12 digits"),
+            ("streamArn = arn:aws:kinesis:eu-west-1:123456789012:stream/b", "`streamArn` names `b`", "keep one"),
+            (
+                "AwsCredentialsProviderDynamoDB = DefaultAWSCredentialsProviderChain",
+                "no credentials provider",
+                "write Default",
+            ),
+            ("AwsCredentialsProviderDynamoDB = StsAssumeRoleCredentialsProvider", "not told which", "ROLE_ARN"),
+            ("metricsLevel = LOUD", "is no value", "SUMMARY"),
+            ("shardPrioritization = x", "cannot be set", "remove"),
+            ("workerMetricsTags = a", "is no tag", "key=value"),
+            ("coordinatorStateReadCapacity = 5", "has no effect", "PROVISIONED"),
+            ("staleWorkerMetricsEntryCleanupDuration = 5 minutes", "is no value", "PT30M"),
+            ("workerMetricsEMAAlpha = 7", "is 7", "decimal"),
+            ("leaseTableScanTotalSegments = 4", "KCL 3.5", "remove"),
+            ("processingLanguage = r\u{fc}st", "not ASCII", "uXXXX"),
+        ] {
+            let found = findings(line);
+            let hit = found.iter().find(|finding| {
+                finding.what.contains(what) && finding.mend.contains(mend)
+                    || finding.what.contains(what) && mend.is_empty()
+            });
+            // What contradicts an earlier line is told where it is easiest to mend.
+            let hit = hit.unwrap_or_else(|| panic!("{line}: {found:#?}"));
+            assert!(hit.origin == sixth || hit.origin == Some(Origin::Line(3)), "{line}: {hit:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_found() {
+        for (key, what) in [
+            ("executableName", "`executableName` is missing"),
+            ("applicationName", "`applicationName` is missing"),
+            ("streamName", "neither `streamName` nor `streamArn`"),
+            ("AwsCredentialsProvider", "`AwsCredentialsProvider` is missing"),
+            ("shutdownGraceMillis", "`shutdownGraceMillis` is missing"),
+        ] {
+            let text: String =
+                CLEAN.lines().filter(|line| !line.starts_with(key)).map(|line| format!("{line}\n")).collect();
+            let found = lint(&Properties::parse(text.as_bytes()).expect("Java reads it"));
+            assert!(
+                matches!(&found[..], [finding] if finding.what.contains(what) && finding.origin.is_none()),
+                "{found:#?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_processor_must_be_there_and_executable() {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        std::fs::write(path("plain"), "").expect("a file can be written");
+        std::fs::write(path("with space"), "").expect("a file can be written");
+        for (command, what) in [
+            (path("none"), "there is no processor"),
+            (path("plain"), "is not executable"),
+            (path(""), "is a directory"),
+            (path("with space"), "holds spaces"),
+            ("\"/bin/sh\" -c true".to_owned(), "holds quotes"),
+        ] {
+            let text = CLEAN.replace("sh -c true", &command);
+            let found = lint(&Properties::parse(text.as_bytes()).expect("Java reads it"));
+            assert!(matches!(&found[..], [finding] if finding.what.contains(what)), "{command}: {found:#?}");
+        }
+    }
+
+    #[test]
+    fn a_finding_shows_its_place() {
+        let text = findings("colour = red").first().expect("a finding").in_file("app.properties");
+        assert!(text.starts_with("app.properties:6: error: unknown key `colour`\n  why:  "), "{text}");
+        assert!(text.contains("\n  mend: "), "{text}");
+    }
+}

@@ -1,0 +1,428 @@
+//! What is wrong with one value.
+
+use std::path::Path;
+
+use super::file::Property;
+use super::keys::{Key, Kind};
+use super::lint::{Finding, fate_of_unreadable};
+use crate::processor;
+
+/// Providers that the daemon finds by their short names.
+const PROVIDERS: [&str; 10] = [
+    "AnonymousCredentialsProvider",
+    "ContainerCredentialsProvider",
+    "DefaultCredentialsProvider",
+    "EnvironmentVariableCredentialsProvider",
+    "InstanceProfileCredentialsProvider",
+    "KclStsAssumeRoleCredentialsProvider",
+    "ProcessCredentialsProvider",
+    "ProfileCredentialsProvider",
+    "StsAssumeRoleCredentialsProvider",
+    "SystemPropertyCredentialsProvider",
+];
+const WEB_IDENTITY: &str = "WebIdentityTokenFileCredentialsProvider";
+
+/// The numbers that the daemon does not take for 0 if it cannot read them.
+pub(super) const REFUSED_UNREAD: [&str; 2] = ["initialPositionInStreamExtended", "maxActiveThreads"];
+
+/// A processor may well need that long for one message: at a shard's end alone a checkpoint that is throttled is tried again
+/// for 12 s.
+const SHORT_TIMEOUT_SECONDS: i64 = 30;
+
+/// What is wrong with this value, if anything: the first thing that is.
+pub(super) fn lint(key: &Key, property: &Property) -> Option<Finding> {
+    let value = property.value.as_str();
+    blank(key, value)
+        .or_else(|| quoted(key, value))
+        .or_else(|| not_ascii(key, property))
+        .or_else(|| spaced(key, value))
+        .or_else(|| of_kind(key, value))
+}
+
+fn blank(key: &Key, value: &str) -> Option<Finding> {
+    value.trim().is_empty().then(|| {
+        Finding::error(
+            format!("`{}` has no value", key.name),
+            format!("it takes {}; {}", key.kind.describe(), fate_of_unreadable(key)),
+            "give it one, or remove the line",
+        )
+    })
+}
+
+fn quoted(key: &Key, value: &str) -> Option<Finding> {
+    let value = value.trim();
+    let inner = ['"', '\''].iter().find_map(|&quote| value.strip_prefix(quote)?.strip_suffix(quote))?;
+    Some(Finding::error(
+        format!("the value of `{}` stands in quotes", key.name),
+        "a properties file knows no quotes: they are part of the value",
+        format!("write {inner}"),
+    ))
+}
+
+fn not_ascii(key: &Key, property: &Property) -> Option<Finding> {
+    property.not_ascii.then(|| {
+        Finding::error(
+            format!("the line of `{}` holds a character that is not ASCII", key.name),
+            "the daemon reads the file as Latin-1, whatever it was written in",
+            "write it as \\uXXXX",
+        )
+    })
+}
+
+fn spaced(key: &Key, value: &str) -> Option<Finding> {
+    let kept = match key.kind {
+        Kind::Primitive(_) | Kind::Decimal(..) | Kind::Executable | Kind::Credentials | Kind::Tags => false,
+        Kind::Number(_) => REFUSED_UNREAD.contains(&key.name),
+        _ => true,
+    };
+    (kept && value.trim_end() != value).then(|| {
+        Finding::error(
+            format!("the value of `{}` ends in white space", key.name),
+            "in a properties file what stands behind a value is part of it",
+            "remove the white space",
+        )
+    })
+}
+
+fn of_kind(key: &Key, value: &str) -> Option<Finding> {
+    match &key.kind {
+        Kind::Text | Kind::Names | Kind::Client => None,
+        Kind::Executable => executable(value),
+        Kind::StreamName => name(key, value, 1, 128),
+        Kind::TableName => table_name(key, value),
+        Kind::StreamArn => arn(value),
+        Kind::Primitive(range) | Kind::Number(range) => number(key, value, range),
+        Kind::Decimal(low, high) => decimal(key, value, *low, *high),
+        Kind::PrimitiveFlag | Kind::Flag => flag(key, value),
+        Kind::Word(words) => word(key, value, words),
+        Kind::Url => url(key, value),
+        Kind::Region => region(key, value),
+        Kind::Duration => duration(key, value),
+        Kind::Tags => tags(key, value),
+        Kind::Credentials => credentials(key, value),
+        Kind::Unusable => Some(Finding::error(
+            format!("`{}` cannot be set", key.name),
+            "the daemon has the key, but refuses to start with any value for it",
+            "remove it",
+        )),
+    }
+}
+
+fn executable(value: &str) -> Option<Finding> {
+    let program = value.split(' ').find(|part| !part.is_empty())?;
+    if program.starts_with(['"', '\'']) {
+        return Some(Finding::error(
+            "`executableName` holds quotes",
+            "the daemon splits the command on spaces and knows no quotes",
+            "name a file whose path has no spaces: a link or a small script will do",
+        ));
+    }
+    if processor::find(program.as_ref()).is_some() {
+        return None;
+    }
+    let path = Path::new(program);
+    Some(if path.is_dir() {
+        Finding::error(
+            format!("the processor `{program}` is a directory"),
+            "it is to be executed",
+            "name the file in it",
+        )
+    } else if path.is_file() {
+        Finding::error(
+            format!("the processor `{program}` is not executable"),
+            "the daemon starts it, once a shard",
+            format!("chmod +x {program}"),
+        )
+    } else if program != value && Path::new(value).is_file() {
+        Finding::error(
+            format!("the path `{value}` holds spaces"),
+            "the daemon splits the command on spaces and knows no quotes",
+            "name a file whose path has no spaces: a link or a small script will do",
+        )
+    } else {
+        Finding::error(
+            format!("there is no processor `{program}`"),
+            "the daemon looks for it from the folder it is started in, and in PATH if it has no slash",
+            "build it, or name it by its absolute path",
+        )
+    })
+}
+
+/// Names of streams and tables have the same characters.
+fn name(key: &Key, value: &str, least: usize, most: usize) -> Option<Finding> {
+    if let Some(odd) = value.chars().find(|&c| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))) {
+        return Some(Finding::error(
+            format!("{odd:?} cannot be part of `{}`", key.name),
+            "a name is made of letters, digits, `_`, `.` and `-`",
+            "choose another name",
+        ));
+    }
+    (!(least..=most).contains(&value.len())).then(|| {
+        Finding::error(
+            format!("`{}` has {} characters", key.name, value.len()),
+            format!("such a name has {least} to {most}"),
+            "choose another name",
+        )
+    })
+}
+
+fn table_name(key: &Key, value: &str) -> Option<Finding> {
+    // The longest of the tables that are named after the application ends in `-WorkerMetricStats`.
+    let most = if key.name == "applicationName" { 255 - "-WorkerMetricStats".len() } else { 255 };
+    name(key, value, 3, most).map(|finding| Finding {
+        why: format!("it becomes the name of a DynamoDB table, {}", finding.why.replacen("a name is", "which is", 1)),
+        ..finding
+    })
+}
+
+/// The region and the stream's name in an ARN.
+pub(super) fn arn_parts(value: &str) -> Option<(&str, &str)> {
+    let parts: Vec<_> = value.splitn(6, ':').collect();
+    let ["arn", partition, "kinesis", region, account, resource] = parts[..] else { return None };
+    let stream = resource.strip_prefix("stream/")?;
+    let valid = partition.starts_with("aws")
+        && !region.is_empty()
+        && account.len() == 12
+        && account.bytes().all(|byte| byte.is_ascii_digit())
+        && !stream.is_empty()
+        && stream.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'));
+    valid.then_some((region, stream))
+}
+
+fn arn(value: &str) -> Option<Finding> {
+    arn_parts(value).is_none().then(|| {
+        Finding::error(
+            format!("`{value}` is no stream's ARN"),
+            "the daemon refuses to start with it",
+            "write arn:aws:kinesis:REGION:ACCOUNT:stream/NAME, the account in 12 digits",
+        )
+    })
+}
+
+fn number(key: &Key, value: &str, range: &std::ops::RangeInclusive<i64>) -> Option<Finding> {
+    let value = value.trim();
+    let Ok(number) = value.parse::<i64>() else {
+        return Some(Finding::error(
+            format!("`{value}` is no value for `{}`: {}", key.name, key.kind.describe()),
+            fate_of_unreadable(key),
+            comment_or(value, "write digits only"),
+        ));
+    };
+    if number == 0 && key.name == "shutdownGraceMillis" {
+        return None; // What that means is told with the key that may be missing.
+    }
+    if range.contains(&number) {
+        return (key.name == "timeoutInSeconds" && number < SHORT_TIMEOUT_SECONDS).then(|| {
+            Finding::warning(
+                format!("`timeoutInSeconds` is {number}"),
+                "a processor that needs longer for one message ends the daemon at once, with all its shards and without a \
+                 checkpoint; a throttled checkpoint alone is tried again for up to 12 s",
+                format!("give it {SHORT_TIMEOUT_SECONDS} or more, or leave it out"),
+            )
+        });
+    }
+    if number == 0 && matches!(key.kind, Kind::Primitive(_)) {
+        return Some(Finding::error(
+            format!("`{}` is 0", key.name),
+            format!("the daemon cannot tell a 0 from \"not set\" and takes its default ({})", key.default),
+            format!("write a {}", key.kind.describe()),
+        ));
+    }
+    let why = match key.name {
+        "maxRecords" => "the daemon refuses to start with more than a GetRecords call may bring",
+        "idleTimeBetweenReadsInMillis" => "the daemon takes 200 instead",
+        "timeoutInSeconds" => "the daemon would end at the first message",
+        _ => "it makes no sense to the daemon, which does not check it",
+    };
+    Some(Finding::error(format!("`{}` is {number}", key.name), why, format!("write a {}", key.kind.describe())))
+}
+
+/// What to do about a value that cannot be read: it may have a comment behind it.
+fn comment_or(value: &str, otherwise: &str) -> String {
+    match value.split_once(['#', '!', ';']) {
+        Some((before, _)) if !before.trim().is_empty() => {
+            format!("write {} alone: a comment has a line of its own", before.trim())
+        }
+        _ => otherwise.to_owned(),
+    }
+}
+
+fn decimal(key: &Key, value: &str, low: f64, high: f64) -> Option<Finding> {
+    match value.trim().parse::<f64>() {
+        Ok(number) if (low..=high).contains(&number) => None,
+        Ok(_) => Some(Finding::error(
+            format!("`{}` is {value}", key.name),
+            "it makes no sense to the daemon, which does not check it",
+            format!("write a {}", key.kind.describe()),
+        )),
+        Err(_) => Some(Finding::error(
+            format!("`{value}` is no value for `{}`: {}", key.name, key.kind.describe()),
+            fate_of_unreadable(key),
+            comment_or(value, "write a decimal number with a point"),
+        )),
+    }
+}
+
+fn flag(key: &Key, value: &str) -> Option<Finding> {
+    let on = match value.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "y" | "on" | "1" => true,
+        "false" | "no" | "n" | "off" | "0" => false,
+        _ => {
+            return Some(Finding::error(
+                format!("`{value}` is no value for `{}`: {}", key.name, key.kind.describe()),
+                fate_of_unreadable(key),
+                comment_or(value, "write true or false"),
+            ));
+        }
+    };
+    let dropped = !on && matches!(key.kind, Kind::PrimitiveFlag) && key.default == "true";
+    dropped.then(|| {
+        Finding::error(
+            format!("`{}` cannot be switched off here", key.name),
+            "the daemon cannot tell false from \"not set\" and takes its default, which is true",
+            "remove it",
+        )
+    })
+}
+
+fn word(key: &Key, value: &str, words: &[&str]) -> Option<Finding> {
+    let upper = value.to_ascii_uppercase();
+    if words.contains(&upper.as_str()) {
+        return None;
+    }
+    let nearest = words.iter().min_by_key(|word| strsim::levenshtein(&upper, word))?;
+    let mend = if upper == "AT_TIMESTAMP" {
+        "give initialPositionInStreamExtended the time instead, in seconds since 1970-01-01 UTC".to_owned()
+    } else if strsim::levenshtein(&upper, nearest) * 2 <= nearest.len() {
+        format!("write {nearest}")
+    } else {
+        format!("write one of {}", words.join(", "))
+    };
+    Some(Finding::error(
+        format!("`{value}` is no value for `{}`", key.name),
+        fate_of_unreadable(key),
+        comment_or(value, &mend),
+    ))
+}
+
+fn url(key: &Key, value: &str) -> Option<Finding> {
+    let host = value.strip_prefix("http://").or_else(|| value.strip_prefix("https://"));
+    let valid = host.is_some_and(|rest| {
+        !rest.starts_with(['/', ':']) && !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic())
+    });
+    (!valid).then(|| {
+        Finding::error(
+            format!("`{value}` is no URL of an endpoint"),
+            "the daemon fails with it at its first call",
+            format!("write http://HOST:PORT or https://HOST for `{}`", key.name),
+        )
+    })
+}
+
+/// `us-east-1`, `us-gov-west-1`, `ap-southeast-2`: two or three words and a number.
+fn region(key: &Key, value: &str) -> Option<Finding> {
+    let parts: Vec<_> = value.split('-').collect();
+    let word = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+    let valid = matches!(&parts[..], [words @ .., number]
+        if (2..=3).contains(&words.len()) && words.iter().all(word) && number.parse::<u8>().is_ok());
+    if !valid {
+        return Some(Finding::error(
+            format!("`{value}` is no region"),
+            "the daemon takes any text and fails at its first call",
+            format!("write `{}` as in us-east-1", key.name),
+        ));
+    }
+    let direction = parts[parts.len() - 2];
+    let known = ["central", "east", "north", "northeast", "northwest", "south", "southeast", "southwest", "west"];
+    (!known.contains(&direction)).then(|| {
+        let nearest = known.iter().min_by_key(|word| strsim::damerau_levenshtein(direction, word));
+        let mend = nearest.map_or(String::new(), |word| value.replacen(direction, word, 1));
+        Finding::error(
+            format!("`{value}` is no region that is known"),
+            "the daemon takes any text and fails at its first call",
+            format!("write {mend}, if that is meant"),
+        )
+    })
+}
+
+fn duration(key: &Key, value: &str) -> Option<Finding> {
+    let valid = value.strip_prefix('P').is_some_and(|rest| {
+        let (days, time) = rest.split_once('T').map_or((rest, None), |(days, time)| (days, Some(time)));
+        let counts = |mut text: &str, units: &[char]| {
+            let mut units = units.iter();
+            while let Some(end) = text.find(|c: char| c.is_ascii_alphabetic()) {
+                let unit = text.as_bytes()[end] as char;
+                if text[..end].parse::<f64>().is_err() || !units.any(|&known| known == unit) {
+                    return false;
+                }
+                text = &text[end + 1..];
+            }
+            text.is_empty()
+        };
+        !rest.is_empty()
+            && time != Some("")
+            && counts(days, &['D'])
+            && time.is_none_or(|time| counts(time, &['H', 'M', 'S']))
+    });
+    (!valid).then(|| {
+        Finding::error(
+            format!("`{value}` is no value for `{}`: {}", key.name, key.kind.describe()),
+            fate_of_unreadable(key),
+            "write it as in PT30M, PT6H or P1D",
+        )
+    })
+}
+
+fn tags(key: &Key, value: &str) -> Option<Finding> {
+    let odd = value.split(',').find(|pair| {
+        let mut parts = pair.trim().split('=');
+        !matches!((parts.next(), parts.next(), parts.next()), (Some(key), Some(value), None) if !key.is_empty() && !value.is_empty())
+    })?;
+    Some(Finding::error(
+        format!("`{}` is no tag", odd.trim()),
+        "the daemon leaves it out",
+        format!("write `{}` as key=value, separated by commas", key.name),
+    ))
+}
+
+fn credentials(key: &Key, value: &str) -> Option<Finding> {
+    value.split(',').map(str::trim).filter(|provider| !provider.is_empty()).find_map(|provider| {
+        let class = provider.split('|').next().unwrap_or(provider);
+        // A class with a package is the user's own, or one that is spelled out.
+        if class.contains('.') || class == WEB_IDENTITY || PROVIDERS.contains(&class) {
+            return arguments(class, provider);
+        }
+        let mend = match class {
+            "DefaultAWSCredentialsProviderChain" | "DefaultCredentialsProviderChain" => "DefaultCredentialsProvider",
+            "EC2ContainerCredentialsProviderWrapper" => "ContainerCredentialsProvider",
+            "STSAssumeRoleSessionCredentialsProvider" => "StsAssumeRoleCredentialsProvider",
+            "ClasspathPropertiesFileCredentialsProvider" | "PropertiesFileCredentialsProvider" => {
+                "ProfileCredentialsProvider"
+            }
+            _ => PROVIDERS
+                .iter()
+                .chain([&WEB_IDENTITY])
+                .min_by_key(|known| {
+                    strsim::damerau_levenshtein(&class.to_ascii_lowercase(), &known.to_ascii_lowercase())
+                })
+                .map_or("DefaultCredentialsProvider", |known| known),
+        };
+        Some(Finding::error(
+            format!("there is no credentials provider `{class}` for `{}`", key.name),
+            "the daemon leaves out a provider that it does not find, and refuses to start without one",
+            format!("write {mend}, or a class of your own with its package"),
+        ))
+    })
+}
+
+/// The one provider that needs arguments.
+fn arguments(class: &str, provider: &str) -> Option<Finding> {
+    let assumes = matches!(class, "StsAssumeRoleCredentialsProvider" | "KclStsAssumeRoleCredentialsProvider");
+    (assumes && provider.split('|').filter(|argument| !argument.contains('=')).count() < 3).then(|| {
+        Finding::error(
+            format!("`{class}` is to assume a role, but is not told which"),
+            "without its two arguments the daemon leaves it out",
+            format!("write {class}|ROLE_ARN|SESSION_NAME|endpointRegion=REGION"),
+        )
+    })
+}
