@@ -1,5 +1,7 @@
 //! What the workspace's tests share.
 
+pub mod script;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};

@@ -1,0 +1,486 @@
+//! The data files: what they may say, and what goes without saying.
+//!
+//! A file holds `{"about": ..., "scenarios": [...]}`. A scenario with `"for_each": {"error": ["A", "B"]}` stands for
+//! one scenario a value, `$error` replaced in all its text; several keys stand for every combination. Where the value is
+//! an object, `$error.name` stands for its member of that name.
+//!
+//! Positions are written `3` or `"3/1"` (a record's number, its sub-sequence), or `"TRIM_HORIZON"` and the like. The
+//! number of a record becomes a sequence number as long as Kinesis makes them (`"=3"` does not); `#3` in other text
+//! becomes that too.
+
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value, json};
+
+/// What a record's number of six digits is appended to.
+const PREFIX: &str = "49590338271490256608559692538361571095921575989136";
+
+const ARRIVAL: u64 = 1_790_000_000_000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(rename = "about")]
+    _about: String,
+    scenarios: Vec<Map<String, Value>>,
+}
+
+/// One conversation.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Scenario {
+    pub(crate) name: String,
+    /// What must hold, in a sentence: shown where it does not.
+    pub(crate) about: String,
+    /// Which of `processors/` runs.
+    pub(crate) processor: String,
+    /// How it behaves: see `tests::script`.
+    #[serde(default)]
+    behave: Vec<Value>,
+    /// The JVM's default charset.
+    #[serde(default = "utf8")]
+    pub(crate) charset: String,
+    /// Gives the scenario a JVM of its own and says how that one ends before the last step is over.
+    #[serde(default)]
+    pub(crate) daemon_exit: Option<i32>,
+    /// The daemon's property of that name.
+    #[serde(default)]
+    timeout_in_seconds: Option<u32>,
+    /// Where the lease stands at the beginning; null for a row without a checkpoint.
+    #[serde(default = "trim_horizon")]
+    pub(crate) lease: Option<Position>,
+    /// The partition keys do not survive the JVM's charset.
+    #[serde(default)]
+    pub(crate) lossy_keys: bool,
+    pub(crate) steps: Vec<Step>,
+    /// What standard error has to hold, of all processes together.
+    #[serde(default)]
+    pub(crate) stderr: Vec<String>,
+    /// What it must not.
+    #[serde(default)]
+    pub(crate) stderr_not: Vec<String>,
+}
+
+/// One thing the daemon does.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Step {
+    #[serde(rename = "do")]
+    pub(crate) what: Act,
+    /// Of `initialize`: the shard, if not the first.
+    #[serde(default = "first_shard")]
+    pub(crate) shard: String,
+    /// Of `initialize`: another behaviour than the scenario's.
+    #[serde(default)]
+    behave: Option<Vec<Value>>,
+    /// Of `initialize`: what another worker left in the row.
+    #[serde(default)]
+    pub(crate) lease: Option<Position>,
+    /// Of `processRecords`.
+    #[serde(default)]
+    records: Vec<Records>,
+    /// Of `processRecords`.
+    #[serde(default, rename = "millisBehindLatest")]
+    pub(crate) millis_behind_latest: Option<u64>,
+    /// Of `signal`.
+    #[serde(default)]
+    signal: Option<String>,
+    /// What becomes of checkpoints in this step.
+    #[serde(default)]
+    refuse: Option<Refuse>,
+    /// After how many bytes of this step's message the processor's input ends.
+    #[serde(default)]
+    cut: Option<u64>,
+    /// What happens while the message is being handled.
+    #[serde(default)]
+    during: Vec<During>,
+    /// What must hold afterwards.
+    #[serde(default, rename = "then")]
+    pub(crate) expect: Expect,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Act {
+    /// Starts a processor too, as the daemon does.
+    Initialize,
+    ProcessRecords,
+    LeaseLost,
+    ShardEnded,
+    ShutdownRequested,
+    /// Closes the processor's standard input and waits for it to end.
+    EndOfInput,
+    /// Sends a signal to the processor while it waits for a message.
+    Signal,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Refuse {
+    /// The exception's simple name; left out: none, the row is written.
+    #[serde(default)]
+    error: Option<String>,
+    /// How often; left out: always.
+    #[serde(default)]
+    times: Option<u32>,
+    /// How many checkpoints succeed first.
+    #[serde(default)]
+    after: u32,
+    /// A signal that the processor gets while it waits for the answer.
+    #[serde(default)]
+    signal: Option<String>,
+    /// Also close the processor's input, so that no answer gets through.
+    #[serde(default)]
+    hang_up: bool,
+    /// Also kill the daemon.
+    #[serde(default)]
+    die: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum During {
+    /// Wait until the processor wrote down an event of that name.
+    Await(String),
+    Signal(String),
+    /// Make the file the processor waits for.
+    Open(String),
+    /// Close the processor's standard input.
+    HangUp(bool),
+    /// Kill the daemon.
+    Die(bool),
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Records {
+    Range {
+        from: u64,
+        count: u64,
+        /// That many made-up bytes each.
+        bytes: u64,
+    },
+    One {
+        at: Position,
+        #[serde(default, deserialize_with = "some")]
+        data: Option<Data>,
+        #[serde(default)]
+        key: Option<String>,
+        #[serde(default, deserialize_with = "some")]
+        arrival: Option<Option<u64>>,
+    },
+    Plain(Position),
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Data {
+    Text(String),
+    Bytes { bytes: u64 },
+    Null(()),
+}
+
+/// What must hold after a step. What is left out is judged by what the step does: see `verdict`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Expect {
+    /// The row's checkpoint, if it changed.
+    #[serde(default)]
+    pub(crate) lease: Option<Position>,
+    /// Whether Amazon's class gave up, which ends the daemon.
+    #[serde(default)]
+    pub(crate) failed: bool,
+    /// The records that the processor saw, if not all.
+    #[serde(default)]
+    pub(crate) saw: Option<Anything<Vec<Position>>>,
+    /// What else it wrote down.
+    #[serde(default)]
+    pub(crate) events: Option<Anything<Vec<String>>>,
+    /// The checkpoints it asked for, `"null"` for one without a sequence number.
+    #[serde(default)]
+    pub(crate) asked: Option<Vec<Position>>,
+    /// How many checkpoints it asked for.
+    #[serde(default)]
+    pub(crate) tries: Option<usize>,
+    /// The exit codes it may have ended with, where it had to end.
+    #[serde(default)]
+    pub(crate) exit: Option<Anything<Exits>>,
+}
+
+/// `"any"`, or something to compare with.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Anything<T> {
+    Only(T),
+    Any(Any),
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Any {
+    Any,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Exits {
+    One(i32),
+    OneOf(Vec<i32>),
+}
+
+/// A place in a shard, as a scenario writes it and as the row holds it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Position {
+    pub(crate) sequence: String,
+    pub(crate) sub: u64,
+}
+
+impl Position {
+    pub(crate) fn new(sequence: &str, sub: u64) -> Self {
+        Position { sequence: sequence.to_owned(), sub }
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let (sequence, sub) = text.split_once('/').unwrap_or((text, "0"));
+        let sub = sub.parse().map_err(|_| format!("`{text}` is no position"))?;
+        Ok(match (sequence.strip_prefix('='), sequence.parse::<u32>()) {
+            (Some(verbatim), _) => Position::new(verbatim, sub),
+            (None, Ok(number)) => Position { sequence: format!("{PREFIX}{number:06}"), sub },
+            (None, Err(_)) => Position::new(sequence, sub),
+        })
+    }
+
+    fn json(&self) -> Value {
+        json!({"sequenceNumber": self.sequence, "subSequenceNumber": self.sub})
+    }
+}
+
+impl std::fmt::Display for Position {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.sequence.strip_prefix(PREFIX).and_then(|number| number.parse::<u64>().ok()) {
+            Some(number) => write!(f, "{number}")?,
+            None => f.write_str(&self.sequence)?,
+        }
+        if self.sub > 0 {
+            write!(f, "/{}", self.sub)?;
+        }
+        Ok(())
+    }
+}
+
+impl<'de> Deserialize<'de> for Position {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = match Value::deserialize(deserializer)? {
+            Value::String(text) => text,
+            Value::Number(number) => number.to_string(),
+            other => return Err(serde::de::Error::custom(format!("`{other}` is no position"))),
+        };
+        Position::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Every scenario of a folder, in the order of the files' names.
+pub(crate) fn load(folder: &Path) -> Result<Vec<Scenario>, String> {
+    let mut paths = std::fs::read_dir(folder)
+        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>())
+        .map_err(|error| format!("{}: {error}", folder.display()))?;
+    paths.sort();
+    let mut scenarios: Vec<Scenario> = Vec::new();
+    for path in paths {
+        let located = |error: String| format!("{}: {error}", path.display());
+        let text = std::fs::read(&path).map_err(|error| located(error.to_string()))?;
+        let file: File = serde_json::from_slice(&text).map_err(|error| located(error.to_string()))?;
+        let theme = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        for scenario in file.scenarios {
+            for value in combinations(scenario).map_err(located)? {
+                let name = value["name"].clone();
+                let mut scenario: Scenario =
+                    serde_json::from_value(value).map_err(|error| located(format!("{name}: {error}")))?;
+                scenario.name = format!("{theme}/{}", scenario.name);
+                if scenarios.iter().any(|other| other.name == scenario.name) {
+                    return Err(located(format!("{name} is there twice")));
+                }
+                scenarios.push(scenario);
+            }
+        }
+    }
+    Ok(scenarios)
+}
+
+/// Replaces a scenario with `for_each` by one for each combination of its values.
+fn combinations(mut scenario: Map<String, Value>) -> Result<Vec<Value>, String> {
+    let Some(each) = scenario.remove("for_each") else {
+        return Ok(vec![Value::Object(scenario)]);
+    };
+    let mut all = vec![Value::Object(scenario)];
+    for (key, values) in each.as_object().ok_or("`for_each` is no object")? {
+        let values = values.as_array().ok_or("`for_each` holds no arrays")?;
+        let marks = |value: &Value| match value.as_object() {
+            Some(members) => members.iter().map(|(name, value)| (format!("${key}.{name}"), value.clone())).collect(),
+            None => vec![(format!("${key}"), value.clone())],
+        };
+        let fill = |scenario: &Value, value: &Value| {
+            marks(value).iter().fold(scenario.clone(), |filled, (mark, value)| replaced(&filled, mark, value))
+        };
+        all = all.iter().flat_map(|scenario| values.iter().map(|value| fill(scenario, value))).collect();
+    }
+    Ok(all)
+}
+
+fn replaced(within: &Value, mark: &str, by: &Value) -> Value {
+    match within {
+        Value::String(text) if text == mark => by.clone(),
+        Value::String(text) => {
+            let by = by.as_str().map_or_else(|| by.to_string(), str::to_owned);
+            text.replace(mark, &by).into()
+        }
+        Value::Array(values) => values.iter().map(|value| replaced(value, mark, by)).collect(),
+        Value::Object(values) => {
+            values.iter().map(|(key, value)| (key.clone(), replaced(value, mark, by))).collect::<Map<_, _>>().into()
+        }
+        other => other.clone(),
+    }
+}
+
+/// Text in which `#3` stands for the sequence number of the third record.
+pub(crate) fn expand_marks(text: &str) -> String {
+    let mut parts = text.split('#');
+    let mut expanded = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.len() - part.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        match part[..digits].parse::<u64>() {
+            Ok(number) => expanded += &format!("{PREFIX}{number:06}{}", &part[digits..]),
+            Err(_) => expanded += &format!("#{part}"),
+        }
+    }
+    expanded
+}
+
+impl Scenario {
+    /// The scenario as the driver takes it.
+    pub(crate) fn request(&self, command: &Path, folder: &Path) -> Value {
+        let steps: Vec<Value> = self.steps.iter().map(|step| self.step(step, command, folder)).collect();
+        json!({
+            "name": self.name,
+            "folder": folder,
+            "lease": self.lease.as_ref().map(Position::json),
+            "timeoutInSeconds": self.timeout_in_seconds,
+            "steps": steps,
+        })
+    }
+
+    fn step(&self, step: &Step, command: &Path, folder: &Path) -> Value {
+        let during: Vec<Value> = step.during.iter().map(During::json).collect();
+        let mut value = json!({
+            "do": step.what.name(),
+            "during": during,
+            "cut": step.cut,
+            "refuse": step.refuse.as_ref().map(|refuse| json!({
+                "error": refuse.error,
+                "times": refuse.times,
+                "after": refuse.after,
+                "signal": refuse.signal,
+                "hangUp": refuse.hang_up,
+                "die": refuse.die,
+            })),
+        });
+        match step.what {
+            Act::Initialize => {
+                let behave = step.behave.as_ref().unwrap_or(&self.behave);
+                value["shard"] = step.shard.clone().into();
+                value["command"] = json!([command]);
+                value["environment"] = json!({
+                    "KCL_TEST_FOLDER": folder,
+                    "KCL_TEST_SCRIPT": expand_marks(&Value::from(behave.clone()).to_string()),
+                });
+                if let Some(lease) = &step.lease {
+                    value["lease"] = lease.json();
+                }
+            }
+            Act::ProcessRecords => {
+                value["records"] = step.records.iter().flat_map(Records::json).collect();
+                value["millisBehindLatest"] = step.millis_behind_latest.into();
+            }
+            Act::Signal => value["signal"] = step.signal.clone().into(),
+            _ => {}
+        }
+        value
+    }
+}
+
+impl Act {
+    fn name(self) -> &'static str {
+        match self {
+            Act::Initialize => "initialize",
+            Act::ProcessRecords => "processRecords",
+            Act::LeaseLost => "leaseLost",
+            Act::ShardEnded => "shardEnded",
+            Act::ShutdownRequested => "shutdownRequested",
+            Act::EndOfInput => "endOfInput",
+            Act::Signal => "signal",
+        }
+    }
+}
+
+impl During {
+    fn json(&self) -> Value {
+        match self {
+            During::Await(event) => json!({"await": event}),
+            During::Signal(name) => json!({"signal": name}),
+            During::Open(gate) => json!({"open": gate}),
+            During::HangUp(yes) => json!({"hangUp": yes}),
+            During::Die(yes) => json!({"die": yes}),
+        }
+    }
+}
+
+impl Records {
+    fn json(&self) -> Vec<Value> {
+        match self {
+            Records::Range { from, count, bytes } => (*from..from + count)
+                .map(|number| {
+                    let at = Position::new(&format!("{PREFIX}{number:06}"), 0);
+                    record(&at, &Some(Data::Bytes { bytes: *bytes }), None, None)
+                })
+                .collect(),
+            Records::One { at, data, key, arrival } => vec![record(at, data, key.as_deref(), *arrival)],
+            Records::Plain(at) => vec![record(at, &None, None, None)],
+        }
+    }
+}
+
+fn record(at: &Position, data: &Option<Data>, key: Option<&str>, arrival: Option<Option<u64>>) -> Value {
+    let data = match data {
+        None => BASE64_STANDARD.encode(format!("record {at}")).into(),
+        Some(Data::Text(text)) => BASE64_STANDARD.encode(text).into(),
+        Some(Data::Bytes { bytes }) => (*bytes).into(),
+        Some(Data::Null(())) => Value::Null,
+    };
+    json!({
+        "sequenceNumber": at.sequence,
+        "subSequenceNumber": at.sub,
+        "partitionKey": key.map_or_else(|| format!("key {at}"), str::to_owned),
+        "arrival": arrival.unwrap_or(Some(ARRIVAL + at.sub)),
+        "data": data,
+    })
+}
+
+/// Tells a null from what is left out.
+fn some<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+fn utf8() -> String {
+    "UTF-8".to_owned()
+}
+
+fn trim_horizon() -> Option<Position> {
+    Some(Position::new("TRIM_HORIZON", 0))
+}
+
+fn first_shard() -> String {
+    "shardId-000000000000".to_owned()
+}

@@ -1,0 +1,358 @@
+//! Processors that do as a scenario says, and write down what they see.
+//!
+//! `KCL_TEST_SCRIPT` holds an array of rules, `{"at": PLACE, "do": [ACTION, ...]}`. A place is the name of an event
+//! (`init`, `batch`, `record`, `lease_lost`, `shard_end`, `shutdown_requested`, `drop`), alone for each time, or with a
+//! number for the how many-eth time in this process: `record 3`. Every event is a line of JSON in `events.jsonl`, in
+//! the folder that `KCL_TEST_FOLDER` names.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::process::parent_id;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, UNIX_EPOCH};
+
+use kcl::{CheckpointError, Checkpointer, MillisBehindLatest, Position, Record, Shard};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rule {
+    at: String,
+    #[serde(rename = "do")]
+    actions: Vec<Action>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Action {
+    /// Return an error.
+    Fail,
+    /// Panic.
+    Panic,
+    /// Panic while unwinding from a panic, which aborts the process.
+    PanicTwice,
+    /// Panic in another thread.
+    PanicInThread,
+    /// Have another thread print lines without end.
+    Chatter(String),
+    /// End the process with that code.
+    Exit(i32),
+    /// Print, as it stands, to standard output.
+    Print(String),
+    /// Print, as it stands, to standard error.
+    Eprint(String),
+    /// Print that many bytes in lines.
+    PrintBytes(usize),
+    /// Write to a file that is there, such as `/proc/self/fd/1`.
+    Write { path: PathBuf, text: String },
+    /// Run a command that inherits everything, and wait for it. Event: `ran` with its exit code.
+    Run(Vec<String>),
+    /// Start one and leave it. Event: `spawned`.
+    Spawn(Vec<String>),
+    /// Read standard input to its end. Event: `read` with the number of bytes.
+    ReadStdin,
+    /// Wait until there is a file of that name in the folder. Event: `waiting`.
+    Wait(String),
+    /// Wait until the process has another parent: the daemon is dead. Event: `waiting`.
+    Orphan,
+    /// Checkpoint. Event: `checkpoint` with `ok` or the error.
+    Checkpoint(Checkpoint),
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Checkpoint {
+    #[serde(default)]
+    at: At,
+    /// Whether an error of it is the handler's.
+    #[serde(default)]
+    or_fail: bool,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum At {
+    /// `checkpoint()`.
+    #[default]
+    Here,
+    /// `checkpoint_at` the record at hand.
+    Record,
+    /// `checkpoint_at_sequence`.
+    Sequence(String, u64),
+}
+
+/// The error of a handler that failed as it was told to.
+#[derive(Debug)]
+pub struct Failed(String);
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for Failed {}
+
+/// What a processor was told to do, and where it writes down what it sees.
+#[derive(Debug)]
+pub struct Script {
+    rules: Vec<Rule>,
+    seen: HashMap<&'static str, u32>,
+    folder: PathBuf,
+    events: File,
+    parent: u32,
+}
+
+impl Script {
+    /// Reads the environment, and takes part in `on_init`.
+    ///
+    /// # Errors
+    ///
+    /// If the environment makes no sense, or the script says so.
+    pub fn start(shard: &Shard) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let position = match shard.position() {
+            Position::After { sequence_number, sub_sequence_number: 0 } => sequence_number.to_string(),
+            other => other.to_string(),
+        };
+        Self::begin(&format!("{} {position}", shard.id()))
+    }
+
+    /// Reads the environment where there is no `on_init`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Script::start`].
+    pub fn start_without_shard() -> Result<Self, Box<dyn Error + Send + Sync>> {
+        Self::begin("default")
+    }
+
+    fn begin(detail: &str) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let folder = PathBuf::from(std::env::var_os("KCL_TEST_FOLDER").ok_or("KCL_TEST_FOLDER is not set")?);
+        let mut script = Script {
+            rules: serde_json::from_str(&std::env::var("KCL_TEST_SCRIPT")?)?,
+            seen: HashMap::new(),
+            events: OpenOptions::new().create(true).append(true).open(folder.join("events.jsonl"))?,
+            folder,
+            parent: parent_id(),
+        };
+        script.note(json!({"event": "init", "detail": detail, "pid": std::process::id()}));
+        script.play("init", None, None)?;
+        Ok(script)
+    }
+
+    /// Takes part in a handler that is called once a message.
+    ///
+    /// # Errors
+    ///
+    /// If the script says so.
+    pub fn message(&mut self, event: &'static str, checkpointer: Option<&mut Checkpointer>) -> Result<(), Failed> {
+        self.note(json!({"event": event}));
+        self.play(event, None, checkpointer)
+    }
+
+    /// Takes part in `on_record`.
+    ///
+    /// # Errors
+    ///
+    /// If the script says so.
+    pub fn record(
+        &mut self,
+        record: &Record,
+        behind: MillisBehindLatest,
+        checkpointer: Option<&mut Checkpointer>,
+    ) -> Result<(), Failed> {
+        self.note(json!({"event": "record", "behind": behind.0, "record": describe(record)}));
+        self.play("record", Some(record), checkpointer)
+    }
+
+    /// Takes part in `on_records`: the batch first, then each of its records.
+    ///
+    /// # Errors
+    ///
+    /// If the script says so.
+    pub fn records(
+        &mut self,
+        records: &[Record],
+        behind: MillisBehindLatest,
+        mut checkpointer: Option<&mut Checkpointer>,
+    ) -> Result<(), Failed> {
+        self.note(json!({"event": "batch", "detail": records.len().to_string(), "behind": behind.0}));
+        self.play("batch", records.last(), checkpointer.as_deref_mut())?;
+        for record in records {
+            self.record(record, behind, checkpointer.as_deref_mut())?;
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, event: Value) {
+        // One write a line, so that whoever reads along sees whole lines.
+        if let Err(error) = self.events.write_all(format!("{event}\n").as_bytes()) {
+            eprintln!("events.jsonl: {error}");
+        }
+    }
+
+    fn play(
+        &mut self,
+        event: &'static str,
+        record: Option<&Record>,
+        mut checkpointer: Option<&mut Checkpointer>,
+    ) -> Result<(), Failed> {
+        let seen = self.seen.entry(event).or_default();
+        *seen += 1;
+        let numbered = format!("{event} {seen}");
+        let rules = self.rules.iter().filter(|rule| rule.at == event || rule.at == numbered);
+        let actions: Vec<Action> = rules.flat_map(|rule| rule.actions.clone()).collect();
+        for action in actions {
+            self.act(action, record, checkpointer.as_deref_mut())?;
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::print_stdout, reason = "that printing does no harm is what is tested")]
+    fn act(
+        &mut self,
+        action: Action,
+        record: Option<&Record>,
+        checkpointer: Option<&mut Checkpointer>,
+    ) -> Result<(), Failed> {
+        let failed = |error: &dyn Error| Failed(error.to_string());
+        match action {
+            Action::Fail => return Err(Failed("failed as told".to_owned())),
+            Action::Panic => panic!("panicked as told"),
+            Action::PanicTwice => {
+                let _again = PanicsOnDrop;
+                panic!("panicked as told");
+            }
+            Action::PanicInThread => {
+                if std::thread::spawn(|| panic!("panicked in a thread")).join().is_ok() {
+                    return Err(Failed("the thread did not panic".to_owned()));
+                }
+            }
+            Action::Chatter(line) => {
+                std::thread::spawn(move || {
+                    loop {
+                        println!("{line}");
+                    }
+                });
+            }
+            Action::Exit(code) => std::process::exit(code),
+            Action::Print(text) => print!("{text}"),
+            Action::Eprint(text) => eprint!("{text}"),
+            Action::PrintBytes(count) => {
+                for _ in 0..count / 64 {
+                    println!("{:063}", 0);
+                }
+            }
+            Action::Write { path, text } => {
+                let mut file = OpenOptions::new().write(true).open(path).map_err(|error| failed(&error))?;
+                file.write_all(text.as_bytes()).map_err(|error| failed(&error))?;
+            }
+            Action::Run(command) => {
+                let status = command_of(&command)?.status().map_err(|error| failed(&error))?;
+                self.note(json!({"event": "ran", "detail": status.code().unwrap_or(-1).to_string()}));
+            }
+            Action::Spawn(command) => {
+                let child = command_of(&command)?.spawn().map_err(|error| failed(&error))?;
+                self.note(json!({"event": "spawned", "pid": child.id()}));
+            }
+            Action::ReadStdin => {
+                let mut bytes = Vec::new();
+                std::io::stdin().read_to_end(&mut bytes).map_err(|error| failed(&error))?;
+                self.note(json!({"event": "read", "detail": bytes.len().to_string()}));
+            }
+            Action::Wait(gate) => {
+                self.note(json!({"event": "waiting"}));
+                while !self.folder.join(&gate).exists() {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+            }
+            Action::Orphan => {
+                self.note(json!({"event": "waiting"}));
+                while parent_id() == self.parent {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+            }
+            Action::Checkpoint(how) => {
+                let checkpointer = checkpointer.ok_or_else(|| Failed("no checkpointer here".to_owned()))?;
+                let result = match &how.at {
+                    At::Here => checkpointer.checkpoint(),
+                    At::Record => {
+                        checkpointer.checkpoint_at(record.ok_or_else(|| Failed("no record here".to_owned()))?)
+                    }
+                    At::Sequence(number, sub) => {
+                        let number = number.parse().map_err(|error| failed(&error))?;
+                        checkpointer.checkpoint_at_sequence(&number, *sub)
+                    }
+                };
+                let detail = result.as_ref().map_or_else(name, |()| "ok".to_owned());
+                self.note(json!({"event": "checkpoint", "detail": detail}));
+                if how.or_fail {
+                    result.map_err(|error| failed(&error))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        self.note(json!({"event": "drop"}));
+        if let Err(error) = self.play("drop", None, None) {
+            eprintln!("drop: {error}");
+        }
+    }
+}
+
+struct PanicsOnDrop;
+
+impl Drop for PanicsOnDrop {
+    fn drop(&mut self) {
+        panic!("panicked once more");
+    }
+}
+
+fn command_of(words: &[String]) -> Result<Command, Failed> {
+    let (program, arguments) = words.split_first().ok_or_else(|| Failed("no command".to_owned()))?;
+    let mut command = Command::new(program);
+    command.args(arguments);
+    Ok(command)
+}
+
+fn name(error: &CheckpointError) -> String {
+    let name = match error {
+        CheckpointError::Throttled => "Throttled",
+        CheckpointError::Dependency => "Dependency",
+        CheckpointError::LeaseLost => "LeaseLost",
+        CheckpointError::InvalidState => "InvalidState",
+        CheckpointError::OutOfRange => "OutOfRange",
+        CheckpointError::Other(name) => return format!("Other {name}"),
+        CheckpointError::Io(_) => "Io",
+        _ => "unknown",
+    };
+    name.to_owned()
+}
+
+/// In the words of the driver, which says the same of what it sent.
+fn describe(record: &Record) -> Value {
+    let arrival = record.approximate_arrival_timestamp();
+    let arrival = arrival.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map(|time| time.as_millis() as u64);
+    json!({
+        "sequence": record.sequence_number().to_string(),
+        "sub": record.sub_sequence_number(),
+        "key": record.partition_key(),
+        "arrival": arrival,
+        "bytes": record.data().len(),
+        "fnv": format!("{:x}", fnv(record.data())),
+    })
+}
+
+/// The 64-bit FNV-1a hash: enough to see that no byte was changed, and as short on the driver's side.
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
