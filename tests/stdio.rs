@@ -175,6 +175,17 @@ fn the_last_words_of_a_crash_are_kept() {
 }
 
 #[test]
+fn what_was_printed_before_a_handler_ends_the_process_comes_out() {
+    let mut witness = Witness::start("exit");
+    witness.conversation.send(INITIALIZE);
+    witness.receive();
+    witness.conversation.send(BATCH);
+    let (ended, seen) = witness.end();
+    assert_eq!((ended.code, ended.output.len(), &ended.error[..]), (Some(7), 0, "a complaint\nthe last words"));
+    assert_eq!(seen, SEEN[..2]);
+}
+
+#[test]
 fn a_panic_in_a_thread_leaves_the_guard_in_place() {
     let mut witness = Witness::start("thread-panic");
     witness.process();

@@ -4,6 +4,7 @@
 //! by everyone who holds them. So user code gets other ones: what it prints goes through a pipe of our own to the real
 //! stderr, and the processes it starts inherit that pipe, never the daemon's.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::panic;
@@ -34,8 +35,9 @@ pub(crate) fn with_protocol(
     }
     let guard = Guard::set_up().map_err(|error| RunError::Stdio(error.into()))?;
     leave_signals_to_the_daemon(&guard.report);
+    INNER_PIPE.set(Some(guard.inner));
     let result = converse(guard.input, guard.output, &guard.report);
-    guard.inner.end();
+    drop(INNER_PIPE.take());
     result
 }
 
@@ -76,13 +78,19 @@ fn enlarge_pipe(input: &OwnedFd) {
     let _ = (input, PIPE_SIZE);
 }
 
+thread_local! {
+    /// Kept here so that it ends, and what was printed comes out, even if a handler calls [`std::process::exit`]: that runs the
+    /// destructors of its thread, where the platform has it so (as Linux and macOS do).
+    static INNER_PIPE: Cell<Option<InnerPipe>> = const { Cell::new(None) };
+}
+
 /// The pipe that user code prints to, pumped to the real stderr by a thread.
 struct InnerPipe {
     error: Arc<OwnedFd>,
     active: Arc<AtomicBool>,
     /// Closed to stop the pump.
-    stop: OwnedFd,
-    pump: JoinHandle<()>,
+    stop: Option<OwnedFd>,
+    pump: Option<JoinHandle<()>>,
 }
 
 impl InnerPipe {
@@ -99,19 +107,23 @@ impl InnerPipe {
         dup2_stderr(&inlet)?;
         let active = Arc::new(AtomicBool::new(true));
         show_panics_directly(Arc::clone(&error), inlet, Arc::clone(&active));
-        Ok(Self { error, active, stop, pump })
+        Ok(Self { error, active, stop: Some(stop), pump: Some(pump) })
     }
+}
 
+impl Drop for InnerPipe {
     /// Passes on what was printed so far, without waiting for processes that still hold the pipe, and lets what is printed
     /// from here on go to the real stderr.
-    fn end(self) {
+    fn drop(&mut self) {
         // Rust keeps a line without its end to itself.
         _ = io::stdout().flush();
         self.active.store(false, Ordering::SeqCst);
         _ = dup2_stdout(&self.error);
         _ = dup2_stderr(&self.error);
-        drop(self.stop);
-        _ = self.pump.join();
+        self.stop = None;
+        if let Some(pump) = self.pump.take() {
+            _ = pump.join();
+        }
     }
 }
 

@@ -94,6 +94,11 @@ fn act(what: &str) -> Result<(), BoxError> {
         "noisy-grandchild" => {
             drop(Command::new("sh").args(["-c", "echo $$ > \"$GRANDCHILD\"; while :; do echo noise; done"]).spawn()?);
         }
+        "exit" => {
+            eprintln!("a complaint");
+            print!("the last words");
+            process::exit(7);
+        }
         "thread-panic" => {
             _ = thread::spawn(|| panic!("in a thread")).join();
         }
