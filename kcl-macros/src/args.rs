@@ -1,9 +1,9 @@
 //! The options of `#[kcl::processor(…)]`.
 
 use proc_macro2::{TokenStream, TokenTree};
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
-use syn::parse::{ParseStream, Parser};
+use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Ident, Lit, LitBool, Path, Token};
 
 use crate::context::Context;
@@ -48,24 +48,34 @@ fn option(cx: &Context, options: &mut Options, seen: &mut Vec<Ident>, input: Par
     }
     seen.push(name.clone());
     if !input.peek(Token![=]) {
-        cx.error(&name, messages::option_without_value(&name));
-        return skip(input);
+        let found = value(input)?;
+        if found.is_empty() {
+            cx.error(&name, messages::option_without_value(&name));
+        } else {
+            cx.error(found, messages::option_without_equals(&name));
+        }
+        return Ok(());
     }
     let equals: Token![=] = input.parse()?;
     let value = value(input)?;
     if value.is_empty() {
-        cx.error(quote::quote!(#name #equals), messages::option_without_value(&name));
-        return Ok(());
-    }
-    if name == "main" {
-        match syn::parse2::<LitBool>(value.clone()) {
-            Ok(main) => options.main = main.value,
-            Err(_) => cx.error(&value, messages::option_main_value()),
+        cx.error(quote!(#name #equals), messages::option_without_value(&name));
+    } else if name == "main" {
+        match leading::<LitBool>(LitBool::parse, &value) {
+            Some((main, rest)) => {
+                options.main = main.value;
+                nothing_more(cx, &name, rest);
+            }
+            None => cx.error(&value, messages::option_main_value()),
         }
     } else {
-        match Path::parse_mod_style.parse2(value.clone()) {
-            Ok(path) => options.krate = path,
-            Err(_) => {
+        match leading(Path::parse_mod_style, &value) {
+            Some((path, rest)) => {
+                options.krate = path;
+                options.krate_is_given = true;
+                nothing_more(cx, &name, rest);
+            }
+            None => {
                 let quoted = match syn::parse2(value.clone()) {
                     Ok(Lit::Str(text)) => Some(text.value()),
                     _ => None,
@@ -75,6 +85,18 @@ fn option(cx: &Context, options: &mut Options, seen: &mut Vec<Ident>, input: Par
         }
     }
     Ok(())
+}
+
+/// What a value starts with, and the rest.
+fn leading<T>(parse: fn(ParseStream<'_>) -> syn::Result<T>, value: &TokenStream) -> Option<(T, TokenStream)> {
+    let parser = |input: ParseStream<'_>| Ok((parse(input)?, input.parse()?));
+    parser.parse2(value.clone()).ok()
+}
+
+fn nothing_more(cx: &Context, name: &Ident, rest: TokenStream) {
+    if !rest.is_empty() {
+        cx.error(rest, messages::option_without_comma(name));
+    }
 }
 
 /// Everything up to the next comma.

@@ -31,7 +31,11 @@ pub(crate) fn check(cx: &Context, processor: &Processor) -> Verdict {
     }
     let unused = unused_parameters(processor);
     if unused.is_empty() && processor.options.main && processor.generics.params.iter().any(is_type_or_const) {
-        cx.error(&processor.generics.params, messages::generic_with_main());
+        let name = match peel(&processor.self_ty) {
+            Type::Path(ty) => ty.path.segments.last().map(|segment| segment.ident.to_string()),
+            _ => None,
+        };
+        cx.error(&processor.generics, messages::generic_with_main(&name.unwrap_or_default()));
     }
     if !unused.is_empty() || processor.handlers.iter().any(has_placeholder) {
         return Verdict::LeftToRustc;
@@ -78,8 +82,12 @@ fn signature(cx: &Context, processor: &Processor, handler: &Handler, impl_lifeti
     if let Some(abi) = &sig.abi {
         cx.error(abi, messages::qualifier(kind, name, &text(abi)));
     }
-    for param in sig.generics.params.iter().filter(|param| is_type_or_const(param)) {
-        cx.error(param, messages::generic_handler(kind, name));
+    for param in &sig.generics.params {
+        match param {
+            GenericParam::Type(param) => cx.error(&param.ident, messages::generic_handler(kind, name)),
+            GenericParam::Const(param) => cx.error(&param.ident, messages::generic_handler(kind, name)),
+            GenericParam::Lifetime(_) => {}
+        }
     }
     receiver(cx, processor, handler);
     arguments(cx, handler, impl_lifetimes);
@@ -93,7 +101,7 @@ fn receiver(cx: &Context, processor: &Processor, handler: &Handler) {
         (Kind::Init, _) => {}
         (_, Some(FnArg::Receiver(receiver))) if is_borrowed(receiver, &processor.self_ty) => {}
         (_, Some(FnArg::Receiver(receiver))) => cx.error(receiver, messages::receiver_wrong(kind, name)),
-        (_, _) => cx.error(name, messages::receiver_missing(kind, name)),
+        (_, _) => cx.error(name, messages::receiver_missing(kind, name, !handler.sig.inputs.is_empty())),
     }
 }
 
@@ -138,7 +146,7 @@ fn arguments(cx: &Context, handler: &Handler, impl_lifetimes: &HashSet<String>) 
         }
         let written = text(&argument.ty);
         if seen.contains(&written) {
-            cx.error(&argument.ty, messages::argument_twice(kind, name, &written));
+            cx.error(argument, messages::argument_twice(kind, name, &written));
         }
         seen.push(written);
     }

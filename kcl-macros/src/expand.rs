@@ -3,14 +3,14 @@
 
 use std::collections::HashSet;
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::visit_mut::VisitMut;
 use syn::{Generics, Lifetime, Path, ReturnType, Type};
 
 use crate::check::{conflict, unused_parameters};
 use crate::messages;
-use crate::model::{Handler, Kind, Processor, Slot};
+use crate::model::{Handler, Kind, Options, Processor, Slot};
 use crate::parse::{peel, text};
 
 /// The names of the locals in what is written; no name of the user's can meet them.
@@ -36,15 +36,16 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
     let others = [Slot::LeaseLost, Slot::ShardEnd, Slot::ShutdownRequested].map(|each| slot(processor, each).0);
 
     let checkpoints = records.iter().map(|handler| checkpoints(processor, handler));
-    let process_records = records.iter().map(|handler| method(krate, handler));
-    let other_methods = others.iter().flatten().map(|handler| method(krate, handler));
+    let process_records = records.iter().map(|handler| method(processor, handler));
+    let other_methods = others.iter().flatten().map(|handler| method(processor, handler));
     let no_records = records_rest.as_ref().map(|rest| no_records(krate, rest));
     let initialize = init.iter().map(|handler| initialize(processor, handler));
     let default = init_rest.as_ref().map(|rest| initialize_by_default(processor, rest));
 
     let conflicts = conflicts(processor, records_rest.as_ref());
-    let hovers = processor.handlers.iter().map(|handler| hover(krate, handler));
-    let evaluation = evaluation(processor);
+    let hovers = processor.handlers.iter().filter_map(|handler| hover(&processor.options, handler));
+    let judgement = judged_beside(processor).then(|| judgement(processor)).filter(|judgement| !judgement.is_empty());
+    let judgement = judgement.map(|judgement| quote!(const _: () = { #judgement };));
     let main = main(processor);
 
     let (impl_generics, _, where_clause) = processor.generics.split_for_impl();
@@ -63,7 +64,7 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
             }
             #(#initialize)*
             #default
-            #evaluation
+            #judgement
         };
         #main
     }
@@ -161,11 +162,12 @@ fn conflicts(processor: &Processor, no_record_handler: Option<&Rest>) -> TokenSt
 }
 
 /// A method of `Processor`.
-fn method(krate: &Path, chosen: &Chosen<'_>) -> TokenStream {
+fn method(processor: &Processor, chosen: &Chosen<'_>) -> TokenStream {
     let Chosen { handler, cfg } = chosen;
+    let krate = &processor.options.krate;
     let locals = Locals::new();
     let Locals { this, input, cx } = &locals;
-    let call = call(krate, handler, &locals);
+    let call = call(processor, handler, &locals);
     let (result, allow) = match &handler.sig.output {
         ReturnType::Type(_, ty) if matches!(peel(ty), Type::Never(_)) => {
             (quote!(()), Some(quote!(#[allow(unreachable_code)])))
@@ -184,7 +186,7 @@ fn method(krate: &Path, chosen: &Chosen<'_>) -> TokenStream {
         #cfg
         #allow
         fn #name(&mut #this, #input: &mut #krate::#message<'_>) -> #krate::handler::Handled {
-            #krate::handler::#on(#input, |#cx| #krate::handler::finish::<#result>(#call))
+            #krate::handler::#on(#input, |#cx| <#result as #krate::handler::Outcome>::handled(#call))
         }
     }
 }
@@ -195,7 +197,7 @@ fn initialize(processor: &Processor, chosen: &Chosen<'_>) -> TokenStream {
     let krate = &processor.options.krate;
     let locals = Locals::new();
     let Locals { input, cx, .. } = &locals;
-    let call = call(krate, handler, &locals);
+    let call = call(processor, handler, &locals);
     let result = match &handler.sig.output {
         ReturnType::Type(_, ty) => without_lifetimes(ty, &declared(handler)),
         ReturnType::Default => quote!(()),
@@ -207,107 +209,129 @@ fn initialize(processor: &Processor, chosen: &Chosen<'_>) -> TokenStream {
         #[automatically_derived]
         impl #impl_generics #krate::Initialize for #self_ty #where_clause {
             fn initialize(#input: &#krate::Shard) -> ::core::result::Result<Self, #krate::BoxError> {
-                #krate::handler::on_init(#input, |#cx| #krate::handler::constructed::<Self, #result>(#call))
+                #krate::handler::on_init(#input, |#cx| <#result as #krate::handler::Constructed<Self>>::constructed(#call))
             }
         }
     }
 }
 
-/// `Initialize` without a constructor. The bound is judged only where a processor has to start by itself, so that one which is
-/// made by a factory need not have `Default`.
+/// `Initialize` without a constructor. Where no `main` is generated, the bound is judged only where the processor has to start by
+/// itself: one that is made by a factory need not have `Default`.
 fn initialize_by_default(processor: &Processor, rest: &Rest) -> TokenStream {
     let krate = &processor.options.krate;
     let self_ty = &processor.self_ty;
     let mut generics = processor.generics.clone();
-    let lifetime = Lifetime::new("'kcl", Span::mixed_site());
-    generics
-        .make_where_clause()
-        .predicates
-        .push(syn::parse_quote!(for<#lifetime> #self_ty: #krate::handler::DefaultOrOnInit<#lifetime>));
+    if !processor.options.main {
+        let lifetime = Lifetime::new("'kcl", Span::mixed_site());
+        let bound = syn::parse_quote!(for<#lifetime> #self_ty: #krate::handler::OnInitOrDefault<#lifetime>);
+        generics.make_where_clause().predicates.push(bound);
+    }
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     quote! {
         #rest
         #[automatically_derived]
+        #[diagnostic::do_not_recommend]
         impl #impl_generics #krate::Initialize for #self_ty #where_clause {
             fn initialize(_: &#krate::Shard) -> ::core::result::Result<Self, #krate::BoxError> {
-                #krate::handler::default()
+                ::core::result::Result::Ok(<#self_ty as #krate::handler::OnInitOrDefault<'_>>::make())
             }
         }
     }
 }
 
 /// The call of the user's method.
-fn call(krate: &Path, handler: &Handler, locals: &Locals) -> TokenStream {
+fn call(processor: &Processor, handler: &Handler, locals: &Locals) -> TokenStream {
     let name = handler.name();
     let Locals { this, cx, .. } = locals;
     let receiver = (handler.kind != Kind::Init).then(|| quote!(#this,));
-    let arguments = arguments(krate, handler).map(|argument| quote!(#argument.take(#cx)?));
+    let arguments = arguments(processor, handler).map(|argument| quote!(#argument::take(#cx)?));
     quote!(Self::#name(#receiver #(#arguments),*))
 }
 
-/// The arguments, by type. Where a type does not fit, every mention gives the same error, which rustc shows once.
-fn arguments<'a>(krate: &'a Path, handler: &'a Handler) -> impl Iterator<Item = TokenStream> {
-    let function = match handler.kind {
-        Kind::Init => format_ident!("init_argument"),
-        Kind::Records => format_ident!("records_argument"),
-        Kind::Record => format_ident!("record_argument"),
-        Kind::LeaseLost => format_ident!("lease_lost_argument"),
-        Kind::ShardEnd => format_ident!("shard_end_argument"),
-        Kind::ShutdownRequested => format_ident!("shutdown_requested_argument"),
+/// The arguments, each as `<Type as OnRecordArgument>`. Where a type does not fit, every mention gives the same error, which rustc
+/// shows once, on the type.
+fn arguments<'a>(processor: &'a Processor, handler: &'a Handler) -> impl Iterator<Item = TokenStream> {
+    let krate = &processor.options.krate;
+    let place = match handler.kind {
+        Kind::Init => quote!(OnInitArgument),
+        Kind::Records => quote!(OnRecordsArgument),
+        Kind::Record => quote!(OnRecordArgument),
+        Kind::LeaseLost => quote!(OnLeaseLostArgument),
+        Kind::ShardEnd => quote!(OnShardEndArgument),
+        Kind::ShutdownRequested => quote!(OnShutdownRequestedArgument),
     };
-    let declared = declared(handler);
+    let mut lifetimes = declared(handler);
+    lifetimes.extend(impl_lifetimes(processor));
     handler.arguments().map(move |argument| {
-        let ty = without_lifetimes(&argument.ty, &declared);
-        quote!(#krate::handler::#function::<#ty>())
+        let ty = without_lifetimes(&argument.ty, &lifetimes);
+        quote!(<#ty as #krate::handler::#place<'_>>)
     })
 }
 
-/// The constant that says who checkpoints. It judges the arguments of the other handlers too: what stands in it is evaluated
-/// by `cargo check` already.
+/// The constant that says who checkpoints.
 fn checkpoints(processor: &Processor, chosen: &Chosen<'_>) -> TokenStream {
     let Chosen { handler, cfg } = chosen;
     let krate = &processor.options.krate;
-    let others =
-        processor.handlers.iter().filter(|other| other.kind.slot() != Slot::Records && other.arguments().count() > 1);
-    let others = others.map(|other| {
-        let (cfgs, takes) = (&other.cfgs, takes(krate, other));
-        quote!(#(#cfgs)* let _ = #takes;)
-    });
-    let takes = takes(krate, handler);
+    let takes = takes(processor, handler);
+    let judgement = if judged_beside(processor) { None } else { Some(judgement(processor)) };
     quote! {
         #cfg
         const CHECKPOINTS: #krate::Checkpoints = {
-            #(#others)*
+            #judgement
             #takes.checkpoints()
         };
     }
 }
 
-/// What a handler takes, as a constant; the same thing twice is an error on the second argument.
-fn takes(krate: &Path, handler: &Handler) -> TokenStream {
-    let and = handler.arguments().zip(arguments(krate, handler)).map(|(written, argument)| {
-        let mut tokens = written.ty.to_token_stream().into_iter();
-        let first = tokens.next().map_or_else(Span::call_site, |token| token.span());
-        let last = tokens.last().map_or(first, |token| token.span());
-        let mut group = proc_macro2::Group::new(proc_macro2::Delimiter::Parenthesis, quote!(#argument.takes));
-        group.set_span(last);
-        let and = Ident::new("and", first);
-        quote!(.#and #group)
+/// What the handlers take, evaluated: the same thing taken twice is an error. This is what finds it behind an alias.
+fn judgement(processor: &Processor) -> TokenStream {
+    let handlers = processor.handlers.iter().filter(|handler| handler.arguments().count() > 1);
+    let judgement = handlers.map(|handler| {
+        let (cfgs, takes) = (&handler.cfgs, takes(processor, handler));
+        quote!(#(#cfgs)* let _ = #takes;)
     });
-    quote!(#krate::handler::Takes::NOTHING #(#and)*)
+    judgement.collect()
 }
 
-/// Evaluates the constant, where that can be done: with type parameters it waits until it is used.
-fn evaluation(processor: &Processor) -> Option<TokenStream> {
-    if processor.generics.type_params().next().is_some()
-        || processor.generics.const_params().next().is_some()
-        || processor.handlers.iter().all(|handler| handler.arguments().count() < 2)
-    {
-        return None;
+/// Whether the arguments are judged in a constant of its own, which `cargo check` evaluates; it can name neither type parameters
+/// nor `Self`. Else it is done in the associated constant, which is evaluated when it is used.
+fn judged_beside(processor: &Processor) -> bool {
+    let types = processor.handlers.iter().flat_map(Handler::arguments).map(|argument| &argument.ty);
+    processor.generics.lifetimes().count() == processor.generics.params.len()
+        && !types.into_iter().any(|ty| mentions_self(ty))
+}
+
+fn mentions_self(ty: &Type) -> bool {
+    fn within(tokens: TokenStream) -> bool {
+        tokens.into_iter().any(|token| match token {
+            TokenTree::Ident(word) => word == "Self",
+            TokenTree::Group(group) => within(group.stream()),
+            _ => false,
+        })
     }
+    within(ty.to_token_stream())
+}
+
+/// What a handler takes. The call that adds an argument has the span of the whole argument, for what it may have to report; with
+/// the type's own, rustc would word errors about the type in two ways.
+fn takes(processor: &Processor, handler: &Handler) -> TokenStream {
     let krate = &processor.options.krate;
-    let self_ty = without_lifetimes(&processor.self_ty, &impl_lifetimes(processor));
-    Some(quote!(const _: #krate::Checkpoints = <#self_ty as #krate::Processor>::CHECKPOINTS;))
+    let nothing = quote!(#krate::handler::Takes::NOTHING);
+    handler.arguments().zip(arguments(processor, handler)).fold(nothing, |before, (written, argument)| {
+        let mut tokens = written.to_token_stream().into_iter();
+        let first = tokens.next().map_or_else(Span::call_site, |token| token.span());
+        let last = tokens.last().map_or(first, |token| token.span());
+        let before = parenthesized(before, first);
+        let argument = parenthesized(quote!(#argument::TAKES), last);
+        let and = Ident::new("and", first);
+        quote!(#before.#and #argument)
+    })
+}
+
+fn parenthesized(tokens: TokenStream, span: Span) -> Group {
+    let mut group = Group::new(Delimiter::Parenthesis, tokens);
+    group.set_span(span);
+    group
 }
 
 /// In place of the method when the configuration leaves no record handler; the error stands beside it.
@@ -320,12 +344,15 @@ fn no_records(krate: &Path, rest: &Rest) -> TokenStream {
     }
 }
 
-/// Lets editors show the attribute's page where it is written.
-fn hover(krate: &Path, handler: &Handler) -> TokenStream {
-    let cfgs = &handler.cfgs;
-    let span = handler.attribute.segments.last().map_or_else(Span::call_site, |segment| segment.ident.span());
-    let name = Ident::new(handler.kind.attribute(), span);
-    quote!(#(#cfgs)* #[allow(unused_imports)] use #krate::#name as _;)
+/// Lets editors show the attribute's page where it is written. Not below a path of the user's: if that is wrong, rustc has one error
+/// for an import and another for everything else.
+fn hover(options: &Options, handler: &Handler) -> Option<TokenStream> {
+    if options.krate_is_given {
+        return None;
+    }
+    let (krate, cfgs) = (&options.krate, &handler.cfgs);
+    let name = Ident::new(handler.kind.attribute(), handler.attribute.segments.last()?.ident.span());
+    Some(quote!(#(#cfgs)* use #krate::#name as _;))
 }
 
 fn main(processor: &Processor) -> Option<TokenStream> {

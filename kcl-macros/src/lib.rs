@@ -30,8 +30,7 @@ pub fn processor(options: proc_macro::TokenStream, item: proc_macro::TokenStream
 fn annotated_impl(options: TokenStream, item: TokenStream) -> TokenStream {
     let cx = Context::new();
     let options = args::parse(&cx, options);
-    let main = options.main;
-    let Parsed { item, processor } = parse::parse(&cx, options, item);
+    let Parsed { item, processor, needs_main } = parse::parse(&cx, options, item);
     let verdict = processor.as_ref().map(|processor| check::check(&cx, processor));
     let (errors, right) = match cx.check() {
         Ok(()) => (None, matches!(verdict, Some(Verdict::Judged))),
@@ -40,7 +39,7 @@ fn annotated_impl(options: TokenStream, item: TokenStream) -> TokenStream {
     let beside = match processor {
         Some(processor) if right => expand::expand(&processor),
         Some(processor) => expand::stand_in(&processor),
-        None if main => expand::stand_in_main(&[]),
+        None if needs_main => expand::stand_in_main(&[]),
         None => TokenStream::new(),
     };
     quote!(#item #beside #errors)

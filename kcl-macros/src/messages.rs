@@ -44,7 +44,7 @@ pub(crate) fn option_no_name(found: &str) -> Message {
 pub(crate) fn option_unknown(name: &str) -> Message {
     let message = Message::new(format_args!("`#[kcl::processor]` has no option `{name}`"));
     match crate::names::nearest(name, &["main", "crate"]) {
-        Some(nearest) => message.help(format_args!("did you mean `{nearest}`? {OPTIONS}")),
+        Some(nearest) => message.help(format_args!("write `{nearest}`; {OPTIONS}")),
         None => message.help(OPTIONS),
     }
 }
@@ -53,9 +53,22 @@ pub(crate) fn option_twice(name: &Ident) -> Message {
     Message::new(format_args!("option `{name}` is given twice")).help("leave one of them out")
 }
 
+fn option_example(name: &Ident) -> &'static str {
+    if name == "main" { "main = false" } else { "crate = path::to::kcl" }
+}
+
 pub(crate) fn option_without_value(name: &Ident) -> Message {
-    let example = if name == "main" { "main = false" } else { "crate = path::to::kcl" };
-    Message::new(format_args!("option `{name}` needs a value")).help(format_args!("write `{example}`"))
+    Message::new(format_args!("option `{name}` needs a value")).help(format_args!("write `{}`", option_example(name)))
+}
+
+pub(crate) fn option_without_equals(name: &Ident) -> Message {
+    Message::new(format_args!("option `{name}` must be followed by `=` and its value"))
+        .help(format_args!("write `{}`", option_example(name)))
+}
+
+pub(crate) fn option_without_comma(name: &Ident) -> Message {
+    Message::new(format_args!("the value of option `{name}` must be followed by a comma, or by nothing"))
+        .help(format_args!("write `{}`, a comma, and the next option", option_example(name)))
 }
 
 pub(crate) fn option_main_value() -> Message {
@@ -99,7 +112,7 @@ pub(crate) fn handler_takes_no_options(kind: Kind) -> Message {
 pub(crate) fn handler_unknown(written: &str, nearest: Option<Kind>) -> Message {
     let message = Message::new(format_args!("there is no handler `#[{written}]`"));
     match nearest {
-        Some(kind) => message.help(format_args!("did you mean `#[{}]`?", kind.attribute())),
+        Some(kind) => message.help(format_args!("write `#[{}]`", kind.attribute())),
         None => message.help(format_args!("the handlers are {}", all_handlers())),
     }
 }
@@ -117,6 +130,7 @@ pub(crate) fn handler_in_cfg_attr(kind: Kind) -> Message {
 
 pub(crate) fn handler_on(kind: Kind, what: &str) -> Message {
     Message::new(format_args!("`#[{}]` must stand on a method, not on {what}", kind.attribute()))
+        .help("move it to the method that is to be called, or leave it out")
 }
 
 pub(crate) fn two_on_one(first: Kind, second: Kind, name: &Ident) -> Message {
@@ -129,19 +143,20 @@ pub(crate) fn two_on_one(first: Kind, second: Kind, name: &Ident) -> Message {
         first.attribute(),
         second.attribute()
     ))
-    .help("write one method for each, and let both call a third")
+    .note("each handler is a method of its own")
+    .help("leave one of the two out, and write another method that calls this one")
 }
 
 pub(crate) fn no_record_handler(ty: &str) -> Message {
     Message::new(format_args!("`{ty}` has no `#[on_record]` and no `#[on_records]` handler"))
         .note("a processor handles records, one at a time or a batch at a time")
-        .help("put `#[on_record]` on the method that takes one, such as `fn add(&mut self, record: &Record)`")
+        .help("put `#[on_record]` on a method such as `fn add(&mut self, record: &Record)`, or `#[on_records]` on one that takes `&[Record]`")
 }
 
 pub(crate) fn twice(kind: Kind, first: &Ident, second: &Ident) -> Message {
     Message::new(format_args!("`#[{}]` is on `{first}` already, `{second}` cannot have it too", kind.attribute()))
-        .note("each message of the daemon goes to one handler")
-        .help("call the one from the other, or leave one of the attributes out")
+        .note("there is one handler for each message")
+        .help("leave one of the two attributes out, and call that method from the other")
 }
 
 pub(crate) fn record_and_records(first: (Kind, &Ident), second: (Kind, &Ident)) -> Message {
@@ -157,23 +172,30 @@ pub(crate) fn record_and_records(first: (Kind, &Ident), second: (Kind, &Ident)) 
 }
 
 fn handler(kind: Kind, name: &Ident) -> String {
-    format!("`#[{}]` handler `{name}`", kind.attribute())
+    let what = if kind == Kind::Init { "constructor" } else { "handler" };
+    format!("`#[{}]` {what} `{name}`", kind.attribute())
 }
 
 pub(crate) fn qualifier(kind: Kind, name: &Ident, qualifier: &str) -> Message {
     let message = Message::new(format_args!("{} cannot be `{qualifier}`", handler(kind, name)));
     match qualifier {
         "async" => message
-            .note("handlers are called one after the other and block until they are done; async handlers are not there yet")
-            .help("leave out `async`, and `block_on` a runtime of your own where you need one"),
-        "unsafe" => message.note("the runtime calls it, and can promise nothing").help("leave out `unsafe`"),
+            .note("async handlers are not there yet: a handler blocks until it is done, and the next message waits")
+            .help(
+                "leave out `async`; where something has to be awaited, `block_on` a runtime that the processor holds",
+            ),
+        "unsafe" => message
+            .note("the runtime calls it, and can make none of the promises that an unsafe function asks for")
+            .help("leave out `unsafe`"),
         _ => message.note("the runtime calls it as a plain method").help(format_args!("leave out `{qualifier}`")),
     }
 }
 
-pub(crate) fn receiver_missing(kind: Kind, name: &Ident) -> Message {
+pub(crate) fn receiver_missing(kind: Kind, name: &Ident, arguments: bool) -> Message {
+    let rest = if arguments { ", ..." } else { "" };
     Message::new(format_args!("{} must take `&mut self` or `&self`", handler(kind, name)))
-        .help(format_args!("write `fn {name}(&mut self, ...)`"))
+        .note("it is a method of the processor")
+        .help(format_args!("write `fn {name}(&mut self{rest})`"))
 }
 
 pub(crate) fn receiver_wrong(kind: Kind, name: &Ident) -> Message {
@@ -196,20 +218,21 @@ pub(crate) fn init_returns_nothing(name: &Ident) -> Message {
 
 pub(crate) fn generic_handler(kind: Kind, name: &Ident) -> Message {
     Message::new(format_args!("{} cannot be generic", handler(kind, name)))
-        .note("the runtime calls it, and chooses what it takes by its argument types")
-        .help("name the type, or put the parameter on the `impl` block")
+        .note("the runtime calls it, and has nothing to choose the parameter by")
+        .help("name the type, or put the parameter on the processor's type")
 }
 
 pub(crate) fn impl_trait_argument(kind: Kind, name: &Ident) -> Message {
     Message::new(format_args!("{} cannot take an `impl Trait`", handler(kind, name)))
-        .note("the runtime chooses what it takes by its argument types")
+        .note("what a handler is called with is chosen by the types of its arguments")
         .help("name the type")
 }
 
 pub(crate) fn impl_trait_return(kind: Kind, name: &Ident) -> Message {
     let must = if kind == Kind::Init { "`Self` or `Result<Self, E>`" } else { "`()` or `Result<(), E>`" };
-    Message::new(format_args!("{} must return {must}, not an `impl Trait`", handler(kind, name)))
-        .help("name the type; a future has to be awaited in the handler, by a runtime of your own")
+    Message::new(format_args!("{} must return {must}, without an `impl Trait`", handler(kind, name)))
+        .note("what is returned is judged by its type; nothing would await a future")
+        .help("name the type, such as `kcl::BoxError` for an error")
 }
 
 pub(crate) fn cfg_on_argument(kind: Kind, name: &Ident) -> Message {
@@ -227,8 +250,11 @@ pub(crate) fn lifetime_of_impl(kind: Kind, name: &Ident, lifetime: &str) -> Mess
         .help(format_args!("leave out `{lifetime}`, and keep a clone or a copy of what is needed longer"))
 }
 
-pub(crate) fn generic_with_main() -> Message {
-    Message::new("a generic processor cannot have a generated `main`")
-        .note("`main` has to name one type to run")
-        .help("write `#[kcl::processor(main = false)]`, and `kcl::run::<Type<Argument>>()` in a `main` of your own")
+pub(crate) fn generic_with_main(ty: &str) -> Message {
+    Message::new("a generic processor cannot have a generated `main`").note("`main` has to name one type to run").help(
+        format_args!(
+            "write `#[kcl::processor(main = false)]`, and a `main` of your own that names the type: \
+             `fn main() -> std::process::ExitCode {{ kcl::run::<{ty}<...>>() }}`"
+        ),
+    )
 }

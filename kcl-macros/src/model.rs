@@ -10,11 +10,13 @@ pub(crate) struct Options {
     pub(crate) main: bool,
     /// Where the runtime is found.
     pub(crate) krate: Path,
+    /// Whether the user said so, and may be wrong about it.
+    pub(crate) krate_is_given: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { main: true, krate: syn::parse_quote!(::kcl) }
+        Self { main: true, krate: syn::parse_quote!(::kcl), krate_is_given: false }
     }
 }
 

@@ -56,7 +56,7 @@ pub(crate) fn nearest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str>
         .iter()
         .map(|candidate| (osa_distance(name, candidate), *candidate))
         .min_by_key(|(distance, _)| *distance)?;
-    (distance <= candidate.len().div_ceil(4)).then_some(candidate)
+    (distance <= candidate.len() / 4).then_some(candidate)
 }
 
 #[cfg(test)]

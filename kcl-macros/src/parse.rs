@@ -17,6 +17,8 @@ pub(crate) struct Parsed {
     pub(crate) item: TokenStream,
     /// `None` if it was no impl to make a processor of.
     pub(crate) processor: Option<Processor>,
+    /// Whether a `main` would be missed: it is asked for, and the item is none itself.
+    pub(crate) needs_main: bool,
 }
 
 pub(crate) fn parse(cx: &Context, options: Options, tokens: TokenStream) -> Parsed {
@@ -24,11 +26,12 @@ pub(crate) fn parse(cx: &Context, options: Options, tokens: TokenStream) -> Pars
         Ok(Item::Impl(item)) => item,
         Ok(other) => {
             refuse(cx, &other);
-            return Parsed { item: tokens, processor: None };
+            let is_main = matches!(&other, Item::Fn(item) if item.sig.ident == "main");
+            return Parsed { item: tokens, processor: None, needs_main: options.main && !is_main };
         }
         Err(error) => {
             cx.push(error);
-            return Parsed { item: tokens, processor: None };
+            return Parsed { item: tokens, processor: None, needs_main: options.main };
         }
     };
     inherent_impl(cx, options, item)
@@ -36,6 +39,7 @@ pub(crate) fn parse(cx: &Context, options: Options, tokens: TokenStream) -> Pars
 
 fn inherent_impl(cx: &Context, options: Options, mut item: ItemImpl) -> Parsed {
     let handlers = item.items.iter_mut().filter_map(|item| handler(cx, &options.krate, item)).collect();
+    let needs_main = options.main;
     let processor = match &item.trait_ {
         Some((path, _)) => {
             cx.error(path, messages::trait_impl(&text(&item.self_ty)));
@@ -49,7 +53,7 @@ fn inherent_impl(cx: &Context, options: Options, mut item: ItemImpl) -> Parsed {
             options,
         }),
     };
-    Parsed { item: item.into_token_stream(), processor }
+    Parsed { item: item.into_token_stream(), processor, needs_main }
 }
 
 /// Takes the handler attributes off one item of the impl.

@@ -23,8 +23,8 @@ use crate::{BoxError, Record};
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be read from a record",
-    label = "not a payload",
+    message = "`{Self}` is not a payload",
+    label = "cannot be read from a record",
     note = "a payload is `Json<T>` with `T: serde::Deserialize`, or a type of your own that implements `kcl::FromRecord`"
 )]
 pub trait FromRecord<'r>: Sized {

@@ -33,6 +33,11 @@ use crate::{BoxError, Checkpointer, MillisBehindLatest, Record, Shard};
 ///
 /// A method that returns an error or panics has failed: the message is never acknowledged and the process ends with exit
 /// code 1, so that the daemon delivers again what was not checkpointed.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a processor",
+    label = "must implement `kcl::Processor`",
+    note = "put `#[kcl::processor]` on its `impl` block, or implement `kcl::Processor` for it by hand"
+)]
 pub trait Processor {
     /// Who checkpoints the records. With [`Checkpoints::Handler`] the runtime sends none but SHARD_END.
     const CHECKPOINTS: Checkpoints = Checkpoints::Runtime;
@@ -76,6 +81,12 @@ pub trait Processor {
 }
 
 /// How a [`Processor`] starts where nothing but its shard is needed; [`Runner::new`](crate::Runner::new) takes any other factory.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no processor that can start by itself",
+    label = "must implement `kcl::Initialize`",
+    note = "`#[kcl::processor]` implements it for a type that has an `#[on_init]` constructor, or else `Default`",
+    note = "a processor that is made by a function of yours is run by `kcl::Runner::new(function).run()`"
+)]
 pub trait Initialize: Processor + Sized {
     /// Makes the processor of this shard, on the daemon's `initialize`.
     ///

@@ -1,31 +1,12 @@
 //! The arguments a handler may take, chosen by type: one trait for each place, so that each has its own list in errors.
+//!
+//! The impls are marked `do_not_recommend`, else errors would list them beside it.
 
 use std::cell::RefCell;
 
 use super::Takes;
 use crate::payload::UndecodablePayload;
 use crate::{BoxError, Checkpointer, FromRecord, MillisBehindLatest, ProcessRecord, ProcessRecords, Record, Shard};
-
-/// One argument: what it takes, and how it is had from the context `Cx`.
-///
-/// Both are fields so that the bound on `T` stands in one place only, and a type that does not fit is one error.
-pub struct Argument<Cx, T> {
-    /// Known while it is compiled.
-    pub takes: Takes,
-    take: fn(&Cx) -> Result<T, BoxError>,
-}
-
-impl<Cx, T> Argument<Cx, T> {
-    /// Takes it.
-    ///
-    /// # Errors
-    ///
-    /// If it is a payload that cannot be read.
-    #[inline]
-    pub fn take(self, cx: &Cx) -> Result<T, BoxError> {
-        (self.take)(cx)
-    }
-}
 
 /// What `#[on_init]` and `#[on_lease_lost]` choose from.
 pub struct ShardCx<'c> {
@@ -96,117 +77,200 @@ impl<'c> ShutdownCx<'c> {
     }
 }
 
-/// Declares the trait of one place, its constructor of [`Argument`]s and the arguments it has.
-macro_rules! arguments {
-    (
-        $(#[$doc:meta])*
-        $Trait:ident, $function:ident, $Cx:ident;
-        $($Type:ty => $takes:ident, |$cx:ident| $take:expr;)*
-    ) => {
-        $(#[$doc])*
-        pub trait $Trait<'c>: Sized {
-            /// What it takes.
-            const TAKES: Takes;
+/// The body of an impl: what is taken, and how. The impls' heads stand apart, where errors can show them.
+macro_rules! takes {
+    ($takes:ident, |$cx:ident: $Cx:ident| $take:expr) => {
+        const TAKES: Takes = Takes::$takes;
 
-            /// Takes it.
-            ///
-            /// # Errors
-            ///
-            /// If it is a payload that cannot be read.
-            fn take(cx: &$Cx<'c>) -> Result<Self, BoxError>;
-        }
-
-        $(impl<'c> $Trait<'c> for $Type {
-            const TAKES: Takes = Takes::$takes;
-
-            #[inline]
-            fn take($cx: &$Cx<'c>) -> Result<Self, BoxError> {
-                $take
-            }
-        })*
-
-        /// The argument of this type.
-        #[must_use]
-        pub const fn $function<'c, T: $Trait<'c>>() -> Argument<$Cx<'c>, T> {
-            Argument { takes: T::TAKES, take: T::take }
+        #[inline]
+        fn take($cx: &$Cx<'c>) -> Result<Self, BoxError> {
+            $take
         }
     };
 }
 
-arguments! {
-    /// What `#[on_init]` may take.
-    #[diagnostic::on_unimplemented(
-        message = "an `#[on_init]` constructor cannot take `{Self}`",
-        label = "must be `&Shard`",
-        note = "an `#[on_init]` constructor takes `&Shard`, or nothing"
-    )]
-    OnInitArgument, init_argument, ShardCx;
-    &'c Shard => SHARD, |cx| Ok(cx.shard);
+/// What `#[on_init]` may take.
+#[diagnostic::on_unimplemented(
+    message = "an `#[on_init]` constructor cannot take `{Self}`",
+    label = "must be `&Shard`",
+    note = "an `#[on_init]` constructor takes `&Shard`, or nothing"
+)]
+pub trait OnInitArgument<'c>: Sized {
+    /// What it takes.
+    const TAKES: Takes;
+
+    /// Takes it.
+    ///
+    /// # Errors
+    ///
+    /// If it was taken already.
+    fn take(cx: &ShardCx<'c>) -> Result<Self, BoxError>;
 }
 
-arguments! {
-    /// What `#[on_records]` may take.
-    #[diagnostic::on_unimplemented(
-        message = "an `#[on_records]` handler cannot take `{Self}`",
-        label = "not an argument of `#[on_records]`",
-        note = "an `#[on_records]` handler takes any of, in any order: `&[Record]`, `&mut Checkpointer`, `&Shard`, `MillisBehindLatest`"
-    )]
-    OnRecordsArgument, records_argument, RecordsCx;
-    &'c [Record] => RECORDS, |cx| Ok(cx.records);
-    &'c mut Checkpointer => CHECKPOINTER, |cx| cx.checkpointer.take();
-    &'c Shard => SHARD, |cx| Ok(cx.shard);
-    MillisBehindLatest => MILLIS_BEHIND_LATEST, |cx| Ok(cx.millis_behind_latest);
+#[diagnostic::do_not_recommend]
+impl<'c> OnInitArgument<'c> for &'c Shard {
+    takes!(SHARD, |cx: ShardCx| Ok(cx.shard));
 }
 
-arguments! {
-    /// What `#[on_record]` may take; its errors speak through [`FromRecord`], which every type here might be.
-    OnRecordArgument, record_argument, RecordCx;
-    &'c Record => RECORDS, |cx| Ok(cx.record);
-    &'c mut Checkpointer => CHECKPOINTER, |cx| cx.checkpointer.take();
-    &'c Shard => SHARD, |cx| Ok(cx.shard);
-    MillisBehindLatest => MILLIS_BEHIND_LATEST, |cx| Ok(cx.millis_behind_latest);
+/// What `#[on_records]` may take.
+#[diagnostic::on_unimplemented(
+    message = "an `#[on_records]` handler cannot take `{Self}`",
+    label = "not an argument of `#[on_records]`",
+    note = "an `#[on_records]` handler takes any of, in any order: `&[Record]`, `&mut Checkpointer`, `&Shard`, `MillisBehindLatest`"
+)]
+pub trait OnRecordsArgument<'c>: Sized {
+    /// What it takes.
+    const TAKES: Takes;
+
+    /// Takes it.
+    ///
+    /// # Errors
+    ///
+    /// If it was taken already.
+    fn take(cx: &RecordsCx<'c>) -> Result<Self, BoxError>;
 }
 
+#[diagnostic::do_not_recommend]
+impl<'c> OnRecordsArgument<'c> for &'c [Record] {
+    takes!(RECORDS, |cx: RecordsCx| Ok(cx.records));
+}
+
+#[diagnostic::do_not_recommend]
+impl<'c> OnRecordsArgument<'c> for &'c mut Checkpointer {
+    takes!(CHECKPOINTER, |cx: RecordsCx| cx.checkpointer.take());
+}
+
+#[diagnostic::do_not_recommend]
+impl<'c> OnRecordsArgument<'c> for &'c Shard {
+    takes!(SHARD, |cx: RecordsCx| Ok(cx.shard));
+}
+
+#[diagnostic::do_not_recommend]
+impl<'c> OnRecordsArgument<'c> for MillisBehindLatest {
+    takes!(MILLIS_BEHIND_LATEST, |cx: RecordsCx| Ok(cx.millis_behind_latest));
+}
+
+/// What `#[on_record]` may take.
+#[diagnostic::on_unimplemented(
+    message = "an `#[on_record]` handler cannot take `{Self}`",
+    label = "not an argument of `#[on_record]`",
+    note = "an `#[on_record]` handler takes any of, in any order: `&Record`, one payload, `&mut Checkpointer`, `&Shard`, `MillisBehindLatest`",
+    note = "a payload is `Json<T>` with `T: serde::Deserialize`, or a type of your own that implements `kcl::FromRecord`"
+)]
+pub trait OnRecordArgument<'c>: Sized {
+    /// What it takes.
+    const TAKES: Takes;
+
+    /// Takes it.
+    ///
+    /// # Errors
+    ///
+    /// If it is a payload that cannot be read.
+    fn take(cx: &RecordCx<'c>) -> Result<Self, BoxError>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<'c> OnRecordArgument<'c> for &'c Record {
+    takes!(RECORDS, |cx: RecordCx| Ok(cx.record));
+}
+
+#[diagnostic::do_not_recommend]
+impl<'c> OnRecordArgument<'c> for &'c mut Checkpointer {
+    takes!(CHECKPOINTER, |cx: RecordCx| cx.checkpointer.take());
+}
+
+#[diagnostic::do_not_recommend]
+impl<'c> OnRecordArgument<'c> for &'c Shard {
+    takes!(SHARD, |cx: RecordCx| Ok(cx.shard));
+}
+
+#[diagnostic::do_not_recommend]
+impl<'c> OnRecordArgument<'c> for MillisBehindLatest {
+    takes!(MILLIS_BEHIND_LATEST, |cx: RecordCx| Ok(cx.millis_behind_latest));
+}
+
+// Not marked as the others are: what a payload lacks is for its own trait to say, down to serde's.
 impl<'c, P: FromRecord<'c>> OnRecordArgument<'c> for P {
-    const TAKES: Takes = Takes::PAYLOAD;
-
-    #[inline]
-    fn take(cx: &RecordCx<'c>) -> Result<Self, BoxError> {
+    takes!(PAYLOAD, |cx: RecordCx| {
         P::from_record(cx.record).map_err(|error| UndecodablePayload::new(cx.record, error.into()).into())
-    }
+    });
 }
 
-arguments! {
-    /// What `#[on_lease_lost]` may take.
-    #[diagnostic::on_unimplemented(
-        message = "an `#[on_lease_lost]` handler cannot take `{Self}`",
-        label = "must be `&Shard`",
-        note = "an `#[on_lease_lost]` handler takes `&Shard`, or nothing: another worker has the lease now, so there is nothing to checkpoint"
-    )]
-    OnLeaseLostArgument, lease_lost_argument, ShardCx;
-    &'c Shard => SHARD, |cx| Ok(cx.shard);
+/// What `#[on_lease_lost]` may take.
+#[diagnostic::on_unimplemented(
+    message = "an `#[on_lease_lost]` handler cannot take `{Self}`",
+    label = "must be `&Shard`",
+    note = "an `#[on_lease_lost]` handler takes `&Shard`, or nothing: another worker has the lease now, so nothing can be checkpointed"
+)]
+pub trait OnLeaseLostArgument<'c>: Sized {
+    /// What it takes.
+    const TAKES: Takes;
+
+    /// Takes it.
+    ///
+    /// # Errors
+    ///
+    /// If it was taken already.
+    fn take(cx: &ShardCx<'c>) -> Result<Self, BoxError>;
 }
 
-arguments! {
-    /// What `#[on_shard_end]` may take.
-    #[diagnostic::on_unimplemented(
-        message = "an `#[on_shard_end]` handler cannot take `{Self}`",
-        label = "not an argument of `#[on_shard_end]`",
-        note = "an `#[on_shard_end]` handler takes any of, in any order: `&mut Checkpointer`, `&Shard`"
-    )]
-    OnShardEndArgument, shard_end_argument, ShutdownCx;
-    &'c mut Checkpointer => CHECKPOINTER, |cx| cx.checkpointer.take();
-    &'c Shard => SHARD, |cx| Ok(cx.shard);
+#[diagnostic::do_not_recommend]
+impl<'c> OnLeaseLostArgument<'c> for &'c Shard {
+    takes!(SHARD, |cx: ShardCx| Ok(cx.shard));
 }
 
-arguments! {
-    /// What `#[on_shutdown_requested]` may take.
-    #[diagnostic::on_unimplemented(
-        message = "an `#[on_shutdown_requested]` handler cannot take `{Self}`",
-        label = "not an argument of `#[on_shutdown_requested]`",
-        note = "an `#[on_shutdown_requested]` handler takes any of, in any order: `&mut Checkpointer`, `&Shard`"
-    )]
-    OnShutdownRequestedArgument, shutdown_requested_argument, ShutdownCx;
-    &'c mut Checkpointer => CHECKPOINTER, |cx| cx.checkpointer.take();
-    &'c Shard => SHARD, |cx| Ok(cx.shard);
+/// What `#[on_shard_end]` may take.
+#[diagnostic::on_unimplemented(
+    message = "an `#[on_shard_end]` handler cannot take `{Self}`",
+    label = "not an argument of `#[on_shard_end]`",
+    note = "an `#[on_shard_end]` handler takes any of, in any order: `&mut Checkpointer`, `&Shard`"
+)]
+pub trait OnShardEndArgument<'c>: Sized {
+    /// What it takes.
+    const TAKES: Takes;
+
+    /// Takes it.
+    ///
+    /// # Errors
+    ///
+    /// If it was taken already.
+    fn take(cx: &ShutdownCx<'c>) -> Result<Self, BoxError>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<'c> OnShardEndArgument<'c> for &'c mut Checkpointer {
+    takes!(CHECKPOINTER, |cx: ShutdownCx| cx.checkpointer.take());
+}
+
+#[diagnostic::do_not_recommend]
+impl<'c> OnShardEndArgument<'c> for &'c Shard {
+    takes!(SHARD, |cx: ShutdownCx| Ok(cx.shard));
+}
+
+/// What `#[on_shutdown_requested]` may take.
+#[diagnostic::on_unimplemented(
+    message = "an `#[on_shutdown_requested]` handler cannot take `{Self}`",
+    label = "not an argument of `#[on_shutdown_requested]`",
+    note = "an `#[on_shutdown_requested]` handler takes any of, in any order: `&mut Checkpointer`, `&Shard`"
+)]
+pub trait OnShutdownRequestedArgument<'c>: Sized {
+    /// What it takes.
+    const TAKES: Takes;
+
+    /// Takes it.
+    ///
+    /// # Errors
+    ///
+    /// If it was taken already.
+    fn take(cx: &ShutdownCx<'c>) -> Result<Self, BoxError>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<'c> OnShutdownRequestedArgument<'c> for &'c mut Checkpointer {
+    takes!(CHECKPOINTER, |cx: ShutdownCx| cx.checkpointer.take());
+}
+
+#[diagnostic::do_not_recommend]
+impl<'c> OnShutdownRequestedArgument<'c> for &'c Shard {
+    takes!(SHARD, |cx: ShutdownCx| Ok(cx.shard));
 }

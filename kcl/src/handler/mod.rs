@@ -5,11 +5,10 @@ mod outcome;
 mod takes;
 
 pub use arguments::{
-    Argument, OnInitArgument, OnLeaseLostArgument, OnRecordArgument, OnRecordsArgument, OnShardEndArgument,
-    OnShutdownRequestedArgument, RecordCx, RecordsCx, ShardCx, ShutdownCx, init_argument, lease_lost_argument,
-    record_argument, records_argument, shard_end_argument, shutdown_requested_argument,
+    OnInitArgument, OnLeaseLostArgument, OnRecordArgument, OnRecordsArgument, OnShardEndArgument,
+    OnShutdownRequestedArgument, RecordCx, RecordsCx, ShardCx, ShutdownCx,
 };
-pub use outcome::{Constructed, DefaultOrOnInit, Handled, Outcome, constructed, finish};
+pub use outcome::{Constructed, Failure, Handled, Nothing, OnInitOrDefault, Outcome};
 pub use takes::Takes;
 
 use crate::{BoxError, LeaseLost, ProcessRecords, Shard, ShardEnded, ShutdownRequested};
@@ -21,15 +20,6 @@ use crate::{BoxError, LeaseLost, ProcessRecords, Shard, ShardEnded, ShutdownRequ
 /// The constructor's.
 pub fn on_init<P>(shard: &Shard, call: impl FnOnce(&ShardCx<'_>) -> Result<P, BoxError>) -> Result<P, BoxError> {
     call(&ShardCx { shard })
-}
-
-/// Makes a processor that has no `#[on_init]`.
-///
-/// # Errors
-///
-/// None.
-pub fn default<P: for<'a> DefaultOrOnInit<'a>>() -> Result<P, BoxError> {
-    Ok(P::make())
 }
 
 /// Calls an `#[on_records]` handler with the batch.

@@ -1,0 +1,14 @@
+// `&[Record; 10]`.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes;
+
+#[kcl::processor]
+impl Bytes {
+    #[on_records]
+    fn add(&mut self, records: &[Record; 10]) {
+        let _ = records;
+    }
+}

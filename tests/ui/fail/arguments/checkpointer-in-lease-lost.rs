@@ -1,0 +1,21 @@
+// `&mut Checkpointer` in `#[on_lease_lost]`.
+
+use kcl::{Checkpointer, Record};
+
+#[derive(Default)]
+struct Bytes {
+    bytes: usize,
+}
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record]
+    fn add(&mut self, record: &Record) {
+        self.bytes += record.data().len();
+    }
+
+    #[on_lease_lost]
+    fn report(&self, checkpointer: &mut Checkpointer) {
+        let _ = checkpointer;
+    }
+}

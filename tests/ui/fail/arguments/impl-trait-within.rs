@@ -1,0 +1,14 @@
+// `impl Trait` within a type.
+
+use kcl::Json;
+
+#[derive(Default)]
+struct Bytes;
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record]
+    fn add(&mut self, Json(value): Json<impl std::fmt::Debug>) {
+        eprintln!("{value:?}");
+    }
+}

@@ -1,0 +1,14 @@
+// `&mut [Record]`.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes;
+
+#[kcl::processor]
+impl Bytes {
+    #[on_records]
+    fn add(&mut self, records: &mut [Record]) {
+        let _ = records;
+    }
+}

@@ -1,0 +1,12 @@
+// `_` for a type.
+
+#[derive(Default)]
+struct Bytes;
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record]
+    fn add(&mut self, record: _) {
+        let _ = record;
+    }
+}

@@ -1,0 +1,14 @@
+// A record that lives for ever.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes;
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record]
+    fn add(&mut self, record: &'static Record) {
+        let _ = record;
+    }
+}

@@ -1,0 +1,12 @@
+// A type that is no argument, in `#[on_records]`.
+
+#[derive(Default)]
+struct Bytes;
+
+#[kcl::processor]
+impl Bytes {
+    #[on_records]
+    fn add(&mut self, count: usize) {
+        let _ = count;
+    }
+}

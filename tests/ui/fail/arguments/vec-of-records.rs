@@ -1,0 +1,14 @@
+// `Vec<Record>`.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes;
+
+#[kcl::processor]
+impl Bytes {
+    #[on_records]
+    fn add(&mut self, records: Vec<Record>) {
+        let _ = records;
+    }
+}

@@ -1,0 +1,5 @@
+// A factory that makes something else.
+
+fn main() -> std::process::ExitCode {
+    kcl::Runner::new(|shard| Ok::<String, kcl::BoxError>(shard.id().to_owned())).run()
+}

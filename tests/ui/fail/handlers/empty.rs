@@ -1,0 +1,7 @@
+// An empty impl.
+
+#[derive(Default)]
+struct Count;
+
+#[kcl::processor]
+impl Count {}

@@ -1,0 +1,21 @@
+// A handler attribute in `cfg_attr`.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: usize,
+}
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record]
+    fn add(&mut self, record: &Record) {
+        self.bytes += record.data().len();
+    }
+
+    #[cfg_attr(unix, on_shard_end)]
+    fn report(&self) {
+        eprintln!("{} bytes", self.bytes);
+    }
+}

@@ -1,0 +1,21 @@
+// The daemon's name: `on_shard_ended`.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: usize,
+}
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record]
+    fn add(&mut self, record: &Record) {
+        self.bytes += record.data().len();
+    }
+
+    #[on_shard_ended]
+    fn handle(&mut self) {
+        eprintln!("{} bytes", self.bytes);
+    }
+}

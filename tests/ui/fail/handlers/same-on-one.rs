@@ -1,0 +1,17 @@
+// The same attribute twice on one method.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: usize,
+}
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record]
+    #[on_record]
+    fn add(&mut self, record: &Record) {
+        self.bytes += record.data().len();
+    }
+}

@@ -1,0 +1,21 @@
+// A handler that does not exist.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: usize,
+}
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record]
+    fn add(&mut self, record: &Record) {
+        self.bytes += record.data().len();
+    }
+
+    #[on_error]
+    fn handle(&mut self) {
+        eprintln!("{} bytes", self.bytes);
+    }
+}

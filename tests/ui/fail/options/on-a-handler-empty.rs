@@ -1,0 +1,16 @@
+// Empty parentheses on a handler.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: usize,
+}
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record()]
+    fn add(&mut self, record: &Record) {
+        self.bytes += record.data().len();
+    }
+}

@@ -1,0 +1,16 @@
+// A value on a handler.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: usize,
+}
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record = "orders"]
+    fn add(&mut self, record: &Record) {
+        self.bytes += record.data().len();
+    }
+}

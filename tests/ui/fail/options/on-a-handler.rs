@@ -1,0 +1,16 @@
+// Options on a handler.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: usize,
+}
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record(retries = 3)]
+    fn add(&mut self, record: &Record) {
+        self.bytes += record.data().len();
+    }
+}

@@ -1,0 +1,7 @@
+// On an enum.
+
+#[kcl::processor]
+enum Revenue {
+    Unknown,
+    Cents(u64),
+}

@@ -1,0 +1,6 @@
+// On `main`.
+
+#[kcl::processor]
+fn main() {
+    eprintln!("ready");
+}

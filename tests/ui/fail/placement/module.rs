@@ -1,0 +1,6 @@
+// On a module.
+
+#[kcl::processor]
+mod orders {
+    pub struct Revenue;
+}

@@ -1,0 +1,6 @@
+// On a struct.
+
+#[kcl::processor]
+struct Revenue {
+    cents: u64,
+}

@@ -1,0 +1,6 @@
+// On a trait.
+
+#[kcl::processor]
+trait Handle {
+    fn handle(&mut self);
+}

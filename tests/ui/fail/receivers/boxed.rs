@@ -1,0 +1,21 @@
+// `Box<Self>`.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: usize,
+}
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record]
+    fn add(&mut self, record: &Record) {
+        self.bytes += record.data().len();
+    }
+
+    #[on_shard_end]
+    fn report(self: Box<Self>) {
+        eprintln!("{} bytes", self.bytes);
+    }
+}

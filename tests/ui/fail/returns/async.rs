@@ -1,0 +1,16 @@
+// An `async` handler.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: usize,
+}
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record]
+    async fn add(&mut self, record: &Record) {
+        self.bytes += record.data().len();
+    }
+}

@@ -1,0 +1,17 @@
+// A `bool`.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: usize,
+}
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record]
+    fn add(&mut self, record: &Record) -> bool {
+        self.bytes += record.data().len();
+        true
+    }
+}

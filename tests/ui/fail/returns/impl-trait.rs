@@ -1,0 +1,17 @@
+// `impl Trait` for an error.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: usize,
+}
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record]
+    fn add(&mut self, record: &Record) -> Result<(), impl std::error::Error> {
+        self.bytes += record.data().len();
+        Err(std::fmt::Error)
+    }
+}

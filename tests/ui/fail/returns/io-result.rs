@@ -1,0 +1,17 @@
+// An alias of `Result` with a value.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: usize,
+}
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record]
+    fn add(&mut self, record: &Record) -> std::io::Result<usize> {
+        self.bytes += record.data().len();
+        Ok(self.bytes)
+    }
+}

@@ -1,0 +1,17 @@
+// An `Option`.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: usize,
+}
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record]
+    fn add(&mut self, record: &Record) -> Option<()> {
+        self.bytes += record.data().len();
+        Some(())
+    }
+}

@@ -1,0 +1,17 @@
+// A value that would be thrown away.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: usize,
+}
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record]
+    fn add(&mut self, record: &Record) -> usize {
+        self.bytes += record.data().len();
+        self.bytes
+    }
+}

@@ -1,0 +1,17 @@
+// A `const` handler.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: usize,
+}
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record]
+    const fn add(&mut self, record: &Record) {
+        let _ = record;
+        self.bytes += 1;
+    }
+}
