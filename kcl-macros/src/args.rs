@@ -111,3 +111,50 @@ fn value(input: ParseStream<'_>) -> syn::Result<TokenStream> {
 fn skip(input: ParseStream<'_>) -> syn::Result<()> {
     value(input).map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use quote::quote;
+
+    use super::*;
+
+    fn options(tokens: TokenStream) -> (Options, Vec<String>) {
+        let cx = Context::new();
+        let options = parse(&cx, tokens);
+        (options, cx.into_texts())
+    }
+
+    #[test]
+    fn without_options_there_is_a_main_and_the_usual_crate() {
+        let (options, errors) = options(TokenStream::new());
+        assert!(options.main && !options.krate_is_given && errors.is_empty());
+        assert_eq!(options.krate.to_token_stream().to_string(), ":: kcl");
+    }
+
+    #[test]
+    fn both_options_are_read_in_any_order() {
+        for tokens in [quote!(main = false, crate = ::a::b), quote!(crate = ::a::b, main = false,)] {
+            let (options, errors) = options(tokens);
+            assert!(!options.main && options.krate_is_given && errors.is_empty());
+            assert_eq!(options.krate.to_token_stream().to_string(), ":: a :: b");
+        }
+    }
+
+    #[test]
+    fn a_wrong_option_does_not_hide_the_next() {
+        let (options, errors) = options(quote!(mian = false, main = 3, crate, 7, crate = "x", main = false));
+        assert!(options.main);
+        let starts = [
+            "`#[kcl::processor]` has no option `mian`",
+            "option `main` must be `true` or `false`",
+            "option `crate` needs a value",
+            "expected an option, found `7`",
+            "option `crate` is given twice",
+            "option `main` is given twice",
+        ];
+        assert_eq!(errors.len(), starts.len(), "{errors:#?}");
+        for (error, start) in errors.iter().zip(starts) {
+            assert!(error.starts_with(start), "{error}");
+        }
+    }
+}

@@ -225,3 +225,100 @@ fn find_type(ty: &Type, wanted: fn(&Type) -> bool) -> Option<&Type> {
     finder.visit_type(ty);
     finder.found
 }
+
+#[cfg(test)]
+mod tests {
+    use proc_macro2::TokenStream;
+    use quote::quote;
+
+    use super::*;
+    use crate::model::Options;
+    use crate::parse;
+
+    fn checked(item: TokenStream) -> (Verdict, Vec<String>) {
+        let cx = Context::new();
+        let processor = parse::parse(&cx, Options::default(), item).processor.unwrap();
+        let verdict = check(&cx, &processor);
+        (verdict, cx.into_texts())
+    }
+
+    fn errors(methods: TokenStream) -> Vec<String> {
+        checked(quote!(impl Revenue { #methods })).1
+    }
+
+    #[test]
+    fn what_is_right_passes() {
+        let errors = errors(quote! {
+            #[on_init]
+            fn open(shard: &Shard) -> Self {}
+            #[on_record]
+            fn add<'a>(&mut self, record: &'a Record, _: Json<Order>) {}
+            #[on_shard_end]
+            fn report(self: &Revenue) -> Result<(), Error> {}
+        });
+        assert!(errors.is_empty(), "{errors:#?}");
+    }
+
+    #[test]
+    fn each_mistake_is_one_error() {
+        let errors = errors(quote! {
+            #[on_init]
+            fn open(&self) {}
+            #[on_record]
+            async unsafe fn add<T>(self, record: &'static Record, value: impl Debug) -> impl Future {}
+            #[on_records]
+            fn add_all(&mut self, records: &[Record], again: &[Record]) {}
+        });
+        assert_eq!(errors.len(), 11, "{errors:#?}");
+    }
+
+    #[test]
+    fn without_a_record_handler_there_is_one_error_however_it_came() {
+        assert_eq!(errors(quote!()).len(), 1);
+        assert_eq!(
+            errors(quote!(
+                #[on_recrod]
+                fn add(&mut self) {}
+            ))
+            .len(),
+            1
+        );
+        assert_eq!(
+            errors(quote!(
+                #[cfg_attr(unix, on_record)]
+                fn add(&mut self) {}
+            ))
+            .len(),
+            1
+        );
+    }
+
+    #[test]
+    fn handlers_with_a_condition_are_not_judged_here() {
+        let errors = errors(quote! {
+            #[cfg(unix)]
+            #[on_record]
+            fn add(&mut self) {}
+            #[cfg(windows)]
+            #[on_records]
+            fn add_all(&mut self) {}
+        });
+        assert!(errors.is_empty(), "{errors:#?}");
+    }
+
+    #[test]
+    fn what_rustc_refuses_is_left_to_it() {
+        for item in [
+            quote!(
+                impl<T> Revenue {
+                    #[on_record]
+                    fn add(&mut self) {}
+                }
+            ),
+            quote!(impl Revenue { #[on_record] fn add(&mut self, _: Json<_>) {} }),
+        ] {
+            let (verdict, errors) = checked(item);
+            assert!(matches!(verdict, Verdict::LeftToRustc) && errors.is_empty(), "{errors:#?}");
+        }
+    }
+}

@@ -36,6 +36,12 @@ impl Context {
         self.errors.borrow().as_ref().is_some_and(|errors| !errors.is_empty())
     }
 
+    /// The errors' texts.
+    #[cfg(test)]
+    pub(crate) fn into_texts(self) -> Vec<String> {
+        self.errors.take().unwrap_or_default().iter().map(syn::Error::to_string).collect()
+    }
+
     /// The errors, as the `compile_error!`s they become.
     pub(crate) fn check(self) -> Result<(), TokenStream> {
         match self.errors.take() {

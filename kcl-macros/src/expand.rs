@@ -18,12 +18,13 @@ struct Locals {
     this: Ident,
     input: Ident,
     cx: Ident,
+    result: Ident,
 }
 
 impl Locals {
     fn new() -> Self {
         let local = |name| Ident::new(name, Span::mixed_site());
-        Self { this: local("self"), input: local("input"), cx: local("cx") }
+        Self { this: local("self"), input: local("input"), cx: local("cx"), result: local("result") }
     }
 }
 
@@ -89,7 +90,7 @@ pub(crate) fn stand_in(processor: &Processor) -> TokenStream {
             }
             #[automatically_derived]
             impl #impl_generics #krate::Initialize for #self_ty #where_clause {
-                fn initialize(_: &#krate::Shard) -> ::core::result::Result<Self, #krate::BoxError> {
+                fn initialize(_: &#krate::Shard) -> #krate::handler::Made<Self> {
                     loop {}
                 }
             }
@@ -166,9 +167,9 @@ fn method(processor: &Processor, chosen: &Chosen<'_>) -> TokenStream {
     let Chosen { handler, cfg } = chosen;
     let krate = &processor.options.krate;
     let locals = Locals::new();
-    let Locals { this, input, cx } = &locals;
+    let Locals { this, input, cx, result } = &locals;
     let call = call(processor, handler, &locals);
-    let (result, allow) = match &handler.sig.output {
+    let (ty, allow) = match &handler.sig.output {
         ReturnType::Type(_, ty) if matches!(peel(ty), Type::Never(_)) => {
             (quote!(()), Some(quote!(#[allow(unreachable_code)])))
         }
@@ -182,11 +183,17 @@ fn method(processor: &Processor, chosen: &Chosen<'_>) -> TokenStream {
         Slot::ShardEnd => (quote!(shard_ended), quote!(ShardEnded)),
         Slot::ShutdownRequested => (quote!(shutdown_requested), quote!(ShutdownRequested)),
     };
+    let context = quote!(#krate::handler::#on(#input));
+    let handled = quote!(<#ty as #krate::handler::Outcome>::handled(#result));
+    let body = match handler.kind {
+        Kind::Record => quote!(#context.each(|#cx| { #call #handled })),
+        _ => quote!(let #cx = &#context; #call #handled),
+    };
     quote! {
         #cfg
         #allow
         fn #name(&mut #this, #input: &mut #krate::#message<'_>) -> #krate::handler::Handled {
-            #krate::handler::#on(#input, |#cx| <#result as #krate::handler::Outcome>::handled(#call))
+            #body
         }
     }
 }
@@ -196,9 +203,9 @@ fn initialize(processor: &Processor, chosen: &Chosen<'_>) -> TokenStream {
     let Chosen { handler, cfg } = chosen;
     let krate = &processor.options.krate;
     let locals = Locals::new();
-    let Locals { input, cx, .. } = &locals;
+    let Locals { input, cx, result, .. } = &locals;
     let call = call(processor, handler, &locals);
-    let result = match &handler.sig.output {
+    let ty = match &handler.sig.output {
         ReturnType::Type(_, ty) => without_lifetimes(ty, &declared(handler)),
         ReturnType::Default => quote!(()),
     };
@@ -208,8 +215,10 @@ fn initialize(processor: &Processor, chosen: &Chosen<'_>) -> TokenStream {
         #cfg
         #[automatically_derived]
         impl #impl_generics #krate::Initialize for #self_ty #where_clause {
-            fn initialize(#input: &#krate::Shard) -> ::core::result::Result<Self, #krate::BoxError> {
-                #krate::handler::on_init(#input, |#cx| <#result as #krate::handler::Constructed<Self>>::constructed(#call))
+            fn initialize(#input: &#krate::Shard) -> #krate::handler::Made<Self> {
+                let #cx = &#krate::handler::on_init(#input);
+                #call
+                <#ty as #krate::handler::Constructed<Self>>::constructed(#result)
             }
         }
     }
@@ -230,35 +239,38 @@ fn initialize_by_default(processor: &Processor, rest: &Rest) -> TokenStream {
     quote! {
         #rest
         #[automatically_derived]
-        #[diagnostic::do_not_recommend]
         impl #impl_generics #krate::Initialize for #self_ty #where_clause {
-            fn initialize(_: &#krate::Shard) -> ::core::result::Result<Self, #krate::BoxError> {
+            fn initialize(_: &#krate::Shard) -> #krate::handler::Made<Self> {
                 ::core::result::Result::Ok(<#self_ty as #krate::handler::OnInitOrDefault<'_>>::make())
             }
         }
     }
 }
 
-/// The call of the user's method.
+/// The arguments taken one by one, and the call of the user's method with them.
 fn call(processor: &Processor, handler: &Handler, locals: &Locals) -> TokenStream {
     let name = handler.name();
-    let Locals { this, cx, .. } = locals;
+    let Locals { this, cx, result, .. } = locals;
     let receiver = (handler.kind != Kind::Init).then(|| quote!(#this,));
-    let arguments = arguments(processor, handler).map(|argument| quote!(#argument::take(#cx)?));
-    quote!(Self::#name(#receiver #(#arguments),*))
+    let arguments: Vec<_> = arguments(processor, handler).collect();
+    let names: Vec<_> = (1..=arguments.len()).map(|n| format_ident!("a{n}", span = Span::mixed_site())).collect();
+    quote! {
+        #(let #names = #arguments::take(#cx)?;)*
+        let #result = Self::#name(#receiver #(#names),*);
+    }
 }
 
-/// The arguments, each as `<Type as OnRecordArgument>`. Where a type does not fit, every mention gives the same error, which rustc
+/// The arguments, each as `<Type as OnRecord>`. Where a type does not fit, every mention gives the same error, which rustc
 /// shows once, on the type.
 fn arguments<'a>(processor: &'a Processor, handler: &'a Handler) -> impl Iterator<Item = TokenStream> {
     let krate = &processor.options.krate;
     let place = match handler.kind {
-        Kind::Init => quote!(OnInitArgument),
-        Kind::Records => quote!(OnRecordsArgument),
-        Kind::Record => quote!(OnRecordArgument),
-        Kind::LeaseLost => quote!(OnLeaseLostArgument),
-        Kind::ShardEnd => quote!(OnShardEndArgument),
-        Kind::ShutdownRequested => quote!(OnShutdownRequestedArgument),
+        Kind::Init => quote!(OnInit),
+        Kind::Records => quote!(OnRecords),
+        Kind::Record => quote!(OnRecord),
+        Kind::LeaseLost => quote!(OnLeaseLost),
+        Kind::ShardEnd => quote!(OnShardEnd),
+        Kind::ShutdownRequested => quote!(OnShutdownRequested),
     };
     let mut lifetimes = declared(handler);
     lifetimes.extend(impl_lifetimes(processor));
@@ -272,14 +284,15 @@ fn arguments<'a>(processor: &'a Processor, handler: &'a Handler) -> impl Iterato
 fn checkpoints(processor: &Processor, chosen: &Chosen<'_>) -> TokenStream {
     let Chosen { handler, cfg } = chosen;
     let krate = &processor.options.krate;
-    let takes = takes(processor, handler);
-    let judgement = if judged_beside(processor) { None } else { Some(judgement(processor)) };
+    let arguments = arguments(processor, handler);
+    let mut value = quote!(#krate::handler::checkpoints(&[#(#arguments::TAKES),*]));
+    if !judged_beside(processor) {
+        let judgement = judgement(processor);
+        value = quote!({ #judgement #value });
+    }
     quote! {
         #cfg
-        const CHECKPOINTS: #krate::Checkpoints = {
-            #judgement
-            #takes.checkpoints()
-        };
+        const CHECKPOINTS: #krate::Checkpoints = #value;
     }
 }
 

@@ -13,6 +13,8 @@ mod messages;
 mod model;
 mod names;
 mod parse;
+#[cfg(test)]
+mod tests;
 
 use proc_macro2::TokenStream;
 use quote::quote;

@@ -1,7 +1,8 @@
 //! From tokens to the model: finds the handlers, and takes their attributes off.
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens;
+use syn::ext::IdentExt;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, ImplItem, Item, ItemImpl, Meta, Path, Token, Type};
@@ -111,16 +112,13 @@ fn take_marks(cx: &Context, krate: &Path, attrs: &mut Vec<Attribute>) -> Vec<(Ki
     marks
 }
 
-/// The name of an attribute that may be ours: `#[on_record]`, `#[kcl::on_record]`, or below what `crate = …` named.
+/// The name of an attribute that may be ours: `#[on_record]`, `#[kcl::on_record]`, or below the name of what `crate = …` named.
 fn own_name(krate: &Path, path: &Path) -> Option<OwnName> {
-    let text = path.segments.last()?.ident.to_string();
-    if path.segments.len() == 1 {
+    let text = path.segments.last()?.ident.unraw().to_string();
+    let Some(parent) = path.segments.iter().nth_back(1) else {
         return path.leading_colon.is_none().then_some(OwnName { text, qualified: false });
-    }
-    let prefix: Vec<String> =
-        path.segments.iter().rev().skip(1).rev().map(|segment| segment.ident.to_string()).collect();
-    let given = krate.segments.iter().map(|segment| segment.ident.to_string());
-    let ours = prefix == ["kcl"] || given.eq(prefix.iter().cloned());
+    };
+    let ours = parent.ident == "kcl" || krate.segments.last().is_some_and(|last| last.ident == parent.ident);
     // The macro itself may stand below, for whatever reason; rustc has its own words for that.
     (ours && text != "processor").then_some(OwnName { text, qualified: true })
 }
@@ -179,34 +177,37 @@ pub(crate) fn text(tokens: &impl ToTokens) -> String {
 }
 
 fn write_text(text: &mut String, tokens: TokenStream) {
+    let is_word = |last: char| last.is_alphanumeric() || last == '_';
+    let mut lifetime = false;
     for token in tokens {
+        let behind_lifetime = lifetime && text.ends_with(is_word);
+        lifetime = false;
         match token {
             TokenTree::Group(group) => {
+                if behind_lifetime {
+                    text.push(' ');
+                }
                 let (open, close) = match group.delimiter() {
-                    proc_macro2::Delimiter::Parenthesis => ("(", ")"),
-                    proc_macro2::Delimiter::Bracket => ("[", "]"),
-                    proc_macro2::Delimiter::Brace => ("{ ", " }"),
-                    proc_macro2::Delimiter::None => ("", ""),
+                    Delimiter::Parenthesis => ("(", ")"),
+                    Delimiter::Bracket => ("[", "]"),
+                    Delimiter::Brace => ("{ ", " }"),
+                    Delimiter::None => ("", ""),
                 };
                 text.push_str(open);
                 write_text(text, group.stream());
                 text.push_str(close);
             }
-            TokenTree::Punct(punct) => {
-                match punct.as_char() {
-                    '=' | '+' => text.push(' '),
-                    _ => {}
-                }
-                text.push(punct.as_char());
-                match punct.as_char() {
-                    ',' | '=' | '+' | ';' => text.push(' '),
-                    _ => {}
-                }
-            }
+            TokenTree::Punct(punct) => match punct.as_char() {
+                mark @ ('=' | '+') => text.extend([' ', mark, ' ']),
+                mark @ (',' | ';') => text.extend([mark, ' ']),
+                mark => text.push(mark),
+            },
             word => {
-                if text.ends_with(|last: char| last.is_alphanumeric() || last == '_') {
+                if text.ends_with(is_word) {
                     text.push(' ');
                 }
+                // A lifetime is a mark and a word.
+                lifetime = text.ends_with('\'');
                 text.push_str(&word.to_string());
             }
         }
@@ -219,5 +220,113 @@ pub(crate) fn peel(ty: &Type) -> &Type {
         Type::Group(group) => peel(&group.elem),
         Type::Paren(paren) => peel(&paren.elem),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::quote;
+
+    use super::*;
+
+    fn parsed(tokens: TokenStream) -> (Parsed, Vec<String>) {
+        let cx = Context::new();
+        let parsed = parse(&cx, Options::default(), tokens);
+        (parsed, cx.into_texts())
+    }
+
+    #[test]
+    fn handlers_are_found_and_their_attributes_taken_off() {
+        let (parsed, errors) = parsed(quote! {
+            impl Revenue {
+                #[kcl::on_record]
+                #[inline]
+                fn add(&mut self) {}
+                #[cfg(unix)]
+                #[on_shard_end]
+                fn report(&self) {}
+                fn helper(&self) {}
+            }
+        });
+        assert!(errors.is_empty(), "{errors:?}");
+        assert_eq!(
+            parsed.item.to_string(),
+            quote! {
+                impl Revenue {
+                    #[inline]
+                    fn add(&mut self) {}
+                    #[cfg(unix)]
+                    fn report(&self) {}
+                    fn helper(&self) {}
+                }
+            }
+            .to_string()
+        );
+        let handlers = parsed.processor.unwrap().handlers;
+        let found: Vec<_> = handlers.iter().map(|handler| (handler.kind, handler.name().to_string())).collect();
+        assert_eq!(found, [(Kind::Record, "add".to_owned()), (Kind::ShardEnd, "report".to_owned())]);
+        assert_eq!(handlers[1].condition().unwrap().to_string(), "unix");
+        assert!(handlers[0].condition().is_none());
+    }
+
+    #[test]
+    fn attributes_of_others_are_left_alone() {
+        let item = quote! {
+            impl Revenue {
+                #[instrument]
+                #[tracing::on_record]
+                #[cfg_attr(unix, inline)]
+                fn add(&mut self) {}
+            }
+        };
+        let (parsed, errors) = parsed(item.clone());
+        assert!(errors.is_empty(), "{errors:?}");
+        assert_eq!(parsed.item.to_string(), item.to_string());
+    }
+
+    #[test]
+    fn what_was_meant_to_be_a_handler_is_an_error_and_taken_off() {
+        let (parsed, errors) = parsed(quote! {
+            impl Revenue {
+                #[on_recrod]
+                fn add(&mut self) {}
+                #[cfg_attr(unix, cfg_attr(windows, on_shard_end))]
+                fn report(&self) {}
+                #[on_init]
+                const LIMIT: usize = 3;
+            }
+        });
+        assert_eq!(errors.len(), 3, "{errors:#?}");
+        assert!(!parsed.item.to_string().contains('#'));
+        assert!(parsed.processor.unwrap().handlers.is_empty());
+    }
+
+    #[test]
+    fn an_item_that_is_no_impl_is_kept() {
+        for item in [
+            quote!(
+                struct Revenue;
+            ),
+            quote!(impl Default for Revenue {}),
+            quote!(
+                fn main() {}
+            ),
+        ] {
+            let (parsed, errors) = parsed(item.clone());
+            assert_eq!(errors.len(), 1);
+            assert_eq!(parsed.item.to_string(), item.to_string());
+            assert!(parsed.processor.is_none());
+            assert_eq!(parsed.needs_main, !item.to_string().contains("main"));
+        }
+    }
+
+    #[test]
+    fn text_is_as_a_person_would_write_it() {
+        for written in
+            ["&mut Checkpointer", "&'a [Record]", "Json<Order<'_>>", "dyn Debug + Send", "a::B<[u8; 3], (u8, C)>"]
+        {
+            let ty: Type = syn::parse_str(written).unwrap();
+            assert_eq!(text(&ty), written);
+        }
     }
 }

@@ -61,8 +61,6 @@ impl<F> Runner<F> {
     pub fn new<P, E>(factory: F) -> Self
     where
         F: Fn(&Shard) -> Result<P, E>,
-        P: Processor,
-        E: Into<BoxError>,
     {
         Self { factory }
     }

@@ -95,7 +95,7 @@ macro_rules! takes {
     label = "must be `&Shard`",
     note = "an `#[on_init]` constructor takes `&Shard`, or nothing"
 )]
-pub trait OnInitArgument<'c>: Sized {
+pub trait OnInit<'c>: Sized {
     /// What it takes.
     const TAKES: Takes;
 
@@ -108,7 +108,7 @@ pub trait OnInitArgument<'c>: Sized {
 }
 
 #[diagnostic::do_not_recommend]
-impl<'c> OnInitArgument<'c> for &'c Shard {
+impl<'c> OnInit<'c> for &'c Shard {
     takes!(SHARD, |cx: ShardCx| Ok(cx.shard));
 }
 
@@ -118,7 +118,7 @@ impl<'c> OnInitArgument<'c> for &'c Shard {
     label = "not an argument of `#[on_records]`",
     note = "an `#[on_records]` handler takes any of, in any order: `&[Record]`, `&mut Checkpointer`, `&Shard`, `MillisBehindLatest`"
 )]
-pub trait OnRecordsArgument<'c>: Sized {
+pub trait OnRecords<'c>: Sized {
     /// What it takes.
     const TAKES: Takes;
 
@@ -131,22 +131,22 @@ pub trait OnRecordsArgument<'c>: Sized {
 }
 
 #[diagnostic::do_not_recommend]
-impl<'c> OnRecordsArgument<'c> for &'c [Record] {
+impl<'c> OnRecords<'c> for &'c [Record] {
     takes!(RECORDS, |cx: RecordsCx| Ok(cx.records));
 }
 
 #[diagnostic::do_not_recommend]
-impl<'c> OnRecordsArgument<'c> for &'c mut Checkpointer {
+impl<'c> OnRecords<'c> for &'c mut Checkpointer {
     takes!(CHECKPOINTER, |cx: RecordsCx| cx.checkpointer.take());
 }
 
 #[diagnostic::do_not_recommend]
-impl<'c> OnRecordsArgument<'c> for &'c Shard {
+impl<'c> OnRecords<'c> for &'c Shard {
     takes!(SHARD, |cx: RecordsCx| Ok(cx.shard));
 }
 
 #[diagnostic::do_not_recommend]
-impl<'c> OnRecordsArgument<'c> for MillisBehindLatest {
+impl<'c> OnRecords<'c> for MillisBehindLatest {
     takes!(MILLIS_BEHIND_LATEST, |cx: RecordsCx| Ok(cx.millis_behind_latest));
 }
 
@@ -157,7 +157,7 @@ impl<'c> OnRecordsArgument<'c> for MillisBehindLatest {
     note = "an `#[on_record]` handler takes any of, in any order: `&Record`, one payload, `&mut Checkpointer`, `&Shard`, `MillisBehindLatest`",
     note = "a payload is `Json<T>` with `T: serde::Deserialize`, or a type of your own that implements `kcl::FromRecord`"
 )]
-pub trait OnRecordArgument<'c>: Sized {
+pub trait OnRecord<'c>: Sized {
     /// What it takes.
     const TAKES: Takes;
 
@@ -170,27 +170,27 @@ pub trait OnRecordArgument<'c>: Sized {
 }
 
 #[diagnostic::do_not_recommend]
-impl<'c> OnRecordArgument<'c> for &'c Record {
+impl<'c> OnRecord<'c> for &'c Record {
     takes!(RECORDS, |cx: RecordCx| Ok(cx.record));
 }
 
 #[diagnostic::do_not_recommend]
-impl<'c> OnRecordArgument<'c> for &'c mut Checkpointer {
+impl<'c> OnRecord<'c> for &'c mut Checkpointer {
     takes!(CHECKPOINTER, |cx: RecordCx| cx.checkpointer.take());
 }
 
 #[diagnostic::do_not_recommend]
-impl<'c> OnRecordArgument<'c> for &'c Shard {
+impl<'c> OnRecord<'c> for &'c Shard {
     takes!(SHARD, |cx: RecordCx| Ok(cx.shard));
 }
 
 #[diagnostic::do_not_recommend]
-impl<'c> OnRecordArgument<'c> for MillisBehindLatest {
+impl<'c> OnRecord<'c> for MillisBehindLatest {
     takes!(MILLIS_BEHIND_LATEST, |cx: RecordCx| Ok(cx.millis_behind_latest));
 }
 
 // Not marked as the others are: what a payload lacks is for its own trait to say, down to serde's.
-impl<'c, P: FromRecord<'c>> OnRecordArgument<'c> for P {
+impl<'c, P: FromRecord<'c>> OnRecord<'c> for P {
     takes!(PAYLOAD, |cx: RecordCx| {
         P::from_record(cx.record).map_err(|error| UndecodablePayload::new(cx.record, error.into()).into())
     });
@@ -202,7 +202,7 @@ impl<'c, P: FromRecord<'c>> OnRecordArgument<'c> for P {
     label = "must be `&Shard`",
     note = "an `#[on_lease_lost]` handler takes `&Shard`, or nothing: another worker has the lease now, so nothing can be checkpointed"
 )]
-pub trait OnLeaseLostArgument<'c>: Sized {
+pub trait OnLeaseLost<'c>: Sized {
     /// What it takes.
     const TAKES: Takes;
 
@@ -215,7 +215,7 @@ pub trait OnLeaseLostArgument<'c>: Sized {
 }
 
 #[diagnostic::do_not_recommend]
-impl<'c> OnLeaseLostArgument<'c> for &'c Shard {
+impl<'c> OnLeaseLost<'c> for &'c Shard {
     takes!(SHARD, |cx: ShardCx| Ok(cx.shard));
 }
 
@@ -225,7 +225,7 @@ impl<'c> OnLeaseLostArgument<'c> for &'c Shard {
     label = "not an argument of `#[on_shard_end]`",
     note = "an `#[on_shard_end]` handler takes any of, in any order: `&mut Checkpointer`, `&Shard`"
 )]
-pub trait OnShardEndArgument<'c>: Sized {
+pub trait OnShardEnd<'c>: Sized {
     /// What it takes.
     const TAKES: Takes;
 
@@ -238,12 +238,12 @@ pub trait OnShardEndArgument<'c>: Sized {
 }
 
 #[diagnostic::do_not_recommend]
-impl<'c> OnShardEndArgument<'c> for &'c mut Checkpointer {
+impl<'c> OnShardEnd<'c> for &'c mut Checkpointer {
     takes!(CHECKPOINTER, |cx: ShutdownCx| cx.checkpointer.take());
 }
 
 #[diagnostic::do_not_recommend]
-impl<'c> OnShardEndArgument<'c> for &'c Shard {
+impl<'c> OnShardEnd<'c> for &'c Shard {
     takes!(SHARD, |cx: ShutdownCx| Ok(cx.shard));
 }
 
@@ -253,7 +253,7 @@ impl<'c> OnShardEndArgument<'c> for &'c Shard {
     label = "not an argument of `#[on_shutdown_requested]`",
     note = "an `#[on_shutdown_requested]` handler takes any of, in any order: `&mut Checkpointer`, `&Shard`"
 )]
-pub trait OnShutdownRequestedArgument<'c>: Sized {
+pub trait OnShutdownRequested<'c>: Sized {
     /// What it takes.
     const TAKES: Takes;
 
@@ -266,11 +266,11 @@ pub trait OnShutdownRequestedArgument<'c>: Sized {
 }
 
 #[diagnostic::do_not_recommend]
-impl<'c> OnShutdownRequestedArgument<'c> for &'c mut Checkpointer {
+impl<'c> OnShutdownRequested<'c> for &'c mut Checkpointer {
     takes!(CHECKPOINTER, |cx: ShutdownCx| cx.checkpointer.take());
 }
 
 #[diagnostic::do_not_recommend]
-impl<'c> OnShutdownRequestedArgument<'c> for &'c Shard {
+impl<'c> OnShutdownRequested<'c> for &'c Shard {
     takes!(SHARD, |cx: ShutdownCx| Ok(cx.shard));
 }

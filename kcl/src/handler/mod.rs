@@ -5,67 +5,59 @@ mod outcome;
 mod takes;
 
 pub use arguments::{
-    OnInitArgument, OnLeaseLostArgument, OnRecordArgument, OnRecordsArgument, OnShardEndArgument,
-    OnShutdownRequestedArgument, RecordCx, RecordsCx, ShardCx, ShutdownCx,
+    OnInit, OnLeaseLost, OnRecord, OnRecords, OnShardEnd, OnShutdownRequested, RecordCx, RecordsCx, ShardCx, ShutdownCx,
 };
-pub use outcome::{Constructed, Failure, Handled, Nothing, OnInitOrDefault, Outcome};
-pub use takes::Takes;
+pub use outcome::{Constructed, Failure, Handled, Made, Nothing, OnInitOrDefault, Outcome};
+pub use takes::{Takes, checkpoints};
 
-use crate::{BoxError, LeaseLost, ProcessRecords, Shard, ShardEnded, ShutdownRequested};
+use crate::{LeaseLost, ProcessRecords, Shard, ShardEnded, ShutdownRequested};
 
-/// Calls an `#[on_init]` constructor.
-///
-/// # Errors
-///
-/// The constructor's.
-pub fn on_init<P>(shard: &Shard, call: impl FnOnce(&ShardCx<'_>) -> Result<P, BoxError>) -> Result<P, BoxError> {
-    call(&ShardCx { shard })
+/// What an `#[on_init]` constructor chooses from.
+#[must_use]
+pub fn on_init(shard: &Shard) -> ShardCx<'_> {
+    ShardCx { shard }
 }
 
-/// Calls an `#[on_records]` handler with the batch.
-///
-/// # Errors
-///
-/// The handler's.
-pub fn on_records(input: &mut ProcessRecords<'_>, call: impl FnOnce(&RecordsCx<'_>) -> Handled) -> Handled {
-    call(&RecordsCx::new(input))
+/// What an `#[on_records]` handler chooses from.
+#[must_use]
+pub fn on_records<'c>(input: &'c mut ProcessRecords<'_>) -> RecordsCx<'c> {
+    RecordsCx::new(input)
 }
 
-/// Calls an `#[on_record]` handler with each record of the batch.
-///
-/// # Errors
-///
-/// The handler's, or a payload's.
-pub fn on_record(input: &mut ProcessRecords<'_>, mut call: impl FnMut(&RecordCx<'_>) -> Handled) -> Handled {
-    input.for_each_record(|one| call(&RecordCx::new(one)))
+/// The records for an `#[on_record]` handler.
+#[must_use]
+pub fn on_record<'a, 'b>(input: &'a mut ProcessRecords<'b>) -> EachRecord<'a, 'b> {
+    EachRecord(input)
 }
 
-/// Calls an `#[on_lease_lost]` handler.
-///
-/// # Errors
-///
-/// The handler's.
-pub fn on_lease_lost(input: &mut LeaseLost<'_>, call: impl FnOnce(&ShardCx<'_>) -> Handled) -> Handled {
-    call(&ShardCx { shard: input.shard })
+/// Records that are to be handed over one by one.
+pub struct EachRecord<'a, 'b>(&'a mut ProcessRecords<'b>);
+
+impl EachRecord<'_, '_> {
+    /// Calls the handler with what it chooses from.
+    ///
+    /// # Errors
+    ///
+    /// The handler's, or a payload's.
+    pub fn each(self, mut call: impl FnMut(&RecordCx<'_>) -> Handled) -> Handled {
+        self.0.for_each_record(|one| call(&RecordCx::new(one)))
+    }
 }
 
-/// Calls an `#[on_shard_end]` handler.
-///
-/// # Errors
-///
-/// The handler's.
-pub fn on_shard_end(input: &mut ShardEnded<'_>, call: impl FnOnce(&ShutdownCx<'_>) -> Handled) -> Handled {
-    call(&ShutdownCx::new(input.shard, input.checkpointer))
+/// What an `#[on_lease_lost]` handler chooses from.
+#[must_use]
+pub fn on_lease_lost<'c>(input: &'c mut LeaseLost<'_>) -> ShardCx<'c> {
+    ShardCx { shard: input.shard }
 }
 
-/// Calls an `#[on_shutdown_requested]` handler.
-///
-/// # Errors
-///
-/// The handler's.
-pub fn on_shutdown_requested(
-    input: &mut ShutdownRequested<'_>,
-    call: impl FnOnce(&ShutdownCx<'_>) -> Handled,
-) -> Handled {
-    call(&ShutdownCx::new(input.shard, input.checkpointer))
+/// What an `#[on_shard_end]` handler chooses from.
+#[must_use]
+pub fn on_shard_end<'c>(input: &'c mut ShardEnded<'_>) -> ShutdownCx<'c> {
+    ShutdownCx::new(input.shard, input.checkpointer)
+}
+
+/// What an `#[on_shutdown_requested]` handler chooses from.
+#[must_use]
+pub fn on_shutdown_requested<'c>(input: &'c mut ShutdownRequested<'_>) -> ShutdownCx<'c> {
+    ShutdownCx::new(input.shard, input.checkpointer)
 }

@@ -5,6 +5,9 @@ use crate::BoxError;
 /// What every handler comes to.
 pub type Handled = Result<(), BoxError>;
 
+/// What a constructor comes to.
+pub type Made<P> = Result<P, BoxError>;
+
 /// What a handler may return.
 #[diagnostic::on_unimplemented(
     message = "a handler cannot return `{Self}`",
@@ -69,20 +72,20 @@ impl<E: Into<BoxError>> Failure for E {
 )]
 pub trait Constructed<P> {
     /// The processor, or why there is none.
-    fn constructed(self) -> Result<P, BoxError>;
+    fn constructed(self) -> Made<P>;
 }
 
 #[diagnostic::do_not_recommend]
 impl<P> Constructed<P> for P {
     #[inline]
-    fn constructed(self) -> Result<P, BoxError> {
+    fn constructed(self) -> Made<P> {
         Ok(self)
     }
 }
 
 impl<P, E: Failure> Constructed<P> for Result<P, E> {
     #[inline]
-    fn constructed(self) -> Result<P, BoxError> {
+    fn constructed(self) -> Made<P> {
         self.map_err(Failure::into_error)
     }
 }

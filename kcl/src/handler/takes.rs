@@ -32,10 +32,17 @@ impl Takes {
             _ => panic!("a handler takes `MillisBehindLatest` once: leave one of the two arguments out"),
         }
     }
+}
 
-    /// Who checkpoints, if this is what the record handler takes.
-    #[must_use]
-    pub const fn checkpoints(self) -> Checkpoints {
-        if self.0 & Self::CHECKPOINTER.0 == 0 { Checkpoints::Runtime } else { Checkpoints::Handler }
+/// Who checkpoints, if the record handler takes these arguments.
+#[must_use]
+pub const fn checkpoints(arguments: &[Takes]) -> Checkpoints {
+    let mut rest = arguments;
+    while let [first, others @ ..] = rest {
+        if first.0 == Takes::CHECKPOINTER.0 {
+            return Checkpoints::Handler;
+        }
+        rest = others;
     }
+    Checkpoints::Runtime
 }

@@ -1,0 +1,94 @@
+#[cfg(unix)]
+impl Sum {
+    #[cfg(feature = "init")]
+    fn open() -> Self {
+        Sum(0)
+    }
+    #[cfg(feature = "batches")]
+    fn add_all(&mut self, records: &[Record]) {
+        self.0 += records.len();
+    }
+    #[cfg(feature = "records")]
+    fn add(&mut self, record: &Record) {
+        self.0 += 1;
+    }
+}
+#[cfg(unix)]
+const _: () = {
+    #[cfg(feature = "init")]
+    use ::kcl::on_init as _;
+    #[cfg(feature = "batches")]
+    use ::kcl::on_records as _;
+    #[cfg(feature = "records")]
+    use ::kcl::on_record as _;
+    #[cfg(all(feature = "batches", feature = "records"))]
+    ::core::compile_error! {
+        "`add_all` is `#[on_records]` and `add` is `#[on_record]`: a processor has one of the two\n= note: either each record is handed over on its own, or the whole batch is\n= help: leave one of the two attributes out"
+    }
+    #[cfg(not(any(feature = "batches", feature = "records")))]
+    ::core::compile_error! {
+        "`Sum` has no `#[on_record]` and no `#[on_records]` handler\n= note: a processor handles records, one at a time or a batch at a time\n= help: put `#[on_record]` on a method such as `fn add(&mut self, record: &Record)`, or `#[on_records]` on one that takes `&[Record]`"
+    }
+    #[automatically_derived]
+    impl ::kcl::Processor for Sum {
+        #[cfg(feature = "batches")]
+        const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::handler::checkpoints(
+            &[<&[Record] as ::kcl::handler::OnRecords<'_>>::TAKES],
+        );
+        #[cfg(all(feature = "records", not(any(feature = "batches"))))]
+        const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::handler::checkpoints(
+            &[<&Record as ::kcl::handler::OnRecord<'_>>::TAKES],
+        );
+        #[cfg(feature = "batches")]
+        fn process_records(
+            &mut self,
+            input: &mut ::kcl::ProcessRecords<'_>,
+        ) -> ::kcl::handler::Handled {
+            let cx = &::kcl::handler::on_records(input);
+            let a1 = <&[Record] as ::kcl::handler::OnRecords<'_>>::take(cx)?;
+            let result = Self::add_all(self, a1);
+            <() as ::kcl::handler::Outcome>::handled(result)
+        }
+        #[cfg(all(feature = "records", not(any(feature = "batches"))))]
+        fn process_records(
+            &mut self,
+            input: &mut ::kcl::ProcessRecords<'_>,
+        ) -> ::kcl::handler::Handled {
+            ::kcl::handler::on_record(input)
+                .each(|cx| {
+                    let a1 = <&Record as ::kcl::handler::OnRecord<'_>>::take(cx)?;
+                    let result = Self::add(self, a1);
+                    <() as ::kcl::handler::Outcome>::handled(result)
+                })
+        }
+        #[cfg(not(any(feature = "batches", feature = "records")))]
+        fn process_records(
+            &mut self,
+            _: &mut ::kcl::ProcessRecords<'_>,
+        ) -> ::kcl::handler::Handled {
+            loop {}
+        }
+    }
+    #[cfg(feature = "init")]
+    #[automatically_derived]
+    impl ::kcl::Initialize for Sum {
+        fn initialize(input: &::kcl::Shard) -> ::kcl::handler::Made<Self> {
+            let cx = &::kcl::handler::on_init(input);
+            let result = Self::open();
+            <Self as ::kcl::handler::Constructed<Self>>::constructed(result)
+        }
+    }
+    #[cfg(not(any(feature = "init")))]
+    #[automatically_derived]
+    impl ::kcl::Initialize for Sum {
+        fn initialize(_: &::kcl::Shard) -> ::kcl::handler::Made<Self> {
+            ::core::result::Result::Ok(
+                <Sum as ::kcl::handler::OnInitOrDefault<'_>>::make(),
+            )
+        }
+    }
+};
+#[cfg(unix)]
+fn main() -> ::std::process::ExitCode {
+    ::kcl::run::<Sum>()
+}

@@ -1,0 +1,33 @@
+impl Count {
+    fn count(&mut self) {
+        self.records += 1;
+    }
+}
+const _: () = {
+    use ::kcl::on_record as _;
+    #[automatically_derived]
+    impl ::kcl::Processor for Count {
+        const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::handler::checkpoints(&[]);
+        fn process_records(
+            &mut self,
+            input: &mut ::kcl::ProcessRecords<'_>,
+        ) -> ::kcl::handler::Handled {
+            ::kcl::handler::on_record(input)
+                .each(|cx| {
+                    let result = Self::count(self);
+                    <() as ::kcl::handler::Outcome>::handled(result)
+                })
+        }
+    }
+    #[automatically_derived]
+    impl ::kcl::Initialize for Count {
+        fn initialize(_: &::kcl::Shard) -> ::kcl::handler::Made<Self> {
+            ::core::result::Result::Ok(
+                <Count as ::kcl::handler::OnInitOrDefault<'_>>::make(),
+            )
+        }
+    }
+};
+fn main() -> ::std::process::ExitCode {
+    ::kcl::run::<Count>()
+}

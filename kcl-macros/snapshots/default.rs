@@ -1,0 +1,7 @@
+#[kcl::processor]
+impl Count {
+    #[on_record]
+    fn count(&mut self) {
+        self.records += 1;
+    }
+}

@@ -1,0 +1,55 @@
+impl<'p, T, const N: usize> Last<'p, T, N>
+where
+    T: DeserializeOwned,
+{
+    fn keep<'r>(&mut self, record: &'r Record, Json(value): Json<T>, place: Place<'r>) {
+        self.value = value;
+    }
+}
+const _: () = {
+    use ::kcl::on_record as _;
+    #[automatically_derived]
+    impl<'p, T, const N: usize> ::kcl::Processor for Last<'p, T, N>
+    where
+        T: DeserializeOwned,
+    {
+        const CHECKPOINTS: ::kcl::Checkpoints = {
+            let _ = (((::kcl::handler::Takes::NOTHING)
+                .and(<&'_ Record as ::kcl::handler::OnRecord<'_>>::TAKES))
+                .and(<Json<T> as ::kcl::handler::OnRecord<'_>>::TAKES))
+                .and(<Place<'_> as ::kcl::handler::OnRecord<'_>>::TAKES);
+            ::kcl::handler::checkpoints(
+                &[
+                    <&'_ Record as ::kcl::handler::OnRecord<'_>>::TAKES,
+                    <Json<T> as ::kcl::handler::OnRecord<'_>>::TAKES,
+                    <Place<'_> as ::kcl::handler::OnRecord<'_>>::TAKES,
+                ],
+            )
+        };
+        fn process_records(
+            &mut self,
+            input: &mut ::kcl::ProcessRecords<'_>,
+        ) -> ::kcl::handler::Handled {
+            ::kcl::handler::on_record(input)
+                .each(|cx| {
+                    let a1 = <&'_ Record as ::kcl::handler::OnRecord<'_>>::take(cx)?;
+                    let a2 = <Json<T> as ::kcl::handler::OnRecord<'_>>::take(cx)?;
+                    let a3 = <Place<'_> as ::kcl::handler::OnRecord<'_>>::take(cx)?;
+                    let result = Self::keep(self, a1, a2, a3);
+                    <() as ::kcl::handler::Outcome>::handled(result)
+                })
+        }
+    }
+    #[automatically_derived]
+    impl<'p, T, const N: usize> ::kcl::Initialize for Last<'p, T, N>
+    where
+        T: DeserializeOwned,
+        for<'kcl> Last<'p, T, N>: ::kcl::handler::OnInitOrDefault<'kcl>,
+    {
+        fn initialize(_: &::kcl::Shard) -> ::kcl::handler::Made<Self> {
+            ::core::result::Result::Ok(
+                <Last<'p, T, N> as ::kcl::handler::OnInitOrDefault<'_>>::make(),
+            )
+        }
+    }
+};

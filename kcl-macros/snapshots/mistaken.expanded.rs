@@ -1,0 +1,31 @@
+impl<T> Revenue<T> {
+    fn open() {}
+    fn add(&mut self, records: &[Record]) {}
+}
+const _: () = {
+    #[automatically_derived]
+    impl<T> ::kcl::Processor for Revenue<T> {
+        fn process_records(
+            &mut self,
+            _: &mut ::kcl::ProcessRecords<'_>,
+        ) -> ::kcl::handler::Handled {
+            loop {}
+        }
+    }
+    #[automatically_derived]
+    impl<T> ::kcl::Initialize for Revenue<T> {
+        fn initialize(_: &::kcl::Shard) -> ::kcl::handler::Made<Self> {
+            loop {}
+        }
+    }
+};
+fn main() {}
+::core::compile_error! {
+    "there is no handler `#[on_recrods]`\n= help: write `#[on_records]`"
+}
+::core::compile_error! {
+    "`#[on_init]` constructor `open` must return `Self` or `Result<Self, E>`\n= note: it makes the processor\n= help: write `fn open(shard: &Shard) -> Self`"
+}
+::core::compile_error! {
+    "a generic processor cannot have a generated `main`\n= note: `main` has to name one type to run\n= help: write `#[kcl::processor(main = false)]`, and a `main` of your own that names the type: `fn main() -> std::process::ExitCode { kcl::run::<Revenue<...>>() }`"
+}

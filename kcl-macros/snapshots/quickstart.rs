@@ -1,0 +1,17 @@
+#[kcl::processor]
+impl Revenue {
+    #[on_init]
+    fn open(shard: &Shard) -> Self {
+        Revenue { shard: shard.id().to_owned(), cents: 0 }
+    }
+
+    #[on_record]
+    fn add(&mut self, Json(order): Json<Order>) {
+        self.cents += order.cents;
+    }
+
+    #[on_shard_end]
+    fn report(&mut self) {
+        eprintln!("{}: {} cents", self.shard, self.cents);
+    }
+}

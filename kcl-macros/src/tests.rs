@@ -1,0 +1,170 @@
+//! Snapshots of what is written beside an impl, and what holds for all of it.
+//!
+//! `UPDATE_SNAPSHOTS=1 cargo test -p kcl-macros` writes them anew.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::visit::{self, Visit};
+use syn::{File, Item, Meta};
+
+use crate::context::Context;
+use crate::{annotated_impl, args, expand, parse};
+
+const SNAPSHOTS: [&str; 7] = ["quickstart", "every_handler", "default", "generic", "configured", "renamed", "mistaken"];
+
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots").join(name)
+}
+
+/// The options and the impl of one snapshot's source.
+fn source(name: &str) -> (TokenStream, TokenStream) {
+    let text = fs::read_to_string(path(&format!("{name}.rs"))).unwrap();
+    let file: File = syn::parse_str(&text).unwrap();
+    let Some(Item::Impl(mut item)) = file.items.into_iter().next() else { panic!("{name}: no impl") };
+    let options = match item.attrs.remove(0).meta {
+        Meta::List(list) => list.tokens,
+        _ => TokenStream::new(),
+    };
+    (options, item.into_token_stream())
+}
+
+/// What is written beside the impl.
+fn beside(name: &str) -> File {
+    let (options, item) = source(name);
+    let cx = Context::new();
+    let options = args::parse(&cx, options);
+    let processor = parse::parse(&cx, options, item).processor.unwrap();
+    cx.check().unwrap();
+    syn::parse2(expand::expand(&processor)).unwrap()
+}
+
+#[test]
+fn expansions_are_as_they_were() {
+    for name in SNAPSHOTS {
+        let (options, item) = source(name);
+        let expanded = prettyplease::unparse(&syn::parse2(annotated_impl(options, item)).unwrap());
+        let snapshot = path(&format!("{name}.expanded.rs"));
+        if env::var_os("UPDATE_SNAPSHOTS").is_some() {
+            fs::write(&snapshot, &expanded).unwrap();
+        }
+        assert_eq!(fs::read_to_string(&snapshot).unwrap_or_default(), expanded, "{}", snapshot.display());
+    }
+}
+
+/// The paths in what is written, but for the user's own types.
+fn paths(file: &File) -> Vec<syn::Path> {
+    struct Paths(Vec<syn::Path>);
+    impl<'a> Visit<'a> for Paths {
+        fn visit_path(&mut self, path: &'a syn::Path) {
+            self.0.push(path.clone());
+            visit::visit_path(self, path);
+        }
+
+        // Attributes are rustc's own; a `cfg` holds words, not paths.
+        fn visit_attribute(&mut self, _: &'a syn::Attribute) {}
+
+        fn visit_item_use(&mut self, item: &'a syn::ItemUse) {
+            assert!(item.leading_colon.is_some(), "relative: {}", item.to_token_stream());
+        }
+    }
+    let mut paths = Paths(Vec::new());
+    paths.visit_file(file);
+    paths.0
+}
+
+fn first(path: &syn::Path) -> String {
+    path.segments[0].ident.to_string()
+}
+
+#[test]
+fn no_path_is_relative() {
+    // What the sources of the snapshots call their own.
+    let of_the_user = [
+        "Revenue",
+        "Json",
+        "Order",
+        "Shard",
+        "Sample",
+        "Result",
+        "BoxError",
+        "io",
+        "Record",
+        "Checkpointer",
+        "CheckpointError",
+        "Count",
+        "Last",
+        "T",
+        "N",
+        "Place",
+        "DeserializeOwned",
+        "Sum",
+        "usize",
+    ];
+    let of_this_crate = ["Self", "self", "input", "cx", "result", "a1", "a2", "a3"];
+    for name in ["quickstart", "every_handler", "default", "generic", "configured"] {
+        for path in paths(&beside(name)) {
+            let first = first(&path);
+            let known = of_the_user.contains(&first.as_str()) || of_this_crate.contains(&first.as_str());
+            assert!(path.leading_colon.is_some() || known, "{name}: {}", path.to_token_stream());
+        }
+    }
+}
+
+#[test]
+fn the_crate_is_named_as_the_user_names_it() {
+    let paths = paths(&beside("renamed"));
+    let through = |path: &&syn::Path| path.to_token_stream().to_string().starts_with("crate :: deps :: streams ::");
+    assert!(paths.iter().filter(through).count() > 10);
+    for path in &paths {
+        let absolute = path.leading_colon.is_some();
+        assert!(!path.segments.iter().any(|segment| segment.ident == "kcl"), "{}", path.to_token_stream());
+        assert!(!absolute || ["core", "std"].contains(&first(path).as_str()), "{}", path.to_token_stream());
+    }
+}
+
+#[test]
+fn a_handler_is_under_twelve_lines() {
+    struct Functions(Vec<syn::ImplItemFn>);
+    impl<'a> Visit<'a> for Functions {
+        fn visit_impl_item_fn(&mut self, item: &'a syn::ImplItemFn) {
+            self.0.push(item.clone());
+        }
+    }
+    for name in ["quickstart", "every_handler", "default", "configured"] {
+        let mut functions = Functions(Vec::new());
+        functions.visit_file(&beside(name));
+        assert!(!functions.0.is_empty());
+        for mut function in functions.0 {
+            function.attrs.clear();
+            let file: File = syn::parse_quote!(impl Revenue { #function });
+            // Without the impl's own two.
+            let lines = prettyplease::unparse(&file).lines().count() - 2;
+            assert!(lines < 12, "{name}: {} has {lines} lines", function.sig.ident);
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_is_still_an_impl_and_a_processor() {
+    let (options, item) = source("mistaken");
+    let file: File = syn::parse2(annotated_impl(options, item)).unwrap();
+    let implemented: Vec<String> = file
+        .items
+        .iter()
+        .flat_map(|item| match item {
+            Item::Const(item) => item.expr.to_token_stream(),
+            other => other.to_token_stream(),
+        })
+        .map(|token| token.to_string())
+        .collect();
+    let all = implemented.join(" ");
+    for wanted in ["fn open", "fn add", "Processor for Revenue", "Initialize for Revenue", "fn main"] {
+        let words: Vec<&str> = wanted.split(' ').collect();
+        let found = all.split_whitespace().collect::<Vec<_>>().windows(words.len()).any(|window| window == words);
+        assert!(found || all.contains(wanted), "{wanted} is missing");
+    }
+    assert_eq!(all.matches("compile_error").count(), 3);
+}

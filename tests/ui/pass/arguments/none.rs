@@ -1,0 +1,14 @@
+// A record handler without arguments.
+
+#[derive(Default)]
+struct Count {
+    records: usize,
+}
+
+#[kcl::processor]
+impl Count {
+    #[on_record]
+    fn count(&mut self) {
+        self.records += 1;
+    }
+}

@@ -1,0 +1,14 @@
+// No options in parentheses.
+
+#[derive(Default)]
+struct Count {
+    records: usize,
+}
+
+#[kcl::processor()]
+impl Count {
+    #[on_record]
+    fn count(&mut self) {
+        self.records += 1;
+    }
+}

@@ -1,0 +1,14 @@
+// `main = true`, and a comma behind it.
+
+#[derive(Default)]
+struct Count {
+    records: usize,
+}
+
+#[kcl::processor(main = true)]
+impl Count {
+    #[on_record]
+    fn count(&mut self) {
+        self.records += 1;
+    }
+}

@@ -1,0 +1,20 @@
+// Both options.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Count {
+    records: usize,
+}
+
+#[kcl::processor(main = false, crate = ::kcl)]
+impl Count {
+    #[on_record]
+    fn count(&mut self, _: &Record) {
+        self.records += 1;
+    }
+}
+
+fn main() -> std::process::ExitCode {
+    kcl::run::<Count>()
+}

@@ -1,0 +1,16 @@
+// A type behind a path.
+
+mod orders {
+    #[derive(Default)]
+    pub struct Count {
+        pub records: usize,
+    }
+}
+
+#[kcl::processor]
+impl orders::Count {
+    #[on_record]
+    fn count(&mut self, _: &kcl::Record) {
+        self.records += 1;
+    }
+}
