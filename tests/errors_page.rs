@@ -1,0 +1,81 @@
+//! `docs/errors.md` shows what stands in `ui`. `UPDATE_ERRORS=1 cargo test -p tests --test errors_page` writes it anew.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use tests::workspace;
+
+/// The areas, in the order of the page.
+const AREAS: [(&str, &str); 9] = [
+    ("placement", "Where the attribute stands"),
+    ("handlers", "Which handlers there are"),
+    ("receivers", "How a handler takes the processor"),
+    ("arguments", "What a handler takes"),
+    ("returns", "What a handler returns"),
+    ("construction", "How a processor starts"),
+    ("options", "Options"),
+    ("signatures", "Signatures and bodies"),
+    ("several", "Several mistakes at once"),
+];
+
+const HEADER: &str = "\
+# Errors of `#[kcl::processor]`
+
+Each mistake below is one error, on what has to be changed. The page is made from `tests/ui`, with the texts of Rust 1.95, by
+`UPDATE_ERRORS=1 cargo test -p tests --test errors_page`; the same test, without that variable, fails if they differ.
+";
+
+/// The `.rs` files of a folder, by name.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut paths: Vec<_> = entries.map(|entry| entry.expect("readable").path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    paths.sort();
+    paths
+}
+
+/// The title in a source's first line, and the code below it.
+fn titled(path: &Path) -> (String, String) {
+    let text = fs::read_to_string(path).expect("readable");
+    let (title, code) = text.split_once("\n\n").expect("a title and code");
+    let title = title.strip_prefix("// ").unwrap_or_else(|| panic!("{}: no title", path.display()));
+    (title.trim_end_matches('.').to_owned(), code.trim_end().to_owned())
+}
+
+fn page(ui: &Path) -> String {
+    let mut page = HEADER.to_owned();
+    for (folder, title) in AREAS {
+        let cases = sources(&ui.join("fail").join(folder));
+        if cases.is_empty() {
+            continue;
+        }
+        writeln!(page, "\n## {title}").expect("a string");
+        let mended = ui.join("pass").join(folder).join("mended.rs");
+        let (description, code) = titled(&mended);
+        writeln!(page, "\nAs it should be: {description}.\n\n```rust\n{code}\n```").expect("a string");
+        for case in cases {
+            let (title, code) = titled(&case);
+            let error = fs::read_to_string(case.with_extension("stderr")).expect("each case has its error");
+            write!(page, "\n### {title}\n\n```rust\n{code}\n```\n\n```text\n{}\n```\n", error.trim_end())
+                .expect("a string");
+        }
+    }
+    page
+}
+
+#[test]
+fn the_page_shows_every_case() {
+    let ui = workspace().join("tests/ui");
+    for folder in fs::read_dir(ui.join("fail")).expect("readable") {
+        let name = folder.expect("readable").file_name();
+        assert!(AREAS.iter().any(|(area, _)| name == *area), "{} has no title", name.display());
+    }
+    let path = workspace().join("docs/errors.md");
+    let page = page(&ui);
+    if env::var_os("UPDATE_ERRORS").is_some() {
+        fs::write(&path, &page).expect("writable");
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == page, "docs/errors.md is not what tests/ui makes it: run this test with UPDATE_ERRORS=1");
+}

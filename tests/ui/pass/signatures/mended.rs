@@ -1,0 +1,20 @@
+// A plain method, whose body does with a `Result` what it likes.
+
+use kcl::{BoxError, Record};
+
+#[derive(Default)]
+struct Bytes {
+    bytes: usize,
+    kept: Vec<Record>,
+}
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record]
+    fn add(&mut self, record: &Record) -> Result<(), BoxError> {
+        let text = std::str::from_utf8(record.data())?;
+        self.bytes += text.len();
+        self.kept.push(record.clone());
+        Ok(())
+    }
+}
