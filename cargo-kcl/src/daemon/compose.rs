@@ -24,7 +24,7 @@ const LOCAL: [(&str, &str); 17] = [
     ("retrievalMode", "POLLING"),
     ("metricsLevel", "NONE"),
     ("disableWorkerMetrics", "true"),
-    ("failoverTimeMillis", "2000"),
+    ("failoverTimeMillis", "3000"),
     ("leaseAssignmentIntervalMillis", "1000"),
     ("shardSyncIntervalMillis", "2000"),
     ("parentShardPollIntervalMillis", "500"),

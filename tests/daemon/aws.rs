@@ -1,0 +1,86 @@
+//! The emulators' API, as far as the tests need it.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use libtest_mimic::Failed;
+use serde_json::{Value, json};
+
+/// The two emulators.
+#[derive(Debug, Clone)]
+pub(crate) struct Aws {
+    pub(crate) kinesis: String,
+    pub(crate) dynamodb: String,
+}
+
+/// A row of the lease table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Lease {
+    pub(crate) shard: String,
+    pub(crate) checkpoint: String,
+    pub(crate) sub: String,
+}
+
+impl Aws {
+    pub(crate) fn kinesis(&self, operation: &str, input: &Value) -> Result<Value, Failed> {
+        call(&self.kinesis, "Kinesis_20131202", "kinesis", operation, input)
+    }
+
+    pub(crate) fn dynamodb(&self, operation: &str, input: &Value) -> Result<Value, Failed> {
+        call(&self.dynamodb, "DynamoDB_20120810", "dynamodb", operation, input)
+    }
+
+    /// Puts records, each with its partition key, and returns their shards and sequence numbers.
+    pub(crate) fn put(&self, stream: &str, records: &[(String, Vec<u8>)]) -> Result<Vec<(String, String)>, Failed> {
+        let mut put = Vec::with_capacity(records.len());
+        for call in records.chunks(500) {
+            let entries =
+                call.iter().map(|(key, data)| json!({ "PartitionKey": key, "Data": BASE64_STANDARD.encode(data) }));
+            let entries: Vec<_> = entries.collect();
+            let output = self.kinesis("PutRecords", &json!({ "StreamName": stream, "Records": entries }))?;
+            if output["FailedRecordCount"].as_u64().unwrap_or(0) > 0 {
+                return Err(format!("records were refused: {output}").into());
+            }
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let entries = output["Records"].as_array().into_iter().flatten();
+            put.extend(entries.map(|entry| (text(&entry["ShardId"]), text(&entry["SequenceNumber"]))));
+        }
+        Ok(put)
+    }
+
+    /// The lease table, ordered by shard.
+    pub(crate) fn leases(&self, application: &str) -> Result<Vec<Lease>, Failed> {
+        let output = self.dynamodb("Scan", &json!({ "TableName": application, "ConsistentRead": true }))?;
+        let mut leases: Vec<_> = output["Items"].as_array().into_iter().flatten().map(lease).collect();
+        leases.sort_by(|a, b| a.shard.cmp(&b.shard));
+        Ok(leases)
+    }
+}
+
+fn lease(item: &Value) -> Lease {
+    let text = |name: &str, kind: &str| item[name][kind].as_str().unwrap_or_default().to_owned();
+    Lease {
+        shard: text("leaseKey", "S"),
+        checkpoint: text("checkpoint", "S"),
+        sub: text("checkpointSubSequenceNumber", "N"),
+    }
+}
+
+fn call(url: &str, api: &str, service: &str, operation: &str, input: &Value) -> Result<Value, Failed> {
+    let version = if service == "kinesis" { "1.1" } else { "1.0" };
+    let authorization = format!(
+        "AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0"
+    );
+    let response = minreq::post(format!("{url}/"))
+        .with_header("Content-Type", format!("application/x-amz-json-{version}"))
+        .with_header("X-Amz-Target", format!("{api}.{operation}"))
+        .with_header("X-Amz-Date", "20260101T000000Z")
+        .with_header("Authorization", authorization)
+        .with_body(input.to_string())
+        .with_timeout(60)
+        .send()?;
+    let text = response.as_str()?.trim();
+    if response.status_code != 200 {
+        return Err(format!("{operation}: {text}").into());
+    }
+    Ok(if text.is_empty() { Value::Null } else { serde_json::from_str(text)? })
+}

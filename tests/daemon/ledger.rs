@@ -1,0 +1,56 @@
+//! What processors wrote down.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+/// One line: what happened to a shard in a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) shard: String,
+    pub(crate) process: i32,
+    pub(crate) what: String,
+}
+
+/// Everything that happened, in order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ledger(pub(crate) Vec<Entry>);
+
+impl Ledger {
+    pub(crate) fn read(path: &Path) -> Self {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        // The last line may be being written.
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        let entry = |line: &str| {
+            let mut parts = line.splitn(3, ' ');
+            let mut part = || parts.next().unwrap_or_default().to_owned();
+            Entry { shard: part(), process: part().parse().unwrap_or_default(), what: part() }
+        };
+        Self(whole.lines().map(entry).collect())
+    }
+
+    /// The lines that start with this, such as `initialize`.
+    pub(crate) fn all<'a>(&'a self, what: &'a str) -> impl Iterator<Item = &'a Entry> {
+        self.0.iter().filter(move |entry| entry.what.starts_with(what))
+    }
+
+    /// Where the first line is that starts with this, on that shard.
+    pub(crate) fn place(&self, shard: &str, what: &str) -> Option<usize> {
+        self.0.iter().position(|entry| entry.shard == shard && entry.what.starts_with(what))
+    }
+
+    /// The records' data as written down, without those that were delivered again.
+    pub(crate) fn data(&self) -> BTreeSet<&str> {
+        self.all("record ").filter_map(|entry| entry.what.splitn(4, ' ').nth(3)).collect()
+    }
+
+    /// The sequence numbers of each shard's records, in order of delivery.
+    pub(crate) fn sequences(&self) -> BTreeMap<&str, Vec<&str>> {
+        let mut sequences: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for entry in self.all("record ") {
+            let number = entry.what.split(' ').nth(1).and_then(|place| place.split('/').next()).unwrap_or_default();
+            sequences.entry(&entry.shard).or_default().push(number);
+        }
+        sequences
+    }
+}

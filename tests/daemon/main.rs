@@ -1,0 +1,64 @@
+//! Processors under the real MultiLangDaemon, on a local Kinesis and a local DynamoDB.
+//!
+//! `cargo kcl emulate` is started once; each test has a stream and an application of its own there, and runs `cargo kcl daemon`
+//! as a user would. It takes Java, Maven and Node: where one is missing the tests are ignored, unless `CI` is set.
+//!
+//! Of a test that failed everything is kept, in a folder that its message names: what the daemon sent and got (a folder a
+//! process), its log, and what the processors wrote down.
+
+mod aggregate;
+mod aws;
+mod harness;
+mod ledger;
+mod life;
+mod records;
+mod recovery;
+mod resharding;
+mod takeover;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use crate::harness::Place;
+
+/// A daemon keeps a core busy while it starts.
+const DAEMONS_AT_ONCE: usize = 3;
+
+/// A test: its name, and what it does on a stream of its own.
+type Test = (&'static str, fn(&Place) -> Result<(), Failed>);
+
+/// Those that take longest come first.
+const TESTS: &[Test] = &[
+    ("reshard::parents_are_finished_before_their_children_start", resharding::split_and_merge),
+    ("recovery::a_stopped_daemon_goes_on_where_it_was", recovery::stopped_in_the_middle),
+    ("recovery::a_killed_processor_costs_no_record", recovery::killed_in_the_middle),
+    ("recovery::a_failed_record_is_the_next_to_be_delivered", recovery::failed_in_the_middle),
+    ("records::twenty_thousand_are_seen_once_and_checkpointed", records::twenty_thousand),
+    ("records::alice_bob_and_charlie_reach_four_shards", records::alice_bob_and_charlie),
+    ("records::aggregated_ones_are_taken_apart", aggregate::aggregated),
+    ("life::printing_and_spawning_disturb_nothing", life::prints_and_spawns),
+    ("life::a_killed_launcher_leaves_nothing_running", life::killed_launcher),
+    ("life::a_second_signal_kills", life::second_signal),
+    ("life::a_processor_that_cannot_start_is_explained", life::cannot_start),
+];
+
+/// Those that are slow by nature: `cargo test --package tests --test daemon -- --ignored`.
+const ON_DEMAND: &[Test] = &[("takeover::a_second_worker_takes_over", takeover::second_worker)];
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(DAEMONS_AT_ONCE);
+    let missing = harness::missing_tool().filter(|_| std::env::var_os("CI").is_none());
+    let trial = |&(name, test): &Test, on_demand: bool| {
+        let reason = missing.map(|tool| format!("no {tool}")).or(on_demand.then(|| "on demand".to_owned()));
+        let ignored = reason.is_some();
+        Trial::test(name, move || harness::run(name, test))
+            .with_kind(reason.unwrap_or_default())
+            .with_ignored_flag(ignored)
+    };
+    let trials = TESTS.iter().map(|test| trial(test, false)).chain(ON_DEMAND.iter().map(|test| trial(test, true)));
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    harness::end_emulators();
+    conclusion.exit_code()
+}
