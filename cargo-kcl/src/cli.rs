@@ -119,7 +119,7 @@ pub(crate) struct ProgramOptions {
 #[derive(Debug, Args)]
 #[command(
     arg_required_else_help = true,
-    after_help = "Exit codes: the daemon's own (1 if it gave up, 143 if it was asked to end), 2 wrong use, bad properties or nothing to run it \
+    after_help = "Exit codes: the daemon's own (143 if it was asked to end), 1 if it gave up, whatever its own, 2 wrong use, bad properties or nothing to run it \
                   with, 130 interrupted.\n\nWhat is given here wins over the properties file, and --set over all."
 )]
 pub(crate) struct DaemonOptions {

@@ -67,9 +67,12 @@ pub(super) fn run(
     if status.success() {
         return Ok(());
     }
-    let telling: Vec<_> = said.iter().filter(|line| line.contains(trouble)).map(String::as_str).collect();
-    let last = &telling[..telling.len().min(LAST_LINES)];
-    Err(CacheError::Fetch { tool, what, status: status.to_string(), output: last.join("\n") })
+    let mut telling: Vec<_> = said.iter().filter(|line| line.contains(trouble)).map(String::as_str).collect();
+    telling.truncate(LAST_LINES);
+    if telling.is_empty() {
+        telling = said[said.len().saturating_sub(LAST_LINES)..].iter().map(String::as_str).collect();
+    }
+    Err(CacheError::Fetch { tool, what, status: status.to_string(), output: telling.join("\n") })
 }
 
 fn send_lines(from: impl Read, to: &Sender<String>) {

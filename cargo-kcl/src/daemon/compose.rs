@@ -175,3 +175,73 @@ fn application_name(program: &str) -> String {
         .collect();
     if name.len() < 3 { format!("kcl-{name}") } else { name }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Verb};
+    use clap::Parser as _;
+
+    fn composed(file: &str, arguments: &[&str]) -> Properties {
+        let arguments = ["cargo-kcl", "daemon"].iter().chain(arguments);
+        let Verb::Daemon(options) = Cli::parse_from(arguments).verb else { panic!("another verb") };
+        let mut properties = Properties::parse(file.as_bytes()).expect("Java reads it");
+        lay_flags_over(&mut properties, &options);
+        fill_in(&mut properties, "my processor", options.emulate);
+        properties
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_file_and_set_over_both() {
+        let file = "streamName = a\nmaxRecords = 1\nregionName = us-east-1\nfailoverTimeMillis = 7000\n";
+        let properties = composed(
+            file,
+            &["--stream", "b", "--max-records", "2", "--set", "maxRecords=3", "--set", "shutdownGraceMillis = 5"],
+        );
+        for (key, value) in [
+            ("streamName", "b"),
+            ("maxRecords", "3"),
+            ("regionName", "us-east-1"),
+            ("failoverTimeMillis", "7000"),
+            ("shutdownGraceMillis", "5"),
+        ] {
+            assert_eq!(properties.get(key), Some(value), "{key}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_given_is_right() {
+        let properties = composed("", &["--stream", "a"]);
+        assert_eq!(properties.get("shutdownGraceMillis"), Some(GRACE));
+        assert_eq!(properties.get("AwsCredentialsProvider"), Some("DefaultCredentialsProvider"));
+        assert_eq!(properties.get("initialPositionInStream"), Some("TRIM_HORIZON"));
+        // A real application has the name that its user gives it.
+        assert_eq!(properties.get("applicationName"), None);
+    }
+
+    #[test]
+    fn the_same_said_in_another_way_gives_way() {
+        let time = composed("initialPositionInStream = LATEST\n", &["--from", "2026-01-02T03:04:05Z"]);
+        assert_eq!(time.get("initialPositionInStream"), None);
+        assert_eq!(time.get("initialPositionInStreamExtended"), Some("1767323045"));
+
+        let position = composed("initialPositionInStreamExtended = 1\n", &["--from", "latest"]);
+        assert_eq!(position.get("initialPositionInStreamExtended"), None);
+        assert_eq!(position.get("initialPositionInStream"), Some("LATEST"));
+
+        let arn = "arn:aws:kinesis:eu-west-1:123456789012:stream/b";
+        let arn = composed("streamName = a\n", &["--stream-arn", arn]);
+        assert_eq!(arn.get("streamName"), None);
+    }
+
+    #[test]
+    fn on_emulators_names_follow_the_processor_and_the_user_still_wins() {
+        let properties = composed("retrievalMode = FANOUT\n", &["--emulate", "--set", "failoverTimeMillis=9000"]);
+        assert_eq!(properties.get("applicationName"), Some("my-processor"));
+        assert_eq!(properties.get("streamName"), Some("my-processor"));
+        assert_eq!(properties.get("failoverTimeMillis"), Some("9000"));
+        assert_eq!(properties.get("retrievalMode"), Some("FANOUT"));
+        assert_eq!(properties.get("idleTimeBetweenReadsInMillis"), None);
+        assert_eq!(application_name("x"), "kcl-x");
+    }
+}

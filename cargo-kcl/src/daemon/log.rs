@@ -15,6 +15,12 @@ use crate::report;
 /// Colours of shards: those that can be read on dark and light.
 const COLOURS: [u8; 6] = [36, 33, 35, 32, 34, 31];
 
+/// Warnings of every healthy daemon.
+const HARMLESS: [&str; 1] = ["Did not find an operating range metadata provider"];
+
+/// Longer messages of the daemon's end in nothing that helps.
+const LONGEST: usize = 300;
+
 /// Reads the daemon's two outputs and shows what matters of them.
 pub(super) struct Log {
     verbose: bool,
@@ -62,15 +68,19 @@ impl Log {
             return;
         }
         self.write(&full(&event));
+        let explanation = explain(&event, &self.context);
         if self.verbose {
             report::raw(&format!("{}\n", full(&event)));
-        } else {
+        } else if explanation.is_none() || event.level != "INFO" {
             self.show(&event);
         }
-        if let Some(explanation) = explain(&event, &self.context)
-            && !self.stopping
-            && !self.explained.contains(&explanation)
-        {
+        self.tell(explanation);
+    }
+
+    /// Says what something means, once.
+    fn tell(&mut self, explanation: Option<String>) {
+        let new = explanation.filter(|explanation| !self.stopping && !self.explained.contains(explanation));
+        if let Some(explanation) = new {
             report::line(&explanation);
             self.explained.push(explanation);
         }
@@ -91,10 +101,8 @@ impl Log {
             report::raw(&format!("java: {line}\n"));
         }
         let event = Event { level: "ERROR".to_owned(), message: line.to_owned(), ..Event::default() };
-        if let Some(explanation) = explain(&event, &self.context).filter(|one| !self.explained.contains(one)) {
-            report::line(&explanation);
-            self.explained.push(explanation);
-        }
+        let explanation = explain(&event, &self.context);
+        self.tell(explanation);
     }
 
     /// From now on the daemon is ending, and complains about all that ends with it.
@@ -139,7 +147,8 @@ impl Log {
             report::raw(&format!("java: {}\n", event.message));
             return;
         }
-        if self.stopping || !matches!(event.level.as_str(), "WARN" | "ERROR") {
+        let harmless = HARMLESS.iter().any(|known| event.message.starts_with(known));
+        if self.stopping || harmless || !matches!(event.level.as_str(), "WARN" | "ERROR") {
             return;
         }
         let causes: Vec<_> = event.causes().collect();
@@ -149,9 +158,10 @@ impl Log {
         let times = self.troubles.entry(kind).or_default();
         *times += 1;
         if *times == 1 {
-            report::raw(&format!("daemon: {}: {}: {first_line}\n", event.level.to_lowercase(), event.logger));
+            let level = event.level.to_lowercase();
+            report::raw(&format!("daemon: {level}: {}: {}\n", event.logger, shortened(first_line)));
             for cause in causes {
-                report::raw(&format!("        {cause}\n"));
+                report::raw(&format!("        {}\n", shortened(cause)));
             }
         } else if times.is_power_of_two() && *times >= 16 {
             report::raw(&format!("daemon: {}: {first_line} ({times} times)\n", event.logger));
@@ -193,6 +203,13 @@ impl Log {
         }
         let sum = shard.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
         format!("\x1b[{}m[{shard}]\x1b[0m", COLOURS[sum % COLOURS.len()])
+    }
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

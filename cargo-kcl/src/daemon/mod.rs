@@ -62,6 +62,8 @@ pub(crate) enum DaemonError {
     NotLocal(String),
     #[error("the files of the run cannot be written: {0}")]
     Home(io::Error),
+    #[error("stdout cannot be written: {0}")]
+    Output(io::Error),
     #[error("the log {} cannot be written: {error}", path.display())]
     Log { path: PathBuf, error: io::Error },
     #[error("the daemon cannot be run: {0}")]
@@ -104,7 +106,8 @@ fn prepare_and_run(options: &DaemonOptions) -> Result<u8, DaemonError> {
     if options.dry_run {
         let jars = options.jars.clone().unwrap_or_else(|| cache.daemon_folder());
         check(&properties, options)?;
-        print(&command(&java_or_name(), &jars, &home, options.emulate), &properties).map_err(DaemonError::Home)?;
+        let command = command(&java_or_name(), &jars, &home, options.emulate);
+        print(&command, &properties, options.emulate).map_err(DaemonError::Output)?;
         return Ok(0);
     }
     let java = Java::find()?;
@@ -237,7 +240,7 @@ fn command(java: &Path, jars: &Path, home: &Home, emulated: bool) -> Vec<OsStrin
 }
 
 /// What `--dry-run` was asked for, so it goes to stdout.
-fn print(command: &[OsString], properties: &Properties) -> io::Result<()> {
+fn print(command: &[OsString], properties: &Properties, emulated: bool) -> io::Result<()> {
     let quoted = command.iter().map(|part| {
         let part = part.to_string_lossy();
         if part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./=:".contains(&byte)) {
@@ -247,5 +250,6 @@ fn print(command: &[OsString], properties: &Properties) -> io::Result<()> {
         }
     });
     let line = quoted.collect::<Vec<_>>().join(" ");
-    io::stdout().write_all(format!("{line}\n\n{properties}").as_bytes())
+    let emulators = if emulated { "# and the emulators' endpoints, once they have their ports\n" } else { "" };
+    io::stdout().write_all(format!("{line}\n\n{properties}{emulators}").as_bytes())
 }

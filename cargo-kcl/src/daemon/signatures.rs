@@ -39,6 +39,9 @@ pub(super) fn explain(event: &Event, context: &Context) -> Option<String> {
              feed ends it; write to stderr instead"
         ));
     }
+    if let Some(wrong) = wrong_answer(&event.message) {
+        return Some(wrong);
+    }
     if !matches!(event.level.as_str(), "WARN" | "ERROR") {
         return None;
     }
@@ -69,10 +72,29 @@ pub(super) fn explain(event: &Event, context: &Context) -> Option<String> {
             "the processor{shard} took longer than timeoutInSeconds for one message; the daemon ends at once, with all its shards"
         ));
     }
-    if has("Failed to get status message") || has("Child process failed to") && has("NullPointerException") {
-        return Some(format!("the processor{shard} did not answer as the protocol wants; its words are above"));
+    if event.logger == "MultiLangShardRecordProcessor" && event.exception.starts_with("java.lang.NullPointerException")
+    {
+        return Some(
+            "a processor wrote the line `null` to its stdout, which is the protocol: the daemon ends with it; what its own code \
+             prints belongs on stderr"
+                .to_owned(),
+        );
     }
     service(&said, context)
+}
+
+/// A status for another message than the one that waits for it.
+fn wrong_answer(message: &str) -> Option<String> {
+    let (answer, rest) =
+        message.strip_prefix("Received response ")?.split_once(" from subprocess while waiting for ")?;
+    let (asked, shard) = rest.split_once(" while processing shard ")?;
+    let answer: serde_json::Value = serde_json::from_str(answer).ok()?;
+    let answered = answer["responseFor"].as_str().unwrap_or("nothing");
+    (answered != asked).then(|| {
+        format!(
+            "the processor of {shard} was asked for `{asked}` and answered for `{answered}`; the daemon ends with it"
+        )
+    })
 }
 
 /// What AWS, or the way there, refuses.

@@ -23,6 +23,8 @@ use crate::spawn::bound;
 
 /// As a shell has it for SIGINT.
 const INTERRUPTED: u8 = 130;
+/// As the daemon itself has it when a processor fails.
+const GAVE_UP: u8 = 1;
 /// A shell's code for a command that a signal ended is this much more than the signal.
 const SIGNALLED: i32 = 128;
 /// How often it is looked whether the daemon and the emulators live.
@@ -68,7 +70,12 @@ pub(super) fn supervise(command: &[OsString], mut log: Log, mut emulators: Optio
     };
     end_processors(group);
     log.finish(status);
-    Ok(if signals.interrupted { INTERRUPTED } else { code(status) })
+    Ok(match code(status) {
+        _ if signals.interrupted => INTERRUPTED,
+        // It gives up with 0 if it cannot initialize, and never ends by itself for a good reason.
+        0 if signals.requests == 0 => GAVE_UP,
+        code => code,
+    })
 }
 
 fn code(status: ExitStatus) -> u8 {

@@ -45,6 +45,8 @@ pub(crate) enum EmulateError {
     Emulator(#[from] EmulatorError),
     #[error(transparent)]
     Stream(#[from] StreamError),
+    #[error("--shards, --input and --key describe a stream; name it with --stream NAME")]
+    NoStream,
     #[error("signals cannot be caught: {0}")]
     Signals(io::Error),
     #[error("the environment cannot be written to stdout: {0}")]
@@ -62,8 +64,10 @@ impl Emulators {
     /// Installs them if need be, starts both and waits until they answer. To be called on a thread that lives as long as the
     /// tool: they die with it.
     pub(crate) fn start(cache: &Cache, verbose: bool) -> Result<Self, EmulateError> {
+        // What is missing shows before anything is installed.
+        let java = Java::find()?;
         let kinesis = cache.kinesis()?;
-        let dynamodb = cache.dynamodb(Java::find()?)?;
+        let dynamodb = cache.dynamodb(java)?;
         // They start at the same time.
         let mut dynamodb = emulator::dynamodb(&dynamodb, verbose)?;
         let mut kinesis = emulator::kinesis(&kinesis, verbose)?;
@@ -99,6 +103,9 @@ pub(crate) fn run(options: &EmulateOptions) -> ExitCode {
 }
 
 fn keep_up(options: &EmulateOptions) -> Result<(), EmulateError> {
+    if options.stream.is_none() && options.content.is_given() {
+        return Err(EmulateError::NoStream);
+    }
     let mut emulators = Emulators::start(&Cache::open()?, options.verbose)?;
     let stopped = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {

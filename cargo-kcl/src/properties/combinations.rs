@@ -35,7 +35,11 @@ fn number(properties: &Properties, key: &str) -> Option<i64> {
 fn missing(properties: &Properties, findings: &mut Vec<Finding>) {
     let required = [
         ("executableName", "the daemon has nothing to run", "give it the processor's command"),
-        ("applicationName", "the daemon cannot name its lease table", "give the application a name"),
+        (
+            "applicationName",
+            "the daemon cannot name its lease table",
+            "write applicationName = NAME, or give --app NAME to `cargo kcl daemon`",
+        ),
         (
             "AwsCredentialsProvider",
             "the daemon refuses to start without one",
@@ -69,7 +73,7 @@ fn stream(properties: &Properties, findings: &mut Vec<Finding>) {
             findings.push(Finding::error(
                 "neither `streamName` nor `streamArn` is there",
                 "the daemon has nothing to read",
-                "name the stream",
+                "write streamName = NAME, or give --stream NAME to `cargo kcl daemon`",
             ));
         }
         return;

@@ -169,10 +169,8 @@ fn name(key: &Key, value: &str, least: usize, most: usize) -> Option<Finding> {
 fn table_name(key: &Key, value: &str) -> Option<Finding> {
     // The longest of the tables that are named after the application ends in `-WorkerMetricStats`.
     let most = if key.name == "applicationName" { 255 - "-WorkerMetricStats".len() } else { 255 };
-    name(key, value, 3, most).map(|finding| Finding {
-        why: format!("it becomes the name of a DynamoDB table, {}", finding.why.replacen("a name is", "which is", 1)),
-        ..finding
-    })
+    name(key, value, 3, most)
+        .map(|finding| Finding { why: format!("it becomes the name of a DynamoDB table: {}", finding.why), ..finding })
 }
 
 /// The region and the stream's name in an ARN.
