@@ -1,0 +1,103 @@
+//! The packages in `fixtures`: what one file cannot say about `#[kcl::processor]`, and that each of them runs.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{env, fs};
+
+use tests::{Conversation, workspace};
+
+const TO_THE_END: [&str; 3] = [
+    r#"{"action":"initialize","shardId":"shardId-000000000007","sequenceNumber":"TRIM_HORIZON","subSequenceNumber":0}"#,
+    r#"{"action":"processRecords","records":[{"data":"eyJjZW50cyI6NywiY3VzdG9tZXIiOiJhZGEifQ==","partitionKey":"k","sequenceNumber":"1"}],"millisBehindLatest":0}"#,
+    r#"{"action":"shardEnded"}"#,
+];
+
+/// Cargo, on the fixtures' own workspace, with the versions of this one: nothing has to be fetched.
+fn cargo(verb: &str, package: &str) -> Command {
+    let fixtures = workspace().join("tests/fixtures");
+    let lock = fs::read(workspace().join("Cargo.lock")).expect("readable");
+    let copy = fixtures.join("Cargo.lock");
+    // Cargo drops from it what the fixtures do not need; two tests may not do so at once.
+    static LOCK: std::sync::Once = std::sync::Once::new();
+    LOCK.call_once(|| fs::write(copy, lock).expect("writable"));
+    let mut command = Command::new(env!("CARGO"));
+    command
+        .current_dir(fixtures)
+        .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("fixtures"))
+        .args([verb, "--offline", "--quiet", "--package", package])
+        .stdin(Stdio::null());
+    command
+}
+
+/// Builds a fixture; the path of its binary.
+fn built(package: &str) -> PathBuf {
+    let output = cargo("build", package)
+        .arg("--message-format=json-render-diagnostics")
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo starts");
+    assert!(output.status.success(), "{package} does not build");
+    let executables = output.stdout.split(|&byte| byte == b'\n').filter_map(|line| {
+        let message: serde_json::Value = serde_json::from_slice(line).ok()?;
+        message["executable"].as_str().map(PathBuf::from)
+    });
+    executables.last().expect("a binary")
+}
+
+/// Reads a shard with one record to its end. A checkpoint is a line that asks for one, and is granted.
+fn runs(binary: &Path, says: &str) {
+    let mut processor = Conversation::start(Command::new(binary).stderr(Stdio::piped()));
+    let mut checkpoints = Vec::new();
+    for message in TO_THE_END {
+        processor.send(message);
+        loop {
+            let reply = processor.receive().expect("a reply");
+            if reply.contains(r#""action":"status""#) {
+                break;
+            }
+            processor.send(&reply.replace('}', r#","error":null}"#));
+            checkpoints.push(reply);
+        }
+    }
+    let ended = processor.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.error);
+    assert!(ended.error.contains(says), "{}", ended.error);
+    assert_eq!(checkpoints.len(), 2, "{checkpoints:?}");
+}
+
+#[test]
+fn kcl_may_have_another_name() {
+    runs(&built("renamed"), "1 records");
+}
+
+#[test]
+fn a_processor_may_stand_in_a_library() {
+    runs(&built("library"), "7 cents");
+}
+
+#[test]
+fn the_edition_may_be_2021() {
+    runs(&built("edition-2021"), "ada k");
+}
+
+#[test]
+fn unsafe_code_may_be_forbidden() {
+    runs(&built("forbid-unsafe"), "1 records");
+}
+
+#[test]
+fn the_macro_may_be_left_out() {
+    runs(&built("minimal"), "1 records");
+}
+
+#[test]
+fn clippy_finds_nothing_in_what_is_written() {
+    let clippy = cargo("clippy", "strict").arg("--version").output().expect("cargo starts");
+    if clippy.status.success() {
+        let status = cargo("clippy", "strict").status().expect("cargo starts");
+        assert!(status.success());
+    } else {
+        eprintln!("clippy is not installed: the fixture is only built");
+    }
+    runs(&built("strict"), "7 cents");
+}

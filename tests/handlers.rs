@@ -1,0 +1,255 @@
+//! What handlers written with `#[kcl::processor]` are called with, and what their results do.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::iter::successors;
+use std::sync::mpsc::{Sender, channel};
+
+use kcl::{
+    CheckpointError, Checkpointer, FromRecord, Json, MillisBehindLatest, Processor, Record, RunError, Runner, Shard,
+};
+
+const INITIALIZE: &str =
+    r#"{"action":"initialize","shardId":"shardId-000000000007","sequenceNumber":"TRIM_HORIZON","subSequenceNumber":0}"#;
+/// `{"cents":7}` and `{"cents":8}`.
+const TWO_ORDERS: &str = r#"{"action":"processRecords","millisBehindLatest":40,"records":[{"data":"eyJjZW50cyI6N30=","partitionKey":"ada","sequenceNumber":"11"},{"data":"eyJjZW50cyI6OH0=","partitionKey":"bob","sequenceNumber":"12"}]}"#;
+/// `{"cents":7}` and `{"cents":"x"}`.
+const ONE_BROKEN_ORDER: &str = r#"{"action":"processRecords","millisBehindLatest":40,"records":[{"data":"eyJjZW50cyI6N30=","partitionKey":"ada","sequenceNumber":"11"},{"data":"eyJjZW50cyI6IngifQ==","partitionKey":"bob","sequenceNumber":"12"}]}"#;
+const CHECKPOINTED: &str = r#"{"action":"checkpoint","sequenceNumber":null,"subSequenceNumber":null,"error":null}"#;
+const LEASE_LOST: &str = r#"{"action":"leaseLost"}"#;
+const SHARD_ENDED: &str = r#"{"action":"shardEnded"}"#;
+const SHUTDOWN_REQUESTED: &str = r#"{"action":"shutdownRequested"}"#;
+
+/// Runs what `make` makes on these lines: its replies, and how it ended.
+fn run<P: Processor>(make: impl Fn(&Shard) -> P, lines: &[&str]) -> (Vec<String>, Result<(), RunError>) {
+    let mut output = Vec::new();
+    let input = lines.join("\n") + "\n";
+    let result = Runner::new(|shard| Ok::<_, Infallible>(make(shard))).run_on(input.as_bytes(), &mut output);
+    let output = String::from_utf8(output).expect("JSON is text");
+    (output.lines().map(|line| line.replace(r#""action":"#, "")).collect(), result)
+}
+
+/// An error and its causes.
+fn in_full(error: &RunError) -> String {
+    let errors = successors(Some(error as &dyn Error), |error| error.source());
+    errors.map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn status(action: &str) -> String {
+    format!(r#"{{"status","responseFor":"{action}"}}"#)
+}
+
+fn checkpoint(sequence_number: Option<&str>) -> String {
+    match sequence_number {
+        Some(number) => format!(r#"{{"checkpoint","sequenceNumber":"{number}","subSequenceNumber":0}}"#),
+        None => r#"{"checkpoint","sequenceNumber":null,"subSequenceNumber":null}"#.to_owned(),
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Order {
+    cents: u64,
+}
+
+/// Tells the test what the handlers are called with.
+struct Witness {
+    says: Sender<String>,
+}
+
+impl Witness {
+    fn say(&self, what: String) {
+        self.says.send(what).expect("the test listens");
+    }
+}
+
+mod one_by_one {
+    use super::*;
+
+    pub(super) struct OneByOne(pub(super) Witness);
+
+    #[kcl::processor(main = false)]
+    impl OneByOne {
+        #[on_record]
+        fn add(
+            &mut self,
+            MillisBehindLatest(behind): MillisBehindLatest,
+            Json(order): Json<Order>,
+            shard: &Shard,
+            record: &Record,
+        ) {
+            let (id, key) = (shard.id(), record.partition_key());
+            self.0.say(format!("{id} {key} {} {behind:?}", order.cents));
+        }
+
+        #[on_lease_lost]
+        fn lost(&self, shard: &Shard) {
+            self.0.say(format!("{} lost", shard.id()));
+        }
+
+        #[on_shard_end]
+        fn ended(&mut self) {
+            self.0.say("ended".to_owned());
+        }
+
+        #[on_shutdown_requested]
+        fn stop(&mut self, shard: &Shard) {
+            self.0.say(format!("{} stop", shard.id()));
+        }
+    }
+}
+
+mod in_batches {
+    use super::*;
+
+    type Progress<'a> = &'a mut Checkpointer;
+
+    pub(super) struct InBatches(pub(super) Witness);
+
+    #[kcl::processor(main = false)]
+    impl InBatches {
+        #[on_records]
+        fn add(&mut self, shard: &Shard, progress: Progress<'_>, records: &[Record]) -> Result<(), CheckpointError> {
+            self.0.say(format!("{} {}", shard.id(), records.len()));
+            progress.checkpoint_at(&records[0])
+        }
+
+        #[on_shard_end]
+        fn ended(&mut self, shard: &Shard, checkpointer: &mut Checkpointer) -> Result<(), CheckpointError> {
+            self.0.say(format!("{} ended", shard.id()));
+            checkpointer.checkpoint()
+        }
+    }
+}
+
+#[test]
+fn each_handler_gets_what_it_asks_for_and_the_runtime_checkpoints() {
+    let (says, heard) = channel();
+    let (replies, result) = run(
+        |_| one_by_one::OneByOne(Witness { says: says.clone() }),
+        &[
+            INITIALIZE,
+            TWO_ORDERS,
+            CHECKPOINTED,
+            SHUTDOWN_REQUESTED,
+            CHECKPOINTED,
+            SHARD_ENDED,
+            CHECKPOINTED,
+            LEASE_LOST,
+        ],
+    );
+    result.expect("nothing fails");
+    let heard: Vec<_> = heard.try_iter().collect();
+    assert_eq!(
+        heard,
+        [
+            "shardId-000000000007 ada 7 Some(40)",
+            "shardId-000000000007 bob 8 Some(40)",
+            "shardId-000000000007 stop",
+            "ended",
+            "shardId-000000000007 lost",
+        ]
+    );
+    assert_eq!(
+        replies,
+        [
+            status("initialize"),
+            checkpoint(None),
+            status("processRecords"),
+            checkpoint(None),
+            status("shutdownRequested"),
+            checkpoint(None),
+            status("shardEnded"),
+            status("leaseLost"),
+        ]
+    );
+}
+
+#[test]
+fn a_checkpointer_behind_an_alias_leaves_checkpoints_to_the_handler() {
+    let (says, heard) = channel();
+    let (replies, result) = run(
+        |_| in_batches::InBatches(Witness { says: says.clone() }),
+        &[INITIALIZE, TWO_ORDERS, CHECKPOINTED, SHUTDOWN_REQUESTED, SHARD_ENDED, CHECKPOINTED],
+    );
+    result.expect("nothing fails");
+    assert_eq!(heard.try_iter().collect::<Vec<_>>(), ["shardId-000000000007 2", "shardId-000000000007 ended"]);
+    assert_eq!(
+        replies,
+        [
+            status("initialize"),
+            checkpoint(Some("11")),
+            status("processRecords"),
+            status("shutdownRequested"),
+            checkpoint(None),
+            status("shardEnded"),
+        ]
+    );
+}
+
+#[test]
+fn an_undecodable_payload_fails_its_handler_and_says_where_and_why() {
+    let (says, heard) = channel();
+    let (replies, result) =
+        run(|_| one_by_one::OneByOne(Witness { says: says.clone() }), &[INITIALIZE, ONE_BROKEN_ORDER, CHECKPOINTED]);
+    // The record before it succeeded, so that is checkpointed; the message is not acknowledged.
+    assert_eq!(heard.try_iter().count(), 1);
+    assert_eq!(replies, [status("initialize"), checkpoint(Some("11"))]);
+    let failed = result.expect_err("the second is no order");
+    assert_eq!(failed.exit_code(), 1);
+    let text = in_full(&failed);
+    for part in ["shardId-000000000007", "12", "bob", r#"{"cents":"x"}"#, "line 1 column 12"] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+}
+
+struct Failing;
+
+#[kcl::processor(main = false)]
+impl Failing {
+    #[on_records]
+    fn fail(&mut self, records: &[Record]) -> Result<(), String> {
+        Err(format!("{} are too many", records.len()))
+    }
+}
+
+#[test]
+fn an_err_is_a_failure_with_its_text() {
+    let (replies, result) = run(|_| Failing, &[INITIALIZE, TWO_ORDERS]);
+    assert_eq!(replies, [status("initialize")]);
+    let text = in_full(&result.expect_err("it always fails"));
+    assert!(text.contains("2 are too many"), "{text}");
+}
+
+struct Line<'r>(&'r str);
+
+impl<'r> FromRecord<'r> for Line<'r> {
+    type Error = std::str::Utf8Error;
+
+    fn from_record(record: &'r Record) -> Result<Self, Self::Error> {
+        std::str::from_utf8(record.data()).map(Line)
+    }
+}
+
+#[derive(Default)]
+struct Longest {
+    line: String,
+}
+
+#[kcl::processor(main = false)]
+impl Longest {
+    #[on_record]
+    fn compare(&mut self, Line(line): Line<'_>, checkpointer: &mut Checkpointer) -> Result<(), CheckpointError> {
+        self.line = line.to_owned();
+        checkpointer.checkpoint()
+    }
+}
+
+#[test]
+fn a_payload_of_ones_own_and_a_checkpoint_for_each_record() {
+    let (replies, result) = run(|_| Longest::default(), &[INITIALIZE, TWO_ORDERS, CHECKPOINTED, CHECKPOINTED]);
+    result.expect("nothing fails");
+    assert_eq!(
+        replies,
+        [status("initialize"), checkpoint(Some("11")), checkpoint(Some("12")), status("processRecords")]
+    );
+}
