@@ -37,11 +37,11 @@ fn built(package: &str) -> PathBuf {
         .output()
         .expect("cargo starts");
     assert!(output.status.success(), "{package} does not build");
-    let executables = output.stdout.split(|&byte| byte == b'\n').filter_map(|line| {
+    let mut executables = output.stdout.split(|&byte| byte == b'\n').filter_map(|line| {
         let message: serde_json::Value = serde_json::from_slice(line).ok()?;
         message["executable"].as_str().map(PathBuf::from)
     });
-    executables.last().expect("a binary")
+    executables.next_back().expect("a binary")
 }
 
 /// Reads a shard with one record to its end. A checkpoint is a line that asks for one, and is granted.

@@ -21,7 +21,7 @@ const _: () = {
     use ::kcl::on_records as _;
     #[cfg(feature = "records")]
     use ::kcl::on_record as _;
-    #[cfg(all(feature = "batches", feature = "records"))]
+    #[cfg(all(feature = "batches", feature = "records", not(any())))]
     ::core::compile_error! {
         "`add_all` is `#[on_records]` and `add` is `#[on_record]`: a processor has one of the two\n= note: either each record is handed over on its own, or the whole batch is\n= help: leave one of the two attributes out"
     }
@@ -33,11 +33,11 @@ const _: () = {
     impl ::kcl::Processor for Sum {
         #[cfg(feature = "batches")]
         const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::handler::checkpoints(
-            &[<&[Record] as ::kcl::handler::OnRecords<'_>>::TAKES],
+            &[<::kcl::handler::probe::OnRecords<'_, &[Record]>>::TAKES],
         );
         #[cfg(all(feature = "records", not(any(feature = "batches"))))]
         const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::handler::checkpoints(
-            &[<&Record as ::kcl::handler::OnRecord<'_>>::TAKES],
+            &[<::kcl::handler::probe::OnRecord<'_, &Record>>::TAKES],
         );
         #[cfg(feature = "batches")]
         fn process_records(
@@ -87,6 +87,10 @@ const _: () = {
             )
         }
     }
+    trait __Otherwise {
+        const TAKES: ::kcl::handler::Takes = ::kcl::handler::Takes::NOTHING;
+    }
+    impl<__T> __Otherwise for __T {}
 };
 #[cfg(unix)]
 fn main() -> ::std::process::ExitCode {

@@ -27,6 +27,10 @@ const _: () = {
             )
         }
     }
+    trait __Otherwise {
+        const TAKES: ::kcl::handler::Takes = ::kcl::handler::Takes::NOTHING;
+    }
+    impl<__T> __Otherwise for __T {}
 };
 fn main() -> ::std::process::ExitCode {
     ::kcl::run::<Count>()

@@ -36,8 +36,8 @@ const _: () = {
     impl ::kcl::Processor for Sample {
         const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::handler::checkpoints(
             &[
-                <&[Record] as ::kcl::handler::OnRecords<'_>>::TAKES,
-                <&mut Checkpointer as ::kcl::handler::OnRecords<'_>>::TAKES,
+                <::kcl::handler::probe::OnRecords<'_, &[Record]>>::TAKES,
+                <::kcl::handler::probe::OnRecords<'_, &mut Checkpointer>>::TAKES,
             ],
         );
         fn process_records(
@@ -91,13 +91,17 @@ const _: () = {
             > as ::kcl::handler::Constructed<Self>>::constructed(result)
         }
     }
+    trait __Otherwise {
+        const TAKES: ::kcl::handler::Takes = ::kcl::handler::Takes::NOTHING;
+    }
+    impl<__T> __Otherwise for __T {}
     const _: () = {
         let _ = ((::kcl::handler::Takes::NOTHING)
-            .and(<&[Record] as ::kcl::handler::OnRecords<'_>>::TAKES))
-            .and(<&mut Checkpointer as ::kcl::handler::OnRecords<'_>>::TAKES);
+            .and(<::kcl::handler::probe::OnRecords<'_, &[Record]>>::TAKES))
+            .and(<::kcl::handler::probe::OnRecords<'_, &mut Checkpointer>>::TAKES);
         let _ = ((::kcl::handler::Takes::NOTHING)
-            .and(<&Shard as ::kcl::handler::OnShardEnd<'_>>::TAKES))
-            .and(<&mut Checkpointer as ::kcl::handler::OnShardEnd<'_>>::TAKES);
+            .and(<::kcl::handler::probe::OnShardEnd<'_, &Shard>>::TAKES))
+            .and(<::kcl::handler::probe::OnShardEnd<'_, &mut Checkpointer>>::TAKES);
     };
 };
 fn main() -> ::std::process::ExitCode {

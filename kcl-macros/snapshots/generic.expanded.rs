@@ -15,14 +15,14 @@ const _: () = {
     {
         const CHECKPOINTS: ::kcl::Checkpoints = {
             let _ = (((::kcl::handler::Takes::NOTHING)
-                .and(<&'_ Record as ::kcl::handler::OnRecord<'_>>::TAKES))
-                .and(<Json<T> as ::kcl::handler::OnRecord<'_>>::TAKES))
-                .and(<Place<'_> as ::kcl::handler::OnRecord<'_>>::TAKES);
+                .and(<::kcl::handler::probe::OnRecord<'_, &'_ Record>>::TAKES))
+                .and(<::kcl::handler::probe::OnRecord<'_, Json<T>>>::TAKES))
+                .and(<::kcl::handler::probe::OnRecord<'_, Place<'_>>>::TAKES);
             ::kcl::handler::checkpoints(
                 &[
-                    <&'_ Record as ::kcl::handler::OnRecord<'_>>::TAKES,
-                    <Json<T> as ::kcl::handler::OnRecord<'_>>::TAKES,
-                    <Place<'_> as ::kcl::handler::OnRecord<'_>>::TAKES,
+                    <::kcl::handler::probe::OnRecord<'_, &'_ Record>>::TAKES,
+                    <::kcl::handler::probe::OnRecord<'_, Json<T>>>::TAKES,
+                    <::kcl::handler::probe::OnRecord<'_, Place<'_>>>::TAKES,
                 ],
             )
         };
@@ -52,4 +52,8 @@ const _: () = {
             )
         }
     }
+    trait __Otherwise {
+        const TAKES: ::kcl::handler::Takes = ::kcl::handler::Takes::NOTHING;
+    }
+    impl<__T> __Otherwise for __T {}
 };

@@ -19,7 +19,7 @@ const _: () = {
     #[automatically_derived]
     impl ::kcl::Processor for Revenue {
         const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::handler::checkpoints(
-            &[<Json<Order> as ::kcl::handler::OnRecord<'_>>::TAKES],
+            &[<::kcl::handler::probe::OnRecord<'_, Json<Order>>>::TAKES],
         );
         fn process_records(
             &mut self,
@@ -50,6 +50,10 @@ const _: () = {
             <Self as ::kcl::handler::Constructed<Self>>::constructed(result)
         }
     }
+    trait __Otherwise {
+        const TAKES: ::kcl::handler::Takes = ::kcl::handler::Takes::NOTHING;
+    }
+    impl<__T> __Otherwise for __T {}
 };
 fn main() -> ::std::process::ExitCode {
     ::kcl::run::<Revenue>()

@@ -14,11 +14,13 @@ const _: () = {
     impl crate::deps::streams::Processor for orders::Revenue {
         const CHECKPOINTS: crate::deps::streams::Checkpoints = crate::deps::streams::handler::checkpoints(
             &[
-                <&[streams::Record] as crate::deps::streams::handler::OnRecords<
+                <crate::deps::streams::handler::probe::OnRecords<
                     '_,
+                    &[streams::Record],
                 >>::TAKES,
-                <streams::MillisBehindLatest as crate::deps::streams::handler::OnRecords<
+                <crate::deps::streams::handler::probe::OnRecords<
                     '_,
+                    streams::MillisBehindLatest,
                 >>::TAKES,
             ],
         );
@@ -63,16 +65,22 @@ const _: () = {
             )
         }
     }
+    trait __Otherwise {
+        const TAKES: crate::deps::streams::handler::Takes = crate::deps::streams::handler::Takes::NOTHING;
+    }
+    impl<__T> __Otherwise for __T {}
     const _: () = {
         let _ = ((crate::deps::streams::handler::Takes::NOTHING)
             .and(
-                <&[streams::Record] as crate::deps::streams::handler::OnRecords<
+                <crate::deps::streams::handler::probe::OnRecords<
                     '_,
+                    &[streams::Record],
                 >>::TAKES,
             ))
             .and(
-                <streams::MillisBehindLatest as crate::deps::streams::handler::OnRecords<
+                <crate::deps::streams::handler::probe::OnRecords<
                     '_,
+                    streams::MillisBehindLatest,
                 >>::TAKES,
             );
     };

@@ -15,19 +15,19 @@ use crate::parse::{peel, text};
 pub(crate) enum Verdict {
     /// As far as this crate can see, it is right; or it has errors in the context.
     Judged,
-    /// rustc itself has an error for what the user wrote, and would repeat it in what is expanded from it.
+    /// rustc itself has an error for what the user wrote, and would have others for what is expanded from it.
     LeftToRustc,
 }
 
 pub(crate) fn check(cx: &Context, processor: &Processor) -> Verdict {
-    // Whatever was wrong with an attribute, it may have been the record handler's.
-    if !cx.has_errors() {
-        record_handler(cx, processor);
-    }
+    record_handler(cx, processor);
     duplicates(cx, processor);
     let impl_lifetimes = processor.generics.lifetimes().map(|param| param.lifetime.ident.to_string()).collect();
     for handler in &processor.handlers {
         signature(cx, processor, handler, &impl_lifetimes);
+    }
+    if let Type::TraitObject(ty) = peel(&processor.self_ty) {
+        cx.error(ty, messages::trait_object());
     }
     let unused = unused_parameters(processor);
     if unused.is_empty() && processor.options.main && processor.generics.params.iter().any(is_type_or_const) {
@@ -37,15 +37,28 @@ pub(crate) fn check(cx: &Context, processor: &Processor) -> Verdict {
         };
         cx.error(&processor.generics, messages::generic_with_main(&name.unwrap_or_default()));
     }
-    if !unused.is_empty() || processor.handlers.iter().any(has_placeholder) {
-        return Verdict::LeftToRustc;
-    }
-    Verdict::Judged
+    let refused = processor.has_broken_method
+        || !unused.is_empty()
+        || !matches!(peel(&processor.self_ty), Type::Path(_) | Type::TraitObject(_))
+        || processor.handlers.iter().any(|handler| {
+            has_placeholder(handler) || has_unsized(handler) || has_undeclared_lifetime(handler, &impl_lifetimes)
+        })
+        || has_namesakes(processor);
+    if refused { Verdict::LeftToRustc } else { Verdict::Judged }
 }
 
 fn record_handler(cx: &Context, processor: &Processor) {
-    if !processor.handlers.iter().any(|handler| handler.kind.handles_records()) {
-        cx.error(&processor.self_ty, messages::no_record_handler(&text(&processor.self_ty)));
+    // Whatever was wrong with an attribute or a method, it may have been the record handler's.
+    if cx.has_errors()
+        || processor.has_broken_method
+        || processor.handlers.iter().any(|handler| handler.kind.handles_records())
+    {
+        return;
+    }
+    let ty = text(&processor.self_ty);
+    match &processor.foreign_attribute {
+        Some(path) => cx.error(path, messages::no_record_handler_but(&ty, &text(path))),
+        None => cx.error(&processor.self_ty, messages::no_record_handler(&ty)),
     }
 }
 
@@ -89,17 +102,26 @@ fn signature(cx: &Context, processor: &Processor, handler: &Handler, impl_lifeti
             GenericParam::Lifetime(_) => {}
         }
     }
-    receiver(cx, processor, handler);
+    receiver(cx, processor, handler, impl_lifetimes);
     arguments(cx, handler, impl_lifetimes);
     output(cx, handler);
 }
 
-fn receiver(cx: &Context, processor: &Processor, handler: &Handler) {
+fn receiver(cx: &Context, processor: &Processor, handler: &Handler, impl_lifetimes: &HashSet<String>) {
     let (kind, name) = (handler.kind, handler.name());
     match (kind, handler.sig.inputs.first()) {
         (Kind::Init, Some(FnArg::Receiver(receiver))) => cx.error(receiver, messages::receiver_on_init(name)),
         (Kind::Init, _) => {}
-        (_, Some(FnArg::Receiver(receiver))) if is_borrowed(receiver, &processor.self_ty) => {}
+        (_, Some(FnArg::Receiver(receiver))) if is_borrowed(receiver, &processor.self_ty) => {
+            let lifetime = match &receiver.kind {
+                ReceiverKind::Reference(_, lifetime, _) => lifetime.as_ref(),
+                ReceiverKind::Typed(_, ty) => find_long(ty, impl_lifetimes),
+                _ => None,
+            };
+            if let Some(lifetime) = lifetime.filter(|lifetime| is_long(lifetime, impl_lifetimes)) {
+                cx.error(lifetime, messages::long_receiver(kind, name, &lifetime.to_string()));
+            }
+        }
         (_, Some(FnArg::Receiver(receiver))) => cx.error(receiver, messages::receiver_wrong(kind, name)),
         (_, _) => cx.error(name, messages::receiver_missing(kind, name, !handler.sig.inputs.is_empty())),
     }
@@ -134,15 +156,9 @@ fn arguments(cx: &Context, handler: &Handler, impl_lifetimes: &HashSet<String>) 
             cx.error(ty, messages::impl_trait_argument(kind, name));
             continue;
         }
-        let lifetime = |name: &Lifetime| name.ident == "static" || impl_lifetimes.contains(&name.ident.to_string());
-        match peel(&argument.ty) {
-            Type::Reference(reference) if reference.lifetime.as_ref().is_some_and(lifetime) => {
-                let found = reference.lifetime.as_ref();
-                let lifetime = found.map(Lifetime::to_string).unwrap_or_default();
-                cx.error(found, messages::lifetime_of_impl(kind, name, &lifetime));
-                continue;
-            }
-            _ => {}
+        if let Some(lifetime) = find_long(&argument.ty, impl_lifetimes) {
+            cx.error(lifetime, messages::long_argument(kind, name, &lifetime.to_string()));
+            continue;
         }
         let written = text(&argument.ty);
         if seen.contains(&written) {
@@ -152,19 +168,84 @@ fn arguments(cx: &Context, handler: &Handler, impl_lifetimes: &HashSet<String>) 
     }
 }
 
+/// The lifetime of a reference within `ty` that outlives the call.
+fn find_long<'a>(ty: &'a Type, impl_lifetimes: &HashSet<String>) -> Option<&'a Lifetime> {
+    let long = |ty: &'a Type| match ty {
+        Type::Reference(reference) => reference.lifetime.as_ref().filter(|lifetime| is_long(lifetime, impl_lifetimes)),
+        _ => None,
+    };
+    find_in_type(ty, long)
+}
+
+fn is_long(lifetime: &Lifetime, impl_lifetimes: &HashSet<String>) -> bool {
+    lifetime.ident == "static" || impl_lifetimes.contains(&lifetime.ident.to_string())
+}
+
 fn output(cx: &Context, handler: &Handler) {
     let (kind, name) = (handler.kind, handler.name());
     match &handler.sig.output {
-        ReturnType::Default if kind == Kind::Init && handler.sig.asyncness.is_none() => {
-            cx.error(name, messages::init_returns_nothing(name));
+        ReturnType::Default if kind == Kind::Init => {
+            // Meant as a method, it lacks a result for the same reason as it has a receiver.
+            if handler.sig.receiver().is_none() {
+                cx.error(name, messages::init_returns_nothing(name));
+            }
         }
         ReturnType::Type(_, ty) => {
             if let Some(found) = find_type(ty, |ty| matches!(ty, Type::ImplTrait(_))) {
                 cx.error(found, messages::impl_trait_return(kind, name));
+            } else if kind == Kind::Init {
+                let declared: HashSet<_> = handler.sig.generics.lifetimes().map(|param| &param.lifetime).collect();
+                if let Some(lifetime) = lifetimes(ty).into_iter().find(|lifetime| declared.contains(lifetime)) {
+                    cx.error(lifetime, messages::init_borrows(name, &lifetime.to_string()));
+                }
             }
         }
         ReturnType::Default => {}
     }
+}
+
+/// An argument without a size, which rustc refuses.
+fn has_unsized(handler: &Handler) -> bool {
+    let mut types = handler.arguments().map(|argument| peel(&argument.ty));
+    types.any(|ty| match ty {
+        Type::Slice(_) | Type::TraitObject(_) => true,
+        Type::Path(ty) => ty.path.is_ident("str"),
+        _ => false,
+    })
+}
+
+/// A lifetime in an argument that nothing declares, which rustc refuses.
+fn has_undeclared_lifetime(handler: &Handler, impl_lifetimes: &HashSet<String>) -> bool {
+    let declared: HashSet<_> = handler.sig.generics.lifetimes().map(|param| &param.lifetime).collect();
+    let known = |lifetime: &&Lifetime| {
+        let name = lifetime.ident.to_string();
+        name == "_" || name == "static" || declared.contains(lifetime) || impl_lifetimes.contains(&name)
+    };
+    handler.arguments().flat_map(|argument| lifetimes(&argument.ty)).any(|lifetime| !known(&lifetime))
+}
+
+/// The lifetimes in a type, but for where `for<'a>` may declare some.
+fn lifetimes(ty: &Type) -> Vec<&Lifetime> {
+    struct Lifetimes<'a>(Vec<&'a Lifetime>);
+    impl<'a> Visit<'a> for Lifetimes<'a> {
+        fn visit_lifetime(&mut self, lifetime: &'a Lifetime) {
+            self.0.push(lifetime);
+        }
+
+        fn visit_type_fn_ptr(&mut self, _: &'a syn::TypeFnPtr) {}
+
+        fn visit_type_trait_object(&mut self, _: &'a syn::TypeTraitObject) {}
+    }
+    let mut found = Lifetimes(Vec::new());
+    found.visit_type(ty);
+    found.0
+}
+
+/// Two handlers of one name, which rustc refuses.
+fn has_namesakes(processor: &Processor) -> bool {
+    let certain: Vec<_> =
+        processor.handlers.iter().filter(|handler| handler.cfgs.is_empty()).map(Handler::name).collect();
+    certain.iter().enumerate().any(|(index, name)| certain[..index].contains(name))
 }
 
 /// `_` in a signature, which rustc refuses.
@@ -207,21 +288,26 @@ fn collect_words(tokens: proc_macro2::TokenStream, words: &mut HashSet<String>) 
 
 /// The first type within `ty` for which `wanted` holds.
 fn find_type(ty: &Type, wanted: fn(&Type) -> bool) -> Option<&Type> {
-    struct Finder<'a> {
-        wanted: fn(&Type) -> bool,
-        found: Option<&'a Type>,
+    find_in_type(ty, |ty| wanted(ty).then_some(ty))
+}
+
+/// The first thing that `find` finds in `ty` or in a type within it.
+fn find_in_type<'a, T>(ty: &'a Type, find: impl FnMut(&'a Type) -> Option<T>) -> Option<T> {
+    struct Finder<F, T> {
+        find: F,
+        found: Option<T>,
     }
-    impl<'a> Visit<'a> for Finder<'a> {
+    impl<'a, T, F: FnMut(&'a Type) -> Option<T>> Visit<'a> for Finder<F, T> {
         fn visit_type(&mut self, ty: &'a Type) {
-            if self.found.is_none() && (self.wanted)(ty) {
-                self.found = Some(ty);
+            if self.found.is_none() {
+                self.found = (self.find)(ty);
             }
             if self.found.is_none() {
                 visit::visit_type(self, ty);
             }
         }
     }
-    let mut finder = Finder { wanted, found: None };
+    let mut finder = Finder { find, found: None };
     finder.visit_type(ty);
     finder.found
 }
@@ -269,7 +355,7 @@ mod tests {
             #[on_records]
             fn add_all(&mut self, records: &[Record], again: &[Record]) {}
         });
-        assert_eq!(errors.len(), 11, "{errors:#?}");
+        assert_eq!(errors.len(), 10, "{errors:#?}");
     }
 
     #[test]

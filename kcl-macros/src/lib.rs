@@ -6,6 +6,7 @@
 #![expect(missing_docs, reason = "their pages stand in `kcl`, and rustdoc would put both texts on one page")]
 
 mod args;
+mod bodies;
 mod check;
 mod context;
 mod expand;
@@ -34,15 +35,12 @@ fn annotated_impl(options: TokenStream, item: TokenStream) -> TokenStream {
     let options = args::parse(&cx, options);
     let Parsed { item, processor, needs_main } = parse::parse(&cx, options, item);
     let verdict = processor.as_ref().map(|processor| check::check(&cx, processor));
-    let (errors, right) = match cx.check() {
-        Ok(()) => (None, matches!(verdict, Some(Verdict::Judged))),
-        Err(errors) => (Some(errors), false),
-    };
-    let beside = match processor {
-        Some(processor) if right => expand::expand(&processor),
-        Some(processor) => expand::stand_in(&processor),
-        None if needs_main => expand::stand_in_main(&[]),
-        None => TokenStream::new(),
+    let errors = cx.check().err();
+    let beside = match (processor, verdict) {
+        (Some(processor), Some(Verdict::Judged)) if errors.is_none() => expand::expand(&processor),
+        (Some(processor), _) => expand::stand_in(&processor),
+        (None, _) if needs_main => expand::stand_in_main(&[]),
+        (None, _) => TokenStream::new(),
     };
     quote!(#item #beside #errors)
 }

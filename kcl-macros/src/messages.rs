@@ -153,6 +153,14 @@ pub(crate) fn no_record_handler(ty: &str) -> Message {
         .help("put `#[on_record]` on a method such as `fn add(&mut self, record: &Record)`, or `#[on_records]` on one that takes `&[Record]`")
 }
 
+pub(crate) fn no_record_handler_but(ty: &str, attribute: &str) -> Message {
+    Message::new(format_args!(
+        "`{ty}` has no `#[on_record]` and no `#[on_records]` handler, and `#[{attribute}]` is neither"
+    ))
+    .note("a processor handles records, one at a time or a batch at a time")
+    .help(format_args!("write `#[on_record]` or `#[on_records]` in its place, or beside it if it is another macro"))
+}
+
 pub(crate) fn twice(kind: Kind, first: &Ident, second: &Ident) -> Message {
     Message::new(format_args!("`#[{}]` is on `{first}` already, `{second}` cannot have it too", kind.attribute()))
         .note("there is one handler for each message")
@@ -216,6 +224,12 @@ pub(crate) fn init_returns_nothing(name: &Ident) -> Message {
         .help(format_args!("write `fn {name}(shard: &Shard) -> Self`"))
 }
 
+pub(crate) fn init_borrows(name: &Ident, lifetime: &str) -> Message {
+    Message::new(format_args!("`#[on_init]` constructor `{name}` cannot return what borrows for `{lifetime}`"))
+        .note("what it takes is lent to it for this call only, and the processor outlives the call")
+        .help("keep a clone or a copy of what is needed")
+}
+
 pub(crate) fn generic_handler(kind: Kind, name: &Ident) -> Message {
     Message::new(format_args!("{} cannot be generic", handler(kind, name)))
         .note("the runtime calls it, and has nothing to choose the parameter by")
@@ -244,10 +258,26 @@ pub(crate) fn argument_twice(kind: Kind, name: &Ident, ty: &str) -> Message {
     Message::new(format_args!("{} takes `{ty}` twice", handler(kind, name))).help("leave one of the two arguments out")
 }
 
-pub(crate) fn lifetime_of_impl(kind: Kind, name: &Ident, lifetime: &str) -> Message {
-    Message::new(format_args!("{} cannot take an argument that lives for `{lifetime}`", handler(kind, name)))
-        .note("what a handler takes is lent to it for this call only")
+pub(crate) fn long_argument(kind: Kind, name: &Ident, lifetime: &str) -> Message {
+    Message::new(format_args!("{} cannot take a reference that lives for `{lifetime}`", handler(kind, name)))
+        .note("what it takes is lent to it for this call only")
         .help(format_args!("leave out `{lifetime}`, and keep a clone or a copy of what is needed longer"))
+}
+
+pub(crate) fn long_receiver(kind: Kind, name: &Ident, lifetime: &str) -> Message {
+    Message::new(format_args!("{} cannot borrow the processor for `{lifetime}`", handler(kind, name)))
+        .note("the processor is lent to it for this call only")
+        .help(format_args!("leave out `{lifetime}`"))
+}
+
+pub(crate) fn trait_object() -> Message {
+    Message::new("a processor must have a size, which a trait object has not")
+        .note("one is made and kept for each shard")
+        .help("put the attribute on the `impl` block of a struct or an enum")
+}
+
+pub(crate) fn processor_twice() -> Message {
+    Message::new("`#[kcl::processor]` stands twice on this `impl` block").help("leave one of them out")
 }
 
 pub(crate) fn generic_with_main(ty: &str) -> Message {

@@ -29,6 +29,10 @@ pub(crate) struct Processor {
     pub(crate) self_ty: Type,
     /// In the order they are written.
     pub(crate) handlers: Vec<Handler>,
+    /// Where there is no record handler, an attribute on a method that is neither ours nor rustc's: it may have been meant to be ours.
+    pub(crate) foreign_attribute: Option<Path>,
+    /// Whether there is a method that rustc will refuse to have here, such as one without a body.
+    pub(crate) has_broken_method: bool,
 }
 
 /// A method with a handler attribute.

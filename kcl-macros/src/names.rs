@@ -46,8 +46,34 @@ pub(crate) fn misspelt(name: &str) -> Option<Option<Kind>> {
     if let Some((_, kind)) = OTHER_NAMES.iter().find(|(other, _)| *other == name) {
         return Some(Some(*kind));
     }
+    let same = |kind: &Kind| name.replace('_', "").eq_ignore_ascii_case(&kind.attribute().replace('_', ""));
     let nearest = nearest(name, &Kind::ALL.map(Kind::attribute)).and_then(Kind::from_name);
-    if nearest.is_some() || name.starts_with("on_") { Some(nearest) } else { None }
+    let meant = Kind::ALL.into_iter().find(same).or(nearest);
+    if meant.is_some() || name.starts_with("on_") { Some(meant) } else { None }
+}
+
+/// Whether an attribute is rustc's own, or a tool's.
+pub(crate) fn is_builtin(name: &str) -> bool {
+    const BUILTIN: &[&str] = &[
+        "allow",
+        "cfg",
+        "clippy",
+        "cold",
+        "deny",
+        "deprecated",
+        "diagnostic",
+        "doc",
+        "expect",
+        "forbid",
+        "inline",
+        "must_use",
+        "no_mangle",
+        "rustfmt",
+        "target_feature",
+        "track_caller",
+        "warn",
+    ];
+    BUILTIN.contains(&name)
 }
 
 /// The candidate that a slip of the fingers turns into `name`, if there is one.
@@ -69,6 +95,8 @@ mod tests {
             ("on_recrods", Kind::Records),
             ("on_recrod", Kind::Record),
             ("onrecord", Kind::Record),
+            ("OnRecords", Kind::Records),
+            ("onShutdownRequested", Kind::ShutdownRequested),
             ("on_shard_ended", Kind::ShardEnd),
             ("on_leaselost", Kind::LeaseLost),
             ("on_shutdown", Kind::ShutdownRequested),

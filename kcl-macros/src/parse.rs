@@ -5,8 +5,9 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, ImplItem, Item, ItemImpl, Meta, Path, Token, Type};
+use syn::{Attribute, Ident, ImplItem, Item, ItemImpl, Meta, Path, Token, TraitItemFn, Type};
 
+use crate::bodies;
 use crate::context::Context;
 use crate::messages;
 use crate::model::{Handler, Kind, Options, Processor};
@@ -23,8 +24,12 @@ pub(crate) struct Parsed {
 }
 
 pub(crate) fn parse(cx: &Context, options: Options, tokens: TokenStream) -> Parsed {
-    let item = match syn::parse2::<Item>(tokens.clone()) {
-        Ok(Item::Impl(item)) => item,
+    let (shell, bodies) = bodies::take(tokens.clone());
+    let item = match syn::parse2::<Item>(shell) {
+        Ok(Item::Impl(mut item)) => {
+            bodies::put_back(&mut item, bodies);
+            item
+        }
         Ok(other) => {
             refuse(cx, &other);
             let is_main = matches!(&other, Item::Fn(item) if item.sig.ident == "main");
@@ -32,15 +37,26 @@ pub(crate) fn parse(cx: &Context, options: Options, tokens: TokenStream) -> Pars
         }
         Err(error) => {
             cx.push(error);
-            return Parsed { item: tokens, processor: None, needs_main: options.main };
+            return Parsed { item: TokenStream::new(), processor: None, needs_main: options.main };
         }
     };
     inherent_impl(cx, options, item)
 }
 
 fn inherent_impl(cx: &Context, options: Options, mut item: ItemImpl) -> Parsed {
-    let handlers = item.items.iter_mut().filter_map(|item| handler(cx, &options.krate, item)).collect();
+    item.attrs.retain(|attr| {
+        let again = is_processor(&options.krate, attr.path());
+        if again {
+            cx.error(attr.path(), messages::processor_twice());
+        }
+        !again
+    });
+    let handlers: Vec<_> = item.items.iter_mut().filter_map(|item| handler(cx, &options.krate, item)).collect();
     let needs_main = options.main;
+    let foreign_attribute = match handlers.iter().any(|handler| handler.kind.handles_records()) || cx.has_errors() {
+        true => None,
+        false => item.items.iter_mut().find_map(take_foreign_attribute),
+    };
     let processor = match &item.trait_ {
         Some((path, _)) => {
             cx.error(path, messages::trait_impl(&text(&item.self_ty)));
@@ -51,10 +67,30 @@ fn inherent_impl(cx: &Context, options: Options, mut item: ItemImpl) -> Parsed {
             generics: item.generics.clone(),
             self_ty: (*item.self_ty).clone(),
             handlers,
+            foreign_attribute,
+            has_broken_method: item.items.iter().any(|item| matches!(item, ImplItem::Verbatim(_))),
             options,
         }),
     };
     Parsed { item: item.into_token_stream(), processor, needs_main }
+}
+
+/// `#[processor]`, `#[kcl::processor]`, or below the name of what `crate = …` named.
+fn is_processor(krate: &Path, path: &Path) -> bool {
+    let is_last = path.segments.last().is_some_and(|last| last.ident == "processor");
+    is_last && path.segments.iter().nth_back(1).is_none_or(|parent| is_ours(krate, &parent.ident))
+}
+
+/// Whether a module of this name is taken for `kcl`.
+fn is_ours(krate: &Path, name: &Ident) -> bool {
+    name == "kcl" || krate.segments.last().is_some_and(|last| last.ident == *name)
+}
+
+fn take_foreign_attribute(item: &mut ImplItem) -> Option<Path> {
+    let ImplItem::Fn(method) = item else { return None };
+    let foreign = |attr: &Attribute| attr.path().get_ident().is_some_and(|name| !names::is_builtin(&name.to_string()));
+    let index = method.attrs.iter().position(foreign)?;
+    Some(method.attrs.remove(index).path().clone())
 }
 
 /// Takes the handler attributes off one item of the impl.
@@ -72,6 +108,14 @@ fn handler(cx: &Context, krate: &Path, item: &mut ImplItem) -> Option<Handler> {
         ImplItem::Const(item) => (&mut item.attrs, "an associated constant"),
         ImplItem::Type(item) => (&mut item.attrs, "an associated type"),
         ImplItem::Macro(item) => (&mut item.attrs, "a macro call"),
+        // What has no body, say, belongs into a trait.
+        ImplItem::Verbatim(tokens) => {
+            if let Ok(mut method) = syn::parse2::<TraitItemFn>(tokens.clone()) {
+                take_marks(cx, krate, &mut method.attrs);
+                *tokens = method.into_token_stream();
+            }
+            return None;
+        }
         _ => return None,
     };
     for (kind, path) in take_marks(cx, krate, what.0) {
@@ -118,9 +162,8 @@ fn own_name(krate: &Path, path: &Path) -> Option<OwnName> {
     let Some(parent) = path.segments.iter().nth_back(1) else {
         return path.leading_colon.is_none().then_some(OwnName { text, qualified: false });
     };
-    let ours = parent.ident == "kcl" || krate.segments.last().is_some_and(|last| last.ident == parent.ident);
     // The macro itself may stand below, for whatever reason; rustc has its own words for that.
-    (ours && text != "processor").then_some(OwnName { text, qualified: true })
+    (is_ours(krate, &parent.ident) && text != "processor").then_some(OwnName { text, qualified: true })
 }
 
 struct OwnName {
@@ -274,6 +317,7 @@ mod tests {
         let item = quote! {
             impl Revenue {
                 #[instrument]
+                #[on_record]
                 #[tracing::on_record]
                 #[cfg_attr(unix, inline)]
                 fn add(&mut self) {}
@@ -281,7 +325,7 @@ mod tests {
         };
         let (parsed, errors) = parsed(item.clone());
         assert!(errors.is_empty(), "{errors:?}");
-        assert_eq!(parsed.item.to_string(), item.to_string());
+        assert_eq!(parsed.item.to_string(), item.to_string().replacen("# [on_record] ", "", 1));
     }
 
     #[test]

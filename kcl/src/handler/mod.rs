@@ -2,6 +2,7 @@
 
 mod arguments;
 mod outcome;
+pub mod probe;
 mod takes;
 
 pub use arguments::{

@@ -31,6 +31,8 @@ where
     }
 }
 
+const _: () = assert!(matches!(<Print<u64> as kcl::Processor>::CHECKPOINTS, kcl::Checkpoints::Handler));
+
 fn main() -> std::process::ExitCode {
     kcl::run::<Print<Vec<u64>>>()
 }

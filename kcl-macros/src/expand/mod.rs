@@ -1,9 +1,11 @@
 //! From the model to code: the user's impl as it is, and beside it the trait impls and `main`, all of them thin calls into
 //! `kcl::handler`.
 
+mod checkpoints;
+
 use std::collections::HashSet;
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::visit_mut::VisitMut;
 use syn::{Generics, Lifetime, Path, ReturnType, Type};
@@ -36,7 +38,7 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
     let (records, records_rest) = slot(processor, Slot::Records);
     let others = [Slot::LeaseLost, Slot::ShardEnd, Slot::ShutdownRequested].map(|each| slot(processor, each).0);
 
-    let checkpoints = records.iter().map(|handler| checkpoints(processor, handler));
+    let checkpoints = records.iter().map(|handler| checkpoints::constant(processor, handler));
     let process_records = records.iter().map(|handler| method(processor, handler));
     let other_methods = others.iter().flatten().map(|handler| method(processor, handler));
     let no_records = records_rest.as_ref().map(|rest| no_records(krate, rest));
@@ -45,8 +47,7 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
 
     let conflicts = conflicts(processor, records_rest.as_ref());
     let hovers = processor.handlers.iter().filter_map(|handler| hover(&processor.options, handler));
-    let judgement = judged_beside(processor).then(|| judgement(processor)).filter(|judgement| !judgement.is_empty());
-    let judgement = judgement.map(|judgement| quote!(const _: () = { #judgement };));
+    let judgement = checkpoints::beside(processor);
     let main = main(processor);
 
     let (impl_generics, _, where_clause) = processor.generics.split_for_impl();
@@ -75,10 +76,13 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
 pub(crate) fn stand_in(processor: &Processor) -> TokenStream {
     let krate = &processor.options.krate;
     let cfgs = &processor.cfgs;
+    let main = processor.options.main.then(|| stand_in_main(cfgs));
+    if !matches!(peel(&processor.self_ty), Type::Path(_)) {
+        return quote!(#main);
+    }
     let generics = used_generics(processor);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let self_ty = &processor.self_ty;
-    let main = processor.options.main.then(|| stand_in_main(cfgs));
     quote! {
         #(#cfgs)*
         const _: () = {
@@ -146,11 +150,18 @@ fn slot(processor: &Processor, slot: Slot) -> (Vec<Chosen<'_>>, Option<Rest>) {
 fn conflicts(processor: &Processor, no_record_handler: Option<&Rest>) -> TokenStream {
     let mut errors = TokenStream::new();
     for (index, second) in processor.handlers.iter().enumerate() {
-        for first in &processor.handlers[..index] {
+        let of_its_slot = |first: &&Handler| first.kind.slot() == second.kind.slot();
+        let mut before: Vec<TokenStream> = Vec::new();
+        for first in processor.handlers[..index].iter().filter(of_its_slot) {
             let conditions: Vec<_> = [first, second].into_iter().filter_map(Handler::condition).collect();
-            if first.kind.slot() == second.kind.slot() && !conditions.is_empty() {
+            if !conditions.is_empty() {
                 let error = conflict(first, second).at(&second.attribute).into_compile_error();
-                errors.extend(quote!(#[cfg(all(#(#conditions),*))] #error));
+                // One error for the second, however many come before it.
+                errors.extend(quote!(#[cfg(all(#(#conditions,)* not(any(#(#before),*))))] #error));
+            }
+            match first.condition() {
+                Some(condition) => before.push(condition),
+                None => break,
             }
         }
     }
@@ -173,8 +184,7 @@ fn method(processor: &Processor, chosen: &Chosen<'_>) -> TokenStream {
         ReturnType::Type(_, ty) if matches!(peel(ty), Type::Never(_)) => {
             (quote!(()), Some(quote!(#[allow(unreachable_code)])))
         }
-        ReturnType::Type(_, ty) => (without_lifetimes(ty, &declared(handler)), None),
-        ReturnType::Default => (quote!(()), None),
+        output => (self::result(processor, handler, output), None),
     };
     let on = format_ident!("{}", handler.kind.attribute());
     let (name, message) = match handler.kind.slot() {
@@ -183,11 +193,10 @@ fn method(processor: &Processor, chosen: &Chosen<'_>) -> TokenStream {
         Slot::ShardEnd => (quote!(shard_ended), quote!(ShardEnded)),
         Slot::ShutdownRequested => (quote!(shutdown_requested), quote!(ShutdownRequested)),
     };
-    let context = quote!(#krate::handler::#on(#input));
     let handled = quote!(<#ty as #krate::handler::Outcome>::handled(#result));
     let body = match handler.kind {
-        Kind::Record => quote!(#context.each(|#cx| { #call #handled })),
-        _ => quote!(let #cx = &#context; #call #handled),
+        Kind::Record => quote!(#krate::handler::#on(#input).each(|#cx| { #call #handled })),
+        _ => quote!(let #cx = &#krate::handler::#on(#input); #call #handled),
     };
     quote! {
         #cfg
@@ -205,10 +214,7 @@ fn initialize(processor: &Processor, chosen: &Chosen<'_>) -> TokenStream {
     let locals = Locals::new();
     let Locals { input, cx, result, .. } = &locals;
     let call = call(processor, handler, &locals);
-    let ty = match &handler.sig.output {
-        ReturnType::Type(_, ty) => without_lifetimes(ty, &declared(handler)),
-        ReturnType::Default => quote!(()),
-    };
+    let ty = self::result(processor, handler, &handler.sig.output);
     let (impl_generics, _, where_clause) = processor.generics.split_for_impl();
     let self_ty = &processor.self_ty;
     quote! {
@@ -247,104 +253,54 @@ fn initialize_by_default(processor: &Processor, rest: &Rest) -> TokenStream {
     }
 }
 
-/// The arguments taken one by one, and the call of the user's method with them.
+/// The arguments taken one by one, and the call of the user's method with them. Each type is named once, as `<Type as OnRecord>`: so
+/// one that does not fit is one error, and on the type.
 fn call(processor: &Processor, handler: &Handler, locals: &Locals) -> TokenStream {
+    let krate = &processor.options.krate;
     let name = handler.name();
     let Locals { this, cx, result, .. } = locals;
-    let receiver = (handler.kind != Kind::Init).then(|| quote!(#this,));
-    let arguments: Vec<_> = arguments(processor, handler).collect();
-    let names: Vec<_> = (1..=arguments.len()).map(|n| format_ident!("a{n}", span = Span::mixed_site())).collect();
+    let place = place(handler.kind);
+    let lifetimes = all_lifetimes(processor, handler);
+    let types = handler.arguments().map(|argument| without_lifetimes(&argument.ty, &lifetimes));
+    let names: Vec<_> = names().take(handler.arguments().count()).collect();
+    let this = (handler.kind != Kind::Init).then_some(this);
+    let arguments = this.into_iter().chain(&names);
     quote! {
-        #(let #names = #arguments::take(#cx)?;)*
-        let #result = Self::#name(#receiver #(#names),*);
+        #(let #names = <#types as #krate::handler::#place<'_>>::take(#cx)?;)*
+        let #result = Self::#name(#(#arguments),*);
     }
 }
 
-/// The arguments, each as `<Type as OnRecord>`. Where a type does not fit, every mention gives the same error, which rustc
-/// shows once, on the type.
-fn arguments<'a>(processor: &'a Processor, handler: &'a Handler) -> impl Iterator<Item = TokenStream> {
-    let krate = &processor.options.krate;
-    let place = match handler.kind {
-        Kind::Init => quote!(OnInit),
-        Kind::Records => quote!(OnRecords),
-        Kind::Record => quote!(OnRecord),
-        Kind::LeaseLost => quote!(OnLeaseLost),
-        Kind::ShardEnd => quote!(OnShardEnd),
-        Kind::ShutdownRequested => quote!(OnShutdownRequested),
+/// The type of a handler's result.
+fn result(processor: &Processor, handler: &Handler, output: &ReturnType) -> TokenStream {
+    match output {
+        ReturnType::Type(_, ty) => without_lifetimes(ty, &all_lifetimes(processor, handler)),
+        ReturnType::Default => quote!(()),
+    }
+}
+
+fn names() -> impl Iterator<Item = Ident> {
+    (1..).map(|number: usize| format_ident!("a{number}", span = Span::mixed_site()))
+}
+
+/// The trait that an argument of such a handler has.
+fn place(kind: Kind) -> Ident {
+    let name = match kind {
+        Kind::Init => "OnInit",
+        Kind::Records => "OnRecords",
+        Kind::Record => "OnRecord",
+        Kind::LeaseLost => "OnLeaseLost",
+        Kind::ShardEnd => "OnShardEnd",
+        Kind::ShutdownRequested => "OnShutdownRequested",
     };
-    let mut lifetimes = declared(handler);
-    lifetimes.extend(impl_lifetimes(processor));
-    handler.arguments().map(move |argument| {
-        let ty = without_lifetimes(&argument.ty, &lifetimes);
-        quote!(<#ty as #krate::handler::#place<'_>>)
-    })
+    Ident::new(name, Span::call_site())
 }
 
-/// The constant that says who checkpoints.
-fn checkpoints(processor: &Processor, chosen: &Chosen<'_>) -> TokenStream {
-    let Chosen { handler, cfg } = chosen;
-    let krate = &processor.options.krate;
-    let arguments = arguments(processor, handler);
-    let mut value = quote!(#krate::handler::checkpoints(&[#(#arguments::TAKES),*]));
-    if !judged_beside(processor) {
-        let judgement = judgement(processor);
-        value = quote!({ #judgement #value });
-    }
-    quote! {
-        #cfg
-        const CHECKPOINTS: #krate::Checkpoints = #value;
-    }
-}
-
-/// What the handlers take, evaluated: the same thing taken twice is an error. This is what finds it behind an alias.
-fn judgement(processor: &Processor) -> TokenStream {
-    let handlers = processor.handlers.iter().filter(|handler| handler.arguments().count() > 1);
-    let judgement = handlers.map(|handler| {
-        let (cfgs, takes) = (&handler.cfgs, takes(processor, handler));
-        quote!(#(#cfgs)* let _ = #takes;)
-    });
-    judgement.collect()
-}
-
-/// Whether the arguments are judged in a constant of its own, which `cargo check` evaluates; it can name neither type parameters
-/// nor `Self`. Else it is done in the associated constant, which is evaluated when it is used.
-fn judged_beside(processor: &Processor) -> bool {
-    let types = processor.handlers.iter().flat_map(Handler::arguments).map(|argument| &argument.ty);
-    processor.generics.lifetimes().count() == processor.generics.params.len()
-        && !types.into_iter().any(|ty| mentions_self(ty))
-}
-
-fn mentions_self(ty: &Type) -> bool {
-    fn within(tokens: TokenStream) -> bool {
-        tokens.into_iter().any(|token| match token {
-            TokenTree::Ident(word) => word == "Self",
-            TokenTree::Group(group) => within(group.stream()),
-            _ => false,
-        })
-    }
-    within(ty.to_token_stream())
-}
-
-/// What a handler takes. The call that adds an argument has the span of the whole argument, for what it may have to report; with
-/// the type's own, rustc would word errors about the type in two ways.
-fn takes(processor: &Processor, handler: &Handler) -> TokenStream {
-    let krate = &processor.options.krate;
-    let nothing = quote!(#krate::handler::Takes::NOTHING);
-    handler.arguments().zip(arguments(processor, handler)).fold(nothing, |before, (written, argument)| {
-        let mut tokens = written.to_token_stream().into_iter();
-        let first = tokens.next().map_or_else(Span::call_site, |token| token.span());
-        let last = tokens.last().map_or(first, |token| token.span());
-        let before = parenthesized(before, first);
-        let argument = parenthesized(quote!(#argument::TAKES), last);
-        let and = Ident::new("and", first);
-        quote!(#before.#and #argument)
-    })
-}
-
-fn parenthesized(tokens: TokenStream, span: Span) -> Group {
-    let mut group = Group::new(Delimiter::Parenthesis, tokens);
-    group.set_span(span);
-    group
+/// The spans of the first and of the last token.
+fn ends(tokens: &impl ToTokens) -> (Span, Span) {
+    let mut spans = tokens.to_token_stream().into_iter().map(|token| token.span());
+    let first = spans.next().unwrap_or_else(Span::call_site);
+    (first, spans.last().unwrap_or(first))
 }
 
 /// In place of the method when the configuration leaves no record handler; the error stands beside it.
@@ -383,9 +339,11 @@ fn main(processor: &Processor) -> Option<TokenStream> {
     })
 }
 
-/// The lifetimes that a handler declares.
-fn declared(handler: &Handler) -> HashSet<String> {
-    handler.sig.generics.lifetimes().map(|param| param.lifetime.to_string()).collect()
+/// The lifetimes that a handler and its impl declare.
+fn all_lifetimes(processor: &Processor, handler: &Handler) -> HashSet<String> {
+    let mut lifetimes = impl_lifetimes(processor);
+    lifetimes.extend(handler.sig.generics.lifetimes().map(|param| param.lifetime.to_string()));
+    lifetimes
 }
 
 fn impl_lifetimes(processor: &Processor) -> HashSet<String> {

@@ -1,0 +1,110 @@
+//! The bodies of an impl's methods, which this crate never reads: a mistake in one is for rustc to report, and syntax that is newer
+//! than syn is no mistake.
+
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use syn::{Expr, ImplItem, ItemImpl, Stmt};
+
+/// An impl whose methods have empty bodies, and the bodies' tokens in their order.
+pub(crate) fn take(item: TokenStream) -> (TokenStream, Vec<TokenStream>) {
+    let mut bodies = Vec::new();
+    let mut tokens: Vec<TokenTree> = item.into_iter().collect();
+    // The last braces are the impl's own.
+    if let Some(TokenTree::Group(group)) = tokens.last_mut() {
+        if group.delimiter() == Delimiter::Brace {
+            let emptied = empty_bodies(group.stream(), &mut bodies);
+            *group = braces(emptied, group);
+        }
+    }
+    (tokens.into_iter().collect(), bodies)
+}
+
+/// Undoes [`take`].
+pub(crate) fn put_back(item: &mut ItemImpl, bodies: Vec<TokenStream>) {
+    let methods = item.items.iter_mut().filter_map(|item| match item {
+        ImplItem::Fn(method) => Some(method),
+        _ => None,
+    });
+    for (method, body) in methods.zip(bodies) {
+        method.block.stmts = vec![Stmt::Expr(Expr::Verbatim(body), None)];
+    }
+}
+
+fn empty_bodies(items: TokenStream, bodies: &mut Vec<TokenStream>) -> TokenStream {
+    let mut items = items.into_iter().peekable();
+    let mut emptied = Vec::new();
+    // From `fn` on, the braces that are no argument of a generic type: those stand between `<`, `,` and `>`.
+    let mut in_function = false;
+    while let Some(token) = items.next() {
+        let after_angle_or_comma =
+            matches!(emptied.last(), Some(TokenTree::Punct(last)) if matches!(last.as_char(), '<' | ','));
+        match token {
+            TokenTree::Ident(word) if word == "fn" => {
+                in_function = true;
+                emptied.push(word.into());
+            }
+            TokenTree::Group(group) if in_function && group.delimiter() == Delimiter::Brace => {
+                let before_angle_or_comma =
+                    matches!(items.peek(), Some(TokenTree::Punct(next)) if matches!(next.as_char(), '>' | ','));
+                if after_angle_or_comma && before_angle_or_comma {
+                    emptied.push(group.into());
+                } else {
+                    emptied.push(braces(TokenStream::new(), &group).into());
+                    bodies.push(group.stream());
+                    in_function = false;
+                }
+            }
+            TokenTree::Punct(mark) if mark.as_char() == ';' => {
+                in_function = false;
+                emptied.push(mark.into());
+            }
+            other => emptied.push(other),
+        }
+    }
+    emptied.into_iter().collect()
+}
+
+fn braces(tokens: TokenStream, like: &Group) -> Group {
+    let mut group = Group::new(Delimiter::Brace, tokens);
+    group.set_span(like.span());
+    group
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::{ToTokens, quote};
+
+    use super::*;
+
+    fn round_trip(item: TokenStream, count: usize) {
+        let (shell, bodies) = take(item.clone());
+        assert_eq!(bodies.len(), count, "{shell}");
+        let mut parsed: ItemImpl = syn::parse2(shell).unwrap();
+        put_back(&mut parsed, bodies);
+        assert_eq!(parsed.into_token_stream().to_string(), item.to_string());
+    }
+
+    #[test]
+    fn bodies_are_not_read_and_come_back() {
+        round_trip(
+            quote! {
+                impl<const N: usize> Sampled<N> where [(); { N }]: {
+                    const LIMIT: usize = { 3 };
+                    type Next = Sampled<{ N }>;
+                    fn first(&self, next: Sampled<{ N }>) -> Pair<{ N }, { 3 }> where Self: Sized, { let x = ; }
+                    reset! { fn no_method() {} }
+                    pub fn second() {}
+                    fn third(f: fn(u8) -> u8) -> Sampled<{ N }> { fn inner() { if true {} } }
+                }
+            },
+            3,
+        );
+    }
+
+    #[test]
+    fn a_method_without_a_body_takes_no_other_s() {
+        let (_, bodies) = take(
+            quote!(impl Revenue { fn add(&mut self); const LIMIT: Limit = Limit { cents: 3 }; fn report(&self) { 1 } }),
+        );
+        assert_eq!(bodies.iter().map(TokenStream::to_string).collect::<Vec<_>>(), ["1"]);
+    }
+}

@@ -1,0 +1,94 @@
+//! Who checkpoints, and whether a handler takes the same thing twice: what the argument types say while they are compiled.
+//!
+//! The types are asked through `kcl::handler::probe`, so that one that is no argument is no error here.
+
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::{Path, Type};
+
+use super::{Chosen, all_lifetimes, ends, place, without_lifetimes};
+use crate::model::{Handler, Processor};
+
+/// The constant that says who checkpoints.
+pub(super) fn constant(processor: &Processor, chosen: &Chosen<'_>) -> TokenStream {
+    let Chosen { handler, cfg } = chosen;
+    let krate = &processor.options.krate;
+    let takes = takes(processor, handler);
+    let mut value = quote!(#krate::handler::checkpoints(&[#(#takes),*]));
+    if !is_judged_beside(processor) {
+        let judgement = judge(processor);
+        value = quote!({ #judgement #value });
+    }
+    quote! {
+        #cfg
+        const CHECKPOINTS: #krate::Checkpoints = #value;
+    }
+}
+
+/// What stands beside the impls for the constant, and the judgement of the arguments.
+pub(super) fn beside(processor: &Processor) -> TokenStream {
+    let krate = &processor.options.krate;
+    let judgement = is_judged_beside(processor).then(|| judge(processor)).filter(|judgement| !judgement.is_empty());
+    let judgement = judgement.map(|judgement| quote!(const _: () = { #judgement };));
+    quote! {
+        trait __Otherwise {
+            const TAKES: #krate::handler::Takes = #krate::handler::Takes::NOTHING;
+        }
+        impl<__T> __Otherwise for __T {}
+        #judgement
+    }
+}
+
+/// Evaluates what each handler takes: the same thing twice is an error. This is what finds it behind an alias.
+fn judge(processor: &Processor) -> TokenStream {
+    let handlers = processor.handlers.iter().filter(|handler| handler.arguments().count() > 1);
+    let judgement = handlers.map(|handler| {
+        let krate = &processor.options.krate;
+        let nothing = quote!(#krate::handler::Takes::NOTHING);
+        let takes = handler.arguments().zip(takes(processor, handler)).fold(nothing, |before, (argument, takes)| {
+            // The call that adds an argument stands where the argument does, for what it may have to report.
+            let (from, to) = ends(argument);
+            let (before, takes) = (parenthesized(before, from), parenthesized(takes, to));
+            let and = Ident::new("and", from);
+            quote!(#before.#and #takes)
+        });
+        let cfgs = &handler.cfgs;
+        quote!(#(#cfgs)* let _ = #takes;)
+    });
+    judgement.collect()
+}
+
+/// Whether the arguments are judged in a constant of its own, which `cargo check` evaluates; it can name neither type parameters
+/// nor `Self`. Else it is done in the associated constant, which is evaluated when it is used.
+fn is_judged_beside(processor: &Processor) -> bool {
+    let mut types = processor.handlers.iter().flat_map(Handler::arguments).map(|argument| &argument.ty);
+    processor.generics.lifetimes().count() == processor.generics.params.len() && !types.any(|ty| mentions_self(ty))
+}
+
+fn mentions_self(ty: &Type) -> bool {
+    fn within(tokens: TokenStream) -> bool {
+        tokens.into_iter().any(|token| match token {
+            TokenTree::Ident(word) => word == "Self",
+            TokenTree::Group(group) => within(group.stream()),
+            _ => false,
+        })
+    }
+    within(ty.to_token_stream())
+}
+
+/// What each argument takes.
+fn takes<'a>(processor: &'a Processor, handler: &'a Handler) -> impl Iterator<Item = TokenStream> {
+    let krate: &Path = &processor.options.krate;
+    let place = place(handler.kind);
+    let lifetimes = all_lifetimes(processor, handler);
+    handler.arguments().map(move |argument| {
+        let ty = without_lifetimes(&argument.ty, &lifetimes);
+        quote!(<#krate::handler::probe::#place<'_, #ty>>::TAKES)
+    })
+}
+
+fn parenthesized(tokens: TokenStream, span: Span) -> Group {
+    let mut group = Group::new(Delimiter::Parenthesis, tokens);
+    group.set_span(span);
+    group
+}

@@ -1,0 +1,16 @@
+// A handler in another case.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: usize,
+}
+
+#[kcl::processor]
+impl Bytes {
+    #[onRecords]
+    fn add(&mut self, records: &[Record]) {
+        self.bytes += records.len();
+    }
+}

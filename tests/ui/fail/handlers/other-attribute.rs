@@ -1,0 +1,16 @@
+// Another attribute in place of a record handler's.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: usize,
+}
+
+#[kcl::processor]
+impl Bytes {
+    #[handler]
+    fn add(&mut self, records: &[Record]) {
+        self.bytes += records.len();
+    }
+}

@@ -1,0 +1,14 @@
+// A handler without a body.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: usize,
+}
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record]
+    fn add(&mut self, record: &Record);
+}
