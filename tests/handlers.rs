@@ -31,8 +31,8 @@ fn run<P: Processor>(make: impl Fn(&Shard) -> P, lines: &[&str]) -> (Vec<String>
 
 /// An error and its causes.
 fn in_full(error: &RunError) -> String {
-    let errors = successors(Some(error as &dyn Error), |error| error.source());
-    errors.map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    let causes = successors(error.source(), |&cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}\n{cause}"))
 }
 
 fn status(action: &str) -> String {
