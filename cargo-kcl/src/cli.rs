@@ -7,7 +7,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::exec::Death;
-use crate::local::{AppName, Input, Pointer, StartAt};
+use crate::local::{AppName, Input, Pointer, Rewind, StartAt};
 
 /// Run and develop record processors for Amazon Kinesis
 #[derive(Debug, Parser)]
@@ -41,12 +41,19 @@ pub(crate) enum Verb {
 /// strictly than that: what the real daemon would skip in silence is an error here.
 ///
 /// A record is what stands before a line feed; empty lines are skipped. It arrived when its file was last written, or for
-/// standard input when the run began. When all records were delivered the shards end.
+/// standard input when the run began. When all records were delivered the shards end. With --format json a line is an object
+/// that spells the record out:
 ///
-/// Checkpoints go with the run unless --app or --state keeps them; then a run goes on where the last one stopped.
+///   {"data": "text", "partitionKey": "k", "explicitHashKey": "0", "approximateArrivalTimestamp": 1700000000000}
+///
+/// with `dataBase64` in place of `data` for bytes; all but the data may be left out.
+///
+/// Checkpoints go with the run unless --app or --state keeps them; then a run goes on where the last one stopped. It is refused
+/// if the input is not what it was up to there, or while another run is at work on the same checkpoints.
 #[derive(Debug, Args)]
 #[command(
     arg_required_else_help = true,
+    verbatim_doc_comment,
     after_help = "Exit codes: 0 all shards ended, 1 a processor failed (the other shards ran on), 2 wrong use or bad input, 130 interrupted."
 )]
 pub(crate) struct LocalOptions {
@@ -54,16 +61,33 @@ pub(crate) struct LocalOptions {
     pub(crate) program: ProgramOptions,
 
     /// A file of records, one a line; `-` is standard input. May be given several times
-    #[arg(long, value_name = "FILE", required = true, value_parser = clap::value_parser!(Input))]
+    #[arg(long, value_name = "FILE", required_unless_present = "show_checkpoints", value_parser = clap::value_parser!(Input))]
     pub(crate) input: Vec<Input>,
+
+    /// What a line of the input is: a record's data, or an object that spells the record out
+    #[arg(long, value_enum, value_name = "lines|json", default_value_t = LineFormat::Lines, hide_possible_values = true)]
+    pub(crate) format: LineFormat,
 
     /// JSON pointer to the partition key in each record, such as /customer; without it the key is the record's number
     #[arg(long, value_name = "POINTER")]
     pub(crate) key: Option<Pointer>,
 
-    /// Where to start: trim-horizon is all a file has to offer
-    #[arg(long, value_name = "trim-horizon|latest|TIME", default_value = "trim-horizon")]
+    /// Go on reading behind the end of the last --input, as `tail -F` does: through rotation, and from the start of a file that
+    /// was cut short. A line counts once its line feed is there. Ctrl-C ends it
+    #[arg(long)]
+    pub(crate) follow: bool,
+
+    /// Where to start: at the first record, or with --follow behind what is there
+    #[arg(long, value_name = "trim-horizon|latest", default_value = "trim-horizon")]
     pub(crate) from: StartAt,
+
+    /// Stop behind so many records of the input, as if it ended there
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+
+    /// Take records of up to 10 MiB, as a stream does that was told so, instead of 1 MiB
+    #[arg(long)]
+    pub(crate) large_records: bool,
 
     /// How many shards to split the records into: one process each
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -84,6 +108,31 @@ pub(crate) struct LocalOptions {
     /// Forget the checkpoints that are kept, and start anew
     #[arg(long)]
     pub(crate) fresh: bool,
+
+    /// Move a shard's kept checkpoint back before the run: delivery goes on behind this record, or with TRIM_HORIZON from the
+    /// first one. May be given several times
+    #[arg(long, value_name = "SHARD=SEQUENCE", conflicts_with = "fresh")]
+    pub(crate) rewind: Vec<Rewind>,
+
+    /// Show the checkpoints that --app keeps, and run nothing
+    #[arg(long, conflicts_with_all = ["input", "fresh", "rewind"])]
+    pub(crate) show_checkpoints: bool,
+}
+
+/// What a line of the input is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LineFormat {
+    Lines,
+    Json,
+}
+
+impl std::fmt::Display for LineFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Lines => "lines",
+            Self::Json => "json",
+        })
+    }
 }
 
 /// What runs: built first, as `cargo run` would, or any command.

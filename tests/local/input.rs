@@ -42,10 +42,59 @@ fn a_run_goes_on_where_the_input_was_mended() {
 }
 
 #[test]
-fn a_line_that_no_message_can_bring_is_named_and_not_delivered() {
-    let place = Place::with_input([b"1\n", &vec![b'x'; (10 << 20) + 1][..], b"\n2\n"].concat());
-    place.run(&[]).expect(2, &["input, line 2: longer than 10 MiB"]);
+fn a_record_that_kinesis_does_not_take_is_named_and_not_delivered() {
+    let of = |bytes: usize| [b"1\n", &vec![b'x'; bytes][..], b"\n2\n"].concat();
+    let place = Place::with_input(of(1 << 20));
+    place.run(&[]).expect(0, &["3 records"]);
+
+    let place = Place::with_input(of((1 << 20) + 1));
+    place.run(&[]).expect(2, &["input, line 2: longer than 1 MiB", "--large-records"]);
     assert_eq!(place.seen().data(), ["1"]);
+    place.run(&["--large-records"]).expect(0, &["3 records"]);
+
+    let place = Place::with_input(of((10 << 20) + 1));
+    place.run(&["--large-records"]).expect(2, &["input, line 2: longer than 10 MiB"]);
+    assert_eq!(place.seen().data(), ["1"]);
+
+    let place = Place::with_input(format!("{{\"k\":1}}\n{{\"k\":\"{}\"}}\n", "k".repeat(257)));
+    place.run(&["--key", "/k"]).expect(2, &["input, line 2: the partition key has 257 characters"]);
+    assert_eq!(place.seen().data(), [r#"{\"k\":1}"#]);
+}
+
+#[test]
+fn a_limit_ends_the_shards_there() {
+    let place = Place::with_input("1\n\n2\n3\n");
+    place.run(&["--limit", "2"]).expect(0, &["2 records", "ended"]);
+    assert_eq!(place.seen().data(), ["1", "2"]);
+}
+
+#[test]
+fn json_spells_records_out() {
+    let top = u128::MAX;
+    let place = Place::with_input(format!(
+        "{{\"data\":\"a\\nb\",\"partitionKey\":\"k\",\"explicitHashKey\":\"0\"}}\n\
+         {{\"dataBase64\":\"/wA=\",\"partitionKey\":\"k\",\"explicitHashKey\":\"{top}\",\"approximateArrivalTimestamp\":1700000000123}}\n"
+    ));
+    let script = r#"while read -r line; do
+        action=${line#*'"action":"'}; action=${action%%'"'*}
+        case $line in *'"action":"initialize"'*) shard=${line#*'"shardId":"'}; shard=${shard%%'"'*};; esac
+        case $line in *'"records":'*) action=processRecords; echo "$line" >> "$shard";; esac
+        case $line in *shardEnded*) echo '{"action":"checkpoint"}'; read -r line;; esac
+        echo "{\"action\":\"status\",\"responseFor\":\"$action\"}"
+    done"#;
+    place.run_script(&["--format", "json", "--shards", "2"], script).expect(0, &["2 records"]);
+    let [first, second] = [0, 1].map(|shard| place.read(&format!("shardId-{shard:012}")));
+    assert!(first.contains(r#""data":"YQpi","partitionKey":"k""#), "{first}");
+    assert!(second.contains(r#""data":"/wA=","partitionKey":"k""#), "{second}");
+    assert!(second.contains(r#""approximateArrivalTimestamp":1700000000123"#), "{second}");
+}
+
+#[test]
+fn a_line_of_json_that_is_no_record_is_named() {
+    let place = Place::with_input("{\"data\":\"1\"}\n{\"value\":\"2\"}\n");
+    place.run(&["--format", "json"]).expect(2, &["input, line 2: no record: unknown field `value`", "`dataBase64`"]);
+    assert_eq!(place.seen().data(), ["1"]);
+    place.run(&["--format", "json", "--key", "/k"]).expect(2, &["--key is for --format lines"]);
 }
 
 #[test]
@@ -55,8 +104,11 @@ fn wrong_use_says_what_is_right() {
         (&["--shards", "0"][..], "1..=10000"),
         (&["--max-records", "10001"], "1..=10000"),
         (&["--key", "k"], "did you mean `/k`?"),
-        (&["--from", "latest"], "only `trim-horizon` reads it"),
-        (&["--from", "2026-11-22T13:00:00Z"], "only `trim-horizon` reads them"),
+        (&["--from", "latest"], "--from latest takes --follow"),
+        (&["--from", "2026-11-22T13:00:00Z"], "carry no time to start from"),
+        (&["--follow", "--input", "-"], "standard input is no file that can be followed"),
+        (&["--rewind", "0=7"], "--rewind takes --app or --state"),
+        (&["--rewind", "first=7"], "SHARD=SEQUENCE"),
         (&["--shard", "2"], "'--shards'"),
     ] {
         place.run(arguments).expect(2, &[says]);

@@ -1,6 +1,7 @@
 //! `cargo kcl local`, end to end: the tool as users run it, with built processors and with rogue ones.
 
 mod ending;
+mod follow;
 mod harness;
 mod input;
 mod resume;

@@ -140,8 +140,10 @@ fn a_state_serves_one_run_at_a_time() {
     let mut first = Running::start(command);
     first.child().stdin.as_mut().unwrap().write_all(b"1\n").unwrap();
     wait_until("the first run is at work", || place.read("seen").contains("record"));
-    place.run(&["--app", "app"]).expect(2, &["app.redb is used by another run"]);
-    place.run(&["--app", "app", "--fresh"]).expect(2, &["app.redb is used by another run"]);
+    let refused = format!("app.redb is used by another run that has not ended (process {})", first.child().id());
+    place.run(&["--app", "app"]).expect(2, &[&refused]);
+    place.run(&["--app", "app", "--fresh"]).expect(2, &[&refused]);
+    Running::start(place.tool(["--app", "app", "--show-checkpoints"])).end().expect(2, &[&refused]);
     drop(first.child().stdin.take());
     first.end().expect(0, &["1 record "]);
 }
@@ -163,4 +165,53 @@ fn a_state_that_is_none_is_an_error() {
 fn an_app_stays_in_its_folder() {
     let place = Place::with_input("1\n");
     place.run(&["--app", "../app"]).expect(2, &["letters, digits"]);
+}
+
+#[test]
+fn an_input_that_changed_before_the_checkpoint_is_refused() {
+    for (changed, line) in
+        [("1\n2\nX\nnow\n5\n", "line 3"), ("1\n2\n", "line 3"), ("1\n22\n\nnow\n5\n", "line 3"), ("", "line 3")]
+    {
+        let place = Place::with_input("1\n2\n3\nnow\n5\n");
+        let mut command = place.tool(["--app", "app", "--input", "input", "--", witness()]);
+        command.env("DO", "panic");
+        Running::start(command).end().expect(1, &["(input, line 4)"]);
+        place.seen();
+        fs::write(place.path("input"), changed).unwrap();
+        place.run(&["--app", "app"]).expect(2, &["input has changed since it was processed", line, "--fresh"]);
+        assert_eq!(place.seen().records().count(), 0);
+    }
+}
+
+#[test]
+fn checkpoints_can_be_shown_and_moved_back() {
+    let place = Place::with_input("1\n2\n3\n");
+    let show = || Running::start(place.tool(["--app", "app", "--show-checkpoints"])).end();
+    show().expect(2, &["there are no checkpoints in"]);
+    let mut command =
+        place.tool(["--app", "app", "--max-records", "1", "--input", "input", "--input", "-", "--", witness()]);
+    command.stdin(Stdio::piped());
+    let mut running = Running::start(command);
+    running.child().stdin.as_mut().unwrap().write_all(b"4\n").unwrap();
+    wait_until("all were seen", || place.read("seen").matches("record").count() == 4);
+    running.signal(rustix::process::Signal::INT);
+    running.end().expect(130, &[]);
+    let seen = place.seen();
+    show().expect(0, &["--input: ", "--shards: 1", "shardId-000000000000  49", "(input 2, line 1)"]);
+
+    let second = seen.records().nth(1).unwrap().0.strip_suffix("/0").unwrap();
+    let run = |rewind: &str| {
+        let arguments = ["--app", "app", "--max-records", "1", "--rewind", rewind];
+        let mut command = place.tool([&arguments[..], &["--input", "input", "--input", "-", "--", witness()]].concat());
+        command.stdin(Stdio::piped());
+        let mut running = Running::start(command);
+        _ = running.child().stdin.take().unwrap().write_all(b"4\n");
+        running.end()
+    };
+    run(&format!("shardId-000000000000={second}")).expect(0, &["2 records"]);
+    assert_eq!(place.seen().data(), ["3", "4"]);
+    show().expect(0, &["shardId-000000000000  SHARD_END"]);
+    run("0=TRIM_HORIZON").expect(0, &["4 records"]);
+    assert_eq!(place.seen().data(), ["1", "2", "3", "4"]);
+    run("1=TRIM_HORIZON").expect(2, &["shardId-000000000001 has no checkpoint; --rewind moves a checkpoint back"]);
 }

@@ -7,22 +7,41 @@ use std::sync::Arc;
 
 use kcl::{Position, SequenceNumber};
 
-use super::input::{InputError, Lines, Next, Source};
-use super::key::Pointer;
-use super::queue::{Batch, End, Queue};
-use super::split::{Decimal, Place, shard_of};
+use super::input::{InputError, LONGEST_LINE, Lines, Next, Source};
+use super::marks::{Mark, Marks, digest};
+use super::queue::{Batch, End, Queue, Stamp};
+use super::record::{Format, Record};
+use super::split::{Place, shard_of};
+use super::store::{Origin, Store};
 use crate::report;
 
 /// The most data a call brings, in bytes.
-const CALL: usize = super::input::LONGEST_LINE;
+const CALL: usize = LONGEST_LINE;
+
+/// How the input becomes records.
+#[derive(Clone, Debug)]
+pub(crate) struct Reading {
+    pub(crate) format: Format,
+    /// The most data of a record, in bytes.
+    pub(crate) longest: usize,
+    /// The most records of a batch.
+    pub(crate) max_records: usize,
+    /// How many records count.
+    pub(crate) limit: u64,
+    /// The last record that counts for nothing, if the run starts behind one.
+    pub(crate) start: Option<SequenceNumber>,
+}
 
 /// Fills the queues of all shards.
 pub(crate) struct Feed {
-    pub(crate) key: Option<Pointer>,
-    /// The most records of a batch.
-    pub(crate) max_records: usize,
+    pub(crate) reading: Reading,
     /// One a shard.
     pub(crate) lanes: Vec<Lane>,
+    /// What an earlier run knows of the input.
+    pub(crate) marks: Marks,
+    pub(crate) origin: Option<Origin>,
+    /// None if checkpoints go with the run.
+    pub(crate) store: Option<Arc<Store>>,
 }
 
 /// A shard as the input sees it.
@@ -43,13 +62,14 @@ enum Start {
 }
 
 impl Lane {
-    /// The lane of a shard that stands at `position`.
-    pub(crate) fn new(queue: Arc<Queue>, position: &Position) -> Self {
-        let from = match position {
-            Position::ShardEnd => Start::Nowhere,
+    /// The lane of a shard that stands at `position`; `start` is the last record before the run's start.
+    pub(crate) fn new(queue: Arc<Queue>, position: &Position, start: Option<SequenceNumber>) -> Self {
+        let from = match (position, start) {
+            (Position::ShardEnd, _) => Start::Nowhere,
             // Records here have no parts, so whatever the sub-sequence number, the record it belongs to is done.
-            Position::After { sequence_number, .. } => Start::Behind(*sequence_number),
-            _ => Start::All,
+            (Position::After { sequence_number, .. }, _) => Start::Behind(*sequence_number),
+            (_, Some(start)) => Start::Behind(start),
+            (_, None) => Start::All,
         };
         Self { queue, batch: Batch::default(), from }
     }
@@ -63,6 +83,16 @@ impl Lane {
     fn is_open(&self) -> bool {
         !matches!(self.from, Start::Nowhere) && self.queue.is_open()
     }
+}
+
+/// How far the input was read.
+#[derive(Clone, Copy, Debug, Default)]
+struct Progress {
+    /// Records so far.
+    record: u64,
+    /// Of these, those that count.
+    counted: u64,
+    digest: u32,
 }
 
 impl Feed {
@@ -81,47 +111,79 @@ impl Feed {
     }
 
     fn read(&mut self, sources: Vec<Source>) -> Result<(), InputError> {
-        let skip_to = self.earliest();
-        let mut record = 0;
+        let inputs: Vec<_> = sources.iter().map(|source| source.input.clone()).collect();
+        let changed = |mark: Mark| {
+            let place = Place::from_sequence_number(&mark.sequence_number).unwrap_or_default();
+            let input = inputs.get(usize::from(place.input)).or(inputs.last()).cloned();
+            InputError::Changed { input: input.unwrap_or(super::Input::Stdin), line: place.line }
+        };
+        let mut start = self.reading.start;
+        let mut skip_to = self.earliest();
+        let mut progress = Progress::default();
         for (input, source) in (0..).zip(sources) {
-            let arrival = source.arrival();
-            let mut lines = Lines::new(source);
-            loop {
-                let (text, number, offset) = match lines.next()? {
-                    Next::Line { text, number, offset } => (text, number, offset),
+            let longest = self.reading.format.longest_line(self.reading.longest);
+            let mut lines = Lines::with_longest(source, longest);
+            let mut known_origin = self.continue_at(input, &mut lines, &mut progress);
+            while progress.counted < self.reading.limit {
+                let (text, number, offset, arrival, origin) = match lines.next()? {
+                    Next::Line { text, number, offset, arrival, origin } => (text, number, offset, arrival, origin),
                     Next::Idle => {
+                        // All that there was is read.
+                        if lines.source().is_followed() {
+                            self.marks.end().map_err(changed)?;
+                        }
                         self.lanes.iter_mut().for_each(Lane::flush);
                         continue;
                     }
                     Next::End => break,
                 };
-                record += 1;
-                let place = Place { input, offset, line: number, record };
-                if skip_to.is_some_and(|last| place.sequence_number() <= last) {
+                if origin != known_origin {
+                    known_origin = origin;
+                    let Progress { record, digest, .. } = progress;
+                    self.keep_origin(&Origin { input, offset: origin, record, digest })?;
+                }
+                progress.record += 1;
+                let place = Place { input, offset, line: number, record: progress.record };
+                if self.store.is_some() {
+                    progress.digest = digest(progress.digest, text);
+                    self.marks.meet(|| place.sequence_number(), progress.digest).map_err(changed)?;
+                }
+                start = start.filter(|start| place.sequence_number() <= *start);
+                if start.is_none() {
+                    progress.counted += 1;
+                }
+                skip_to = skip_to.filter(|last| place.sequence_number() <= *last);
+                if skip_to.is_some() {
                     continue;
                 }
-                let decimal;
-                let key = match &self.key {
-                    Some(pointer) => match pointer.key(text) {
-                        Ok(key) => key,
-                        Err(problem) => {
-                            let excerpt = report::excerpt(text);
-                            let input = lines.source().input.clone();
-                            return Err(InputError::Key { input, line: number, problem, excerpt });
-                        }
-                    },
-                    None => {
-                        decimal = Decimal::new(record);
-                        decimal.as_str().into()
+                let stamp = Stamp { place, arrival, digest: progress.digest };
+                match self.reading.format.record(text, place.record, self.reading.longest) {
+                    Ok(record) if self.deliver(&record, stamp) => {}
+                    Ok(_) => return Ok(()),
+                    Err(problem) => {
+                        let excerpt = report::excerpt(text);
+                        let input = lines.source().input.clone();
+                        return Err(InputError::Record { input, line: number, problem: Box::new(problem), excerpt });
                     }
-                };
-                let shard = shard_of(&key, self.lanes.len() as u32);
-                if !self.deliver(shard, text, &key, place, arrival) {
-                    return Ok(());
                 }
             }
         }
-        Ok(())
+        self.marks.end().map_err(changed)
+    }
+
+    /// Lets a followed file start where it did when it was read last; where that is.
+    fn continue_at(&self, input: u16, lines: &mut Lines, progress: &mut Progress) -> u64 {
+        let is_here = |origin: &Origin| origin.input == input && lines.source().is_followed();
+        let Some(origin) = self.origin.filter(is_here) else { return 0 };
+        lines.start_at(origin.offset);
+        progress.record = origin.record;
+        progress.digest = origin.digest;
+        origin.offset
+    }
+
+    fn keep_origin(&self, origin: &Origin) -> Result<(), InputError> {
+        let kept = self.store.as_ref().map_or(Ok(()), |store| store.keep_origin(origin));
+        kept.map_err(|error| InputError::Origin(Box::new(error)))
     }
 
     /// The record up to which no shard wants any.
@@ -135,18 +197,19 @@ impl Feed {
     }
 
     /// Puts a record into its batch; false if nobody wants any more.
-    fn deliver(&mut self, shard: u32, data: &[u8], key: &str, place: Place, arrival: i64) -> bool {
+    fn deliver(&mut self, record: &Record<'_>, stamp: Stamp) -> bool {
+        let shard = shard_of(record.hash, self.lanes.len() as u32);
         let Some(lane) = self.lanes.get_mut(shard as usize) else { return true };
         match lane.from {
             Start::All => {}
-            Start::Behind(last) if place.sequence_number() > last => lane.from = Start::All,
+            Start::Behind(last) if stamp.place.sequence_number() > last => lane.from = Start::All,
             Start::Behind(_) | Start::Nowhere => return true,
         }
-        if lane.batch.data_len() + data.len() > CALL {
+        if lane.batch.data_len() + record.data.len() > CALL {
             lane.flush();
         }
-        lane.batch.push(data, key, place, arrival);
-        if lane.batch.len() < self.max_records {
+        lane.batch.push(&record.data, &record.key, Stamp { arrival: record.arrival.unwrap_or(stamp.arrival), ..stamp });
+        if lane.batch.len() < self.reading.max_records {
             return true;
         }
         lane.flush();
@@ -170,8 +233,11 @@ mod tests {
         }
         let sources = Source::open_all(&inputs.into_iter().map(Input::File).collect::<Vec<_>>()).unwrap();
         let queue = Arc::new(Queue::default());
-        let lanes = vec![Lane::new(Arc::clone(&queue), position)];
-        let feed = thread::spawn(move || Feed { key: None, max_records, lanes }.run(sources));
+        let lanes = vec![Lane::new(Arc::clone(&queue), position, None)];
+        let reading =
+            Reading { format: Format::Lines(None), longest: LONGEST_LINE, max_records, limit: u64::MAX, start: None };
+        let feed = Feed { reading, lanes, marks: Marks::default(), origin: None, store: None };
+        let feed = thread::spawn(move || feed.run(sources));
         let mut batches = Vec::new();
         let mut batch = Batch::default();
         while queue.pop(&mut batch).is_ok() {

@@ -3,12 +3,17 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal, Read, Seek};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
+
+use super::follow::{self, Moved};
+use crate::report;
 
 /// The most a call brings, so nothing longer can be delivered.
 pub(crate) const LONGEST_LINE: usize = 10 << 20;
@@ -45,24 +50,35 @@ pub(crate) enum InputError {
     Directory(Input),
     #[error("standard input can only be read once; give `--input -` once")]
     StdinTwice,
+    #[error("{0} is no file that can be followed; with --follow the last --input is a file")]
+    NotFollowed(Input),
     #[error("{input}, behind line {line}: reading failed: {error}")]
     Read { input: Input, line: u64, error: io::Error },
     #[error(
-        "{input}, line {line}: longer than {} MiB, the most a processor can be sent in one message; nothing from this line on was delivered",
-        LONGEST_LINE >> 20
+        "{input}, line {line}: longer than {} MiB; nothing from this line on was delivered. A record of Kinesis has 1 MiB at most, and 10 MiB on a stream that allows it (--large-records)",
+        longest >> 20
     )]
-    TooLong { input: Input, line: u64 },
+    TooLong { input: Input, line: u64, longest: usize },
     #[error("{input}, line {line}: {problem}; nothing from this line on was delivered. The line is `{excerpt}`")]
     Key { input: Input, line: u64, problem: super::key::KeyError, excerpt: String },
+    #[error(
+        "{input} has changed since it was processed: up to line {line} it is not what it was. Run over what it was, or start anew with --fresh"
+    )]
+    Changed { input: Input, line: u64 },
+    #[error("where a followed file starts cannot be kept: {0}")]
+    Origin(Box<super::store::StoreError>),
+    #[error("{input}, line {line}: {problem}; nothing from this line on was delivered. The line is `{excerpt}`")]
+    Record { input: Input, line: u64, problem: Box<super::record::RecordError>, excerpt: String },
 }
 
 /// An input that was opened.
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) input: Input,
-    file: File,
+    pub(super) file: File,
     /// When a regular file was last written, in milliseconds since 1970.
     modified: Option<i64>,
+    followed: bool,
 }
 
 impl Source {
@@ -86,7 +102,37 @@ impl Source {
             return Err(InputError::Directory(input.clone()));
         }
         let modified = if metadata.is_file() { metadata.modified().ok().map(millis) } else { None };
-        Ok(Self { input: input.clone(), file, modified })
+        Ok(Self { input: input.clone(), file, modified, followed: false })
+    }
+
+    /// Goes on reading behind the end, as `tail -F` does.
+    pub(crate) fn follow(&mut self) -> Result<(), InputError> {
+        if self.modified.is_none() {
+            return Err(InputError::NotFollowed(self.input.clone()));
+        }
+        self.followed = true;
+        Ok(())
+    }
+
+    /// Where the last line that is complete ends, in bytes.
+    pub(crate) fn last_line_end(&self) -> Result<u64, InputError> {
+        let failed = |error| InputError::Read { input: self.input.clone(), line: 0, error };
+        let mut end = self.file.metadata().map_err(failed)?.len();
+        let mut buffer = vec![0; READ];
+        while end > 0 {
+            let length = buffer.len().min(end.try_into().unwrap_or(usize::MAX));
+            let start = end - length as u64;
+            self.file.read_exact_at(&mut buffer[..length], start).map_err(failed)?;
+            if let Some(found) = memchr::memrchr(b'\n', &buffer[..length]) {
+                return Ok(start + found as u64 + 1);
+            }
+            end = start;
+        }
+        Ok(0)
+    }
+
+    pub(crate) fn is_followed(&self) -> bool {
+        self.followed
     }
 
     /// Whether a person types it.
@@ -103,9 +149,9 @@ impl Source {
     }
 
     /// When its records arrived, in milliseconds since 1970: a file's when it was last written, so that a run over it can be
-    /// repeated; what is piped in, now.
-    pub(crate) fn arrival(&self) -> i64 {
-        self.modified.unwrap_or_else(|| millis(SystemTime::now()))
+    /// repeated; what is piped in or followed, now.
+    fn arrival(&self) -> i64 {
+        self.modified.filter(|_| !self.followed).unwrap_or_else(|| millis(SystemTime::now()))
     }
 
     /// Whether a read would have to wait for someone who writes.
@@ -134,8 +180,12 @@ pub(crate) enum Next<'a> {
         text: &'a [u8],
         /// From 1.
         number: u64,
-        /// Where it starts, in bytes.
+        /// Where it starts, in bytes: of all that was read under the input's name, if that is followed.
         offset: u64,
+        /// When it arrived, in milliseconds since 1970.
+        arrival: i64,
+        /// Where its file starts: not at 0 if that took the place of another.
+        origin: u64,
     },
     /// Nothing, for now: the next call waits for more.
     Idle,
@@ -152,13 +202,24 @@ pub(crate) struct Lines {
     end: usize,
     /// Where in the input that part starts.
     offset: u64,
+    origin: u64,
     number: u64,
     idle: bool,
+    longest: usize,
+    arrival: i64,
 }
 
 impl Lines {
+    /// Lines as long as a call can bring.
     pub(crate) fn new(source: Source) -> Self {
-        Self { source, buffer: vec![0; READ], start: 0, end: 0, offset: 0, number: 0, idle: false }
+        Self::with_longest(source, LONGEST_LINE)
+    }
+
+    /// Lines of so many bytes at most.
+    pub(crate) fn with_longest(source: Source, longest: usize) -> Self {
+        let arrival = source.arrival();
+        let buffer = vec![0; READ];
+        Self { source, buffer, start: 0, end: 0, offset: 0, origin: 0, number: 0, idle: false, longest, arrival }
     }
 
     pub(crate) fn source(&self) -> &Source {
@@ -174,32 +235,91 @@ impl Lines {
                     break (searched + found, 1);
                 }
                 searched = unread.len();
-                if searched > LONGEST_LINE {
-                    return Err(InputError::TooLong { input: self.source.input.clone(), line: self.number + 1 });
+                if searched > self.longest {
+                    return Err(self.too_long(self.number + 1));
                 }
                 if !self.idle && self.source.would_wait() {
                     self.idle = true;
                     return Ok(Next::Idle);
                 }
-                self.idle = false;
-                if self.fill()? == 0 {
+                if self.fill()? > 0 {
+                    self.idle = false;
+                    continue;
+                }
+                if !self.source.followed {
                     if searched == 0 {
                         return Ok(Next::End);
                     }
                     break (searched, 0);
+                }
+                match self.moved()? {
+                    Moved::Not if self.idle => thread::sleep(follow::POLL),
+                    Moved::Not => {
+                        self.idle = true;
+                        return Ok(Next::Idle);
+                    }
+                    // Something may have been written to the old file between the two looks.
+                    Moved::Replaced(_) if self.fill()? > 0 => {}
+                    // What a file ends with when another takes its place is a line, with or without a line feed.
+                    _ if searched > 0 => break (searched, 0),
+                    moved => self.switch(moved)?,
                 }
             };
             let (start, offset) = (self.start, self.offset);
             self.start += length + end;
             self.offset += (length + end) as u64;
             self.number += 1;
-            if length > LONGEST_LINE {
-                return Err(InputError::TooLong { input: self.source.input.clone(), line: self.number });
+            if length > self.longest {
+                return Err(self.too_long(self.number));
             }
             if length > 0 {
-                return Ok(Next::Line { text: &self.buffer[start..start + length], number: self.number, offset });
+                let text = &self.buffer[start..start + length];
+                return Ok(Next::Line {
+                    text,
+                    number: self.number,
+                    offset,
+                    arrival: self.arrival,
+                    origin: self.origin,
+                });
             }
         }
+    }
+
+    /// Lets the file start here, as it did in an earlier run.
+    pub(crate) fn start_at(&mut self, origin: u64) {
+        self.origin = origin;
+        self.offset = origin;
+    }
+
+    fn moved(&self) -> Result<Moved, InputError> {
+        let Input::File(path) = &self.source.input else { return Ok(Moved::Not) };
+        follow::look(&self.source.file, path).map_err(|error| self.failed(error))
+    }
+
+    /// Goes on with the file that is there now, from its start.
+    fn switch(&mut self, moved: Moved) -> Result<(), InputError> {
+        let what = match moved {
+            Moved::Replaced(file) => {
+                self.source.file = file;
+                "is another file now"
+            }
+            Moved::Truncated | Moved::Not => {
+                self.source.file.rewind().map_err(|error| self.failed(error))?;
+                "was cut short"
+            }
+        };
+        report::line(format_args!("{} {what}; it is read from its start", self.source.input));
+        self.origin = self.offset;
+        self.number = 0;
+        Ok(())
+    }
+
+    fn failed(&self, error: io::Error) -> InputError {
+        InputError::Read { input: self.source.input.clone(), line: self.number, error }
+    }
+
+    fn too_long(&self, line: u64) -> InputError {
+        InputError::TooLong { input: self.source.input.clone(), line, longest: self.longest }
     }
 
     /// Reads more behind what is unread.
@@ -214,12 +334,13 @@ impl Lines {
             match self.source.file.read(&mut self.buffer[self.end..]) {
                 Ok(read) => {
                     self.end += read;
+                    if self.source.followed && read > 0 {
+                        self.arrival = self.source.arrival();
+                    }
                     return Ok(read);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    return Err(InputError::Read { input: self.source.input.clone(), line: self.number, error });
-                }
+                Err(error) => return Err(self.failed(error)),
             }
         }
     }
@@ -235,14 +356,14 @@ mod tests {
         let (reader, writer) = io::pipe().unwrap();
         let text = text.to_vec();
         std::thread::spawn(move || io::PipeWriter::write_all(&mut { writer }, &text));
-        Lines::new(Source { input: Input::Stdin, file: OwnedFd::from(reader).into(), modified: None })
+        Lines::new(Source { input: Input::Stdin, file: OwnedFd::from(reader).into(), modified: None, followed: false })
     }
 
     fn all(mut lines: Lines) -> Result<Vec<(Vec<u8>, u64, u64)>, InputError> {
         let mut all = Vec::new();
         loop {
             match lines.next()? {
-                Next::Line { text, number, offset } => all.push((text.to_vec(), number, offset)),
+                Next::Line { text, number, offset, .. } => all.push((text.to_vec(), number, offset)),
                 Next::Idle => {}
                 Next::End => return Ok(all),
             }
@@ -274,14 +395,82 @@ mod tests {
         }
     }
 
+    /// What is read from a followed file until there is nothing more for now.
+    fn available(lines: &mut Lines) -> Vec<(String, u64)> {
+        let mut read = Vec::new();
+        loop {
+            match lines.next().unwrap() {
+                Next::Line { text, number, .. } => read.push((String::from_utf8_lossy(text).into_owned(), number)),
+                Next::Idle => return read,
+                Next::End => panic!("what is followed has no end"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_followed_file_may_grow_be_replaced_and_be_cut_short() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        std::fs::write(
+            &path,
+            "a
+b
+unfin",
+        )
+        .unwrap();
+        let mut source = Source::open(&Input::File(path.clone())).unwrap();
+        source.follow().unwrap();
+        assert_eq!(source.last_line_end().unwrap(), 4);
+        let mut lines = Lines::new(source);
+        let line = |text: &str, number| (text.to_owned(), number);
+        assert_eq!(available(&mut lines), [line("a", 1), line("b", 2)]);
+
+        let mut file = File::options().append(true).open(&path).unwrap();
+        file.write_all(
+            b"ished
+last words",
+        )
+        .unwrap();
+        assert!(matches!(lines.next().unwrap(), Next::Line { text: b"unfinished", number: 3, offset: 4, .. }));
+        assert!(matches!(lines.next().unwrap(), Next::Idle));
+
+        std::fs::rename(&path, folder.path().join("log.1")).unwrap();
+        file.write_all(b" and more").unwrap();
+        std::fs::write(
+            &path, "new
+",
+        )
+        .unwrap();
+        assert_eq!(available(&mut lines), [line("last words and more", 4), line("new", 1)]);
+
+        std::fs::write(
+            &path, "x
+",
+        )
+        .unwrap();
+        let Next::Line { text: b"x", number: 1, offset, origin, .. } = lines.next().unwrap() else { panic!("a line") };
+        assert_eq!((offset, origin), (38, 38), "places ascend whatever becomes of the file");
+    }
+
+    #[test]
+    fn only_files_can_be_followed() {
+        let mut source = Source::open(&Input::File("/dev/null".into())).unwrap();
+        assert!(matches!(source.follow(), Err(InputError::NotFollowed(_))));
+    }
+
     #[test]
     fn says_when_it_would_have_to_wait() {
         let (reader, mut writer) = io::pipe().unwrap();
-        let mut lines = Lines::new(Source { input: Input::Stdin, file: OwnedFd::from(reader).into(), modified: None });
-        assert_eq!(lines.next().unwrap(), Next::Idle);
+        let mut lines = Lines::new(Source {
+            input: Input::Stdin,
+            file: OwnedFd::from(reader).into(),
+            modified: None,
+            followed: false,
+        });
+        assert!(matches!(lines.next().unwrap(), Next::Idle));
         writer.write_all(b"one\ntw").unwrap();
         assert!(matches!(lines.next().unwrap(), Next::Line { text: b"one", .. }));
-        assert_eq!(lines.next().unwrap(), Next::Idle);
+        assert!(matches!(lines.next().unwrap(), Next::Idle));
         writer.write_all(b"o\n").unwrap();
         assert!(matches!(lines.next().unwrap(), Next::Line { text: b"two", offset: 4, .. }));
         drop(writer);

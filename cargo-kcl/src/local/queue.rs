@@ -6,6 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use kcl::protocol::WireRecord;
 
+use super::marks::Mark;
 use super::split::Place;
 
 /// How many batches wait at most.
@@ -23,15 +24,24 @@ pub(crate) struct Batch {
 struct Entry {
     data_end: usize,
     key_end: usize,
-    place: Place,
-    arrival: i64,
+    stamp: Stamp,
+}
+
+/// What comes with a record beside its data and key.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Stamp {
+    pub(crate) place: Place,
+    /// In milliseconds since 1970.
+    pub(crate) arrival: i64,
+    /// Of all records up to it.
+    pub(crate) digest: u32,
 }
 
 impl Batch {
-    pub(crate) fn push(&mut self, data: &[u8], key: &str, place: Place, arrival: i64) {
+    pub(crate) fn push(&mut self, data: &[u8], key: &str, stamp: Stamp) {
         self.data.extend_from_slice(data);
         self.keys.push_str(key);
-        self.entries.push(Entry { data_end: self.data.len(), key_end: self.keys.len(), place, arrival });
+        self.entries.push(Entry { data_end: self.data.len(), key_end: self.keys.len(), stamp });
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -43,7 +53,14 @@ impl Batch {
     }
 
     pub(crate) fn places(&self) -> impl Iterator<Item = Place> {
-        self.entries.iter().map(|entry| entry.place)
+        self.entries.iter().map(|entry| entry.stamp.place)
+    }
+
+    /// What the input was, record by record.
+    pub(crate) fn marks(&self) -> impl Iterator<Item = Mark> {
+        self.entries
+            .iter()
+            .map(|Entry { stamp, .. }| Mark { sequence_number: stamp.place.sequence_number(), digest: stamp.digest })
     }
 
     pub(crate) fn records(&self) -> impl Iterator<Item = WireRecord<'_>> {
@@ -53,9 +70,9 @@ impl Batch {
             WireRecord {
                 data: &self.data[data..entry.data_end],
                 partition_key: &self.keys[key..entry.key_end],
-                sequence_number: entry.place.sequence_number(),
+                sequence_number: entry.stamp.place.sequence_number(),
                 sub_sequence_number: 0,
-                approximate_arrival_timestamp: Some(entry.arrival),
+                approximate_arrival_timestamp: Some(entry.stamp.arrival),
             }
         })
     }
@@ -173,7 +190,7 @@ mod tests {
     fn batch(data: &[&str]) -> Batch {
         let mut batch = Batch::default();
         for data in data {
-            batch.push(data.as_bytes(), "key", Place::default(), 7);
+            batch.push(data.as_bytes(), "key", Stamp::default());
         }
         batch
     }

@@ -1,5 +1,6 @@
 //! One shard from `initialize` to the end of its processor.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Read};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus};
@@ -12,6 +13,7 @@ use kcl::protocol::WireRecord;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::conversation::{Cause, Conversation, Failure};
+use super::marks::Trail;
 use super::queue::{Batch, End, Queue};
 use super::split::shard_id;
 use super::store::Store;
@@ -82,8 +84,12 @@ impl Shard {
         let pump = self.pump(stderr);
         let mut summary =
             Summary { number: self.number, outcome: Outcome::Failed, records: 0, bytes: 0, checkpoints: 0 };
+        let trail = RefCell::new(Trail::default());
         let keep = |position: &Position| {
-            let kept = self.store.as_ref().map_or(Ok(()), |store| store.keep(self.number, position));
+            let kept = self.store.as_ref().map_or(Ok(()), |store| {
+                let mark = trail.borrow_mut().up_to(position);
+                store.keep(self.number, position, mark)
+            });
             kept.map_err(|error| {
                 self.say(format_args!("{error}; the processor is told so"));
                 "KinesisClientLibDependencyException".to_owned()
@@ -91,7 +97,7 @@ impl Shard {
         };
         let mut conversation = Conversation::new(stdout, stdin, self.position.clone(), keep);
         let mut batch = Batch::default();
-        let result = self.converse(&mut conversation, &mut batch, &mut summary);
+        let result = self.converse(&mut conversation, &trail, &mut batch, &mut summary);
         self.queue.abandon();
         summary.checkpoints = conversation.checkpoints();
         let position = conversation.position().clone();
@@ -120,6 +126,7 @@ impl Shard {
     fn converse<K>(
         &self,
         conversation: &mut Conversation<ChildStdout, ChildStdin, K>,
+        trail: &RefCell<Trail>,
         batch: &mut Batch,
         summary: &mut Summary,
     ) -> Result<Outcome, Failure>
@@ -130,6 +137,9 @@ impl Shard {
         let end = loop {
             if let Err(end) = self.queue.pop(batch) {
                 break end;
+            }
+            if self.store.is_some() {
+                trail.borrow_mut().deliver(batch.marks());
             }
             let records: Vec<_> = batch.records().collect();
             conversation.process_records(&records)?;

@@ -3,9 +3,13 @@
 use kcl::SequenceNumber;
 use md5::{Digest, Md5};
 
-/// The shard of a partition key: its MD5 falls into one of `shards` equal ranges of 2^128, as with Kinesis.
-pub(crate) fn shard_of(key: &str, shards: u32) -> u32 {
-    let hash = u128::from_be_bytes(Md5::digest(key).into());
+/// Where a partition key falls: its MD5, as with Kinesis.
+pub(crate) fn hash(key: &str) -> u128 {
+    u128::from_be_bytes(Md5::digest(key).into())
+}
+
+/// The one of `shards` equal ranges of 2^128 that a hash is in.
+pub(crate) fn shard_of(hash: u128, shards: u32) -> u32 {
     // The upper 128 bits of hash * shards, which takes no more than 160.
     let (high, low) = (hash >> 64, hash & u128::from(u64::MAX));
     let shards = u128::from(shards);
@@ -44,6 +48,25 @@ impl Place {
         write(self.record, record);
         // Digits are all there are.
         SequenceNumber::from_ascii(&digits).unwrap_or(SequenceNumber::from(self.record))
+    }
+
+    /// The place that a sequence number says, if it is one of these.
+    pub(crate) fn from_sequence_number(number: &SequenceNumber) -> Option<Self> {
+        let text = number.to_string();
+        let fields = text.strip_prefix("49").filter(|fields| fields.len() == 54)?;
+        let field = |from: usize, to: usize| fields.get(from..to)?.parse::<u64>().ok();
+        Some(Self {
+            input: field(0, 4)?.try_into().ok()?,
+            offset: field(4, 22)?,
+            line: field(22, 38)?,
+            record: field(38, 54)?,
+        })
+    }
+
+    /// The last place in an input before this offset: every record there starts at it or before, none behind.
+    pub(crate) fn last_before(input: u16, offset: u64) -> Option<Self> {
+        const MOST: u64 = 9_999_999_999_999_999;
+        Some(Self { input, offset: offset.checked_sub(1)?, line: MOST, record: MOST })
     }
 }
 
@@ -88,9 +111,9 @@ mod tests {
     #[test]
     fn keys_fall_where_kinesis_puts_them() {
         // md5("alice") = 6384e2b2…, md5("bob") = 9f9d51bc…, md5("charlie") = bf779e05…
-        assert_eq!(["alice", "bob", "charlie"].map(|key| shard_of(key, 4)), [1, 2, 2]);
-        assert_eq!(["alice", "bob", "charlie"].map(|key| shard_of(key, 16)), [6, 9, 11]);
-        assert_eq!(shard_of("alice", 1), 0);
+        assert_eq!(["alice", "bob", "charlie"].map(|key| shard_of(hash(key), 4)), [1, 2, 2]);
+        assert_eq!(["alice", "bob", "charlie"].map(|key| shard_of(hash(key), 16)), [6, 9, 11]);
+        assert_eq!(shard_of(hash("alice"), 1), 0);
     }
 
     #[test]
@@ -99,7 +122,7 @@ mod tests {
             let mut counts = vec![0_u32; shards as usize];
             let keys = 100 * shards;
             for key in 0..keys {
-                counts[shard_of(&key.to_string(), shards) as usize] += 1;
+                counts[shard_of(hash(&key.to_string()), shards) as usize] += 1;
             }
             assert!(counts.iter().all(|count| (30..220).contains(count)), "{shards}");
         }
@@ -116,11 +139,27 @@ mod tests {
         ];
         let numbers = places.map(Place::sequence_number);
         assert!(numbers.is_sorted());
+        assert_eq!(numbers.map(|number| Place::from_sequence_number(&number)), places.map(Some));
         assert!(numbers.iter().all(|number| number.to_string().len() == 56));
         assert_eq!(
             places[1].sequence_number().to_string(),
             concat!("49", "0000", "000000000000000009", "0000000000000002", "0000000000000002")
         );
+    }
+
+    #[test]
+    fn other_numbers_are_no_places() {
+        for number in [SequenceNumber::from(1), SequenceNumber::from(u64::MAX)] {
+            assert_eq!(Place::from_sequence_number(&number), None);
+        }
+    }
+
+    #[test]
+    fn the_last_place_before_an_offset_is_behind_all_records_there() {
+        let last = Place::last_before(2, 10).unwrap();
+        assert!(Place { input: 2, offset: 9, line: 5, record: 5 }.sequence_number() < last.sequence_number());
+        assert!(last.sequence_number() < Place { input: 2, offset: 10, line: 1, record: 1 }.sequence_number());
+        assert_eq!(Place::last_before(0, 0), None);
     }
 
     #[test]

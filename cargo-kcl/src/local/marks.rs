@@ -1,0 +1,162 @@
+//! What the input was when it was processed, so that another run notices if it is something else.
+
+use std::cmp::Reverse;
+use std::collections::VecDeque;
+
+use kcl::{Position, SequenceNumber};
+
+/// As many ends of batches as are remembered.
+const MOST: usize = 1_024;
+
+/// A record, and a digest of all records up to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) sequence_number: SequenceNumber,
+    pub(crate) digest: u32,
+}
+
+/// The digest of all records up to one, from that of those before it.
+pub(crate) fn digest(before: u32, record: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new_with_initial(before);
+    hasher.update(record);
+    hasher.update(b"\n");
+    hasher.finalize()
+}
+
+/// Marks of what a shard was handed since its checkpoint: each record of the last batch, and the ends of those before.
+#[derive(Debug, Default)]
+pub(crate) struct Trail {
+    ends: VecDeque<Mark>,
+    batch: Vec<Mark>,
+}
+
+impl Trail {
+    /// A batch is handed over.
+    pub(crate) fn deliver(&mut self, batch: impl Iterator<Item = Mark>) {
+        self.ends.extend(self.batch.last());
+        if self.ends.len() > MOST {
+            let mut nth = 0_usize;
+            self.ends.retain(|_| {
+                nth += 1;
+                nth.is_multiple_of(2)
+            });
+        }
+        self.batch.clear();
+        self.batch.extend(batch);
+    }
+
+    /// The last mark that a checkpoint covers; earlier ones are forgotten.
+    pub(crate) fn up_to(&mut self, position: &Position) -> Option<Mark> {
+        let covers = |mark: &Mark| match position {
+            Position::After { sequence_number, .. } => mark.sequence_number <= *sequence_number,
+            position => *position == Position::ShardEnd,
+        };
+        let in_batch = self.batch.partition_point(covers);
+        if let Some(last) = in_batch.checked_sub(1) {
+            self.ends.clear();
+            return self.batch.get(last).copied();
+        }
+        let covered = self.ends.partition_point(covers);
+        self.ends.drain(..covered.saturating_sub(1));
+        self.ends.front().copied().filter(covers)
+    }
+}
+
+/// The marks of an earlier run, to be found again.
+#[derive(Debug, Default)]
+pub(crate) struct Marks {
+    /// The next one last.
+    awaited: Vec<Mark>,
+}
+
+impl Marks {
+    pub(crate) fn new(mut marks: Vec<Mark>) -> Self {
+        marks.sort_by_key(|mark| Reverse(mark.sequence_number));
+        Self { awaited: marks }
+    }
+
+    /// Compares with a record of the input.
+    ///
+    /// # Errors
+    ///
+    /// The mark that is not there or is another.
+    pub(crate) fn meet(&mut self, number: impl FnOnce() -> SequenceNumber, digest: u32) -> Result<(), Mark> {
+        if self.awaited.is_empty() {
+            return Ok(());
+        }
+        let met = Mark { sequence_number: number(), digest };
+        while let Some(next) = self.awaited.last().filter(|next| next.sequence_number <= met.sequence_number) {
+            if *next != met {
+                return Err(*next);
+            }
+            self.awaited.pop();
+        }
+        Ok(())
+    }
+
+    /// All there is was read.
+    ///
+    /// # Errors
+    ///
+    /// A mark that was not met.
+    pub(crate) fn end(&self) -> Result<(), Mark> {
+        self.awaited.last().map_or(Ok(()), |mark| Err(*mark))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(number: u64) -> Mark {
+        Mark { sequence_number: number.into(), digest: number as u32 }
+    }
+
+    fn after(number: u64) -> Position {
+        Position::after(number.into(), 0)
+    }
+
+    #[test]
+    fn a_checkpoint_is_marked_by_the_last_record_it_covers() {
+        let mut trail = Trail::default();
+        for batch in [[1, 2, 3], [4, 5, 6], [7, 8, 9]] {
+            trail.deliver(batch.into_iter().map(mark));
+        }
+        assert_eq!(trail.up_to(&after(2)), None, "it is not known any more");
+        assert_eq!(trail.up_to(&after(3)), Some(mark(3)));
+        assert_eq!(trail.up_to(&after(5)), Some(mark(3)), "only the end of that batch is known");
+        assert_eq!(trail.up_to(&after(6)), Some(mark(6)));
+        assert_eq!(trail.up_to(&after(8)), Some(mark(8)));
+        assert_eq!(trail.up_to(&Position::ShardEnd), Some(mark(9)));
+        assert_eq!(Trail::default().up_to(&Position::ShardEnd), None);
+    }
+
+    #[test]
+    fn a_trail_does_not_grow_for_ever() {
+        let mut trail = Trail::default();
+        for number in 1..=100_000 {
+            trail.deliver([mark(number)].into_iter());
+        }
+        assert!(trail.ends.len() <= MOST);
+    }
+
+    #[test]
+    fn marks_are_met_or_missed() {
+        let met = |awaited: &[u64], numbers: &[u64]| {
+            let mut marks = Marks::new(awaited.iter().copied().map(mark).collect());
+            numbers.iter().try_for_each(|&number| marks.meet(|| number.into(), number as u32))?;
+            marks.end()
+        };
+        assert_eq!(met(&[3, 1, 3], &[1, 2, 3, 4]), Ok(()));
+        assert_eq!(met(&[3, 5], &[1, 2, 3, 4]), Err(mark(5)));
+        assert_eq!(met(&[3], &[1, 2, 4]), Err(mark(3)));
+        assert_eq!(Marks::new(vec![mark(3)]).meet(|| 3.into(), 7), Err(mark(3)));
+    }
+
+    #[test]
+    fn a_digest_tells_where_records_end() {
+        let of = |records: &[&[u8]]| records.iter().fold(0, |before, record| digest(before, record));
+        assert_eq!(of(&[b"ab", b"c"]), of(&[b"ab", b"c"]));
+        assert_ne!(of(&[b"ab", b"c"]), of(&[b"a", b"bc"]));
+    }
+}
