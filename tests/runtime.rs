@@ -260,6 +260,26 @@ fn a_batch_that_fails_as_a_whole_checkpoints_the_batches_before() {
 }
 
 #[test]
+fn a_failure_behind_the_last_record_is_one_of_the_whole_batch() {
+    let records = Box::new(|input: &mut ProcessRecords<'_>| {
+        input.for_each_record(|_| Ok(()))?;
+        Err("the buffer could not be flushed".into())
+    });
+    let (output, result) = run(Auto { records, ..Auto::default() }, &[INITIALIZE, &batch([(1, 0), (2, 0)]), OK]);
+    assert_eq!(output, [status("initialize")]);
+    assert!(result.expect_err("it failed").to_string().contains("in a batch of 2 records"));
+
+    let records = Box::new(|input: &mut ProcessRecords<'_>| {
+        input.for_each_record(|_| Ok(()))?;
+        input.checkpointer().checkpoint()?;
+        Ok(())
+    });
+    let (output, result) = run(Own { records, ..Own::default() }, &[INITIALIZE, &batch([(1, 0), (2, 0)]), OK]);
+    assert!(result.is_ok());
+    assert_eq!(output, [&status("initialize"), ALL, &status("processRecords")]);
+}
+
+#[test]
 fn a_refused_checkpoint_is_no_failure_of_a_batch() {
     for exception in ["InvalidStateException", "IllegalArgumentException", "NullPointerException", "ShutdownException"]
     {
@@ -527,7 +547,7 @@ fn a_message_that_was_cut_short_is_not_understood() {
     assert_eq!(output, [status("initialize")]);
     let error = result.expect_err("cut short");
     assert_eq!(error.exit_code(), 2);
-    assert!(error.to_string().contains("the input ended in the middle of a message"), "{error}");
+    assert!(error.to_string().contains("a line ends in the middle of its message"), "{error}");
 }
 
 #[test]

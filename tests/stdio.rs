@@ -186,6 +186,14 @@ fn what_was_printed_before_a_handler_ends_the_process_comes_out() {
 }
 
 #[test]
+fn a_thread_that_keeps_stdout_locked_holds_up_nobody() {
+    let mut witness = Witness::start("hold-stdout");
+    witness.process();
+    let (ended, seen) = witness.end();
+    assert_eq!((ended.code, &seen[..]), (Some(0), &SEEN.map(str::to_owned)[..]));
+}
+
+#[test]
 fn a_panic_in_a_thread_leaves_the_guard_in_place() {
     let mut witness = Witness::start("thread-panic");
     witness.process();

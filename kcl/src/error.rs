@@ -11,7 +11,7 @@ use crate::{BoxError, CheckpointError, Record, Shard};
 
 /// Why a run ended before its input did; nothing was acknowledged that was not processed.
 ///
-/// Its text tells all on one line, causes included, so it has no `source()`.
+/// Its text tells all, causes included, so it has no `source()`.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RunError {
@@ -78,7 +78,7 @@ impl fmt::Display for RunError {
             }
             Self::Input { shard, source } if source.is_truncated() => {
                 on(f, shard)?;
-                write!(f, "the input ended in the middle of a message: {source}")
+                write!(f, "a line ends in the middle of its message: {source}")
             }
             Self::Input { shard, source } => {
                 on(f, shard)?;

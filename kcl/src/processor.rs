@@ -155,7 +155,7 @@ impl<'a> ProcessRecords<'a> {
     where
         F: FnMut(&mut ProcessRecord<'_>) -> Result<(), BoxError>,
     {
-        for (index, record) in self.records.iter().enumerate() {
+        let result = self.records.iter().enumerate().try_for_each(|(index, record)| {
             self.progress = Progress::Records(index);
             self.checkpointer.enter(Scope::Record(*record.sequence_number(), record.sub_sequence_number()));
             handle(&mut ProcessRecord {
@@ -163,10 +163,14 @@ impl<'a> ProcessRecords<'a> {
                 millis_behind_latest: self.millis_behind_latest,
                 shard: self.shard,
                 checkpointer: self.checkpointer,
-            })?;
+            })
+        });
+        // From here on the batch is one thing again: what follows in the same call may fail, too.
+        self.checkpointer.enter(Scope::Batch);
+        if result.is_ok() {
+            self.progress = Progress::Whole;
         }
-        self.progress = Progress::Records(self.records.len());
-        Ok(())
+        result
     }
 }
 

@@ -3,7 +3,10 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
+use rustix::event::PollFlags;
 use rustix::fd::{AsFd, OwnedFd};
+
+use crate::stdio::patiently;
 
 /// Where kcl's own lines go while a processor runs.
 #[derive(Debug)]
@@ -32,9 +35,8 @@ pub(crate) fn write_line(to: impl AsFd, text: impl Display) {
 /// Writes as much as can be written.
 pub(crate) fn write_all(to: impl AsFd, mut bytes: &[u8]) {
     while !bytes.is_empty() {
-        match rustix::io::write(&to, bytes) {
+        match patiently(&to, PollFlags::OUT, || rustix::io::write(&to, bytes)) {
             Ok(written) => bytes = &bytes[written..],
-            Err(rustix::io::Errno::INTR) => {}
             Err(_) => return,
         }
     }

@@ -71,8 +71,11 @@ impl<F> Runner<F> {
     /// processes that it starts get neither the daemon's messages nor its pipes. SIGINT and SIGTERM are left to the daemon:
     /// the end of the input ends the process. What cannot go on is reported on stderr.
     ///
-    /// The exit code is 0 at the end of the input, 1 if a handler failed or SHARD_END was refused, and 2 if the input was not
-    /// understood, failed, or is a terminal.
+    /// Call it first: what `main` prints or starts before has the daemon's pipes. What a handler prints before it calls
+    /// [`std::process::exit`] comes out; what other threads, or an abort, end the process with may not.
+    ///
+    /// The exit code is 0 at the end of the input, 1 if a handler failed (for want of the daemon, too) or SHARD_END was not
+    /// checkpointed, and 2 if the input was not understood, failed, or is a terminal.
     pub fn run<P, E>(&self) -> ExitCode
     where
         F: Fn(&Shard) -> Result<P, E>,
@@ -88,10 +91,11 @@ impl<F> Runner<F> {
         }
     }
 
-    /// Runs on any reader and writer, without touching the process's own; what is worth a line, but no failure, still goes to
-    /// stderr.
+    /// Runs on a reader and a writer, without touching the process's own stdio; what is worth a line, but no failure, still goes
+    /// to stderr.
     ///
-    /// They are served by a thread of their own, as they may be borrowed and a [`Checkpointer`] has no lifetime.
+    /// They may be borrowed, as a thread that ends with this call serves them; hence `Send`, which locked ends such as
+    /// `stdin().lock()` are not: pass `stdin()` instead.
     ///
     /// # Errors
     ///

@@ -5,8 +5,7 @@
 //! stderr, and the processes it starts inherit that pipe, never the daemon's.
 
 use std::cell::Cell;
-use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::panic;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +27,7 @@ const LOWEST_FD: i32 = 3;
 
 /// Calls `converse` with the real stdin, the real stdout and the real stderr, while everyone else has other ones.
 pub(crate) fn with_protocol(
-    converse: impl FnOnce(File, File, &Report) -> Result<(), RunError>,
+    converse: impl FnOnce(RealEnd, RealEnd, &Report) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
     if io::stdin().is_terminal() {
         return Err(RunError::Terminal);
@@ -52,8 +51,8 @@ fn leave_signals_to_the_daemon(report: &Report) {
 }
 
 struct Guard {
-    input: File,
-    output: File,
+    input: RealEnd,
+    output: RealEnd,
     report: Report,
     inner: InnerPipe,
 }
@@ -66,7 +65,49 @@ impl Guard {
         enlarge_pipe(&input);
         dup2_stdin(rustix::fs::open("/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty())?)?;
         let inner = InnerPipe::set_up(Arc::clone(&error))?;
-        Ok(Self { input: input.into(), output: output.into(), report: Report::Direct(error), inner })
+        Ok(Self { input: RealEnd(input), output: RealEnd(output), report: Report::Direct(error), inner })
+    }
+}
+
+/// The real stdin or stdout. Whoever started the process may have made it non-blocking; that is a property of what both sides
+/// share, so it is lived with rather than changed.
+pub(crate) struct RealEnd(OwnedFd);
+
+impl Read for RealEnd {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        match patiently(&self.0, PollFlags::IN, || rustix::io::read(&self.0, &mut *to)) {
+            // A socket says so when the other side went away without having read everything.
+            Err(Errno::CONNRESET) => Ok(0),
+            result => Ok(result?),
+        }
+    }
+}
+
+impl Write for RealEnd {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match patiently(&self.0, PollFlags::OUT, || rustix::io::write(&self.0, bytes)) {
+            Err(Errno::CONNRESET) => Err(io::ErrorKind::BrokenPipe.into()),
+            result => Ok(result?),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Tries again after an interruption, and after waiting where a non-blocking descriptor would have its owner try later.
+pub(crate) fn patiently<T>(
+    fd: impl AsFd,
+    ready: PollFlags,
+    mut attempt: impl FnMut() -> Result<T, Errno>,
+) -> Result<T, Errno> {
+    loop {
+        match attempt() {
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => _ = poll(&mut [PollFd::new(&fd, ready.clone())], None),
+            result => return result,
+        }
     }
 }
 
@@ -80,7 +121,7 @@ fn enlarge_pipe(input: &OwnedFd) {
 
 thread_local! {
     /// Kept here so that it ends, and what was printed comes out, even if a handler calls [`std::process::exit`]: that runs the
-    /// destructors of its thread, where the platform has it so (as Linux and macOS do).
+    /// destructors of the thread that calls it, where the platform has it so (as Linux and macOS do).
     static INNER_PIPE: Cell<Option<InnerPipe>> = const { Cell::new(None) };
 }
 
@@ -115,8 +156,6 @@ impl Drop for InnerPipe {
     /// Passes on what was printed so far, without waiting for processes that still hold the pipe, and lets what is printed
     /// from here on go to the real stderr.
     fn drop(&mut self) {
-        // Rust keeps a line without its end to itself.
-        _ = io::stdout().flush();
         self.active.store(false, Ordering::SeqCst);
         _ = dup2_stdout(&self.error);
         _ = dup2_stderr(&self.error);

@@ -4,6 +4,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::mpsc::channel;
 use std::{env, process, thread};
 
 use kcl::{BoxError, Initialize, LeaseLost, ProcessRecords, Processor, Shard, ShardEnded, ShutdownRequested};
@@ -98,6 +99,15 @@ fn act(what: &str) -> Result<(), BoxError> {
             eprintln!("a complaint");
             print!("the last words");
             process::exit(7);
+        }
+        "hold-stdout" => {
+            let (held, is_held) = channel();
+            thread::spawn(move || {
+                let _lock = io::stdout().lock();
+                held.send(()).ok();
+                thread::park();
+            });
+            is_held.recv()?;
         }
         "thread-panic" => {
             _ = thread::spawn(|| panic!("in a thread")).join();
