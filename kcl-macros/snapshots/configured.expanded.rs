@@ -42,23 +42,23 @@ const _: () = {
         #[cfg(feature = "batches")]
         fn process_records(
             &mut self,
-            input: &mut ::kcl::ProcessRecords<'_>,
+            __input: &mut ::kcl::ProcessRecords<'_>,
         ) -> ::kcl::handler::Handled {
-            let cx = &::kcl::handler::on_records(input);
-            let a1 = <&[Record] as ::kcl::handler::OnRecords<'_>>::take(cx)?;
-            let result = Self::add_all(self, a1);
-            <() as ::kcl::handler::Outcome>::handled(result)
+            let __cx = &::kcl::handler::on_records(__input);
+            let __a1 = <&[Record] as ::kcl::handler::OnRecords<'_>>::take(__cx)?;
+            let __result = Self::add_all(self, __a1);
+            <() as ::kcl::handler::Outcome>::handled(__result)
         }
         #[cfg(all(feature = "records", not(any(feature = "batches"))))]
         fn process_records(
             &mut self,
-            input: &mut ::kcl::ProcessRecords<'_>,
+            __input: &mut ::kcl::ProcessRecords<'_>,
         ) -> ::kcl::handler::Handled {
-            ::kcl::handler::on_record(input)
-                .each(|cx| {
-                    let a1 = <&Record as ::kcl::handler::OnRecord<'_>>::take(cx)?;
-                    let result = Self::add(self, a1);
-                    <() as ::kcl::handler::Outcome>::handled(result)
+            ::kcl::handler::on_record(__input)
+                .each(|__cx| {
+                    let __a1 = <&Record as ::kcl::handler::OnRecord<'_>>::take(__cx)?;
+                    let __result = Self::add(self, __a1);
+                    <() as ::kcl::handler::Outcome>::handled(__result)
                 })
         }
         #[cfg(not(any(feature = "batches", feature = "records")))]
@@ -72,10 +72,10 @@ const _: () = {
     #[cfg(feature = "init")]
     #[automatically_derived]
     impl ::kcl::Initialize for Sum {
-        fn initialize(input: &::kcl::Shard) -> ::kcl::handler::Made<Self> {
-            let cx = &::kcl::handler::on_init(input);
-            let result = Self::open();
-            <Self as ::kcl::handler::Constructed<Self>>::constructed(result)
+        fn initialize(__input: &::kcl::Shard) -> ::kcl::handler::Made<Self> {
+            let __cx = &::kcl::handler::on_init(__input);
+            let __result = Self::open();
+            <Self as ::kcl::handler::Constructed<Self>>::constructed(__result)
         }
     }
     #[cfg(not(any(feature = "init")))]

@@ -10,12 +10,12 @@ const _: () = {
         const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::handler::checkpoints(&[]);
         fn process_records(
             &mut self,
-            input: &mut ::kcl::ProcessRecords<'_>,
+            __input: &mut ::kcl::ProcessRecords<'_>,
         ) -> ::kcl::handler::Handled {
-            ::kcl::handler::on_record(input)
-                .each(|cx| {
-                    let result = Self::count(self);
-                    <() as ::kcl::handler::Outcome>::handled(result)
+            ::kcl::handler::on_record(__input)
+                .each(|__cx| {
+                    let __result = Self::count(self);
+                    <() as ::kcl::handler::Outcome>::handled(__result)
                 })
         }
     }

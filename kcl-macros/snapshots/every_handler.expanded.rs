@@ -42,53 +42,55 @@ const _: () = {
         );
         fn process_records(
             &mut self,
-            input: &mut ::kcl::ProcessRecords<'_>,
+            __input: &mut ::kcl::ProcessRecords<'_>,
         ) -> ::kcl::handler::Handled {
-            let cx = &::kcl::handler::on_records(input);
-            let a1 = <&[Record] as ::kcl::handler::OnRecords<'_>>::take(cx)?;
-            let a2 = <&mut Checkpointer as ::kcl::handler::OnRecords<'_>>::take(cx)?;
-            let result = Self::write(self, a1, a2);
-            <Result<(), BoxError> as ::kcl::handler::Outcome>::handled(result)
+            let __cx = &::kcl::handler::on_records(__input);
+            let __a1 = <&[Record] as ::kcl::handler::OnRecords<'_>>::take(__cx)?;
+            let __a2 = <&mut Checkpointer as ::kcl::handler::OnRecords<'_>>::take(__cx)?;
+            let __result = Self::write(self, __a1, __a2);
+            <Result<(), BoxError> as ::kcl::handler::Outcome>::handled(__result)
         }
         fn lease_lost(
             &mut self,
-            input: &mut ::kcl::LeaseLost<'_>,
+            __input: &mut ::kcl::LeaseLost<'_>,
         ) -> ::kcl::handler::Handled {
-            let cx = &::kcl::handler::on_lease_lost(input);
-            let a1 = <&Shard as ::kcl::handler::OnLeaseLost<'_>>::take(cx)?;
-            let result = Self::forget(self, a1);
-            <() as ::kcl::handler::Outcome>::handled(result)
+            let __cx = &::kcl::handler::on_lease_lost(__input);
+            let __a1 = <&Shard as ::kcl::handler::OnLeaseLost<'_>>::take(__cx)?;
+            let __result = Self::forget(self, __a1);
+            <() as ::kcl::handler::Outcome>::handled(__result)
         }
         fn shard_ended(
             &mut self,
-            input: &mut ::kcl::ShardEnded<'_>,
+            __input: &mut ::kcl::ShardEnded<'_>,
         ) -> ::kcl::handler::Handled {
-            let cx = &::kcl::handler::on_shard_end(input);
-            let a1 = <&Shard as ::kcl::handler::OnShardEnd<'_>>::take(cx)?;
-            let a2 = <&mut Checkpointer as ::kcl::handler::OnShardEnd<'_>>::take(cx)?;
-            let result = Self::finish(self, a1, a2);
-            <Result<(), CheckpointError> as ::kcl::handler::Outcome>::handled(result)
+            let __cx = &::kcl::handler::on_shard_end(__input);
+            let __a1 = <&Shard as ::kcl::handler::OnShardEnd<'_>>::take(__cx)?;
+            let __a2 = <&mut Checkpointer as ::kcl::handler::OnShardEnd<
+                '_,
+            >>::take(__cx)?;
+            let __result = Self::finish(self, __a1, __a2);
+            <Result<(), CheckpointError> as ::kcl::handler::Outcome>::handled(__result)
         }
         #[allow(unreachable_code)]
         fn shutdown_requested(
             &mut self,
-            input: &mut ::kcl::ShutdownRequested<'_>,
+            __input: &mut ::kcl::ShutdownRequested<'_>,
         ) -> ::kcl::handler::Handled {
-            let cx = &::kcl::handler::on_shutdown_requested(input);
-            let result = Self::stop(self);
-            <() as ::kcl::handler::Outcome>::handled(result)
+            let __cx = &::kcl::handler::on_shutdown_requested(__input);
+            let __result = Self::stop(self);
+            <() as ::kcl::handler::Outcome>::handled(__result)
         }
     }
     #[automatically_derived]
     impl ::kcl::Initialize for Sample {
-        fn initialize(input: &::kcl::Shard) -> ::kcl::handler::Made<Self> {
-            let cx = &::kcl::handler::on_init(input);
-            let a1 = <&Shard as ::kcl::handler::OnInit<'_>>::take(cx)?;
-            let result = Self::open(a1);
+        fn initialize(__input: &::kcl::Shard) -> ::kcl::handler::Made<Self> {
+            let __cx = &::kcl::handler::on_init(__input);
+            let __a1 = <&Shard as ::kcl::handler::OnInit<'_>>::take(__cx)?;
+            let __result = Self::open(__a1);
             <Result<
                 Self,
                 io::Error,
-            > as ::kcl::handler::Constructed<Self>>::constructed(result)
+            > as ::kcl::handler::Constructed<Self>>::constructed(__result)
         }
     }
     trait __Otherwise {

@@ -28,15 +28,15 @@ const _: () = {
         };
         fn process_records(
             &mut self,
-            input: &mut ::kcl::ProcessRecords<'_>,
+            __input: &mut ::kcl::ProcessRecords<'_>,
         ) -> ::kcl::handler::Handled {
-            ::kcl::handler::on_record(input)
-                .each(|cx| {
-                    let a1 = <&'_ Record as ::kcl::handler::OnRecord<'_>>::take(cx)?;
-                    let a2 = <Json<T> as ::kcl::handler::OnRecord<'_>>::take(cx)?;
-                    let a3 = <Place<'_> as ::kcl::handler::OnRecord<'_>>::take(cx)?;
-                    let result = Self::keep(self, a1, a2, a3);
-                    <() as ::kcl::handler::Outcome>::handled(result)
+            ::kcl::handler::on_record(__input)
+                .each(|__cx| {
+                    let __a1 = <&'_ Record as ::kcl::handler::OnRecord<'_>>::take(__cx)?;
+                    let __a2 = <Json<T> as ::kcl::handler::OnRecord<'_>>::take(__cx)?;
+                    let __a3 = <Place<'_> as ::kcl::handler::OnRecord<'_>>::take(__cx)?;
+                    let __result = Self::keep(self, __a1, __a2, __a3);
+                    <() as ::kcl::handler::Outcome>::handled(__result)
                 })
         }
     }

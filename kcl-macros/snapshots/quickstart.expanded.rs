@@ -23,31 +23,33 @@ const _: () = {
         );
         fn process_records(
             &mut self,
-            input: &mut ::kcl::ProcessRecords<'_>,
+            __input: &mut ::kcl::ProcessRecords<'_>,
         ) -> ::kcl::handler::Handled {
-            ::kcl::handler::on_record(input)
-                .each(|cx| {
-                    let a1 = <Json<Order> as ::kcl::handler::OnRecord<'_>>::take(cx)?;
-                    let result = Self::add(self, a1);
-                    <() as ::kcl::handler::Outcome>::handled(result)
+            ::kcl::handler::on_record(__input)
+                .each(|__cx| {
+                    let __a1 = <Json<
+                        Order,
+                    > as ::kcl::handler::OnRecord<'_>>::take(__cx)?;
+                    let __result = Self::add(self, __a1);
+                    <() as ::kcl::handler::Outcome>::handled(__result)
                 })
         }
         fn shard_ended(
             &mut self,
-            input: &mut ::kcl::ShardEnded<'_>,
+            __input: &mut ::kcl::ShardEnded<'_>,
         ) -> ::kcl::handler::Handled {
-            let cx = &::kcl::handler::on_shard_end(input);
-            let result = Self::report(self);
-            <() as ::kcl::handler::Outcome>::handled(result)
+            let __cx = &::kcl::handler::on_shard_end(__input);
+            let __result = Self::report(self);
+            <() as ::kcl::handler::Outcome>::handled(__result)
         }
     }
     #[automatically_derived]
     impl ::kcl::Initialize for Revenue {
-        fn initialize(input: &::kcl::Shard) -> ::kcl::handler::Made<Self> {
-            let cx = &::kcl::handler::on_init(input);
-            let a1 = <&Shard as ::kcl::handler::OnInit<'_>>::take(cx)?;
-            let result = Self::open(a1);
-            <Self as ::kcl::handler::Constructed<Self>>::constructed(result)
+        fn initialize(__input: &::kcl::Shard) -> ::kcl::handler::Made<Self> {
+            let __cx = &::kcl::handler::on_init(__input);
+            let __a1 = <&Shard as ::kcl::handler::OnInit<'_>>::take(__cx)?;
+            let __result = Self::open(__a1);
+            <Self as ::kcl::handler::Constructed<Self>>::constructed(__result)
         }
     }
     trait __Otherwise {

@@ -26,31 +26,31 @@ const _: () = {
         );
         fn process_records(
             &mut self,
-            input: &mut crate::deps::streams::ProcessRecords<'_>,
+            __input: &mut crate::deps::streams::ProcessRecords<'_>,
         ) -> crate::deps::streams::handler::Handled {
-            let cx = &crate::deps::streams::handler::on_records(input);
-            let a1 = <&[streams::Record] as crate::deps::streams::handler::OnRecords<
+            let __cx = &crate::deps::streams::handler::on_records(__input);
+            let __a1 = <&[streams::Record] as crate::deps::streams::handler::OnRecords<
                 '_,
-            >>::take(cx)?;
-            let a2 = <streams::MillisBehindLatest as crate::deps::streams::handler::OnRecords<
+            >>::take(__cx)?;
+            let __a2 = <streams::MillisBehindLatest as crate::deps::streams::handler::OnRecords<
                 '_,
-            >>::take(cx)?;
-            let result = Self::add(self, a1, a2);
-            <() as crate::deps::streams::handler::Outcome>::handled(result)
+            >>::take(__cx)?;
+            let __result = Self::add(self, __a1, __a2);
+            <() as crate::deps::streams::handler::Outcome>::handled(__result)
         }
         fn shutdown_requested(
             &mut self,
-            input: &mut crate::deps::streams::ShutdownRequested<'_>,
+            __input: &mut crate::deps::streams::ShutdownRequested<'_>,
         ) -> crate::deps::streams::handler::Handled {
-            let cx = &crate::deps::streams::handler::on_shutdown_requested(input);
-            let a1 = <&mut streams::Checkpointer as crate::deps::streams::handler::OnShutdownRequested<
+            let __cx = &crate::deps::streams::handler::on_shutdown_requested(__input);
+            let __a1 = <&mut streams::Checkpointer as crate::deps::streams::handler::OnShutdownRequested<
                 '_,
-            >>::take(cx)?;
-            let result = Self::stop(self, a1);
+            >>::take(__cx)?;
+            let __result = Self::stop(self, __a1);
             <Result<
                 (),
                 streams::CheckpointError,
-            > as crate::deps::streams::handler::Outcome>::handled(result)
+            > as crate::deps::streams::handler::Outcome>::handled(__result)
         }
     }
     #[automatically_derived]

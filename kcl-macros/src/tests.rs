@@ -103,7 +103,7 @@ fn no_path_is_relative() {
         "Sum",
         "usize",
     ];
-    let of_this_crate = ["Self", "self", "input", "cx", "result", "a1", "a2", "a3", "__Otherwise", "__T"];
+    let of_this_crate = ["Self", "self", "__input", "__cx", "__result", "__a1", "__a2", "__a3", "__Otherwise", "__T"];
     for name in ["quickstart", "every_handler", "default", "generic", "configured"] {
         for path in paths(&beside(name)) {
             let first = first(&path);

@@ -15,7 +15,7 @@ use crate::messages;
 use crate::model::{Handler, Kind, Options, Processor, Slot};
 use crate::parse::{peel, text};
 
-/// The names of the locals in what is written; no name of the user's can meet them.
+/// The names of the locals in what is written. Hygiene keeps them from the user's locals, their prefix from the user's constants.
 struct Locals {
     this: Ident,
     input: Ident,
@@ -26,7 +26,7 @@ struct Locals {
 impl Locals {
     fn new() -> Self {
         let local = |name| Ident::new(name, Span::mixed_site());
-        Self { this: local("self"), input: local("input"), cx: local("cx"), result: local("result") }
+        Self { this: local("self"), input: local("__input"), cx: local("__cx"), result: local("__result") }
     }
 }
 
@@ -280,7 +280,7 @@ fn result(processor: &Processor, handler: &Handler, output: &ReturnType) -> Toke
 }
 
 fn names() -> impl Iterator<Item = Ident> {
-    (1..).map(|number: usize| format_ident!("a{number}", span = Span::mixed_site()))
+    (1..).map(|number: usize| format_ident!("__a{number}", span = Span::mixed_site()))
 }
 
 /// The trait that an argument of such a handler has.
