@@ -6,7 +6,6 @@ use std::io::{BufRead as _, BufReader};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -19,7 +18,7 @@ use crate::aws::Aws;
 use crate::ledger::Ledger;
 
 /// No test waits as long unless it fails. The first has jars to install.
-const PATIENCE: Duration = Duration::from_secs(150);
+const PATIENCE: Duration = Duration::from_secs(240);
 const INSTALLATION: Duration = Duration::from_secs(600);
 const POLL: Duration = Duration::from_millis(50);
 
@@ -65,8 +64,8 @@ pub(crate) struct Place {
 
 impl Place {
     fn new(test: &str) -> Result<Self, Failed> {
-        static COUNT: AtomicUsize = AtomicUsize::new(1);
-        let name = format!("{}-{}", test.rsplit("::").next().unwrap_or(test), COUNT.fetch_add(1, Ordering::Relaxed));
+        // Several runs of the tests at once do not meet.
+        let name = format!("{}-{}", test.rsplit("::").next().unwrap_or(test), std::process::id());
         let folder = scratch().join("runs").join(&name);
         if folder.exists() {
             fs::remove_dir_all(&folder)?;

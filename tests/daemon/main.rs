@@ -30,11 +30,11 @@ type Test = (&'static str, fn(&Place) -> Result<(), Failed>);
 
 /// Those that take longest come first.
 const TESTS: &[Test] = &[
-    ("reshard::parents_are_finished_before_their_children_start", resharding::split_and_merge),
+    ("records::twenty_thousand_are_seen_once_and_checkpointed", records::twenty_thousand),
+    ("resharding::parents_are_finished_before_their_children_start", resharding::split_and_merge),
     ("recovery::a_stopped_daemon_goes_on_where_it_was", recovery::stopped_in_the_middle),
     ("recovery::a_killed_processor_costs_no_record", recovery::killed_in_the_middle),
     ("recovery::a_failed_record_is_the_next_to_be_delivered", recovery::failed_in_the_middle),
-    ("records::twenty_thousand_are_seen_once_and_checkpointed", records::twenty_thousand),
     ("records::alice_bob_and_charlie_reach_four_shards", records::alice_bob_and_charlie),
     ("records::aggregated_ones_are_taken_apart", aggregate::aggregated),
     ("life::printing_and_spawning_disturb_nothing", life::prints_and_spawns),
