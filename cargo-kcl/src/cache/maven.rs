@@ -28,5 +28,5 @@ pub(super) fn fetch(pom: &str, what: &'static str, folder: &Path) -> Result<(), 
         "-DincludeScope=runtime".into(),
         output,
     ];
-    progress::run("Maven", what, &command, "Copying ", "ERROR")
+    progress::run("Maven", what, &command, &["Downloaded from", "Copying "], "ERROR")
 }

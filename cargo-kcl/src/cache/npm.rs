@@ -22,5 +22,5 @@ pub(super) fn fetch(files: &[(&str, &str)], what: &'static str, folder: &Path) -
         "--no-fund".into(),
         "--no-update-notifier".into(),
     ];
-    progress::run("npm", what, &command, "added", "npm")
+    progress::run("npm", what, &command, &["added"], "npm")
 }

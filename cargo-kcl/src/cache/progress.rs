@@ -15,12 +15,12 @@ const LAST_LINES: usize = 12;
 const TERMINAL: Duration = Duration::from_millis(200);
 const ELSEWHERE: Duration = Duration::from_secs(10);
 
-/// Runs it; a line with `step` in it is a step done, and if it fails the lines with `trouble` in them are shown.
+/// Runs it; a line with one of `steps_of` in it is a file fetched, and if it fails the lines with `trouble` in them are shown.
 pub(super) fn run(
     tool: &'static str,
     what: &'static str,
     command: &[OsString],
-    step: &str,
+    steps_of: &[&str],
     trouble: &str,
 ) -> Result<(), CacheError> {
     let failed = |error| CacheError::Run { tool, error };
@@ -40,7 +40,7 @@ pub(super) fn run(
     let mut steps = 0_u64;
     let mut said: Vec<String> = Vec::new();
     for line in received {
-        if line.contains(step) {
+        if steps_of.iter().any(|step| line.contains(step)) {
             steps += 1;
         }
         if terminal && shown.elapsed() >= TERMINAL {
