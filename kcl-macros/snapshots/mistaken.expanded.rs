@@ -9,13 +9,13 @@ const _: () = {
             &mut self,
             _: &mut ::kcl::ProcessRecords<'_>,
         ) -> ::kcl::handler::Handled {
-            loop {}
+            ::kcl::handler::left_to_rustc::<Self>()
         }
     }
     #[automatically_derived]
     impl<T> ::kcl::Initialize for Revenue<T> {
         fn initialize(_: &::kcl::Shard) -> ::kcl::handler::Made<Self> {
-            loop {}
+            ::kcl::handler::left_to_rustc::<Self>()
         }
     }
 };

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use quote::ToTokens;
 use syn::visit::{self, Visit};
-use syn::{FnArg, GenericParam, Lifetime, Receiver, ReceiverKind, ReturnType, Safety, Type};
+use syn::{FnArg, GenericParam, Lifetime, Receiver, ReceiverKind, ReturnType, Safety, Type, WherePredicate};
 
 use crate::context::Context;
 use crate::messages;
@@ -39,7 +39,7 @@ pub(crate) fn check(cx: &Context, processor: &Processor) -> Verdict {
     }
     let refused = processor.has_broken_method
         || !unused.is_empty()
-        || !matches!(peel(&processor.self_ty), Type::Path(_) | Type::TraitObject(_))
+        || cannot_have_methods(&processor.self_ty)
         || processor.handlers.iter().any(|handler| {
             has_placeholder(handler) || has_unsized(handler) || has_undeclared_lifetime(handler, &impl_lifetimes)
         })
@@ -262,10 +262,27 @@ fn is_type_or_const(param: &GenericParam) -> bool {
     !matches!(param, GenericParam::Lifetime(_))
 }
 
-/// Generic parameters that the processor's type does not mention; rustc's E0207.
+/// A type that rustc lets nobody write an inherent impl for.
+pub(crate) fn cannot_have_methods(ty: &Type) -> bool {
+    use Type::{Array, FnPtr, ImplTrait, Infer, Never, Ptr, Reference, Slice, Tuple};
+    matches!(
+        peel(ty),
+        Array(_) | FnPtr(_) | ImplTrait(_) | Infer(_) | Never(_) | Ptr(_) | Reference(_) | Slice(_) | Tuple(_)
+    )
+}
+
+/// Generic parameters that neither the processor's type mentions nor a bound, which may tie one to another; rustc's E0207.
 pub(crate) fn unused_parameters(processor: &Processor) -> HashSet<String> {
     let mut words = HashSet::new();
     collect_words(processor.self_ty.to_token_stream(), &mut words);
+    for param in processor.generics.type_params() {
+        collect_words(param.bounds.to_token_stream(), &mut words);
+    }
+    for predicate in processor.generics.where_clause.iter().flat_map(|clause| &clause.predicates) {
+        if let WherePredicate::Type(predicate) = predicate {
+            collect_words(predicate.bounds.to_token_stream(), &mut words);
+        }
+    }
     let names = processor.generics.params.iter().filter_map(|param| match param {
         GenericParam::Type(param) => Some(param.ident.to_string()),
         GenericParam::Const(param) => Some(param.ident.to_string()),

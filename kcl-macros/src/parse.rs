@@ -68,7 +68,7 @@ fn inherent_impl(cx: &Context, options: Options, mut item: ItemImpl) -> Parsed {
             self_ty: (*item.self_ty).clone(),
             handlers,
             foreign_attribute,
-            has_broken_method: item.items.iter().any(|item| matches!(item, ImplItem::Verbatim(_))),
+            has_broken_method: item.items.iter().any(is_without_body),
             options,
         }),
     };
@@ -84,6 +84,12 @@ fn is_processor(krate: &Path, path: &Path) -> bool {
 /// Whether a module of this name is taken for `kcl`.
 fn is_ours(krate: &Path, name: &Ident) -> bool {
     name == "kcl" || krate.segments.last().is_some_and(|last| last.ident == *name)
+}
+
+/// A method without a body, which rustc allows in traits only.
+fn is_without_body(item: &ImplItem) -> bool {
+    let ImplItem::Verbatim(tokens) = item else { return false };
+    syn::parse2::<TraitItemFn>(tokens.clone()).is_ok_and(|method| method.default.is_none())
 }
 
 fn take_foreign_attribute(item: &mut ImplItem) -> Option<Path> {

@@ -10,7 +10,7 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::visit_mut::VisitMut;
 use syn::{Generics, Lifetime, Path, ReturnType, Type};
 
-use crate::check::{conflict, unused_parameters};
+use crate::check::{cannot_have_methods, conflict, unused_parameters};
 use crate::messages;
 use crate::model::{Handler, Kind, Options, Processor, Slot};
 use crate::parse::{peel, text};
@@ -73,29 +73,31 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
 }
 
 /// What is written in place of all this when something is wrong: just enough that no second error follows.
+/// Should there be no first one after all, it does not compile into a program either.
 pub(crate) fn stand_in(processor: &Processor) -> TokenStream {
     let krate = &processor.options.krate;
     let cfgs = &processor.cfgs;
     let main = processor.options.main.then(|| stand_in_main(cfgs));
-    if !matches!(peel(&processor.self_ty), Type::Path(_)) {
+    if cannot_have_methods(&processor.self_ty) || matches!(peel(&processor.self_ty), Type::TraitObject(_)) {
         return quote!(#main);
     }
     let generics = used_generics(processor);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let self_ty = &processor.self_ty;
+    let never = quote!(#krate::handler::left_to_rustc::<Self>());
     quote! {
         #(#cfgs)*
         const _: () = {
             #[automatically_derived]
             impl #impl_generics #krate::Processor for #self_ty #where_clause {
                 fn process_records(&mut self, _: &mut #krate::ProcessRecords<'_>) -> #krate::handler::Handled {
-                    loop {}
+                    #never
                 }
             }
             #[automatically_derived]
             impl #impl_generics #krate::Initialize for #self_ty #where_clause {
                 fn initialize(_: &#krate::Shard) -> #krate::handler::Made<Self> {
-                    loop {}
+                    #never
                 }
             }
         };

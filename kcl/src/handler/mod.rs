@@ -13,6 +13,17 @@ pub use takes::{Takes, checkpoints};
 
 use crate::{LeaseLost, ProcessRecords, Shard, ShardEnded, ShutdownRequested};
 
+/// Stands where `#[kcl::processor]` has left an error to rustc. If rustc has none after all, this is one, when code is generated for
+/// it: it never becomes a program.
+///
+/// # Panics
+///
+/// While it is compiled.
+pub fn left_to_rustc<P>() -> ! {
+    const { assert!(size_of::<P>() > isize::MAX as usize, "`#[kcl::processor]` left an error to rustc, which found none") };
+    unreachable!("it does not compile")
+}
+
 /// What an `#[on_init]` constructor chooses from.
 #[must_use]
 pub fn on_init(shard: &Shard) -> ShardCx<'_> {
