@@ -105,7 +105,7 @@ pub(crate) fn patiently<T>(
     loop {
         match attempt() {
             Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) => _ = poll(&mut [PollFd::new(&fd, ready.clone())], None),
+            Err(Errno::AGAIN) => _ = poll(&mut [PollFd::new(&fd, ready)], None),
             result => return result,
         }
     }
