@@ -2,12 +2,13 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::exec::Death;
-use crate::local::{AppName, Input, Pointer, Rewind, StartAt};
+use crate::local::{AppName, Input, Pointer, Reshard, Rewind, StartAt};
 
 /// Run and develop record processors for Amazon Kinesis
 #[derive(Debug, Parser)]
@@ -92,6 +93,24 @@ pub(crate) struct LocalOptions {
     /// How many shards to split the records into: one process each
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) shards: u32,
+
+    /// Split or merge shards while running, behind so many records of the input: a split halves the widest shard, a merge joins
+    /// the two narrowest neighbours. The new shards start when those they come from have ended
+    #[arg(long, value_name = "split@N,merge@N,…")]
+    pub(crate) reshard: Option<Reshard>,
+
+    /// How many processors run at once; the others wait until one has ended. Takes files, which can be read again
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) jobs: Option<u32>,
+
+    /// Restart a shard's processor that fails up to so many times, from its checkpoint, after a wait that doubles from 0.5 s to
+    /// 30 s. Takes files, which can be read again
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) restarts: u32,
+
+    /// Say what a processor was asked to do once it has been at it for so long
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    pub(crate) stuck_after: Duration,
 
     /// The most records a processRecords message brings; it never brings more than 10 MiB of data
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]

@@ -1,7 +1,8 @@
 //! What people read: all of it goes to stderr, in whole lines.
 
+use std::collections::VecDeque;
 use std::fmt::Display;
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 
 /// The longest line that is kept in one piece.
 const LONGEST_LINE: usize = 64 << 10;
@@ -18,12 +19,45 @@ pub(crate) fn raw(text: &str) {
     _ = io::stderr().write_all(text.as_bytes());
 }
 
-/// Copies to stderr until the end, line by line, each behind the prefix; lines of different writers are never mixed.
-pub(crate) fn pump(from: impl Read, prefix: &str) {
-    pump_to(from, prefix, |lines| _ = io::stderr().write_all(lines));
+/// As many lines of a processor are remembered, and as much of each.
+const LAST_LINES: usize = 5;
+
+/// Copies to stderr until the end, line by line, each behind the prefix; lines of different writers are never mixed. `hear` gets
+/// them too, as they are.
+pub(crate) fn pump(from: impl Read, prefix: &str, hear: impl FnMut(&[u8])) {
+    pump_to(from, prefix, hear, |lines| _ = io::stderr().write_all(lines));
 }
 
-fn pump_to(mut from: impl Read, prefix: &str, mut write: impl FnMut(&[u8])) {
+/// The colour of the prefix of a shard, if stderr is a terminal and nobody asked for none.
+pub(crate) fn coloured(prefix: &str, number: u32) -> String {
+    let wanted = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    if wanted { format!("\x1b[{}m{prefix}\x1b[0m", 31 + number % 6) } else { prefix.to_owned() }
+}
+
+/// The last lines of some text.
+#[derive(Debug, Default)]
+pub(crate) struct LastLines(VecDeque<String>);
+
+impl LastLines {
+    /// Whole lines follow.
+    pub(crate) fn add(&mut self, lines: &[u8]) {
+        let mut last: Vec<_> = lines.trim_ascii_end().rsplit(|&byte| byte == b'\n').take(LAST_LINES).collect();
+        last.reverse();
+        for line in last.into_iter().filter(|line| !line.is_empty()) {
+            if self.0.len() == LAST_LINES {
+                self.0.pop_front();
+            }
+            self.0.push_back(excerpt(line));
+        }
+    }
+
+    /// All that are remembered, in order.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.0.iter().cloned().collect()
+    }
+}
+
+fn pump_to(mut from: impl Read, prefix: &str, mut hear: impl FnMut(&[u8]), mut write: impl FnMut(&[u8])) {
     let mut buffer = vec![0; LONGEST_LINE];
     let mut held = 0;
     let mut lines = Vec::new();
@@ -41,12 +75,14 @@ fn pump_to(mut from: impl Read, prefix: &str, mut write: impl FnMut(&[u8])) {
             None => continue,
         };
         prefixed(&buffer[..complete], prefix, &mut lines);
+        hear(&buffer[..complete]);
         write(&lines);
         buffer.copy_within(complete..held, 0);
         held -= complete;
     }
     if held > 0 {
         prefixed(&buffer[..held], prefix, &mut lines);
+        hear(&buffer[..held]);
         write(&lines);
     }
 }
@@ -97,7 +133,7 @@ mod tests {
 
     fn pumped(text: &[u8]) -> Vec<u8> {
         let mut lines = Vec::new();
-        pump_to(text, "[1] ", |written| lines.extend_from_slice(written));
+        pump_to(text, "[1] ", |_| {}, |written| lines.extend_from_slice(written));
         lines
     }
 
@@ -105,6 +141,14 @@ mod tests {
     fn every_line_gets_the_prefix_and_an_end() {
         assert_eq!(pumped(b"one\n\ntw\xff\nend"), b"[1] one\n[1] \n[1] tw\xff\n[1] end\n");
         assert_eq!(pumped(b""), b"");
+    }
+
+    #[test]
+    fn the_last_lines_are_remembered() {
+        let mut last = LastLines::default();
+        last.add(b"1\n2\n3\n");
+        last.add(b"4\n\n5\n6\x07");
+        assert_eq!(last.lines(), ["2", "3", "4", "5", "6\u{fffd}"]);
     }
 
     #[test]

@@ -17,9 +17,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 static TOOL: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "cargo-kcl"]));
 static WITNESS: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "tests", "--example", "witness"]));
 
+static LEDGER: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "tests", "--example", "ledger"]));
+
 /// The processor that writes down what it sees.
 pub(crate) fn witness() -> &'static str {
     WITNESS.to_str().expect("a path of text")
+}
+
+/// The processor that does what records say.
+pub(crate) fn ledger() -> &'static str {
+    LEDGER.to_str().expect("a path of text")
 }
 
 /// A folder with an input, and the file in which a [`witness`] writes down what it saw.

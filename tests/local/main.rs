@@ -6,4 +6,5 @@ mod harness;
 mod input;
 mod resume;
 mod rogue;
+mod shards;
 mod split;

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 
 use kcl::Position;
 use kcl::protocol::daemon::Lease;
 use kcl::protocol::{Message, ProcessRecords, Refused, Reply, WireRecord};
 use serde::Serialize;
 
+use super::pulse::Pulse;
 use super::replies::{NoReply, Replies};
 
 /// Why a conversation ended before its time.
@@ -90,7 +92,7 @@ pub(crate) struct Conversation<R, W, K> {
     lease: Lease,
     /// The line to be written, kept for its buffer.
     line: Vec<u8>,
-    checkpoints: u64,
+    pulse: Arc<Pulse>,
 }
 
 impl<R, W, K> Conversation<R, W, K>
@@ -99,19 +101,14 @@ where
     W: Write,
     K: FnMut(&Position) -> Result<(), String>,
 {
-    pub(crate) fn new(reader: R, writer: W, position: Position, keep: K) -> Self {
+    pub(crate) fn new(reader: R, writer: W, position: Position, pulse: Arc<Pulse>, keep: K) -> Self {
         let lease = Lease::new(position);
-        Self { replies: Replies::new(reader), writer, keep, lease, line: Vec::new(), checkpoints: 0 }
+        Self { replies: Replies::new(reader), writer, keep, lease, line: Vec::new(), pulse }
     }
 
     /// Where the shard stands.
     pub(crate) fn position(&self) -> &Position {
         self.lease.position()
-    }
-
-    /// How many checkpoints moved it there.
-    pub(crate) fn checkpoints(&self) -> u64 {
-        self.checkpoints
     }
 
     pub(crate) fn initialize(&mut self, shard_id: &str) -> Result<(), Failure> {
@@ -125,7 +122,10 @@ where
             None => self.lease.open(),
         }
         // Nothing newer than what stands in the input is to be expected.
-        self.exchange("processRecords", &ProcessRecords { records, millis_behind_latest: Some(0) })
+        self.exchange("processRecords", &ProcessRecords { records, millis_behind_latest: Some(0) })?;
+        let bytes = records.iter().map(|record| record.data.len() as u64).sum();
+        self.pulse.processed(records.len() as u64, bytes);
+        Ok(())
     }
 
     pub(crate) fn end_shard(&mut self) -> Result<(), Failure> {
@@ -154,7 +154,10 @@ where
 
     /// Sends a message and answers checkpoints until its status comes.
     fn exchange(&mut self, action: &'static str, message: &impl Serialize) -> Result<(), Failure> {
-        self.converse(action, message).map_err(|cause| Failure { action, cause })
+        self.pulse.ask(action);
+        let answered = self.converse(action, message).map_err(|cause| Failure { action, cause });
+        self.pulse.answered();
+        answered
     }
 
     fn converse(&mut self, action: &str, message: &impl Serialize) -> Result<(), Cause> {
@@ -182,7 +185,7 @@ where
         match (self.keep)(&position) {
             Ok(()) => {
                 self.lease.advance(position);
-                self.checkpoints += 1;
+                self.pulse.checkpointed();
                 None
             }
             Err(exception) => Some(exception),
@@ -253,10 +256,13 @@ mod tests {
             events.borrow_mut().push(format!("kept {position}"));
             Ok(())
         };
-        let mut conversation = Conversation::new(replies.as_bytes(), Wire(&events), Position::TrimHorizon, keep);
+        let pulse = Arc::new(Pulse::default());
+        let mut conversation =
+            Conversation::new(replies.as_bytes(), Wire(&events), Position::TrimHorizon, Arc::clone(&pulse), keep);
         conversation.process_records(&[record(7), record(8)]).unwrap();
         assert_eq!(*conversation.position(), Position::after(8.into(), 0));
-        assert_eq!(conversation.checkpoints(), 1);
+        let counts = pulse.counts();
+        assert_eq!((counts.records, counts.bytes, counts.checkpoints), (2, 8, 1));
         assert_eq!(
             events.borrow()[1..],
             [
@@ -275,7 +281,8 @@ mod tests {
             if std::mem::take(&mut full) { Err("KinesisClientLibDependencyException".to_owned()) } else { Ok(()) }
         };
         let mut said = Vec::new();
-        let mut conversation = Conversation::new(replies.as_bytes(), &mut said, Position::TrimHorizon, keep);
+        let mut conversation =
+            Conversation::new(replies.as_bytes(), &mut said, Position::TrimHorizon, Arc::default(), keep);
         conversation.process_records(&[record(7)]).unwrap();
         assert_eq!(*conversation.position(), Position::after(7.into(), 0));
         let said = String::from_utf8(said).unwrap();
@@ -298,7 +305,8 @@ mod tests {
         ];
         let replies = replies.concat();
         let mut said = Vec::new();
-        let mut conversation = Conversation::new(replies.as_bytes(), &mut said, Position::TrimHorizon, |_| Ok(()));
+        let mut conversation =
+            Conversation::new(replies.as_bytes(), &mut said, Position::TrimHorizon, Arc::default(), |_| Ok(()));
         conversation.process_records(&[record(7)]).unwrap();
         conversation.shut_down().unwrap();
         let said = String::from_utf8(said).unwrap();
@@ -312,7 +320,9 @@ mod tests {
     fn a_shard_end_counts_once_it_is_checkpointed() {
         for (replies, ends) in [([CHECKPOINT, &status("shardEnded")].concat(), true), (status("shardEnded"), false)] {
             let mut conversation =
-                Conversation::new(replies.as_bytes(), io::sink(), Position::after(7.into(), 0), |_| Ok(()));
+                Conversation::new(replies.as_bytes(), io::sink(), Position::after(7.into(), 0), Arc::default(), |_| {
+                    Ok(())
+                });
             let ended = conversation.end_shard();
             assert_eq!(ended.is_ok(), ends);
             assert_eq!(*conversation.position() == Position::ShardEnd, ends);

@@ -1,22 +1,30 @@
 //! From the input to the shards: each record to the queue of its shard, in batches.
 //!
-//! One pass over the input serves all shards, so that a record is read, split off and hashed once. A shard that is slow holds
-//! the others back once its queue is full; memory stays bounded whatever the size of the input.
+//! One pass over the input serves all shards, so that a record is read, split off and hashed once. A shard that holds the
+//! others back with its full queue gets a pass of its own, if the input can be read again; memory stays bounded whatever the
+//! size of the input.
 
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::thread;
+use std::time::Duration;
 
 use kcl::{Position, SequenceNumber};
 
-use super::input::{InputError, LONGEST_LINE, Lines, Next, Source};
+use super::Event;
+use super::input::{Input, InputError, LONGEST_LINE, Lines, Next, Source};
 use super::marks::{Mark, Marks, digest};
+use super::plan::Plan;
 use super::queue::{Batch, End, Queue, Stamp};
 use super::record::{Format, Record};
-use super::split::{Place, shard_of};
+use super::split::Place;
 use super::store::{Origin, Store};
 use crate::report;
 
 /// The most data a call brings, in bytes.
 const CALL: usize = LONGEST_LINE;
+/// How long a shard may hold back others that wait.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// How the input becomes records.
 #[derive(Clone, Debug)]
@@ -32,16 +40,83 @@ pub(crate) struct Reading {
     pub(crate) start: Option<SequenceNumber>,
 }
 
-/// Fills the queues of all shards.
-pub(crate) struct Feed {
+/// What all passes over the input share.
+#[derive(Clone)]
+pub(crate) struct Feeder {
+    pub(crate) inputs: Arc<[Input]>,
+    /// Whether the input is there to be read again.
+    pub(crate) again: bool,
     pub(crate) reading: Reading,
-    /// One a shard.
-    pub(crate) lanes: Vec<Lane>,
-    /// What an earlier run knows of the input.
-    pub(crate) marks: Marks,
-    pub(crate) origin: Option<Origin>,
+    pub(crate) plan: Arc<Plan>,
     /// None if checkpoints go with the run.
     pub(crate) store: Option<Arc<Store>>,
+    pub(crate) events: Sender<Event>,
+}
+
+impl Feeder {
+    /// Fills the queues of these shards, from sources that were opened.
+    pub(crate) fn feed(&self, lanes: Lanes, sources: Vec<Source>, marks: Marks, origin: Option<Origin>) {
+        let feed = Feed { common: self.clone(), lanes, alone: false, marks, origin };
+        thread::spawn(move || {
+            let events = feed.common.events.clone();
+            feed.run(Ok(sources));
+            // Without a receiver the tool is about to end.
+            _ = events.send(Event::Read);
+        });
+    }
+
+    /// Fills one shard's queue by a pass of its own.
+    pub(crate) fn feed_alone(&self, shard: u32, lane: Lane) {
+        let mut lanes = Lanes::default();
+        lanes.put(shard, lane);
+        let feed = Feed { common: self.clone(), lanes, alone: true, marks: Marks::default(), origin: None };
+        thread::spawn(move || {
+            let sources = Source::open_all(&feed.common.inputs);
+            feed.run(sources);
+        });
+    }
+}
+
+/// The shards that a pass serves.
+#[derive(Default)]
+pub(crate) struct Lanes {
+    by_shard: Vec<Option<Lane>>,
+    count: usize,
+}
+
+impl Lanes {
+    pub(crate) fn put(&mut self, shard: u32, lane: Lane) {
+        let at = shard as usize;
+        if self.by_shard.len() <= at {
+            self.by_shard.resize_with(at + 1, || None);
+        }
+        self.count += usize::from(self.by_shard[at].replace(lane).is_none());
+    }
+
+    fn get(&mut self, shard: u32) -> Option<&mut Lane> {
+        self.by_shard.get_mut(shard as usize)?.as_mut()
+    }
+
+    fn take(&mut self, shard: u32) -> Option<Lane> {
+        let lane = self.by_shard.get_mut(shard as usize)?.take()?;
+        self.count -= 1;
+        Some(lane)
+    }
+
+    fn all(&mut self) -> impl Iterator<Item = &mut Lane> {
+        self.by_shard.iter_mut().flatten()
+    }
+}
+
+/// One pass over the input.
+struct Feed {
+    common: Feeder,
+    lanes: Lanes,
+    /// Whether it is one shard's own.
+    alone: bool,
+    /// What an earlier run knows of the input.
+    marks: Marks,
+    origin: Option<Origin>,
 }
 
 /// A shard as the input sees it.
@@ -49,6 +124,8 @@ pub(crate) struct Lane {
     queue: Arc<Queue>,
     batch: Batch,
     from: Start,
+    /// The last record that was put into the queue.
+    queued: Option<SequenceNumber>,
 }
 
 /// Which records of a shard are delivered.
@@ -71,13 +148,29 @@ impl Lane {
             (_, Some(start)) => Start::Behind(start),
             (_, None) => Start::All,
         };
-        Self { queue, batch: Batch::default(), from }
+        Self { queue, batch: Batch::default(), from, queued: None }
     }
 
     fn flush(&mut self) {
         if self.batch.len() > 0 {
             self.queue.push(&mut self.batch);
         }
+    }
+
+    /// Like `flush`, but false if that would hold back others that wait.
+    fn try_flush(&mut self, others_wait: impl Fn() -> bool) -> bool {
+        let last = self.batch.places().last().map(Place::sequence_number);
+        let taken = last.is_none() || self.queue.offer(&mut self.batch, PATIENCE, others_wait);
+        if taken {
+            self.queued = last.or(self.queued);
+        }
+        taken
+    }
+
+    /// The same lane behind what is in the queue.
+    fn rest(self) -> Self {
+        let from = self.queued.map_or(self.from, Start::Behind);
+        Self { batch: Batch::default(), from, ..self }
     }
 
     fn is_open(&self) -> bool {
@@ -96,18 +189,21 @@ struct Progress {
 }
 
 impl Feed {
-    /// Reads all sources to their end, or as long as somebody wants what they bring; then ends the queues.
-    ///
-    /// # Errors
-    ///
-    /// The first line that is no good. What stands before it is delivered.
-    pub(crate) fn run(mut self, sources: Vec<Source>) -> Result<(), InputError> {
-        let fed = self.read(sources);
-        for lane in &mut self.lanes {
+    /// Reads all sources to their end, or as long as somebody wants what they bring; then ends the queues. The first line that
+    /// is no good is reported; what stands before it is delivered.
+    fn run(mut self, sources: Result<Vec<Source>, InputError>) {
+        let end = match sources.and_then(|sources| self.read(sources)) {
+            Ok(()) => End::Finished,
+            Err(error) => {
+                // Before any shard is done, so that it is known by then.
+                _ = self.common.events.send(Event::BadInput(error));
+                End::Broken
+            }
+        };
+        for lane in self.lanes.all() {
             lane.flush();
-            lane.queue.end(if fed.is_ok() { End::Finished } else { End::Broken });
+            lane.queue.end(end);
         }
-        fed
     }
 
     fn read(&mut self, sources: Vec<Source>) -> Result<(), InputError> {
@@ -117,14 +213,15 @@ impl Feed {
             let input = inputs.get(usize::from(place.input)).or(inputs.last()).cloned();
             InputError::Changed { input: input.unwrap_or(super::Input::Stdin), line: place.line }
         };
-        let mut start = self.reading.start;
+        let mut start = self.common.reading.start;
         let mut skip_to = self.earliest();
         let mut progress = Progress::default();
+        let mut change = self.common.plan.next_change(0);
         for (input, source) in (0..).zip(sources) {
-            let longest = self.reading.format.longest_line(self.reading.longest);
+            let longest = self.common.reading.format.longest_line(self.common.reading.longest);
             let mut lines = Lines::with_longest(source, longest);
             let mut known_origin = self.continue_at(input, &mut lines, &mut progress);
-            while progress.counted < self.reading.limit {
+            while progress.counted < self.common.reading.limit {
                 let (text, number, offset, arrival, origin) = match lines.next()? {
                     Next::Line { text, number, offset, arrival, origin } => (text, number, offset, arrival, origin),
                     Next::Idle => {
@@ -132,7 +229,7 @@ impl Feed {
                         if lines.source().is_followed() {
                             self.marks.end().map_err(changed)?;
                         }
-                        self.lanes.iter_mut().for_each(Lane::flush);
+                        self.lanes.all().for_each(Lane::flush);
                         continue;
                     }
                     Next::End => break,
@@ -142,9 +239,16 @@ impl Feed {
                     let Progress { record, digest, .. } = progress;
                     self.keep_origin(&Origin { input, offset: origin, record, digest })?;
                 }
+                if progress.record == change {
+                    self.change(change);
+                    change = self.common.plan.next_change(change);
+                    if self.alone && self.lanes.count == 0 {
+                        return Ok(());
+                    }
+                }
                 progress.record += 1;
                 let place = Place { input, offset, line: number, record: progress.record };
-                if self.store.is_some() {
+                if self.common.store.is_some() {
                     progress.digest = digest(progress.digest, text);
                     self.marks.meet(|| place.sequence_number(), progress.digest).map_err(changed)?;
                 }
@@ -153,11 +257,11 @@ impl Feed {
                     progress.counted += 1;
                 }
                 skip_to = skip_to.filter(|last| place.sequence_number() <= *last);
-                if skip_to.is_some() {
+                if skip_to.is_some() || self.lanes.count == 0 {
                     continue;
                 }
                 let stamp = Stamp { place, arrival, digest: progress.digest };
-                match self.reading.format.record(text, place.record, self.reading.longest) {
+                match self.common.reading.format.record(text, place.record, self.common.reading.longest) {
                     Ok(record) if self.deliver(&record, stamp) => {}
                     Ok(_) => return Ok(()),
                     Err(problem) => {
@@ -182,13 +286,13 @@ impl Feed {
     }
 
     fn keep_origin(&self, origin: &Origin) -> Result<(), InputError> {
-        let kept = self.store.as_ref().map_or(Ok(()), |store| store.keep_origin(origin));
+        let kept = self.common.store.as_ref().map_or(Ok(()), |store| store.keep_origin(origin));
         kept.map_err(|error| InputError::Origin(Box::new(error)))
     }
 
     /// The record up to which no shard wants any.
     fn earliest(&self) -> Option<SequenceNumber> {
-        let wanted = self.lanes.iter().filter_map(|lane| match lane.from {
+        let wanted = self.lanes.by_shard.iter().flatten().filter_map(|lane| match lane.from {
             Start::All => Some(None),
             Start::Behind(last) => Some(Some(last)),
             Start::Nowhere => None,
@@ -196,33 +300,59 @@ impl Feed {
         wanted.min().flatten()
     }
 
+    /// Others take the place of some shards: these get no more.
+    fn change(&mut self, records: u64) {
+        // Before any parent is done, so that its children are known by then.
+        _ = self.common.events.send(Event::Reached(records));
+        let ended: Vec<_> = self.common.plan.ended_by(records).collect();
+        for shard in ended {
+            if self.flush(shard)
+                && let Some(lane) = self.lanes.take(shard)
+            {
+                lane.queue.end(End::Finished);
+            }
+        }
+    }
+
     /// Puts a record into its batch; false if nobody wants any more.
     fn deliver(&mut self, record: &Record<'_>, stamp: Stamp) -> bool {
-        let shard = shard_of(record.hash, self.lanes.len() as u32);
-        let Some(lane) = self.lanes.get_mut(shard as usize) else { return true };
+        let shard = self.common.plan.shard(record.hash, stamp.place.record);
+        let Some(lane) = self.lanes.get(shard) else { return true };
         match lane.from {
             Start::All => {}
             Start::Behind(last) if stamp.place.sequence_number() > last => lane.from = Start::All,
             Start::Behind(_) | Start::Nowhere => return true,
         }
-        if lane.batch.data_len() + record.data.len() > CALL {
-            lane.flush();
-        }
-        lane.batch.push(&record.data, &record.key, Stamp { arrival: record.arrival.unwrap_or(stamp.arrival), ..stamp });
-        if lane.batch.len() < self.reading.max_records {
+        if lane.batch.data_len() + record.data.len() > CALL && !self.flush(shard) {
             return true;
         }
-        lane.flush();
-        self.lanes.iter().any(Lane::is_open)
+        let Some(lane) = self.lanes.get(shard) else { return true };
+        lane.batch.push(&record.data, &record.key, Stamp { arrival: record.arrival.unwrap_or(stamp.arrival), ..stamp });
+        if lane.batch.len() < self.common.reading.max_records {
+            return true;
+        }
+        self.flush(shard);
+        self.lanes.all().any(|lane| lane.is_open())
+    }
+
+    /// Puts a shard's batch into its queue; false if the shard holds others back, and so reads on by itself from now on.
+    fn flush(&mut self, shard: u32) -> bool {
+        let Some(mut lane) = self.lanes.take(shard) else { return false };
+        let others = &self.lanes.by_shard;
+        let others_wait = || self.common.again && others.iter().flatten().any(|lane| lane.queue.is_hungry());
+        if !lane.try_flush(others_wait) {
+            self.common.feed_alone(shard, lane.rest());
+            return false;
+        }
+        self.lanes.put(shard, lane);
+        true
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::local::Input;
-
-    use std::thread;
+    use crate::local::plan::Reshard;
 
     /// What one shard gets, batch by batch, from files with these contents.
     fn fed(files: &[&[u8]], position: &Position, max_records: usize) -> Vec<Vec<(Place, Vec<u8>, String)>> {
@@ -233,11 +363,15 @@ mod tests {
         }
         let sources = Source::open_all(&inputs.into_iter().map(Input::File).collect::<Vec<_>>()).unwrap();
         let queue = Arc::new(Queue::default());
-        let lanes = vec![Lane::new(Arc::clone(&queue), position, None)];
+        let mut lanes = Lanes::default();
+        lanes.put(0, Lane::new(Arc::clone(&queue), position, None));
         let reading =
             Reading { format: Format::Lines(None), longest: LONGEST_LINE, max_records, limit: u64::MAX, start: None };
-        let feed = Feed { reading, lanes, marks: Marks::default(), origin: None, store: None };
-        let feed = thread::spawn(move || feed.run(sources));
+        let (events, received) = std::sync::mpsc::channel();
+        let plan = Arc::new(Plan::new(1, &Reshard::default()).unwrap());
+        let feeder = Feeder { inputs: Arc::new([]), again: false, reading, plan, store: None, events };
+        let feed = Feed { common: feeder, lanes, alone: false, marks: Marks::default(), origin: None };
+        let feed = thread::spawn(move || feed.run(Ok(sources)));
         let mut batches = Vec::new();
         let mut batch = Batch::default();
         while queue.pop(&mut batch).is_ok() {
@@ -246,7 +380,8 @@ mod tests {
                 records.map(|(record, place)| (place, record.data.to_vec(), record.partition_key.to_owned())).collect(),
             );
         }
-        feed.join().unwrap().unwrap();
+        feed.join().unwrap();
+        assert!(received.try_recv().is_err(), "nothing is to be said");
         batches
     }
 

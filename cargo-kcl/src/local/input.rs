@@ -131,6 +131,11 @@ impl Source {
         Ok(0)
     }
 
+    /// Whether it is there to be read again.
+    pub(crate) fn is_file(&self) -> bool {
+        self.modified.is_some()
+    }
+
     pub(crate) fn is_followed(&self) -> bool {
         self.followed
     }

@@ -1,8 +1,8 @@
 //! `cargo kcl local`: the MultiLangDaemon's part, on one machine.
 //!
-//! The input is read once ([`feed`]) and split ([`split`]) into queues ([`queue`]), one a shard. Each shard has a processor
-//! and a thread that talks to it ([`shard`], [`conversation`]) and keeps its checkpoints ([`store`]), with what the input was
-//! up to there ([`marks`]).
+//! The input is read ([`feed`]) and split by plan ([`plan`], [`split`]) into queues ([`queue`]), one a shard. Each shard has a
+//! processor, which the main thread starts and starts again ([`supervise`]), and a thread that talks to it ([`shard`],
+//! [`conversation`]) and keeps its checkpoints ([`store`]), with what the input was up to there ([`marks`]).
 
 mod conversation;
 mod feed;
@@ -12,19 +12,21 @@ mod key;
 mod lock;
 mod marks;
 mod options;
+mod plan;
+mod pulse;
 mod queue;
 mod record;
 mod replies;
 mod shard;
 mod split;
 mod store;
+mod supervise;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
-use std::time::Instant;
 
 use kcl::{Position, SequenceNumber};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -33,24 +35,21 @@ use signal_hook::iterator::Signals;
 pub(crate) use self::input::{Input, InputError, Lines, Next, Source};
 pub(crate) use self::key::Pointer;
 pub(crate) use self::options::{AppName, Rewind, StartAt};
+pub(crate) use self::plan::Reshard;
 
-use self::feed::{Feed, Lane};
-use self::marks::{Mark, Marks};
-use self::queue::{End, Queue};
-use self::shard::{Outcome, Shard, Summary};
-use self::split::{Place, shard_id};
+use self::feed::Feeder;
+use self::marks::Mark;
+use self::plan::Plan;
+use self::shard::Ended;
+use self::split::Place;
 use self::store::{Origin, Store, StoreError};
+use self::supervise::Supervisor;
 use crate::cli::LocalOptions;
 use crate::processor::{Program, ProgramError};
 use crate::report;
-use crate::spawn::{Process, spawn};
 
-/// A processor failed.
-const FAILED: u8 = 1;
 /// Wrong use, or bad input.
 const WRONG_USE: u8 = 2;
-/// As a shell has it for SIGINT.
-const INTERRUPTED: u8 = 130;
 
 /// Why nothing runs.
 #[derive(Debug, thiserror::Error)]
@@ -89,13 +88,14 @@ fn prepare_and_run(options: &LocalOptions) -> Result<u8, LocalError> {
     }
     // What can be wrong with the input shows before a build.
     let (sources, start) = options.sources()?;
+    let plan = Arc::new(options.plan()?);
     let program = Program::prepare(&options.program)?;
     let store = options.store(&program, start)?.map(Arc::new);
-    let kept = Kept::load(options, store, start)?;
+    let kept = Kept::load(options, &plan, store, start)?;
     if kept.positions.iter().all(|position| *position == Position::ShardEnd) {
         report::line(format_args!(
             "all of it was processed before: {} at SHARD_END; --fresh forgets that and starts anew",
-            if options.shards == 1 { "the shard is".to_owned() } else { format!("all {} shards are", options.shards) },
+            if plan.len() == 1 { "the shard is".to_owned() } else { format!("all {} shards are", plan.len()) },
         ));
         return Ok(0);
     }
@@ -105,7 +105,28 @@ fn prepare_and_run(options: &LocalOptions) -> Result<u8, LocalError> {
     if sources.iter().any(Source::is_terminal) {
         report::line("reading records from the terminal, one a line; Ctrl-D ends them");
     }
-    Ok(Run::start(options, &program, kept, sources)?.finish())
+    let again = !options.follow && sources.iter().all(Source::is_file);
+    if !again && options.restarts > 0 {
+        return Err(LocalError::Options("--restarts takes input that can be read again: files that are not followed"));
+    }
+    if !again && options.jobs.is_some_and(|jobs| jobs < plan.len()) {
+        return Err(LocalError::Options(
+            "--jobs below the number of shards takes input that can be read again: files that are not followed",
+        ));
+    }
+    let (sender, events) = channel();
+    catch_signals(sender.clone()).map_err(LocalError::Signals)?;
+    let feeder = Feeder {
+        inputs: options.input.clone().into(),
+        again,
+        reading: options.reading(kept.start),
+        plan,
+        store: kept.store.clone(),
+        events: sender,
+    };
+    let mut supervisor = Supervisor::new(options, &program, feeder, &kept, events);
+    supervisor.start(kept, sources)?;
+    Ok(supervisor.finish())
 }
 
 /// What is known before the run.
@@ -123,6 +144,7 @@ struct Kept {
 impl Kept {
     fn load(
         options: &LocalOptions,
+        plan: &Plan,
         store: Option<Arc<Store>>,
         start: Option<SequenceNumber>,
     ) -> Result<Self, StoreError> {
@@ -138,7 +160,7 @@ impl Kept {
             kept.origin = store.origin()?;
             kept.start = store.start()?;
         }
-        kept.positions = (0..options.shards).map(|shard| positions.remove(&shard).unwrap_or(initial.clone())).collect();
+        kept.positions = (0..plan.len()).map(|shard| positions.remove(&shard).unwrap_or(initial.clone())).collect();
         kept.forget_rotated();
         Ok(kept)
     }
@@ -167,129 +189,14 @@ impl Kept {
 /// What the main thread hears of.
 enum Event {
     Interruption,
-    Fed(Result<(), InputError>),
-    Shard(Summary),
-}
-
-/// Processors at work.
-struct Run {
-    started: Instant,
-    events: std::sync::mpsc::Receiver<Event>,
-    queues: Vec<Arc<Queue>>,
-    processes: Vec<Process>,
-    summaries: Vec<Summary>,
-    shards: usize,
-}
-
-impl Run {
-    /// Starts everything. Processors are started by this, the main thread, as they die with the thread that started them.
-    fn start(options: &LocalOptions, program: &Program, kept: Kept, sources: Vec<Source>) -> Result<Self, LocalError> {
-        let (sender, events) = channel();
-        catch_signals(sender.clone()).map_err(LocalError::Signals)?;
-        let mut run = Self {
-            started: Instant::now(),
-            events,
-            queues: Vec::new(),
-            processes: Vec::new(),
-            summaries: Vec::new(),
-            shards: kept.positions.len(),
-        };
-        let inputs: Arc<[String]> = options.input.iter().map(Input::to_string).collect();
-        let mut lanes = Vec::new();
-        let mut started = Vec::new();
-        for (number, position) in (0..).zip(&kept.positions) {
-            let queue = Arc::new(Queue::default());
-            lanes.push(Lane::new(Arc::clone(&queue), position, kept.start));
-            if *position == Position::ShardEnd {
-                let outcome = Outcome::EndedBefore;
-                run.summaries.push(Summary { number, outcome, records: 0, bytes: 0, checkpoints: 0 });
-                continue;
-            }
-            let spawned = spawn(&program.command).map_err(|error| LocalError::Spawn {
-                shard: number + 1,
-                shards: options.shards,
-                error,
-            })?;
-            run.processes.push(spawned.process.clone());
-            run.queues.push(Arc::clone(&queue));
-            let shard = Shard {
-                number,
-                position: position.clone(),
-                queue,
-                store: kept.store.clone(),
-                inputs: Arc::clone(&inputs),
-                prefixed: options.shards > 1,
-            };
-            started.push((shard, spawned));
-        }
-        for (shard, spawned) in started {
-            let sender = sender.clone();
-            thread::spawn(move || sender.send(Event::Shard(shard.run(spawned))));
-        }
-        let Kept { store, marks, origin, start, .. } = kept;
-        let feed = Feed { reading: options.reading(start), lanes, marks: Marks::new(marks), origin, store };
-        thread::spawn(move || sender.send(Event::Fed(feed.run(sources))));
-        Ok(run)
-    }
-
-    /// Waits until all shards are done. The exit code.
-    fn finish(mut self) -> u8 {
-        let mut interrupted = false;
-        let mut bad_input = false;
-        while self.summaries.len() < self.shards {
-            let Ok(event) = self.events.recv() else { break };
-            match event {
-                Event::Interruption if interrupted => {
-                    report::line("interrupted again: the processors are killed");
-                    self.processes.iter().for_each(Process::kill);
-                    return INTERRUPTED;
-                }
-                Event::Interruption => {
-                    interrupted = true;
-                    report::line("interrupted: the processors are asked to shut down; once more kills them");
-                    self.queues.iter().for_each(|queue| queue.end(End::Interrupted));
-                }
-                Event::Fed(Ok(())) => {}
-                Event::Fed(Err(error)) => {
-                    bad_input = true;
-                    report::line(error);
-                }
-                Event::Shard(summary) => self.summaries.push(summary),
-            }
-        }
-        self.summaries.sort_by_key(|summary| summary.number);
-        report::raw(&self.table());
-        let failed = self.summaries.iter().any(|summary| summary.outcome == Outcome::Failed);
-        match (interrupted, bad_input, failed) {
-            (true, _, _) => INTERRUPTED,
-            (_, true, _) => WRONG_USE,
-            (_, _, true) => FAILED,
-            _ => 0,
-        }
-    }
-
-    /// What became of each shard, and of all.
-    fn table(&self) -> String {
-        let mut table = String::new();
-        for Summary { number, outcome, records, bytes, checkpoints } in &self.summaries {
-            table.push_str(&format!(
-                "{}  {outcome:<12}  {records:>10} records  {:>9}  {checkpoints:>6} checkpoints\n",
-                shard_id(*number),
-                report::bytes(*bytes),
-            ));
-        }
-        let records: u64 = self.summaries.iter().map(|summary| summary.records).sum();
-        let bytes: u64 = self.summaries.iter().map(|summary| summary.bytes).sum();
-        let seconds = self.started.elapsed().as_secs_f64();
-        table.push_str(&format!(
-            "{} ({}) in {seconds:.1} s: {:.0} records/s, {}/s\n",
-            report::count(records, "record"),
-            report::bytes(bytes),
-            records as f64 / seconds,
-            report::bytes((bytes as f64 / seconds) as u64),
-        ));
-        table
-    }
+    /// Something is wrong with the input.
+    BadInput(InputError),
+    /// The pass over the input that serves several shards is over.
+    Read,
+    /// Shards changed behind so many records.
+    Reached(u64),
+    /// A shard's processor is done.
+    Ended(Ended),
 }
 
 /// Lets signals be events for as long as the tool lives.

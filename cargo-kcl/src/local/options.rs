@@ -10,6 +10,7 @@ use kcl::{Position, SequenceNumber};
 use super::LocalError;
 use super::feed::Reading;
 use super::input::{LONGEST_LINE, Source};
+use super::plan::{Plan, Reshard};
 use super::record::Format;
 use super::split::{Place, shard_id};
 use super::store::{Run, Store, StoreError};
@@ -119,6 +120,12 @@ impl LocalOptions {
         Ok((sources, start))
     }
 
+    /// Which shards there are.
+    pub(super) fn plan(&self) -> Result<Plan, LocalError> {
+        Plan::new(self.shards, &self.reshard.clone().unwrap_or_default())
+            .ok_or(LocalError::Options("--reshard merges the only shard there is"))
+    }
+
     /// How the input becomes records, which start behind `start`.
     pub(super) fn reading(&self, start: Option<SequenceNumber>) -> Reading {
         Reading {
@@ -211,6 +218,7 @@ impl LocalOptions {
             ("--format", self.format.to_string()),
             ("--follow", if self.follow { "given" } else { "not given" }.to_owned()),
             ("--from", self.from.to_string()),
+            ("--reshard", self.reshard.as_ref().map_or("none".to_owned(), Reshard::to_string)),
             ("--limit", self.limit.map_or("none".to_owned(), |limit| limit.to_string())),
         ]
     }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use kcl::protocol::WireRecord;
 
@@ -11,6 +12,8 @@ use super::split::Place;
 
 /// How many batches wait at most.
 const CAPACITY: usize = 1;
+/// How often one who waits for room looks whether others wait for records meanwhile.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Records of one shard that are delivered together, in buffers that are used again.
 #[derive(Debug, Default)]
@@ -87,7 +90,7 @@ impl Batch {
 /// What follows the last batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// All of the input was delivered: the shard ends.
+    /// All of the shard's records were delivered: it ends.
     Finished,
     /// The input went bad: what came before is delivered, the shard does not end.
     Broken,
@@ -108,15 +111,28 @@ struct State {
     spare: Vec<Batch>,
     end: Option<End>,
     abandoned: bool,
+    /// Someone waits for records, and there are none.
+    hungry: bool,
 }
 
 impl Queue {
     /// Puts the batch at the end and leaves an empty one in its place, waiting while the queue is full. Without effect once
     /// the other side is gone or the queue has ended.
     pub(crate) fn push(&self, batch: &mut Batch) {
+        self.offer(batch, Duration::MAX, || false);
+    }
+
+    /// Like [`push`](Self::push), but gives up once it has waited so long and others wait for what it holds back; false then,
+    /// and the batch is lost.
+    pub(crate) fn offer(&self, batch: &mut Batch, patience: Duration, others_wait: impl Fn() -> bool) -> bool {
+        let started = Instant::now();
         let mut state = self.lock();
         while state.full.len() >= CAPACITY && state.is_open() {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            if started.elapsed() > patience && others_wait() {
+                batch.clear();
+                return false;
+            }
+            state = self.changed.wait_timeout(state, LOOK).unwrap_or_else(PoisonError::into_inner).0;
         }
         if state.is_open() {
             let spare = state.spare.pop().unwrap_or_default();
@@ -124,6 +140,13 @@ impl Queue {
             self.changed.notify_all();
         }
         batch.clear();
+        true
+    }
+
+    /// Whether someone waits for records in vain.
+    pub(crate) fn is_hungry(&self) -> bool {
+        let state = self.lock();
+        state.hungry && state.is_open()
     }
 
     /// Ends the queue; the first end holds, but an interruption comes before all others.
@@ -146,12 +169,14 @@ impl Queue {
             if let Some(next) = state.full.pop_front() {
                 let spent = mem::replace(batch, next);
                 state.spare.push(spent);
+                state.hungry = false;
                 self.changed.notify_all();
                 return Ok(());
             }
             if let Some(end) = state.end {
                 return Err(end);
             }
+            state.hungry = true;
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
@@ -218,6 +243,17 @@ mod tests {
         }
         assert_eq!(queue.pop(&mut taken), Err(End::Finished));
         filler.join().unwrap();
+    }
+
+    #[test]
+    fn one_who_holds_others_back_is_given_up() {
+        let queue = Queue::default();
+        assert!(queue.offer(&mut batch(&["1"]), Duration::ZERO, || true), "there is room");
+        assert!(!queue.offer(&mut batch(&["2"]), Duration::ZERO, || true));
+        let mut taken = Batch::default();
+        queue.pop(&mut taken).unwrap();
+        assert_eq!(data(&taken), ["1"]);
+        assert!(queue.offer(&mut batch(&["3"]), Duration::ZERO, || true));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Read};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -14,10 +14,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::conversation::{Cause, Conversation, Failure};
 use super::marks::Trail;
+use super::pulse::Pulse;
 use super::queue::{Batch, End, Queue};
 use super::split::shard_id;
 use super::store::Store;
-use crate::report;
+use crate::report::{self, LastLines};
 use crate::spawn::{Process, Spawned};
 
 /// How long a processor that closed its pipes may take to end.
@@ -39,20 +40,20 @@ pub(crate) struct Shard {
     pub(crate) store: Option<Arc<Store>>,
     /// What people call the inputs, to find a record again.
     pub(crate) inputs: Arc<[String]>,
-    /// Whether the shard's number stands before each line of its processor.
-    pub(crate) prefixed: bool,
+    /// What stands before each line of its processor.
+    pub(crate) prefix: String,
+    pub(crate) pulse: Arc<Pulse>,
 }
 
-/// What became of a shard.
+/// What became of a shard's processor.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Summary {
+pub(crate) struct Ended {
     pub(crate) number: u32,
     pub(crate) outcome: Outcome,
-    /// Acknowledged or checkpointed by the processor.
-    pub(crate) records: u64,
-    /// Their data.
-    pub(crate) bytes: u64,
-    pub(crate) checkpoints: u64,
+    /// Where the shard stands now.
+    pub(crate) position: Position,
+    /// The last lines of its stderr.
+    pub(crate) last_words: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +65,8 @@ pub(crate) enum Outcome {
     /// Asked to stop, and did.
     Stopped,
     Failed,
+    /// Not started: what stands before it did not come to its end.
+    Waiting,
 }
 
 impl fmt::Display for Outcome {
@@ -73,17 +76,18 @@ impl fmt::Display for Outcome {
             Self::EndedBefore => "ended before",
             Self::Stopped => "stopped",
             Self::Failed => "failed",
+            Self::Waiting => "not started",
         })
     }
 }
 
 impl Shard {
     /// Converses with the processor until one of them is done, reports what went wrong, and waits for the processor's end.
-    pub(crate) fn run(self, spawned: Spawned) -> Summary {
+    pub(crate) fn run(self, spawned: Spawned) -> Ended {
         let Spawned { stdin, stdout, stderr, process } = spawned;
-        let pump = self.pump(stderr);
-        let mut summary =
-            Summary { number: self.number, outcome: Outcome::Failed, records: 0, bytes: 0, checkpoints: 0 };
+        let last_words = Arc::new(Mutex::new(LastLines::default()));
+        let pump = self.pump(stderr, Arc::clone(&last_words));
+        let mut outcome = Outcome::Failed;
         let trail = RefCell::new(Trail::default());
         let keep = |position: &Position| {
             let kept = self.store.as_ref().map_or(Ok(()), |store| {
@@ -95,32 +99,32 @@ impl Shard {
                 "KinesisClientLibDependencyException".to_owned()
             })
         };
-        let mut conversation = Conversation::new(stdout, stdin, self.position.clone(), keep);
+        let mut conversation = Conversation::new(stdout, stdin, self.position.clone(), Arc::clone(&self.pulse), keep);
         let mut batch = Batch::default();
-        let result = self.converse(&mut conversation, &trail, &mut batch, &mut summary);
+        let result = self.converse(&mut conversation, &trail, &mut batch);
         self.queue.abandon();
-        summary.checkpoints = conversation.checkpoints();
         let position = conversation.position().clone();
         let (stdout, stdin) = conversation.into_ends();
         let ending = Ending { process, pump };
         match result {
-            Ok(outcome) => match ending.of_success(stdin, stdout, || {
+            Ok(result) => match ending.of_success(stdin, stdout, || {
                 self.say("the processor is still running, 10 s after the end of its input")
             }) {
-                Ok(()) => summary.outcome = outcome,
+                Ok(()) => outcome = result,
                 Err(problem) => self.say(problem),
             },
             Err(failure) => {
                 let problem = ending.of_failure(stdin, stdout, failure);
                 let left_off = LeftOff { batch: &batch, position: &position, inputs: &self.inputs };
-                for record in left_off.done() {
-                    summary.records += 1;
-                    summary.bytes += record.data.len() as u64;
-                }
+                let done = left_off.done();
+                let (records, bytes) =
+                    done.fold((0, 0), |(records, bytes), record| (records + 1, bytes + record.data.len() as u64));
+                self.pulse.processed(records, bytes);
                 self.say(format_args!("{problem}\n  {left_off}"));
             }
         }
-        summary
+        let last_words = last_words.lock().unwrap_or_else(PoisonError::into_inner).lines();
+        Ended { number: self.number, outcome, position, last_words }
     }
 
     fn converse<K>(
@@ -128,7 +132,6 @@ impl Shard {
         conversation: &mut Conversation<ChildStdout, ChildStdin, K>,
         trail: &RefCell<Trail>,
         batch: &mut Batch,
-        summary: &mut Summary,
     ) -> Result<Outcome, Failure>
     where
         K: FnMut(&Position) -> Result<(), String>,
@@ -143,8 +146,6 @@ impl Shard {
             }
             let records: Vec<_> = batch.records().collect();
             conversation.process_records(&records)?;
-            summary.records += batch.len() as u64;
-            summary.bytes += batch.data_len() as u64;
         };
         match end {
             End::Finished => conversation.end_shard().map(|()| Outcome::Ended),
@@ -152,9 +153,11 @@ impl Shard {
         }
     }
 
-    fn pump(&self, stderr: ChildStderr) -> JoinHandle<()> {
-        let prefix = if self.prefixed { format!("[{}] ", self.number) } else { String::new() };
-        thread::spawn(move || report::pump(stderr, &prefix))
+    fn pump(&self, stderr: ChildStderr, last: Arc<Mutex<LastLines>>) -> JoinHandle<()> {
+        let prefix = self.prefix.clone();
+        thread::spawn(move || {
+            report::pump(stderr, &prefix, |lines| last.lock().unwrap_or_else(PoisonError::into_inner).add(lines));
+        })
     }
 
     fn say(&self, what: impl fmt::Display) {

@@ -8,12 +8,12 @@ pub(crate) fn hash(key: &str) -> u128 {
     u128::from_be_bytes(Md5::digest(key).into())
 }
 
-/// The one of `shards` equal ranges of 2^128 that a hash is in.
-pub(crate) fn shard_of(hash: u128, shards: u32) -> u32 {
-    // The upper 128 bits of hash * shards, which takes no more than 160.
-    let (high, low) = (hash >> 64, hash & u128::from(u64::MAX));
+/// Where each of `shards` equal ranges of 2^128 starts: shard `i` has the hashes from i * 2^128 / `shards`, rounded up.
+pub(crate) fn ranges(shards: u32) -> impl Iterator<Item = u128> {
     let shards = u128::from(shards);
-    ((high * shards + ((low * shards) >> 64)) >> 64) as u32
+    // 2^128 itself does not fit.
+    let (whole, rest) = (u128::MAX / shards, u128::MAX % shards + 1);
+    (0..shards).map(move |shard| shard * whole + (shard * rest).div_ceil(shards))
 }
 
 /// A shard's id, as Kinesis names those that were never split or merged.
@@ -109,23 +109,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_fall_where_kinesis_puts_them() {
-        // md5("alice") = 6384e2b2…, md5("bob") = 9f9d51bc…, md5("charlie") = bf779e05…
-        assert_eq!(["alice", "bob", "charlie"].map(|key| shard_of(hash(key), 4)), [1, 2, 2]);
-        assert_eq!(["alice", "bob", "charlie"].map(|key| shard_of(hash(key), 16)), [6, 9, 11]);
-        assert_eq!(shard_of(hash("alice"), 1), 0);
-    }
-
-    #[test]
     fn ranges_are_equal() {
-        for shards in [2, 3, 7, 100] {
-            let mut counts = vec![0_u32; shards as usize];
-            let keys = 100 * shards;
-            for key in 0..keys {
-                counts[shard_of(hash(&key.to_string()), shards) as usize] += 1;
-            }
-            assert!(counts.iter().all(|count| (30..220).contains(count)), "{shards}");
+        for shards in [1, 2, 3, 7, 100, 128, 10_000] {
+            let starts: Vec<_> = ranges(shards).collect();
+            assert_eq!((starts.len(), starts[0]), (shards as usize, 0));
+            let widths: Vec<_> = starts.windows(2).map(|pair| pair[1] - pair[0]).collect();
+            let last = u128::MAX - starts[starts.len() - 1] + u128::from(shards > 1);
+            let (least, most) = widths.iter().chain([&last]).fold((last, last), |(a, b), &w| (a.min(w), b.max(w)));
+            assert!(most - least <= 1, "{shards}: {least} to {most}");
         }
+        assert_eq!(ranges(4).nth(3), Some(3 << 126));
     }
 
     #[test]

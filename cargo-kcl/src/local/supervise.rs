@@ -1,0 +1,360 @@
+//! The lives of all shards: when a processor starts, starts again, and what became of it.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use kcl::Position;
+
+use super::feed::{Feeder, Lane, Lanes};
+use super::input::{Input, Source};
+use super::marks::Marks;
+use super::pulse::Pulse;
+use super::queue::{End, Queue};
+use super::shard::{Ended, Outcome, Shard};
+use super::split::shard_id;
+use super::{Event, Kept, LocalError};
+use crate::cli::LocalOptions;
+use crate::processor::Program;
+use crate::report;
+use crate::spawn::{Process, Spawned, spawn};
+
+/// A processor failed.
+const FAILED: u8 = 1;
+/// Wrong use, or bad input.
+const WRONG_USE: u8 = 2;
+/// As a shell has it for SIGINT.
+const INTERRUPTED: u8 = 130;
+
+/// How long the first restart waits; each of a shard waits twice as long as the one before.
+const BACKOFF: Duration = Duration::from_millis(500);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
+/// How often it is looked whether a processor is stuck, at least.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// All shards of a run.
+pub(super) struct Supervisor<'a> {
+    options: &'a LocalOptions,
+    program: &'a Program,
+    feeder: Feeder,
+    sender: Sender<Event>,
+    events: Receiver<Event>,
+    members: Vec<Member>,
+    /// Behind how many records shards have changed.
+    reached: u64,
+    /// What people call the inputs.
+    inputs: Arc<[String]>,
+    started: Instant,
+    interrupted: bool,
+    bad_input: bool,
+    /// Whether the input is read on for what shards there may come to be.
+    reads: bool,
+}
+
+/// One shard.
+struct Member {
+    position: Position,
+    state: State,
+    pulse: Arc<Pulse>,
+    restarts: u32,
+    /// Filled from the start although no processor runs yet: the input cannot be read again.
+    queue: Option<Arc<Queue>>,
+    last_words: Vec<String>,
+}
+
+enum State {
+    /// Until those before it have ended, and there is room for another processor.
+    Waiting,
+    /// It failed, and starts again then.
+    Again(Instant),
+    Running {
+        queue: Arc<Queue>,
+        process: Process,
+    },
+    Done(Outcome),
+}
+
+impl<'a> Supervisor<'a> {
+    pub(super) fn new(
+        options: &'a LocalOptions,
+        program: &'a Program,
+        feeder: Feeder,
+        kept: &Kept,
+        events: Receiver<Event>,
+    ) -> Self {
+        let members = kept.positions.iter().map(|position| Member {
+            position: position.clone(),
+            state: match position {
+                Position::ShardEnd => State::Done(Outcome::EndedBefore),
+                _ => State::Waiting,
+            },
+            pulse: Arc::default(),
+            restarts: 0,
+            queue: None,
+            last_words: Vec::new(),
+        });
+        Self {
+            options,
+            program,
+            sender: feeder.events.clone(),
+            events,
+            members: members.collect(),
+            reached: 0,
+            inputs: options.input.iter().map(Input::to_string).collect(),
+            started: Instant::now(),
+            interrupted: false,
+            bad_input: false,
+            reads: true,
+            feeder,
+        }
+    }
+
+    /// Starts the processors that can start, and feeds them. Processors are started by the main thread, as they die with the
+    /// thread that started them.
+    pub(super) fn start(&mut self, kept: Kept, sources: Vec<Source>) -> Result<(), LocalError> {
+        let mut lanes = Lanes::default();
+        let ready: Vec<_> = self.ready().collect();
+        for (number, member) in (0..).zip(&mut self.members) {
+            let waits = matches!(member.state, State::Waiting);
+            if ready.contains(&number) || waits && !self.feeder.again {
+                let queue = Arc::new(Queue::default());
+                lanes.put(number, Lane::new(Arc::clone(&queue), &member.position, kept.start));
+                member.queue = Some(queue);
+            }
+        }
+        for number in ready {
+            let spawned = self.spawn(number)?;
+            self.converse(number, spawned);
+        }
+        self.feeder.feed(lanes, sources, Marks::new(kept.marks), kept.origin);
+        Ok(())
+    }
+
+    /// The shards whose processors can start now.
+    fn ready(&self) -> impl Iterator<Item = u32> {
+        let running = self.members.iter().filter(|member| matches!(member.state, State::Running { .. })).count();
+        let room = self.options.jobs.map_or(usize::MAX, |jobs| jobs as usize).saturating_sub(running);
+        let stops = self.stops();
+        let numbered = (0..).zip(&self.members);
+        let ready = numbered.filter(move |(number, member)| match member.state {
+            State::Waiting => !stops && self.comes_after_its_parents(*number),
+            State::Again(at) => !stops && at <= Instant::now(),
+            State::Running { .. } | State::Done(_) => false,
+        });
+        ready.map(|(number, _)| number).take(room)
+    }
+
+    fn comes_after_its_parents(&self, number: u32) -> bool {
+        let plan = &self.feeder.plan;
+        let has_ended = |parent: &u32| {
+            let state = self.members.get(*parent as usize).map(|member| &member.state);
+            matches!(state, Some(State::Done(Outcome::Ended | Outcome::EndedBefore)))
+        };
+        plan.behind(number) <= self.reached && plan.parents(number).iter().all(has_ended)
+    }
+
+    /// Whether a shard that it comes of did not come to its end.
+    fn is_orphan(&self, number: u32) -> bool {
+        self.feeder.plan.parents(number).iter().any(|&parent| {
+            let state = self.members.get(parent as usize).map(|member| &member.state);
+            matches!(state, Some(State::Done(Outcome::Failed | Outcome::Stopped))) || self.is_orphan(parent)
+        })
+    }
+
+    fn spawn(&self, number: u32) -> Result<Spawned, LocalError> {
+        let shards = self.feeder.plan.len();
+        spawn(&self.program.command).map_err(|error| LocalError::Spawn { shard: number + 1, shards, error })
+    }
+
+    /// Lets a thread converse with a shard's processor.
+    fn converse(&mut self, number: u32, spawned: Spawned) {
+        let Some(member) = self.members.get_mut(number as usize) else { return };
+        let queue = member.queue.take().unwrap_or_else(|| {
+            let queue = Arc::new(Queue::default());
+            let lane = Lane::new(Arc::clone(&queue), &member.position, self.feeder.reading.start);
+            self.feeder.feed_alone(number, lane);
+            queue
+        });
+        let shard = Shard {
+            number,
+            position: member.position.clone(),
+            queue: Arc::clone(&queue),
+            store: self.feeder.store.clone(),
+            inputs: Arc::clone(&self.inputs),
+            prefix: match self.feeder.plan.len() {
+                1 => String::new(),
+                _ => report::coloured(&format!("[{number}] "), number),
+            },
+            pulse: Arc::clone(&member.pulse),
+        };
+        member.state = State::Running { queue, process: spawned.process.clone() };
+        let sender = self.sender.clone();
+        thread::spawn(move || sender.send(Event::Ended(shard.run(spawned))));
+    }
+
+    /// Waits until all shards are done. The exit code.
+    pub(super) fn finish(mut self) -> u8 {
+        loop {
+            for number in self.ready().collect::<Vec<_>>() {
+                match self.spawn(number) {
+                    Ok(spawned) => self.converse(number, spawned),
+                    Err(error) => {
+                        report::line(error);
+                        self.members[number as usize].state = State::Done(Outcome::Failed);
+                    }
+                }
+            }
+            let Some(wait) = self.next_look() else { break };
+            match self.events.recv_timeout(wait) {
+                Ok(Event::Interruption) if self.interrupted => {
+                    report::line("interrupted again: the processors are killed");
+                    self.processes().for_each(Process::kill);
+                    return INTERRUPTED;
+                }
+                Ok(event) => self.hear(event),
+                Err(RecvTimeoutError::Timeout) => self.tell_stuck(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        report::raw(&self.table());
+        let failed = self.members.iter().any(|member| matches!(member.state, State::Done(Outcome::Failed)));
+        match (self.interrupted, self.bad_input, failed) {
+            (true, _, _) => INTERRUPTED,
+            (_, true, _) => WRONG_USE,
+            (_, _, true) => FAILED,
+            _ => 0,
+        }
+    }
+
+    /// How long to wait for an event; `None` if none is to come.
+    fn next_look(&self) -> Option<Duration> {
+        let now = Instant::now();
+        let waits = self.members.iter().filter_map(|member| match member.state {
+            State::Running { .. } => Some(self.options.stuck_after.clamp(Duration::from_millis(10), LOOK)),
+            State::Again(at) => Some(at.saturating_duration_since(now)),
+            State::Waiting | State::Done(_) => None,
+        });
+        waits.min().or_else(|| (self.reads && self.awaits_a_change()).then_some(LOOK))
+    }
+
+    /// Whether shards can still come to be.
+    fn awaits_a_change(&self) -> bool {
+        let mut members = (0..).zip(&self.members);
+        !self.stops()
+            && members.any(|(number, member)| matches!(member.state, State::Waiting) && !self.is_orphan(number))
+    }
+
+    /// Whether no processor is to start any more.
+    fn stops(&self) -> bool {
+        self.interrupted || self.bad_input
+    }
+
+    fn hear(&mut self, event: Event) {
+        match event {
+            Event::Interruption => {
+                self.interrupted = true;
+                report::line("interrupted: the processors are asked to shut down; once more kills them");
+                for member in &mut self.members {
+                    match &member.state {
+                        State::Running { queue, .. } => queue.end(End::Interrupted),
+                        State::Again(_) => member.state = State::Done(Outcome::Failed),
+                        State::Waiting | State::Done(_) => {}
+                    }
+                }
+            }
+            Event::Reached(records) => self.reached = self.reached.max(records),
+            Event::Read => self.reads = false,
+            Event::BadInput(error) => {
+                // Each pass finds the same, and once is enough to know of it.
+                if !std::mem::replace(&mut self.bad_input, true) {
+                    report::line(error);
+                }
+            }
+            Event::Ended(ended) => self.ended(ended),
+        }
+    }
+
+    fn ended(&mut self, Ended { number, outcome, position, last_words }: Ended) {
+        let stops = self.stops();
+        let Some(member) = self.members.get_mut(number as usize) else { return };
+        let may_restart = outcome == Outcome::Failed && !stops && position != Position::ShardEnd;
+        member.position = position;
+        member.last_words = last_words;
+        if !may_restart || member.restarts == self.options.restarts {
+            member.state = State::Done(outcome);
+            return;
+        }
+        let wait = BACKOFF.saturating_mul(1 << member.restarts.min(10)).min(LONGEST_BACKOFF);
+        member.restarts += 1;
+        member.state = State::Again(Instant::now() + wait);
+        report::line(format_args!(
+            "{}: restart {} of {} in {:.1} s, from {}",
+            shard_id(number),
+            member.restarts,
+            self.options.restarts,
+            wait.as_secs_f64(),
+            member.position,
+        ));
+    }
+
+    fn tell_stuck(&self) {
+        for (number, member) in (0..).zip(&self.members) {
+            if let Some(action) = member.pulse.stuck(self.options.stuck_after) {
+                report::line(format_args!(
+                    "{}: the processor has been at {action} for {}; it is waited for, as the MultiLangDaemon does unless \
+                     timeoutInSeconds is set",
+                    shard_id(number),
+                    humantime::format_duration(self.options.stuck_after),
+                ));
+            }
+        }
+    }
+
+    fn processes(&self) -> impl Iterator<Item = &Process> {
+        self.members.iter().filter_map(|member| match &member.state {
+            State::Running { process, .. } => Some(process),
+            _ => None,
+        })
+    }
+
+    /// What became of each shard, and of all.
+    fn table(&self) -> String {
+        let mut table = String::new();
+        let (mut records, mut bytes) = (0, 0);
+        for (number, member) in (0..).zip(&self.members) {
+            let outcome = match member.state {
+                State::Done(outcome) => outcome,
+                _ if self.feeder.plan.behind(number) <= self.reached || self.is_orphan(number) => Outcome::Waiting,
+                // It was to come of a change that the input does not reach.
+                _ => continue,
+            };
+            let counts = member.pulse.counts();
+            records += counts.records;
+            bytes += counts.bytes;
+            table.push_str(&format!(
+                "{}  {outcome:<12}  {:>10} records  {:>9}  {:>6} checkpoints",
+                shard_id(number),
+                counts.records,
+                report::bytes(counts.bytes),
+                counts.checkpoints,
+            ));
+            if member.restarts > 0 {
+                table.push_str(&format!("  {}", report::count(member.restarts.into(), "restart")));
+            }
+            table.push('\n');
+            if outcome == Outcome::Failed && self.feeder.plan.len() > 1 {
+                table.extend(member.last_words.iter().map(|line| format!("    last on its stderr: {line}\n")));
+            }
+        }
+        let seconds = self.started.elapsed().as_secs_f64();
+        table.push_str(&format!(
+            "{} ({}) in {seconds:.1} s: {:.0} records/s, {}/s\n",
+            report::count(records, "record"),
+            report::bytes(bytes),
+            records as f64 / seconds,
+            report::bytes((bytes as f64 / seconds) as u64),
+        ));
+        table
+    }
+}
