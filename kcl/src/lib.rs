@@ -1,6 +1,7 @@
 //! Amazon Kinesis record processors: annotate an `impl` block and run it.
 //!
-//! ```no_run
+#![cfg_attr(feature = "macros", doc = "```no_run")]
+#![cfg_attr(not(feature = "macros"), doc = "```ignore")]
 //! use kcl::{Json, Shard};
 //!
 //! #[derive(serde::Deserialize)]
@@ -51,6 +52,9 @@
 //! # Features
 //!
 //! - `macros` (on by default): the attributes. Without it, implement [`Processor`] by hand.
+
+// The attributes' pages are not there without them.
+#![cfg_attr(not(feature = "macros"), allow(rustdoc::broken_intra_doc_links))]
 
 #[cfg(not(unix))]
 compile_error!("kcl needs a Unix: a processor's stdin, stdout and stderr are moved aside by file descriptor");

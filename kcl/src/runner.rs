@@ -26,16 +26,15 @@ pub fn run<P: Initialize>() -> ExitCode {
 /// Runs processors that a factory makes: for what [`run`] cannot give them, such as a shared connection pool.
 ///
 /// ```
-/// use kcl::{Record, Runner};
+/// use kcl::{BoxError, ProcessRecords, Processor, Runner};
 /// use std::sync::mpsc::Sender;
 ///
 /// struct Forward(Sender<Vec<u8>>);
 ///
-/// #[kcl::processor(main = false)]
-/// impl Forward {
-///     #[on_record]
-///     fn forward(&mut self, record: &Record) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-///         Ok(self.0.send(record.data().to_vec())?)
+/// // What `#[kcl::processor(main = false)]` writes, too.
+/// impl Processor for Forward {
+///     fn process_records(&mut self, input: &mut ProcessRecords<'_>) -> Result<(), BoxError> {
+///         input.for_each_record(|input| Ok(self.0.send(input.record().data().to_vec())?))
 ///     }
 /// }
 ///
