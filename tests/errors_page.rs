@@ -7,7 +7,7 @@ use std::{env, fs};
 use tests::workspace;
 
 /// The areas, in the order of the page.
-const AREAS: [(&str, &str); 9] = [
+const AREAS: [(&str, &str); 11] = [
     ("placement", "Where the attribute stands"),
     ("handlers", "Which handlers there are"),
     ("receivers", "How a handler takes the processor"),
@@ -15,6 +15,8 @@ const AREAS: [(&str, &str); 9] = [
     ("returns", "What a handler returns"),
     ("construction", "How a processor starts"),
     ("options", "Options"),
+    ("policy", "Records that fail"),
+    ("dead-letters", "Dead letters"),
     ("signatures", "Signatures and bodies"),
     ("several", "Several mistakes at once"),
 ];

@@ -53,7 +53,7 @@ const _: () = {
         }
     }
     trait __Otherwise {
-        const TAKES: ::kcl::handler::Takes = ::kcl::handler::Takes::NOTHING;
+        const TAKES: ::kcl::handler::Takes = ::kcl::handler::Takes::UNKNOWN;
     }
     impl<__T> __Otherwise for __T {}
 };

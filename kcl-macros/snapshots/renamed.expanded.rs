@@ -66,7 +66,7 @@ const _: () = {
         }
     }
     trait __Otherwise {
-        const TAKES: crate::deps::streams::handler::Takes = crate::deps::streams::handler::Takes::NOTHING;
+        const TAKES: crate::deps::streams::handler::Takes = crate::deps::streams::handler::Takes::UNKNOWN;
     }
     impl<__T> __Otherwise for __T {}
     const _: () = {

@@ -1,24 +1,115 @@
-//! The options of `#[kcl::processor(…)]`.
+//! Options: those of `#[kcl::processor(…)]` and of the handlers.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
-use syn::{Ident, Lit, LitBool, Path, Token};
+use syn::{Ident, Lit, LitBool, LitInt, LitStr, Path, Token};
 
 use crate::context::Context;
 use crate::messages;
-use crate::model::Options;
+use crate::model::{Kind, Options, Policy, Word};
+use crate::values;
 
-/// Reads the options; what is wrong with one is left in `cx` and does not keep the others from being read.
+/// What takes options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Processor,
+    Handler(Kind),
+}
+
+impl Place {
+    /// The names of its options.
+    pub(crate) fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::Processor => &["main", "crate"],
+            Self::Handler(kind) if kind.handles_records() => &["retry", "backoff", "otherwise", "invalid"],
+            Self::Handler(_) => &[],
+        }
+    }
+}
+
+/// Reads the options of `#[kcl::processor(…)]`; what is wrong with one is left in `cx` and does not keep the others from being
+/// read.
 pub(crate) fn parse(cx: &Context, tokens: TokenStream) -> Options {
     let mut options = Options::default();
+    each(cx, Place::Processor, tokens, |name, value| {
+        if name == "main" {
+            match leading::<LitBool>(LitBool::parse, &value) {
+                Some((main, rest)) => {
+                    options.main = main.value;
+                    nothing_more(cx, name, rest);
+                }
+                None => cx.error(&value, messages::option_main_value()),
+            }
+        } else {
+            match leading(Path::parse_mod_style, &value) {
+                Some((path, rest)) => {
+                    options.krate = path;
+                    options.krate_is_given = true;
+                    nothing_more(cx, name, rest);
+                }
+                None => {
+                    let quoted = match syn::parse2(value.clone()) {
+                        Ok(Lit::Str(text)) => Some(text.value()),
+                        _ => None,
+                    };
+                    cx.error(&value, messages::option_crate_value(quoted.as_deref()));
+                }
+            }
+        }
+    });
+    options
+}
+
+/// Reads the options of a record handler.
+pub(crate) fn policy(cx: &Context, kind: Kind, tokens: TokenStream) -> Policy {
+    let mut policy = Policy::default();
+    let mut backoff = None;
+    each(cx, Place::Handler(kind), tokens, |name, value| match name.to_string().as_str() {
+        "retry" => match leading::<LitInt>(LitInt::parse, &value) {
+            Some((number, rest)) if number.base10_parse::<u32>().is_ok() && number.suffix().is_empty() => {
+                policy.retry = number.base10_parse().ok();
+                nothing_more(cx, name, rest);
+            }
+            _ => cx.error(&value, messages::option_retry_value()),
+        },
+        "backoff" => {
+            if let Some(times) =
+                text(cx, name, &value, |text| values::backoff(text).map_err(messages::option_backoff_value))
+            {
+                policy.backoff = Some(times);
+            }
+            backoff = Some(name.clone());
+        }
+        _ => {
+            let word =
+                text(cx, name, &value, |text| Word::from_text(text).ok_or_else(|| messages::option_word(name, text)));
+            if name == "otherwise" {
+                policy.otherwise = word.map(|word| (word, value));
+            } else {
+                policy.invalid = word.map(|word| (word, value));
+            }
+        }
+    });
+    if let Some(name) = backoff.filter(|_| policy.retry.is_none() && !cx.has_errors()) {
+        cx.error(name, messages::backoff_without_retry());
+    }
+    policy
+}
+
+/// Reads `name = value, …`, and calls `take` with each that this place has.
+fn each(cx: &Context, place: Place, tokens: TokenStream, mut take: impl FnMut(&Ident, TokenStream)) {
     let parser = |input: ParseStream<'_>| {
         let mut seen = Vec::new();
         while !input.is_empty() {
-            if let Err(error) = option(cx, &mut options, &mut seen, input) {
-                cx.push(error);
-                skip(input)?;
+            match option(cx, place, &mut seen, input) {
+                Ok(Some((name, value))) => take(&name, value),
+                Ok(None) => {}
+                Err(error) => {
+                    cx.push(error);
+                    skip(input)?;
+                }
             }
             if !input.is_empty() {
                 input.parse::<Token![,]>()?;
@@ -29,22 +120,26 @@ pub(crate) fn parse(cx: &Context, tokens: TokenStream) -> Options {
     if let Err(error) = parser.parse2(tokens) {
         cx.push(error);
     }
-    options
 }
 
-fn option(cx: &Context, options: &mut Options, seen: &mut Vec<Ident>, input: ParseStream<'_>) -> syn::Result<()> {
+fn option(
+    cx: &Context,
+    place: Place,
+    seen: &mut Vec<Ident>,
+    input: ParseStream<'_>,
+) -> syn::Result<Option<(Ident, TokenStream)>> {
     if !input.peek(Ident::peek_any) {
         let token: TokenTree = input.parse()?;
-        return Err(messages::option_no_name(&token.to_string()).at(token));
+        return Err(messages::option_no_name(place, &token.to_string()).at(token));
     }
     let name = input.call(Ident::parse_any)?;
-    if name != "main" && name != "crate" {
-        cx.error(&name, messages::option_unknown(&name.to_string()));
-        return skip(input);
+    if !place.names().iter().any(|known| name == known) {
+        cx.error(&name, messages::option_unknown(place, &name.to_string()));
+        return skip(input).map(|()| None);
     }
     if seen.contains(&name) {
         cx.error(&name, messages::option_twice(&name));
-        return skip(input);
+        return skip(input).map(|()| None);
     }
     seen.push(name.clone());
     if !input.peek(Token![=]) {
@@ -54,37 +149,30 @@ fn option(cx: &Context, options: &mut Options, seen: &mut Vec<Ident>, input: Par
         } else {
             cx.error(found, messages::option_without_equals(&name));
         }
-        return Ok(());
+        return Ok(None);
     }
     let equals: Token![=] = input.parse()?;
     let value = value(input)?;
     if value.is_empty() {
         cx.error(quote!(#name #equals), messages::option_without_value(&name));
-    } else if name == "main" {
-        match leading::<LitBool>(LitBool::parse, &value) {
-            Some((main, rest)) => {
-                options.main = main.value;
-                nothing_more(cx, &name, rest);
-            }
-            None => cx.error(&value, messages::option_main_value()),
-        }
-    } else {
-        match leading(Path::parse_mod_style, &value) {
-            Some((path, rest)) => {
-                options.krate = path;
-                options.krate_is_given = true;
-                nothing_more(cx, &name, rest);
-            }
-            None => {
-                let quoted = match syn::parse2(value.clone()) {
-                    Ok(Lit::Str(text)) => Some(text.value()),
-                    _ => None,
-                };
-                cx.error(&value, messages::option_crate_value(quoted.as_deref()));
-            }
-        }
+        return Ok(None);
     }
-    Ok(())
+    Ok(Some((name, value)))
+}
+
+/// A value in quotes, read by `read`.
+fn text<T>(
+    cx: &Context,
+    name: &Ident,
+    value: &TokenStream,
+    read: impl FnOnce(&str) -> Result<T, messages::Message>,
+) -> Option<T> {
+    let Some((text, rest)) = leading::<LitStr>(<LitStr as Parse>::parse, value) else {
+        cx.error(value, messages::option_without_quotes(name));
+        return None;
+    };
+    nothing_more(cx, name, rest);
+    read(&text.value()).map_err(|message| cx.error(&text, message)).ok()
 }
 
 /// What a value starts with, and the rest.
@@ -140,21 +228,54 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_wrong_option_does_not_hide_the_next() {
-        let (options, errors) = options(quote!(mian = false, main = 3, crate, 7, crate = "x", main = false));
-        assert!(options.main);
-        let starts = [
-            "`#[kcl::processor]` has no option `mian`",
-            "option `main` must be `true` or `false`",
-            "option `crate` needs a value",
-            "expected an option, found `7`",
-            "option `crate` is given twice",
-            "option `main` is given twice",
-        ];
+    fn starts(errors: &[String], starts: &[&str]) {
         assert_eq!(errors.len(), starts.len(), "{errors:#?}");
         for (error, start) in errors.iter().zip(starts) {
             assert!(error.starts_with(start), "{error}");
         }
+    }
+
+    #[test]
+    fn a_wrong_option_does_not_hide_the_next() {
+        let (options, errors) = options(quote!(mian = false, main = 3, crate, 7, crate = "x", main = false));
+        assert!(options.main);
+        starts(
+            &errors,
+            &[
+                "`#[kcl::processor]` has no option `mian`",
+                "option `main` must be `true` or `false`",
+                "option `crate` needs a value",
+                "expected an option, found `7`",
+                "option `crate` is given twice",
+                "option `main` is given twice",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_policy_is_read() {
+        let cx = Context::new();
+        let tokens = quote!(retry = 3, backoff = "200ms..5s", otherwise = "dead_letter", invalid = "skip");
+        let policy = policy(&cx, Kind::Record, tokens);
+        assert!(cx.check().is_ok());
+        assert_eq!((policy.retry, policy.backoff), (Some(3), Some((200, 5000))));
+        let words = [policy.otherwise, policy.invalid].map(|word| word.map(|(word, _)| word));
+        assert_eq!(words, [Some(Word::DeadLetter), Some(Word::Skip)]);
+    }
+
+    #[test]
+    fn a_wrong_policy_is_told_whole() {
+        let cx = Context::new();
+        policy(&cx, Kind::Records, quote!(retry = "3", backoff = 5, otherwise = "drop", invalid = skip, main = true));
+        starts(
+            &cx.into_texts(),
+            &[
+                "option `retry` must be a whole number",
+                "option `backoff` must be a text in quotes",
+                "option `otherwise` cannot be `drop`",
+                "option `invalid` must be a text in quotes",
+                "`#[on_records]` has no option `main`",
+            ],
+        );
     }
 }

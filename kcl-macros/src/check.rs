@@ -8,7 +8,7 @@ use syn::{FnArg, GenericParam, Lifetime, Receiver, ReceiverKind, ReturnType, Saf
 
 use crate::context::Context;
 use crate::messages;
-use crate::model::{Handler, Kind, Processor};
+use crate::model::{Handler, Kind, Processor, Word};
 use crate::parse::{peel, text};
 
 /// What the checks found beside the errors in the context.
@@ -20,6 +20,9 @@ pub(crate) enum Verdict {
 }
 
 pub(crate) fn check(cx: &Context, processor: &Processor) -> Verdict {
+    if !cx.has_errors() {
+        dead_letters(cx, processor);
+    }
     record_handler(cx, processor);
     duplicates(cx, processor);
     let impl_lifetimes = processor.generics.lifetimes().map(|param| param.lifetime.ident.to_string()).collect();
@@ -59,6 +62,20 @@ fn record_handler(cx: &Context, processor: &Processor) {
     match &processor.foreign_attribute {
         Some(path) => cx.error(path, messages::no_record_handler_but(&ty, &text(path))),
         None => cx.error(&processor.self_ty, messages::no_record_handler(&ty)),
+    }
+}
+
+/// Who makes dead letters, and who takes them, whatever the configuration.
+fn dead_letters(cx: &Context, processor: &Processor) {
+    let mut words = processor.handlers.iter().flat_map(|handler| handler.policy.words());
+    let maker = words.find(|(word, _)| *word == Word::DeadLetter);
+    let taker = processor.handlers.iter().find(|handler| handler.kind == Kind::DeadLetter);
+    match (maker, taker) {
+        (Some((_, value)), None) => cx.error(value, messages::dead_letter_without_handler()),
+        (None, Some(handler)) if processor.handlers.iter().any(|handler| handler.kind.handles_records()) => {
+            cx.error(&handler.attribute, messages::dead_letter_unused(handler.name()));
+        }
+        _ => {}
     }
 }
 

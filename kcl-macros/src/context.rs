@@ -62,14 +62,15 @@ impl Drop for Context {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::Place;
     use crate::messages;
 
     #[test]
     fn every_error_is_reported_in_order() {
         let cx = Context::new();
         assert!(!cx.has_errors());
-        cx.error(quote::quote!(a), messages::option_unknown("first"));
-        cx.error(quote::quote!(b), messages::option_unknown("second"));
+        cx.error(quote::quote!(a), messages::option_unknown(Place::Processor, "first"));
+        cx.error(quote::quote!(b), messages::option_unknown(Place::Processor, "second"));
         assert!(cx.has_errors());
         let errors = cx.check().unwrap_err().to_string();
         let (first, second) = (errors.find("`first`").unwrap(), errors.find("`second`").unwrap());

@@ -1,6 +1,6 @@
 //! The attribute macros of `kcl`, where they are documented; use them through that crate.
 //!
-//! An annotated impl goes through four stages, each a module: `parse` (with `args` for the options) makes the `model`, `check`
+//! An annotated impl goes through four stages, each a module: `parse` (with `args` and `values` for the options) makes the `model`, `check`
 //! judges it, `expand` writes the code. Errors gather in `context`, their texts are in `messages`.
 
 #![expect(missing_docs, reason = "their pages stand in `kcl`, and rustdoc would put both texts on one page")]
@@ -16,6 +16,7 @@ mod names;
 mod parse;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -64,4 +65,5 @@ handlers! {
     on_lease_lost => LeaseLost,
     on_shard_end => ShardEnd,
     on_shutdown_requested => ShutdownRequested,
+    on_dead_letter => DeadLetter,
 }

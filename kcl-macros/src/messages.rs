@@ -5,7 +5,9 @@ use std::fmt;
 use proc_macro2::Ident;
 use quote::ToTokens;
 
+use crate::args::Place;
 use crate::model::Kind;
+use crate::values::NoBackoff;
 
 /// One error's text; notes and helps are set as rustc sets its own.
 pub(crate) struct Message(String);
@@ -35,17 +37,46 @@ impl fmt::Display for Message {
     }
 }
 
-const OPTIONS: &str = "the options are `main = false` and `crate = path::to::kcl`";
-
-pub(crate) fn option_no_name(found: &str) -> Message {
-    Message::new(format_args!("expected an option, found `{found}`")).help(OPTIONS)
+/// The options of a place, as examples.
+fn options(place: Place) -> String {
+    let examples: Vec<_> = place.names().iter().map(|name| format!("`{}`", example(name))).collect();
+    match &examples[..] {
+        [rest @ .., last] => format!("the options are {} and {last}", rest.join(", ")),
+        [] => String::new(),
+    }
 }
 
-pub(crate) fn option_unknown(name: &str) -> Message {
-    let message = Message::new(format_args!("`#[kcl::processor]` has no option `{name}`"));
-    match crate::names::nearest(name, &["main", "crate"]) {
-        Some(nearest) => message.help(format_args!("write `{nearest}`; {OPTIONS}")),
-        None => message.help(OPTIONS),
+fn example(name: &str) -> &'static str {
+    match name {
+        "main" => "main = false",
+        "crate" => "crate = path::to::kcl",
+        "retry" => "retry = 3",
+        "backoff" => "backoff = \"200ms..5s\"",
+        "otherwise" => "otherwise = \"skip\"",
+        _ => "invalid = \"skip\"",
+    }
+}
+
+fn attribute(place: Place) -> String {
+    match place {
+        Place::Processor => "`#[kcl::processor]`".to_owned(),
+        Place::Handler(kind) => format!("`#[{}]`", kind.attribute()),
+    }
+}
+
+pub(crate) fn option_no_name(place: Place, found: &str) -> Message {
+    Message::new(format_args!("expected an option, found `{found}`")).help(options(place))
+}
+
+pub(crate) fn option_unknown(place: Place, name: &str) -> Message {
+    let message = Message::new(format_args!("{} has no option `{name}`", attribute(place)));
+    let nearest = match name {
+        "retries" | "attempts" | "max_retries" => place.names().iter().find(|known| **known == "retry").copied(),
+        _ => crate::names::nearest(name, place.names()),
+    };
+    match nearest {
+        Some(nearest) => message.help(format_args!("write `{nearest}`; {}", options(place))),
+        None => message.help(options(place)),
     }
 }
 
@@ -54,7 +85,7 @@ pub(crate) fn option_twice(name: &Ident) -> Message {
 }
 
 fn option_example(name: &Ident) -> &'static str {
-    if name == "main" { "main = false" } else { "crate = path::to::kcl" }
+    example(&name.to_string())
 }
 
 pub(crate) fn option_without_value(name: &Ident) -> Message {
@@ -82,6 +113,70 @@ pub(crate) fn option_crate_value(quoted: Option<&str>) -> Message {
         Some(path) => message.help(format_args!("leave out the quotes: `crate = {path}`")),
         None => message.help("write the path at which this crate finds `kcl`, such as `crate = my_kcl`"),
     }
+}
+
+pub(crate) fn option_without_quotes(name: &Ident) -> Message {
+    Message::new(format_args!("option `{name}` must be a text in quotes"))
+        .help(format_args!("write `{}`", option_example(name)))
+}
+
+pub(crate) fn option_retry_value() -> Message {
+    Message::new("option `retry` must be a whole number").help("write how often to try again, such as `retry = 3`")
+}
+
+pub(crate) fn option_backoff_value(problem: NoBackoff) -> Message {
+    let example = "write the first and the longest wait, such as `backoff = \"200ms..5s\"`";
+    match problem {
+        NoBackoff::NoRange => Message::new("option `backoff` must be a range of two times")
+            .note("a time is a whole number and `ms`, `s`, `m` or `h`")
+            .help(example),
+        NoBackoff::Zero => Message::new("option `backoff` must start above 0")
+            .note("each wait is up to twice the one before")
+            .help(example),
+        NoBackoff::Backwards => Message::new("option `backoff` must not end before it starts")
+            .note("each wait is up to twice the one before, until the longest is reached")
+            .help(example),
+    }
+}
+
+pub(crate) fn option_word(name: &Ident, found: &str) -> Message {
+    let words = ["fail", "skip", "dead_letter"];
+    let message = Message::new(format_args!("option `{name}` cannot be `{}`", found));
+    let message = message.note("\"fail\" ends the process, and the record comes again; \"skip\" goes on without it; \"dead_letter\" hands it to `#[on_dead_letter]`");
+    let nearest = match found {
+        "dead-letter" | "deadletter" | "DeadLetter" | "dlq" => Some("dead_letter"),
+        "drop" | "ignore" | "continue" | "discard" => Some("skip"),
+        "error" | "stop" | "exit" | "abort" | "panic" => Some("fail"),
+        found => crate::names::nearest(found, &words),
+    };
+    match nearest {
+        Some(nearest) => message.help(format_args!("write `{name} = \"{nearest}\"`")),
+        None => message.help(format_args!("write `{name} = \"fail\"`, `\"skip\"` or `\"dead_letter\"`")),
+    }
+}
+
+pub(crate) fn backoff_without_retry() -> Message {
+    Message::new("option `backoff` needs option `retry`")
+        .note("without it nothing is tried again, so nothing waits")
+        .help("add `retry = 3`, or leave out `backoff`")
+}
+
+pub(crate) fn options_without_parentheses(kind: Kind) -> Message {
+    let name = kind.attribute();
+    Message::new(format_args!("the options of `#[{name}]` must stand in parentheses"))
+        .help(format_args!("write `#[{name}]`, or `#[{name}(retry = 3)]`"))
+}
+
+pub(crate) fn dead_letter_without_handler() -> Message {
+    Message::new("`dead_letter` needs an `#[on_dead_letter]` handler")
+        .note("it gets the record, the last error and the number of attempts; what it takes is passed by checkpoints")
+        .help("add a method such as `#[on_dead_letter] fn keep(&mut self, letter: &DeadLetter) -> Result<(), E>`")
+}
+
+pub(crate) fn dead_letter_unused(name: &Ident) -> Message {
+    Message::new(format_args!("`#[on_dead_letter]` handler `{name}` would never be called"))
+        .note("a record becomes a dead letter only where the record handler says so")
+        .help("write `#[on_record(otherwise = \"dead_letter\")]`, `invalid = \"dead_letter\"`, or both; or leave this handler out")
 }
 
 pub(crate) fn not_an_impl(what: &str, name: Option<&Ident>) -> Message {

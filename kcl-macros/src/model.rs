@@ -20,6 +20,47 @@ impl Default for Options {
     }
 }
 
+/// The options of a record handler: what happens to the record that fails.
+#[derive(Default)]
+pub(crate) struct Policy {
+    pub(crate) retry: Option<u32>,
+    /// The first and the longest wait, in milliseconds.
+    pub(crate) backoff: Option<(u64, u64)>,
+    /// With the value as it is written.
+    pub(crate) otherwise: Option<(Word, TokenStream)>,
+    pub(crate) invalid: Option<(Word, TokenStream)>,
+}
+
+impl Policy {
+    /// The values that say where a record goes.
+    pub(crate) fn words(&self) -> impl Iterator<Item = &(Word, TokenStream)> {
+        self.otherwise.iter().chain(&self.invalid)
+    }
+
+    pub(crate) fn is_given(&self) -> bool {
+        self.retry.is_some() || self.words().next().is_some()
+    }
+}
+
+/// What happens to what failed for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    Fail,
+    Skip,
+    DeadLetter,
+}
+
+impl Word {
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
+        match text {
+            "fail" => Some(Self::Fail),
+            "skip" => Some(Self::Skip),
+            "dead_letter" => Some(Self::DeadLetter),
+            _ => None,
+        }
+    }
+}
+
 /// An annotated impl.
 pub(crate) struct Processor {
     pub(crate) options: Options,
@@ -42,6 +83,7 @@ pub(crate) struct Handler {
     pub(crate) attribute: Path,
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) sig: Signature,
+    pub(crate) policy: Policy,
 }
 
 impl Handler {
@@ -78,11 +120,19 @@ pub(crate) enum Kind {
     LeaseLost,
     ShardEnd,
     ShutdownRequested,
+    DeadLetter,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Init, Self::Records, Self::Record, Self::LeaseLost, Self::ShardEnd, Self::ShutdownRequested];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Init,
+        Self::Records,
+        Self::Record,
+        Self::LeaseLost,
+        Self::ShardEnd,
+        Self::ShutdownRequested,
+        Self::DeadLetter,
+    ];
 
     /// The attribute's name.
     pub(crate) fn attribute(self) -> &'static str {
@@ -93,6 +143,7 @@ impl Kind {
             Self::LeaseLost => "on_lease_lost",
             Self::ShardEnd => "on_shard_end",
             Self::ShutdownRequested => "on_shutdown_requested",
+            Self::DeadLetter => "on_dead_letter",
         }
     }
 
@@ -107,7 +158,7 @@ impl Kind {
     }
 }
 
-/// The message a handler is for.
+/// The message a handler is for, or the dead letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Slot {
     Init,
@@ -115,6 +166,7 @@ pub(crate) enum Slot {
     LeaseLost,
     ShardEnd,
     ShutdownRequested,
+    DeadLetter,
 }
 
 impl Kind {
@@ -126,6 +178,7 @@ impl Kind {
             Self::LeaseLost => Slot::LeaseLost,
             Self::ShardEnd => Slot::ShardEnd,
             Self::ShutdownRequested => Slot::ShutdownRequested,
+            Self::DeadLetter => Slot::DeadLetter,
         }
     }
 }

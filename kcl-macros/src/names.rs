@@ -37,6 +37,8 @@ const OTHER_NAMES: &[(&str, Kind)] = &[
     ("on_shutdown", Kind::ShutdownRequested),
     ("on_shutdown_request", Kind::ShutdownRequested),
     ("on_stop", Kind::ShutdownRequested),
+    ("dead_letter", Kind::DeadLetter),
+    ("on_dlq", Kind::DeadLetter),
 ];
 
 /// Whether an attribute that is none of ours was meant for us, and which handler it was meant to be.

@@ -7,10 +7,11 @@ use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Ident, ImplItem, Item, ItemImpl, Meta, Path, Token, TraitItemFn, Type};
 
+use crate::args;
 use crate::bodies;
 use crate::context::Context;
 use crate::messages;
-use crate::model::{Handler, Kind, Options, Processor};
+use crate::model::{Handler, Kind, Options, Policy, Processor};
 use crate::names;
 
 /// What stood below the attribute.
@@ -105,11 +106,11 @@ fn handler(cx: &Context, krate: &Path, item: &mut ImplItem) -> Option<Handler> {
         ImplItem::Fn(method) => {
             let marks = take_marks(cx, krate, &mut method.attrs);
             let mut marks = marks.into_iter();
-            let (kind, attribute) = marks.next()?;
-            for (second, path) in marks {
-                cx.error(path, messages::two_on_one(kind, second, &method.sig.ident));
+            let Mark { kind, path: attribute, policy } = marks.next()?;
+            for second in marks {
+                cx.error(second.path, messages::two_on_one(kind, second.kind, &method.sig.ident));
             }
-            return Some(Handler { kind, attribute, cfgs: cfgs(&method.attrs), sig: method.sig.clone() });
+            return Some(Handler { kind, attribute, cfgs: cfgs(&method.attrs), sig: method.sig.clone(), policy });
         }
         ImplItem::Const(item) => (&mut item.attrs, "an associated constant"),
         ImplItem::Type(item) => (&mut item.attrs, "an associated type"),
@@ -124,14 +125,22 @@ fn handler(cx: &Context, krate: &Path, item: &mut ImplItem) -> Option<Handler> {
         }
         _ => return None,
     };
-    for (kind, path) in take_marks(cx, krate, what.0) {
-        cx.error(path, messages::handler_on(kind, what.1));
+    for mark in take_marks(cx, krate, what.0) {
+        cx.error(mark.path, messages::handler_on(mark.kind, what.1));
     }
     None
 }
 
+/// A handler attribute.
+struct Mark {
+    kind: Kind,
+    /// Its path as it is written.
+    path: Path,
+    policy: Policy,
+}
+
 /// Removes the handler attributes, and what was meant to be one.
-fn take_marks(cx: &Context, krate: &Path, attrs: &mut Vec<Attribute>) -> Vec<(Kind, Path)> {
+fn take_marks(cx: &Context, krate: &Path, attrs: &mut Vec<Attribute>) -> Vec<Mark> {
     let mut marks = Vec::new();
     attrs.retain(|attr| {
         if attr.path().is_ident("cfg_attr") {
@@ -143,10 +152,21 @@ fn take_marks(cx: &Context, krate: &Path, attrs: &mut Vec<Attribute>) -> Vec<(Ki
         }
         let Some(name) = own_name(krate, attr.path()) else { return true };
         match (Kind::from_name(&name.text), &attr.meta) {
-            (Some(kind), Meta::Path(path)) => marks.push((kind, path.clone())),
             (Some(kind), meta) => {
-                cx.error(behind_path(meta), messages::handler_takes_no_options(kind));
-                marks.push((kind, meta.path().clone()));
+                let policy = match meta {
+                    Meta::Path(_) => Policy::default(),
+                    Meta::List(list) if kind.handles_records() => args::policy(cx, kind, list.tokens.clone()),
+                    meta => {
+                        let message = if kind.handles_records() {
+                            messages::options_without_parentheses(kind)
+                        } else {
+                            messages::handler_takes_no_options(kind)
+                        };
+                        cx.error(behind_path(meta), message);
+                        Policy::default()
+                    }
+                };
+                marks.push(Mark { kind, path: meta.path().clone(), policy });
             }
             (None, meta) => {
                 let nearest = match names::misspelt(&name.text) {

@@ -13,7 +13,8 @@ use syn::{File, Item, Meta};
 use crate::context::Context;
 use crate::{annotated_impl, args, expand, parse};
 
-const SNAPSHOTS: [&str; 7] = ["quickstart", "every_handler", "default", "generic", "configured", "renamed", "mistaken"];
+const SNAPSHOTS: [&str; 8] =
+    ["quickstart", "every_handler", "default", "generic", "configured", "renamed", "mistaken", "policy"];
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots").join(name)
@@ -94,6 +95,8 @@ fn no_path_is_relative() {
         "Record",
         "Checkpointer",
         "CheckpointError",
+        "DeadLetter",
+        "Vec",
         "Count",
         "Last",
         "T",
@@ -104,7 +107,7 @@ fn no_path_is_relative() {
         "usize",
     ];
     let of_this_crate = ["Self", "self", "__input", "__cx", "__result", "__a1", "__a2", "__a3", "__Otherwise", "__T"];
-    for name in ["quickstart", "every_handler", "default", "generic", "configured"] {
+    for name in ["quickstart", "every_handler", "default", "generic", "configured", "policy"] {
         for path in paths(&beside(name)) {
             let first = first(&path);
             let known = of_the_user.contains(&first.as_str()) || of_this_crate.contains(&first.as_str());
@@ -134,7 +137,7 @@ fn a_handler_is_under_twelve_lines() {
             self.0.push(item.clone());
         }
     }
-    for name in ["quickstart", "every_handler", "default", "configured"] {
+    for name in ["quickstart", "every_handler", "default", "configured", "policy"] {
         let mut functions = Functions(Vec::new());
         functions.visit_file(&beside(name));
         assert!(!functions.0.is_empty());

@@ -39,11 +39,30 @@
 /// | [`#[on_lease_lost]`](macro@on_lease_lost) | when another worker has taken the shard | nothing is done |
 /// | [`#[on_shard_end]`](macro@on_shard_end) | when the shard was read to its end | SHARD_END is checkpointed |
 /// | [`#[on_shutdown_requested]`](macro@on_shutdown_requested) | when the worker is about to stop | what was handed over is checkpointed |
+/// | [`#[on_dead_letter]`](macro@on_dead_letter) | for a record that failed for good, if the record handler says so | none may say so |
 ///
 /// The attributes need no import; `#[kcl::on_record]` works too. What a handler is called with is chosen by the types of its
 /// arguments, in any order. It takes `&mut self` or `&self`, and returns `()` or `Result<(), E>` for any
 /// `E: Into<Box<dyn Error + Send + Sync>>`. An error or a panic ends the process with exit code 1, and the message is not
 /// acknowledged, so that the daemon delivers again what was not checkpointed.
+///
+/// # Records that fail
+///
+/// Unless told otherwise, the first record that fails stops its shard: nothing is lost, and nothing goes on. What is to happen
+/// instead is said on the record handler, `#[on_record(...)]` or `#[on_records(...)]`:
+///
+/// - `retry = 3`: calls the handler up to three times again, for an error or a panic. Meanwhile nothing is acknowledged.
+/// - `backoff = "200ms..5s"`: waits a random time of up to 200 ms before the first of these calls, up to 400 ms before the
+///   second and so on, at most 5 s; these are the defaults. The units are `ms`, `s`, `m` and `h`.
+/// - `otherwise = "fail" | "skip" | "dead_letter"`: what happens when no call is left. `"fail"`, the default, ends the process;
+///   `"skip"` goes on without the record; `"dead_letter"` hands it to [`#[on_dead_letter]`](macro@on_dead_letter) and goes on.
+/// - `invalid = "fail" | "skip" | "dead_letter"`: the same for a record whose payload cannot be decoded, which is never tried
+///   again.
+///
+/// With `#[on_records]` it is the batch that is tried again, whole, and `otherwise` is for all of it: one record that is always
+/// refused takes its whole batch along. `invalid` is for the single record there too.
+///
+/// Every record that is skipped or dead-lettered is a line on stderr, with shard, sequence number, attempts and error.
 ///
 /// # Who checkpoints
 ///
@@ -86,12 +105,32 @@ pub use kcl_macros::on_init;
 ///
 /// - [`&Record`](crate::Record);
 /// - one payload: [`Json<T>`](crate::Json), or a type of your own that implements [`FromRecord`](crate::FromRecord). If the
-///   record is no such payload the handler is not called, and has failed;
+///   record is no such payload the handler is not called, and has failed. As `Option<P>` or `Result<P, E>` of such a `P` it is
+///   called with every record;
 /// - [`&mut Checkpointer`](crate::Checkpointer), whose `checkpoint()` means up to and including this record;
 /// - [`&Shard`](crate::Shard);
 /// - [`MillisBehindLatest`](crate::MillisBehindLatest) of the batch.
 ///
-/// If it fails, the records before it are checkpointed.
+/// If it fails, the records before it are checkpointed. Its options say what happens to records that fail, see
+/// [`processor`](macro@processor#records-that-fail):
+///
+/// ```
+/// # use kcl::Json;
+/// # #[derive(serde::Deserialize)]
+/// # struct Order { cents: u64 }
+/// # #[derive(Default)]
+/// # struct Store;
+/// # impl Store { fn insert(&mut self, _: Order) -> std::io::Result<()> { Ok(()) } }
+/// #[kcl::processor(main = false)]
+/// impl Store {
+///     #[on_record(retry = 5, backoff = "1s..1m", invalid = "skip")]
+///     fn store(&mut self, Json(order): Json<Order>) -> std::io::Result<()> {
+///         self.insert(order)
+///     }
+/// }
+/// ```
+///
+/// A payload may borrow from the record:
 ///
 /// ```
 /// # use kcl::{Json, Record};
@@ -117,11 +156,32 @@ pub use kcl_macros::on_record;
 /// It takes any of, in any order:
 ///
 /// - [`&[Record]`](crate::Record), which may be empty if the daemon is so configured;
+/// - in its place `Vec<(&Record, P)>`: each record with its payload, a `P` as in [`#[on_record]`](macro@on_record);
 /// - [`&mut Checkpointer`](crate::Checkpointer), whose `checkpoint()` means the whole batch;
 /// - [`&Shard`](crate::Shard);
 /// - [`MillisBehindLatest`](crate::MillisBehindLatest).
 ///
-/// If it fails, the whole batch has.
+/// If it fails, the whole batch has. Its options say what happens then, see [`processor`](macro@processor#records-that-fail);
+/// where they pass over a payload that cannot be decoded, the `Vec` goes without that record.
+///
+/// ```
+/// # use kcl::{Json, Record};
+/// #[derive(serde::Deserialize)]
+/// struct Order<'a> { customer: &'a str }
+///
+/// #[derive(Default)]
+/// struct Print;
+///
+/// #[kcl::processor(main = false)]
+/// impl Print {
+///     #[on_records(invalid = "skip")]
+///     fn print(&mut self, orders: Vec<(&Record, Json<Order<'_>>)>) {
+///         for (record, Json(order)) in orders {
+///             eprintln!("{}: {}", record.sequence_number(), order.customer);
+///         }
+///     }
+/// }
+/// ```
 ///
 /// ```
 /// # use kcl::{CheckpointError, Checkpointer, Record};
@@ -206,3 +266,42 @@ pub use kcl_macros::on_shard_end;
 /// ```
 #[doc(inline)]
 pub use kcl_macros::on_shutdown_requested;
+
+/// Marks the handler that takes records that failed for good. At most one; it is there if and only if the record handler says
+/// `otherwise = "dead_letter"` or `invalid = "dead_letter"`.
+///
+/// It takes any of, in any order: [`&DeadLetter`](crate::DeadLetter), with the record, the last error and the number of
+/// attempts, [`&Record`](crate::Record) and [`&Shard`](crate::Shard).
+///
+/// After it succeeded, checkpoints pass the record: the dead letter is all that is left of it, so it has to be safe by then.
+/// [`JsonLines`](crate::dead_letter::JsonLines) is ready made. If this handler fails, the record has failed after all: the
+/// process ends and the record is delivered again.
+///
+/// ```
+/// use kcl::dead_letter::JsonLines;
+/// use kcl::{DeadLetter, Json, Shard};
+///
+/// # #[derive(serde::Deserialize)]
+/// # struct Order { cents: u64 }
+/// struct Revenue { cents: u64, dead_letters: JsonLines }
+///
+/// #[kcl::processor(main = false)]
+/// impl Revenue {
+///     #[on_init]
+///     fn open(shard: &Shard) -> std::io::Result<Self> {
+///         Ok(Revenue { cents: 0, dead_letters: JsonLines::open("dead-letters", shard)? })
+///     }
+///
+///     #[on_record(retry = 3, otherwise = "dead_letter", invalid = "dead_letter")]
+///     fn add(&mut self, Json(order): Json<Order>) {
+///         self.cents += order.cents;
+///     }
+///
+///     #[on_dead_letter]
+///     fn keep(&mut self, letter: &DeadLetter) -> std::io::Result<()> {
+///         self.dead_letters.write(letter)
+///     }
+/// }
+/// ```
+#[doc(inline)]
+pub use kcl_macros::on_dead_letter;

@@ -5,7 +5,7 @@ use std::io;
 
 use crate::connection::Connection;
 use crate::protocol::{Message, Reply};
-use crate::retry::Retry;
+use crate::retry::{Backoff, Retry};
 use crate::{Record, SequenceNumber};
 
 /// Tells the daemon how far a shard is done. A handler takes it as `&mut Checkpointer`.
@@ -44,7 +44,7 @@ use crate::{Record, SequenceNumber};
 pub struct Checkpointer {
     pub(crate) connection: Connection,
     scope: Scope,
-    retry: Retry,
+    pub(crate) retry: Retry,
     /// What this message has seen so far; reset by [`Checkpointer::enter_message`].
     pub(crate) seen: Seen,
     /// A message was acknowledged though its records were not processed, since the lease was gone: no checkpoint may pass them.
@@ -75,7 +75,13 @@ pub(crate) struct Seen {
 
 impl Checkpointer {
     pub(crate) fn new(connection: Connection) -> Self {
-        Self { connection, scope: Scope::Batch, retry: Retry::default(), seen: Seen::default(), gap: false }
+        Self {
+            connection,
+            scope: Scope::Batch,
+            retry: Retry::new(std::thread::sleep),
+            seen: Seen::default(),
+            gap: false,
+        }
     }
 
     /// A new message is at hand.
@@ -87,6 +93,11 @@ impl Checkpointer {
     /// Another part of the same message is at hand.
     pub(crate) fn enter(&mut self, scope: Scope) {
         self.scope = scope;
+    }
+
+    /// Whether nothing that a handler does in this message can be checkpointed any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.seen.lease_lost || self.connection.is_broken()
     }
 
     /// Checkpoints what this call of the handler was handed; see [`Checkpointer`].
@@ -146,7 +157,9 @@ impl Checkpointer {
         let mut attempt = 1;
         loop {
             match self.request_once(reply) {
-                Err(error) if error.is_retryable() && attempt < attempts => self.retry.wait(attempt),
+                Err(error) if error.is_retryable() && attempt < attempts => {
+                    self.retry.wait(Backoff::CHECKPOINTS, attempt)
+                }
                 Err(CheckpointError::LeaseLost) => {
                     self.seen.lease_lost = true;
                     return Err(CheckpointError::LeaseLost);

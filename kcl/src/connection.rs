@@ -83,6 +83,11 @@ impl Connection {
         error
     }
 
+    /// Whether the conversation ended in the middle of a handler.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.is_some()
+    }
+
     /// Why the conversation ended in the middle of a handler, if it did.
     pub(crate) fn take_broken(&mut self) -> Option<Broken> {
         self.broken.take()

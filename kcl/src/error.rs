@@ -113,42 +113,80 @@ pub struct HandlerFailed {
     shard: String,
     action: &'static str,
     at: At,
+    attempts: u32,
     failure: Failure,
 }
 
 #[derive(Debug)]
 enum At {
     Message,
-    Record { sequence_number: String, partition_key: String },
-    Batch { count: usize, first: String, last: String },
+    Record { sequence_number: Box<str>, partition_key: Box<str> },
+    Batch { count: usize, first: Box<str>, last: Box<str> },
 }
 
 #[derive(Debug)]
 pub(crate) enum Failure {
     Error(BoxError),
-    Panic(String),
+    Panic(Panicked),
 }
 
 impl Failure {
     pub(crate) fn panic(payload: &(dyn Any + Send)) -> Self {
         let message =
             payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        Self::Panic(message.unwrap_or("with a value that is no text").to_owned())
+        Self::Panic(Panicked(message.unwrap_or("with a value that is no text").to_owned()))
+    }
+
+    /// As an error, whatever it was.
+    pub(crate) fn as_error(&self) -> &(dyn Error + Send + Sync + 'static) {
+        match self {
+            Self::Error(error) => &**error,
+            Self::Panic(panicked) => panicked,
+        }
+    }
+}
+
+/// A handler's panic, by its message.
+#[derive(Debug)]
+pub(crate) struct Panicked(String);
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "panicked: {}", self.0)
+    }
+}
+
+impl Error for Panicked {}
+
+/// An error and its causes, on one line.
+pub(crate) struct Chain<'a>(pub(crate) &'a (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
     }
 }
 
 impl HandlerFailed {
     pub(crate) fn new(shard: &Shard, action: &'static str, failure: Failure) -> Self {
-        Self { shard: shard.id().to_owned(), action, at: At::Message, failure }
+        Self { shard: shard.id().to_owned(), action, at: At::Message, attempts: 1, failure }
     }
 
     /// Adds the batch, and the one record of it that failed, if that is known.
     pub(crate) fn with_records(mut self, batch: &[Record], failed: Option<&Record>) -> Self {
-        let number = |record: &Record| format!("{}/{}", record.sequence_number(), record.sub_sequence_number());
+        let number = |record: &Record| -> Box<str> {
+            format!("{}/{}", record.sequence_number(), record.sub_sequence_number()).into()
+        };
         self.at = match (failed, batch) {
             (Some(record), _) => At::Record {
                 sequence_number: number(record),
-                partition_key: Excerpt(record.partition_key().as_bytes()).to_string(),
+                partition_key: Excerpt(record.partition_key().as_bytes()).to_string().into(),
             },
             (None, [first, .., last]) => At::Batch { count: batch.len(), first: number(first), last: number(last) },
             (None, [only]) => At::Batch { count: 1, first: number(only), last: number(only) },
@@ -157,9 +195,25 @@ impl HandlerFailed {
         self
     }
 
+    /// Says how often the handler was called.
+    pub(crate) fn with_attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts;
+        self
+    }
+
+    pub(crate) fn failure(&self) -> &Failure {
+        &self.failure
+    }
+
     /// The shard's id.
     pub fn shard(&self) -> &str {
         &self.shard
+    }
+
+    /// How often the handler was called: more than once where a [`Policy`](crate::Policy) has it tried again, and 0 for a
+    /// payload that could not be decoded.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
     }
 
     /// The daemon's message that was being handled, such as `processRecords`; `drop` for the processor's own `Drop`.
@@ -191,19 +245,65 @@ impl fmt::Display for HandlerFailed {
             At::Batch { count: 1, first, .. } => write!(f, " in a batch of 1 record, {first}")?,
             At::Batch { count, first, last } => write!(f, " in a batch of {count} records, {first} to {last}")?,
         }
+        if self.attempts > 1 {
+            write!(f, " after {} attempts", self.attempts)?;
+        }
         match &self.failure {
-            Failure::Error(error) => {
-                write!(f, ": {error}")?;
-                let mut source = error.source();
-                while let Some(error) = source {
-                    write!(f, ": {error}")?;
-                    source = error.source();
-                }
-                Ok(())
-            }
-            Failure::Panic(message) => write!(f, ": {message}"),
+            Failure::Error(error) => write!(f, ": {}", Chain(&**error)),
+            Failure::Panic(Panicked(message)) => write!(f, ": {message}"),
         }
     }
 }
 
 impl Error for HandlerFailed {}
+
+/// A dead letter that was not taken, so that its record has failed after all.
+#[derive(Debug)]
+pub(crate) struct DeadLetterFailed {
+    record: String,
+    source: BoxError,
+}
+
+impl DeadLetterFailed {
+    pub(crate) fn new(failure: Failure, record: &Failure) -> Self {
+        let source = match failure {
+            Failure::Error(error) => error,
+            Failure::Panic(panicked) => panicked.into(),
+        };
+        Self { record: Chain(record.as_error()).to_string(), source }
+    }
+}
+
+impl fmt::Display for DeadLetterFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; and it could not be dead-lettered", self.record)
+    }
+}
+
+impl Error for DeadLetterFailed {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.source)
+    }
+}
+
+/// One record that the shard goes on without.
+pub(crate) struct Passed<'a> {
+    pub(crate) how: &'static str,
+    pub(crate) record: &'a Record,
+    pub(crate) failed: &'a HandlerFailed,
+}
+
+impl fmt::Display for Passed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { how, record, failed } = self;
+        let (number, sub) = (record.sequence_number(), record.sub_sequence_number());
+        let key = Excerpt(record.partition_key().as_bytes());
+        write!(f, "shard {}: {how} record {number}/{sub} with partition key `{key}`", failed.shard)?;
+        match failed.attempts {
+            0 => {}
+            1 => f.write_str(" after 1 attempt")?,
+            attempts => write!(f, " after {attempts} attempts")?,
+        }
+        write!(f, ": {}", Chain(failed.failure.as_error()))
+    }
+}

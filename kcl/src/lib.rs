@@ -45,7 +45,8 @@
 //!   succeeded, before it gives up on one that failed (the records before), and when a shutdown is requested. If it takes one,
 //!   they are the handler's alone. SHARD_END is always checkpointed, once `#[on_shard_end]` has succeeded or is left out.
 //! - **Failure.** A handler that returns an error or panics is never acknowledged: the error goes to stderr with the shard and
-//!   the record, and the process ends with exit code 1.
+//!   the record, and the process ends with exit code 1. Retry, skip and dead-letter are
+//!   [spelled out](macro@processor#records-that-fail) by the user.
 //! - **Stdio.** stdout is the protocol's. What user code prints, to stdout or stderr, goes to stderr; processes it starts
 //!   inherit neither the daemon's messages nor its pipes. See [`Runner::run`].
 //!
@@ -63,6 +64,7 @@ compile_error!("kcl needs a Unix: a processor's stdin, stdout and stderr are mov
 mod attributes;
 mod checkpoint;
 mod connection;
+pub mod dead_letter;
 mod error;
 mod excerpt;
 #[doc(hidden)]
@@ -70,6 +72,7 @@ pub mod handler;
 mod lent_io;
 mod line_reader;
 mod payload;
+mod policy;
 mod processor;
 pub mod protocol;
 mod record;
@@ -81,11 +84,15 @@ mod shard;
 mod stdio;
 
 #[cfg(feature = "macros")]
-pub use attributes::{on_init, on_lease_lost, on_record, on_records, on_shard_end, on_shutdown_requested, processor};
+pub use attributes::{
+    on_dead_letter, on_init, on_lease_lost, on_record, on_records, on_shard_end, on_shutdown_requested, processor,
+};
 
 pub use checkpoint::{CheckpointError, Checkpointer};
+pub use dead_letter::DeadLetter;
 pub use error::{HandlerFailed, RunError};
 pub use payload::{FromRecord, Json};
+pub use policy::{Otherwise, Policy};
 pub use processor::{
     Checkpoints, Initialize, LeaseLost, ProcessRecord, ProcessRecords, Processor, ShardEnded, ShutdownRequested,
 };

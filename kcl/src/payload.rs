@@ -1,5 +1,6 @@
-//! Typed payloads: what `#[on_record]` can take in place of the record itself.
+//! Typed payloads: what handlers can take in place of the records themselves.
 
+use std::convert::Infallible;
 use std::fmt;
 
 use serde::Deserialize;
@@ -7,7 +8,11 @@ use serde::Deserialize;
 use crate::excerpt::Excerpt;
 use crate::{BoxError, Record};
 
-/// A payload that is read from one record; a type that implements it can be an argument of an `#[on_record]` handler.
+/// A payload that is read from one record. A type that implements it can be an argument of an `#[on_record]` handler, and
+/// `Vec<(&Record, P)>` of it one of an `#[on_records]` handler.
+///
+/// Where the data is no such payload the handler is not called, and has failed. A handler that is to see those records too
+/// takes `Result<P, E>`, for any `E: From<P::Error>` such as [`BoxError`], or `Option<P>` if why does not matter.
 ///
 /// ```
 /// use kcl::{FromRecord, Record};
@@ -25,7 +30,7 @@ use crate::{BoxError, Record};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a payload",
     label = "cannot be read from a record",
-    note = "a payload is `Json<T>` with `T: serde::Deserialize`, or a type of your own that implements `kcl::FromRecord`"
+    note = "a payload is `Json<T>` with `T: serde::Deserialize`, a type of your own that implements `kcl::FromRecord`, or an `Option` or `Result` of one"
 )]
 pub trait FromRecord<'r>: Sized {
     /// Why a record was none; it becomes the error of the handler, which then is not called.
@@ -53,6 +58,24 @@ impl<'r, T: Deserialize<'r>> FromRecord<'r> for Json<T> {
     }
 }
 
+/// `None` where the data is no such payload.
+impl<'r, P: FromRecord<'r>> FromRecord<'r> for Option<P> {
+    type Error = Infallible;
+
+    fn from_record(record: &'r Record) -> Result<Self, Infallible> {
+        Ok(P::from_record(record).ok())
+    }
+}
+
+/// The error where the data is no such payload.
+impl<'r, P: FromRecord<'r>, E: From<P::Error>> FromRecord<'r> for Result<P, E> {
+    type Error = Infallible;
+
+    fn from_record(record: &'r Record) -> Result<Self, Infallible> {
+        Ok(P::from_record(record).map_err(E::from))
+    }
+}
+
 /// A record whose payload could not be read: the reader's error, and how the data starts.
 #[derive(Debug)]
 pub(crate) struct UndecodablePayload {
@@ -61,8 +84,10 @@ pub(crate) struct UndecodablePayload {
 }
 
 impl UndecodablePayload {
-    pub(crate) fn new(record: &Record, source: BoxError) -> Self {
-        Self { source, excerpt: Excerpt(record.data()).to_string() }
+    /// Reads the payload.
+    pub(crate) fn read<'r, P: FromRecord<'r>>(record: &'r Record) -> Result<P, Self> {
+        P::from_record(record)
+            .map_err(|error| Self { source: error.into(), excerpt: Excerpt(record.data()).to_string() })
     }
 }
 
@@ -77,3 +102,15 @@ impl std::error::Error for UndecodablePayload {
         Some(&*self.source)
     }
 }
+
+/// The records of a batch whose payloads could not be read, by their place in it: at least one, in order.
+#[derive(Debug)]
+pub(crate) struct UndecodablePayloads(pub(crate) Vec<(usize, UndecodablePayload)>);
+
+impl fmt::Display for UndecodablePayloads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} payloads cannot be decoded", self.0.len())
+    }
+}
+
+impl std::error::Error for UndecodablePayloads {}

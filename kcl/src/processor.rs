@@ -1,7 +1,7 @@
 //! The trait behind the macro: one method a message, typed input.
 
 use crate::checkpoint::Scope;
-use crate::{BoxError, Checkpointer, MillisBehindLatest, Record, Shard};
+use crate::{BoxError, Checkpointer, DeadLetter, MillisBehindLatest, Policy, Record, Shard};
 
 /// What handles the records of one shard: one method for each message of the daemon.
 ///
@@ -42,12 +42,31 @@ pub trait Processor {
     /// Who checkpoints the records. With [`Checkpoints::Handler`] the runtime sends none but SHARD_END.
     const CHECKPOINTS: Checkpoints = Checkpoints::Runtime;
 
+    /// What happens to records that fail. By default the first failure ends the process.
+    ///
+    /// To try again is to call [`process_records`](Self::process_records) again:
+    /// [`for_each_record`](ProcessRecords::for_each_record) then goes on with the record that failed, or with the one behind it
+    /// if that was skipped or dead-lettered. Where the batch fails without it, or behind it, it is tried, skipped or
+    /// dead-lettered whole.
+    const POLICY: Policy = Policy::new();
+
     /// A batch of records, in the order of the shard; delivery is at least once.
     ///
     /// # Errors
     ///
     /// Any; see the trait.
     fn process_records(&mut self, input: &mut ProcessRecords<'_>) -> Result<(), BoxError>;
+
+    /// A record that failed for good, if the [`POLICY`](Self::POLICY) says [`DeadLetter`](crate::Otherwise::DeadLetter). Once it
+    /// is taken, checkpoints pass the record.
+    ///
+    /// # Errors
+    ///
+    /// Any: the record has failed then. Without an implementation, always.
+    fn dead_letter(&mut self, input: &DeadLetter<'_>) -> Result<(), BoxError> {
+        let _ = input;
+        Err("the processor takes no dead letters".into())
+    }
 
     /// Another worker has the lease now: nothing more can be checkpointed.
     ///
@@ -113,6 +132,10 @@ pub struct ProcessRecords<'a> {
     pub(crate) shard: &'a Shard,
     pub(crate) checkpointer: &'a mut Checkpointer,
     pub(crate) progress: Progress,
+    /// How many of the first records are done, by an earlier attempt.
+    pub(crate) first: usize,
+    /// The places, in order, of records that the batch goes on without.
+    pub(crate) left_out: &'a [usize],
 }
 
 /// How far a batch has come.
@@ -155,7 +178,10 @@ impl<'a> ProcessRecords<'a> {
     where
         F: FnMut(&mut ProcessRecord<'_>) -> Result<(), BoxError>,
     {
-        let result = self.records.iter().enumerate().try_for_each(|(index, record)| {
+        let result = self.records.iter().enumerate().skip(self.first).try_for_each(|(index, record)| {
+            if self.left_out.binary_search(&index).is_ok() {
+                return Ok(());
+            }
             self.progress = Progress::Records(index);
             self.checkpointer.enter(Scope::Record(*record.sequence_number(), record.sub_sequence_number()));
             handle(&mut ProcessRecord {

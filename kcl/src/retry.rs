@@ -1,10 +1,27 @@
-//! When a refused checkpoint is tried again.
+//! When what failed is tried again: a refused checkpoint, or a record.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-/// Full jitter: a random time of up to a limit that doubles with each attempt, so that many shards that were throttled
-/// together do not come back together.
+/// A limit that doubles with each attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Backoff {
+    pub(crate) first: Duration,
+    pub(crate) most: Duration,
+}
+
+impl Backoff {
+    pub(crate) const CHECKPOINTS: Self = Self { first: Duration::from_millis(100), most: Duration::from_secs(2) };
+    pub(crate) const RECORDS: Self = Self { first: Duration::from_millis(200), most: Duration::from_secs(5) };
+
+    /// The longest wait after the attempt of this number, counted from 1.
+    fn limit(self, attempt: u32) -> Duration {
+        self.first.saturating_mul(1 << (attempt - 1).min(31)).min(self.most)
+    }
+}
+
+/// Waits with full jitter: a random time of up to the limit, so that many shards that were throttled together do not come
+/// back together.
 #[derive(Debug)]
 pub(crate) struct Retry {
     random: RandomState,
@@ -12,29 +29,21 @@ pub(crate) struct Retry {
     sleep: fn(Duration),
 }
 
-impl Default for Retry {
-    fn default() -> Self {
-        Self { random: RandomState::new(), drawn: 0, sleep: std::thread::sleep }
-    }
-}
-
 impl Retry {
+    /// How often a checkpoint is tried.
     pub(crate) const ATTEMPTS: u32 = 5;
     /// A shard whose end is not checkpointed costs the whole worker, so it gets more.
     pub(crate) const ATTEMPTS_AT_SHARD_END: u32 = 10;
 
-    const FIRST: Duration = Duration::from_millis(100);
-    const MOST: Duration = Duration::from_secs(2);
-
-    /// Waits after the attempt of this number, counted from 1.
-    pub(crate) fn wait(&mut self, attempt: u32) {
-        self.drawn += 1;
-        let draw = self.random.hash_one(self.drawn);
-        (self.sleep)(Self::limit(attempt).mul_f64(draw as f64 / u64::MAX as f64));
+    pub(crate) fn new(sleep: fn(Duration)) -> Self {
+        Self { random: RandomState::new(), drawn: 0, sleep }
     }
 
-    fn limit(attempt: u32) -> Duration {
-        Self::FIRST.saturating_mul(1 << (attempt - 1).min(16)).min(Self::MOST)
+    /// Waits after the attempt of this number, counted from 1.
+    pub(crate) fn wait(&mut self, backoff: Backoff, attempt: u32) {
+        self.drawn += 1;
+        let draw = self.random.hash_one(self.drawn);
+        (self.sleep)(backoff.limit(attempt).mul_f64(draw as f64 / u64::MAX as f64));
     }
 }
 
@@ -43,10 +52,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_limit_doubles_up_to_two_seconds() {
-        let limits: Vec<_> = (1..=10).map(|attempt| Retry::limit(attempt).as_millis()).collect();
+    fn the_limit_doubles_up_to_the_most() {
+        let limit = |attempt| Backoff::CHECKPOINTS.limit(attempt).as_millis();
+        let limits: Vec<_> = (1..=10).map(limit).collect();
         assert_eq!(limits, [100, 200, 400, 800, 1600, 2000, 2000, 2000, 2000, 2000]);
-        assert_eq!(Retry::limit(u32::MAX).as_millis(), 2000);
+        assert_eq!(limit(u32::MAX), 2000);
     }
 
     #[test]
@@ -54,12 +64,12 @@ mod tests {
         use std::cell::RefCell;
         thread_local!(static SLEPT: RefCell<Vec<Duration>> = const { RefCell::new(Vec::new()) });
 
-        let mut retry = Retry { sleep: |time| SLEPT.with_borrow_mut(|slept| slept.push(time)), ..Retry::default() };
+        let mut retry = Retry::new(|time| SLEPT.with_borrow_mut(|slept| slept.push(time)));
         for _ in 0..100 {
-            retry.wait(3);
+            retry.wait(Backoff::RECORDS, 3);
         }
         SLEPT.with_borrow(|slept| {
-            assert!(slept.iter().all(|&time| time <= Retry::limit(3)));
+            assert!(slept.iter().all(|&time| time <= Backoff::RECORDS.limit(3)));
             assert!(slept.windows(2).any(|pair| pair[0] != pair[1]));
         });
     }

@@ -1,5 +1,7 @@
 //! The loop: one message, one handler, one outcome, one reply.
 
+mod batch;
+
 use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -7,12 +9,11 @@ use std::process::ExitCode;
 use crate::checkpoint::{Checkpointer, Scope};
 use crate::connection::{Broken, Connection};
 use crate::error::{Failure, HandlerFailed, RunError};
-use crate::processor::Progress;
 use crate::protocol::{Message, Reply, ShutdownReason};
 use crate::report::{self, Report};
 use crate::{
-    BoxError, CheckpointError, Checkpoints, Initialize, LeaseLost, MillisBehindLatest, ProcessRecords, Processor,
-    Record, SequenceNumber, Shard, ShardEnded, ShutdownRequested, lent_io, stdio,
+    BoxError, CheckpointError, Checkpoints, Initialize, LeaseLost, MillisBehindLatest, Processor, Record,
+    SequenceNumber, Shard, ShardEnded, ShutdownRequested, lent_io, stdio,
 };
 
 /// Runs a processor on the process's own stdin and stdout until the daemon ends the conversation: what the `main` that
@@ -172,10 +173,19 @@ struct Session<'a, P> {
 /// How far the records are done, for a processor whose checkpoints the runtime makes.
 #[derive(Default)]
 struct Watermark {
-    /// The last record before which, itself included, all have succeeded.
+    /// The last record before which, itself included, all have succeeded, or were dealt with by the user's own word.
     done: Option<(SequenceNumber, u64)>,
     /// The last one of which the daemon knows.
     confirmed: Option<(SequenceNumber, u64)>,
+}
+
+impl Watermark {
+    /// The batch up to here is done.
+    fn reach(&mut self, done: &[Record]) {
+        if let Some(last) = done.last() {
+            self.done = Some((*last.sequence_number(), last.sub_sequence_number()));
+        }
+    }
 }
 
 /// What follows a message that was dealt with.
@@ -229,26 +239,7 @@ impl<P: Processor> Session<'_, P> {
         millis_behind_latest: MillisBehindLatest,
     ) -> Result<Next, RunError> {
         self.checkpointer.enter_message(Scope::Batch);
-        let mut input = ProcessRecords {
-            records,
-            millis_behind_latest,
-            shard: &self.shard,
-            checkpointer: &mut self.checkpointer,
-            progress: Progress::Whole,
-        };
-        let result = guard(|| self.processor.process_records(&mut input));
-        let progress = input.progress;
-        let (done, failed) = match (&result, progress) {
-            (Ok(()), _) => (records, None),
-            (Err(_), Progress::Whole) => (&[][..], None),
-            (Err(_), Progress::Records(count)) => (&records[..count], records.get(count)),
-        };
-        if let Some(last) = done.last() {
-            self.watermark.done = Some((*last.sequence_number(), last.sub_sequence_number()));
-        }
-        let result = result.map_err(|failure| {
-            HandlerFailed::new(&self.shard, "processRecords", failure).with_records(records, failed)
-        });
+        let result = self.hand_over(records, millis_behind_latest);
         match self.settle(result)? {
             Settled::Done if records.is_empty() => Ok(Next::Acknowledge),
             Settled::Done => self.checkpoint_all(),

@@ -3,7 +3,7 @@
 //! The types are asked through `kcl::handler::probe`, so that one that is no argument is no error here.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{Path, Type};
 
 use super::{Chosen, all_lifetimes, ends, place, without_lifetimes};
@@ -32,16 +32,18 @@ pub(super) fn beside(processor: &Processor) -> TokenStream {
     let judgement = judgement.map(|judgement| quote!(const _: () = { #judgement };));
     quote! {
         trait __Otherwise {
-            const TAKES: #krate::handler::Takes = #krate::handler::Takes::NOTHING;
+            const TAKES: #krate::handler::Takes = #krate::handler::Takes::UNKNOWN;
         }
         impl<__T> __Otherwise for __T {}
         #judgement
     }
 }
 
-/// Evaluates what each handler takes: the same thing twice is an error. This is what finds it behind an alias.
+/// Evaluates what each handler takes: the same thing twice is an error, and so is a word on payloads where there is none. This is
+/// what finds it behind an alias.
 fn judge(processor: &Processor) -> TokenStream {
-    let handlers = processor.handlers.iter().filter(|handler| handler.arguments().count() > 1);
+    let handlers =
+        processor.handlers.iter().filter(|handler| handler.arguments().count() > 1 || handler.policy.invalid.is_some());
     let judgement = handlers.map(|handler| {
         let krate = &processor.options.krate;
         let nothing = quote!(#krate::handler::Takes::NOTHING);
@@ -52,6 +54,13 @@ fn judge(processor: &Processor) -> TokenStream {
             let and = Ident::new("and", from);
             quote!(#before.#and #takes)
         });
+        let takes = match &handler.policy.invalid {
+            None => takes,
+            Some((_, value)) => {
+                let (takes, span) = (parenthesized(takes, ends(value).0), ends(value).1);
+                quote_spanned!(span=> #takes.payload_for_invalid())
+            }
+        };
         let cfgs = &handler.cfgs;
         quote!(#(#cfgs)* let _ = #takes;)
     });

@@ -2,6 +2,7 @@
 //! `kcl::handler`.
 
 mod checkpoints;
+mod policy;
 
 use std::collections::HashSet;
 
@@ -36,9 +37,11 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
     let cfgs = &processor.cfgs;
     let (init, init_rest) = slot(processor, Slot::Init);
     let (records, records_rest) = slot(processor, Slot::Records);
-    let others = [Slot::LeaseLost, Slot::ShardEnd, Slot::ShutdownRequested].map(|each| slot(processor, each).0);
+    let others = [Slot::LeaseLost, Slot::ShardEnd, Slot::ShutdownRequested, Slot::DeadLetter]
+        .map(|each| slot(processor, each).0);
 
     let checkpoints = records.iter().map(|handler| checkpoints::constant(processor, handler));
+    let policies = records.iter().filter_map(|handler| policy::constant(krate, handler));
     let process_records = records.iter().map(|handler| method(processor, handler));
     let other_methods = others.iter().flatten().map(|handler| method(processor, handler));
     let no_records = records_rest.as_ref().map(|rest| no_records(krate, rest));
@@ -60,6 +63,7 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
             #[automatically_derived]
             impl #impl_generics #krate::Processor for #self_ty #where_clause {
                 #(#checkpoints)*
+                #(#policies)*
                 #(#process_records)*
                 #no_records
                 #(#other_methods)*
@@ -194,7 +198,9 @@ fn method(processor: &Processor, chosen: &Chosen<'_>) -> TokenStream {
         Slot::LeaseLost => (quote!(lease_lost), quote!(LeaseLost)),
         Slot::ShardEnd => (quote!(shard_ended), quote!(ShardEnded)),
         Slot::ShutdownRequested => (quote!(shutdown_requested), quote!(ShutdownRequested)),
+        Slot::DeadLetter => (quote!(dead_letter), quote!(DeadLetter)),
     };
+    let lent = if handler.kind == Kind::DeadLetter { quote!(&) } else { quote!(&mut) };
     let handled = quote!(<#ty as #krate::handler::Outcome>::handled(#result));
     let body = match handler.kind {
         Kind::Record => quote!(#krate::handler::#on(#input).each(|#cx| { #call #handled })),
@@ -203,7 +209,7 @@ fn method(processor: &Processor, chosen: &Chosen<'_>) -> TokenStream {
     quote! {
         #cfg
         #allow
-        fn #name(&mut #this, #input: &mut #krate::#message<'_>) -> #krate::handler::Handled {
+        fn #name(&mut #this, #input: #lent #krate::#message<'_>) -> #krate::handler::Handled {
             #body
         }
     }
@@ -294,6 +300,7 @@ fn place(kind: Kind) -> Ident {
         Kind::LeaseLost => "OnLeaseLost",
         Kind::ShardEnd => "OnShardEnd",
         Kind::ShutdownRequested => "OnShutdownRequested",
+        Kind::DeadLetter => "OnDeadLetter",
     };
     Ident::new(name, Span::call_site())
 }

@@ -5,8 +5,10 @@
 use std::cell::RefCell;
 
 use super::Takes;
-use crate::payload::UndecodablePayload;
-use crate::{BoxError, Checkpointer, FromRecord, MillisBehindLatest, ProcessRecord, ProcessRecords, Record, Shard};
+use crate::payload::{UndecodablePayload, UndecodablePayloads};
+use crate::{
+    BoxError, Checkpointer, DeadLetter, FromRecord, MillisBehindLatest, ProcessRecord, ProcessRecords, Record, Shard,
+};
 
 /// What `#[on_init]` and `#[on_lease_lost]` choose from.
 pub struct ShardCx<'c> {
@@ -16,6 +18,8 @@ pub struct ShardCx<'c> {
 /// What `#[on_records]` chooses from.
 pub struct RecordsCx<'c> {
     records: &'c [Record],
+    /// The places, in order, of records that the batch goes on without.
+    left_out: &'c [usize],
     shard: &'c Shard,
     millis_behind_latest: MillisBehindLatest,
     checkpointer: Lent<'c>,
@@ -33,6 +37,11 @@ pub struct RecordCx<'c> {
 pub struct ShutdownCx<'c> {
     shard: &'c Shard,
     checkpointer: Lent<'c>,
+}
+
+/// What `#[on_dead_letter]` chooses from.
+pub struct DeadLetterCx<'c> {
+    pub(super) letter: &'c DeadLetter<'c>,
 }
 
 /// The checkpointer, until an argument takes it.
@@ -53,6 +62,7 @@ impl<'c> RecordsCx<'c> {
     pub(super) fn new(input: &'c mut ProcessRecords<'_>) -> Self {
         Self {
             records: input.records,
+            left_out: input.left_out,
             shard: input.shard,
             millis_behind_latest: input.millis_behind_latest,
             checkpointer: Lent::new(input.checkpointer),
@@ -116,7 +126,8 @@ impl<'c> OnInit<'c> for &'c Shard {
 #[diagnostic::on_unimplemented(
     message = "an `#[on_records]` handler cannot take `{Self}`",
     label = "not an argument of `#[on_records]`",
-    note = "an `#[on_records]` handler takes any of, in any order: `&[Record]`, `&mut Checkpointer`, `&Shard`, `MillisBehindLatest`"
+    note = "an `#[on_records]` handler takes any of, in any order: `&[Record]`, `&mut Checkpointer`, `&Shard`, `MillisBehindLatest`",
+    note = "in place of `&[Record]` it takes `Vec<(&Record, P)>`, where `P` is a payload such as `Json<T>`"
 )]
 pub trait OnRecords<'c>: Sized {
     /// What it takes.
@@ -126,13 +137,29 @@ pub trait OnRecords<'c>: Sized {
     ///
     /// # Errors
     ///
-    /// If it was taken already.
+    /// If it was taken already; if it holds payloads, and some cannot be read.
     fn take(cx: &RecordsCx<'c>) -> Result<Self, BoxError>;
 }
 
 #[diagnostic::do_not_recommend]
 impl<'c> OnRecords<'c> for &'c [Record] {
     takes!(RECORDS, |cx: RecordsCx| Ok(cx.records));
+}
+
+// Not marked as the others are: what a payload lacks is for its own trait to say.
+impl<'c, P: FromRecord<'c>> OnRecords<'c> for Vec<(&'c Record, P)> {
+    takes!(TYPED_RECORDS, |cx: RecordsCx| {
+        let mut payloads = Vec::with_capacity(cx.records.len());
+        let mut undecodable = Vec::new();
+        let records = cx.records.iter().enumerate();
+        for (index, record) in records.filter(|(index, _)| cx.left_out.binary_search(index).is_err()) {
+            match UndecodablePayload::read(record) {
+                Ok(payload) => payloads.push((record, payload)),
+                Err(error) => undecodable.push((index, error)),
+            }
+        }
+        if undecodable.is_empty() { Ok(payloads) } else { Err(UndecodablePayloads(undecodable).into()) }
+    });
 }
 
 #[diagnostic::do_not_recommend]
@@ -155,7 +182,7 @@ impl<'c> OnRecords<'c> for MillisBehindLatest {
     message = "an `#[on_record]` handler cannot take `{Self}`",
     label = "not an argument of `#[on_record]`",
     note = "an `#[on_record]` handler takes any of, in any order: `&Record`, one payload, `&mut Checkpointer`, `&Shard`, `MillisBehindLatest`",
-    note = "a payload is `Json<T>` with `T: serde::Deserialize`, or a type of your own that implements `kcl::FromRecord`"
+    note = "a payload is `Json<T>` with `T: serde::Deserialize`, a type of your own that implements `kcl::FromRecord`, or an `Option` or `Result` of one"
 )]
 pub trait OnRecord<'c>: Sized {
     /// What it takes.
@@ -191,9 +218,7 @@ impl<'c> OnRecord<'c> for MillisBehindLatest {
 
 // Not marked as the others are: what a payload lacks is for its own trait to say, down to serde's.
 impl<'c, P: FromRecord<'c>> OnRecord<'c> for P {
-    takes!(PAYLOAD, |cx: RecordCx| {
-        P::from_record(cx.record).map_err(|error| UndecodablePayload::new(cx.record, error.into()).into())
-    });
+    takes!(PAYLOAD, |cx: RecordCx| UndecodablePayload::read(cx.record).map_err(Into::into));
 }
 
 /// What `#[on_lease_lost]` may take.
@@ -273,4 +298,38 @@ impl<'c> OnShutdownRequested<'c> for &'c mut Checkpointer {
 #[diagnostic::do_not_recommend]
 impl<'c> OnShutdownRequested<'c> for &'c Shard {
     takes!(SHARD, |cx: ShutdownCx| Ok(cx.shard));
+}
+
+/// What `#[on_dead_letter]` may take.
+#[diagnostic::on_unimplemented(
+    message = "an `#[on_dead_letter]` handler cannot take `{Self}`",
+    label = "not an argument of `#[on_dead_letter]`",
+    note = "an `#[on_dead_letter]` handler takes any of, in any order: `&DeadLetter`, `&Record`, `&Shard`",
+    note = "`&DeadLetter` holds the record, the last error and the number of attempts"
+)]
+pub trait OnDeadLetter<'c>: Sized {
+    /// What it takes.
+    const TAKES: Takes;
+
+    /// Takes it.
+    ///
+    /// # Errors
+    ///
+    /// If it was taken already.
+    fn take(cx: &DeadLetterCx<'c>) -> Result<Self, BoxError>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<'c> OnDeadLetter<'c> for &'c DeadLetter<'c> {
+    takes!(DEAD_LETTER, |cx: DeadLetterCx| Ok(cx.letter));
+}
+
+#[diagnostic::do_not_recommend]
+impl<'c> OnDeadLetter<'c> for &'c Record {
+    takes!(RECORDS, |cx: DeadLetterCx| Ok(cx.letter.record()));
+}
+
+#[diagnostic::do_not_recommend]
+impl<'c> OnDeadLetter<'c> for &'c Shard {
+    takes!(SHARD, |cx: DeadLetterCx| Ok(cx.letter.shard()));
 }

@@ -6,12 +6,13 @@ pub mod probe;
 mod takes;
 
 pub use arguments::{
-    OnInit, OnLeaseLost, OnRecord, OnRecords, OnShardEnd, OnShutdownRequested, RecordCx, RecordsCx, ShardCx, ShutdownCx,
+    DeadLetterCx, OnDeadLetter, OnInit, OnLeaseLost, OnRecord, OnRecords, OnShardEnd, OnShutdownRequested, RecordCx,
+    RecordsCx, ShardCx, ShutdownCx,
 };
 pub use outcome::{Constructed, Failure, Handled, Made, Nothing, OnInitOrDefault, Outcome};
 pub use takes::{Takes, checkpoints};
 
-use crate::{LeaseLost, ProcessRecords, Shard, ShardEnded, ShutdownRequested};
+use crate::{DeadLetter, LeaseLost, ProcessRecords, Shard, ShardEnded, ShutdownRequested};
 
 /// Stands where `#[kcl::processor]` has left an error to rustc. If rustc has none after all, this is one, when code is generated for
 /// it: it never becomes a program.
@@ -72,4 +73,10 @@ pub fn on_shard_end<'c>(input: &'c mut ShardEnded<'_>) -> ShutdownCx<'c> {
 #[must_use]
 pub fn on_shutdown_requested<'c>(input: &'c mut ShutdownRequested<'_>) -> ShutdownCx<'c> {
     ShutdownCx::new(input.shard, input.checkpointer)
+}
+
+/// What an `#[on_dead_letter]` handler chooses from.
+#[must_use]
+pub fn on_dead_letter<'c>(input: &'c DeadLetter<'c>) -> DeadLetterCx<'c> {
+    DeadLetterCx { letter: input }
 }

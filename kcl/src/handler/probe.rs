@@ -20,4 +20,4 @@ macro_rules! probes {
     )*};
 }
 
-probes! { OnInit OnRecords OnRecord OnLeaseLost OnShardEnd OnShutdownRequested }
+probes! { OnInit OnRecords OnRecord OnLeaseLost OnShardEnd OnShutdownRequested OnDeadLetter }

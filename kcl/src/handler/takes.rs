@@ -9,11 +9,16 @@ pub struct Takes(u8);
 impl Takes {
     /// What a handler without arguments takes.
     pub const NOTHING: Self = Self(0);
+    /// What a type takes that is no argument; it has an error of its own, so nothing is said about it here.
+    pub const UNKNOWN: Self = Self(1 << 7);
     pub(crate) const RECORDS: Self = Self(1);
     pub(crate) const PAYLOAD: Self = Self(1 << 1);
+    /// The records with their payloads.
+    pub(crate) const TYPED_RECORDS: Self = Self(1 | 1 << 1);
     pub(crate) const CHECKPOINTER: Self = Self(1 << 2);
     pub(crate) const SHARD: Self = Self(1 << 3);
     pub(crate) const MILLIS_BEHIND_LATEST: Self = Self(1 << 4);
+    pub(crate) const DEAD_LETTER: Self = Self(1 << 5);
 
     /// Adds one more argument.
     ///
@@ -23,14 +28,30 @@ impl Takes {
     #[must_use]
     #[track_caller]
     pub const fn and(self, argument: Self) -> Self {
-        match self.0 & argument.0 {
+        match self.0 & argument.0 & !Self::UNKNOWN.0 {
             0 => Self(self.0 | argument.0),
-            1 => panic!("a handler takes its records once: leave one of the two arguments out"),
+            1 | 3 => panic!("a handler takes its records once: leave one of the two arguments out"),
             2 => panic!("a handler takes one payload: leave one out, or take `&Record` and read both from it"),
             4 => panic!("a handler takes `&mut Checkpointer` once: leave one of the two arguments out"),
             8 => panic!("a handler takes `&Shard` once: leave one of the two arguments out"),
+            32 => panic!("a handler takes `&DeadLetter` once: leave one of the two arguments out"),
             _ => panic!("a handler takes `MillisBehindLatest` once: leave one of the two arguments out"),
         }
+    }
+
+    /// Judges the option `invalid`.
+    ///
+    /// # Panics
+    ///
+    /// If there is no payload that could be invalid: evaluated at compile time, too.
+    #[must_use]
+    #[track_caller]
+    pub const fn payload_for_invalid(self) -> Self {
+        assert!(
+            self.0 & (Self::PAYLOAD.0 | Self::UNKNOWN.0) != 0,
+            "option `invalid` is for a handler that takes a payload, such as `Json<T>`: take one, or leave the option out"
+        );
+        self
     }
 }
 

@@ -1,4 +1,4 @@
-// Empty parentheses on a handler.
+// Empty parentheses on a handler that has no options.
 
 use kcl::Record;
 
@@ -9,8 +9,13 @@ struct Bytes {
 
 #[kcl::processor]
 impl Bytes {
-    #[on_record()]
+    #[on_record]
     fn add(&mut self, record: &Record) {
         self.bytes += record.data().len();
+    }
+
+    #[on_shard_end()]
+    fn report(&self) {
+        eprintln!("{} bytes", self.bytes);
     }
 }

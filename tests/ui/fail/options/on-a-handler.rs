@@ -1,4 +1,4 @@
-// Options on a handler.
+// Options on a handler that has none.
 
 use kcl::Record;
 
@@ -9,8 +9,13 @@ struct Bytes {
 
 #[kcl::processor]
 impl Bytes {
-    #[on_record(retries = 3)]
+    #[on_record]
     fn add(&mut self, record: &Record) {
         self.bytes += record.data().len();
+    }
+
+    #[on_shard_end(retry = 3)]
+    fn report(&self) {
+        eprintln!("{} bytes", self.bytes);
     }
 }

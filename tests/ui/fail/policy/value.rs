@@ -1,4 +1,4 @@
-// A handler that is not there yet.
+// Options without parentheses.
 
 use kcl::Record;
 
@@ -9,13 +9,8 @@ struct Bytes {
 
 #[kcl::processor]
 impl Bytes {
-    #[on_record]
+    #[on_record = "skip"]
     fn add(&mut self, record: &Record) {
         self.bytes += record.data().len();
-    }
-
-    #[on_dead_letter]
-    fn keep(&mut self, record: &Record) {
-        eprintln!("{record:?}");
     }
 }

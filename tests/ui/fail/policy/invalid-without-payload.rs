@@ -1,4 +1,4 @@
-// A value on a handler.
+// A word on payloads where there is none.
 
 use kcl::Record;
 
@@ -9,7 +9,7 @@ struct Bytes {
 
 #[kcl::processor]
 impl Bytes {
-    #[on_record = "orders"]
+    #[on_record(invalid = "skip")]
     fn add(&mut self, record: &Record) {
         self.bytes += record.data().len();
     }

@@ -1,0 +1,71 @@
+impl Sum {
+    fn add(&mut self, orders: Vec<(&Record, Json<Order>)>) -> Result<(), io::Error> {
+        self.0.add(orders)
+    }
+    fn keep(&mut self, letter: &DeadLetter) -> Result<(), io::Error> {
+        self.0.keep(letter)
+    }
+}
+const _: () = {
+    use ::kcl::on_records as _;
+    use ::kcl::on_dead_letter as _;
+    #[automatically_derived]
+    impl ::kcl::Processor for Sum {
+        const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::handler::checkpoints(
+            &[<::kcl::handler::probe::OnRecords<'_, Vec<(&Record, Json<Order>)>>>::TAKES],
+        );
+        const POLICY: ::kcl::Policy = ::kcl::Policy::new()
+            .retry(3u32)
+            .backoff(
+                ::core::time::Duration::from_millis(200u64),
+                ::core::time::Duration::from_millis(5000u64),
+            )
+            .otherwise(::kcl::Otherwise::Skip)
+            .invalid(::kcl::Otherwise::DeadLetter);
+        fn process_records(
+            &mut self,
+            __input: &mut ::kcl::ProcessRecords<'_>,
+        ) -> ::kcl::handler::Handled {
+            let __cx = &::kcl::handler::on_records(__input);
+            let __a1 = <Vec<
+                (&Record, Json<Order>),
+            > as ::kcl::handler::OnRecords<'_>>::take(__cx)?;
+            let __result = Self::add(self, __a1);
+            <Result<(), io::Error> as ::kcl::handler::Outcome>::handled(__result)
+        }
+        fn dead_letter(
+            &mut self,
+            __input: &::kcl::DeadLetter<'_>,
+        ) -> ::kcl::handler::Handled {
+            let __cx = &::kcl::handler::on_dead_letter(__input);
+            let __a1 = <&DeadLetter as ::kcl::handler::OnDeadLetter<'_>>::take(__cx)?;
+            let __result = Self::keep(self, __a1);
+            <Result<(), io::Error> as ::kcl::handler::Outcome>::handled(__result)
+        }
+    }
+    #[automatically_derived]
+    impl ::kcl::Initialize for Sum {
+        fn initialize(_: &::kcl::Shard) -> ::kcl::handler::Made<Self> {
+            ::core::result::Result::Ok(
+                <Sum as ::kcl::handler::OnInitOrDefault<'_>>::make(),
+            )
+        }
+    }
+    trait __Otherwise {
+        const TAKES: ::kcl::handler::Takes = ::kcl::handler::Takes::UNKNOWN;
+    }
+    impl<__T> __Otherwise for __T {}
+    const _: () = {
+        let _ = ((::kcl::handler::Takes::NOTHING)
+            .and(
+                <::kcl::handler::probe::OnRecords<
+                    '_,
+                    Vec<(&Record, Json<Order>)>,
+                >>::TAKES,
+            ))
+            .payload_for_invalid();
+    };
+};
+fn main() -> ::std::process::ExitCode {
+    ::kcl::run::<Sum>()
+}

@@ -1,0 +1,67 @@
+//! What stands in quotes in an option.
+
+/// Why a range of times is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoBackoff {
+    /// It is no range, or one of its ends is no time.
+    NoRange,
+    /// It starts at 0, of which the double is 0 again.
+    Zero,
+    /// It ends before it starts.
+    Backwards,
+}
+
+/// `200ms..5s`: the first and the longest wait, in milliseconds.
+pub(crate) fn backoff(text: &str) -> Result<(u64, u64), NoBackoff> {
+    let (first, most) = text.split_once("..").ok_or(NoBackoff::NoRange)?;
+    match (millis(first), millis(most)) {
+        (Some(0), Some(_)) => Err(NoBackoff::Zero),
+        (Some(first), Some(most)) if first > most => Err(NoBackoff::Backwards),
+        (Some(first), Some(most)) => Ok((first, most)),
+        _ => Err(NoBackoff::NoRange),
+    }
+}
+
+/// A time in milliseconds: a whole number with `ms`, `s`, `m` or `h`.
+pub(crate) fn millis(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let (digits, unit) = text.split_at(text.find(|char: char| !char.is_ascii_digit())?);
+    let unit = match unit.trim_start() {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60 * 1000,
+        "h" => 60 * 60 * 1000,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_a_unit() {
+        for (text, time) in [("200ms", 200), ("5s", 5000), (" 2 m ", 120_000), ("1h", 3_600_000), ("0s", 0)] {
+            assert_eq!(millis(text), Some(time), "{text}");
+        }
+        for text in ["", "5", "s", "5 parsecs", "-5s", "1.5s", "5s5", "99999999999999999999s", "9999999999999999999s"] {
+            assert_eq!(millis(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_backoff_goes_up() {
+        assert_eq!(backoff("200ms..5s"), Ok((200, 5000)));
+        assert_eq!(backoff("1s .. 1s"), Ok((1000, 1000)));
+        for (text, error) in [
+            ("200ms", NoBackoff::NoRange),
+            ("200..5s", NoBackoff::NoRange),
+            ("..5s", NoBackoff::NoRange),
+            ("0ms..5s", NoBackoff::Zero),
+            ("5s..200ms", NoBackoff::Backwards),
+        ] {
+            assert_eq!(backoff(text), Err(error), "{text}");
+        }
+    }
+}

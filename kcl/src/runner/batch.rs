@@ -1,0 +1,178 @@
+//! One batch of records: handed over until each has succeeded, or was dealt with as the policy says.
+
+use std::ops::Range;
+
+use super::{Session, guard};
+use crate::checkpoint::Scope;
+use crate::error::{DeadLetterFailed, Failure, HandlerFailed, Passed};
+use crate::payload::{UndecodablePayload, UndecodablePayloads};
+use crate::processor::Progress;
+use crate::{DeadLetter, MillisBehindLatest, Otherwise, ProcessRecords, Processor, Record};
+
+const ACTION: &str = "processRecords";
+
+/// A batch, and how far it has come.
+struct Batch<'r> {
+    records: &'r [Record],
+    millis_behind_latest: MillisBehindLatest,
+    /// How many of the first records are done.
+    first: usize,
+    /// The places, in order, of those that were skipped or dead-lettered.
+    left_out: Vec<usize>,
+    /// How often the handler was called with what is not done, and failed.
+    attempts: u32,
+    /// How often of these no record was to blame.
+    whole: u32,
+}
+
+impl Batch<'_> {
+    /// An attempt ended this far into the batch.
+    fn reach(&mut self, progress: Progress) {
+        match progress {
+            Progress::Records(done) if done > self.first => (self.first, self.attempts) = (done, 0),
+            Progress::Records(_) => {}
+            Progress::Whole => self.first = 0,
+        }
+    }
+
+    /// The handler failed once more.
+    fn count(&mut self, progress: Progress) {
+        match progress {
+            Progress::Records(_) => self.attempts += 1,
+            Progress::Whole => {
+                self.whole += 1;
+                self.attempts = self.whole;
+            }
+        }
+    }
+}
+
+/// Why an attempt did not succeed.
+enum Blame {
+    /// Some payloads cannot be decoded: the places of their records, and the errors.
+    Invalid(Vec<(usize, UndecodablePayload)>),
+    /// The handler failed, this far into the batch.
+    Handler(Failure, Progress),
+}
+
+impl<P: Processor> Session<'_, P> {
+    /// Moves the watermark over the records that succeed, and over those that are skipped or dead-lettered.
+    pub(super) fn hand_over(
+        &mut self,
+        records: &[Record],
+        millis_behind_latest: MillisBehindLatest,
+    ) -> Result<(), HandlerFailed> {
+        let mut batch = Batch { records, millis_behind_latest, first: 0, left_out: Vec::new(), attempts: 0, whole: 0 };
+        let result = self.hand_over_batch(&mut batch);
+        self.watermark.reach(if result.is_ok() { records } else { &records[..batch.first] });
+        result
+    }
+
+    fn hand_over_batch(&mut self, batch: &mut Batch<'_>) -> Result<(), HandlerFailed> {
+        let records = batch.records;
+        while let Err(blame) = self.attempt(batch) {
+            match blame {
+                Blame::Invalid(undecodable) => {
+                    for (place, error) in undecodable {
+                        let failed = HandlerFailed::new(&self.shard, ACTION, Failure::Error(error.into()))
+                            .with_records(records, records.get(place))
+                            .with_attempts(0);
+                        self.pass(P::POLICY.invalid, batch, place..place + 1, failed)?;
+                    }
+                }
+                Blame::Handler(failure, progress) => {
+                    batch.count(progress);
+                    let (one, places) = match progress {
+                        Progress::Whole => (None, 0..records.len()),
+                        Progress::Records(done) => (records.get(done), done..records.len().min(done + 1)),
+                    };
+                    let failed = HandlerFailed::new(&self.shard, ACTION, failure)
+                        .with_records(records, one)
+                        .with_attempts(batch.attempts);
+                    // Without a lease or a daemon there is nothing to try again for.
+                    if self.checkpointer.is_over() {
+                        return Err(failed);
+                    }
+                    if batch.attempts <= P::POLICY.retry {
+                        self.checkpointer.retry.wait(P::POLICY.backoff, batch.attempts);
+                    } else if places.is_empty() {
+                        // An empty batch has no record to go on without.
+                        return Err(failed);
+                    } else {
+                        self.pass(P::POLICY.otherwise, batch, places, failed)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls the handler with what is not done.
+    fn attempt(&mut self, batch: &mut Batch<'_>) -> Result<(), Blame> {
+        let all = batch.records.len();
+        if all > 0 && batch.left_out.len() == all {
+            return Ok(());
+        }
+        self.checkpointer.enter(Scope::Batch);
+        let mut input = ProcessRecords {
+            records: batch.records,
+            millis_behind_latest: batch.millis_behind_latest,
+            shard: &self.shard,
+            checkpointer: &mut self.checkpointer,
+            progress: Progress::Whole,
+            first: batch.first,
+            left_out: &batch.left_out,
+        };
+        let result = guard(|| self.processor.process_records(&mut input));
+        let progress = input.progress;
+        let failure = match result {
+            Ok(()) => return Ok(()),
+            Err(failure) => failure,
+        };
+        batch.reach(progress);
+        let error = match failure {
+            Failure::Error(error) => error,
+            panicked => return Err(Blame::Handler(panicked, progress)),
+        };
+        let error = match error.downcast::<UndecodablePayloads>() {
+            Ok(undecodable) => return Err(Blame::Invalid(undecodable.0)),
+            Err(error) => error,
+        };
+        Err(match (error.downcast::<UndecodablePayload>(), progress) {
+            (Ok(undecodable), Progress::Records(place)) => Blame::Invalid(vec![(place, *undecodable)]),
+            (Ok(undecodable), Progress::Whole) => Blame::Handler(Failure::Error(undecodable), progress),
+            (Err(error), _) => Blame::Handler(Failure::Error(error), progress),
+        })
+    }
+
+    /// Lets the batch go on without the records of these places, if that is the user's word.
+    fn pass(
+        &mut self,
+        word: Otherwise,
+        batch: &mut Batch<'_>,
+        places: Range<usize>,
+        failed: HandlerFailed,
+    ) -> Result<(), HandlerFailed> {
+        for place in places {
+            let Err(index) = batch.left_out.binary_search(&place) else { continue };
+            let record = &batch.records[place];
+            let how = match word {
+                Otherwise::Fail => return Err(failed),
+                Otherwise::Skip => "skipped",
+                Otherwise::DeadLetter => {
+                    let letter = DeadLetter::new(record, &self.shard, failed.failure().as_error(), failed.attempts());
+                    if let Err(failure) = guard(|| self.processor.dead_letter(&letter)) {
+                        let both = DeadLetterFailed::new(failure, failed.failure());
+                        return Err(HandlerFailed::new(&self.shard, ACTION, Failure::Error(both.into()))
+                            .with_records(batch.records, Some(record))
+                            .with_attempts(failed.attempts()));
+                    }
+                    "dead-lettered"
+                }
+            };
+            self.report.line(Passed { how, record, failed: &failed });
+            batch.left_out.insert(index, place);
+        }
+        Ok(())
+    }
+}

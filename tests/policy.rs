@@ -1,0 +1,480 @@
+//! What happens to records that fail, as a daemon and the processor see it.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fs;
+use std::rc::Rc;
+
+use kcl::dead_letter::JsonLines;
+use kcl::{
+    BoxError, CheckpointError, Checkpointer, DeadLetter, HandlerFailed, Json, Processor, Record, RunError, Runner,
+    Shard,
+};
+use serde_json::Value;
+
+const INITIALIZE: &str =
+    r#"{"action":"initialize","shardId":"shardId-000000000007","sequenceNumber":"TRIM_HORIZON","subSequenceNumber":0}"#;
+const OK: &str = r#"{"action":"checkpoint","sequenceNumber":null,"subSequenceNumber":null,"error":null}"#;
+const LOST: &str =
+    r#"{"action":"checkpoint","sequenceNumber":null,"subSequenceNumber":null,"error":"ShutdownException"}"#;
+const ALL: &str = r#"{"action":"checkpoint","sequenceNumber":null,"subSequenceNumber":null}"#;
+const INITIALIZED: &str = r#"{"action":"status","responseFor":"initialize"}"#;
+const DONE: &str = r#"{"action":"status","responseFor":"processRecords"}"#;
+
+fn at(number: u64) -> String {
+    format!(r#"{{"action":"checkpoint","sequenceNumber":"{number}","subSequenceNumber":0}}"#)
+}
+
+/// Records numbered from 1, with these bodies.
+fn batch(bodies: &[&str]) -> String {
+    use base64::Engine as _;
+    let records: Vec<_> = (1..)
+        .zip(bodies)
+        .map(|(number, body)| {
+            let data = base64::engine::general_purpose::STANDARD.encode(body);
+            format!(r#"{{"data":"{data}","partitionKey":"key-{number}","sequenceNumber":"{number}"}}"#)
+        })
+        .collect();
+    format!(r#"{{"action":"processRecords","records":[{}]}}"#, records.join(","))
+}
+
+/// Numbers from 1 as bodies.
+fn numbers(count: u64) -> String {
+    let bodies: Vec<_> = (1..=count).map(|number| number.to_string()).collect();
+    batch(&bodies.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// What a handler does, and what it saw.
+#[derive(Clone, Default)]
+struct Plan(Rc<RefCell<Inner>>);
+
+#[derive(Default)]
+struct Inner {
+    /// How often the handler fails at a body.
+    failures: HashMap<i64, u32>,
+    panics: bool,
+    calls: Vec<i64>,
+    /// Number, attempts, error.
+    letters: Vec<(String, u32, String)>,
+    letters_fail: bool,
+}
+
+impl Plan {
+    fn failing(failures: impl IntoIterator<Item = (i64, u32)>) -> Self {
+        let plan = Self::default();
+        plan.0.borrow_mut().failures = failures.into_iter().collect();
+        plan
+    }
+
+    fn handle(&self, body: i64) -> Result<(), BoxError> {
+        let mut inner = self.0.borrow_mut();
+        inner.calls.push(body);
+        match inner.failures.get_mut(&body) {
+            Some(left @ 1..) => *left -= 1,
+            _ => return Ok(()),
+        }
+        let panics = inner.panics;
+        drop(inner);
+        if panics { panic!("it broke") } else { Err("it broke".into()) }
+    }
+
+    fn take(&self, letter: &DeadLetter<'_>) -> Result<(), BoxError> {
+        let mut inner = self.0.borrow_mut();
+        inner.letters.push((letter.record().sequence_number().to_string(), letter.attempts(), letter.to_string()));
+        if inner.letters_fail { Err("the disk is full".into()) } else { Ok(()) }
+    }
+
+    fn calls(&self) -> Vec<i64> {
+        self.0.borrow().calls.clone()
+    }
+
+    fn letters(&self) -> Vec<(String, u32, String)> {
+        self.0.borrow().letters.clone()
+    }
+}
+
+/// Runs a processor on these lines; what it answered, and how it ended.
+fn run<P: Processor>(make: impl Fn() -> P, input: &[&str]) -> (Vec<String>, Result<(), RunError>) {
+    let input = input.iter().map(|line| format!("{line}\n")).collect::<String>();
+    let mut output = Vec::new();
+    let result = Runner::new(|_: &Shard| Ok::<_, BoxError>(make())).run_on(input.as_bytes(), &mut output);
+    (String::from_utf8(output).expect("JSON").lines().map(str::to_owned).collect(), result)
+}
+
+fn failed(result: Result<(), RunError>) -> HandlerFailed {
+    match result {
+        Err(RunError::Handler(failed)) => failed,
+        other => panic!("{other:?}"),
+    }
+}
+
+struct Retries(Plan);
+
+#[kcl::processor(main = false)]
+impl Retries {
+    #[on_record(retry = 2, backoff = "1ms..2ms")]
+    fn handle(&mut self, Json(body): Json<i64>) -> Result<(), BoxError> {
+        self.0.handle(body)
+    }
+}
+
+struct Skips(Plan);
+
+#[kcl::processor(main = false)]
+impl Skips {
+    #[on_record(retry = 1, backoff = "1ms..1ms", otherwise = "skip", invalid = "skip")]
+    fn handle(&mut self, Json(body): Json<i64>) -> Result<(), BoxError> {
+        self.0.handle(body)
+    }
+}
+
+struct Letters(Plan);
+
+#[kcl::processor(main = false)]
+impl Letters {
+    #[on_record(retry = 1, backoff = "1ms..1ms", otherwise = "dead_letter", invalid = "dead_letter")]
+    fn handle(&mut self, Json(body): Json<i64>) -> Result<(), BoxError> {
+        self.0.handle(body)
+    }
+
+    #[on_dead_letter]
+    fn keep(&mut self, record: &Record, shard: &Shard, letter: &DeadLetter<'_>) -> Result<(), BoxError> {
+        assert_eq!(record.sequence_number(), letter.record().sequence_number());
+        assert_eq!(shard.id(), letter.shard().id());
+        self.0.take(letter)
+    }
+}
+
+struct Batches(Plan);
+
+#[kcl::processor(main = false)]
+impl Batches {
+    #[on_records(retry = 1, backoff = "1ms..1ms", otherwise = "dead_letter", invalid = "dead_letter")]
+    fn handle(&mut self, bodies: Vec<(&Record, Json<i64>)>) -> Result<(), BoxError> {
+        for (record, Json(body)) in bodies {
+            assert_eq!(record.data(), body.to_string().as_bytes());
+            self.0.handle(body)?;
+        }
+        Ok(())
+    }
+
+    #[on_dead_letter]
+    fn keep(&mut self, letter: &DeadLetter<'_>) -> Result<(), BoxError> {
+        self.0.take(letter)
+    }
+}
+
+#[test]
+fn a_record_is_tried_again_and_nothing_is_said_to_the_daemon_meanwhile() {
+    for panics in [false, true] {
+        let plan = Plan::failing([(2, 2), (3, 1)]);
+        plan.0.borrow_mut().panics = panics;
+        let (output, result) = run(|| Retries(plan.clone()), &[INITIALIZE, &numbers(4), OK]);
+        assert!(result.is_ok());
+        assert_eq!(plan.calls(), [1, 2, 2, 2, 3, 3, 4]);
+        assert_eq!(output, [INITIALIZED, ALL, DONE]);
+    }
+}
+
+#[test]
+fn a_record_that_fails_for_good_says_how_often_it_was_tried() {
+    let plan = Plan::failing([(2, 1), (3, 9)]);
+    let (output, result) = run(|| Retries(plan.clone()), &[INITIALIZE, &numbers(4), OK]);
+    assert_eq!(plan.calls(), [1, 2, 2, 3, 3, 3]);
+    assert_eq!(output, [INITIALIZED, &at(2)]);
+    let failed = failed(result);
+    assert_eq!(failed.attempts(), 3);
+    assert!(
+        failed.to_string().contains("record 3/0 with partition key `key-3` after 3 attempts: it broke"),
+        "{failed}"
+    );
+}
+
+#[test]
+fn what_cannot_be_decoded_is_never_tried_again() {
+    let plan = Plan::default();
+    let (output, result) = run(|| Retries(plan.clone()), &[INITIALIZE, &batch(&["1", "two", "3"]), OK]);
+    assert_eq!(plan.calls(), [1]);
+    assert_eq!(output, [INITIALIZED, &at(1)]);
+    let failed = failed(result);
+    assert_eq!(failed.attempts(), 0);
+    assert!(failed.to_string().contains("cannot be decoded from `two`"), "{failed}");
+}
+
+#[test]
+fn a_skipped_record_is_passed_wherever_it_stands() {
+    for poison in 1..=3 {
+        let plan = Plan::failing([(poison, 9)]);
+        let (output, result) = run(|| Skips(plan.clone()), &[INITIALIZE, &numbers(3), OK]);
+        assert!(result.is_ok());
+        assert_eq!(plan.calls().iter().filter(|&&body| body == poison).count(), 2);
+        assert_eq!(plan.calls().len(), 4);
+        assert_eq!(output, [INITIALIZED, ALL, DONE]);
+    }
+}
+
+#[test]
+fn a_batch_of_nothing_but_poison_is_passed() {
+    let plan = Plan::failing([(1, 9)]);
+    let (output, result) = run(|| Skips(plan.clone()), &[INITIALIZE, &batch(&["x", "1", "y"]), OK]);
+    assert!(result.is_ok());
+    assert_eq!(plan.calls(), [1, 1]);
+    assert_eq!(output, [INITIALIZED, ALL, DONE]);
+}
+
+#[test]
+fn a_dead_letter_has_the_record_the_error_and_the_attempts() {
+    let plan = Plan::failing([(1, 9)]);
+    let (output, result) = run(|| Letters(plan.clone()), &[INITIALIZE, &batch(&["1", "{", "3"]), OK]);
+    assert!(result.is_ok());
+    assert_eq!(plan.calls(), [1, 1, 3]);
+    assert_eq!(output, [INITIALIZED, ALL, DONE]);
+    let letters = plan.letters();
+    assert_eq!(letters[0], ("1".to_owned(), 2, "it broke".to_owned()));
+    assert_eq!((&*letters[1].0, letters[1].1), ("2", 0));
+    assert!(letters[1].2.starts_with("the payload cannot be decoded from `{`: "), "{}", letters[1].2);
+    assert_eq!(letters.len(), 2);
+}
+
+#[test]
+fn a_panic_becomes_a_dead_letter_with_its_message() {
+    let plan = Plan::failing([(1, 9)]);
+    plan.0.borrow_mut().panics = true;
+    let (output, result) = run(|| Letters(plan.clone()), &[INITIALIZE, &numbers(1), OK]);
+    assert!(result.is_ok());
+    assert_eq!(output, [INITIALIZED, ALL, DONE]);
+    assert_eq!(plan.letters(), [("1".to_owned(), 2, "panicked: it broke".to_owned())]);
+}
+
+#[test]
+fn a_dead_letter_that_is_not_taken_fails_its_record() {
+    let plan = Plan::failing([(2, 9)]);
+    plan.0.borrow_mut().letters_fail = true;
+    let (output, result) = run(|| Letters(plan.clone()), &[INITIALIZE, &numbers(3), OK]);
+    assert_eq!(plan.calls(), [1, 2, 2]);
+    assert_eq!(output, [INITIALIZED, &at(1)]);
+    let text = failed(result).to_string();
+    assert!(text.contains("record 2/0"), "{text}");
+    assert!(text.ends_with(": it broke; and it could not be dead-lettered: the disk is full"), "{text}");
+}
+
+#[test]
+fn a_batch_is_tried_again_whole() {
+    let plan = Plan::failing([(2, 1)]);
+    let (output, result) = run(|| Batches(plan.clone()), &[INITIALIZE, &numbers(3), OK]);
+    assert!(result.is_ok());
+    assert_eq!(plan.calls(), [1, 2, 1, 2, 3]);
+    assert!(plan.letters().is_empty());
+    assert_eq!(output, [INITIALIZED, ALL, DONE]);
+}
+
+#[test]
+fn a_batch_that_fails_for_good_is_dead_lettered_whole_and_each_record_once() {
+    let plan = Plan::failing([(3, 9)]);
+    let (output, result) = run(|| Batches(plan.clone()), &[INITIALIZE, &batch(&["1", "x", "3"]), OK]);
+    assert!(result.is_ok());
+    assert_eq!(plan.calls(), [1, 3, 1, 3]);
+    let letters: Vec<_> = plan.letters().into_iter().map(|(number, attempts, _)| (number, attempts)).collect();
+    assert_eq!(letters, [("2".to_owned(), 0), ("1".to_owned(), 2), ("3".to_owned(), 2)]);
+    assert_eq!(output, [INITIALIZED, ALL, DONE]);
+}
+
+#[test]
+fn a_batch_goes_without_what_cannot_be_decoded() {
+    let plan = Plan::default();
+    let (output, result) = run(|| Batches(plan.clone()), &[INITIALIZE, &batch(&["a", "2", "b", "4", "c"]), OK]);
+    assert!(result.is_ok());
+    assert_eq!(plan.calls(), [2, 4]);
+    let letters: Vec<_> = plan.letters().into_iter().map(|(number, ..)| number).collect();
+    assert_eq!(letters, ["1", "3", "5"]);
+    assert_eq!(output, [INITIALIZED, ALL, DONE]);
+}
+
+struct Typed;
+
+#[kcl::processor(main = false)]
+impl Typed {
+    #[on_records]
+    fn handle(&mut self, _: Vec<(&Record, Json<i64>)>) {}
+}
+
+#[test]
+fn a_payload_that_fails_a_batch_is_named() {
+    let (output, result) = run(|| Typed, &[INITIALIZE, &batch(&["1", "2"]), OK, &batch(&["1", "x", "y"]), OK]);
+    assert_eq!(output, [INITIALIZED, ALL, DONE]);
+    let text = failed(result).to_string();
+    assert!(
+        text.contains("at record 2/0 with partition key `key-2`: the payload cannot be decoded from `x`"),
+        "{text}"
+    );
+}
+
+struct Sees(Plan);
+
+#[kcl::processor(main = false)]
+impl Sees {
+    #[on_record]
+    fn handle(&mut self, body: Option<Json<i64>>) -> Result<(), BoxError> {
+        self.0.handle(body.map_or(-1, |Json(body)| body))
+    }
+}
+
+struct SeesWhy(Plan);
+
+#[kcl::processor(main = false)]
+impl SeesWhy {
+    #[on_records]
+    fn handle(&mut self, bodies: Vec<(&Record, Result<Json<i64>, BoxError>)>) -> Result<(), BoxError> {
+        bodies.into_iter().try_for_each(|(_, body)| self.0.handle(body.map_or(-1, |Json(body)| body)))
+    }
+}
+
+#[test]
+fn a_handler_may_see_what_cannot_be_decoded() {
+    let input = [INITIALIZE, &batch(&["1", "x", "3"]), OK];
+    let plan = Plan::default();
+    assert!(run(|| Sees(plan.clone()), &input).1.is_ok());
+    assert!(run(|| SeesWhy(plan.clone()), &input).1.is_ok());
+    assert_eq!(plan.calls(), [1, -1, 3, 1, -1, 3]);
+}
+
+struct Own(Plan);
+
+#[kcl::processor(main = false)]
+impl Own {
+    #[on_record(retry = 3, backoff = "1ms..1ms", otherwise = "skip")]
+    fn handle(&mut self, record: &Record, checkpointer: &mut Checkpointer) -> Result<(), BoxError> {
+        let body = record.json()?;
+        match checkpointer.checkpoint() {
+            Err(CheckpointError::LeaseLost) => Err(CheckpointError::LeaseLost.into()),
+            _ => self.0.handle(body),
+        }
+    }
+}
+
+#[test]
+fn nothing_is_tried_again_or_skipped_once_the_lease_is_gone() {
+    let plan = Plan::default();
+    let (output, result) = run(|| Own(plan.clone()), &[INITIALIZE, &numbers(3), OK, LOST]);
+    assert!(result.is_ok());
+    assert_eq!(plan.calls(), [1]);
+    assert_eq!(output, [INITIALIZED, &at(1), &at(2), DONE]);
+}
+
+#[test]
+fn nothing_is_tried_again_or_skipped_once_the_daemon_is_gone() {
+    let plan = Plan::failing([(1, 9)]);
+    let (output, result) = run(|| Own(plan.clone()), &[INITIALIZE, &numbers(3)]);
+    // The handler goes on without an answer, and fails.
+    assert_eq!(plan.calls(), [1]);
+    assert_eq!(output, [INITIALIZED, &at(1)]);
+    failed(result);
+}
+
+#[test]
+fn what_was_skipped_is_passed_by_the_checkpoint_of_a_failure() {
+    struct Mixed(Plan);
+
+    #[kcl::processor(main = false)]
+    impl Mixed {
+        #[on_record(invalid = "skip")]
+        fn handle(&mut self, Json(body): Json<i64>) -> Result<(), BoxError> {
+            self.0.handle(body)
+        }
+    }
+
+    let plan = Plan::failing([(3, 1)]);
+    let (output, result) = run(|| Mixed(plan.clone()), &[INITIALIZE, &batch(&["1", "x", "3"]), OK]);
+    assert_eq!(output, [INITIALIZED, &at(2)]);
+    failed(result);
+}
+
+struct Kept {
+    plan: Plan,
+    letters: JsonLines,
+}
+
+#[kcl::processor(main = false)]
+impl Kept {
+    #[on_record(otherwise = "dead_letter")]
+    fn handle(&mut self, record: &Record) -> Result<(), BoxError> {
+        self.plan.handle(i64::from(record.data().len() as u32))
+    }
+
+    #[on_dead_letter]
+    fn keep(&mut self, letter: &DeadLetter<'_>) -> std::io::Result<()> {
+        self.letters.write(letter)
+    }
+}
+
+/// Runs one process that keeps dead letters in this folder.
+fn keep(folder: &std::path::Path, failures: &[(i64, u32)], input: &str) -> Result<(), RunError> {
+    let shard = Shard::new("shardId-000000000007", kcl::Position::TrimHorizon);
+    let make = || Kept {
+        plan: Plan::failing(failures.iter().copied()),
+        letters: JsonLines::open(folder.join("letters"), &shard).expect("a folder"),
+    };
+    run(make, &[INITIALIZE, input, OK]).1
+}
+
+/// The lines of every file, one file after the other.
+fn lines(folder: &std::path::Path) -> Vec<Vec<Value>> {
+    let files = fs::read_dir(folder.join("letters")).expect("readable").map(|entry| entry.expect("readable").path());
+    let mut files: Vec<_> = files.collect();
+    files.sort();
+    let read = |path| fs::read_to_string(path).expect("readable");
+    let parse = |text: String| text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    files.into_iter().map(read).map(parse).collect()
+}
+
+#[test]
+fn dead_letters_are_lines_that_can_be_read_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    keep(folder.path(), &[(1, 9), (3, 9)], &batch(&["é", "x", "two", "yes", "\u{0}\n\""])).expect("all is taken");
+    let files = lines(folder.path());
+    let [letters] = &files[..] else { panic!("{files:?}") };
+    let data: Vec<_> = letters.iter().map(|letter| letter["data"].as_str().expect("text")).collect();
+    assert_eq!(data, ["x", "two", "yes", "\u{0}\n\""]);
+    let letter = &letters[0];
+    assert_eq!(letter["partitionKey"], "key-2");
+    assert_eq!(letter["sequenceNumber"], "2");
+    assert_eq!(letter["subSequenceNumber"], 0);
+    assert_eq!(letter["shardId"], "shardId-000000000007");
+    assert_eq!(letter["error"], "it broke");
+    assert_eq!(letter["attempts"], 1);
+}
+
+#[test]
+fn bytes_that_are_no_text_are_kept_in_base64() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let input = r#"{"action":"processRecords","records":[{"data":"/w==","partitionKey":"a","sequenceNumber":"7","approximateArrivalTimestamp":5}]}"#;
+    keep(folder.path(), &[(1, 9)], input).expect("it is taken");
+    let letter = &lines(folder.path())[0][0];
+    assert_eq!((&letter["dataBase64"], &letter["data"]), (&Value::from("/w=="), &Value::Null));
+    assert_eq!(letter["approximateArrivalTimestamp"], 5);
+}
+
+#[test]
+fn each_process_has_a_file_of_its_own_once_it_has_a_dead_letter() {
+    let folder = tempfile::tempdir().expect("a folder");
+    keep(folder.path(), &[], &numbers(3)).expect("all is well");
+    assert!(lines(folder.path()).is_empty());
+    for _ in 0..3 {
+        keep(folder.path(), &[(1, 9)], &numbers(3)).expect("all is taken");
+    }
+    assert_eq!(lines(folder.path()).iter().map(Vec::len).collect::<Vec<_>>(), [3, 3, 3]);
+}
+
+#[test]
+fn a_folder_that_is_gone_fails_the_record() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let shard = Shard::new("shardId-000000000007", kcl::Position::TrimHorizon);
+    let make = || {
+        let letters = JsonLines::open(folder.path().join("letters"), &shard).expect("a folder");
+        fs::remove_dir(folder.path().join("letters")).expect("it is empty");
+        Kept { plan: Plan::failing([(1, 9)]), letters }
+    };
+    let (output, result) = run(make, &[INITIALIZE, &numbers(2), OK]);
+    assert_eq!(output, [INITIALIZED]);
+    assert!(failed(result).to_string().contains("it could not be dead-lettered"));
+}

@@ -1,0 +1,25 @@
+// No handler that takes them.
+
+use kcl::{Json, Shard};
+
+#[derive(serde::Deserialize)]
+struct Order {
+    cents: u64,
+}
+
+struct Revenue {
+    cents: u64,
+}
+
+#[kcl::processor]
+impl Revenue {
+    #[on_init]
+    fn open(_: &Shard) -> Self {
+        Revenue { cents: 0 }
+    }
+
+    #[on_record(retry = 3, otherwise = "dead_letter", invalid = "dead_letter")]
+    fn add(&mut self, Json(order): Json<Order>) {
+        self.cents += order.cents;
+    }
+}

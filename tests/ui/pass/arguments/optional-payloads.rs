@@ -1,0 +1,58 @@
+// What could not be decoded, seen by the handler; typed batches, owned and borrowed.
+
+use kcl::{BoxError, Json, MillisBehindLatest, Record, Shard};
+
+#[derive(serde::Deserialize)]
+struct Order<'a> {
+    customer: &'a str,
+}
+
+type Payload<'r> = Json<Order<'r>>;
+
+#[derive(Default)]
+struct Tolerant {
+    bad: u64,
+}
+
+#[kcl::processor]
+impl Tolerant {
+    #[on_record]
+    fn print(&mut self, record: &Record, order: Result<Json<Order<'_>>, serde_json::Error>) {
+        match order {
+            Ok(Json(order)) => eprintln!("{}", order.customer),
+            Err(error) => eprintln!("{}: {error}", record.sequence_number()),
+        }
+    }
+}
+
+#[kcl::processor(main = false)]
+impl Optional {
+    #[on_record]
+    fn print(&mut self, order: Option<Payload<'_>>) {
+        self.0.bad += u64::from(order.is_none());
+    }
+}
+
+#[derive(Default)]
+struct Optional(Tolerant);
+
+#[derive(Default)]
+struct Batch(Vec<String>);
+
+#[kcl::processor(main = false)]
+impl Batch {
+    #[on_records]
+    fn keep<'r>(
+        &mut self,
+        shard: &Shard,
+        orders: Vec<(&'r Record, Result<Payload<'r>, BoxError>)>,
+        _: MillisBehindLatest,
+    ) {
+        for (record, order) in orders {
+            match order {
+                Ok(Json(order)) => self.0.push(order.customer.to_owned()),
+                Err(error) => eprintln!("{} {}: {error}", shard.id(), record.sequence_number()),
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+// Each word, in any order, for records and for batches; empty parentheses are none.
+
+use kcl::{BoxError, DeadLetter, Json, Record};
+
+#[derive(serde::Deserialize)]
+struct Order<'a> {
+    customer: &'a str,
+}
+
+#[derive(Default)]
+struct Each;
+
+#[kcl::processor]
+impl Each {
+    #[on_record(invalid = "dead_letter", otherwise = "fail", retry = 0,)]
+    fn print(&mut self, Json(order): Json<Order<'_>>) -> Result<(), BoxError> {
+        eprintln!("{}", order.customer);
+        Ok(())
+    }
+
+    #[on_dead_letter]
+    fn keep(&self, letter: &DeadLetter) {
+        eprintln!("{letter}");
+    }
+}
+
+#[derive(Default)]
+struct Batches;
+
+#[kcl::processor(main = false)]
+impl Batches {
+    #[on_records(retry = 3, backoff = "1s..1h", otherwise = "dead_letter", invalid = "skip")]
+    fn print(&mut self, orders: Vec<(&Record, Json<Order<'_>>)>) {
+        eprintln!("{}", orders.len());
+    }
+
+    #[on_dead_letter]
+    fn keep(&mut self, record: &Record, letter: &DeadLetter<'_>) -> std::io::Result<()> {
+        std::fs::write(record.sequence_number().to_string(), letter.to_string())
+    }
+}
+
+#[derive(Default)]
+struct Plain(usize);
+
+#[kcl::processor(main = false)]
+impl Plain {
+    #[on_records()]
+    fn count(&mut self, records: &[Record]) {
+        self.0 += records.len();
+    }
+}
