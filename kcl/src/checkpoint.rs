@@ -74,14 +74,8 @@ pub(crate) struct Seen {
 }
 
 impl Checkpointer {
-    pub(crate) fn new(connection: Connection) -> Self {
-        Self {
-            connection,
-            scope: Scope::Batch,
-            retry: Retry::new(std::thread::sleep),
-            seen: Seen::default(),
-            gap: false,
-        }
+    pub(crate) fn new(connection: Connection, retry: Retry) -> Self {
+        Self { connection, scope: Scope::Batch, retry, seen: Seen::default(), gap: false }
     }
 
     /// A new message is at hand.

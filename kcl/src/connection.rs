@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 
 use crate::error::RunError;
-use crate::line_reader::LineReader;
+use crate::line_reader::{CAPACITY, LineReader};
 use crate::protocol::{Message, Reply};
 
 /// A processor's connection to its daemon.
@@ -29,8 +29,16 @@ pub(crate) enum Broken {
 
 impl Connection {
     pub(crate) fn new(reader: impl Read + Send + 'static, writer: impl Write + Send + 'static) -> Self {
+        Self::with_capacity(CAPACITY, reader, writer)
+    }
+
+    pub(crate) fn with_capacity(
+        capacity: usize,
+        reader: impl Read + Send + 'static,
+        writer: impl Write + Send + 'static,
+    ) -> Self {
         Self {
-            lines: LineReader::new(Box::new(reader)),
+            lines: LineReader::with_capacity(capacity, Box::new(reader)),
             writer: Box::new(writer),
             out: Vec::new(),
             shard: None,

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 /// What a first read can take: the pipe's size after [`enlarge_pipe`](crate::stdio), if that was granted.
-const CAPACITY: usize = 1 << 20;
+pub(crate) const CAPACITY: usize = 1 << 20;
 /// Reading into memory that starts a few bytes behind a page's start, where `malloc` puts large buffers, costs up to five
 /// times as much on some processors.
 const ALIGNMENT: usize = 4096;
@@ -19,8 +19,9 @@ pub(crate) struct LineReader<R> {
 }
 
 impl<R: Read> LineReader<R> {
-    pub(crate) fn new(reader: R) -> Self {
-        Self { reader, buffer: AlignedBuffer::new(CAPACITY), start: 0, end: 0 }
+    /// The buffer starts with this capacity, and grows with the lines.
+    pub(crate) fn with_capacity(capacity: usize, reader: R) -> Self {
+        Self { reader, buffer: AlignedBuffer::new(capacity), start: 0, end: 0 }
     }
 
     /// The next line without its end; `None` at the end of the input. The input's last line may lack its end.
@@ -124,7 +125,7 @@ mod tests {
     }
 
     fn lines(pieces: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
-        let mut reader = LineReader::new(Pieces(pieces));
+        let mut reader = LineReader::with_capacity(CAPACITY, Pieces(pieces));
         let mut lines = Vec::new();
         while let Some(line) = reader.next_line().expect("no errors") {
             lines.push(line.to_vec());

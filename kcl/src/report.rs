@@ -1,6 +1,6 @@
 //! kcl's own words to the person who reads stderr.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::sync::Arc;
 
 use rustix::event::PollFlags;
@@ -15,6 +15,17 @@ pub(crate) enum Report {
     Printed,
     /// To the process's real stderr, which was moved aside.
     Direct(Arc<OwnedFd>),
+    /// To whoever asked for them.
+    Handed(Hand),
+}
+
+/// Takes lines.
+pub(crate) struct Hand(pub(crate) Box<dyn Fn(&str) + Send + Sync>);
+
+impl fmt::Debug for Hand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Hand").finish_non_exhaustive()
+    }
 }
 
 impl Report {
@@ -23,6 +34,7 @@ impl Report {
         match self {
             Self::Printed => eprintln!("kcl: {text}"),
             Self::Direct(stderr) => write_line(stderr, text),
+            Self::Handed(Hand(take)) => take(&text.to_string()),
         }
     }
 }

@@ -5,12 +5,15 @@ mod batch;
 use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
 
 use crate::checkpoint::{Checkpointer, Scope};
 use crate::connection::{Broken, Connection};
 use crate::error::{Failure, HandlerFailed, RunError};
 use crate::protocol::{Message, Reply, ShutdownReason};
-use crate::report::{self, Report};
+use crate::report::{self, Hand, Report};
+use crate::retry::Retry;
 use crate::{
     BoxError, CheckpointError, Checkpoints, Initialize, LeaseLost, MillisBehindLatest, Processor, Record,
     SequenceNumber, Shard, ShardEnded, ShutdownRequested, lent_io, stdio,
@@ -82,7 +85,9 @@ impl<F> Runner<F> {
         P: Processor,
         E: Into<BoxError>,
     {
-        match stdio::with_protocol(|input, output, report| self.converse(Connection::new(input, output), report)) {
+        match stdio::with_protocol(|input, output, report| {
+            self.converse(Connection::new(input, output), report, thread::sleep)
+        }) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 report::write_line(rustix::stdio::stderr(), &error);
@@ -106,10 +111,30 @@ impl<F> Runner<F> {
         P: Processor,
         E: Into<BoxError>,
     {
-        lent_io::lend(reader, writer, |reader, writer| self.converse(Connection::new(reader, writer), &Report::Printed))
+        lent_io::lend(reader, writer, |reader, writer| {
+            self.converse(Connection::new(reader, writer), &Report::Printed, thread::sleep)
+        })
     }
 
-    fn converse<P, E>(&self, connection: Connection, report: &Report) -> Result<(), RunError>
+    /// For simulations that run thousands of processors a second: on ends of their own, with a small buffer; nothing waits, and
+    /// `report` gets the lines that are for stderr.
+    #[doc(hidden)]
+    pub fn simulate<P, E>(
+        &self,
+        reader: impl Read + Send + 'static,
+        writer: impl Write + Send + 'static,
+        report: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Result<(), RunError>
+    where
+        F: Fn(&Shard) -> Result<P, E>,
+        P: Processor,
+        E: Into<BoxError>,
+    {
+        let connection = Connection::with_capacity(1 << 12, reader, writer);
+        self.converse(connection, &Report::Handed(Hand(Box::new(report))), |_| ())
+    }
+
+    fn converse<P, E>(&self, connection: Connection, report: &Report, sleep: fn(Duration)) -> Result<(), RunError>
     where
         F: Fn(&Shard) -> Result<P, E>,
         P: Processor,
@@ -136,7 +161,7 @@ impl<F> Runner<F> {
         let mut session = Session {
             processor,
             shard,
-            checkpointer: Checkpointer::new(connection),
+            checkpointer: Checkpointer::new(connection, Retry::new(sleep)),
             watermark: Watermark::default(),
             report,
         };

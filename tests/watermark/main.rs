@@ -1,0 +1,164 @@
+//! The watermark, under any schedule of failures: a model daemon delivers, redelivers and refuses, handlers fail and panic,
+//! processes are killed between any two effects. Nothing is ever checkpointed or acknowledged that was not processed, skipped or
+//! dead-lettered, in the end everything was, and the policy was kept to the letter.
+//!
+//! A seed makes a schedule. `KCL_SEED=7 cargo test -p tests --test watermark` runs that one, `KCL_SCHEDULES=10000000` that many.
+
+mod random;
+mod world;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::{env, thread};
+
+use kcl::{BoxError, CheckpointError, Checkpointer, DeadLetter, Json, Otherwise, Processor, Record, Runner, Shard};
+
+use world::{Ends, Rules, World, place};
+
+/// How many schedules run without being asked for.
+const SCHEDULES: u64 = 100_000;
+
+/// A processor whose handler gets one record.
+macro_rules! one {
+    ($name:ident($($options:tt)*) $($letters:tt)?) => {
+        struct $name(Ends);
+
+        #[kcl::processor(main = false)]
+        impl $name {
+            #[on_record($($options)*)]
+            fn handle(&mut self, record: &Record, _: Json<u8>) -> Result<(), BoxError> {
+                self.0.world().call(&[place(record.partition_key())])
+            }
+            $(
+                #[on_dead_letter]
+                fn keep(&mut self, letter: &DeadLetter<'_>) -> Result<(), BoxError> {
+                    stringify!($letters);
+                    self.0.world().letter(letter)
+                }
+            )?
+        }
+    };
+}
+
+/// A processor whose handler gets the batch.
+macro_rules! whole {
+    ($name:ident($($options:tt)*) $($letters:tt)?) => {
+        struct $name(Ends);
+
+        #[kcl::processor(main = false)]
+        impl $name {
+            #[on_records($($options)*)]
+            fn handle(&mut self, records: Vec<(&Record, Json<u8>)>) -> Result<(), BoxError> {
+                let places: Vec<_> = records.iter().map(|(record, _)| place(record.partition_key())).collect();
+                self.0.world().call(&places)
+            }
+            $(
+                #[on_dead_letter]
+                fn keep(&mut self, letter: &DeadLetter<'_>) -> Result<(), BoxError> {
+                    stringify!($letters);
+                    self.0.world().letter(letter)
+                }
+            )?
+        }
+    };
+}
+
+one!(Fails());
+one!(Retries(retry = 2));
+one!(Skips(retry = 1, otherwise = "skip", invalid = "skip"));
+one!(SkipsInvalid(invalid = "skip"));
+one!(Letters(retry = 2, otherwise = "dead_letter", invalid = "dead_letter") letters);
+one!(Mixed(otherwise = "dead_letter", invalid = "skip") letters);
+whole!(WholeFails());
+whole!(WholeRetries(retry = 2, invalid = "skip"));
+whole!(WholeSkips(retry = 1, otherwise = "skip", invalid = "skip"));
+whole!(WholeLetters(retry = 1, otherwise = "dead_letter", invalid = "dead_letter") letters);
+
+/// Checkpoints itself, now and then.
+struct Own(Ends);
+
+#[kcl::processor(main = false)]
+impl Own {
+    #[on_record(retry = 1, otherwise = "skip", invalid = "skip")]
+    fn handle(&mut self, record: &Record, _: Json<u8>, checkpointer: &mut Checkpointer) -> Result<(), BoxError> {
+        self.0.world().call(&[place(record.partition_key())])?;
+        let now = self.0.world().random.percent(40);
+        let result = if now { checkpointer.checkpoint() } else { Ok(()) };
+        match result {
+            Err(CheckpointError::LeaseLost) => Err(CheckpointError::LeaseLost.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Runs one schedule to the end of the shard.
+fn run<P: Processor>(seed: u64, rules: Rules, make: fn(Ends) -> P) -> Result<(), String> {
+    let ends = Ends::new(World::new(seed, rules));
+    // Each process that does not come to the end uses up a trouble, of which there are few.
+    for _ in 0..20 {
+        ends.world().start();
+        let lines = ends.clone();
+        let result = Runner::new(|_: &Shard| Ok::<_, BoxError>(make(ends.clone()))).simulate(
+            ends.clone(),
+            ends.clone(),
+            move |line| lines.line(line),
+        );
+        if ends.world().end(result)? {
+            return Ok(());
+        }
+    }
+    Err("the shard does not end".to_owned())
+}
+
+fn schedule(seed: u64) -> Result<(), String> {
+    use Otherwise::{DeadLetter, Fail, Skip};
+    let rules = |retry, otherwise, invalid| Rules { retry, otherwise, invalid, whole: false };
+    let whole = |rules| Rules { whole: true, ..rules };
+    match seed % 11 {
+        0 => run(seed, rules(0, Fail, Fail), Fails),
+        1 => run(seed, rules(2, Fail, Fail), Retries),
+        2 => run(seed, rules(1, Skip, Skip), Skips),
+        3 => run(seed, rules(0, Fail, Skip), SkipsInvalid),
+        4 => run(seed, rules(2, DeadLetter, DeadLetter), Letters),
+        5 => run(seed, rules(0, DeadLetter, Skip), Mixed),
+        6 => run(seed, whole(rules(0, Fail, Fail)), WholeFails),
+        7 => run(seed, whole(rules(2, Fail, Skip)), WholeRetries),
+        8 => run(seed, whole(rules(1, Skip, Skip)), WholeSkips),
+        9 => run(seed, whole(rules(1, DeadLetter, DeadLetter)), WholeLetters),
+        _ => run(seed, rules(1, Skip, Skip), Own),
+    }
+}
+
+/// A number from the environment.
+fn number(name: &str) -> Option<u64> {
+    let text = env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
+}
+
+#[test]
+fn something_becomes_of_every_record_before_it_is_checkpointed() {
+    let (first, end) = match number("KCL_SEED") {
+        Some(seed) => (seed, seed + 1),
+        None => (0, number("KCL_SCHEDULES").unwrap_or(SCHEDULES)),
+    };
+    let next = AtomicU64::new(first);
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= end {
+                return;
+            }
+            if let Err(violation) = schedule(seed) {
+                panic!("{violation}\nto see it again: KCL_SEED={seed} cargo test -p tests --test watermark");
+            }
+        }
+    };
+    thread::scope(|scope| {
+        let workers = thread::available_parallelism().map_or(1, usize::from);
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            if let Err(panic) = worker.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+    });
+}
