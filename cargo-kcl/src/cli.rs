@@ -112,6 +112,14 @@ pub(crate) struct LocalOptions {
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
     pub(crate) stuck_after: Duration,
 
+    /// Write what the run came to as one JSON object to stdout, in place of the table on stderr
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Say nothing but what goes wrong
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+
     /// The most records a processRecords message brings; it never brings more than 10 MiB of data
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) max_records: u32,
@@ -134,7 +142,7 @@ pub(crate) struct LocalOptions {
     pub(crate) rewind: Vec<Rewind>,
 
     /// Show the checkpoints that --app keeps, and run nothing
-    #[arg(long, conflicts_with_all = ["input", "fresh", "rewind"])]
+    #[arg(long, conflicts_with_all = ["input", "fresh", "rewind", "json"])]
     pub(crate) show_checkpoints: bool,
 }
 

@@ -19,6 +19,14 @@ pub(crate) fn raw(text: &str) {
     _ = io::stderr().write_all(text.as_bytes());
 }
 
+/// Writes a line of JSON to stdout, which is for scripts.
+pub(crate) fn json(value: &impl serde::Serialize) {
+    let written = serde_json::to_string(value).map_err(io::Error::from);
+    if let Err(error) = written.and_then(|text| writeln!(io::stdout(), "{text}")) {
+        line(format_args!("the summary cannot be written to stdout: {error}"));
+    }
+}
+
 /// As many lines of a processor are remembered, and as much of each.
 const LAST_LINES: usize = 5;
 

@@ -139,13 +139,19 @@ impl Running {
     }
 
     /// Waits until the tool and all that hold its stderr have ended.
-    pub(crate) fn end(mut self) -> Ended {
+    pub(crate) fn end(self) -> Ended {
+        let (ended, stdout) = self.end_with_stdout();
+        assert_eq!(stdout, "", "the tool's stdout is for scripts");
+        ended
+    }
+
+    /// Waits likewise, for the tool's stdout too.
+    pub(crate) fn end_with_stdout(mut self) -> (Ended, String) {
         wait_until("the tool ends", || self.child.try_wait().expect("it can be waited for").is_some());
         wait_until("nobody holds its outputs", || self.outputs.iter().all(JoinHandle::is_finished));
         let code = self.child.wait().expect("it has ended").code();
         let [stdout, stderr] = [0, 1].map(|_| self.outputs.remove(0)).map(|output| output.join().expect("it reads on"));
-        assert_eq!(stdout, "", "the tool's stdout is for scripts");
-        Ended { code, stderr }
+        (Ended { code, stderr }, stdout)
     }
 }
 

@@ -8,3 +8,4 @@ mod resume;
 mod rogue;
 mod shards;
 mod split;
+mod summary;

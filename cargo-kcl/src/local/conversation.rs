@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
+use std::time::Instant;
 
 use kcl::Position;
 use kcl::protocol::daemon::Lease;
@@ -182,10 +183,11 @@ where
             Ok(Some(position)) => position,
             Err(refused) => return Some(refused.exception().to_owned()),
         };
+        let started = Instant::now();
         match (self.keep)(&position) {
             Ok(()) => {
                 self.lease.advance(position);
-                self.pulse.checkpointed();
+                self.pulse.checkpointed(started.elapsed());
                 None
             }
             Err(exception) => Some(exception),

@@ -20,6 +20,7 @@ mod replies;
 mod shard;
 mod split;
 mod store;
+mod summary;
 mod supervise;
 
 use std::collections::BTreeMap;
@@ -99,7 +100,8 @@ fn prepare_and_run(options: &LocalOptions) -> Result<u8, LocalError> {
         ));
         return Ok(0);
     }
-    if kept.positions.iter().any(|position| matches!(position, Position::After { .. } | Position::ShardEnd)) {
+    let has_checkpoints = |position: &Position| matches!(position, Position::After { .. } | Position::ShardEnd);
+    if !options.quiet && kept.positions.iter().any(has_checkpoints) {
         report::line("goes on behind the checkpoints that were kept; --fresh forgets them");
     }
     if sources.iter().any(Source::is_terminal) {

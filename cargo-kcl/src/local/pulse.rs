@@ -3,6 +3,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::summary::Times;
+
 /// Shared by the thread that talks to the processors of a shard and those who want to know.
 #[derive(Debug, Default)]
 pub(crate) struct Pulse(Mutex<State>);
@@ -22,13 +24,20 @@ struct Asked {
 }
 
 /// What a shard's processors have done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {
     /// Acknowledged or checkpointed by the processor.
     pub(crate) records: u64,
     /// Their data.
     pub(crate) bytes: u64,
     pub(crate) checkpoints: u64,
+    /// How long batches took.
+    pub(crate) batches: Times,
+    /// With the checkpoints that were asked for meanwhile.
+    pub(crate) at_processor: Duration,
+    pub(crate) at_checkpoints: Duration,
+    /// Waiting for records.
+    pub(crate) at_input: Duration,
 }
 
 impl Pulse {
@@ -39,7 +48,14 @@ impl Pulse {
 
     /// The message was acknowledged, or never will be.
     pub(crate) fn answered(&self) {
-        self.lock().asked = None;
+        let mut state = self.lock();
+        if let Some(asked) = state.asked.take() {
+            let time = asked.since.elapsed();
+            state.counts.at_processor += time;
+            if asked.action == "processRecords" {
+                state.counts.batches.add(time);
+            }
+        }
     }
 
     pub(crate) fn processed(&self, records: u64, bytes: u64) {
@@ -48,12 +64,20 @@ impl Pulse {
         counts.bytes += bytes;
     }
 
-    pub(crate) fn checkpointed(&self) {
-        self.lock().counts.checkpoints += 1;
+    /// A checkpoint was kept, which took so long.
+    pub(crate) fn checkpointed(&self, time: Duration) {
+        let counts = &mut self.lock().counts;
+        counts.checkpoints += 1;
+        counts.at_checkpoints += time;
+    }
+
+    /// Records came, or their end, after so long.
+    pub(crate) fn waited(&self, time: Duration) {
+        self.lock().counts.at_input += time;
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        self.lock().counts
+        self.lock().counts.clone()
     }
 
     /// What the processor was asked to do if it has been at it for so long, once for each message.

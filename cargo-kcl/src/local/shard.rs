@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use kcl::Position;
 use kcl::protocol::WireRecord;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use serde::Serialize;
 
 use super::conversation::{Cause, Conversation, Failure};
 use super::marks::Trail;
@@ -56,7 +57,8 @@ pub(crate) struct Ended {
     pub(crate) last_words: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) enum Outcome {
     /// At SHARD_END, now.
     Ended,
@@ -66,6 +68,7 @@ pub(crate) enum Outcome {
     Stopped,
     Failed,
     /// Not started: what stands before it did not come to its end.
+    #[serde(rename = "notStarted")]
     Waiting,
 }
 
@@ -138,7 +141,10 @@ impl Shard {
     {
         conversation.initialize(&shard_id(self.number))?;
         let end = loop {
-            if let Err(end) = self.queue.pop(batch) {
+            let started = Instant::now();
+            let popped = self.queue.pop(batch);
+            self.pulse.waited(started.elapsed());
+            if let Err(end) = popped {
                 break end;
             }
             if self.store.is_some() {

@@ -14,6 +14,7 @@ use super::pulse::Pulse;
 use super::queue::{End, Queue};
 use super::shard::{Ended, Outcome, Shard};
 use super::split::shard_id;
+use super::summary::{ShardSummary, Summary};
 use super::{Event, Kept, LocalError};
 use crate::cli::LocalOptions;
 use crate::processor::Program;
@@ -32,6 +33,8 @@ const BACKOFF: Duration = Duration::from_millis(500);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 /// How often it is looked whether a processor is stuck, at least.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often it is said how far the run is.
+const TELL: Duration = Duration::from_secs(5);
 
 /// All shards of a run.
 pub(super) struct Supervisor<'a> {
@@ -46,6 +49,9 @@ pub(super) struct Supervisor<'a> {
     /// What people call the inputs.
     inputs: Arc<[String]>,
     started: Instant,
+    /// When it was said how far it is, and with how many records.
+    told: Instant,
+    told_records: u64,
     interrupted: bool,
     bad_input: bool,
     /// Whether the input is read on for what shards there may come to be.
@@ -103,6 +109,8 @@ impl<'a> Supervisor<'a> {
             reached: 0,
             inputs: options.input.iter().map(Input::to_string).collect(),
             started: Instant::now(),
+            told: Instant::now(),
+            told_records: 0,
             interrupted: false,
             bad_input: false,
             reads: true,
@@ -213,18 +221,21 @@ impl<'a> Supervisor<'a> {
                     return INTERRUPTED;
                 }
                 Ok(event) => self.hear(event),
-                Err(RecvTimeoutError::Timeout) => self.tell_stuck(),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
+            self.tell_stuck();
+            self.tell_progress();
         }
-        report::raw(&self.table());
         let failed = self.members.iter().any(|member| matches!(member.state, State::Done(Outcome::Failed)));
-        match (self.interrupted, self.bad_input, failed) {
+        let code = match (self.interrupted, self.bad_input, failed) {
             (true, _, _) => INTERRUPTED,
             (_, true, _) => WRONG_USE,
             (_, _, true) => FAILED,
             _ => 0,
-        }
+        };
+        self.sum_up(code);
+        code
     }
 
     /// How long to wait for an event; `None` if none is to come.
@@ -318,10 +329,10 @@ impl<'a> Supervisor<'a> {
         })
     }
 
-    /// What became of each shard, and of all.
-    fn table(&self) -> String {
-        let mut table = String::new();
-        let (mut records, mut bytes) = (0, 0);
+    /// Says what became of each shard, and of all.
+    fn sum_up(&self, exit_code: u8) {
+        let mut shards = Vec::new();
+        let mut counts = Vec::new();
         for (number, member) in (0..).zip(&self.members) {
             let outcome = match member.state {
                 State::Done(outcome) => outcome,
@@ -329,32 +340,41 @@ impl<'a> Supervisor<'a> {
                 // It was to come of a change that the input does not reach.
                 _ => continue,
             };
-            let counts = member.pulse.counts();
-            records += counts.records;
-            bytes += counts.bytes;
-            table.push_str(&format!(
-                "{}  {outcome:<12}  {:>10} records  {:>9}  {:>6} checkpoints",
-                shard_id(number),
-                counts.records,
-                report::bytes(counts.bytes),
-                counts.checkpoints,
-            ));
-            if member.restarts > 0 {
-                table.push_str(&format!("  {}", report::count(member.restarts.into(), "restart")));
+            let counted = member.pulse.counts();
+            let mut shard = ShardSummary::new(shard_id(number), outcome, &counted);
+            shard.restarts = member.restarts;
+            shard.position = member.position.to_string();
+            if outcome == Outcome::Failed {
+                shard.last_words.clone_from(&member.last_words);
             }
-            table.push('\n');
-            if outcome == Outcome::Failed && self.feeder.plan.len() > 1 {
-                table.extend(member.last_words.iter().map(|line| format!("    last on its stderr: {line}\n")));
-            }
+            shards.push(shard);
+            counts.push(counted);
         }
-        let seconds = self.started.elapsed().as_secs_f64();
-        table.push_str(&format!(
-            "{} ({}) in {seconds:.1} s: {:.0} records/s, {}/s\n",
+        let summary = Summary::new(exit_code, self.started.elapsed(), shards, &counts);
+        if self.options.json {
+            report::json(&summary);
+        } else if !self.options.quiet {
+            report::raw(&summary.to_string());
+        }
+    }
+
+    /// Says how far it is, every few seconds.
+    fn tell_progress(&mut self) {
+        if self.options.quiet || self.told.elapsed() < TELL {
+            return;
+        }
+        let counts = self.members.iter().map(|member| member.pulse.counts());
+        let (records, bytes) = counts.fold((0, 0), |sum, counts| (sum.0 + counts.records, sum.1 + counts.bytes));
+        let seconds = self.told.elapsed().as_secs_f64();
+        report::line(format_args!(
+            "{} ({}) in {:.0} s, now {:.0} records/s; {} running",
             report::count(records, "record"),
             report::bytes(bytes),
-            records as f64 / seconds,
-            report::bytes((bytes as f64 / seconds) as u64),
+            self.started.elapsed().as_secs_f64(),
+            (records - self.told_records) as f64 / seconds,
+            report::count(self.processes().count() as u64, "processor"),
         ));
-        table
+        self.told = Instant::now();
+        self.told_records = records;
     }
 }

@@ -1,0 +1,32 @@
+//! What the tool says at the end, to people and to scripts.
+
+use crate::harness::{Place, Running, witness};
+
+#[test]
+fn people_read_where_the_time_went() {
+    let place = Place::with_input("1\n2\n3\n");
+    let ended = place.run(&["--max-records", "1"]);
+    ended.expect(0, &["3 records (3 B) in ", "\n3 batches of ", " ms (p50)", "; time went to processors "]);
+    let ended = place.run(&["--app", "app", "--quiet"]);
+    ended.expect(0, &[]);
+    assert!(!ended.stderr.contains("records"), "{}", ended.stderr);
+}
+
+#[test]
+fn scripts_read_json() {
+    let place = Place::with_input("1\nnow\n3\n");
+    let mut command = place.tool(["--json", "--input", "input", "--max-records", "1", "--", witness()]);
+    command.env("DO", "fail");
+    let (ended, stdout) = Running::start(command).end_with_stdout();
+    ended.expect(1, &["as told"]);
+    assert!(!ended.stderr.contains("checkpoints\n"), "{}", ended.stderr);
+    let summary: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((&summary["exitCode"], &summary["records"], &summary["bytes"]), (&1.into(), &1.into(), &1.into()));
+    let shard = &summary["shards"][0];
+    assert_eq!((&shard["shardId"], &shard["outcome"]), (&"shardId-000000000000".into(), &"failed".into()));
+    assert_eq!((&shard["checkpoints"], &shard["restarts"]), (&1.into(), &0.into()));
+    assert!(shard["position"].as_str().unwrap().starts_with("49"));
+    assert!(shard["lastWords"].as_array().unwrap().iter().any(|line| line.as_str().unwrap().contains("as told")));
+    assert!(summary["batchMillis"]["max"].as_f64().unwrap() >= summary["batchMillis"]["p50"].as_f64().unwrap());
+    assert!(summary["secondsAt"]["processor"].is_number());
+}
