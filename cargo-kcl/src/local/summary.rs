@@ -215,8 +215,9 @@ impl fmt::Display for Summary {
         let percent = |part: f64| 100.0 * part / (processor + input + checkpoints).max(f64::MIN_POSITIVE);
         writeln!(
             f,
-            "{count} batches of {p50:.1} ms (p50), {p99:.1} ms (p99), {max:.1} ms at most; time went to processors {:.0} %, input \
+            "{count} {} of {p50:.1} ms (p50), {p99:.1} ms (p99), {max:.1} ms at most; time went to processors {:.0} %, input \
              {:.0} %, checkpoints {:.0} %",
+            if count == 1 { "batch" } else { "batches" },
             percent(processor),
             percent(input),
             percent(checkpoints),
