@@ -6,6 +6,7 @@ use std::num::ParseIntError;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::key::{KeyError, Pointer};
 use super::split::{Decimal, hash};
@@ -74,6 +75,17 @@ struct Line<'a> {
     #[serde(borrow)]
     explicit_hash_key: Option<Cow<'a, str>>,
     approximate_arrival_timestamp: Option<i64>,
+    // What `kcl::dead_letter::JsonLines` writes besides, so that its files can be fed back.
+    #[serde(rename = "sequenceNumber")]
+    _sequence_number: Option<IgnoredAny>,
+    #[serde(rename = "subSequenceNumber")]
+    _sub_sequence_number: Option<IgnoredAny>,
+    #[serde(rename = "shardId")]
+    _shard_id: Option<IgnoredAny>,
+    #[serde(rename = "error")]
+    _error: Option<IgnoredAny>,
+    #[serde(rename = "attempts")]
+    _attempts: Option<IgnoredAny>,
 }
 
 impl Format {
@@ -154,6 +166,15 @@ mod tests {
         assert_eq!((&*record.data, &*record.key, record.arrival), (&b"a\nb"[..], "7", None));
         assert_eq!(record.hash, hash("7"));
         assert_eq!(json(r#"{"data":""}"#).unwrap().data.len(), 0);
+    }
+
+    #[test]
+    fn a_dead_letter_is_a_record() {
+        let record = json(
+            r#"{"data":"x","partitionKey":"k","sequenceNumber":"7","subSequenceNumber":0,"approximateArrivalTimestamp":5,"shardId":"shardId-000000000000","error":"it broke","attempts":4}"#,
+        )
+        .unwrap();
+        assert_eq!((&*record.data, &*record.key, record.arrival), (&b"x"[..], "k", Some(5)));
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::Shard;
 /// As records are delivered at least once, the same one may stand in two files. A process that was killed while it wrote can
 /// leave a last line without its end: its record is delivered again, and stands whole in a later file.
 ///
-/// A line is an object of
+/// A line is an object that `cargo kcl local --format json --input FILE` reads as a record again, of
 ///
 /// | field | what |
 /// |---|---|
