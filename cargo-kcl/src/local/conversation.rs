@@ -8,7 +8,6 @@ use std::time::Instant;
 use kcl::Position;
 use kcl::protocol::daemon::Lease;
 use kcl::protocol::{Message, ProcessRecords, Refused, Reply, WireRecord};
-use serde::Serialize;
 
 use super::pulse::Pulse;
 use super::replies::{NoReply, Replies};
@@ -123,7 +122,8 @@ where
             None => self.lease.open(),
         }
         // Nothing newer than what stands in the input is to be expected.
-        self.exchange("processRecords", &ProcessRecords { records, millis_behind_latest: Some(0) })?;
+        let message = ProcessRecords { records, millis_behind_latest: Some(0) };
+        self.exchange_with("processRecords", |line| message.write(line))?;
         let bytes = records.iter().map(|record| record.data.len() as u64).sum();
         self.pulse.processed(records.len() as u64, bytes);
         Ok(())
@@ -154,22 +154,35 @@ where
     }
 
     /// Sends a message and answers checkpoints until its status comes.
-    fn exchange(&mut self, action: &'static str, message: &impl Serialize) -> Result<(), Failure> {
+    fn exchange(&mut self, action: &'static str, message: &Message) -> Result<(), Failure> {
+        self.exchange_with(action, |line| serde_json::to_writer(line, message))
+    }
+
+    fn exchange_with(
+        &mut self,
+        action: &'static str,
+        write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>,
+    ) -> Result<(), Failure> {
         self.pulse.ask(action);
-        let answered = self.converse(action, message).map_err(|cause| Failure { action, cause });
+        let answered = self.converse(action, write).map_err(|cause| Failure { action, cause });
         self.pulse.answered();
         answered
     }
 
-    fn converse(&mut self, action: &str, message: &impl Serialize) -> Result<(), Cause> {
-        self.send(message)?;
+    fn converse(
+        &mut self,
+        action: &str,
+        write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>,
+    ) -> Result<(), Cause> {
+        self.send(write)?;
         loop {
             match self.replies.next()? {
                 Reply::Status { response_for } if response_for.as_deref() == Some(action) => return Ok(()),
                 Reply::Status { response_for } => return Err(Cause::WrongStatus { response_for }),
                 Reply::Checkpoint { sequence_number, sub_sequence_number } => {
                     let error = self.checkpoint(sequence_number.as_deref(), sub_sequence_number);
-                    self.send(&Message::Checkpoint { sequence_number, sub_sequence_number, error })?;
+                    let answer = Message::Checkpoint { sequence_number, sub_sequence_number, error };
+                    self.send(|line| serde_json::to_writer(line, &answer))?;
                 }
                 other => return Err(Cause::Io(io::Error::other(format!("unknown reply {other:?}")))),
             }
@@ -194,9 +207,9 @@ where
         }
     }
 
-    fn send(&mut self, message: &impl Serialize) -> Result<(), Cause> {
+    fn send(&mut self, write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>) -> Result<(), Cause> {
         self.line.clear();
-        serde_json::to_writer(&mut self.line, message).map_err(|error| Cause::Io(error.into()))?;
+        write(&mut self.line).map_err(|error| Cause::Io(error.into()))?;
         self.line.push(b'\n');
         self.writer.write_all(&self.line).map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => Cause::Gone,

@@ -224,6 +224,17 @@ impl<'a, R: AsRef<[WireRecord<'a>]>> Serialize for ProcessRecords<R> {
     }
 }
 
+impl ProcessRecords<&[WireRecord<'_>]> {
+    /// Appends the message, without the line's end. Compiled with this crate, whatever the optimization of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// None that is known: all of it serializes.
+    pub fn write(&self, line: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+        serde_json::to_writer(line, self)
+    }
+}
+
 /// A line that is no [`Message`].
 #[derive(Debug)]
 pub struct MessageError {
