@@ -196,8 +196,8 @@ impl Feed {
             Ok(()) => End::Finished,
             Err(error) => {
                 // Before any shard is done, so that it is known by then.
-                _ = self.common.events.send(Event::BadInput(error));
-                End::Broken
+                _ = self.common.events.send(Event::BadInput(error.into()));
+                End::Paused
             }
         };
         for lane in self.lanes.all() {
@@ -303,7 +303,10 @@ impl Feed {
     /// Others take the place of some shards: these get no more.
     fn change(&mut self, records: u64) {
         // Before any parent is done, so that its children are known by then.
-        _ = self.common.events.send(Event::Reached(records));
+        for shard in self.common.plan.born_behind(records) {
+            let parents = self.common.plan.parents(shard).to_owned();
+            _ = self.common.events.send(Event::Born { shard, parents });
+        }
         let ended: Vec<_> = self.common.plan.ended_by(records).collect();
         for shard in ended {
             if self.flush(shard)

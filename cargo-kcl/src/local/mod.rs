@@ -1,11 +1,13 @@
 //! `cargo kcl local`: the MultiLangDaemon's part, on one machine.
 //!
-//! The input is read ([`feed`]) and split by plan ([`plan`], [`split`]) into queues ([`queue`]), one a shard. Each shard has a
-//! processor, which the main thread starts and starts again ([`supervise`]), and a thread that talks to it ([`shard`],
-//! [`conversation`]) and keeps its checkpoints ([`store`]), with what the input was up to there ([`marks`]).
+//! Each shard has a queue ([`queue`]), which whatever the records come from fills ([`supply`]): files and standard input
+//! ([`files`]) are read ([`feed`]) and split by plan ([`plan`], [`split`]). Each shard has a processor, which the main thread
+//! starts and starts again ([`supervise`]), and a thread that talks to it ([`shard`], [`conversation`]) and keeps its checkpoints
+//! ([`store`]), with what the input was up to there ([`marks`]).
 
 mod conversation;
 mod feed;
+mod files;
 mod follow;
 mod input;
 mod key;
@@ -22,14 +24,15 @@ mod split;
 mod store;
 mod summary;
 mod supervise;
+mod supply;
 
-use std::collections::BTreeMap;
+use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
-use kcl::{Position, SequenceNumber};
+use kcl::Position;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -38,13 +41,11 @@ pub(crate) use self::key::Pointer;
 pub(crate) use self::options::{AppName, Rewind, StartAt};
 pub(crate) use self::plan::Reshard;
 
-use self::feed::Feeder;
-use self::marks::Mark;
-use self::plan::Plan;
+use self::files::Files;
 use self::shard::Ended;
-use self::split::Place;
-use self::store::{Origin, Store, StoreError};
+use self::store::StoreError;
 use self::supervise::Supervisor;
+use self::supply::Supply;
 use crate::cli::LocalOptions;
 use crate::processor::{Program, ProgramError};
 use crate::report;
@@ -67,8 +68,8 @@ enum LocalError {
     Rewind { shard: String, stands: String },
     #[error("signals cannot be caught: {0}")]
     Signals(std::io::Error),
-    #[error("processor {shard} of {shards} cannot be started: {error}")]
-    Spawn { shard: u32, shards: u32, error: std::io::Error },
+    #[error("the processor of {shard} cannot be started: {error}")]
+    Spawn { shard: String, error: std::io::Error },
 }
 
 /// Runs the verb.
@@ -87,116 +88,41 @@ fn prepare_and_run(options: &LocalOptions) -> Result<u8, LocalError> {
         report::raw(&options.checkpoints()?);
         return Ok(0);
     }
+    let (sender, events) = channel();
     // What can be wrong with the input shows before a build.
-    let (sources, start) = options.sources()?;
-    let plan = Arc::new(options.plan()?);
+    let mut supply = Files::open(options, sender.clone())?;
     let program = Program::prepare(&options.program)?;
-    let store = options.store(&program, start)?.map(Arc::new);
-    let kept = Kept::load(options, &plan, store, start)?;
-    if kept.positions.iter().all(|position| *position == Position::ShardEnd) {
+    let store = options.store(&program, &supply)?.map(Arc::new);
+    let shards = supply.load(store.clone())?;
+    if shards.iter().all(|shard| shard.position == Position::ShardEnd) {
         report::line(format_args!(
             "all of it was processed before: {} at SHARD_END; --fresh forgets that and starts anew",
-            if plan.len() == 1 { "the shard is".to_owned() } else { format!("all {} shards are", plan.len()) },
+            if shards.len() == 1 { "the shard is".to_owned() } else { format!("all {} shards are", shards.len()) },
         ));
         return Ok(0);
     }
     let has_checkpoints = |position: &Position| matches!(position, Position::After { .. } | Position::ShardEnd);
-    if !options.quiet && kept.positions.iter().any(has_checkpoints) {
+    if !options.quiet && shards.iter().any(|shard| has_checkpoints(&shard.position)) {
         report::line("goes on behind the checkpoints that were kept; --fresh forgets them");
     }
-    if sources.iter().any(Source::is_terminal) {
-        report::line("reading records from the terminal, one a line; Ctrl-D ends them");
-    }
-    let again = !options.follow && sources.iter().all(Source::is_file);
-    if !again && options.restarts > 0 {
-        return Err(LocalError::Options("--restarts takes input that can be read again: files that are not followed"));
-    }
-    if !again && options.jobs.is_some_and(|jobs| jobs < plan.len()) {
-        return Err(LocalError::Options(
-            "--jobs below the number of shards takes input that can be read again: files that are not followed",
-        ));
-    }
-    let (sender, events) = channel();
     catch_signals(sender.clone()).map_err(LocalError::Signals)?;
-    let feeder = Feeder {
-        inputs: options.input.clone().into(),
-        again,
-        reading: options.reading(kept.start),
-        plan,
-        store: kept.store.clone(),
-        events: sender,
-    };
-    let mut supervisor = Supervisor::new(options, &program, feeder, &kept, events);
-    supervisor.start(kept, sources)?;
+    let mut supervisor = Supervisor::new(options, &program, Box::new(supply), store, (sender, events), shards);
+    supervisor.start()?;
     Ok(supervisor.finish())
-}
-
-/// What is known before the run.
-struct Kept {
-    /// None if checkpoints go with the run.
-    store: Option<Arc<Store>>,
-    /// Where each shard stands.
-    positions: Vec<Position>,
-    marks: Vec<Mark>,
-    origin: Option<Origin>,
-    /// The last record before the run's start.
-    start: Option<SequenceNumber>,
-}
-
-impl Kept {
-    fn load(
-        options: &LocalOptions,
-        plan: &Plan,
-        store: Option<Arc<Store>>,
-        start: Option<SequenceNumber>,
-    ) -> Result<Self, StoreError> {
-        let initial = match options.from {
-            StartAt::TrimHorizon => Position::TrimHorizon,
-            StartAt::Latest => Position::Latest,
-        };
-        let mut kept = Self { store, positions: Vec::new(), marks: Vec::new(), origin: None, start };
-        let mut positions = BTreeMap::new();
-        if let Some(store) = &kept.store {
-            positions = store.positions()?.into_iter().collect();
-            kept.marks = store.marks()?;
-            kept.origin = store.origin()?;
-            kept.start = store.start()?;
-        }
-        kept.positions = (0..plan.len()).map(|shard| positions.remove(&shard).unwrap_or(initial.clone())).collect();
-        kept.forget_rotated();
-        Ok(kept)
-    }
-
-    /// What stood in a file that is gone cannot be compared any more, nor read.
-    fn forget_rotated(&mut self) {
-        let Some(origin) = self.origin else { return };
-        let Some(last) = Place::last_before(origin.input, origin.offset).map(Place::sequence_number) else { return };
-        let first = Place { input: origin.input, ..Place::default() }.sequence_number();
-        let is_gone = |number: &SequenceNumber| (first..last).contains(number);
-        self.marks.retain(|mark| !is_gone(&mark.sequence_number));
-        let stand_there = self.positions.iter().filter(|position| match position {
-            Position::After { sequence_number, .. } => is_gone(sequence_number),
-            _ => false,
-        });
-        let count = stand_there.count() as u64;
-        if count > 0 {
-            report::line(format_args!(
-                "{} last checkpointed in a file that another has replaced since; what was not processed of it is not delivered",
-                report::count(count, "shard"),
-            ));
-        }
-    }
 }
 
 /// What the main thread hears of.
 enum Event {
     Interruption,
     /// Something is wrong with the input.
-    BadInput(InputError),
-    /// The pass over the input that serves several shards is over.
+    BadInput(Box<dyn Error + Send + Sync>),
+    /// Nothing is read any more that shards could come of.
     Read,
-    /// Shards changed behind so many records.
-    Reached(u64),
+    /// A shard came to be, which starts when its parents have ended.
+    Born {
+        shard: u32,
+        parents: Vec<u32>,
+    },
     /// A shard's processor is done.
     Ended(Ended),
 }

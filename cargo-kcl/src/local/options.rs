@@ -14,6 +14,7 @@ use super::plan::{Plan, Reshard};
 use super::record::Format;
 use super::split::{Place, shard_id};
 use super::store::{Run, Store, StoreError};
+use super::supply::Supply;
 use crate::cli::{LineFormat, LocalOptions};
 use crate::processor::{Program, workspace_root};
 
@@ -141,7 +142,7 @@ impl LocalOptions {
     }
 
     /// Where checkpoints are kept, if they are to outlive the run.
-    pub(super) fn store(&self, program: &Program, start: Option<SequenceNumber>) -> Result<Option<Store>, LocalError> {
+    pub(super) fn store(&self, program: &Program, supply: &impl Supply) -> Result<Option<Store>, LocalError> {
         let app = match (&self.app, &self.state) {
             (Some(app), _) => app.clone(),
             (None, None) if self.rewind.is_empty() => return Ok(None),
@@ -154,7 +155,7 @@ impl LocalOptions {
                 )
             })?,
         };
-        let store = Store::open(&self.folder()?, &app.0, &self.identity(), self.fresh, start)?;
+        let store = Store::open(&self.folder()?, &app.0, &supply.identity(), self.fresh, supply.start())?;
         self.rewind(&store)?;
         Ok(Some(store))
     }
@@ -208,7 +209,7 @@ impl LocalOptions {
     }
 
     /// What must be the same for kept checkpoints to mean the same records.
-    fn identity(&self) -> Run {
+    pub(super) fn identity(&self) -> Run {
         let inputs: Vec<_> = self.input.iter().map(Source::identity).collect();
         let key = self.key.as_ref().map_or("the record's number".to_owned(), |key| format!("`{key}`"));
         vec![

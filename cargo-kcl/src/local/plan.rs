@@ -135,6 +135,12 @@ impl Plan {
         self.shards.get(shard as usize).map_or(0, |shard| shard.behind)
     }
 
+    /// The shards that come to be behind exactly so many records.
+    pub(crate) fn born_behind(&self, records: u64) -> impl Iterator<Item = u32> {
+        let born = (0..).zip(&self.shards).filter(move |(_, shard)| shard.behind == records);
+        born.map(|(number, _)| number)
+    }
+
     /// The shards that others take the place of behind exactly so many records.
     pub(crate) fn ended_by(&self, records: u64) -> impl Iterator<Item = u32> {
         let ended = (0..).zip(&self.shards).filter(move |(_, shard)| shard.until == Some(records));
@@ -185,6 +191,7 @@ mod tests {
         }
         assert_eq!(plan.shard(u128::MAX, 21), 5);
         assert_eq!(plan.ended_by(10).collect::<Vec<_>>(), [0]);
+        assert_eq!(plan.born_behind(10).collect::<Vec<_>>(), [2, 3]);
         assert_eq!([plan.next_change(0), plan.next_change(10), plan.next_change(20)], [10, 20, u64::MAX]);
         assert_eq!([plan.behind(1), plan.behind(5)], [0, 20]);
     }

@@ -92,8 +92,8 @@ impl Batch {
 pub(crate) enum End {
     /// All of the shard's records were delivered: it ends.
     Finished,
-    /// The input went bad: what came before is delivered, the shard does not end.
-    Broken,
+    /// No more in this run: what came before is delivered, the shard does not end.
+    Paused,
     /// Someone wants to stop now; what is queued is not delivered.
     Interrupted,
 }

@@ -155,7 +155,7 @@ impl Shard {
         };
         match end {
             End::Finished => conversation.end_shard().map(|()| Outcome::Ended),
-            End::Broken | End::Interrupted => conversation.shut_down().map(|()| Outcome::Stopped),
+            End::Paused | End::Interrupted => conversation.shut_down().map(|()| Outcome::Stopped),
         }
     }
 

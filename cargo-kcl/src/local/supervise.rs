@@ -1,5 +1,6 @@
 //! The lives of all shards: when a processor starts, starts again, and what became of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::thread;
@@ -7,15 +8,15 @@ use std::time::{Duration, Instant};
 
 use kcl::Position;
 
-use super::feed::{Feeder, Lane, Lanes};
-use super::input::{Input, Source};
-use super::marks::Marks;
+use super::input::Input;
 use super::pulse::Pulse;
 use super::queue::{End, Queue};
 use super::shard::{Ended, Outcome, Shard};
 use super::split::shard_id;
+use super::store::Store;
 use super::summary::{ShardSummary, Summary};
-use super::{Event, Kept, LocalError};
+use super::supply::{Standing, Supply};
+use super::{Event, LocalError};
 use crate::cli::LocalOptions;
 use crate::processor::Program;
 use crate::report;
@@ -40,12 +41,14 @@ const TELL: Duration = Duration::from_secs(5);
 pub(super) struct Supervisor<'a> {
     options: &'a LocalOptions,
     program: &'a Program,
-    feeder: Feeder,
+    supply: Box<dyn Supply>,
+    /// None if checkpoints go with the run.
+    store: Option<Arc<Store>>,
     sender: Sender<Event>,
     events: Receiver<Event>,
-    members: Vec<Member>,
-    /// Behind how many records shards have changed.
-    reached: u64,
+    members: BTreeMap<u32, Member>,
+    /// Whether it was one shard that the run started with, so that nobody asks whose processor says what.
+    is_one: bool,
     /// What people call the inputs.
     inputs: Arc<[String]>,
     started: Instant,
@@ -54,17 +57,20 @@ pub(super) struct Supervisor<'a> {
     told_records: u64,
     interrupted: bool,
     bad_input: bool,
-    /// Whether the input is read on for what shards there may come to be.
+    /// Whether shards may come to be.
     reads: bool,
 }
 
 /// One shard.
 struct Member {
+    parents: Vec<u32>,
+    /// Whether what was read so far has come to where it starts.
+    born: bool,
     position: Position,
     state: State,
     pulse: Arc<Pulse>,
     restarts: u32,
-    /// Filled from the start although no processor runs yet: the input cannot be read again.
+    /// Filled although no processor runs yet.
     queue: Option<Arc<Queue>>,
     last_words: Vec<String>,
 }
@@ -81,32 +87,42 @@ enum State {
     Done(Outcome),
 }
 
-impl<'a> Supervisor<'a> {
-    pub(super) fn new(
-        options: &'a LocalOptions,
-        program: &'a Program,
-        feeder: Feeder,
-        kept: &Kept,
-        events: Receiver<Event>,
-    ) -> Self {
-        let members = kept.positions.iter().map(|position| Member {
-            position: position.clone(),
+impl From<Standing> for Member {
+    fn from(Standing { position, parents, born, .. }: Standing) -> Self {
+        Self {
+            parents,
+            born,
             state: match position {
                 Position::ShardEnd => State::Done(Outcome::EndedBefore),
                 _ => State::Waiting,
             },
+            position,
             pulse: Arc::default(),
             restarts: 0,
             queue: None,
             last_words: Vec::new(),
-        });
+        }
+    }
+}
+
+impl<'a> Supervisor<'a> {
+    pub(super) fn new(
+        options: &'a LocalOptions,
+        program: &'a Program,
+        supply: Box<dyn Supply>,
+        store: Option<Arc<Store>>,
+        (sender, events): (Sender<Event>, Receiver<Event>),
+        shards: Vec<Standing>,
+    ) -> Self {
         Self {
             options,
             program,
-            sender: feeder.events.clone(),
+            supply,
+            store,
+            sender,
             events,
-            members: members.collect(),
-            reached: 0,
+            is_one: shards.len() == 1,
+            members: shards.into_iter().map(|shard| (shard.number, shard.into())).collect(),
             inputs: options.input.iter().map(Input::to_string).collect(),
             started: Instant::now(),
             told: Instant::now(),
@@ -114,20 +130,22 @@ impl<'a> Supervisor<'a> {
             interrupted: false,
             bad_input: false,
             reads: true,
-            feeder,
         }
     }
 
     /// Starts the processors that can start, and feeds them. Processors are started by the main thread, as they die with the
     /// thread that started them.
-    pub(super) fn start(&mut self, kept: Kept, sources: Vec<Source>) -> Result<(), LocalError> {
-        let mut lanes = Lanes::default();
+    pub(super) fn start(&mut self) -> Result<(), LocalError> {
         let ready: Vec<_> = self.ready().collect();
-        for (number, member) in (0..).zip(&mut self.members) {
-            let waits = matches!(member.state, State::Waiting);
-            if ready.contains(&number) || waits && !self.feeder.again {
-                let queue = Arc::new(Queue::default());
-                lanes.put(number, Lane::new(Arc::clone(&queue), &member.position, kept.start));
+        let positions = |&number: &u32| Some((number, self.members.get(&number)?.position.clone()));
+        let waiting = self
+            .members
+            .iter()
+            .filter(|(number, member)| matches!(member.state, State::Waiting) && !ready.contains(number));
+        let waiting: Vec<_> = waiting.map(|(number, member)| (*number, member.position.clone())).collect();
+        let queues = self.supply.begin(ready.iter().filter_map(positions).collect(), waiting);
+        for (number, queue) in queues {
+            if let Some(member) = self.members.get_mut(&number) {
                 member.queue = Some(queue);
             }
         }
@@ -135,65 +153,52 @@ impl<'a> Supervisor<'a> {
             let spawned = self.spawn(number)?;
             self.converse(number, spawned);
         }
-        self.feeder.feed(lanes, sources, Marks::new(kept.marks), kept.origin);
         Ok(())
     }
 
     /// The shards whose processors can start now.
     fn ready(&self) -> impl Iterator<Item = u32> {
-        let running = self.members.iter().filter(|member| matches!(member.state, State::Running { .. })).count();
+        let running = self.members.values().filter(|member| matches!(member.state, State::Running { .. })).count();
         let room = self.options.jobs.map_or(usize::MAX, |jobs| jobs as usize).saturating_sub(running);
         let stops = self.stops();
-        let numbered = (0..).zip(&self.members);
-        let ready = numbered.filter(move |(number, member)| match member.state {
-            State::Waiting => !stops && self.comes_after_its_parents(*number),
+        let ready = self.members.iter().filter(move |(_, member)| match member.state {
+            State::Waiting => !stops && self.comes_after_its_parents(member),
             State::Again(at) => !stops && at <= Instant::now(),
             State::Running { .. } | State::Done(_) => false,
         });
-        ready.map(|(number, _)| number).take(room)
+        ready.map(|(number, _)| *number).take(room)
     }
 
-    fn comes_after_its_parents(&self, number: u32) -> bool {
-        let plan = &self.feeder.plan;
+    fn comes_after_its_parents(&self, member: &Member) -> bool {
         let has_ended = |parent: &u32| {
-            let state = self.members.get(*parent as usize).map(|member| &member.state);
+            let state = self.members.get(parent).map(|member| &member.state);
             matches!(state, Some(State::Done(Outcome::Ended | Outcome::EndedBefore)))
         };
-        plan.behind(number) <= self.reached && plan.parents(number).iter().all(has_ended)
+        member.born && member.parents.iter().all(has_ended)
     }
 
     /// Whether a shard that it comes of did not come to its end.
-    fn is_orphan(&self, number: u32) -> bool {
-        self.feeder.plan.parents(number).iter().any(|&parent| {
-            let state = self.members.get(parent as usize).map(|member| &member.state);
-            matches!(state, Some(State::Done(Outcome::Failed | Outcome::Stopped))) || self.is_orphan(parent)
+    fn is_orphan(&self, member: &Member) -> bool {
+        member.parents.iter().filter_map(|parent| self.members.get(parent)).any(|parent| {
+            matches!(parent.state, State::Done(Outcome::Failed | Outcome::Stopped)) || self.is_orphan(parent)
         })
     }
 
     fn spawn(&self, number: u32) -> Result<Spawned, LocalError> {
-        let shards = self.feeder.plan.len();
-        spawn(&self.program.command).map_err(|error| LocalError::Spawn { shard: number + 1, shards, error })
+        spawn(&self.program.command).map_err(|error| LocalError::Spawn { shard: shard_id(number), error })
     }
 
     /// Lets a thread converse with a shard's processor.
     fn converse(&mut self, number: u32, spawned: Spawned) {
-        let Some(member) = self.members.get_mut(number as usize) else { return };
-        let queue = member.queue.take().unwrap_or_else(|| {
-            let queue = Arc::new(Queue::default());
-            let lane = Lane::new(Arc::clone(&queue), &member.position, self.feeder.reading.start);
-            self.feeder.feed_alone(number, lane);
-            queue
-        });
+        let Some(member) = self.members.get_mut(&number) else { return };
+        let queue = member.queue.take().unwrap_or_else(|| self.supply.fill(number, &member.position));
         let shard = Shard {
             number,
             position: member.position.clone(),
             queue: Arc::clone(&queue),
-            store: self.feeder.store.clone(),
+            store: self.store.clone(),
             inputs: Arc::clone(&self.inputs),
-            prefix: match self.feeder.plan.len() {
-                1 => String::new(),
-                _ => report::coloured(&format!("[{number}] "), number),
-            },
+            prefix: if self.is_one { String::new() } else { report::coloured(&format!("[{number}] "), number) },
             pulse: Arc::clone(&member.pulse),
         };
         member.state = State::Running { queue, process: spawned.process.clone() };
@@ -209,7 +214,9 @@ impl<'a> Supervisor<'a> {
                     Ok(spawned) => self.converse(number, spawned),
                     Err(error) => {
                         report::line(error);
-                        self.members[number as usize].state = State::Done(Outcome::Failed);
+                        if let Some(member) = self.members.get_mut(&number) {
+                            member.state = State::Done(Outcome::Failed);
+                        }
                     }
                 }
             }
@@ -227,7 +234,7 @@ impl<'a> Supervisor<'a> {
             self.tell_stuck();
             self.tell_progress();
         }
-        let failed = self.members.iter().any(|member| matches!(member.state, State::Done(Outcome::Failed)));
+        let failed = self.members.values().any(|member| matches!(member.state, State::Done(Outcome::Failed)));
         let code = match (self.interrupted, self.bad_input, failed) {
             (true, _, _) => INTERRUPTED,
             (_, true, _) => WRONG_USE,
@@ -241,7 +248,7 @@ impl<'a> Supervisor<'a> {
     /// How long to wait for an event; `None` if none is to come.
     fn next_look(&self) -> Option<Duration> {
         let now = Instant::now();
-        let waits = self.members.iter().filter_map(|member| match member.state {
+        let waits = self.members.values().filter_map(|member| match member.state {
             State::Running { .. } => Some(self.options.stuck_after.clamp(Duration::from_millis(10), LOOK)),
             State::Again(at) => Some(at.saturating_duration_since(now)),
             State::Waiting | State::Done(_) => None,
@@ -251,9 +258,8 @@ impl<'a> Supervisor<'a> {
 
     /// Whether shards can still come to be.
     fn awaits_a_change(&self) -> bool {
-        let mut members = (0..).zip(&self.members);
-        !self.stops()
-            && members.any(|(number, member)| matches!(member.state, State::Waiting) && !self.is_orphan(number))
+        let mut members = self.members.values();
+        !self.stops() && members.any(|member| matches!(member.state, State::Waiting) && !self.is_orphan(member))
     }
 
     /// Whether no processor is to start any more.
@@ -266,7 +272,7 @@ impl<'a> Supervisor<'a> {
             Event::Interruption => {
                 self.interrupted = true;
                 report::line("interrupted: the processors are asked to shut down; once more kills them");
-                for member in &mut self.members {
+                for member in self.members.values_mut() {
                     match &member.state {
                         State::Running { queue, .. } => queue.end(End::Interrupted),
                         State::Again(_) => member.state = State::Done(Outcome::Failed),
@@ -274,7 +280,7 @@ impl<'a> Supervisor<'a> {
                     }
                 }
             }
-            Event::Reached(records) => self.reached = self.reached.max(records),
+            Event::Born { shard, parents } => self.born(shard, parents),
             Event::Read => self.reads = false,
             Event::BadInput(error) => {
                 // Each pass finds the same, and once is enough to know of it.
@@ -286,9 +292,15 @@ impl<'a> Supervisor<'a> {
         }
     }
 
+    fn born(&mut self, number: u32, mut parents: Vec<u32>) {
+        parents.retain(|parent| self.members.contains_key(parent));
+        let new = || Standing { number, position: Position::TrimHorizon, parents, born: true };
+        self.members.entry(number).or_insert_with(|| new().into()).born = true;
+    }
+
     fn ended(&mut self, Ended { number, outcome, position, last_words }: Ended) {
         let stops = self.stops();
-        let Some(member) = self.members.get_mut(number as usize) else { return };
+        let Some(member) = self.members.get_mut(&number) else { return };
         let may_restart = outcome == Outcome::Failed && !stops && position != Position::ShardEnd;
         member.position = position;
         member.last_words = last_words;
@@ -310,7 +322,7 @@ impl<'a> Supervisor<'a> {
     }
 
     fn tell_stuck(&self) {
-        for (number, member) in (0..).zip(&self.members) {
+        for (&number, member) in &self.members {
             if let Some(action) = member.pulse.stuck(self.options.stuck_after) {
                 report::line(format_args!(
                     "{}: the processor has been at {action} for {}; it is waited for, as the MultiLangDaemon does unless \
@@ -323,7 +335,7 @@ impl<'a> Supervisor<'a> {
     }
 
     fn processes(&self) -> impl Iterator<Item = &Process> {
-        self.members.iter().filter_map(|member| match &member.state {
+        self.members.values().filter_map(|member| match &member.state {
             State::Running { process, .. } => Some(process),
             _ => None,
         })
@@ -333,10 +345,10 @@ impl<'a> Supervisor<'a> {
     fn sum_up(&self, exit_code: u8) {
         let mut shards = Vec::new();
         let mut counts = Vec::new();
-        for (number, member) in (0..).zip(&self.members) {
+        for (&number, member) in &self.members {
             let outcome = match member.state {
                 State::Done(outcome) => outcome,
-                _ if self.feeder.plan.behind(number) <= self.reached || self.is_orphan(number) => Outcome::Waiting,
+                _ if member.born || self.is_orphan(member) => Outcome::Waiting,
                 // It was to come of a change that the input does not reach.
                 _ => continue,
             };
@@ -363,7 +375,7 @@ impl<'a> Supervisor<'a> {
         if self.options.quiet || self.told.elapsed() < TELL {
             return;
         }
-        let counts = self.members.iter().map(|member| member.pulse.counts());
+        let counts = self.members.values().map(|member| member.pulse.counts());
         let (records, bytes) = counts.fold((0, 0), |sum, counts| (sum.0 + counts.records, sum.1 + counts.bytes));
         let seconds = self.told.elapsed().as_secs_f64();
         report::line(format_args!(

@@ -1,0 +1,143 @@
+//! Files and standard input, as where records come from.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use kcl::{Position, SequenceNumber};
+
+use super::feed::{Feeder, Lane, Lanes};
+use super::input::Source;
+use super::marks::{Mark, Marks};
+use super::options::StartAt;
+use super::queue::Queue;
+use super::split::Place;
+use super::store::{Origin, Run, Store};
+use super::supply::{Standing, Supply};
+use super::{Event, LocalError};
+use crate::cli::LocalOptions;
+use crate::report;
+
+/// The inputs of a run, and what is known of them.
+pub(super) struct Files {
+    feeder: Feeder,
+    /// Opened, until the run begins.
+    sources: Vec<Source>,
+    identity: Run,
+    /// Where a shard starts that has no checkpoint.
+    initial: Position,
+    marks: Vec<Mark>,
+    origin: Option<Origin>,
+}
+
+impl Files {
+    pub(super) fn open(options: &LocalOptions, events: Sender<Event>) -> Result<Self, LocalError> {
+        let (sources, start) = options.sources()?;
+        let plan = options.plan()?;
+        let again = !options.follow && sources.iter().all(Source::is_file);
+        if !again && options.restarts > 0 {
+            return Err(LocalError::Options(
+                "--restarts takes input that can be read again: files that are not followed",
+            ));
+        }
+        if !again && options.jobs.is_some_and(|jobs| jobs < plan.len()) {
+            return Err(LocalError::Options(
+                "--jobs below the number of shards takes input that can be read again: files that are not followed",
+            ));
+        }
+        let feeder = Feeder {
+            inputs: options.input.clone().into(),
+            again,
+            reading: options.reading(start),
+            plan: Arc::new(plan),
+            store: None,
+            events,
+        };
+        let initial = match options.from {
+            StartAt::TrimHorizon => Position::TrimHorizon,
+            StartAt::Latest => Position::Latest,
+        };
+        Ok(Self { feeder, sources, identity: options.identity(), initial, marks: Vec::new(), origin: None })
+    }
+
+    fn lane(&self, position: &Position) -> (Arc<Queue>, Lane) {
+        let queue = Arc::new(Queue::default());
+        let lane = Lane::new(Arc::clone(&queue), position, self.feeder.reading.start);
+        (queue, lane)
+    }
+
+    /// What stood in a file that is gone cannot be compared any more, nor read.
+    fn forget_rotated(&mut self, shards: &[Standing]) {
+        let Some(origin) = self.origin else { return };
+        let Some(last) = Place::last_before(origin.input, origin.offset).map(Place::sequence_number) else { return };
+        let first = Place { input: origin.input, ..Place::default() }.sequence_number();
+        let is_gone = |number: &SequenceNumber| (first..last).contains(number);
+        self.marks.retain(|mark| !is_gone(&mark.sequence_number));
+        let stand_there = shards.iter().filter(|shard| match &shard.position {
+            Position::After { sequence_number, .. } => is_gone(sequence_number),
+            _ => false,
+        });
+        let count = stand_there.count() as u64;
+        if count > 0 {
+            report::line(format_args!(
+                "{} last checkpointed in a file that another has replaced since; what was not processed of it is not delivered",
+                report::count(count, "shard"),
+            ));
+        }
+    }
+}
+
+impl Supply for Files {
+    fn identity(&self) -> Run {
+        self.identity.clone()
+    }
+
+    fn start(&self) -> Option<SequenceNumber> {
+        self.feeder.reading.start
+    }
+
+    fn load(&mut self, store: Option<Arc<Store>>) -> Result<Vec<Standing>, LocalError> {
+        let mut positions = BTreeMap::new();
+        if let Some(store) = &store {
+            positions = store.positions()?.into_iter().collect();
+            self.marks = store.marks()?;
+            self.origin = store.origin()?;
+            self.feeder.reading.start = store.start()?;
+        }
+        self.feeder.store = store;
+        let plan = &self.feeder.plan;
+        let shards = (0..plan.len()).map(|number| Standing {
+            number,
+            position: positions.remove(&number).unwrap_or(self.initial.clone()),
+            parents: plan.parents(number).to_owned(),
+            born: plan.behind(number) == 0,
+        });
+        let shards: Vec<_> = shards.collect();
+        self.forget_rotated(&shards);
+        Ok(shards)
+    }
+
+    fn begin(&mut self, ready: Vec<(u32, Position)>, waiting: Vec<(u32, Position)>) -> BTreeMap<u32, Arc<Queue>> {
+        if self.sources.iter().any(Source::is_terminal) {
+            report::line("reading records from the terminal, one a line; Ctrl-D ends them");
+        }
+        // What cannot be read again is read for those that wait, too.
+        let waiting = waiting.into_iter().filter(|_| !self.feeder.again);
+        let mut lanes = Lanes::default();
+        let mut queues = BTreeMap::new();
+        for (shard, position) in ready.into_iter().chain(waiting) {
+            let (queue, lane) = self.lane(&position);
+            lanes.put(shard, lane);
+            queues.insert(shard, queue);
+        }
+        let marks = Marks::new(std::mem::take(&mut self.marks));
+        self.feeder.feed(lanes, std::mem::take(&mut self.sources), marks, self.origin);
+        queues
+    }
+
+    fn fill(&mut self, shard: u32, position: &Position) -> Arc<Queue> {
+        let (queue, lane) = self.lane(position);
+        self.feeder.feed_alone(shard, lane);
+        queue
+    }
+}

@@ -1,0 +1,42 @@
+//! Where records come from, whatever that is, as those see it who process them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kcl::{Position, SequenceNumber};
+
+use super::LocalError;
+use super::queue::Queue;
+use super::store::{Run, Store};
+
+/// A shard before the run.
+#[derive(Clone, Debug)]
+pub(super) struct Standing {
+    pub(super) number: u32,
+    /// Where it stands.
+    pub(super) position: Position,
+    /// The shards that must have ended before this one starts.
+    pub(super) parents: Vec<u32>,
+    /// Whether it is there from the run's start.
+    pub(super) born: bool,
+}
+
+/// Fills the queues of shards, and tells of shards that come to be ([`Event::Born`](super::Event::Born)) and of what goes
+/// wrong ([`Event::BadInput`](super::Event::BadInput)), before any queue ends over it.
+pub(super) trait Supply {
+    /// What must be the same for kept checkpoints to mean the same records.
+    fn identity(&self) -> Run;
+
+    /// The last record before the run's start, if there is one.
+    fn start(&self) -> Option<SequenceNumber>;
+
+    /// The shards there are, and those that are known to come; where they stand if checkpoints were kept.
+    fn load(&mut self, store: Option<Arc<Store>>) -> Result<Vec<Standing>, LocalError>;
+
+    /// Begins to read for shards whose processors start now, and those that wait; the queues to have been filled when their
+    /// processors start.
+    fn begin(&mut self, ready: Vec<(u32, Position)>, waiting: Vec<(u32, Position)>) -> BTreeMap<u32, Arc<Queue>>;
+
+    /// A queue that brings what stands behind a position of a shard: it starts later, or once more.
+    fn fill(&mut self, shard: u32, position: &Position) -> Arc<Queue>;
+}
