@@ -104,13 +104,23 @@ impl Place {
         flags: &[&str],
         processor: impl IntoIterator<Item = &'a OsStr>,
     ) -> Result<Daemon, Failed> {
+        let endpoints = ["--endpoint", &self.aws.kinesis, "--dynamodb-endpoint", &self.aws.dynamodb];
+        self.start_on_its_own(&[&endpoints, flags].concat(), processor)
+    }
+
+    /// The same with emulators that the daemon's launcher starts itself.
+    pub(crate) fn start_on_its_own<'a>(
+        &self,
+        flags: &[&str],
+        processor: impl IntoIterator<Item = &'a OsStr>,
+    ) -> Result<Daemon, Failed> {
         // The log of an earlier daemon here stays.
         let log = (0..).map(|number| self.path(&format!("daemon.{number}.log"))).find(|path| !path.exists());
         let log = log.ok_or("no name is left for a log")?;
         let mut arguments: Vec<OsString> = ["daemon", "--emulate", "--stream", &self.name, "--app", &self.name]
             .iter()
             .chain(flags)
-            .chain(&["--endpoint", &self.aws.kinesis, "--dynamodb-endpoint", &self.aws.dynamodb, "--log"])
+            .chain(&["--log"])
             .map(Into::into)
             .collect();
         arguments.push(log.into());

@@ -32,6 +32,22 @@ pub(crate) fn prints_and_spawns(place: &Place) -> Result<(), Failed> {
     Ok(())
 }
 
+pub(crate) fn own_emulators(place: &Place) -> Result<(), Failed> {
+    let orders = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/data/orders.jsonl");
+    let orders = fs::canonicalize(orders)?;
+    let input = orders.to_str().ok_or("the path is no text")?;
+    let mut daemon = place.start_on_its_own(&["--input", input, "--shards", "4"], place.processor())?;
+    let records = fs::read_to_string(&orders)?.lines().count();
+    daemon.until("all orders are seen", || place.ledger().all("record ").count() == records)?;
+    let emulators = children(daemon.id());
+    assert_eq!(emulators.len(), 3, "Kinesis, DynamoDB and the daemon");
+    let ended = daemon.stop()?;
+    ended.was_graceful()?;
+    assert!(ended.stderr.contains(&format!("created with 4 shards; {records} records put on it")), "{}", ended.stderr);
+    assert!(!emulators.iter().any(|&id| is_running(id)), "an emulator outlived the launcher");
+    Ok(())
+}
+
 pub(crate) fn killed_launcher(place: &Place) -> Result<(), Failed> {
     let mut daemon = place.start(2)?;
     daemon.until("both shards are started", || place.ledger().all("initialize").count() == 2)?;

@@ -38,6 +38,7 @@ const TESTS: &[Test] = &[
     ("records::alice_bob_and_charlie_reach_four_shards", records::alice_bob_and_charlie),
     ("records::aggregated_ones_are_taken_apart", aggregate::aggregated),
     ("life::printing_and_spawning_disturb_nothing", life::prints_and_spawns),
+    ("life::emulators_come_and_go_with_the_launcher", life::own_emulators),
     ("life::a_killed_launcher_leaves_nothing_running", life::killed_launcher),
     ("life::a_second_signal_kills", life::second_signal),
     ("life::a_processor_that_cannot_start_is_explained", life::cannot_start),

@@ -92,7 +92,7 @@ pub(super) fn endpoints(options: &DaemonOptions) -> [Option<String>; 2] {
     ]
 }
 
-/// Lays what the command line says over what the file says. `program` is what people call the processor.
+/// Lays what the command line says over what the file says.
 pub(super) fn lay_flags_over(properties: &mut Properties, options: &DaemonOptions) {
     let mut set = |flag: &str, key: &str, value: Option<String>| {
         if let Some(value) = value {
@@ -137,7 +137,7 @@ pub(super) fn lay_flags_over(properties: &mut Properties, options: &DaemonOption
     }
 }
 
-/// Fills in what is right and was not given.
+/// Fills in what is right and was not given. `program` is what people call the processor.
 pub(super) fn fill_in(properties: &mut Properties, program: &str, emulated: bool) {
     if properties.get("initialPositionInStreamExtended").is_none() {
         properties.set_default("initialPositionInStream", "TRIM_HORIZON");
