@@ -1,5 +1,7 @@
 //! The command line.
 
+pub(crate) mod aws;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +9,7 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
+use self::aws::StreamCommand;
 use crate::exec::Death;
 use crate::local::{AppName, Input, Pointer, Reshard, Rewind, StartAt};
 
@@ -24,6 +27,7 @@ pub(crate) enum Verb {
     Daemon(Box<DaemonOptions>),
     Emulate(EmulateOptions),
     Check(CheckOptions),
+    Stream(StreamCommand),
     /// Becomes the command, and dies with the tool that started it
     #[command(name = crate::exec::VERB, hide = true)]
     Exec {

@@ -2,6 +2,7 @@
 //!
 //! `local` is a daemon for one machine. Whatever the verb, processors are started by `spawn`, through the tool itself.
 
+mod aws;
 mod cache;
 mod cli;
 mod daemon;
@@ -30,11 +31,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if arguments.get(1).is_some_and(|argument| argument == "kcl") {
         arguments.remove(1);
     }
+    #[cfg(not(feature = "aws"))]
+    let asked = arguments.clone();
     match Cli::parse_from(arguments).verb {
         Verb::Local(options) => local::run(&options),
         Verb::Daemon(options) => daemon::run(&options),
         Verb::Emulate(options) => emulate::run(&options),
         Verb::Check(options) => properties::check(&options),
+        #[cfg(feature = "aws")]
+        Verb::Stream(command) => aws::stream(&command),
+        #[cfg(not(feature = "aws"))]
+        Verb::Stream(_) => aws::refuse(&asked),
         Verb::Exec { parent, death, command } => exec::run(parent, death, &command),
     }
 }

@@ -24,7 +24,8 @@ use self::supervise::supervise;
 use crate::cache::{Cache, CacheError, Jars, Java, ToolError};
 use crate::cli::DaemonOptions;
 use crate::emulate::{
-    ACCESS_KEY, ApiError, EmulateError, Emulators, Endpoint, Service, Start, StreamError, create_stream, prepare_leases,
+    ACCESS_KEY, ApiError, EmulateError, Emulators, Endpoint, Service, Start, StreamError, create_stream, is_local,
+    prepare_leases,
 };
 use crate::processor::{Program, ProgramError};
 use crate::properties::{Level, Malformed, Origin, Properties, lint};
@@ -185,13 +186,6 @@ fn local(options: &DaemonOptions, cache: &Cache) -> Result<Local, DaemonError> {
         }
         _ => Err(DaemonError::HalfAnEmulator),
     }
-}
-
-fn is_local(url: &str) -> bool {
-    let host = url.strip_prefix("http://").unwrap_or_default();
-    ["127.0.0.1", "localhost", "[::1]"]
-        .iter()
-        .any(|local| host.strip_prefix(local).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/'])))
 }
 
 /// The stream with its records, and the tables of the application.

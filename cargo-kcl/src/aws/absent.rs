@@ -1,0 +1,42 @@
+//! What a build without the feature `aws` says.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use crate::report;
+
+/// Says which command does what was asked for.
+pub(crate) fn refuse(arguments: &[OsString]) -> ExitCode {
+    let shown: String =
+        arguments.iter().skip(1).map(|argument| format!(" {}", quoted(&argument.to_string_lossy()))).collect();
+    report::line(format_args!(
+        "this build of the tool, the quick one, leaves out what talks to AWS. In a clone run\n  \
+         cargo run --release --package cargo-kcl --{shown}\nor install the whole tool, once:\n  cargo install --path {}",
+        quoted(env!("CARGO_MANIFEST_DIR")),
+    ));
+    ExitCode::from(super::WRONG_USE)
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |char: char| char.is_ascii_alphanumeric() || "-_./:=@,+%".contains(char);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_back_what_is_quoted() {
+        for (word, shown) in
+            [("--stream", "--stream"), ("", "''"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("é*", "'é*'")]
+        {
+            assert_eq!(quoted(word), shown);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! A client for Kinesis, with the region, endpoint and credentials that the AWS SDK finds.
+
+use std::fmt;
+use std::time::Duration;
+
+use aws_config::BehaviorVersion;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_credential_types::provider::ProvideCredentials as _;
+use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::config::Region;
+use aws_sdk_kinesis::config::timeout::TimeoutConfig;
+use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_types::SdkConfig;
+use aws_types::service_config::ServiceConfigKey;
+
+use super::error::{AwsError, explain};
+use crate::cli::aws::AwsOptions;
+
+/// A server that takes longer to answer has forgotten the call. Ten megabytes may be on their way.
+const CALL: Duration = Duration::from_secs(60);
+/// An endpoint that does not take a connection sooner is not there.
+const CONNECT: Duration = Duration::from_secs(5);
+/// The most streams a missing one is compared with.
+const NAMES: i32 = 1_000;
+
+/// A client, and where it leads.
+#[derive(Clone, Debug)]
+pub(crate) struct Connection {
+    pub(crate) client: Client,
+    place: Place,
+}
+
+/// Where Kinesis is, as a sentence has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) region: String,
+    pub(crate) endpoint: Option<String>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.endpoint {
+            Some(endpoint) => write!(f, "at {endpoint}, region {}", self.region),
+            None => write!(f, "in region {}", self.region),
+        }
+    }
+}
+
+/// Runs a future to its end, with all that it spawns, on this thread.
+pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output, AwsError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(AwsError::Runtime)?;
+    Ok(runtime.block_on(future))
+}
+
+impl Connection {
+    /// Finds region, endpoint and credentials. No call is made to Kinesis.
+    ///
+    /// # Errors
+    ///
+    /// If there is no region, or there are no credentials.
+    pub(crate) async fn open(options: &AwsOptions) -> Result<Self, AwsError> {
+        let http =
+            aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
+        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(CALL).build();
+        let mut loader =
+            aws_config::defaults(BehaviorVersion::latest()).http_client(http.clone()).timeout_config(timeouts);
+        if let Some(region) = &options.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(profile) = &options.profile {
+            // A profile that is asked for goes before the environment, as in Amazon's own command line.
+            let provider = ProviderConfig::without_region().with_http_client(http);
+            let credentials = ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&provider);
+            loader = loader.profile_name(profile).credentials_provider(credentials.build());
+        }
+        let config = loader.load().await;
+        let region = config.region().ok_or(AwsError::NoRegion)?.to_string();
+        let place = Place { region, endpoint: options.endpoint.clone().or_else(|| endpoint(&config)) };
+        match config.credentials_provider() {
+            None => return Err(AwsError::NoCredentials("nothing".to_owned())),
+            Some(provider) => _ = provider.provide_credentials().await?,
+        }
+        let mut kinesis = aws_sdk_kinesis::config::Builder::from(&config);
+        kinesis.set_endpoint_url(place.endpoint.clone());
+        Ok(Self { client: Client::from_conf(kinesis.build()), place })
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Says what went wrong with a call of this operation on this stream.
+    pub(crate) async fn explain<E, R>(&self, operation: &'static str, stream: &str, error: SdkError<E, R>) -> AwsError
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        R: fmt::Debug + Send + Sync + 'static,
+    {
+        let mut error = explain(operation, stream, &self.place, error);
+        if let AwsError::NoSuchStream { name, near, .. } = &mut error {
+            *near = self.names_near(name).await;
+        }
+        error
+    }
+
+    /// The streams that may have been meant. None if nobody may know which there are.
+    async fn names_near(&self, name: &str) -> Vec<String> {
+        let Ok(output) = self.client.list_streams().limit(NAMES).send().await else { return Vec::new() };
+        let mut names: Vec<_> =
+            output.stream_names.into_iter().map(|there| (strsim::jaro_winkler(name, &there), there)).collect();
+        names.retain(|(likeness, _)| *likeness > 0.65);
+        names.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        names.into_iter().map(|(_, name)| name).take(3).collect()
+    }
+}
+
+/// The endpoint that the environment or the profile names, for Kinesis or for all services.
+fn endpoint(config: &SdkConfig) -> Option<String> {
+    let key = ServiceConfigKey::builder()
+        .service_id("Kinesis")
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build()
+        .ok()?;
+    let own = config.service_config().and_then(|services| services.load_config(key));
+    own.or_else(|| config.endpoint_url().map(str::to_owned))
+}

@@ -1,0 +1,129 @@
+//! A stream's shards.
+
+use serde::Serialize;
+
+use super::connection::Connection;
+use super::error::AwsError;
+
+/// A shard, as `ListShards` has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Shard {
+    #[serde(rename = "shardId")]
+    pub(crate) id: String,
+    /// None if it was never split or merged out of others, or they are gone.
+    #[serde(rename = "parentShardId")]
+    pub(crate) parent: Option<String>,
+    /// The second of two that were merged.
+    #[serde(rename = "adjacentParentShardId")]
+    pub(crate) adjacent_parent: Option<String>,
+    #[serde(flatten)]
+    pub(crate) range: Range,
+    /// Whether records can still be put on it.
+    #[serde(rename = "open")]
+    pub(crate) is_open: bool,
+}
+
+/// The hash keys of a shard's records, both ends among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Range {
+    #[serde(rename = "startingHashKey", serialize_with = "text")]
+    pub(crate) start: u128,
+    #[serde(rename = "endingHashKey", serialize_with = "text")]
+    pub(crate) end: u128,
+}
+
+/// A JSON number of this size is none to most readers.
+fn text<S: serde::Serializer>(number: &u128, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(number)
+}
+
+impl Range {
+    /// Where the second half starts. None if there is nothing to halve.
+    pub(crate) fn middle(self) -> Option<u128> {
+        (self.end > self.start).then(|| self.start + (self.end - self.start) / 2 + 1)
+    }
+
+    /// Whether the two stand side by side.
+    pub(crate) fn touches(self, other: Self) -> bool {
+        self.end.checked_add(1) == Some(other.start) || other.end.checked_add(1) == Some(self.start)
+    }
+}
+
+impl Shard {
+    /// Those it came from by a split or a merge.
+    pub(crate) fn parents(&self) -> impl Iterator<Item = &str> {
+        self.parent.as_deref().into_iter().chain(self.adjacent_parent.as_deref())
+    }
+}
+
+impl TryFrom<aws_sdk_kinesis::types::Shard> for Shard {
+    type Error = AwsError;
+
+    fn try_from(shard: aws_sdk_kinesis::types::Shard) -> Result<Self, AwsError> {
+        let unknown = || AwsError::Other {
+            operation: "ListShards",
+            why: format!("{} has no hash key range that is understood", shard.shard_id()),
+        };
+        let range = shard.hash_key_range().ok_or_else(unknown)?;
+        let key = |text: &str| text.parse().map_err(|_| unknown());
+        let range = Range { start: key(range.starting_hash_key())?, end: key(range.ending_hash_key())? };
+        let is_open = shard.sequence_number_range().is_none_or(|range| range.ending_sequence_number().is_none());
+        Ok(Self {
+            id: shard.shard_id,
+            parent: shard.parent_shard_id,
+            adjacent_parent: shard.adjacent_parent_shard_id,
+            range,
+            is_open,
+        })
+    }
+}
+
+impl Connection {
+    /// All shards of a stream that still hold records or take them, by id.
+    ///
+    /// # Errors
+    ///
+    /// If the call is not answered as it should be.
+    pub(crate) async fn shards(&self, stream: &str) -> Result<Vec<Shard>, AwsError> {
+        let mut shards = Vec::new();
+        let mut call = self.client.list_shards().stream_name(stream);
+        loop {
+            let output = match call.send().await {
+                Ok(output) => output,
+                Err(error) => return Err(self.explain("ListShards", stream, error).await),
+            };
+            for shard in output.shards.unwrap_or_default() {
+                shards.push(shard.try_into()?);
+            }
+            match output.next_token {
+                // A token says which stream.
+                Some(token) => call = self.client.list_shards().next_token(token),
+                None => break,
+            }
+        }
+        shards.sort_by(|a: &Shard, b| a.id.cmp(&b.id));
+        Ok(shards)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_halved_in_the_middle() {
+        let range = |start, end| Range { start, end };
+        assert_eq!(range(0, u128::MAX).middle(), Some(1 << 127));
+        assert_eq!(range(4, 5).middle(), Some(5));
+        assert_eq!(range(7, 7).middle(), None);
+    }
+
+    #[test]
+    fn neighbours_touch() {
+        let range = |start, end| Range { start, end };
+        assert!(range(0, 4).touches(range(5, 9)) && range(5, u128::MAX).touches(range(0, 4)));
+        assert!(!range(0, 4).touches(range(6, 9)) && !range(0, 4).touches(range(0, 4)));
+        assert!(!range(5, u128::MAX).touches(range(0, 3)));
+    }
+}
