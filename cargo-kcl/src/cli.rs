@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use self::aws::StreamCommand;
 use crate::exec::Death;
 use crate::local::{AppName, Input, Pointer, Reshard, Rewind, StartAt};
+use crate::replay::ReplayOptions;
 
 /// Run and develop record processors for Amazon Kinesis
 #[derive(Debug, Parser)]
@@ -27,6 +28,7 @@ pub(crate) enum Verb {
     Daemon(Box<DaemonOptions>),
     Emulate(EmulateOptions),
     Check(CheckOptions),
+    Replay(ReplayOptions),
     Stream(StreamCommand),
     /// Becomes the command, and dies with the tool that started it
     #[command(name = crate::exec::VERB, hide = true)]
@@ -144,6 +146,14 @@ pub(crate) struct LocalOptions {
     /// first one. May be given several times
     #[arg(long, value_name = "SHARD=SEQUENCE", conflicts_with = "fresh")]
     pub(crate) rewind: Vec<Rewind>,
+
+    /// Keep each conversation with a processor in this folder, both ways, as it passes; `cargo kcl replay` plays it again
+    ///
+    /// A conversation has a folder of its own, DIR/SHARD for a shard's first processor, DIR/SHARD.2 for the second, and so on: in.jsonl
+    /// is what the processor was told, out.jsonl what it said, times.tsv when and in which order, and exit its exit code, if no
+    /// signal ended it. A line is in the file before it is passed on. DIR must be empty.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) record: Option<PathBuf>,
 
     /// Show the checkpoints that --app keeps, and run nothing
     #[arg(long, conflicts_with_all = ["input", "fresh", "rewind", "json"])]

@@ -11,6 +11,7 @@ mod exec;
 mod local;
 mod processor;
 mod properties;
+mod replay;
 mod report;
 mod spawn;
 
@@ -37,6 +38,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Local(options) => local::run(&options),
         Verb::Daemon(options) => daemon::run(&options),
         Verb::Emulate(options) => emulate::run(&options),
+        Verb::Replay(options) => replay::run(&options),
         Verb::Check(options) => properties::check(&options),
         #[cfg(feature = "aws")]
         Verb::Stream(command) => aws::stream(&command),

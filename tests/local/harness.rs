@@ -65,6 +65,14 @@ impl Place {
         command
     }
 
+    /// `cargo-kcl replay` likewise.
+    pub(crate) fn replay<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(&*TOOL);
+        command.arg("replay").args(arguments).current_dir(self.folder.path()).env("SEEN", self.path("seen"));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
     /// Runs the tool over `input` with the witness to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
         let arguments = [&["--input", "input"], arguments, &["--", witness()]].concat();

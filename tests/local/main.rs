@@ -4,6 +4,7 @@ mod ending;
 mod follow;
 mod harness;
 mod input;
+mod recording;
 mod resume;
 mod rogue;
 mod shards;

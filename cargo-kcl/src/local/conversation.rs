@@ -10,6 +10,7 @@ use kcl::protocol::daemon::Lease;
 use kcl::protocol::{Message, ProcessRecords, Refused, Reply, WireRecord};
 
 use super::pulse::Pulse;
+use super::recording::{Asked, SharedTape};
 use super::replies::{NoReply, Replies};
 
 /// Why a conversation ended before its time.
@@ -38,6 +39,7 @@ pub(crate) enum Cause {
         position: Position,
     },
     Io(io::Error),
+    Recording(io::Error),
 }
 
 impl fmt::Display for Failure {
@@ -80,6 +82,7 @@ impl fmt::Display for Failure {
                  \x20 mend: before the status of {action}, send a checkpoint whose sequence number is null",
             ),
             Cause::Io(error) => write!(f, "the processor cannot be talked to at {action}: {error}"),
+            Cause::Recording(error) => write!(f, "{action} cannot be recorded, so it ends here: {error}"),
         }
     }
 }
@@ -93,6 +96,7 @@ pub(crate) struct Conversation<R, W, K> {
     /// The line to be written, kept for its buffer.
     line: Vec<u8>,
     pulse: Arc<Pulse>,
+    tape: Option<SharedTape>,
 }
 
 impl<R, W, K> Conversation<R, W, K>
@@ -103,7 +107,12 @@ where
 {
     pub(crate) fn new(reader: R, writer: W, position: Position, pulse: Arc<Pulse>, keep: K) -> Self {
         let lease = Lease::new(position);
-        Self { replies: Replies::new(reader), writer, keep, lease, line: Vec::new(), pulse }
+        Self { replies: Replies::new(reader), writer, keep, lease, line: Vec::new(), pulse, tape: None }
+    }
+
+    /// Keeps what is said on both sides. What the reader brings is kept by the reader.
+    pub(crate) fn recorded(self, tape: Option<SharedTape>) -> Self {
+        Self { tape, ..self }
     }
 
     /// Where the shard stands.
@@ -123,7 +132,8 @@ where
         }
         // Nothing newer than what stands in the input is to be expected.
         let message = ProcessRecords { records, millis_behind_latest: Some(0) };
-        self.exchange_with("processRecords", |line| message.write(line))?;
+        let note = format_args!("processRecords n={}", records.len());
+        self.exchange_with("processRecords", note, |line| message.write(line))?;
         let bytes = records.iter().map(|record| record.data.len() as u64).sum();
         self.pulse.processed(records.len() as u64, bytes);
         Ok(())
@@ -155,16 +165,17 @@ where
 
     /// Sends a message and answers checkpoints until its status comes.
     fn exchange(&mut self, action: &'static str, message: &Message) -> Result<(), Failure> {
-        self.exchange_with(action, |line| serde_json::to_writer(line, message))
+        self.exchange_with(action, format_args!("{action}"), |line| serde_json::to_writer(line, message))
     }
 
     fn exchange_with(
         &mut self,
         action: &'static str,
+        note: fmt::Arguments<'_>,
         write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>,
     ) -> Result<(), Failure> {
         self.pulse.ask(action);
-        let answered = self.converse(action, write).map_err(|cause| Failure { action, cause });
+        let answered = self.converse(action, note, write).map_err(|cause| Failure { action, cause });
         self.pulse.answered();
         answered
     }
@@ -172,17 +183,20 @@ where
     fn converse(
         &mut self,
         action: &str,
+        note: fmt::Arguments<'_>,
         write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>,
     ) -> Result<(), Cause> {
-        self.send(write)?;
+        self.send(note, write)?;
         loop {
-            match self.replies.next()? {
+            match self.reply()? {
                 Reply::Status { response_for } if response_for.as_deref() == Some(action) => return Ok(()),
                 Reply::Status { response_for } => return Err(Cause::WrongStatus { response_for }),
                 Reply::Checkpoint { sequence_number, sub_sequence_number } => {
                     let error = self.checkpoint(sequence_number.as_deref(), sub_sequence_number);
+                    let asked = Asked(sequence_number.as_deref(), sub_sequence_number);
+                    let note = format!("checkpoint {asked} error={}", error.as_deref().unwrap_or("None"));
                     let answer = Message::Checkpoint { sequence_number, sub_sequence_number, error };
-                    self.send(|line| serde_json::to_writer(line, &answer))?;
+                    self.send(format_args!("{note}"), |line| serde_json::to_writer(line, &answer))?;
                 }
                 other => return Err(Cause::Io(io::Error::other(format!("unknown reply {other:?}")))),
             }
@@ -207,10 +221,25 @@ where
         }
     }
 
-    fn send(&mut self, write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>) -> Result<(), Cause> {
+    fn reply(&mut self) -> Result<Reply, Cause> {
+        let reply = self.replies.next();
+        if let (Some(tape), Ok(_) | Err(NoReply::Refused { .. })) = (&self.tape, &reply) {
+            tape.borrow_mut().hear(reply.as_ref().ok()).map_err(Cause::Recording)?;
+        }
+        Ok(reply?)
+    }
+
+    fn send(
+        &mut self,
+        note: fmt::Arguments<'_>,
+        write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>,
+    ) -> Result<(), Cause> {
         self.line.clear();
         write(&mut self.line).map_err(|error| Cause::Io(error.into()))?;
         self.line.push(b'\n');
+        if let Some(tape) = &self.tape {
+            tape.borrow_mut().tell(&self.line, note).map_err(Cause::Recording)?;
+        }
         self.writer.write_all(&self.line).map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => Cause::Gone,
             _ => Cause::Io(error),

@@ -18,6 +18,7 @@ mod plan;
 mod pulse;
 mod queue;
 mod record;
+mod recording;
 mod replies;
 mod shard;
 mod split;
@@ -40,8 +41,10 @@ pub(crate) use self::input::{Input, InputError, Lines, Next, Source};
 pub(crate) use self::key::Pointer;
 pub(crate) use self::options::{AppName, Rewind, StartAt};
 pub(crate) use self::plan::Reshard;
+pub(crate) use self::replies::{NoReply, Replies};
 
 use self::files::Files;
+use self::recording::{Recording, RecordingError};
 use self::shard::Ended;
 use self::store::StoreError;
 use self::supervise::Supervisor;
@@ -62,6 +65,8 @@ enum LocalError {
     Program(#[from] ProgramError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
     #[error("{0}")]
     Options(&'static str),
     #[error("{shard} {stands}; --rewind moves a checkpoint back, never on")]
@@ -105,8 +110,10 @@ fn prepare_and_run(options: &LocalOptions) -> Result<u8, LocalError> {
     if !options.quiet && shards.iter().any(|shard| has_checkpoints(&shard.position)) {
         report::line("goes on behind the checkpoints that were kept; --fresh forgets them");
     }
+    let recording = options.record.as_ref().map(|folder| Recording::create(folder, &program.command)).transpose()?;
     catch_signals(sender.clone()).map_err(LocalError::Signals)?;
-    let mut supervisor = Supervisor::new(options, &program, Box::new(supply), store, (sender, events), shards);
+    let mut supervisor =
+        Supervisor::new(options, &program, Box::new(supply), store, recording, (sender, events), shards);
     supervisor.start()?;
     Ok(supervisor.finish())
 }

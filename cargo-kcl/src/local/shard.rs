@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Read};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -17,6 +18,7 @@ use super::conversation::{Cause, Conversation, Failure};
 use super::marks::Trail;
 use super::pulse::Pulse;
 use super::queue::{Batch, End, Queue};
+use super::recording::{Heard, Tape};
 use super::split::shard_id;
 use super::store::Store;
 use crate::report::{self, LastLines};
@@ -44,6 +46,8 @@ pub(crate) struct Shard {
     /// What stands before each line of its processor.
     pub(crate) prefix: String,
     pub(crate) pulse: Arc<Pulse>,
+    /// What keeps the conversation, if it is to be kept.
+    pub(crate) tape: Option<Tape>,
 }
 
 /// What became of a shard's processor.
@@ -86,11 +90,12 @@ impl fmt::Display for Outcome {
 
 impl Shard {
     /// Converses with the processor until one of them is done, reports what went wrong, and waits for the processor's end.
-    pub(crate) fn run(self, spawned: Spawned) -> Ended {
+    pub(crate) fn run(mut self, spawned: Spawned) -> Ended {
         let Spawned { stdin, stdout, stderr, process } = spawned;
         let last_words = Arc::new(Mutex::new(LastLines::default()));
         let pump = self.pump(stderr, Arc::clone(&last_words));
         let mut outcome = Outcome::Failed;
+        let tape = self.tape.take().map(|tape| Rc::new(RefCell::new(tape)));
         let trail = RefCell::new(Trail::default());
         let keep = |position: &Position| {
             let kept = self.store.as_ref().map_or(Ok(()), |store| {
@@ -102,13 +107,18 @@ impl Shard {
                 "KinesisClientLibDependencyException".to_owned()
             })
         };
-        let mut conversation = Conversation::new(stdout, stdin, self.position.clone(), Arc::clone(&self.pulse), keep);
+        let stdout = Heard::new(stdout, tape.clone());
+        let mut conversation = Conversation::new(stdout, stdin, self.position.clone(), Arc::clone(&self.pulse), keep)
+            .recorded(tape.clone());
         let mut batch = Batch::default();
         let result = self.converse(&mut conversation, &trail, &mut batch);
         self.queue.abandon();
         let position = conversation.position().clone();
         let (stdout, stdin) = conversation.into_ends();
-        let ending = Ending { process, pump };
+        let ending = Ending { process: process.clone(), pump };
+        if let Some(tape) = &tape {
+            self.keep_recording(tape.borrow_mut().note("eof", "stdin"));
+        }
         match result {
             Ok(result) => match ending.of_success(stdin, stdout, || {
                 self.say("the processor is still running, 10 s after the end of its input")
@@ -126,13 +136,16 @@ impl Shard {
                 self.say(format_args!("{problem}\n  {left_off}"));
             }
         }
+        if let (Some(tape), Ok(Some(status))) = (&tape, process.try_wait()) {
+            self.keep_recording(tape.borrow_mut().end(status.code()));
+        }
         let last_words = last_words.lock().unwrap_or_else(PoisonError::into_inner).lines();
         Ended { number: self.number, outcome, position, last_words }
     }
 
     fn converse<K>(
         &self,
-        conversation: &mut Conversation<ChildStdout, ChildStdin, K>,
+        conversation: &mut Conversation<Heard<ChildStdout>, ChildStdin, K>,
         trail: &RefCell<Trail>,
         batch: &mut Batch,
     ) -> Result<Outcome, Failure>
@@ -166,6 +179,12 @@ impl Shard {
         })
     }
 
+    fn keep_recording(&self, kept: io::Result<()>) {
+        if let Err(error) = kept {
+            self.say(format_args!("the end of the conversation cannot be recorded: {error}"));
+        }
+    }
+
     fn say(&self, what: impl fmt::Display) {
         report::line(format_args!("{}: {what}", shard_id(self.number)));
     }
@@ -179,7 +198,7 @@ struct Ending {
 
 impl Ending {
     /// As the daemon ends a processor: its input is closed, its output read to the end, its end awaited.
-    fn of_success(self, stdin: ChildStdin, mut stdout: ChildStdout, slow: impl Fn()) -> Result<(), String> {
+    fn of_success(self, stdin: ChildStdin, mut stdout: Heard<ChildStdout>, slow: impl Fn()) -> Result<(), String> {
         drop(stdin);
         let mut said = false;
         let started = Instant::now();
@@ -214,7 +233,7 @@ impl Ending {
     }
 
     /// What went wrong, in full, once the processor has ended, by force if need be.
-    fn of_failure(self, stdin: ChildStdin, stdout: ChildStdout, failure: Failure) -> String {
+    fn of_failure(self, stdin: ChildStdin, stdout: Heard<ChildStdout>, failure: Failure) -> String {
         let Failure { action, cause } = failure;
         let problem = match cause {
             Cause::Gone => self.gone(action),
@@ -256,7 +275,7 @@ fn held(what: &str) -> String {
 }
 
 /// Reads what is there or comes in a moment, and forgets it, as the daemon does; false at the end.
-fn drain(stdout: &mut ChildStdout) -> io::Result<bool> {
+fn drain(stdout: &mut Heard<ChildStdout>) -> io::Result<bool> {
     let mut ready = [PollFd::new(stdout, PollFlags::IN)];
     match poll(&mut ready, Some(&POLL)) {
         Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(true),

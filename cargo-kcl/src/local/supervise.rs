@@ -11,6 +11,7 @@ use kcl::Position;
 use super::input::Input;
 use super::pulse::Pulse;
 use super::queue::{End, Queue};
+use super::recording::{Recording, Tape};
 use super::shard::{Ended, Outcome, Shard};
 use super::split::shard_id;
 use super::store::Store;
@@ -51,6 +52,7 @@ pub(super) struct Supervisor<'a> {
     is_one: bool,
     /// What people call the inputs.
     inputs: Arc<[String]>,
+    recording: Option<Recording>,
     started: Instant,
     /// When it was said how far it is, and with how many records.
     told: Instant,
@@ -70,6 +72,8 @@ struct Member {
     state: State,
     pulse: Arc<Pulse>,
     restarts: u32,
+    /// How many processors it has had.
+    lives: u32,
     /// Filled although no processor runs yet.
     queue: Option<Arc<Queue>>,
     last_words: Vec<String>,
@@ -99,6 +103,7 @@ impl From<Standing> for Member {
             position,
             pulse: Arc::default(),
             restarts: 0,
+            lives: 0,
             queue: None,
             last_words: Vec::new(),
         }
@@ -111,6 +116,7 @@ impl<'a> Supervisor<'a> {
         program: &'a Program,
         supply: Box<dyn Supply>,
         store: Option<Arc<Store>>,
+        recording: Option<Recording>,
         (sender, events): (Sender<Event>, Receiver<Event>),
         shards: Vec<Standing>,
     ) -> Self {
@@ -124,6 +130,7 @@ impl<'a> Supervisor<'a> {
             is_one: shards.len() == 1,
             members: shards.into_iter().map(|shard| (shard.number, shard.into())).collect(),
             inputs: options.input.iter().map(Input::to_string).collect(),
+            recording,
             started: Instant::now(),
             told: Instant::now(),
             told_records: 0,
@@ -150,8 +157,7 @@ impl<'a> Supervisor<'a> {
             }
         }
         for number in ready {
-            let spawned = self.spawn(number)?;
-            self.converse(number, spawned);
+            self.begin(number)?;
         }
         Ok(())
     }
@@ -184,12 +190,18 @@ impl<'a> Supervisor<'a> {
         })
     }
 
-    fn spawn(&self, number: u32) -> Result<Spawned, LocalError> {
-        spawn(&self.program.command).map_err(|error| LocalError::Spawn { shard: shard_id(number), error })
+    /// Starts a shard's processor.
+    fn begin(&mut self, number: u32) -> Result<(), LocalError> {
+        let Some(member) = self.members.get_mut(&number) else { return Ok(()) };
+        member.lives += 1;
+        let tape = self.recording.as_ref().map(|recording| recording.tape(number, member.lives)).transpose()?;
+        let spawned = spawn(&self.program.command);
+        self.converse(number, spawned.map_err(|error| LocalError::Spawn { shard: shard_id(number), error })?, tape);
+        Ok(())
     }
 
     /// Lets a thread converse with a shard's processor.
-    fn converse(&mut self, number: u32, spawned: Spawned) {
+    fn converse(&mut self, number: u32, spawned: Spawned, tape: Option<Tape>) {
         let Some(member) = self.members.get_mut(&number) else { return };
         let queue = member.queue.take().unwrap_or_else(|| self.supply.fill(number, &member.position));
         let shard = Shard {
@@ -200,6 +212,7 @@ impl<'a> Supervisor<'a> {
             inputs: Arc::clone(&self.inputs),
             prefix: if self.is_one { String::new() } else { report::coloured(&format!("[{number}] "), number) },
             pulse: Arc::clone(&member.pulse),
+            tape,
         };
         member.state = State::Running { queue, process: spawned.process.clone() };
         let sender = self.sender.clone();
@@ -210,13 +223,10 @@ impl<'a> Supervisor<'a> {
     pub(super) fn finish(mut self) -> u8 {
         loop {
             for number in self.ready().collect::<Vec<_>>() {
-                match self.spawn(number) {
-                    Ok(spawned) => self.converse(number, spawned),
-                    Err(error) => {
-                        report::line(error);
-                        if let Some(member) = self.members.get_mut(&number) {
-                            member.state = State::Done(Outcome::Failed);
-                        }
+                if let Err(error) = self.begin(number) {
+                    report::line(error);
+                    if let Some(member) = self.members.get_mut(&number) {
+                        member.state = State::Done(Outcome::Failed);
                     }
                 }
             }

@@ -1,0 +1,138 @@
+//! Conversations that are recorded, and played again.
+
+use std::fs;
+
+use crate::harness::{Ended, Place, Running, ledger, wait_until, witness};
+
+/// Acknowledges everything and checkpoints nothing.
+const LAZY: &str = r#"while read -r line; do
+    action=${line#*\"action\":\"}; echo "{\"action\":\"status\",\"responseFor\":\"${action%%\"*}\"}"
+done"#;
+
+fn recorded(input: &str, arguments: &[&str], trouble: &str) -> Place {
+    let place = Place::with_input(input);
+    let arguments = [&["--input", "input", "--record", "recorded"], arguments, &["--", witness()]].concat();
+    let mut command = place.tool(arguments);
+    command.env("DO", trouble);
+    Running::start(command).end();
+    place.seen();
+    place
+}
+
+fn replay(place: &Place, trouble: &str) -> Ended {
+    let mut command = place.replay(["recorded", "--", witness()]);
+    command.env("DO", trouble);
+    Running::start(command).end()
+}
+
+#[test]
+fn what_was_recorded_can_be_played_again() {
+    let input: String = (1..=100).map(|number| format!("{number}\n")).collect();
+    let place = recorded(&input, &["--shards", "3", "--max-records", "10"], "");
+    replay(&place, "").expect(
+        0,
+        &["recorded/shardId-000000000002: same (", " messages, ", " checkpoints)\n", "3 conversations: all the same"],
+    );
+    let seen = place.seen();
+    assert_eq!(seen.records().count(), 100);
+    assert_eq!(seen.count("shardEnded"), 3);
+}
+
+#[test]
+fn each_difference_is_shown_and_the_others_are_played() {
+    let place = recorded("1\n2\n3\n4\n5\n6\n7\n8\n9\n", &["--shards", "2"], "");
+    let ended = Running::start(place.replay(["recorded", "--", "sh", "-c", LAZY])).end();
+    ended.expect(
+        1,
+        &[
+            "recorded/shardId-000000000000: differs\n  asked     in.jsonl, line 2: processRecords, ",
+            "\n  recorded  out.jsonl, line 2: checkpoint at the end of what was handed over\n",
+            "\n  now       status for processRecords\n  The conversation ends here; the 3 lines of in.jsonl",
+            "recorded/shardId-000000000001: differs",
+            "2 conversations: 0 the same, 2 not",
+        ],
+    );
+}
+
+#[test]
+fn how_a_processor_ended_is_part_of_its_answers() {
+    let place = recorded("1\nnow\n3\n", &[], "exit");
+    replay(&place, "exit").expect(0, &["1 conversation: all the same"]);
+    replay(&place, "print").expect(1, &["recorded  no answer, and exit code 7\n", "now       checkpoint at the end"]);
+    // A checkpoint for the record before, then no status.
+    let failed = "now       checkpoint at 49";
+    replay(&place, "fail").expect(1, &["recorded  no answer, and exit code 7\n", failed]);
+
+    let place = recorded("1\nnow\n3\n", &[], "print");
+    replay(&place, "exit").expect(1, &["now       the processor ended (exit status: 7)"]);
+}
+
+#[test]
+fn restarts_are_conversations_of_their_own() {
+    let place = recorded("1\nnow\n3\n", &["--restarts", "1", "--max-records", "1"], "abort");
+    assert_eq!(place.read("recorded/shardId-000000000000/in.jsonl").lines().count(), 4);
+    let second = place.read("recorded/shardId-000000000000.2/in.jsonl");
+    assert!(second.lines().next().unwrap().contains("\"sequenceNumber\":\"49"), "{second}");
+    assert!(!place.path("recorded/shardId-000000000000/exit").exists(), "a signal leaves no exit code");
+    replay(&place, "abort")
+        .expect(0, &["the recording stops before the answer to the last one", "2 conversations: all the same"]);
+}
+
+#[test]
+fn a_recording_holds_all_that_passed_whatever_ends() {
+    let place = Place::with_input("1\nwait-for never\n");
+    let mut command = place.tool(["--input", "input", "--max-records", "1", "--record", "recorded", "--", ledger()]);
+    command.env("LEDGER", place.path("ledger"));
+    let mut running = Running::start(command);
+    wait_until("the second record is at work", || place.read("ledger").contains("waiting"));
+    running.child().kill().unwrap();
+    drop(running);
+    let read = |name: &str| place.read(&format!("recorded/shardId-000000000000/{name}"));
+    assert_eq!((read("in.jsonl").lines().count(), read("out.jsonl").lines().count()), (4, 3));
+    assert!(read("times.tsv").ends_with("\tin\t4 processRecords n=1\n"), "{}", read("times.tsv"));
+    let ended = Running::start(place.replay(["recorded", "--", witness()])).end();
+    ended.expect(0, &["same (3 messages, 1 checkpoint; the recording stops before"]);
+}
+
+#[test]
+fn what_the_real_daemon_said_can_be_played() {
+    let place = Place::with_input("");
+    let real = tests::workspace().join("tests/transcripts/c_reshard");
+    let real = real.to_str().unwrap();
+    let ended = Running::start(place.replay([real, "--", witness()])).end();
+    ended.expect(0, &["5 conversations: all the same"]);
+    let one = format!("{real}/shardId-000000000004/in.jsonl");
+    let ended = Running::start(place.replay([&one, "--", "sh", "-c", LAZY])).end();
+    ended.expect(1, &["in.jsonl, line 2: processRecords, ", "1 conversation: 0 the same, 1 not"]);
+}
+
+#[test]
+fn who_does_not_answer_is_not_waited_for() {
+    let place = recorded("1\n", &[], "");
+    let ended = Running::start(place.replay(["recorded", "--stuck-after", "1ms", "--", "sleep", "1000"])).end();
+    ended.expect(1, &["now       nothing within 1ms (--stuck-after)"]);
+}
+
+#[test]
+fn recordings_are_not_overwritten() {
+    let place = recorded("1\n", &[], "");
+    let before = place.read("recorded/shardId-000000000000/times.tsv");
+    place.run(&["--record", "recorded"]).expect(2, &["recorded is not empty", "name another folder"]);
+    assert_eq!(place.read("recorded/shardId-000000000000/times.tsv"), before);
+    place.run(&["--record", "input"]).expect(2, &["conversations cannot be recorded in input"]);
+}
+
+#[test]
+fn what_is_no_recording_is_said() {
+    let place = recorded("1\n", &[], "");
+    fs::create_dir(place.path("empty")).unwrap();
+    for (path, says) in [
+        ("nowhere", "nowhere cannot be read"),
+        ("empty", "there is no recording in empty"),
+        ("input", "input is no recording: that is a folder with in.jsonl and out.jsonl"),
+    ] {
+        Running::start(place.replay([path, "--", witness()])).end().expect(2, &[says]);
+    }
+    fs::write(place.path("recorded/shardId-000000000000/in.jsonl"), "hello\n").unwrap();
+    replay(&place, "").expect(2, &["recorded/shardId-000000000000/in.jsonl, line 1: expected value"]);
+}
