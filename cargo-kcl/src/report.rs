@@ -3,6 +3,9 @@
 use std::collections::VecDeque;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Read, Write};
+use std::sync::{PoisonError, RwLock};
+
+use indicatif::ProgressBar;
 
 /// The longest line that is kept in one piece.
 const LONGEST_LINE: usize = 64 << 10;
@@ -16,7 +19,31 @@ pub(crate) fn line(text: impl Display) {
 
 /// Writes text as it is, in one piece.
 pub(crate) fn raw(text: &str) {
-    _ = io::stderr().write_all(text.as_bytes());
+    write(text.as_bytes());
+}
+
+/// What stands at the bottom of the terminal, if anything does: lines are written above it.
+static BOTTOM: RwLock<Option<ProgressBar>> = RwLock::new(None);
+
+/// From now on, lines are written above this.
+pub(crate) fn write_above(bottom: &ProgressBar) {
+    *BOTTOM.write().unwrap_or_else(PoisonError::into_inner) = Some(bottom.clone());
+}
+
+/// Takes away what [`write_above`] put there.
+pub(crate) fn clear_bottom() {
+    if let Some(bottom) = BOTTOM.write().unwrap_or_else(PoisonError::into_inner).take() {
+        bottom.finish_and_clear();
+    }
+}
+
+/// Writes whole lines in one piece.
+fn write(lines: &[u8]) {
+    let write = || _ = io::stderr().write_all(lines);
+    match &*BOTTOM.read().unwrap_or_else(PoisonError::into_inner) {
+        Some(bottom) => bottom.suspend(write),
+        None => write(),
+    }
 }
 
 /// Writes a line of JSON to stdout, which is for scripts.
@@ -33,13 +60,17 @@ const LAST_LINES: usize = 5;
 /// Copies to stderr until the end, line by line, each behind the prefix; lines of different writers are never mixed. `hear` gets
 /// them too, as they are.
 pub(crate) fn pump(from: impl Read, prefix: &str, hear: impl FnMut(&[u8])) {
-    pump_to(from, prefix, hear, |lines| _ = io::stderr().write_all(lines));
+    pump_to(from, prefix, hear, write);
 }
 
 /// The colour of the prefix of a shard, if stderr is a terminal and nobody asked for none.
 pub(crate) fn coloured(prefix: &str, number: u32) -> String {
-    let wanted = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    if wanted { format!("\x1b[{}m{prefix}\x1b[0m", 31 + number % 6) } else { prefix.to_owned() }
+    let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    if wanted && io::stderr().is_terminal() && !console::is_dumb() {
+        format!("\x1b[{}m{prefix}\x1b[0m", 31 + number % 6)
+    } else {
+        prefix.to_owned()
+    }
 }
 
 /// The last lines of some text.

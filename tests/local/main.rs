@@ -10,3 +10,4 @@ mod rogue;
 mod shards;
 mod split;
 mod summary;
+mod terminal;

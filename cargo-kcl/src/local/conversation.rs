@@ -136,6 +136,9 @@ where
         self.exchange_with("processRecords", note, |line| message.write(line))?;
         let bytes = records.iter().map(|record| record.data.len() as u64).sum();
         self.pulse.processed(records.len() as u64, bytes);
+        if let Some(last) = records.last() {
+            self.pulse.reached(last.sequence_number);
+        }
         Ok(())
     }
 

@@ -96,6 +96,19 @@ impl Supply for Files {
         self.feeder.reading.start
     }
 
+    fn ends(&self) -> Option<Vec<u64>> {
+        let mut end = 0;
+        let ends = self.sources.iter().map(|source| {
+            end += source.length()?;
+            Some(end)
+        });
+        ends.collect()
+    }
+
+    fn is_typed(&self) -> bool {
+        self.sources.iter().any(Source::is_terminal)
+    }
+
     fn load(&mut self, store: Option<Arc<Store>>) -> Result<Vec<Standing>, LocalError> {
         let mut positions = BTreeMap::new();
         if let Some(store) = &store {
@@ -118,7 +131,7 @@ impl Supply for Files {
     }
 
     fn begin(&mut self, ready: Vec<(u32, Position)>, waiting: Vec<(u32, Position)>) -> BTreeMap<u32, Arc<Queue>> {
-        if self.sources.iter().any(Source::is_terminal) {
+        if self.is_typed() {
             report::line("reading records from the terminal, one a line; Ctrl-D ends them");
         }
         // What cannot be read again is read for those that wait, too.

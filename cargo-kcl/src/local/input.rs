@@ -140,6 +140,12 @@ impl Source {
         self.followed
     }
 
+    /// How long it is, in bytes, if it has an end that is known.
+    pub(crate) fn length(&self) -> Option<u64> {
+        let metadata = self.file.metadata().ok().filter(|_| self.is_file() && !self.followed)?;
+        Some(metadata.len())
+    }
+
     /// Whether a person types it.
     pub(crate) fn is_terminal(&self) -> bool {
         self.file.is_terminal()

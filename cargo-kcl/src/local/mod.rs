@@ -15,6 +15,7 @@ mod lock;
 mod marks;
 mod options;
 mod plan;
+mod progress;
 mod pulse;
 mod queue;
 mod record;

@@ -3,6 +3,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use kcl::SequenceNumber;
+
 use super::summary::Times;
 
 /// Shared by the thread that talks to the processors of a shard and those who want to know.
@@ -12,6 +14,8 @@ pub(crate) struct Pulse(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     counts: Counts,
+    /// The last record that was acknowledged.
+    reached: Option<SequenceNumber>,
     asked: Option<Asked>,
 }
 
@@ -62,6 +66,17 @@ impl Pulse {
         let counts = &mut self.lock().counts;
         counts.records += records;
         counts.bytes += bytes;
+    }
+
+    /// All up to this record was acknowledged.
+    pub(crate) fn reached(&self, record: SequenceNumber) {
+        self.lock().reached = Some(record);
+    }
+
+    /// Records, their bytes, and the last one that was acknowledged.
+    pub(crate) fn progress(&self) -> (u64, u64, Option<SequenceNumber>) {
+        let state = self.lock();
+        (state.counts.records, state.counts.bytes, state.reached)
     }
 
     /// A checkpoint was kept, which took so long.

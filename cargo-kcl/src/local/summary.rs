@@ -182,12 +182,14 @@ impl fmt::Display for Summary {
         for shard in &self.shards {
             write!(
                 f,
-                "{}  {:<12}  {:>10} records  {:>9}  {:>6} checkpoints",
+                "{}  {:<12}  {:>10} {:<7}  {:>9}  {:>6} {}",
                 shard.shard_id,
                 shard.outcome,
                 shard.records,
+                if shard.records == 1 { "record" } else { "records" },
                 report::bytes(shard.bytes),
                 shard.checkpoints,
+                if shard.checkpoints == 1 { "checkpoint" } else { "checkpoints" },
             )?;
             if shard.restarts > 0 {
                 write!(f, "  {}", report::count(shard.restarts.into(), "restart"))?;

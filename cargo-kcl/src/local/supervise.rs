@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use kcl::Position;
 
 use super::input::Input;
+use super::progress::{Progress, ShardProgress, ShardState};
 use super::pulse::Pulse;
 use super::queue::{End, Queue};
 use super::recording::{Recording, Tape};
@@ -35,8 +36,6 @@ const BACKOFF: Duration = Duration::from_millis(500);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 /// How often it is looked whether a processor is stuck, at least.
 const LOOK: Duration = Duration::from_secs(1);
-/// How often it is said how far the run is.
-const TELL: Duration = Duration::from_secs(5);
 
 /// All shards of a run.
 pub(super) struct Supervisor<'a> {
@@ -54,9 +53,7 @@ pub(super) struct Supervisor<'a> {
     inputs: Arc<[String]>,
     recording: Option<Recording>,
     started: Instant,
-    /// When it was said how far it is, and with how many records.
-    told: Instant,
-    told_records: u64,
+    progress: Progress,
     interrupted: bool,
     bad_input: bool,
     /// Whether shards may come to be.
@@ -120,6 +117,7 @@ impl<'a> Supervisor<'a> {
         (sender, events): (Sender<Event>, Receiver<Event>),
         shards: Vec<Standing>,
     ) -> Self {
+        let progress = Progress::new(options.quiet, &*supply);
         Self {
             options,
             program,
@@ -132,8 +130,7 @@ impl<'a> Supervisor<'a> {
             inputs: options.input.iter().map(Input::to_string).collect(),
             recording,
             started: Instant::now(),
-            told: Instant::now(),
-            told_records: 0,
+            progress,
             interrupted: false,
             bad_input: false,
             reads: true,
@@ -231,8 +228,9 @@ impl<'a> Supervisor<'a> {
                 }
             }
             let Some(wait) = self.next_look() else { break };
-            match self.events.recv_timeout(wait) {
+            match self.events.recv_timeout(wait.min(self.progress.patience())) {
                 Ok(Event::Interruption) if self.interrupted => {
+                    self.progress.end();
                     report::line("interrupted again: the processors are killed");
                     self.processes().for_each(Process::kill);
                     return INTERRUPTED;
@@ -244,6 +242,7 @@ impl<'a> Supervisor<'a> {
             self.tell_stuck();
             self.tell_progress();
         }
+        self.progress.end();
         let failed = self.members.values().any(|member| matches!(member.state, State::Done(Outcome::Failed)));
         let code = match (self.interrupted, self.bad_input, failed) {
             (true, _, _) => INTERRUPTED,
@@ -380,23 +379,32 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    /// Says how far it is, every few seconds.
+    /// Says how far it is, if it is time to.
     fn tell_progress(&mut self) {
-        if self.options.quiet || self.told.elapsed() < TELL {
+        if !self.progress.is_due() {
             return;
         }
-        let counts = self.members.values().map(|member| member.pulse.counts());
-        let (records, bytes) = counts.fold((0, 0), |sum, counts| (sum.0 + counts.records, sum.1 + counts.bytes));
-        let seconds = self.told.elapsed().as_secs_f64();
-        report::line(format_args!(
-            "{} ({}) in {:.0} s, now {:.0} records/s; {} running",
-            report::count(records, "record"),
-            report::bytes(bytes),
-            self.started.elapsed().as_secs_f64(),
-            (records - self.told_records) as f64 / seconds,
-            report::count(self.processes().count() as u64, "processor"),
-        ));
-        self.told = Instant::now();
-        self.told_records = records;
+        let mut shards: Vec<ShardProgress> = Vec::new();
+        for (&number, member) in &self.members {
+            let state = match member.state {
+                State::Running { .. } => ShardState::Running,
+                State::Again(at) => ShardState::Again(at.saturating_duration_since(Instant::now())),
+                State::Done(outcome) => ShardState::Done(outcome),
+                State::Waiting if member.born => ShardState::Waiting,
+                State::Waiting => continue,
+            };
+            let (records, bytes, reached) = member.pulse.progress();
+            let before = match &member.position {
+                Position::After { sequence_number, .. } => Some(*sequence_number),
+                _ => {
+                    // What its parents have done is not left for it to do.
+                    let parents = shards.iter().filter(|shard| member.parents.contains(&shard.number));
+                    parents.filter_map(|shard| shard.reached).max()
+                }
+            };
+            let reached = reached.max(before);
+            shards.push(ShardProgress { number, state, records, bytes, reached, restarts: member.restarts });
+        }
+        self.progress.show(&shards);
     }
 }

@@ -30,6 +30,16 @@ pub(super) trait Supply {
     /// The last record before the run's start, if there is one.
     fn start(&self) -> Option<SequenceNumber>;
 
+    /// Where each input ends, in bytes, as if they stood behind one another; none if they have no end that is known.
+    fn ends(&self) -> Option<Vec<u64>> {
+        None
+    }
+
+    /// Whether a person types the records.
+    fn is_typed(&self) -> bool {
+        false
+    }
+
     /// The shards there are, and those that are known to come; where they stand if checkpoints were kept.
     fn load(&mut self, store: Option<Arc<Store>>) -> Result<Vec<Standing>, LocalError>;
 

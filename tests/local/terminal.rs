@@ -1,0 +1,246 @@
+//! What a user sees on a terminal while the tool is at work.
+
+use std::fs::File;
+use std::io::Read;
+use std::process::{Child, Command};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+
+use crate::harness::{Place, wait_until};
+
+/// Says a line when it gets records, and goes on when there is a file `go`.
+const WORKS: &str = r#"
+    status() { echo "{\"action\":\"status\",\"responseFor\":\"$1\"}"; }
+    read -r line; status initialize
+    while read -r line; do case $line in
+        *'"records":'*) echo "at work, and saying so" >&2; until [ -e go ]; do sleep 0.01; done; status processRecords;;
+        *shardEnded*) echo '{"action":"checkpoint"}'; read -r line; status shardEnded;;
+        *shutdownRequested*) status shutdownRequested;;
+        *leaseLost*) status leaseLost;;
+    esac; done"#;
+
+/// The tool with its outputs on a terminal.
+struct Terminal {
+    child: Child,
+    written: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+    size: (u16, u16),
+}
+
+impl Terminal {
+    fn start(mut command: Command, (rows, columns): (u16, u16)) -> Self {
+        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
+        grantpt(&ours).and_then(|()| unlockpt(&ours)).expect("it may be used");
+        let name = ptsname(&ours, Vec::new()).expect("it has a name").into_string().expect("text");
+        let theirs = File::options().read(true).write(true).open(name).expect("it can be opened");
+        tcsetwinsize(&ours, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).expect("a size");
+        command.stdout(theirs.try_clone().expect("a handle")).stderr(theirs);
+        let child = command.spawn().expect("it starts");
+        // Or nobody would see the end of what it writes.
+        drop(command);
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let mut ours = File::from(ours);
+        let reader = thread::spawn({
+            let written = Arc::clone(&written);
+            move || {
+                let mut buffer = [0; 4096];
+                // Linux says that all others have closed it by an error.
+                while let Ok(read @ 1..) = ours.read(&mut buffer) {
+                    written.lock().expect("no panic").extend_from_slice(&buffer[..read]);
+                }
+            }
+        });
+        Self { child, written, reader, size: (rows, columns) }
+    }
+
+    /// All that was written, as it is.
+    fn raw(&self) -> String {
+        String::from_utf8_lossy(&self.written.lock().expect("no panic")).into_owned()
+    }
+
+    /// What the terminal shows, and what was scrolled out of sight.
+    fn shows(&self) -> Vec<String> {
+        shown(&self.raw(), self.size)
+    }
+
+    fn wait_for(&self, line: &str) {
+        wait_until(line, || self.shows().iter().any(|shown| shown.contains(line)));
+    }
+
+    fn end(mut self) -> (Option<i32>, Vec<String>, String) {
+        wait_until("the tool ends", || self.child.try_wait().expect("it can be waited for").is_some());
+        wait_until("nobody holds the terminal", || self.reader.is_finished());
+        (self.child.wait().expect("it has ended").code(), self.shows(), self.raw())
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // A failed test leaves nothing behind.
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+/// As much of a terminal as it takes: text, line ends, wrapping, moves up and down, lines that are cleared, colours.
+fn shown(raw: &str, (rows, columns): (u16, u16)) -> Vec<String> {
+    let (rows, columns) = (usize::from(rows), usize::from(columns));
+    let mut lines = vec![Vec::new()];
+    let (mut row, mut column) = (0_usize, 0_usize);
+    let mut chars = raw.chars();
+    while let Some(char) = chars.next() {
+        match char {
+            '\r' => column = 0,
+            '\n' => row += 1,
+            '\x1b' => {
+                assert_eq!(chars.next(), Some('['), "{raw:?}");
+                let mut number = String::new();
+                let end = loop {
+                    match chars.next() {
+                        Some(char) if char.is_ascii_digit() || char == ';' => number.push(char),
+                        end => break end,
+                    }
+                };
+                let count = number.parse().unwrap_or(1);
+                match end {
+                    Some('A') => row = row.saturating_sub(count).max(lines.len().saturating_sub(rows)),
+                    Some('B') => row = (row + count).min(lines.len() - 1),
+                    Some('K') => lines[row] = Vec::new(),
+                    Some('m') => {}
+                    // What is cut off is still on its way.
+                    None => break,
+                    other => panic!("{other:?} in {raw:?}"),
+                }
+            }
+            char => {
+                if column == columns {
+                    (row, column) = (row + 1, 0);
+                    lines.resize(lines.len().max(row + 1), Vec::new());
+                }
+                let line = &mut lines[row];
+                line.resize(line.len().max(column + 1), ' ');
+                line[column] = char;
+                column += 1;
+            }
+        }
+        lines.resize(lines.len().max(row + 1), Vec::new());
+    }
+    lines.into_iter().map(|line| line.into_iter().collect::<String>().trim_end().to_owned()).collect()
+}
+
+/// A command whose shards have two records each.
+fn works(place: &Place, shards: u32, more: &[&str]) -> Command {
+    let width = u128::MAX / u128::from(shards);
+    let records = (0..2 * shards).map(|number| {
+        let hash = u128::from(number % shards) * width + width / 2;
+        format!("{{\"data\":\"{number}\",\"explicitHashKey\":\"{hash}\"}}\n")
+    });
+    std::fs::write(place.path("input"), records.collect::<String>()).expect("it can be written");
+    let shards = shards.to_string();
+    let mut command =
+        place.script(&[&["--format", "json", "--shards", &shards, "--max-records", "1"], more].concat(), WORKS);
+    command.env("TERM", "xterm-256color").env_remove("NO_COLOR");
+    command
+}
+
+/// Waits until so many processors are at work, and the bars have been drawn since.
+fn wait_for_bars(terminal: &Terminal, processors: usize) -> Vec<String> {
+    wait_until("all are at work", || terminal.raw().matches("at work").count() == processors);
+    terminal.wait_for("% ");
+    // What is drawn anew is never to be seen by halves.
+    let mut shows = Vec::new();
+    wait_until("bars", || {
+        shows = terminal.shows();
+        shows.last().is_some_and(|last| last.contains(" %  0 records"))
+    });
+    shows
+}
+
+#[test]
+fn every_shard_has_a_line_below_what_processors_say() {
+    let place = Place::with_input("");
+    let terminal = Terminal::start(works(&place, 2, &[]), (24, 100));
+    let shows = wait_for_bars(&terminal, 2);
+    let header = shows.iter().position(|line| line.contains("records records/s    MB/s    behind restarts")).unwrap();
+    let mut above = shows[..header].to_vec();
+    above.sort();
+    assert_eq!(above, ["[0] at work, and saying so", "[1] at work, and saying so"]);
+    assert!(shows[header + 1].starts_with("[0]             0         0     0.0     290 B        0"), "{shows:?}");
+    assert!(shows[header + 2].starts_with("[1]  "), "{shows:?}");
+    assert!(shows[header + 3].ends_with("]   0 %  0 records  0 records/s  0 B/s  2 processors"), "{shows:?}");
+    assert_eq!(shows.len(), header + 4, "{shows:?}");
+    File::create(place.path("go")).unwrap();
+    let (code, shows, raw) = terminal.end();
+    assert_eq!(code, Some(0), "{shows:?}");
+    assert!(raw.contains("\x1b[31m[0] \x1b[0m"), "a colour for each shard: {raw:?}");
+    let of_processors = shows.iter().take_while(|line| line.ends_with("] at work, and saying so"));
+    assert_eq!(of_processors.count(), 4, "{shows:?}");
+    assert!(shows[4].starts_with("shardId-000000000000  ended   "), "nothing else is left: {shows:?}");
+}
+
+#[test]
+fn an_interruption_leaves_the_terminal_clean() {
+    let place = Place::with_input("");
+    let terminal = Terminal::start(works(&place, 2, &[]), (24, 100));
+    wait_for_bars(&terminal, 2);
+    let signal = |signal| kill_process(Pid::from_child(&terminal.child), signal).unwrap();
+    signal(Signal::INT);
+    terminal.wait_for("once more kills them");
+    wait_until("the bars stand below", || terminal.shows().last().is_some_and(|last| last.ends_with("2 processors")));
+    signal(Signal::INT);
+    let (code, shows, _) = terminal.end();
+    assert_eq!(code, Some(130));
+    assert!(!shows.iter().any(|line| line.contains("records/s")), "{shows:?}");
+    assert!(shows.iter().any(|line| line.ends_with("the processors are killed")), "{shows:?}");
+}
+
+#[test]
+fn many_shards_fit_a_small_terminal() {
+    let place = Place::with_input("");
+    let terminal = Terminal::start(works(&place, 20, &[]), (12, 28));
+    let shows = wait_for_bars(&terminal, 20);
+    let bottom = shows.iter().position(|line| line.contains("records records/s")).unwrap();
+    let [header, shards @ .., more, whole] = &shows[bottom..] else { panic!("{shows:?}") };
+    assert_eq!((shards.len(), header.len().max(whole.len()) < 28), (4, true), "{shows:?}");
+    assert!(shards[0].starts_with("[0] ") && shards[3].starts_with("[3] "), "{shows:?}");
+    assert!(more.starts_with('…') && whole.starts_with("  0 %"), "{shows:?}");
+    let said = shows[..bottom].concat();
+    assert_eq!(said.matches("at work, and saying so").count(), 20, "{shows:?}");
+    File::create(place.path("go")).unwrap();
+    let (code, shows, _) = terminal.end();
+    assert_eq!(code, Some(0), "{shows:?}");
+    assert!(!shows.iter().any(|line| line.contains("records records/s") || line.starts_with('…')), "{shows:?}");
+}
+
+#[test]
+fn those_who_want_no_bars_get_none() {
+    let place = Place::with_input("");
+    File::create(place.path("go")).unwrap();
+    let with = |change: &dyn Fn(&mut Command)| {
+        let mut command = works(&place, 2, &[]);
+        change(&mut command);
+        Terminal::start(command, (24, 100)).end()
+    };
+    let (code, shows, raw) = with(&|command| _ = command.env("TERM", "dumb"));
+    assert_eq!(code, Some(0), "{shows:?}");
+    assert!(!raw.contains('\x1b') && raw.contains("[0] at work"), "{raw:?}");
+    let (_, _, raw) = with(&|command| _ = command.env("NO_COLOR", "1"));
+    assert!(!raw.contains("\x1b[3"), "{raw:?}");
+}
+
+#[test]
+fn quiet_is_quiet_on_a_terminal() {
+    let place = Place::with_input("");
+    let terminal = Terminal::start(works(&place, 1, &["--quiet"]), (24, 100));
+    terminal.wait_for("at work");
+    File::create(place.path("go")).unwrap();
+    let (code, shows, _) = terminal.end();
+    assert_eq!(
+        (code, &shows[..]),
+        (Some(0), &["at work, and saying so".to_owned(), "at work, and saying so".to_owned(), String::new()][..])
+    );
+}
