@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
-use self::aws::StreamCommand;
+use self::aws::{AwsOptions, StreamCommand};
 use crate::exec::Death;
 use crate::local::{AppName, Input, Pointer, Reshard, Rewind, StartAt};
 use crate::replay::ReplayOptions;
@@ -42,7 +42,7 @@ pub(crate) enum Verb {
     },
 }
 
-/// Run a processor over files or standard input, as the MultiLangDaemon would over a stream
+/// Run a processor over files, standard input or a stream, as the MultiLangDaemon would over a stream
 ///
 /// Splits the input into shards, runs the processor once a shard and speaks the MultiLangDaemon's protocol with it, more
 /// strictly than that: what the real daemon would skip in silence is an error here.
@@ -55,8 +55,13 @@ pub(crate) enum Verb {
 ///
 /// with `dataBase64` in place of `data` for bytes; all but the data may be left out.
 ///
+/// With --stream the records are those of a stream of Kinesis, or of the emulator of `cargo kcl emulate`: each of its shards has a
+/// processor, through splits and merges, children behind their parents; records that the Kinesis Producer Library put together
+/// are taken apart. This is for development, and for streams that one machine can carry. The engine for more than one is `cargo
+/// kcl daemon`.
+///
 /// Checkpoints go with the run unless --app or --state keeps them; then a run goes on where the last one stopped. It is refused
-/// if the input is not what it was up to there, or while another run is at work on the same checkpoints.
+/// if the input is not what it was up to there, or the stream another, or while another run is at work on the same checkpoints.
 #[derive(Debug, Args)]
 #[command(
     arg_required_else_help = true,
@@ -68,8 +73,17 @@ pub(crate) struct LocalOptions {
     pub(crate) program: ProgramOptions,
 
     /// A file of records, one a line; `-` is standard input. May be given several times
-    #[arg(long, value_name = "FILE", required_unless_present = "show_checkpoints", value_parser = clap::value_parser!(Input))]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["show_checkpoints", "stream"], value_parser = clap::value_parser!(Input))]
     pub(crate) input: Vec<Input>,
+
+    /// A stream of Kinesis to read in place of files. A stream has no end: Ctrl-C ends the run, or --limit
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_parser = NonEmptyStringValueParser::new(),
+        conflicts_with_all = ["input", "format", "key", "follow", "large_records", "shards", "reshard", "show_checkpoints"]
+    )]
+    pub(crate) stream: Option<String>,
 
     /// What a line of the input is: a record's data, or an object that spells the record out
     #[arg(long, value_enum, value_name = "lines|json", default_value_t = LineFormat::Lines, hide_possible_values = true)]
@@ -84,11 +98,11 @@ pub(crate) struct LocalOptions {
     #[arg(long)]
     pub(crate) follow: bool,
 
-    /// Where to start: at the first record, or with --follow behind what is there
-    #[arg(long, value_name = "trim-horizon|latest", default_value = "trim-horizon")]
+    /// Where to start: at the first record, with --follow or --stream behind what is there, or with --stream at a time in UTC
+    #[arg(long, value_name = "trim-horizon|latest|TIME", default_value = "trim-horizon")]
     pub(crate) from: StartAt,
 
-    /// Stop behind so many records of the input, as if it ended there
+    /// Stop behind so many records of the input, as if it ended there; the shards of a stream do not end
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,
 
@@ -105,12 +119,13 @@ pub(crate) struct LocalOptions {
     #[arg(long, value_name = "split@N,merge@N,…")]
     pub(crate) reshard: Option<Reshard>,
 
-    /// How many processors run at once; the others wait until one has ended. Takes files, which can be read again
+    /// How many processors run at once; the others wait until one has ended, which those of a stream's open shards never do.
+    /// Takes files, which can be read again, or a stream
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) jobs: Option<u32>,
 
     /// Restart a shard's processor that fails up to so many times, from its checkpoint, after a wait that doubles from 0.5 s to
-    /// 30 s. Takes files, which can be read again
+    /// 30 s. Takes files, which can be read again, or a stream
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) restarts: u32,
 
@@ -158,6 +173,9 @@ pub(crate) struct LocalOptions {
     /// Show the checkpoints that --app keeps, and run nothing
     #[arg(long, conflicts_with_all = ["input", "fresh", "rewind", "json"])]
     pub(crate) show_checkpoints: bool,
+
+    #[command(flatten)]
+    pub(crate) aws: AwsOptions,
 }
 
 /// What a line of the input is.

@@ -8,6 +8,8 @@ mod cli;
 mod daemon;
 mod emulate;
 mod exec;
+#[cfg(feature = "aws")]
+mod kpl;
 mod local;
 mod processor;
 mod properties;
@@ -35,6 +37,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     #[cfg(not(feature = "aws"))]
     let asked = arguments.clone();
     match Cli::parse_from(arguments).verb {
+        #[cfg(not(feature = "aws"))]
+        Verb::Local(options) if options.stream.is_some() => aws::refuse(&asked),
         Verb::Local(options) => local::run(&options),
         Verb::Daemon(options) => daemon::run(&options),
         Verb::Emulate(options) => emulate::run(&options),

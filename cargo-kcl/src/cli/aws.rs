@@ -23,6 +23,13 @@ pub(crate) struct AwsOptions {
     pub(crate) endpoint: Option<String>,
 }
 
+impl AwsOptions {
+    /// Whether anything was said.
+    pub(crate) fn is_given(&self) -> bool {
+        self.region.is_some() || self.profile.is_some() || self.endpoint.is_some()
+    }
+}
+
 /// Create, describe, reshape and delete streams, for development
 ///
 /// Each waits until what it did is done. `cargo kcl emulate` keeps a Kinesis on this machine to do it to.

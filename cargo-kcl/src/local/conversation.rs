@@ -125,13 +125,12 @@ where
         self.exchange("initialize", &Message::Initialize { shard_id: shard_id.to_owned(), position })
     }
 
-    pub(crate) fn process_records(&mut self, records: &[WireRecord<'_>]) -> Result<(), Failure> {
+    pub(crate) fn process_records(&mut self, records: &[WireRecord<'_>], millis_behind: u64) -> Result<(), Failure> {
         match records.last() {
             Some(last) => self.lease.deliver(last.sequence_number, last.sub_sequence_number),
             None => self.lease.open(),
         }
-        // Nothing newer than what stands in the input is to be expected.
-        let message = ProcessRecords { records, millis_behind_latest: Some(0) };
+        let message = ProcessRecords { records, millis_behind_latest: Some(millis_behind) };
         let note = format_args!("processRecords n={}", records.len());
         self.exchange_with("processRecords", note, |line| message.write(line))?;
         let bytes = records.iter().map(|record| record.data.len() as u64).sum();
@@ -306,7 +305,7 @@ mod tests {
         let pulse = Arc::new(Pulse::default());
         let mut conversation =
             Conversation::new(replies.as_bytes(), Wire(&events), Position::TrimHorizon, Arc::clone(&pulse), keep);
-        conversation.process_records(&[record(7), record(8)]).unwrap();
+        conversation.process_records(&[record(7), record(8)], 0).unwrap();
         assert_eq!(*conversation.position(), Position::after(8.into(), 0));
         let counts = pulse.counts();
         assert_eq!((counts.records, counts.bytes, counts.checkpoints), (2, 8, 1));
@@ -330,7 +329,7 @@ mod tests {
         let mut said = Vec::new();
         let mut conversation =
             Conversation::new(replies.as_bytes(), &mut said, Position::TrimHorizon, Arc::default(), keep);
-        conversation.process_records(&[record(7)]).unwrap();
+        conversation.process_records(&[record(7)], 0).unwrap();
         assert_eq!(*conversation.position(), Position::after(7.into(), 0));
         let said = String::from_utf8(said).unwrap();
         let answers: Vec<_> = said.lines().skip(1).filter_map(|line| line.split_once("\"error\":")).collect();
@@ -354,7 +353,7 @@ mod tests {
         let mut said = Vec::new();
         let mut conversation =
             Conversation::new(replies.as_bytes(), &mut said, Position::TrimHorizon, Arc::default(), |_| Ok(()));
-        conversation.process_records(&[record(7)]).unwrap();
+        conversation.process_records(&[record(7)], 0).unwrap();
         conversation.shut_down().unwrap();
         let said = String::from_utf8(said).unwrap();
         assert_eq!(said.lines().nth(2), Some("{\"action\":\"shutdownRequested\"}"));

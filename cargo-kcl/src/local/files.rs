@@ -12,7 +12,7 @@ use super::marks::{Mark, Marks};
 use super::options::StartAt;
 use super::queue::Queue;
 use super::split::Place;
-use super::store::{Origin, Run, Store};
+use super::store::{Origin, Run, Store, sequence_number};
 use super::supply::{Standing, Supply};
 use super::{Event, LocalError};
 use crate::cli::LocalOptions;
@@ -32,6 +32,16 @@ pub(super) struct Files {
 
 impl Files {
     pub(super) fn open(options: &LocalOptions, events: Sender<Event>) -> Result<Self, LocalError> {
+        let initial = match options.from {
+            StartAt::TrimHorizon => Position::TrimHorizon,
+            StartAt::Latest => Position::Latest,
+            StartAt::Time(_) => {
+                return Err(LocalError::Options(
+                    "--from TIME takes --stream: the lines of a file carry no time to start from; `trim-horizon` reads them all, \
+                     `latest` new ones",
+                ));
+            }
+        };
         let (sources, start) = options.sources()?;
         let plan = options.plan()?;
         let again = !options.follow && sources.iter().all(Source::is_file);
@@ -52,10 +62,6 @@ impl Files {
             plan: Arc::new(plan),
             store: None,
             events,
-        };
-        let initial = match options.from {
-            StartAt::TrimHorizon => Position::TrimHorizon,
-            StartAt::Latest => Position::Latest,
         };
         Ok(Self { feeder, sources, identity: options.identity(), initial, marks: Vec::new(), origin: None })
     }
@@ -92,8 +98,8 @@ impl Supply for Files {
         self.identity.clone()
     }
 
-    fn start(&self) -> Option<SequenceNumber> {
-        self.feeder.reading.start
+    fn start(&self) -> Option<String> {
+        self.feeder.reading.start.map(|last| last.to_string())
     }
 
     fn ends(&self) -> Option<Vec<u64>> {
@@ -115,7 +121,7 @@ impl Supply for Files {
             positions = store.positions()?.into_iter().collect();
             self.marks = store.marks()?;
             self.origin = store.origin()?;
-            self.feeder.reading.start = store.start()?;
+            self.feeder.reading.start = store.start()?.map(sequence_number).transpose()?;
         }
         self.feeder.store = store;
         let plan = &self.feeder.plan;

@@ -1,7 +1,7 @@
 //! `cargo kcl local`: the MultiLangDaemon's part, on one machine.
 //!
 //! Each shard has a queue ([`queue`]), which whatever the records come from fills ([`supply`]): files and standard input
-//! ([`files`]) are read ([`feed`]) and split by plan ([`plan`], [`split`]). Each shard has a processor, which the main thread
+//! ([`files`]) are read ([`feed`]) and split by plan ([`plan`], [`split`]), a stream of Kinesis (`stream`) is as it is. Each shard has a processor, which the main thread
 //! starts and starts again ([`supervise`]), and a thread that talks to it ([`shard`], [`conversation`]) and keeps its checkpoints
 //! ([`store`]), with what the input was up to there ([`marks`]).
 
@@ -24,6 +24,8 @@ mod replies;
 mod shard;
 mod split;
 mod store;
+#[cfg(feature = "aws")]
+mod stream;
 mod summary;
 mod supervise;
 mod supply;
@@ -68,6 +70,9 @@ enum LocalError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Recording(#[from] RecordingError),
+    #[cfg(feature = "aws")]
+    #[error(transparent)]
+    Stream(#[from] stream::StreamError),
     #[error("{0}")]
     Options(&'static str),
     #[error("{shard} {stands}; --rewind moves a checkpoint back, never on")]
@@ -96,9 +101,9 @@ fn prepare_and_run(options: &LocalOptions) -> Result<u8, LocalError> {
     }
     let (sender, events) = channel();
     // What can be wrong with the input shows before a build.
-    let mut supply = Files::open(options, sender.clone())?;
+    let mut supply = supply(options, sender.clone())?;
     let program = Program::prepare(&options.program)?;
-    let store = options.store(&program, &supply)?.map(Arc::new);
+    let store = options.store(&program, &*supply)?.map(Arc::new);
     let shards = supply.load(store.clone())?;
     if shards.iter().all(|shard| shard.position == Position::ShardEnd) {
         report::line(format_args!(
@@ -113,10 +118,21 @@ fn prepare_and_run(options: &LocalOptions) -> Result<u8, LocalError> {
     }
     let recording = options.record.as_ref().map(|folder| Recording::create(folder, &program.command)).transpose()?;
     catch_signals(sender.clone()).map_err(LocalError::Signals)?;
-    let mut supervisor =
-        Supervisor::new(options, &program, Box::new(supply), store, recording, (sender, events), shards);
+    let mut supervisor = Supervisor::new(options, &program, supply, store, recording, (sender, events), shards);
     supervisor.start()?;
     Ok(supervisor.finish())
+}
+
+/// Opens what the records come from.
+fn supply(options: &LocalOptions, events: Sender<Event>) -> Result<Box<dyn Supply>, LocalError> {
+    #[cfg(feature = "aws")]
+    if let Some(name) = &options.stream {
+        return Ok(Box::new(stream::Stream::open(options, name, events)?));
+    }
+    if options.aws.is_given() {
+        return Err(LocalError::Options("--region, --profile and --endpoint say where a --stream is"));
+    }
+    Ok(Box::new(Files::open(options, events)?))
 }
 
 /// What the main thread hears of.
@@ -126,6 +142,9 @@ enum Event {
     BadInput(Box<dyn Error + Send + Sync>),
     /// Nothing is read any more that shards could come of.
     Read,
+    /// As many records were handed over as were asked for: no processor is to start any more.
+    #[cfg(feature = "aws")]
+    Over,
     /// A shard came to be, which starts when its parents have ended.
     Born {
         shard: u32,

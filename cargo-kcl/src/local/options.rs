@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::SystemTime;
 use std::{fs, io};
 
 use kcl::{Position, SequenceNumber};
@@ -27,16 +28,19 @@ const MOST_BYTES: u64 = 999_999_999_999_999_999;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StartAt {
     TrimHorizon,
-    /// Behind what was there before the run, which takes a file that is followed.
+    /// Behind what was there before the run, which takes a file that is followed, or a stream.
     Latest,
+    /// With the records of a stream that arrived then or later.
+    Time(SystemTime),
 }
 
 impl fmt::Display for StartAt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::TrimHorizon => "trim-horizon",
-            Self::Latest => "latest",
-        })
+        match self {
+            Self::TrimHorizon => f.write_str("trim-horizon"),
+            Self::Latest => f.write_str("latest"),
+            Self::Time(time) => humantime::format_rfc3339(*time).fmt(f),
+        }
     }
 }
 
@@ -47,9 +51,11 @@ impl FromStr for StartAt {
         match text {
             "trim-horizon" => Ok(Self::TrimHorizon),
             "latest" => Ok(Self::Latest),
-            _ => {
-                Err("the lines of a file carry no time to start from; `trim-horizon` reads them all, `latest` new ones")
-            }
+            time => match humantime::parse_rfc3339(time) {
+                Ok(time) if time > SystemTime::now() => Err("this time is yet to come"),
+                Ok(time) => Ok(Self::Time(time)),
+                Err(_) => Err("write `trim-horizon`, `latest` or a time in UTC as in 2026-01-31T12:00:00Z"),
+            },
         }
     }
 }
@@ -105,7 +111,7 @@ impl LocalOptions {
             last.follow()?;
         }
         let start = match (self.from, sources.last()) {
-            (StartAt::TrimHorizon, _) | (_, None) => None,
+            (StartAt::TrimHorizon | StartAt::Time(_), _) | (_, None) => None,
             (StartAt::Latest, Some(_)) if !self.follow => {
                 return Err(LocalError::Options(
                     "--from latest takes --follow: nothing comes behind what is in a file, or was put on standard input",
@@ -142,7 +148,7 @@ impl LocalOptions {
     }
 
     /// Where checkpoints are kept, if they are to outlive the run.
-    pub(super) fn store(&self, program: &Program, supply: &impl Supply) -> Result<Option<Store>, LocalError> {
+    pub(super) fn store(&self, program: &Program, supply: &dyn Supply) -> Result<Option<Store>, LocalError> {
         let app = match (&self.app, &self.state) {
             (Some(app), _) => app.clone(),
             (None, None) if self.rewind.is_empty() => return Ok(None),
@@ -191,7 +197,9 @@ impl LocalOptions {
             return Err(LocalError::Options("--show-checkpoints takes --app NAME, the name they are kept under"));
         };
         let store = Store::open_existing(&self.folder()?, &app.0)?;
-        let mut text: String = store.run()?.iter().map(|(what, value)| format!("{what}: {value}\n")).collect();
+        let run = store.run()?;
+        let is_stream = run.iter().any(|(what, _)| what == "--stream");
+        let mut text: String = run.iter().map(|(what, value)| format!("{what}: {value}\n")).collect();
         let positions = store.positions()?;
         if positions.is_empty() {
             text.push_str("no shard has a checkpoint yet\n");
@@ -199,6 +207,7 @@ impl LocalOptions {
         for (shard, position) in positions {
             text.push_str(&format!("{}  {position}", shard_id(shard)));
             if let Position::After { sequence_number, .. } = &position
+                && !is_stream
                 && let Some(place) = Place::from_sequence_number(sequence_number)
             {
                 text.push_str(&format!("  (input {}, line {})", place.input + 1, place.line));

@@ -3,8 +3,11 @@
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+#[cfg(feature = "aws")]
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use kcl::SequenceNumber;
 use kcl::protocol::WireRecord;
 
 use super::marks::Mark;
@@ -21,6 +24,10 @@ pub(crate) struct Batch {
     data: Vec<u8>,
     keys: String,
     entries: Vec<Entry>,
+    /// Of records of a stream; those of an input have the number of their place.
+    numbers: Vec<(SequenceNumber, u64)>,
+    /// How far behind the newest record the batch was, as far as that is known.
+    millis_behind: u64,
 }
 
 #[derive(Debug)]
@@ -47,6 +54,23 @@ impl Batch {
         self.entries.push(Entry { data_end: self.data.len(), key_end: self.keys.len(), stamp });
     }
 
+    #[cfg(feature = "aws")]
+    /// Adds a record that has its sequence and sub-sequence number from a stream. A batch has records of one kind.
+    pub(crate) fn push_numbered(&mut self, data: &[u8], key: &str, number: (SequenceNumber, u64), arrival: i64) {
+        self.push(data, key, Stamp { arrival, ..Stamp::default() });
+        self.numbers.push(number);
+    }
+
+    #[cfg(feature = "aws")]
+    /// Says how far behind the newest record it is.
+    pub(crate) fn set_millis_behind(&mut self, millis: u64) {
+        self.millis_behind = millis;
+    }
+
+    pub(crate) fn millis_behind(&self) -> u64 {
+        self.millis_behind
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -55,26 +79,33 @@ impl Batch {
         self.data.len()
     }
 
+    /// Where records stand in an input; nothing of those of a stream.
     pub(crate) fn places(&self) -> impl Iterator<Item = Place> {
-        self.entries.iter().map(|entry| entry.stamp.place)
+        self.stamps().map(|stamp| stamp.place)
+    }
+
+    fn stamps(&self) -> impl Iterator<Item = &Stamp> {
+        let placed = if self.numbers.is_empty() { &self.entries[..] } else { &[] };
+        placed.iter().map(|entry| &entry.stamp)
     }
 
     /// What the input was, record by record.
     pub(crate) fn marks(&self) -> impl Iterator<Item = Mark> {
-        self.entries
-            .iter()
-            .map(|Entry { stamp, .. }| Mark { sequence_number: stamp.place.sequence_number(), digest: stamp.digest })
+        self.stamps().map(|stamp| Mark { sequence_number: stamp.place.sequence_number(), digest: stamp.digest })
     }
 
     pub(crate) fn records(&self) -> impl Iterator<Item = WireRecord<'_>> {
         let mut starts = (0, 0);
-        self.entries.iter().map(move |entry| {
+        self.entries.iter().enumerate().map(move |(index, entry)| {
+            let number = self.numbers.get(index).copied();
+            let (sequence_number, sub_sequence_number) =
+                number.unwrap_or_else(|| (entry.stamp.place.sequence_number(), 0));
             let (data, key) = mem::replace(&mut starts, (entry.data_end, entry.key_end));
             WireRecord {
                 data: &self.data[data..entry.data_end],
                 partition_key: &self.keys[key..entry.key_end],
-                sequence_number: entry.stamp.place.sequence_number(),
-                sub_sequence_number: 0,
+                sequence_number,
+                sub_sequence_number,
                 approximate_arrival_timestamp: Some(entry.stamp.arrival),
             }
         })
@@ -84,6 +115,8 @@ impl Batch {
         self.data.clear();
         self.keys.clear();
         self.entries.clear();
+        self.numbers.clear();
+        self.millis_behind = 0;
     }
 }
 
@@ -113,6 +146,9 @@ struct State {
     abandoned: bool,
     /// Someone waits for records, and there are none.
     hungry: bool,
+    /// Of a task that waits for room.
+    #[cfg(feature = "aws")]
+    waker: Option<Waker>,
 }
 
 impl Queue {
@@ -137,10 +173,28 @@ impl Queue {
         if state.is_open() {
             let spare = state.spare.pop().unwrap_or_default();
             state.full.push_back(mem::replace(batch, spare));
-            self.changed.notify_all();
+            self.change(&mut state);
         }
         batch.clear();
         true
+    }
+
+    /// Ready once there is room for a batch; false if nobody takes any.
+    #[cfg(feature = "aws")]
+    pub(crate) fn poll_room(&self, context: &Context<'_>) -> Poll<bool> {
+        let mut state = self.lock();
+        if state.is_open() && state.full.len() >= CAPACITY {
+            state.waker = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(state.is_open())
+    }
+
+    /// Wakes those who wait.
+    fn change(&self, _state: &mut State) {
+        self.changed.notify_all();
+        #[cfg(feature = "aws")]
+        _state.waker.take().into_iter().for_each(Waker::wake);
     }
 
     /// Whether someone waits for records in vain.
@@ -155,7 +209,7 @@ impl Queue {
         if state.end.is_none() || end == End::Interrupted {
             state.end = Some(end);
         }
-        self.changed.notify_all();
+        self.change(&mut state);
     }
 
     /// Waits for the next batch and takes it, giving back the one that was dealt with.
@@ -170,7 +224,7 @@ impl Queue {
                 let spent = mem::replace(batch, next);
                 state.spare.push(spent);
                 state.hungry = false;
-                self.changed.notify_all();
+                self.change(&mut state);
                 return Ok(());
             }
             if let Some(end) = state.end {
@@ -187,7 +241,7 @@ impl Queue {
         state.abandoned = true;
         state.full.clear();
         state.spare.clear();
-        self.changed.notify_all();
+        self.change(&mut state);
     }
 
     /// Whether someone takes what is put here.

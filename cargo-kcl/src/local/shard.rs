@@ -164,7 +164,7 @@ impl Shard {
                 trail.borrow_mut().deliver(batch.marks());
             }
             let records: Vec<_> = batch.records().collect();
-            conversation.process_records(&records)?;
+            conversation.process_records(&records, batch.millis_behind())?;
         };
         match end {
             End::Finished => conversation.end_shard().map(|()| Outcome::Ended),
@@ -296,7 +296,9 @@ impl<'a> LeftOff<'a> {
     /// The records of the batch up to the checkpoint.
     fn done(&self) -> impl Iterator<Item = WireRecord<'a>> {
         self.batch.records().take_while(|record| match self.position {
-            Position::After { sequence_number, .. } => record.sequence_number <= *sequence_number,
+            Position::After { sequence_number, sub_sequence_number } => {
+                (record.sequence_number, record.sub_sequence_number) <= (*sequence_number, *sub_sequence_number)
+            }
             Position::ShardEnd => true,
             _ => false,
         })
@@ -305,11 +307,18 @@ impl<'a> LeftOff<'a> {
 
 impl fmt::Display for LeftOff<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.batch.places().nth(self.done().count()) {
-            Some(place) => {
-                let input = self.inputs.get(usize::from(place.input)).map_or("", String::as_str);
-                let number = place.sequence_number();
-                write!(f, "not processed: from record {number} on ({input}, line {})", place.line)?;
+        let done = self.done().count();
+        match self.batch.records().nth(done) {
+            Some(WireRecord { sequence_number, sub_sequence_number, .. }) => {
+                write!(f, "not processed: from record {sequence_number}")?;
+                if sub_sequence_number > 0 {
+                    write!(f, "/{sub_sequence_number}")?;
+                }
+                f.write_str(" on")?;
+                if let Some(place) = self.batch.places().nth(done) {
+                    let input = self.inputs.get(usize::from(place.input)).map_or("", String::as_str);
+                    write!(f, " ({input}, line {})", place.line)?;
+                }
             }
             None => f.write_str("not processed: what follows the checkpoint")?,
         }

@@ -23,7 +23,7 @@ const MARKS: TableDefinition<'_, u32, (&str, u32)> = TableDefinition::new("marks
 /// Where the file that is followed starts: input, offset, records before, digest.
 const ORIGIN: TableDefinition<'_, (), (u16, u64, u64, u32)> = TableDefinition::new("origin");
 
-/// In [`RUN`], the last record before the run's start.
+/// In [`RUN`], where the run starts, as what feeds it has it.
 const START: &str = "start";
 
 /// Why checkpoints cannot be kept or read.
@@ -101,7 +101,7 @@ impl Store {
         app: &str,
         run: &Run,
         fresh: bool,
-        start: Option<SequenceNumber>,
+        start: Option<String>,
     ) -> Result<Self, StoreError> {
         fs::create_dir_all(folder).map_err(|error| StoreError::Folder { path: folder.to_owned(), error })?;
         let path = path(folder, app);
@@ -159,12 +159,7 @@ impl Store {
     }
 
     /// Writes down whose checkpoints these are, if they are nobody's yet; returns whose they were.
-    fn claim(
-        &self,
-        run: &Run,
-        fresh: bool,
-        start: Option<SequenceNumber>,
-    ) -> Result<Vec<(String, String)>, redb::Error> {
+    fn claim(&self, run: &Run, fresh: bool, start: Option<String>) -> Result<Vec<(String, String)>, redb::Error> {
         let write = self.database.begin_write()?;
         if fresh {
             write.delete_table(RUN)?;
@@ -181,7 +176,7 @@ impl Store {
                     table.insert(name, value.as_str())?;
                 }
                 if let Some(start) = start {
-                    table.insert(START, start.to_string().as_str())?;
+                    table.insert(START, start.as_str())?;
                 }
             }
         }
@@ -195,10 +190,10 @@ impl Store {
         Ok(rows.into_iter().filter(|(name, _)| name != START).collect())
     }
 
-    /// The last record before the run's start, if it did not start with the first.
-    pub(crate) fn start(&self) -> Result<Option<SequenceNumber>, StoreError> {
+    /// Where the run starts, if that was said.
+    pub(crate) fn start(&self) -> Result<Option<String>, StoreError> {
         let start = self.read(RUN, |table| Ok(table.get(START)?.map(|text| text.value().to_owned())));
-        start.map_err(Self::unkept)?.flatten().map(sequence_number).transpose()
+        Ok(start.map_err(Self::unkept)?.flatten())
     }
 
     /// Where each shard stands that was ever checkpointed, in order.
@@ -291,7 +286,7 @@ fn rows<T: ReadableTable<&'static str, &'static str>>(table: &T) -> Result<Vec<(
     Ok(rows)
 }
 
-fn sequence_number(text: String) -> Result<SequenceNumber, StoreError> {
+pub(super) fn sequence_number(text: String) -> Result<SequenceNumber, StoreError> {
     text.parse().map_err(|error| StoreError::Position { text, error })
 }
 
@@ -347,7 +342,7 @@ mod tests {
     use super::*;
 
     fn open(folder: &Path) -> Store {
-        Store::open(folder, "app", &vec![("--shards", "4".to_owned())], false, Some(5.into())).unwrap()
+        Store::open(folder, "app", &vec![("--shards", "4".to_owned())], false, Some("5".to_owned())).unwrap()
     }
 
     #[test]
@@ -374,7 +369,7 @@ mod tests {
         }
         let store = open(folder.path());
         assert_eq!((store.marks().unwrap(), store.origin().unwrap()), (vec![mark], Some(origin)));
-        assert_eq!(store.start().unwrap(), Some(5.into()));
+        assert_eq!(store.start().unwrap().as_deref(), Some("5"));
         assert_eq!(store.run().unwrap(), [("--shards".to_owned(), "4".to_owned())]);
     }
 

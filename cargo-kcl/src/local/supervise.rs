@@ -56,6 +56,8 @@ pub(super) struct Supervisor<'a> {
     progress: Progress,
     interrupted: bool,
     bad_input: bool,
+    /// Whether there are to be no more records than there were.
+    over: bool,
     /// Whether shards may come to be.
     reads: bool,
 }
@@ -133,6 +135,7 @@ impl<'a> Supervisor<'a> {
             progress,
             interrupted: false,
             bad_input: false,
+            over: false,
             reads: true,
         }
     }
@@ -273,7 +276,7 @@ impl<'a> Supervisor<'a> {
 
     /// Whether no processor is to start any more.
     fn stops(&self) -> bool {
-        self.interrupted || self.bad_input
+        self.interrupted || self.bad_input || self.over
     }
 
     fn hear(&mut self, event: Event) {
@@ -281,13 +284,12 @@ impl<'a> Supervisor<'a> {
             Event::Interruption => {
                 self.interrupted = true;
                 report::line("interrupted: the processors are asked to shut down; once more kills them");
-                for member in self.members.values_mut() {
-                    match &member.state {
-                        State::Running { queue, .. } => queue.end(End::Interrupted),
-                        State::Again(_) => member.state = State::Done(Outcome::Failed),
-                        State::Waiting | State::Done(_) => {}
+                for member in self.members.values() {
+                    if let State::Running { queue, .. } = &member.state {
+                        queue.end(End::Interrupted);
                     }
                 }
+                self.give_up_restarts();
             }
             Event::Born { shard, parents } => self.born(shard, parents),
             Event::Read => self.reads = false,
@@ -296,8 +298,21 @@ impl<'a> Supervisor<'a> {
                 if !std::mem::replace(&mut self.bad_input, true) {
                     report::line(error);
                 }
+                self.give_up_restarts();
+            }
+            #[cfg(feature = "aws")]
+            Event::Over => {
+                self.over = true;
+                self.give_up_restarts();
             }
             Event::Ended(ended) => self.ended(ended),
+        }
+    }
+
+    /// What failed and was to start again has failed: nothing starts any more.
+    fn give_up_restarts(&mut self) {
+        for member in self.members.values_mut().filter(|member| matches!(member.state, State::Again(_))) {
+            member.state = State::Done(Outcome::Failed);
         }
     }
 

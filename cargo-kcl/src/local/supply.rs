@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kcl::{Position, SequenceNumber};
+use kcl::Position;
 
 use super::LocalError;
 use super::queue::Queue;
@@ -27,8 +27,8 @@ pub(super) trait Supply {
     /// What must be the same for kept checkpoints to mean the same records.
     fn identity(&self) -> Run;
 
-    /// The last record before the run's start, if there is one.
-    fn start(&self) -> Option<SequenceNumber>;
+    /// Where a run starts that has no checkpoints yet, in words that it understands later on.
+    fn start(&self) -> Option<String>;
 
     /// Where each input ends, in bytes, as if they stood behind one another; none if they have no end that is known.
     fn ends(&self) -> Option<Vec<u64>> {

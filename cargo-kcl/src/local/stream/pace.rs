@@ -1,0 +1,79 @@
+//! How fast a shard is read: as Kinesis allows, and as it makes sense.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::{Duration, Instant};
+
+/// Kinesis takes five calls a second for each shard; one is left for others who read it.
+const GAP: Duration = Duration::from_millis(250);
+/// Where there was nothing, there is hardly more a moment later.
+const IDLE: Duration = Duration::from_secs(1);
+/// A shard gives two megabytes a second, and five times that at once.
+const BYTES_PER_SECOND: u64 = 2_000_000;
+
+/// How long the first try after a failure waits at most; each waits up to twice as long as the one before.
+const BACKOFF: Duration = Duration::from_millis(500);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
+
+/// When a shard may be asked for records again.
+#[derive(Debug)]
+pub(super) struct Pace {
+    next: Instant,
+    failures: u32,
+}
+
+impl Pace {
+    pub(super) fn new() -> Self {
+        Self { next: Instant::now(), failures: 0 }
+    }
+
+    pub(super) fn next(&self) -> Instant {
+        self.next
+    }
+
+    /// A call that was made then brought so many bytes.
+    pub(super) fn brought(&mut self, made: Instant, bytes: u64, is_idle: bool) {
+        self.failures = 0;
+        let gap = if is_idle { IDLE } else { GAP };
+        self.next = made + gap.max(Duration::from_millis(bytes * 1_000 / BYTES_PER_SECOND));
+    }
+
+    /// A call failed.
+    pub(super) fn failed(&mut self) {
+        let longest = BACKOFF.saturating_mul(1 << self.failures.min(10)).min(LONGEST_BACKOFF);
+        self.failures += 1;
+        self.next = Instant::now() + GAP + longest.mul_f64(random());
+    }
+}
+
+/// From 0 to 1: those who failed at the same time do not try again at the same time.
+fn random() -> f64 {
+    RandomState::new().hash_one(()) as f64 / u64::MAX as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_is_asked_as_often_as_kinesis_allows() {
+        let mut pace = Pace::new();
+        let made = Instant::now();
+        for (bytes, is_idle, millis) in
+            [(0, true, 1_000), (100, false, 250), (10_000_000, false, 5_000), (400_000, true, 1_000)]
+        {
+            pace.brought(made, bytes, is_idle);
+            assert_eq!(pace.next() - made, Duration::from_millis(millis));
+        }
+    }
+
+    #[test]
+    fn failures_are_tried_again_ever_later_up_to_a_limit() {
+        let mut pace = Pace::new();
+        for _ in 0..100 {
+            pace.failed();
+            assert!(pace.next() >= Instant::now() && pace.next() <= Instant::now() + GAP + LONGEST_BACKOFF);
+        }
+        let waits: Vec<_> = (0..100).map(|_| random()).collect();
+        assert!(waits.iter().all(|wait| (0.0..=1.0).contains(wait)) && waits.iter().any(|wait| *wait != waits[0]));
+    }
+}
