@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use self::aws::{AwsOptions, StreamCommand};
 use crate::exec::Death;
 use crate::local::{AppName, Input, Pointer, Reshard, Rewind, StartAt};
+use crate::new::NewOptions;
 use crate::replay::ReplayOptions;
 
 /// Run and develop record processors for Amazon Kinesis
@@ -24,6 +25,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    New(NewOptions),
     Local(Box<LocalOptions>),
     Daemon(Box<DaemonOptions>),
     Emulate(EmulateOptions),

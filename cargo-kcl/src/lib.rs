@@ -11,6 +11,7 @@ mod exec;
 #[cfg(feature = "aws")]
 mod kpl;
 mod local;
+mod new;
 mod processor;
 mod properties;
 mod replay;
@@ -37,6 +38,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     #[cfg(not(feature = "aws"))]
     let asked = arguments.clone();
     match Cli::parse_from(arguments).verb {
+        Verb::New(options) => new::run(&options),
         #[cfg(not(feature = "aws"))]
         Verb::Local(options) if options.stream.is_some() => aws::refuse(&asked),
         Verb::Local(options) => local::run(&options),

@@ -93,7 +93,7 @@ pub(crate) fn workspace_root() -> Option<PathBuf> {
 }
 
 /// The cargo that runs this tool, else the one in PATH.
-fn cargo() -> Command {
+pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 

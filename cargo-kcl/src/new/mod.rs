@@ -1,0 +1,230 @@
+//! `cargo kcl new`: a processor to start from, which builds, passes its tests and runs.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Stdio};
+
+use crate::processor::{cargo, find, workspace_root};
+use crate::report;
+
+mod name;
+
+use name::NameError;
+
+/// Wrong use.
+const WRONG_USE: u8 = 2;
+
+/// Write a processor to start from: a project that builds, passes its tests and runs
+///
+/// The folder gets a Cargo.toml, a `#[kcl::processor]` with tests in src/main.rs, a few records, a README and a .gitignore.
+/// What is there already is never touched.
+///
+/// `kcl` is not published yet, so the project has to be told where it comes from: --path or --git. Within a clone of it, that
+/// clone is taken.
+#[derive(Debug, clap::Args)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 the project is there, 2 wrong use, or it cannot be written.\n\n\
+                  Examples:\n  cargo kcl new orders --git https://example.org/kcl.git\n  \
+                  cargo kcl new ../orders --path ~/src/kcl"
+)]
+pub(crate) struct NewOptions {
+    /// The folder to make; its last part is the project's name
+    #[arg(value_name = "NAME")]
+    name: PathBuf,
+
+    /// The folder of `kcl`, or that of the clone it is in
+    #[arg(long, value_name = "DIR_OF_KCL", conflicts_with = "git")]
+    path: Option<PathBuf>,
+
+    /// The URL of a git repository with `kcl` in it
+    #[arg(long, value_name = "URL")]
+    git: Option<String>,
+}
+
+/// Why there is no new project.
+#[derive(Debug, thiserror::Error)]
+enum NewError {
+    #[error(transparent)]
+    Name(#[from] NameError),
+    #[error("{} is there already; name another, or remove it first", .0.display())]
+    There(PathBuf),
+    #[error("{} cannot be written: {error}", path.display())]
+    Write { path: PathBuf, error: io::Error },
+    #[error(
+        "where `kcl` comes from is not known here: name its folder with --path DIR, or its repository with --git URL. \
+         (The crate of that name that `cargo add` finds is another one.)"
+    )]
+    NoSource,
+    #[error("{} is not the folder of `kcl`: {why}", path.display())]
+    NotKcl { path: PathBuf, why: String },
+    #[error("the path {} is no text, which a Cargo.toml is; move it, or use --git URL", .0.display())]
+    NoText(PathBuf),
+    #[error(
+        "`{0}` is no URL that cargo takes; it is like https://example.org/kcl.git, ssh://git@example.org/kcl.git or file:///srv/kcl.git"
+    )]
+    Url(String),
+}
+
+/// Runs the verb.
+pub(crate) fn run(options: &NewOptions) -> ExitCode {
+    match create(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report::line(error);
+            ExitCode::from(WRONG_USE)
+        }
+    }
+}
+
+fn create(options: &NewOptions) -> Result<(), NewError> {
+    let folder = &options.name;
+    let name = name::of(folder)?;
+    let kcl = Kcl::find(options)?;
+    fs::create_dir(folder).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => NewError::There(folder.clone()),
+        _ => NewError::Write { path: folder.clone(), error },
+    })?;
+    if let Err(error) = write(folder, name, &kcl) {
+        // It is all ours, and half a project is none.
+        _ = fs::remove_dir_all(folder);
+        return Err(error);
+    }
+    report::line(format_args!("wrote a processor to {}. There:", folder.display()));
+    report::raw("  cargo test\n");
+    report::raw(&format!("  {} local --input orders.jsonl --key /customer --shards 2\n", tool(folder, &kcl)));
+    Ok(())
+}
+
+fn write(folder: &Path, name: &str, kcl: &Kcl) -> Result<(), NewError> {
+    let files = [
+        ("Cargo.toml", manifest(name, kcl, lies_in_workspace(folder))?),
+        ("src/main.rs", include_str!("template/main.rs").to_owned()),
+        ("orders.jsonl", include_str!("template/orders.jsonl").to_owned()),
+        ("README.md", include_str!("template/README.md").replace("{name}", name)),
+        (".gitignore", "/target\n/.kcl\n".to_owned()),
+    ];
+    let source = folder.join("src");
+    fs::create_dir(&source).map_err(|error| NewError::Write { path: source, error })?;
+    for (file, content) in files {
+        let path = folder.join(file);
+        fs::write(&path, content).map_err(|error| NewError::Write { path, error })?;
+    }
+    Ok(())
+}
+
+/// Where `kcl` comes from.
+enum Kcl {
+    Folder(PathBuf),
+    Git(String),
+}
+
+impl Kcl {
+    fn find(options: &NewOptions) -> Result<Self, NewError> {
+        if let Some(url) = &options.git {
+            return if url.contains("://") { Ok(Self::Git(url.clone())) } else { Err(NewError::Url(url.clone())) };
+        }
+        if let Some(path) = &options.path {
+            let within = if is_kcl(&path.join("kcl")).is_ok() { path.join("kcl") } else { path.clone() };
+            let not_kcl = |why| NewError::NotKcl { path: path.clone(), why };
+            is_kcl(&within).map_err(not_kcl)?;
+            return within.canonicalize().map(Self::Folder).map_err(|error| not_kcl(error.to_string()));
+        }
+        let of_clone = workspace_root().and_then(|root| root.join("kcl").canonicalize().ok());
+        of_clone.filter(|folder| is_kcl(folder).is_ok()).map(Self::Folder).ok_or(NewError::NoSource)
+    }
+}
+
+/// Why it is not.
+fn is_kcl(folder: &Path) -> Result<(), String> {
+    let manifest = folder.join("Cargo.toml");
+    let text = fs::read_to_string(&manifest).map_err(|error| format!("{}: {error}", manifest.display()))?;
+    // The crate of the same name that was published has no such sibling.
+    let is_named = text.lines().any(|line| line.trim() == "name = \"kcl\"");
+    if is_named && text.contains("kcl-macros") {
+        Ok(())
+    } else {
+        Err(format!("{} is another package's", manifest.display()))
+    }
+}
+
+/// How the tool is called in the new project: out of the clone if it is not installed, and within the clone, whose alias works
+/// for the clone's own packages only.
+fn tool(folder: &Path, kcl: &Kcl) -> String {
+    let clone = match kcl {
+        Kcl::Folder(kcl) => kcl.parent().filter(|clone| clone.join("cargo-kcl").is_dir()),
+        Kcl::Git(_) => None,
+    };
+    let is_installed = find(OsStr::new("cargo-kcl")).is_some();
+    let lies_in = |clone: &Path| folder.canonicalize().is_ok_and(|folder| folder.starts_with(clone));
+    match clone {
+        Some(clone) if !is_installed || lies_in(clone) => {
+            let manifest = clone.join("Cargo.toml");
+            format!("cargo run --release --manifest-path '{}' --package cargo-kcl --", manifest.display())
+        }
+        _ => "cargo kcl".to_owned(),
+    }
+}
+
+/// Whether cargo would look for the project among those of a workspace.
+fn lies_in_workspace(folder: &Path) -> bool {
+    let mut cargo = cargo();
+    cargo.args(["locate-project", "--workspace"]).stdout(Stdio::null()).stderr(Stdio::null());
+    let above = folder.canonicalize().ok().and_then(|folder| folder.parent().map(Path::to_owned));
+    above.is_some_and(|above| cargo.current_dir(above).status().is_ok_and(|status| status.success()))
+}
+
+fn manifest(name: &str, kcl: &Kcl, in_workspace: bool) -> Result<String, NewError> {
+    let source = match kcl {
+        Kcl::Folder(path) => {
+            format!("path = {}", quoted(path.to_str().ok_or_else(|| NewError::NoText(path.clone()))?))
+        }
+        Kcl::Git(url) => format!("git = {}", quoted(url)),
+    };
+    let workspace = if in_workspace {
+        "\n# A workspace of its own. To make it a part of the one it lies in: remove this, and name it in `members` there.\n[workspace]\n"
+    } else {
+        ""
+    };
+    Ok(format!(
+        "[package]\n\
+         name = \"{name}\"\n\
+         version = \"0.1.0\"\n\
+         edition = \"2024\"\n\
+         publish = false\n\
+         \n\
+         [dependencies]\n\
+         kcl = {{ {source} }}\n\
+         serde = {{ version = \"1\", features = [\"derive\"] }}\n\
+         \n\
+         [dev-dependencies]\n\
+         serde_json = \"1\"\n\
+         {workspace}"
+    ))
+}
+
+/// A basic string of TOML.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for char in text.chars() {
+        match char {
+            '"' | '\\' => quoted.extend(['\\', char]),
+            char if char.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(char))),
+            char => quoted.push(char),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_text_can_be_quoted() {
+        assert_eq!(quoted("a b/\"c\\d\n"), r#""a b/\"c\\d\u000A""#);
+    }
+}

@@ -1,0 +1,97 @@
+//! `cargo kcl new`: what it writes builds, passes its tests and runs; what is there is left alone.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
+use std::{fs, str};
+
+use tests::workspace;
+
+static TOOL: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "cargo-kcl"]));
+
+/// A command there, with dependencies that were built before, in the versions of this workspace.
+fn command(program: impl AsRef<Path>, arguments: &[&str], folder: &Path) -> Command {
+    let mut command = Command::new(program.as_ref());
+    command.args(arguments).current_dir(folder).stdin(Stdio::null());
+    command.env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("fixtures"));
+    command.env("CARGO_NET_OFFLINE", "true");
+    command
+}
+
+fn new(arguments: &[&str], folder: &Path) -> Output {
+    command(&*TOOL, &[&["new"], arguments].concat(), folder).output().expect("the tool starts")
+}
+
+/// Asserts the exit code, and that stderr says this.
+#[track_caller]
+fn expect(output: &Output, code: i32, says: &str) {
+    let said = str::from_utf8(&output.stderr).expect("it is text");
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    assert!(said.contains(says), "`{says}` is not in:\n{said}");
+}
+
+#[test]
+fn a_new_project_builds_passes_its_tests_and_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("with a space");
+    fs::create_dir(&folder).unwrap();
+    let kcl = workspace().join("kcl");
+    expect(&new(&["orders", "--path", kcl.to_str().unwrap()], &folder), 0, "wrote a processor to orders");
+    let project = folder.join("orders");
+    fs::copy(workspace().join("Cargo.lock"), project.join("Cargo.lock")).unwrap();
+
+    let tested = command(env!("CARGO"), &["test", "--quiet"], &project).output().unwrap();
+    assert!(tested.status.success(), "{}", String::from_utf8_lossy(&tested.stderr));
+    assert!(String::from_utf8_lossy(&tested.stdout).contains("3 passed"), "{tested:?}");
+
+    let local = ["local", "--input", "orders.jsonl", "--key", "/customer", "--shards", "2"];
+    let ran = command(&*TOOL, &local, &project).output().unwrap();
+    expect(&ran, 0, "[0] shardId-000000000000: alice pays 1300 cents\n");
+    expect(&ran, 0, "[1] shardId-000000000001: bob pays 1000 cents\n");
+    expect(&ran, 0, "6 records");
+}
+
+#[test]
+fn in_another_workspace_it_is_one_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("Cargo.toml"), "[workspace]\nresolver = \"3\"\n").unwrap();
+    // The folder of a clone does as well as that of `kcl` in it.
+    expect(&new(&["orders", "--path", workspace().to_str().unwrap()], folder.path()), 0, "cargo test");
+    let project = folder.path().join("orders");
+    let root = command(env!("CARGO"), &["locate-project", "--workspace"], &project).output().unwrap();
+    assert!(String::from_utf8_lossy(&root.stdout).contains("orders/Cargo.toml"), "{root:?}");
+    let manifest = fs::read_to_string(project.join("Cargo.toml")).unwrap();
+    assert!(manifest.contains("remove this, and name it in `members` there"), "{manifest}");
+}
+
+#[test]
+fn what_cannot_be_is_refused_and_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = workspace().to_str().unwrap();
+    for (arguments, says) in [
+        (&["orders"][..], "--path DIR, or its repository with --git URL"),
+        (&["orders", "--path", "nowhere"], "nowhere is not the folder of `kcl`"),
+        (&["orders", "--git", "here"], "`here` is no URL that cargo takes"),
+        (&["orders", "--path", here, "--git", "https://example.org/kcl"], "cannot be used with"),
+        (&["2fast", "--path", here], "`2fast` is no name for a package: it starts with a letter"),
+        (&["fn", "--path", here], "it is a keyword of Rust; try `fn-processor`"),
+        (&["a/b", "--path", here], "a/b cannot be written: No such file or directory"),
+    ] {
+        expect(&new(arguments, folder.path()), 2, says);
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+
+    let project = folder.path().join("orders");
+    fs::create_dir(&project).unwrap();
+    fs::write(project.join("mine"), "mine").unwrap();
+    expect(&new(&["orders", "--path", here], folder.path()), 2, "orders is there already");
+    assert_eq!(fs::read_dir(&project).unwrap().count(), 1);
+}
+
+#[test]
+fn a_repository_can_be_named() {
+    let folder = tempfile::tempdir().unwrap();
+    expect(&new(&["orders", "--git", "https://example.org/kcl.git"], folder.path()), 0, "cargo kcl local --input");
+    let manifest = fs::read_to_string(folder.path().join("orders/Cargo.toml")).unwrap();
+    assert!(manifest.contains("kcl = { git = \"https://example.org/kcl.git\" }\n"), "{manifest}");
+}
