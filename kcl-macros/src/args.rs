@@ -22,7 +22,7 @@ impl Place {
     /// The names of its options.
     pub(crate) fn names(self) -> &'static [&'static str] {
         match self {
-            Self::Processor => &["main", "crate"],
+            Self::Processor => &["main", "crate", "checkpoint", "warn_after"],
             Self::Handler(kind) if kind.handles_records() => &["retry", "backoff", "otherwise", "invalid"],
             Self::Handler(_) => &[],
         }
@@ -33,31 +33,38 @@ impl Place {
 /// read.
 pub(crate) fn parse(cx: &Context, tokens: TokenStream) -> Options {
     let mut options = Options::default();
-    each(cx, Place::Processor, tokens, |name, value| {
-        if name == "main" {
-            match leading::<LitBool>(LitBool::parse, &value) {
-                Some((main, rest)) => {
-                    options.main = main.value;
-                    nothing_more(cx, name, rest);
-                }
-                None => cx.error(&value, messages::option_main_value()),
+    each(cx, Place::Processor, tokens, |name, value| match name.to_string().as_str() {
+        "main" => match leading::<LitBool>(LitBool::parse, &value) {
+            Some((main, rest)) => {
+                options.main = main.value;
+                nothing_more(cx, name, rest);
             }
-        } else {
-            match leading(Path::parse_mod_style, &value) {
-                Some((path, rest)) => {
-                    options.krate = path;
-                    options.krate_is_given = true;
-                    nothing_more(cx, name, rest);
-                }
-                None => {
-                    let quoted = match syn::parse2(value.clone()) {
-                        Ok(Lit::Str(text)) => Some(text.value()),
-                        _ => None,
-                    };
-                    cx.error(&value, messages::option_crate_value(quoted.as_deref()));
-                }
-            }
+            None => cx.error(&value, messages::option_main_value()),
+        },
+        "checkpoint" => {
+            let when =
+                text(cx, name, &value, |text| values::checkpoint(text).map_err(messages::option_checkpoint_value));
+            options.checkpoint = when.map(|when| (when, value));
         }
+        "warn_after" => {
+            let read = |text: &str| values::millis(text).filter(|&millis| millis > 0);
+            options.warn_after =
+                text(cx, name, &value, |text| read(text).ok_or_else(messages::option_warn_after_value));
+        }
+        _ => match leading(Path::parse_mod_style, &value) {
+            Some((path, rest)) => {
+                options.krate = path;
+                options.krate_is_given = true;
+                nothing_more(cx, name, rest);
+            }
+            None => {
+                let quoted = match syn::parse2(value.clone()) {
+                    Ok(Lit::Str(text)) => Some(text.value()),
+                    _ => None,
+                };
+                cx.error(&value, messages::option_crate_value(quoted.as_deref()));
+            }
+        },
     });
     options
 }

@@ -7,7 +7,7 @@ use quote::ToTokens;
 
 use crate::args::Place;
 use crate::model::Kind;
-use crate::values::NoBackoff;
+use crate::values::{NoBackoff, NoCheckpoint};
 
 /// One error's text; notes and helps are set as rustc sets its own.
 pub(crate) struct Message(String);
@@ -50,6 +50,8 @@ fn example(name: &str) -> &'static str {
     match name {
         "main" => "main = false",
         "crate" => "crate = path::to::kcl",
+        "checkpoint" => "checkpoint = \"30s\"",
+        "warn_after" => "warn_after = \"5m\"",
         "retry" => "retry = 3",
         "backoff" => "backoff = \"200ms..5s\"",
         "otherwise" => "otherwise = \"skip\"",
@@ -70,8 +72,14 @@ pub(crate) fn option_no_name(place: Place, found: &str) -> Message {
 
 pub(crate) fn option_unknown(place: Place, name: &str) -> Message {
     let message = Message::new(format_args!("{} has no option `{name}`", attribute(place)));
+    if place != Place::Processor && Place::Processor.names().contains(&name) {
+        return message.help(format_args!("write it on the impl: `#[kcl::processor({})]`", example(name)));
+    }
     let nearest = match name {
         "retries" | "attempts" | "max_retries" => place.names().iter().find(|known| **known == "retry").copied(),
+        "checkpoints" | "checkpoint_every" | "checkpoint_interval" => {
+            place.names().iter().find(|known| **known == "checkpoint").copied()
+        }
         _ => crate::names::nearest(name, place.names()),
     };
     match nearest {
@@ -137,6 +145,26 @@ pub(crate) fn option_backoff_value(problem: NoBackoff) -> Message {
             .note("each wait is up to twice the one before, until the longest is reached")
             .help(example),
     }
+}
+
+pub(crate) fn option_checkpoint_value(problem: NoCheckpoint) -> Message {
+    let example = "write `checkpoint = \"batch\"`, `checkpoint = \"30s\"` or `checkpoint = \"1000 records\"`";
+    match problem {
+        NoCheckpoint::Unknown => {
+            Message::new("option `checkpoint` must be `\"batch\"`, a time, or a number of records")
+                .note("a time is a whole number and `ms`, `s`, `m` or `h`")
+                .help(example)
+        }
+        NoCheckpoint::Zero => Message::new("option `checkpoint` must be above 0")
+            .note("\"batch\" checkpoints most often: after each batch")
+            .help(example),
+    }
+}
+
+pub(crate) fn option_warn_after_value() -> Message {
+    Message::new("option `warn_after` must be a time above 0")
+        .note("a time is a whole number and `ms`, `s`, `m` or `h`")
+        .help("write how long a handler may run before it is named on stderr, such as `warn_after = \"5m\"`")
 }
 
 pub(crate) fn option_word(name: &Ident, found: &str) -> Message {

@@ -12,12 +12,25 @@ pub(crate) struct Options {
     pub(crate) krate: Path,
     /// Whether the user said so, and may be wrong about it.
     pub(crate) krate_is_given: bool,
+    /// When the runtime checkpoints, with the value as it is written.
+    pub(crate) checkpoint: Option<(When, TokenStream)>,
+    /// After how many milliseconds a handler that runs is named.
+    pub(crate) warn_after: Option<u64>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { main: true, krate: syn::parse_quote!(::kcl), krate_is_given: false }
+        Self { main: true, krate: syn::parse_quote!(::kcl), krate_is_given: false, checkpoint: None, warn_after: None }
     }
+}
+
+/// When the runtime checkpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum When {
+    Batch,
+    /// After as many milliseconds.
+    Interval(u64),
+    Records(u64),
 }
 
 /// The options of a record handler: what happens to the record that fails.

@@ -13,8 +13,8 @@ use syn::{File, Item, Meta};
 use crate::context::Context;
 use crate::{annotated_impl, args, expand, parse};
 
-const SNAPSHOTS: [&str; 8] =
-    ["quickstart", "every_handler", "default", "generic", "configured", "renamed", "mistaken", "policy"];
+const SNAPSHOTS: [&str; 9] =
+    ["quickstart", "every_handler", "default", "generic", "configured", "renamed", "mistaken", "policy", "paced"];
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots").join(name)

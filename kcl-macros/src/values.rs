@@ -1,5 +1,7 @@
 //! What stands in quotes in an option.
 
+use crate::model::When;
+
 /// Why a range of times is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoBackoff {
@@ -19,6 +21,33 @@ pub(crate) fn backoff(text: &str) -> Result<(u64, u64), NoBackoff> {
         (Some(first), Some(most)) if first > most => Err(NoBackoff::Backwards),
         (Some(first), Some(most)) => Ok((first, most)),
         _ => Err(NoBackoff::NoRange),
+    }
+}
+
+/// Why a text does not say when to checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoCheckpoint {
+    /// It is neither a word of ours, nor a time, nor a number of records.
+    Unknown,
+    /// It is never, or always.
+    Zero,
+}
+
+/// `batch`, `30s` or `1000 records`.
+pub(crate) fn checkpoint(text: &str) -> Result<When, NoCheckpoint> {
+    let text = text.trim();
+    if text == "batch" {
+        return Ok(When::Batch);
+    }
+    let records = text.strip_suffix("records").or_else(|| text.strip_suffix("record"));
+    let (number, when): (_, fn(u64) -> When) = match records {
+        Some(number) => (number.trim_end().parse().ok(), When::Records),
+        None => (millis(text), When::Interval),
+    };
+    match number {
+        Some(0) => Err(NoCheckpoint::Zero),
+        Some(number) => Ok(when(number)),
+        None => Err(NoCheckpoint::Unknown),
     }
 }
 
@@ -47,6 +76,28 @@ mod tests {
         }
         for text in ["", "5", "s", "5 parsecs", "-5s", "1.5s", "5s5", "99999999999999999999s", "9999999999999999999s"] {
             assert_eq!(millis(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn checkpoints_are_by_batch_time_or_number() {
+        for (text, when) in [
+            ("batch", When::Batch),
+            ("30s", When::Interval(30_000)),
+            (" 5 m ", When::Interval(300_000)),
+            ("1000 records", When::Records(1000)),
+            ("1 record", When::Records(1)),
+            ("7records", When::Records(7)),
+        ] {
+            assert_eq!(checkpoint(text), Ok(when), "{text}");
+        }
+        for text in
+            ["", "30", "batches", "1000", "records", "-1 records", "1_000 records", "30 parsecs", "1000 Records"]
+        {
+            assert_eq!(checkpoint(text), Err(NoCheckpoint::Unknown), "{text}");
+        }
+        for text in ["0s", "0ms", "0 records"] {
+            assert_eq!(checkpoint(text), Err(NoCheckpoint::Zero), "{text}");
         }
     }
 

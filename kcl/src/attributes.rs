@@ -66,11 +66,48 @@
 ///
 /// # Who checkpoints
 ///
-/// If the record handler takes no [`Checkpointer`](crate::Checkpointer), the runtime checkpoints after each batch. If it takes
-/// one, it decides alone, and the runtime sends nothing but SHARD_END.
+/// If the record handler takes no [`Checkpointer`](crate::Checkpointer), the runtime checkpoints after each batch, or as often as
+/// `checkpoint` says:
+///
+/// - `checkpoint = "batch"`: after each batch, the default;
+/// - `checkpoint = "30s"`: behind the first batch that ends 30 s after the last checkpoint, or later. The daemon reads a
+///   processor's words only as answers to its messages, so a checkpoint goes out with the next of these: on a shard where nothing
+///   happens, that may be when the shutdown is requested;
+/// - `checkpoint = "1000 records"`: behind the batch with which 1,000 records were processed since the last checkpoint. What may
+///   come again is fewer than these, and one batch.
+///
+/// A checkpoint never passes a record that was not processed, skipped or dead-lettered. What was not checkpointed by then is when
+/// a shutdown is requested, when a handler fails (the records that succeeded before it), and with SHARD_END. When the process is
+/// killed or the lease is lost, what came since the last checkpoint comes again.
+///
+/// If the record handler takes a `Checkpointer`, it decides alone, and the runtime sends nothing but SHARD_END.
+///
+/// # Handlers that take long
+///
+/// While a handler runs, its shard waits, and a daemon with `timeoutInSeconds` kills the worker in the end. A handler that has run
+/// for 60 s, or as long as `warn_after = "5m"` says, is named on stderr while it runs, with the shard, the record or the records,
+/// and the time; then again after twice as long and so on. (A thread looks now and then, so the line may come late by an eighth of
+/// that time, at most 5 s.)
+///
+/// ```text
+/// kcl: shard shardId-000000000001: processRecords at record 4967/0 with partition key `ada`, number 3 of 500 in its batch, has been running for 60s
+/// ```
+///
+/// # Counts
+///
+/// Where `KCL_REPORT=1` is set in its environment, a processor ends with a line of what it has done, also where it fails:
+///
+/// ```text
+/// kcl: shard shardId-000000000001: 41000 records, 82 batches, 3 retries, 1 skipped, 2 dead-lettered, 83 checkpoints
+/// ```
+///
+/// Its records are those that were processed, skipped or dead-lettered, each as often as it was delivered; its checkpoints those
+/// that the daemon accepted, a handler's own included.
 ///
 /// # Options
 ///
+/// - `checkpoint = "batch" | "30s" | "1000 records"`: how often the runtime checkpoints. The units are `ms`, `s`, `m` and `h`.
+/// - `warn_after = "60s"`: how long a handler may run before it is named on stderr.
 /// - `main = false`: writes no `fn main`, for a processor that stands in a module, in a library, or is generic, or is
 ///   started with a [`Runner`](crate::Runner). `kcl::run::<orders::Revenue>()` is what the written one calls.
 /// - `crate = path`: where `kcl` is found, if not at `::kcl`, as when it is renamed or re-exported.

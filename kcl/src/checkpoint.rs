@@ -49,6 +49,8 @@ pub struct Checkpointer {
     pub(crate) seen: Seen,
     /// A message was acknowledged though its records were not processed, since the lease was gone: no checkpoint may pass them.
     pub(crate) gap: bool,
+    /// How many were accepted.
+    pub(crate) accepted: u64,
 }
 
 /// What [`Checkpointer::checkpoint`] stands for.
@@ -75,7 +77,7 @@ pub(crate) struct Seen {
 
 impl Checkpointer {
     pub(crate) fn new(connection: Connection, retry: Retry) -> Self {
-        Self { connection, scope: Scope::Batch, retry, seen: Seen::default(), gap: false }
+        Self { connection, scope: Scope::Batch, retry, seen: Seen::default(), gap: false, accepted: 0 }
     }
 
     /// A new message is at hand.
@@ -166,7 +168,10 @@ impl Checkpointer {
 
     fn request_once(&mut self, reply: &Reply) -> Result<(), CheckpointError> {
         match self.connection.exchange(reply).map_err(CheckpointError::Io)? {
-            Message::Checkpoint { error: None, .. } => Ok(()),
+            Message::Checkpoint { error: None, .. } => {
+                self.accepted += 1;
+                Ok(())
+            }
             Message::Checkpoint { error: Some(name), .. } => Err(CheckpointError::from_daemon(name)),
             other => Err(CheckpointError::Io(self.connection.unexpected(&other, "the answer to a checkpoint"))),
         }

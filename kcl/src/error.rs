@@ -117,11 +117,43 @@ pub struct HandlerFailed {
     failure: Failure,
 }
 
+/// Where in a message a handler is.
 #[derive(Debug)]
-enum At {
+pub(crate) enum At {
     Message,
     Record { sequence_number: Box<str>, partition_key: Box<str> },
     Batch { count: usize, first: Box<str>, last: Box<str> },
+}
+
+impl At {
+    /// In this batch, at the one record of it that is known.
+    pub(crate) fn new(batch: &[Record], one: Option<&Record>) -> Self {
+        let number = |record: &Record| -> Box<str> {
+            format!("{}/{}", record.sequence_number(), record.sub_sequence_number()).into()
+        };
+        match (one, batch) {
+            (Some(record), _) => Self::Record {
+                sequence_number: number(record),
+                partition_key: Excerpt(record.partition_key().as_bytes()).to_string().into(),
+            },
+            (None, [first, .., last]) => Self::Batch { count: batch.len(), first: number(first), last: number(last) },
+            (None, [only]) => Self::Batch { count: 1, first: number(only), last: number(only) },
+            (None, []) => Self::Message,
+        }
+    }
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Message => Ok(()),
+            Self::Record { sequence_number, partition_key } => {
+                write!(f, " at record {sequence_number} with partition key `{partition_key}`")
+            }
+            Self::Batch { count: 1, first, .. } => write!(f, " in a batch of 1 record, {first}"),
+            Self::Batch { count, first, last } => write!(f, " in a batch of {count} records, {first} to {last}"),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -180,18 +212,7 @@ impl HandlerFailed {
 
     /// Adds the batch, and the one record of it that failed, if that is known.
     pub(crate) fn with_records(mut self, batch: &[Record], failed: Option<&Record>) -> Self {
-        let number = |record: &Record| -> Box<str> {
-            format!("{}/{}", record.sequence_number(), record.sub_sequence_number()).into()
-        };
-        self.at = match (failed, batch) {
-            (Some(record), _) => At::Record {
-                sequence_number: number(record),
-                partition_key: Excerpt(record.partition_key().as_bytes()).to_string().into(),
-            },
-            (None, [first, .., last]) => At::Batch { count: batch.len(), first: number(first), last: number(last) },
-            (None, [only]) => At::Batch { count: 1, first: number(only), last: number(only) },
-            (None, []) => At::Message,
-        };
+        self.at = At::new(batch, failed);
         self
     }
 
@@ -237,14 +258,7 @@ impl fmt::Display for HandlerFailed {
             Failure::Error(_) => "failed",
             Failure::Panic(_) => "panicked",
         })?;
-        match &self.at {
-            At::Message => {}
-            At::Record { sequence_number, partition_key } => {
-                write!(f, " at record {sequence_number} with partition key `{partition_key}`")?;
-            }
-            At::Batch { count: 1, first, .. } => write!(f, " in a batch of 1 record, {first}")?,
-            At::Batch { count, first, last } => write!(f, " in a batch of {count} records, {first} to {last}")?,
-        }
+        self.at.fmt(f)?;
         if self.attempts > 1 {
             write!(f, " after {} attempts", self.attempts)?;
         }

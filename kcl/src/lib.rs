@@ -42,8 +42,9 @@
 //! - **Delivery is at least once.** What is not checkpointed is delivered again, to this process's successor or to another
 //!   worker's.
 //! - **Checkpoints.** If the record handler takes no [`Checkpointer`], the runtime checkpoints after each batch that
-//!   succeeded, before it gives up on one that failed (the records before), and when a shutdown is requested. If it takes one,
-//!   they are the handler's alone. SHARD_END is always checkpointed, once `#[on_shard_end]` has succeeded or is left out.
+//!   succeeded, or [less often](macro@processor#who-checkpoints), before it gives up on one that failed (the records before),
+//!   and when a shutdown is requested. If it takes one, they are the handler's alone. SHARD_END is always checkpointed, once
+//!   `#[on_shard_end]` has succeeded or is left out.
 //! - **Failure.** A handler that returns an error or panics is never acknowledged: the error goes to stderr with the shard and
 //!   the record, and the process ends with exit code 1. Retry, skip and dead-letter are
 //!   [spelled out](macro@processor#records-that-fail) by the user.
@@ -64,6 +65,7 @@ compile_error!("kcl needs a Unix: a processor's stdin, stdout and stderr are mov
 mod attributes;
 mod checkpoint;
 mod connection;
+mod counts;
 pub mod dead_letter;
 mod error;
 mod excerpt;
@@ -82,6 +84,7 @@ mod runner;
 mod sequence;
 mod shard;
 mod stdio;
+mod watch;
 
 #[cfg(feature = "macros")]
 pub use attributes::{

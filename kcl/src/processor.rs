@@ -1,6 +1,9 @@
 //! The trait behind the macro: one method a message, typed input.
 
+use std::time::Duration;
+
 use crate::checkpoint::Scope;
+use crate::watch::Running;
 use crate::{BoxError, Checkpointer, DeadLetter, MillisBehindLatest, Policy, Record, Shard};
 
 /// What handles the records of one shard: one method for each message of the daemon.
@@ -39,8 +42,8 @@ use crate::{BoxError, Checkpointer, DeadLetter, MillisBehindLatest, Policy, Reco
     note = "put `#[kcl::processor]` on its `impl` block, or implement `kcl::Processor` for it by hand"
 )]
 pub trait Processor {
-    /// Who checkpoints the records. With [`Checkpoints::Handler`] the runtime sends none but SHARD_END.
-    const CHECKPOINTS: Checkpoints = Checkpoints::Runtime;
+    /// Who checkpoints the records, and when. With [`Checkpoints::Handler`] the runtime sends none but SHARD_END.
+    const CHECKPOINTS: Checkpoints = Checkpoints::Batch;
 
     /// What happens to records that fail. By default the first failure ends the process.
     ///
@@ -49,6 +52,11 @@ pub trait Processor {
     /// if that was skipped or dead-lettered. Where the batch fails without it, or behind it, it is tried, skipped or
     /// dead-lettered whole.
     const POLICY: Policy = Policy::new();
+
+    /// How long a method may run, or take for one record of [`for_each_record`](ProcessRecords::for_each_record), before it is
+    /// named on stderr, while it runs, with the shard, the record or the records, and the time; then again after twice as long
+    /// and so on. It may come late by an eighth of that time, or 5 s. [`Duration::MAX`]: never.
+    const WARN_AFTER: Duration = Duration::from_secs(60);
 
     /// A batch of records, in the order of the shard; delivery is at least once.
     ///
@@ -115,11 +123,40 @@ pub trait Initialize: Processor + Sized {
     fn initialize(shard: &Shard) -> Result<Self, BoxError>;
 }
 
-/// Who checkpoints the records of a [`Processor`].
+/// Who checkpoints the records of a [`Processor`], and when.
+///
+/// Where the runtime does, it does so behind whole batches that succeeded, so that a checkpoint never passes what was not
+/// processed. Whatever was not checkpointed by then is when a shutdown is requested, when a handler fails (the records that
+/// succeeded before it), and by SHARD_END; but not if [`shard_ended`](Processor::shard_ended) fails, nor where nobody can be
+/// asked any more: the lease is gone, or the daemon is.
+///
+/// ```
+/// use std::time::Duration;
+/// use kcl::{BoxError, Checkpoints, ProcessRecords, Processor};
+///
+/// struct Count(u64);
+///
+/// impl Processor for Count {
+///     const CHECKPOINTS: Checkpoints = Checkpoints::Interval(Duration::from_secs(30));
+///
+///     fn process_records(&mut self, input: &mut ProcessRecords<'_>) -> Result<(), BoxError> {
+///         self.0 += input.records().len() as u64;
+///         Ok(())
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checkpoints {
-    /// The runtime: after each batch that succeeded, on failure what succeeded before it, and on a requested shutdown.
-    Runtime,
+    /// The runtime, after each batch.
+    Batch,
+    /// The runtime, behind the first batch that ends as long after the last checkpoint, or later.
+    ///
+    /// The daemon reads what a processor says only as an answer to a message, so such a checkpoint waits for one: on a shard
+    /// where nothing happens, until the shutdown is requested or the lease is gone.
+    Interval(Duration),
+    /// The runtime, behind the batch with which so many records were processed since the last checkpoint: what may come again
+    /// is fewer than that, and one batch.
+    Records(u64),
     /// The record handler, through its [`Checkpointer`].
     Handler,
 }
@@ -136,6 +173,7 @@ pub struct ProcessRecords<'a> {
     pub(crate) first: usize,
     /// The places, in order, of records that the batch goes on without.
     pub(crate) left_out: &'a [usize],
+    pub(crate) running: &'a Running<'a>,
 }
 
 /// How far a batch has come.
@@ -183,6 +221,7 @@ impl<'a> ProcessRecords<'a> {
                 return Ok(());
             }
             self.progress = Progress::Records(index);
+            self.running.reach(index);
             self.checkpointer.enter(Scope::Record(*record.sequence_number(), record.sub_sequence_number()));
             handle(&mut ProcessRecord {
                 record,
@@ -193,6 +232,7 @@ impl<'a> ProcessRecords<'a> {
         });
         // From here on the batch is one thing again: what follows in the same call may fail, too.
         self.checkpointer.enter(Scope::Batch);
+        self.running.reach_end();
         if result.is_ok() {
             self.progress = Progress::Whole;
         }

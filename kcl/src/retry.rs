@@ -1,7 +1,18 @@
 //! When what failed is tried again: a refused checkpoint, or a record.
 
 use std::hash::{BuildHasher, RandomState};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How time passes: in simulations, as they say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    pub(crate) now: fn() -> Instant,
+    pub(crate) sleep: fn(Duration),
+}
+
+impl Clock {
+    pub(crate) const REAL: Self = Self { now: Instant::now, sleep: std::thread::sleep };
+}
 
 /// A limit that doubles with each attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

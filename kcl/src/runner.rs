@@ -5,15 +5,17 @@ mod batch;
 use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
-use std::thread;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::checkpoint::{Checkpointer, Scope};
 use crate::connection::{Broken, Connection};
+use crate::counts::Counts;
 use crate::error::{Failure, HandlerFailed, RunError};
 use crate::protocol::{Message, Reply, ShutdownReason};
 use crate::report::{self, Hand, Report};
-use crate::retry::Retry;
+use crate::retry::{Clock, Retry};
+use crate::watch::Watch;
 use crate::{
     BoxError, CheckpointError, Checkpoints, Initialize, LeaseLost, MillisBehindLatest, Processor, Record,
     SequenceNumber, Shard, ShardEnded, ShutdownRequested, lent_io, stdio,
@@ -77,6 +79,9 @@ impl<F> Runner<F> {
     /// Call it first: what `main` prints or starts before has the daemon's pipes. What a handler prints before it calls
     /// [`std::process::exit`] comes out; what other threads, or an abort, end the process with may not.
     ///
+    /// With `KCL_REPORT=1` in the environment the last line on stderr before an error's is what was done with the
+    /// records, [counted](macro@crate::processor#counts).
+    ///
     /// The exit code is 0 at the end of the input, 1 if a handler failed (for want of the daemon, too) or SHARD_END was not
     /// checkpointed, and 2 if the input was not understood, failed, or is a terminal.
     pub fn run<P, E>(&self) -> ExitCode
@@ -86,7 +91,7 @@ impl<F> Runner<F> {
         E: Into<BoxError>,
     {
         match stdio::with_protocol(|input, output, report| {
-            self.converse(Connection::new(input, output), report, thread::sleep)
+            self.converse(Connection::new(input, output), &Surroundings::real(report))
         }) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
@@ -112,18 +117,19 @@ impl<F> Runner<F> {
         E: Into<BoxError>,
     {
         lent_io::lend(reader, writer, |reader, writer| {
-            self.converse(Connection::new(reader, writer), &Report::Printed, thread::sleep)
+            self.converse(Connection::new(reader, writer), &Surroundings::real(&Report::Printed))
         })
     }
 
-    /// For simulations that run thousands of processors a second: on ends of their own, with a small buffer; nothing waits, and
-    /// `report` gets the lines that are for stderr.
+    /// For simulations that run thousands of processors a second: on ends of their own, with a small buffer; nothing waits, `now`
+    /// is asked for the time, and `report` gets the lines that are for stderr.
     #[doc(hidden)]
     pub fn simulate<P, E>(
         &self,
         reader: impl Read + Send + 'static,
         writer: impl Write + Send + 'static,
         report: impl Fn(&str) + Send + Sync + 'static,
+        now: fn() -> Instant,
     ) -> Result<(), RunError>
     where
         F: Fn(&Shard) -> Result<P, E>,
@@ -131,24 +137,32 @@ impl<F> Runner<F> {
         E: Into<BoxError>,
     {
         let connection = Connection::with_capacity(1 << 12, reader, writer);
-        self.converse(connection, &Report::Handed(Hand(Box::new(report))), |_| ())
+        let report = Report::Handed(Hand(Arc::new(report)));
+        let clock = Clock { now, sleep: |_| () };
+        self.converse(connection, &Surroundings { report: &report, clock, counts: true, watch: false })
     }
 
-    fn converse<P, E>(&self, connection: Connection, report: &Report, sleep: fn(Duration)) -> Result<(), RunError>
+    fn converse<P, E>(&self, connection: Connection, around: &Surroundings<'_>) -> Result<(), RunError>
     where
         F: Fn(&Shard) -> Result<P, E>,
         P: Processor,
         E: Into<BoxError>,
     {
         let mut connection = connection;
-        let (shard, processor) = match connection.receive()? {
+        let (shard, watch, processor) = match connection.receive()? {
             None => return Ok(()),
             Some(Message::Initialize { shard_id, position }) => {
                 connection.shard = Some(shard_id.clone());
                 let shard = Shard::new(shard_id, position);
+                let watch = match P::WARN_AFTER {
+                    after if around.watch && after < Duration::MAX => Watch::start(&shard, after, around.report),
+                    _ => Watch::off(),
+                };
+                let running = watch.enter("initialize", None);
                 let processor = guard(|| (self.factory)(&shard).map_err(Into::into))
                     .map_err(|failure| HandlerFailed::new(&shard, "initialize", failure))?;
-                (shard, processor)
+                drop(running);
+                (shard, watch, processor)
             }
             Some(message) => {
                 return Err(RunError::Unexpected {
@@ -161,20 +175,44 @@ impl<F> Runner<F> {
         let mut session = Session {
             processor,
             shard,
-            checkpointer: Checkpointer::new(connection, Retry::new(sleep)),
-            watermark: Watermark::default(),
-            report,
+            checkpointer: Checkpointer::new(connection, Retry::new(around.clock.sleep)),
+            watermark: Watermark::new(around.clock),
+            report: around.report,
+            watch,
+            counts: Counts::default(),
         };
         let result = session.converse();
-        let Session { processor, shard, .. } = session;
+        if around.counts {
+            session.counts.checkpoints = session.checkpointer.accepted;
+            session.say(format_args!("{}", session.counts));
+        }
+        let Session { processor, shard, watch, .. } = session;
+        let running = watch.enter("drop", None);
         let dropped = guard(|| {
             drop(processor);
             Ok(())
         });
+        drop(running);
         match (result, dropped) {
             (Ok(()), Err(failure)) => Err(HandlerFailed::new(&shard, "drop", failure).into()),
             (result, _) => result,
         }
+    }
+}
+
+/// What is around a conversation.
+struct Surroundings<'a> {
+    report: &'a Report,
+    clock: Clock,
+    /// Whether the counts are wanted.
+    counts: bool,
+    /// Whether handlers that run for long are named.
+    watch: bool,
+}
+
+impl<'a> Surroundings<'a> {
+    fn real(report: &'a Report) -> Self {
+        Self { report, clock: Clock::REAL, counts: Counts::are_wanted(), watch: true }
     }
 }
 
@@ -193,23 +231,49 @@ struct Session<'a, P> {
     checkpointer: Checkpointer,
     watermark: Watermark,
     report: &'a Report,
+    watch: Watch,
+    counts: Counts,
 }
 
 /// How far the records are done, for a processor whose checkpoints the runtime makes.
-#[derive(Default)]
 struct Watermark {
+    clock: Clock,
     /// The last record before which, itself included, all have succeeded, or were dealt with by the user's own word.
     done: Option<(SequenceNumber, u64)>,
-    /// The last one of which the daemon knows.
-    confirmed: Option<(SequenceNumber, u64)>,
+    /// How many are done of which the daemon does not know.
+    outstanding: u64,
+    /// When it last was told.
+    since: Instant,
 }
 
 impl Watermark {
+    fn new(clock: Clock) -> Self {
+        Self { clock, done: None, outstanding: 0, since: (clock.now)() }
+    }
+
     /// The batch up to here is done.
     fn reach(&mut self, done: &[Record]) {
         if let Some(last) = done.last() {
             self.done = Some((*last.sequence_number(), last.sub_sequence_number()));
+            self.outstanding += done.len() as u64;
         }
+    }
+
+    /// Whether the daemon should be told by now.
+    fn is_due(&self, checkpoints: Checkpoints) -> bool {
+        self.outstanding > 0
+            && match checkpoints {
+                Checkpoints::Batch => true,
+                Checkpoints::Records(records) => self.outstanding >= records,
+                Checkpoints::Interval(interval) => (self.clock.now)().duration_since(self.since) >= interval,
+                Checkpoints::Handler => false,
+            }
+    }
+
+    /// The daemon knows of all that is done.
+    fn confirm(&mut self) {
+        self.outstanding = 0;
+        self.since = (self.clock.now)();
     }
 }
 
@@ -245,7 +309,7 @@ impl<P: Processor> Session<'_, P> {
         let action = message.action();
         match message {
             Message::ProcessRecords { records, millis_behind_latest } => {
-                self.process_records(&records, MillisBehindLatest(millis_behind_latest))
+                self.process_records(&Arc::new(records), MillisBehindLatest(millis_behind_latest))
             }
             Message::LeaseLost | Message::Shutdown { reason: ShutdownReason::Zombie } => self.lease_lost(action),
             Message::ShardEnded | Message::Shutdown { reason: ShutdownReason::Terminate } => self.shard_ended(action),
@@ -260,14 +324,15 @@ impl<P: Processor> Session<'_, P> {
 
     fn process_records(
         &mut self,
-        records: &[Record],
+        records: &Arc<Vec<Record>>,
         millis_behind_latest: MillisBehindLatest,
     ) -> Result<Next, RunError> {
         self.checkpointer.enter_message(Scope::Batch);
+        self.counts.batches += u64::from(!records.is_empty());
         let result = self.hand_over(records, millis_behind_latest);
         match self.settle(result)? {
-            Settled::Done if records.is_empty() => Ok(Next::Acknowledge),
-            Settled::Done => self.checkpoint_all(),
+            Settled::Done if self.watermark.is_due(P::CHECKPOINTS) => self.checkpoint_all(),
+            Settled::Done => Ok(Next::Acknowledge),
             Settled::Failed(failed) => self.fail(failed),
             Settled::Excused(failed) => Ok(self.excuse(&failed)),
             Settled::End => Ok(Next::End),
@@ -275,7 +340,9 @@ impl<P: Processor> Session<'_, P> {
     }
 
     fn lease_lost(&mut self, action: &'static str) -> Result<Next, RunError> {
+        let running = self.watch.enter(action, None);
         let result = guard(|| self.processor.lease_lost(&mut LeaseLost { shard: &self.shard }));
+        drop(running);
         result.map_err(|failure| HandlerFailed::new(&self.shard, action, failure))?;
         Ok(Next::Acknowledge)
     }
@@ -283,7 +350,9 @@ impl<P: Processor> Session<'_, P> {
     fn shard_ended(&mut self, action: &'static str) -> Result<Next, RunError> {
         self.checkpointer.enter_message(Scope::ShardEnd);
         let (processor, shard, checkpointer) = (&mut self.processor, &self.shard, &mut self.checkpointer);
+        let running = self.watch.enter(action, None);
         let result = guard(|| processor.shard_ended(&mut ShardEnded { shard, checkpointer }));
+        drop(running);
         let result = result.map_err(|failure| HandlerFailed::new(&self.shard, action, failure));
         match self.settle(result)? {
             Settled::Done if self.checkpointer.seen.all_confirmed => Ok(Next::Acknowledge),
@@ -306,7 +375,9 @@ impl<P: Processor> Session<'_, P> {
     fn shutdown_requested(&mut self) -> Result<Next, RunError> {
         self.checkpointer.enter_message(Scope::Shutdown);
         let (processor, shard, checkpointer) = (&mut self.processor, &self.shard, &mut self.checkpointer);
+        let running = self.watch.enter("shutdownRequested", None);
         let result = guard(|| processor.shutdown_requested(&mut ShutdownRequested { shard, checkpointer }));
+        drop(running);
         let result = result.map_err(|failure| HandlerFailed::new(&self.shard, "shutdownRequested", failure));
         match self.settle(result)? {
             Settled::Done if self.checkpointer.seen.all_confirmed => Ok(Next::Acknowledge),
@@ -336,7 +407,7 @@ impl<P: Processor> Session<'_, P> {
             return Ok(Next::Acknowledge);
         }
         match self.checkpointer.checkpoint_all() {
-            Ok(()) => self.watermark.confirmed = self.watermark.done,
+            Ok(()) => self.watermark.confirm(),
             Err(error) => match self.checkpointer.connection.take_broken() {
                 Some(Broken::Error(error)) => return Err(error),
                 Some(Broken::End) => return Ok(Next::End),
@@ -348,8 +419,10 @@ impl<P: Processor> Session<'_, P> {
 
     /// A handler failed: checkpoints the records that have succeeded, if the daemon does not know of them yet.
     fn fail(&mut self, failed: HandlerFailed) -> Result<Next, RunError> {
-        let unconfirmed = self.watermark.done.filter(|_| self.watermark.done != self.watermark.confirmed);
-        if let (Checkpoints::Runtime, Some((sequence_number, sub_sequence_number))) = (P::CHECKPOINTS, unconfirmed) {
+        let known = P::CHECKPOINTS == Checkpoints::Handler
+            || self.watermark.outstanding == 0
+            || self.checkpointer.seen.all_confirmed;
+        if let Some((sequence_number, sub_sequence_number)) = self.watermark.done.filter(|_| !known) {
             if let Err(error) = self.checkpointer.checkpoint_at_sequence(&sequence_number, sub_sequence_number) {
                 self.say(format_args!("what succeeded could not be checkpointed: {error}"));
             }

@@ -126,6 +126,23 @@ impl Conversation {
         }
     }
 
+    /// Waits until this stands on its stderr.
+    ///
+    /// # Panics
+    ///
+    /// If it does not within a minute.
+    pub fn wait_for_error(&self, text: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let error = self.error.lock().expect("no panic").clone();
+            if error.contains(text) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "no `{text}` in: {error}");
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// Closes its stdin.
     pub fn end_input(&mut self) {
         self.input = None;

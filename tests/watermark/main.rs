@@ -1,17 +1,23 @@
 //! The watermark, under any schedule of failures: a model daemon delivers, redelivers and refuses, handlers fail and panic,
 //! processes are killed between any two effects. Nothing is ever checkpointed or acknowledged that was not processed, skipped or
-//! dead-lettered, in the end everything was, and the policy was kept to the letter.
+//! dead-lettered, in the end everything was, and the policy was kept to the letter. Checkpoints come when they should, and a process
+//! counts right what it has done.
 //!
 //! A seed makes a schedule. `KCL_SEED=7 cargo test -p tests --test watermark` runs that one, `KCL_SCHEDULES=10000000` that many.
 
+mod clock;
+mod paces;
 mod random;
 mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::{env, thread};
 
-use kcl::{BoxError, CheckpointError, Checkpointer, DeadLetter, Json, Otherwise, Processor, Record, Runner, Shard};
+use kcl::{
+    BoxError, CheckpointError, Checkpointer, Checkpoints, DeadLetter, Json, Otherwise, Processor, Record, Runner, Shard,
+};
 
+use paces::{Numbered, Timed};
 use world::{Ends, Rules, World, place};
 
 /// How many schedules run without being asked for.
@@ -91,7 +97,8 @@ impl Own {
 }
 
 /// Runs one schedule to the end of the shard.
-fn run<P: Processor>(seed: u64, rules: Rules, make: fn(Ends) -> P) -> Result<(), String> {
+fn run<P: Processor>(seed: u64, rules: Rules, make: impl Fn(Ends) -> P) -> Result<(), String> {
+    let rules = Rules { checkpoints: P::CHECKPOINTS, ..rules };
     let ends = Ends::new(World::new(seed, rules));
     // Each process that does not come to the end uses up a trouble, of which there are few.
     for _ in 0..20 {
@@ -101,6 +108,7 @@ fn run<P: Processor>(seed: u64, rules: Rules, make: fn(Ends) -> P) -> Result<(),
             ends.clone(),
             ends.clone(),
             move |line| lines.line(line),
+            clock::now,
         );
         if ends.world().end(result)? {
             return Ok(());
@@ -109,21 +117,32 @@ fn run<P: Processor>(seed: u64, rules: Rules, make: fn(Ends) -> P) -> Result<(),
     Err("the shard does not end".to_owned())
 }
 
+/// Lets the runtime checkpoint at one of its paces.
+fn paced<P: Processor>(seed: u64, rules: Rules, make: fn(Ends) -> P) -> Result<(), String> {
+    match seed / 11 % 4 {
+        0 => run(seed, rules, make),
+        1 => run(seed, rules, |ends| Timed(make(ends))),
+        2 => run(seed, rules, |ends| Numbered::<_, 1>(make(ends))),
+        _ => run(seed, rules, |ends| Numbered::<_, 7>(make(ends))),
+    }
+}
+
 fn schedule(seed: u64) -> Result<(), String> {
     use Otherwise::{DeadLetter, Fail, Skip};
-    let rules = |retry, otherwise, invalid| Rules { retry, otherwise, invalid, whole: false };
+    let rules =
+        |retry, otherwise, invalid| Rules { retry, otherwise, invalid, whole: false, checkpoints: Checkpoints::Batch };
     let whole = |rules| Rules { whole: true, ..rules };
     match seed % 11 {
-        0 => run(seed, rules(0, Fail, Fail), Fails),
-        1 => run(seed, rules(2, Fail, Fail), Retries),
-        2 => run(seed, rules(1, Skip, Skip), Skips),
-        3 => run(seed, rules(0, Fail, Skip), SkipsInvalid),
-        4 => run(seed, rules(2, DeadLetter, DeadLetter), Letters),
-        5 => run(seed, rules(0, DeadLetter, Skip), Mixed),
-        6 => run(seed, whole(rules(0, Fail, Fail)), WholeFails),
-        7 => run(seed, whole(rules(2, Fail, Skip)), WholeRetries),
-        8 => run(seed, whole(rules(1, Skip, Skip)), WholeSkips),
-        9 => run(seed, whole(rules(1, DeadLetter, DeadLetter)), WholeLetters),
+        0 => paced(seed, rules(0, Fail, Fail), Fails),
+        1 => paced(seed, rules(2, Fail, Fail), Retries),
+        2 => paced(seed, rules(1, Skip, Skip), Skips),
+        3 => paced(seed, rules(0, Fail, Skip), SkipsInvalid),
+        4 => paced(seed, rules(2, DeadLetter, DeadLetter), Letters),
+        5 => paced(seed, rules(0, DeadLetter, Skip), Mixed),
+        6 => paced(seed, whole(rules(0, Fail, Fail)), WholeFails),
+        7 => paced(seed, whole(rules(2, Fail, Skip)), WholeRetries),
+        8 => paced(seed, whole(rules(1, Skip, Skip)), WholeSkips),
+        9 => paced(seed, whole(rules(1, DeadLetter, DeadLetter)), WholeLetters),
         _ => run(seed, rules(1, Skip, Skip), Own),
     }
 }

@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use kcl::protocol::daemon::Lease;
 use kcl::protocol::{Message, ProcessRecords as Batch, Reply, WireRecord};
-use kcl::{BoxError, DeadLetter, Otherwise, Position, RunError};
+use kcl::{BoxError, Checkpoints, DeadLetter, Otherwise, Position, RunError};
 
+use crate::clock;
 use crate::random::Random;
 
 /// What a processor of the simulation promises.
@@ -18,6 +20,7 @@ pub(crate) struct Rules {
     pub(crate) invalid: Otherwise,
     /// Its handler gets whole batches.
     pub(crate) whole: bool,
+    pub(crate) checkpoints: Checkpoints,
 }
 
 /// One record of the shard, and what became of it.
@@ -30,6 +33,19 @@ struct Entry {
     poison: bool,
     /// It was processed, skipped or dead-lettered.
     settled: bool,
+    /// By the process at work.
+    by_this: bool,
+}
+
+/// What a process has done, as it should say itself in the end.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Done {
+    records: usize,
+    batches: usize,
+    retries: usize,
+    skipped: usize,
+    letters: usize,
+    checkpoints: usize,
 }
 
 pub(crate) struct World {
@@ -48,6 +64,17 @@ pub(crate) struct World {
     /// What the handler was called with last, in this process, and how often; for whole batches, the batch's first record.
     last: Option<usize>,
     attempts: u32,
+    /// The place of the first record that was delivered to this process.
+    start: usize,
+    /// When the daemon last accepted a checkpoint of this process, or started it.
+    told: Duration,
+    done: Done,
+    /// What the process says that it has done.
+    says: Option<Done>,
+    /// A checkpoint was refused during this message, so no word on when it should have been made.
+    refused: bool,
+    /// A message was acknowledged though nothing became of its records: from there on there are no checkpoints.
+    gap: bool,
     lost: bool,
     /// The daemon said that the lease is gone, so this message may be acknowledged whatever became of it.
     excused: bool,
@@ -76,7 +103,7 @@ impl World {
             for sub in 0..=random.below(3) as u64 {
                 let valid = rules.invalid == Otherwise::Fail || !random.percent(15);
                 let poison = valid && rules.otherwise != Otherwise::Fail && random.percent(10);
-                entries.push(Entry { number: number * 10, sub, valid, poison, settled: false });
+                entries.push(Entry { number: number * 10, sub, valid, poison, settled: false, by_this: false });
             }
         }
         let trouble = random.below(8);
@@ -91,6 +118,12 @@ impl World {
             delivered: 0..0,
             last: None,
             attempts: 0,
+            start: 0,
+            told: Duration::ZERO,
+            done: Done::default(),
+            says: None,
+            refused: false,
+            gap: false,
             lost: false,
             excused: false,
             over: false,
@@ -108,7 +141,10 @@ impl World {
         self.input.clear();
         self.output.clear();
         (self.last, self.attempts) = (None, 0);
+        (self.start, self.told, self.done, self.says) = (next, clock::time(), Done::default(), None);
+        (self.refused, self.gap) = (false, false);
         (self.lost, self.excused, self.over, self.killed) = (false, false, false, false);
+        self.entries.iter_mut().for_each(|entry| entry.by_this = false);
         self.send(&Message::Initialize { shard_id: "shard".to_owned(), position });
     }
 
@@ -119,8 +155,13 @@ impl World {
                 // Without an attempt, its payload could not be decoded.
                 let expected = [0, self.rules.retry + 1].contains(&failed.attempts());
                 check!(self, expected || self.excused, "gave up too early or too late: {failed}");
+                self.judge_end_of_failure();
             } else if let Err(error) = &result {
                 check!(self, matches!(error, RunError::ShardEnd { .. }), "{error}");
+            }
+            if !self.gap && !self.excused {
+                self.done.records = self.reached() - self.start;
+                check!(self, self.says.as_ref() == Some(&self.done), "did {:?}, says {:?}", self.done, self.says);
             }
         }
         if let Some(violation) = self.violation.take() {
@@ -151,13 +192,59 @@ impl World {
         !self.killed
     }
 
+    /// The place up to which something has become of the records, as far as the runtime can know.
+    fn reached(&self) -> usize {
+        if self.rules.whole {
+            return self.delivered.start;
+        }
+        let mut places = self.start..self.delivered.end;
+        places.find(|&place| !self.entries[place].by_this).unwrap_or(self.delivered.end)
+    }
+
+    /// How many records this process has dealt with behind what the daemon knows.
+    fn outstanding(&self) -> usize {
+        let position = self.lease.position();
+        self.entries.iter().filter(|entry| entry.by_this && !passes(position, entry)).count()
+    }
+
+    /// Whether the runtime owes the daemon a checkpoint.
+    fn is_due(&self) -> bool {
+        self.outstanding() > 0
+            && match self.rules.checkpoints {
+                Checkpoints::Batch => true,
+                Checkpoints::Interval(interval) => clock::time() - self.told >= interval,
+                Checkpoints::Records(records) => self.outstanding() as u64 >= records,
+                Checkpoints::Handler => false,
+            }
+    }
+
+    /// Before it gives up, it says what succeeded.
+    fn judge_end_of_failure(&mut self) {
+        if self.rules.checkpoints != Checkpoints::Handler && !self.refused && !self.gap {
+            let reached = self.reached();
+            let left = self.entries[self.start..reached].iter().position(|entry| !passes(self.lease.position(), entry));
+            check!(self, left.is_none(), "{left:?} behind {} succeeded and was not checkpointed", self.start);
+        }
+    }
+
+    /// The processor acknowledges: whether it has checkpointed as it should, neither too late nor too early.
+    fn judge_acknowledgement(&mut self) {
+        if self.refused || self.gap || self.rules.checkpoints == Checkpoints::Handler {
+            return;
+        }
+        // `over` is set by the message that is acknowledged now.
+        let owed = if self.over { !self.lost && self.outstanding() > 0 } else { self.is_due() };
+        check!(self, !owed, "{} records are processed and not checkpointed in time", self.outstanding());
+    }
+
     /// The processor has acknowledged; it gets what comes next.
     fn deliver(&mut self) {
         if self.over {
             return; // the end of the input
         }
+        clock::pass(self.random.below(20));
         if self.lost || self.trouble(1) {
-            self.over = true;
+            (self.over, self.lost) = (true, true);
             self.lease.lose();
             return self.send(&Message::LeaseLost);
         }
@@ -169,6 +256,7 @@ impl World {
         let next = self.delivered.end;
         let end = self.entries.len().min(next + self.random.below(6));
         self.delivered = next..end;
+        self.done.batches += usize::from(!self.delivered.is_empty());
         if next == self.entries.len() {
             self.over = true;
             self.lease.end_shard();
@@ -197,6 +285,9 @@ impl World {
     fn reply(&mut self, line: &[u8]) {
         match Reply::from_line(line) {
             Ok(Reply::Checkpoint { sequence_number, sub_sequence_number }) => {
+                let all = self.delivered.clone().all(|place| self.entries[place].by_this);
+                let early = all && !self.over && !self.is_due() && self.rules.checkpoints != Checkpoints::Handler;
+                check!(self, !early || self.refused, "a checkpoint came that nobody waits for");
                 let refusal = if self.trouble(10) { Some(self.random.pick(&REFUSALS)) } else { None };
                 let error =
                     refusal.or_else(|| match self.lease.judge(sequence_number.as_deref(), sub_sequence_number) {
@@ -206,6 +297,13 @@ impl World {
                         }
                         Err(refused) => Some(refused.exception()),
                     });
+                match error {
+                    None => {
+                        self.told = clock::time();
+                        self.done.checkpoints += 1;
+                    }
+                    Some(_) => self.refused = true,
+                }
                 if error == Some("ShutdownException") {
                     self.excused = true;
                     // A daemon may say so and go on all the same.
@@ -218,9 +316,13 @@ impl World {
                 self.send(&Message::Checkpoint { sequence_number, sub_sequence_number, error });
             }
             Ok(Reply::Status { .. }) => {
-                let left = self.delivered.clone().find(|&place| !self.entries[place].settled);
+                let left = self.delivered.clone().find(|&place| !self.entries[place].by_this);
                 check!(self, self.excused || left.is_none(), "{left:?} was acknowledged, but nothing became of it");
-                self.excused = false;
+                self.judge_acknowledgement();
+                // Who checkpoints itself may fail behind a record with which all is well.
+                let own = self.rules.checkpoints == Checkpoints::Handler;
+                self.gap = self.gap || left.is_some() || (own && self.excused);
+                (self.excused, self.refused) = (false, false);
                 self.delivered.start = self.delivered.end;
                 self.deliver();
             }
@@ -234,7 +336,8 @@ impl World {
         for place in 0..self.entries.len() {
             let entry = &self.entries[place];
             if passes(&position, entry) {
-                check!(self, entry.settled, "{position} was checkpointed, but nothing became of {place}");
+                let settled = entry.settled && (entry.by_this || place < self.start);
+                check!(self, settled, "{position} was checkpointed, but nothing became of {place}");
             }
         }
         self.lease.advance(position);
@@ -247,8 +350,10 @@ impl World {
             return Ok(());
         }
         let identity = if self.rules.whole { self.delivered.start } else { first };
+        clock::pass(self.random.below(3));
         if self.last == Some(identity) {
             self.attempts += 1;
+            self.done.retries += 1;
         } else {
             check!(self, self.last.is_none_or(|last| last < identity), "{identity} came after {:?}", self.last);
             (self.last, self.attempts) = (Some(identity), 1);
@@ -271,7 +376,7 @@ impl World {
             }
         }
         for &place in places {
-            self.entries[place].settled = true;
+            self.settle(place);
         }
         self.alive();
         Ok(())
@@ -287,9 +392,15 @@ impl World {
         if self.trouble(10) {
             return Err("as scheduled".into());
         }
-        self.entries[place].settled = true;
+        self.settle(place);
+        self.done.letters += 1;
         self.alive();
         Ok(())
+    }
+
+    /// Something became of a record.
+    fn settle(&mut self, place: usize) {
+        (self.entries[place].settled, self.entries[place].by_this) = (true, true);
     }
 
     /// A record is passed: whether that is the user's word.
@@ -302,6 +413,10 @@ impl World {
 
     /// A line for stderr.
     fn line(&mut self, line: &str) {
+        if let Some(says) = says(line) {
+            self.says = Some(says);
+            return;
+        }
         let Some((_, rest)) = line.split_once("skipped record ") else { return };
         if !self.alive() {
             return;
@@ -310,11 +425,28 @@ impl World {
         match word("partition key `") {
             Some(place) => {
                 self.judge(place, word(" after ").unwrap_or(0) as u32, Otherwise::Skip);
-                self.entries[place].settled = true;
+                self.settle(place);
+                self.done.skipped += 1;
             }
             None => check!(self, false, "no record in {line}"),
         }
     }
+}
+
+/// What a process says that it has done.
+fn says(line: &str) -> Option<Done> {
+    let (_, counts) = line.split_once("shard shard: ")?;
+    let mut numbers = counts.split(", ").map(|count| count.split(' ').next()?.parse().ok());
+    let mut next = || numbers.next()?;
+    let done = Done {
+        records: next()?,
+        batches: next()?,
+        retries: next()?,
+        skipped: next()?,
+        letters: next()?,
+        checkpoints: next()?,
+    };
+    Some(done)
 }
 
 const REFUSALS: [&str; 6] = [

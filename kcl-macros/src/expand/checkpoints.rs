@@ -7,14 +7,21 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::{Path, Type};
 
 use super::{Chosen, all_lifetimes, ends, place, without_lifetimes};
-use crate::model::{Handler, Processor};
+use crate::model::{Handler, Processor, When};
 
 /// The constant that says who checkpoints.
 pub(super) fn constant(processor: &Processor, chosen: &Chosen<'_>) -> TokenStream {
     let Chosen { handler, cfg } = chosen;
     let krate = &processor.options.krate;
     let takes = takes(processor, handler);
-    let mut value = quote!(#krate::handler::checkpoints(&[#(#takes),*]));
+    let mut value = match &processor.options.checkpoint {
+        None => quote!(#krate::handler::checkpoints(&[#(#takes),*])),
+        Some((When::Batch, _)) => quote!(#krate::Checkpoints::Batch),
+        Some((When::Interval(millis), _)) => {
+            quote!(#krate::Checkpoints::Interval(::core::time::Duration::from_millis(#millis)))
+        }
+        Some((When::Records(records), _)) => quote!(#krate::Checkpoints::Records(#records)),
+    };
     if !is_judged_beside(processor) {
         let judgement = judge(processor);
         value = quote!({ #judgement #value });
@@ -39,12 +46,15 @@ pub(super) fn beside(processor: &Processor) -> TokenStream {
     }
 }
 
-/// Evaluates what each handler takes: the same thing twice is an error, and so is a word on payloads where there is none. This is
-/// what finds it behind an alias.
+/// Evaluates what each handler takes: the same thing twice is an error, and so is a word on payloads where there is none, or on
+/// checkpoints where the handler makes them. This is what finds it behind an alias.
 fn judge(processor: &Processor) -> TokenStream {
-    let handlers =
-        processor.handlers.iter().filter(|handler| handler.arguments().count() > 1 || handler.policy.invalid.is_some());
-    let judgement = handlers.map(|handler| {
+    let judgement = processor.handlers.iter().map(|handler| {
+        let count = handler.arguments().count();
+        let checkpoint = processor.options.checkpoint.as_ref().filter(|_| handler.kind.handles_records() && count > 0);
+        if count < 2 && handler.policy.invalid.is_none() && checkpoint.is_none() {
+            return TokenStream::new();
+        }
         let krate = &processor.options.krate;
         let nothing = quote!(#krate::handler::Takes::NOTHING);
         let takes = handler.arguments().zip(takes(processor, handler)).fold(nothing, |before, (argument, takes)| {
@@ -56,15 +66,23 @@ fn judge(processor: &Processor) -> TokenStream {
         });
         let takes = match &handler.policy.invalid {
             None => takes,
-            Some((_, value)) => {
-                let (takes, span) = (parenthesized(takes, ends(value).0), ends(value).1);
-                quote_spanned!(span=> #takes.payload_for_invalid())
-            }
+            Some((_, value)) => judged_at(value, takes, "payload_for_invalid"),
+        };
+        let takes = match checkpoint {
+            None => takes,
+            Some((_, value)) => judged_at(value, takes, "no_checkpointer"),
         };
         let cfgs = &handler.cfgs;
         quote!(#(#cfgs)* let _ = #takes;)
     });
     judgement.collect()
+}
+
+/// The call that judges an option stands where its value does, for what it may have to report.
+fn judged_at(value: &TokenStream, takes: TokenStream, judge: &str) -> TokenStream {
+    let (from, to) = ends(value);
+    let (takes, judge) = (parenthesized(takes, from), Ident::new(judge, to));
+    quote_spanned!(to=> #takes.#judge())
 }
 
 /// Whether the arguments are judged in a constant of its own, which `cargo check` evaluates; it can name neither type parameters

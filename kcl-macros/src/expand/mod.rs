@@ -42,6 +42,10 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
 
     let checkpoints = records.iter().map(|handler| checkpoints::constant(processor, handler));
     let policies = records.iter().filter_map(|handler| policy::constant(krate, handler));
+    let warn_after = processor
+        .options
+        .warn_after
+        .map(|millis| quote!(const WARN_AFTER: ::core::time::Duration = ::core::time::Duration::from_millis(#millis);));
     let process_records = records.iter().map(|handler| method(processor, handler));
     let other_methods = others.iter().flatten().map(|handler| method(processor, handler));
     let no_records = records_rest.as_ref().map(|rest| no_records(krate, rest));
@@ -64,6 +68,7 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
             impl #impl_generics #krate::Processor for #self_ty #where_clause {
                 #(#checkpoints)*
                 #(#policies)*
+                #warn_after
                 #(#process_records)*
                 #no_records
                 #(#other_methods)*

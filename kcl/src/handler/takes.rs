@@ -53,9 +53,25 @@ impl Takes {
         );
         self
     }
+
+    /// Judges the option `checkpoint`.
+    ///
+    /// # Panics
+    ///
+    /// If the handler checkpoints itself: evaluated at compile time, too.
+    #[must_use]
+    #[track_caller]
+    pub const fn no_checkpointer(self) -> Self {
+        assert!(
+            self.0 & Self::CHECKPOINTER.0 == 0,
+            "option `checkpoint` is for a record handler without a `&mut Checkpointer`: who takes one checkpoints alone, so \
+             leave out the argument or the option"
+        );
+        self
+    }
 }
 
-/// Who checkpoints, if the record handler takes these arguments.
+/// Who checkpoints, if the record handler takes these arguments and nothing else is said.
 #[must_use]
 pub const fn checkpoints(arguments: &[Takes]) -> Checkpoints {
     let mut rest = arguments;
@@ -65,5 +81,5 @@ pub const fn checkpoints(arguments: &[Takes]) -> Checkpoints {
         }
         rest = others;
     }
-    Checkpoints::Runtime
+    Checkpoints::Batch
 }

@@ -1,6 +1,7 @@
 //! One batch of records: handed over until each has succeeded, or was dealt with as the policy says.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::{Session, guard};
 use crate::checkpoint::Scope;
@@ -13,7 +14,7 @@ const ACTION: &str = "processRecords";
 
 /// A batch, and how far it has come.
 struct Batch<'r> {
-    records: &'r [Record],
+    records: &'r Arc<Vec<Record>>,
     millis_behind_latest: MillisBehindLatest,
     /// How many of the first records are done.
     first: usize,
@@ -59,12 +60,14 @@ impl<P: Processor> Session<'_, P> {
     /// Moves the watermark over the records that succeed, and over those that are skipped or dead-lettered.
     pub(super) fn hand_over(
         &mut self,
-        records: &[Record],
+        records: &Arc<Vec<Record>>,
         millis_behind_latest: MillisBehindLatest,
     ) -> Result<(), HandlerFailed> {
         let mut batch = Batch { records, millis_behind_latest, first: 0, left_out: Vec::new(), attempts: 0, whole: 0 };
         let result = self.hand_over_batch(&mut batch);
-        self.watermark.reach(if result.is_ok() { records } else { &records[..batch.first] });
+        let done = if result.is_ok() { records.len() } else { batch.first };
+        self.watermark.reach(&records[..done]);
+        self.counts.records += done as u64;
         result
     }
 
@@ -94,6 +97,7 @@ impl<P: Processor> Session<'_, P> {
                         return Err(failed);
                     }
                     if batch.attempts <= P::POLICY.retry {
+                        self.counts.retries += 1;
                         self.checkpointer.retry.wait(P::POLICY.backoff, batch.attempts);
                     } else if places.is_empty() {
                         // An empty batch has no record to go on without.
@@ -114,6 +118,7 @@ impl<P: Processor> Session<'_, P> {
             return Ok(());
         }
         self.checkpointer.enter(Scope::Batch);
+        let running = self.watch.enter(ACTION, Some(batch.records));
         let mut input = ProcessRecords {
             records: batch.records,
             millis_behind_latest: batch.millis_behind_latest,
@@ -122,9 +127,11 @@ impl<P: Processor> Session<'_, P> {
             progress: Progress::Whole,
             first: batch.first,
             left_out: &batch.left_out,
+            running: &running,
         };
         let result = guard(|| self.processor.process_records(&mut input));
         let progress = input.progress;
+        drop(running);
         let failure = match result {
             Ok(()) => return Ok(()),
             Err(failure) => failure,
@@ -158,15 +165,23 @@ impl<P: Processor> Session<'_, P> {
             let record = &batch.records[place];
             let how = match word {
                 Otherwise::Fail => return Err(failed),
-                Otherwise::Skip => "skipped",
+                Otherwise::Skip => {
+                    self.counts.skipped += 1;
+                    "skipped"
+                }
                 Otherwise::DeadLetter => {
                     let letter = DeadLetter::new(record, &self.shard, failed.failure().as_error(), failed.attempts());
-                    if let Err(failure) = guard(|| self.processor.dead_letter(&letter)) {
+                    let running = self.watch.enter("dead_letter", Some(batch.records));
+                    running.reach(place);
+                    let taken = guard(|| self.processor.dead_letter(&letter));
+                    drop(running);
+                    if let Err(failure) = taken {
                         let both = DeadLetterFailed::new(failure, failed.failure());
                         return Err(HandlerFailed::new(&self.shard, ACTION, Failure::Error(both.into()))
                             .with_records(batch.records, Some(record))
                             .with_attempts(failed.attempts()));
                     }
+                    self.counts.dead_lettered += 1;
                     "dead-lettered"
                 }
             };

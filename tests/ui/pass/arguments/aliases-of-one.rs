@@ -18,4 +18,4 @@ impl Sum {
     }
 }
 
-const _: () = assert!(matches!(Sum::CHECKPOINTS, Checkpoints::Runtime));
+const _: () = assert!(matches!(Sum::CHECKPOINTS, Checkpoints::Batch));

@@ -25,4 +25,4 @@ impl Count {
     }
 }
 
-const _: () = assert!(matches!(Count::CHECKPOINTS, Checkpoints::Runtime));
+const _: () = assert!(matches!(Count::CHECKPOINTS, Checkpoints::Batch));

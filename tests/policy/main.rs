@@ -1,5 +1,8 @@
 //! What happens to records that fail, as a daemon and the processor see it.
 
+mod kills;
+mod processes;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs;

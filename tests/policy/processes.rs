@@ -1,0 +1,97 @@
+//! What a person sees of it: the stderr of real processes.
+
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+use std::{fs, path};
+
+use tests::{Conversation, Ended, build};
+
+use super::{INITIALIZE, OK, batch};
+
+/// The processor that does as its records say.
+pub(crate) fn poison() -> &'static path::Path {
+    static PATH: LazyLock<path::PathBuf> = LazyLock::new(|| build(&["--package", "tests", "--example", "poison"]));
+    &PATH
+}
+
+pub(crate) fn start(folder: &path::Path) -> Conversation {
+    let mut command = Command::new(poison());
+    command.env("KCL_TEST_FOLDER", folder).env("KCL_REPORT", "1").env_remove("RUST_BACKTRACE").stderr(Stdio::piped());
+    Conversation::start(&mut command)
+}
+
+/// Answers its checkpoints until the message is acknowledged.
+fn acknowledged(processor: &mut Conversation) {
+    while processor.receive().expect("a reply").contains("checkpoint") {
+        processor.send(OK);
+    }
+}
+
+fn lines(ended: &Ended) -> Vec<&str> {
+    ended.error.lines().filter(|line| line.starts_with("kcl: ")).collect()
+}
+
+#[test]
+fn every_record_that_is_passed_over_is_a_line_and_all_are_counted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut processor = start(folder.path());
+    processor.send(INITIALIZE);
+    acknowledged(&mut processor);
+    processor.send(&batch(&[r#""good""#, r#""poison""#, "{", r#""panic""#, r#""good""#]));
+    acknowledged(&mut processor);
+    let ended = processor.end();
+    assert_eq!(ended.code, Some(0));
+    let on = "kcl: shard shardId-000000000007";
+    let lines = lines(&ended);
+    let [dead, skipped, panicked, counts] = &lines[..] else { panic!("{}", ended.error) };
+    assert_eq!(
+        *dead,
+        format!("{on}: dead-lettered record 2/0 with partition key `key-2` after 2 attempts: as it says")
+    );
+    let invalid =
+        format!("{on}: skipped record 3/0 with partition key `key-3`: the payload cannot be decoded from `{{`: ");
+    assert!(skipped.starts_with(&invalid), "{skipped}");
+    let panic = "dead-lettered record 4/0 with partition key `key-4` after 2 attempts: panicked: as it says";
+    assert_eq!(*panicked, format!("{on}: {panic}"));
+    let counted = "5 records, 1 batches, 2 retries, 1 skipped, 2 dead-lettered, 1 checkpoints";
+    assert_eq!(*counts, format!("{on}: {counted}"));
+}
+
+#[test]
+fn a_process_that_fails_counts_too_and_says_last_why_it_failed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut processor = start(folder.path());
+    processor.send(INITIALIZE);
+    acknowledged(&mut processor);
+    // Now no dead letter can be kept.
+    fs::remove_dir(folder.path().join("letters")).expect("it is empty");
+    processor.send(&batch(&[r#""good""#, r#""poison""#]));
+    assert!(processor.receive().expect("a checkpoint").contains("checkpoint"));
+    processor.send(OK);
+    let ended = processor.end();
+    assert_eq!(ended.code, Some(1));
+    let lines = lines(&ended);
+    let [counts, failed] = &lines[..] else { panic!("{}", ended.error) };
+    assert!(
+        counts.ends_with(": 1 records, 1 batches, 1 retries, 0 skipped, 0 dead-lettered, 1 checkpoints"),
+        "{counts}"
+    );
+    assert!(failed.contains("processRecords failed at record 2/0"), "{failed}");
+}
+
+#[test]
+fn a_handler_that_runs_for_long_is_named_while_it_runs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut processor = start(folder.path());
+    processor.send(INITIALIZE);
+    acknowledged(&mut processor);
+    processor.send(&batch(&[r#""good""#, r#""wait""#, r#""good""#]));
+    let at =
+        "processRecords at record 2/0 with partition key `key-2`, number 2 of 3 in its batch, has been running for";
+    processor.wait_for_error(at);
+    fs::write(folder.path().join("go"), "").expect("writable");
+    acknowledged(&mut processor);
+    let ended = processor.end();
+    assert_eq!(ended.code, Some(0));
+    assert!(!ended.error.contains("record 1/0") && !ended.error.contains("record 3/0"), "{}", ended.error);
+}

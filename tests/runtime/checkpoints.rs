@@ -1,0 +1,149 @@
+//! When checkpoints are made, and what comes of refused ones.
+
+use kcl::{ProcessRecords, RunError, ShardEnded};
+
+use crate::{
+    ALL, Auto, EMPTY, INITIALIZE, LEASE_LOST, OK, Own, SHARD_ENDED, SHUTDOWN_REQUESTED, at, batch, error, panic,
+    refused, run, status,
+};
+
+#[test]
+fn an_empty_batch_is_acknowledged_and_nothing_is_checkpointed() {
+    let (output, result) = run(Auto::default(), &[INITIALIZE, EMPTY]);
+    assert!(result.is_ok());
+    assert_eq!(output, [status("initialize"), status("processRecords")]);
+}
+
+#[test]
+fn a_refused_checkpoint_is_no_failure_of_a_batch() {
+    for exception in ["InvalidStateException", "IllegalArgumentException", "NullPointerException", "ShutdownException"]
+    {
+        let input = [INITIALIZE, &batch([(1, 0)]), &refused(exception), &batch([(2, 0)]), OK];
+        let (output, result) = run(Auto::default(), &input);
+        assert!(result.is_ok());
+        assert_eq!(output, [&status("initialize"), ALL, &status("processRecords"), ALL, &status("processRecords")]);
+    }
+}
+
+#[test]
+fn a_throttled_checkpoint_is_tried_five_times() {
+    for exception in ["ThrottlingException", "KinesisClientLibDependencyException"] {
+        let no = refused(exception);
+        let input = [INITIALIZE, &batch([(1, 0)]), &no, &no, &no, &no, &no, SHUTDOWN_REQUESTED, OK];
+        let (output, result) = run(Auto::default(), &input);
+        assert!(result.is_ok());
+        let expected = [
+            &status("initialize"),
+            ALL,
+            ALL,
+            ALL,
+            ALL,
+            ALL,
+            &status("processRecords"),
+            ALL,
+            &status("shutdownRequested"),
+        ];
+        assert_eq!(output, expected);
+    }
+}
+
+#[test]
+fn the_users_checkpoints_are_tried_again_too() {
+    let records = Box::new(|input: &mut ProcessRecords<'_>| {
+        input.checkpointer().checkpoint()?;
+        Ok(())
+    });
+    let no = refused("ThrottlingException");
+    let (output, result) = run(Own { records, ..Own::default() }, &[INITIALIZE, &batch([(1, 0)]), &no, OK]);
+    assert!(result.is_ok());
+    assert_eq!(output, [&status("initialize"), ALL, ALL, &status("processRecords")]);
+}
+
+#[test]
+fn the_end_of_a_shard_is_checkpointed_before_it_is_acknowledged() {
+    let (output, result) = run(Own::default(), &[INITIALIZE, SHARD_ENDED, OK]);
+    assert!(result.is_ok());
+    assert_eq!(output, [&status("initialize"), ALL, &status("shardEnded")]);
+
+    let no = refused("ThrottlingException");
+    let (output, result) = run(Auto::default(), &[INITIALIZE, SHARD_ENDED, &no, &no, &no, &no, &no, OK]);
+    assert!(result.is_ok());
+    assert_eq!(output[6..], [ALL, &status("shardEnded")]);
+}
+
+#[test]
+fn a_shard_end_that_stays_throttled_is_tried_ten_times() {
+    let no = refused("ThrottlingException");
+    let input: Vec<&str> = [INITIALIZE, SHARD_ENDED].into_iter().chain([&no[..]; 11]).collect();
+    let (output, result) = run(Auto::default(), &input);
+    assert_eq!(result.expect_err("it was refused").exit_code(), 1);
+    assert_eq!(output.len(), 1 + 10);
+}
+
+#[test]
+fn a_shard_end_that_was_refused_is_never_acknowledged() {
+    for exception in ["InvalidStateException", "IllegalArgumentException", "SomeException"] {
+        let (output, result) = run(Auto::default(), &[INITIALIZE, SHARD_ENDED, &refused(exception)]);
+        assert_eq!(output, [&status("initialize"), ALL]);
+        let error = result.expect_err("it was refused");
+        assert_eq!(error.exit_code(), 1);
+        assert!(matches!(error, RunError::ShardEnd { .. }) && error.to_string().contains(exception), "{error}");
+    }
+    // The lease is gone: the daemon turns the retry into leaseLost.
+    let (output, result) = run(Auto::default(), &[INITIALIZE, SHARD_ENDED, &refused("ShutdownException"), LEASE_LOST]);
+    assert!(result.is_ok());
+    assert_eq!(output, [&status("initialize"), ALL, &status("shardEnded"), &status("leaseLost")]);
+}
+
+#[test]
+fn a_shard_end_that_the_handler_checkpointed_is_not_checkpointed_again() {
+    let shard_ended = Box::new(|input: &mut ShardEnded<'_>| {
+        input.checkpointer().checkpoint()?;
+        Ok(())
+    });
+    let (output, result) = run(Auto { shard_ended, ..Auto::default() }, &[INITIALIZE, SHARD_ENDED, OK]);
+    assert!(result.is_ok());
+    assert_eq!(output, [&status("initialize"), ALL, &status("shardEnded")]);
+
+    let shard_ended = Box::new(|input: &mut ShardEnded<'_>| {
+        input.checkpointer().checkpoint_at_sequence(&7.into(), 1)?;
+        Ok(())
+    });
+    let (output, result) = run(Auto { shard_ended, ..Auto::default() }, &[INITIALIZE, SHARD_ENDED, OK, OK]);
+    assert!(result.is_ok());
+    assert_eq!(output, [&status("initialize"), &at(7, 1), ALL, &status("shardEnded")]);
+}
+
+#[test]
+fn a_shard_end_whose_handler_failed_is_not_checkpointed() {
+    for how in [error, panic] {
+        let processor = Auto { shard_ended: Box::new(move |_| how()), ..Auto::default() };
+        // The daemon takes the last record's number for SHARD_END itself, so that must not be sent either.
+        let input = [INITIALIZE, &batch([(1, 0)]), &refused("InvalidStateException"), SHARD_ENDED, OK];
+        let (output, result) = run(processor, &input);
+        assert_eq!(output, [&status("initialize"), ALL, &status("processRecords")]);
+        assert_eq!(result.expect_err("it failed").exit_code(), 1);
+    }
+}
+
+#[test]
+fn who_takes_the_checkpointer_decides() {
+    let records = Box::new(|input: &mut ProcessRecords<'_>| {
+        let records = input.records();
+        input.for_each_record(|input| {
+            assert!(matches!(input.record().sub_sequence_number(), 0 | 1));
+            {
+                input.checkpointer().checkpoint()?;
+                Ok(())
+            }
+        })?;
+        input.checkpointer().checkpoint_at(&records[1])?;
+        Ok(())
+    });
+    let input = [INITIALIZE, &batch([(1, 0), (1, 1)]), OK, OK, OK, SHUTDOWN_REQUESTED];
+    let (output, result) = run(Own { records, ..Own::default() }, &input);
+    assert!(result.is_ok());
+    let expected =
+        [status("initialize"), at(1, 0), at(1, 1), at(1, 1), status("processRecords"), status("shutdownRequested")];
+    assert_eq!(output, expected);
+}

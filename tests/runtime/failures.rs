@@ -1,0 +1,144 @@
+//! What fails, and what is checkpointed then.
+
+use std::io;
+
+use kcl::{CheckpointError, ProcessRecords, ShutdownRequested};
+
+use crate::{
+    ALL, Auto, INITIALIZE, LEASE_LOST, OK, Own, Records, SHARD_ENDED, SHUTDOWN_REQUESTED, at, batch, error, fail_at,
+    panic, refused, run, status,
+};
+
+#[test]
+fn a_failure_checkpoints_the_records_before_it_and_acknowledges_nothing() {
+    for how in [error, panic] {
+        let processor = Auto { records: fail_at(3, how), ..Auto::default() };
+        let (output, result) = run(processor, &[INITIALIZE, &batch([(1, 0), (2, 1), (3, 0), (4, 0)]), OK]);
+        assert_eq!(output, [status("initialize"), at(2, 1)]);
+        let error = result.expect_err("it failed");
+        assert_eq!(error.exit_code(), 1);
+        let text = error.to_string();
+        for part in ["shardId-000000000007", "processRecords", "record 3/0", "`key-3`", "it broke"] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_failure_at_the_first_record_checkpoints_nothing() {
+    let processor = Auto { records: fail_at(1, error), ..Auto::default() };
+    let (output, result) = run(processor, &[INITIALIZE, &batch([(1, 0), (2, 0)])]);
+    assert_eq!(output, [status("initialize")]);
+    assert_eq!(result.expect_err("it failed").exit_code(), 1);
+}
+
+#[test]
+fn a_batch_that_fails_as_a_whole_checkpoints_the_batches_before() {
+    let mut calls = 0;
+    let records = move |_: &mut ProcessRecords<'_>| {
+        calls += 1;
+        if calls == 2 { error() } else { Ok(()) }
+    };
+    // The first batch's checkpoint was refused, so the daemon does not know of it yet.
+    let processor = Auto { records: Box::new(records), ..Auto::default() };
+    let input = [INITIALIZE, &batch([(1, 0), (2, 3)]), &refused("InvalidStateException"), &batch([(4, 0), (5, 0)]), OK];
+    let (output, result) = run(processor, &input);
+    assert_eq!(output, [&status("initialize"), ALL, &status("processRecords"), &at(2, 3)]);
+    let text = result.expect_err("it failed").to_string();
+    assert!(text.contains("in a batch of 2 records, 4/0 to 5/0: it broke"), "{text}");
+}
+
+#[test]
+fn a_failure_behind_the_last_record_is_one_of_the_whole_batch() {
+    let records = Box::new(|input: &mut ProcessRecords<'_>| {
+        input.for_each_record(|_| Ok(()))?;
+        Err("the buffer could not be flushed".into())
+    });
+    let (output, result) = run(Auto { records, ..Auto::default() }, &[INITIALIZE, &batch([(1, 0), (2, 0)]), OK]);
+    assert_eq!(output, [status("initialize")]);
+    assert!(result.expect_err("it failed").to_string().contains("in a batch of 2 records"));
+
+    let records = Box::new(|input: &mut ProcessRecords<'_>| {
+        input.for_each_record(|_| Ok(()))?;
+        input.checkpointer().checkpoint()?;
+        Ok(())
+    });
+    let (output, result) = run(Own { records, ..Own::default() }, &[INITIALIZE, &batch([(1, 0), (2, 0)]), OK]);
+    assert!(result.is_ok());
+    assert_eq!(output, [&status("initialize"), ALL, &status("processRecords")]);
+}
+
+#[test]
+fn a_failure_of_who_checkpoints_itself_sends_nothing() {
+    let (output, result) =
+        run(Own { records: fail_at(2, error), ..Own::default() }, &[INITIALIZE, &batch([(1, 0), (2, 0)])]);
+    assert_eq!(output, [status("initialize")]);
+    assert_eq!(result.expect_err("it failed").exit_code(), 1);
+}
+
+#[test]
+fn a_lost_lease_is_no_failure() {
+    for swallow in [true, false] {
+        let records = Box::new(move |input: &mut ProcessRecords<'_>| {
+            let result = input.checkpointer().checkpoint();
+            assert!(matches!(result, Err(CheckpointError::LeaseLost)));
+            if swallow {
+                Ok(())
+            } else {
+                {
+                    result?;
+                    Ok(())
+                }
+            }
+        });
+        let input = [INITIALIZE, &batch([(1, 0)]), &refused("ShutdownException"), LEASE_LOST];
+        let (output, result) = run(Own { records, ..Own::default() }, &input);
+        assert!(result.is_ok());
+        assert_eq!(output, [&status("initialize"), ALL, &status("processRecords"), &status("leaseLost")]);
+    }
+}
+
+#[test]
+fn a_failure_whose_checkpoint_finds_the_lease_gone_is_no_failure() {
+    let processor = Auto { records: fail_at(2, error), ..Auto::default() };
+    let input = [INITIALIZE, &batch([(1, 0), (2, 0)]), &refused("ShutdownException"), SHUTDOWN_REQUESTED, LEASE_LOST];
+    let (output, result) = run(processor, &input);
+    assert!(result.is_ok());
+    let expected = [
+        status("initialize"),
+        at(1, 0),
+        status("processRecords"),
+        // Nothing is checkpointed past the record that failed.
+        status("shutdownRequested"),
+        status("leaseLost"),
+    ];
+    assert_eq!(output, expected);
+}
+
+#[test]
+fn nothing_is_checkpointed_past_what_was_given_up_with_the_lease() {
+    let records = Box::new(|input: &mut ProcessRecords<'_>| {
+        input.checkpointer().checkpoint()?;
+        Ok(())
+    });
+    let shutdown_requested = Box::new(|input: &mut ShutdownRequested<'_>| {
+        assert!(matches!(input.checkpointer().checkpoint(), Err(CheckpointError::LeaseLost)));
+        Ok(())
+    });
+    let input = [INITIALIZE, &batch([(1, 0)]), &refused("ShutdownException"), SHUTDOWN_REQUESTED, SHARD_ENDED];
+    let (output, result) = run(Own { records, shutdown_requested, ..Own::default() }, &input);
+    assert_eq!(output, [&status("initialize"), ALL, &status("processRecords"), &status("shutdownRequested")]);
+    assert_eq!(result.expect_err("records were not processed").exit_code(), 1);
+}
+
+#[test]
+fn the_causes_of_an_error_are_told() {
+    let records: Records = Box::new(|_| Err(Box::new(CheckpointError::Io(io::Error::other("root cause")))));
+    let (_, result) = run(Auto { records, ..Auto::default() }, &[INITIALIZE, &batch([(1, 0)])]);
+    assert!(
+        result
+            .expect_err("it failed")
+            .to_string()
+            .ends_with("in a batch of 1 record, 1/0: the daemon could not be asked: root cause")
+    );
+}

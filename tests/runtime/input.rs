@@ -1,0 +1,90 @@
+//! What the daemon should not say, and a daemon that is gone.
+
+use std::io;
+
+use kcl::{BoxError, CheckpointError, ProcessRecords, Runner, Shard};
+
+use crate::{ALL, Auto, EMPTY, INITIALIZE, LEASE_LOST, OK, Own, SHARD_ENDED, batch, run, run_bytes, status};
+
+#[test]
+fn what_is_not_understood_is_never_acknowledged() {
+    for (input, shard, part) in [
+        (&["hello"][..], false, "`hello`"),
+        (&[INITIALIZE, "hello"], true, "`hello`"),
+        (&[INITIALIZE, r#"{"action":"dance"}"#], true, "unknown action `dance`"),
+        (&[INITIALIZE, "\u{1b}[31m"], true, r"\u{1b}[31m"),
+        (&[EMPTY], false, "`processRecords`"),
+        (&[INITIALIZE, INITIALIZE], true, "`initialize`"),
+        (&[INITIALIZE, OK], true, "`checkpoint`"),
+    ] {
+        let (output, result) = run(Auto::default(), input);
+        assert_eq!(output.len(), input.len() - 1);
+        let error = result.expect_err("not understood");
+        assert_eq!(error.exit_code(), 2);
+        let text = error.to_string();
+        assert!(text.contains(part) && text.contains("shardId-000000000007") == shard, "{text}");
+    }
+}
+
+#[test]
+fn a_message_that_was_cut_short_is_not_understood() {
+    let whole = format!("{INITIALIZE}\n{}", batch([(1, 0)]));
+    let (output, result) = run_bytes(Auto::default(), &whole.as_bytes()[..whole.len() - 20]);
+    assert_eq!(output, [status("initialize")]);
+    let error = result.expect_err("cut short");
+    assert_eq!(error.exit_code(), 2);
+    assert!(error.to_string().contains("a line ends in the middle of its message"), "{error}");
+}
+
+#[test]
+fn an_answer_that_is_no_answer_ends_the_run_whatever_the_handler_makes_of_it() {
+    for answer in ["hello", LEASE_LOST] {
+        let records = Box::new(|input: &mut ProcessRecords<'_>| {
+            assert!(matches!(input.checkpointer().checkpoint(), Err(CheckpointError::Io(_))));
+            assert!(matches!(input.checkpointer().checkpoint(), Err(CheckpointError::Io(_))));
+            Ok(())
+        });
+        let (output, result) = run(Own { records, ..Own::default() }, &[INITIALIZE, &batch([(1, 0)]), answer, OK]);
+        assert_eq!(output, [&status("initialize"), ALL]);
+        assert_eq!(result.expect_err("not understood").exit_code(), 2);
+
+        let (output, result) = run(Auto::default(), &[INITIALIZE, &batch([(1, 0)]), answer, OK]);
+        assert_eq!(output, [&status("initialize"), ALL]);
+        assert_eq!(result.expect_err("not understood").exit_code(), 2);
+    }
+}
+
+#[test]
+fn a_daemon_that_dies_instead_of_answering_gets_no_acknowledgement() {
+    let (output, result) = run(Auto::default(), &[INITIALIZE, &batch([(1, 0)])]);
+    assert_eq!(output, [&status("initialize"), ALL]);
+    assert!(result.is_ok());
+
+    let (output, result) = run(Auto::default(), &[INITIALIZE, SHARD_ENDED]);
+    assert_eq!(output, [&status("initialize"), ALL]);
+    assert_eq!(result.expect_err("SHARD_END was not confirmed").exit_code(), 1);
+}
+
+#[test]
+fn a_daemon_that_does_not_read_any_more_is_gone() {
+    struct Closed;
+    impl io::Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let runner = Runner::new(|_: &Shard| Ok::<_, BoxError>(Auto::default()));
+    assert!(runner.run_on(INITIALIZE.as_bytes(), Closed).is_ok());
+
+    struct Failing;
+    impl io::Read for Failing {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("the disk is on fire"))
+        }
+    }
+    let error = runner.run_on(Failing, io::sink()).expect_err("reading failed");
+    assert_eq!((error.exit_code(), error.to_string().contains("the disk is on fire")), (2, true));
+}

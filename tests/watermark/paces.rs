@@ -1,0 +1,45 @@
+//! Processors whose checkpoints come at another pace than their own.
+
+use std::time::Duration;
+
+use kcl::{
+    BoxError, Checkpoints, DeadLetter, LeaseLost, Policy, ProcessRecords, Processor, ShardEnded, ShutdownRequested,
+};
+
+/// Every half minute.
+pub(crate) struct Timed<P>(pub(crate) P);
+
+/// Once so many records are done.
+pub(crate) struct Numbered<P, const RECORDS: u64>(pub(crate) P);
+
+macro_rules! paced {
+    ([$($generics:tt)*] $ty:ty, $checkpoints:expr) => {
+        impl<P: Processor, $($generics)*> Processor for $ty {
+            const CHECKPOINTS: Checkpoints = $checkpoints;
+            const POLICY: Policy = P::POLICY;
+
+            fn process_records(&mut self, input: &mut ProcessRecords<'_>) -> Result<(), BoxError> {
+                self.0.process_records(input)
+            }
+
+            fn dead_letter(&mut self, input: &DeadLetter<'_>) -> Result<(), BoxError> {
+                self.0.dead_letter(input)
+            }
+
+            fn lease_lost(&mut self, input: &mut LeaseLost<'_>) -> Result<(), BoxError> {
+                self.0.lease_lost(input)
+            }
+
+            fn shard_ended(&mut self, input: &mut ShardEnded<'_>) -> Result<(), BoxError> {
+                self.0.shard_ended(input)
+            }
+
+            fn shutdown_requested(&mut self, input: &mut ShutdownRequested<'_>) -> Result<(), BoxError> {
+                self.0.shutdown_requested(input)
+            }
+        }
+    };
+}
+
+paced!([] Timed<P>, Checkpoints::Interval(Duration::from_secs(30)));
+paced!([const RECORDS: u64] Numbered<P, RECORDS>, Checkpoints::Records(RECORDS));
