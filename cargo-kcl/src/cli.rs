@@ -15,9 +15,28 @@ use crate::local::{AppName, Input, Pointer, Reshard, Rewind, StartAt};
 use crate::new::NewOptions;
 use crate::replay::ReplayOptions;
 
+// Headings of the help.
+const PROGRAM: &str = "What runs";
+const INPUT: &str = "Input";
+const SHARDS: &str = "Shards and their processors";
+const CHECKPOINTS: &str = "Checkpoints";
+const REPORT: &str = "What it says and keeps";
+
 /// Run and develop record processors for Amazon Kinesis
 #[derive(Debug, Parser)]
-#[command(name = "cargo-kcl", bin_name = "cargo kcl", version, arg_required_else_help = true)]
+#[command(
+    name = "cargo-kcl",
+    bin_name = "cargo kcl",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 120,
+    after_help = "Exit codes: 0 all went well, 1 a processor failed or there is something to mend, 2 wrong use or bad input, 130 interrupted; the help \
+                  of each command says more.\n\n\
+                  To begin with:\n  \
+                  cargo kcl new orders --path DIR_OF_KCL\n  \
+                  cd orders\n  \
+                  cargo kcl local --input orders.jsonl --key /customer --shards 2"
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) verb: Verb,
@@ -53,34 +72,41 @@ pub(crate) enum Verb {
 /// standard input when the run began. When all records were delivered the shards end. With --format json a line is an object
 /// that spells the record out:
 ///
-///   {"data": "text", "partitionKey": "k", "explicitHashKey": "0", "approximateArrivalTimestamp": 1700000000000}
+/// {"data": "text", "partitionKey": "k", "approximateArrivalTimestamp": 1700000000000}
 ///
-/// with `dataBase64` in place of `data` for bytes; all but the data may be left out.
+/// with `dataBase64` in place of `data` for bytes, and `explicitHashKey` where that is to say the shard; all but the data may be
+/// left out.
 ///
 /// With --stream the records are those of a stream of Kinesis, or of the emulator of `cargo kcl emulate`: each of its shards has a
 /// processor, through splits and merges, children behind their parents; records that the Kinesis Producer Library put together
 /// are taken apart. This is for development, and for streams that one machine can carry. The engine for more than one is `cargo
 /// kcl daemon`.
 ///
+/// On a terminal it shows how far each shard is, elsewhere a line every 5 s.
+///
 /// Checkpoints go with the run unless --app or --state keeps them; then a run goes on where the last one stopped. It is refused
 /// if the input is not what it was up to there, or the stream another, or while another run is at work on the same checkpoints.
 #[derive(Debug, Args)]
 #[command(
     arg_required_else_help = true,
-    verbatim_doc_comment,
-    after_help = "Exit codes: 0 all shards ended, 1 a processor failed (the other shards ran on), 2 wrong use or bad input, 130 interrupted."
+    after_help = "Exit codes: 0 all shards ended, 1 a processor failed (the other shards ran on), 2 wrong use or bad input, 130 interrupted.\n\n\
+                  Examples:\n  \
+                  cargo kcl local --input orders.jsonl --key /customer --shards 4 --app revenue\n  \
+                  zcat orders.gz | cargo kcl local --release --input -\n  \
+                  cargo kcl local --input app.log --follow --from latest -- target/debug/alerts\n  \
+                  cargo kcl local --show-checkpoints --app revenue"
 )]
 pub(crate) struct LocalOptions {
     #[command(flatten)]
     pub(crate) program: ProgramOptions,
 
     /// A file of records, one a line; `-` is standard input. May be given several times
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["show_checkpoints", "stream"], value_parser = clap::value_parser!(Input))]
+    #[arg(long, help_heading = INPUT, value_name = "FILE", required_unless_present_any = ["show_checkpoints", "stream"], value_parser = clap::value_parser!(Input))]
     pub(crate) input: Vec<Input>,
 
     /// A stream of Kinesis to read in place of files. A stream has no end: Ctrl-C ends the run, or --limit
     #[arg(
-        long,
+        long, help_heading = INPUT,
         value_name = "NAME",
         value_parser = NonEmptyStringValueParser::new(),
         conflicts_with_all = ["input", "format", "key", "follow", "large_records", "shards", "reshard", "show_checkpoints"]
@@ -88,80 +114,80 @@ pub(crate) struct LocalOptions {
     pub(crate) stream: Option<String>,
 
     /// What a line of the input is: a record's data, or an object that spells the record out
-    #[arg(long, value_enum, value_name = "lines|json", default_value_t = LineFormat::Lines, hide_possible_values = true)]
+    #[arg(long, help_heading = INPUT, value_enum, value_name = "lines|json", default_value_t = LineFormat::Lines, hide_possible_values = true)]
     pub(crate) format: LineFormat,
 
     /// JSON pointer to the partition key in each record, such as /customer; without it the key is the record's number
-    #[arg(long, value_name = "POINTER")]
+    #[arg(long, help_heading = INPUT, value_name = "POINTER")]
     pub(crate) key: Option<Pointer>,
 
     /// Go on reading behind the end of the last --input, as `tail -F` does: through rotation, and from the start of a file that
     /// was cut short. A line counts once its line feed is there. Ctrl-C ends it
-    #[arg(long)]
+    #[arg(long, help_heading = INPUT)]
     pub(crate) follow: bool,
 
     /// Where to start: at the first record, with --follow or --stream behind what is there, or with --stream at a time in UTC
-    #[arg(long, value_name = "trim-horizon|latest|TIME", default_value = "trim-horizon")]
+    #[arg(long, help_heading = INPUT, value_name = "trim-horizon|latest|TIME", default_value = "trim-horizon")]
     pub(crate) from: StartAt,
 
     /// Stop behind so many records of the input, as if it ended there; the shards of a stream do not end
-    #[arg(long, value_name = "N")]
+    #[arg(long, help_heading = INPUT, value_name = "N")]
     pub(crate) limit: Option<u64>,
 
     /// Take records of up to 10 MiB, as a stream does that was told so, instead of 1 MiB
-    #[arg(long)]
+    #[arg(long, help_heading = INPUT)]
     pub(crate) large_records: bool,
 
     /// How many shards to split the records into: one process each
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, help_heading = SHARDS, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) shards: u32,
 
     /// Split or merge shards while running, behind so many records of the input: a split halves the widest shard, a merge joins
     /// the two narrowest neighbours. The new shards start when those they come from have ended
-    #[arg(long, value_name = "split@N,merge@N,…")]
+    #[arg(long, help_heading = SHARDS, value_name = "split@N,merge@N,…")]
     pub(crate) reshard: Option<Reshard>,
 
     /// How many processors run at once; the others wait until one has ended, which those of a stream's open shards never do.
     /// Takes files, which can be read again, or a stream
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, help_heading = SHARDS, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) jobs: Option<u32>,
 
     /// Restart a shard's processor that fails up to so many times, from its checkpoint, after a wait that doubles from 0.5 s to
     /// 30 s. Takes files, which can be read again, or a stream
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, help_heading = SHARDS, value_name = "N", default_value_t = 0)]
     pub(crate) restarts: u32,
 
     /// Say what a processor was asked to do once it has been at it for so long
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    #[arg(long, help_heading = SHARDS, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub(crate) stuck_after: Duration,
 
     /// Write what the run came to as one JSON object to stdout, in place of the table on stderr
-    #[arg(long)]
+    #[arg(long, help_heading = REPORT)]
     pub(crate) json: bool,
 
     /// Say nothing but what goes wrong
-    #[arg(long, short)]
+    #[arg(long, help_heading = REPORT, short)]
     pub(crate) quiet: bool,
 
     /// The most records a processRecords message brings; it never brings more than 10 MiB of data
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, help_heading = SHARDS, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) max_records: u32,
 
     /// Keep checkpoints under this name, in .kcl beside the workspace's Cargo.toml, and go on from them next time
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help_heading = CHECKPOINTS, value_name = "NAME")]
     pub(crate) app: Option<AppName>,
 
     /// Keep checkpoints in this folder; without --app under the processor's name
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, help_heading = CHECKPOINTS, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
 
     /// Forget the checkpoints that are kept, and start anew
-    #[arg(long)]
+    #[arg(long, help_heading = CHECKPOINTS)]
     pub(crate) fresh: bool,
 
     /// Move a shard's kept checkpoint back before the run: delivery goes on behind this record, or with TRIM_HORIZON from the
     /// first one. May be given several times
-    #[arg(long, value_name = "SHARD=SEQUENCE", conflicts_with = "fresh")]
+    #[arg(long, help_heading = CHECKPOINTS, value_name = "SHARD=SEQUENCE", conflicts_with = "fresh")]
     pub(crate) rewind: Vec<Rewind>,
 
     /// Keep each conversation with a processor in this folder, both ways, as it passes; `cargo kcl replay` plays it again
@@ -169,11 +195,11 @@ pub(crate) struct LocalOptions {
     /// A conversation has a folder of its own, DIR/SHARD for a shard's first processor, DIR/SHARD.2 for the second, and so on: in.jsonl
     /// is what the processor was told, out.jsonl what it said, times.tsv when and in which order, and exit its exit code, if no
     /// signal ended it. A line is in the file before it is passed on. DIR must be empty.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, help_heading = REPORT, value_name = "DIR")]
     pub(crate) record: Option<PathBuf>,
 
     /// Show the checkpoints that --app keeps, and run nothing
-    #[arg(long, conflicts_with_all = ["input", "fresh", "rewind", "json"])]
+    #[arg(long, help_heading = CHECKPOINTS, conflicts_with_all = ["input", "fresh", "rewind", "json"])]
     pub(crate) show_checkpoints: bool,
 
     #[command(flatten)]
@@ -200,23 +226,23 @@ impl std::fmt::Display for LineFormat {
 #[derive(Debug, Args)]
 pub(crate) struct ProgramOptions {
     /// Build and run this example
-    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), conflicts_with = "bin")]
+    #[arg(long, help_heading = PROGRAM, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), conflicts_with = "bin")]
     pub(crate) example: Option<String>,
 
     /// Build and run this binary; without any of these, the one that `cargo run` would run
-    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, help_heading = PROGRAM, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) bin: Option<String>,
 
     /// The package to build
-    #[arg(long, short, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, help_heading = PROGRAM, short, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) package: Option<String>,
 
     /// Build with optimizations
-    #[arg(long, short)]
+    #[arg(long, help_heading = PROGRAM, short)]
     pub(crate) release: bool,
 
     /// Run this command instead of building one
-    #[arg(last = true, value_name = "COMMAND", conflicts_with_all = ["example", "bin", "package", "release"])]
+    #[arg(last = true, help_heading = PROGRAM, value_name = "COMMAND", conflicts_with_all = ["example", "bin", "package", "release"])]
     pub(crate) command: Vec<OsString>,
 }
 
@@ -230,7 +256,10 @@ pub(crate) struct ProgramOptions {
 #[command(
     arg_required_else_help = true,
     after_help = "Exit codes: the daemon's own (143 if it was asked to end), 1 if it gave up, whatever its own, 2 wrong use, bad properties or nothing to run it \
-                  with, 130 interrupted.\n\nWhat is given here wins over the properties file, and --set over all."
+                  with, 130 interrupted.\n\nWhat is given here wins over the properties file, and --set over all.\n\n\
+                  Examples:\n  \
+                  cargo kcl daemon --emulate --input orders.jsonl --shards 4\n  \
+                  cargo kcl daemon --stream orders --app revenue --region us-east-1 --release"
 )]
 pub(crate) struct DaemonOptions {
     #[command(flatten)]
@@ -310,7 +339,9 @@ pub(crate) struct DaemonOptions {
 /// its environment is written to stdout, a variable a line; they end with this command, and what they hold goes with them.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 after Ctrl-C or SIGTERM, 1 if an emulator fails, 2 wrong use, bad input, or nothing to run it with."
+    after_help = "Exit codes: 0 after Ctrl-C or SIGTERM, 1 if an emulator fails, 2 wrong use, bad input, or nothing to run it with.\n\n\
+                  Example:\n  \
+                  cargo kcl emulate --stream orders --shards 4 --input orders.jsonl --key /customer"
 )]
 pub(crate) struct EmulateOptions {
     /// Create this stream
@@ -348,7 +379,10 @@ pub(crate) struct StreamOptions {
 #[derive(Debug, Args)]
 #[command(
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 nothing to mend, 1 a finding, 2 wrong use or a file that cannot be read."
+    after_help = "Exit codes: 0 nothing to mend, 1 a finding, 2 wrong use or a file that cannot be read.\n\n\
+                  Examples:\n  \
+                  cargo kcl check revenue.properties\n  \
+                  cargo kcl check --list"
 )]
 pub(crate) struct CheckOptions {
     /// The files to check
@@ -358,6 +392,11 @@ pub(crate) struct CheckOptions {
     /// Print every key with its type, default and meaning
     #[arg(long, conflicts_with = "files")]
     pub(crate) list: bool,
+}
+
+/// A time as people write it.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("write a time such as 500ms, 30s or 2m ({error})"))
 }
 
 impl ProgramOptions {

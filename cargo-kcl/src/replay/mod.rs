@@ -33,14 +33,13 @@ const WRONG_USE: u8 = 2;
 /// what the daemon would have said next was never recorded. The others are played all the same.
 ///
 /// A recording that stops in the middle, because the tool or the processor was killed, is played as far as it goes.
-///
-///   cargo kcl local --example quickstart --input examples/data/orders.jsonl --record before
-///   cargo kcl replay before --example quickstart
 #[derive(Debug, clap::Args)]
 #[command(
     arg_required_else_help = true,
-    verbatim_doc_comment,
-    after_help = "Exit codes: 0 all answers are the same, 1 some differ, 2 wrong use, or a recording that cannot be read."
+    after_help = "Exit codes: 0 all answers are the same, 1 some differ, 2 wrong use, or a recording that cannot be read.\n\n\
+                  Examples:\n  \
+                  cargo kcl local --input orders.jsonl --record before\n  \
+                  cargo kcl replay before"
 )]
 pub(crate) struct ReplayOptions {
     /// Folders with recordings, however deep, or the in.jsonl of one
@@ -51,7 +50,7 @@ pub(crate) struct ReplayOptions {
     program: ProgramOptions,
 
     /// How long to wait for an answer before it counts as none
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = crate::cli::duration)]
     stuck_after: Duration,
 
     /// Say nothing but what differs

@@ -1,0 +1,167 @@
+//! What the tool says of itself, word by word: the help of every verb, and what wrong use and bad input are answered with.
+//!
+//! `UPDATE_SNAPSHOTS=1 cargo test -p tests --test cli` writes the files in `snapshots` anew; look at what that does to them.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+use std::{env, fs};
+
+static TOOL: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "cargo-kcl"]));
+
+/// What the tool says to these arguments in a folder, and its exit code.
+fn said(arguments: &[&str], folder: &Path) -> String {
+    let mut command = Command::new(&*TOOL);
+    command.args(arguments).current_dir(folder).stdin(Stdio::null()).env("NO_COLOR", "1");
+    // They would stand in the help, and take the place of options.
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KCL_")) {
+        command.env_remove(name);
+    }
+    let output = command.output().expect("the tool starts");
+    let text = |bytes| String::from_utf8(bytes).expect("it is text");
+    let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+    let code = output.status.code().expect("no signal ends it");
+    let said = format!("{stdout}{stderr}[exit code {code}]\n");
+    said.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// Compares with what is kept under this name, or keeps it.
+fn check(name: &str, now: &str) -> Result<(), String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("cli/snapshots").join(name);
+    if env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        fs::create_dir_all(path.parent().expect("a folder")).expect("it can be made");
+        fs::write(&path, now).expect("it can be written");
+        return Ok(());
+    }
+    let kept = fs::read_to_string(&path).unwrap_or_default();
+    let differs = kept.lines().zip(now.lines()).position(|(kept, now)| kept != now);
+    match differs.or((kept != now).then(|| kept.lines().count().min(now.lines().count()))) {
+        None => Ok(()),
+        Some(line) => Err(format!(
+            "{name}, line {}:\n  kept: {}\n  now:  {}",
+            line + 1,
+            kept.lines().nth(line).unwrap_or("the end"),
+            now.lines().nth(line).unwrap_or("the end"),
+        )),
+    }
+}
+
+#[track_caller]
+fn assert_none_differs(checks: Vec<Result<(), String>>) {
+    let differences: Vec<_> = checks.into_iter().filter_map(Result::err).collect();
+    assert!(
+        differences.is_empty(),
+        "{}\nif that is as it should be: UPDATE_SNAPSHOTS=1 cargo test -p tests --test cli",
+        differences.join("\n")
+    );
+}
+
+/// The verbs that a help page lists.
+fn verbs(help: &str) -> Vec<String> {
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    // What does not fit a line goes on in the next one, further in.
+    let names = listed.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    names.filter(|name| !name.is_empty()).filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
+/// Compares the help of these verbs, and of those below them.
+fn check_help(of: &[&str], checks: &mut Vec<Result<(), String>>) {
+    let help = said(&[of, &["--help"]].concat(), Path::new("."));
+    let name = if of.is_empty() { "cargo-kcl".to_owned() } else { of.join("-") };
+    checks.push(check(&format!("help/{name}.txt"), &help));
+    if !help.contains("Exit codes: ") && of.len() < 2 {
+        checks.push(Err(format!("the help of {name} lists no exit codes")));
+    }
+    for verb in verbs(&help) {
+        check_help(&[of, &[&verb]].concat(), checks);
+    }
+}
+
+#[test]
+fn every_verb_has_its_help() {
+    let mut checks = Vec::new();
+    check_help(&[], &mut checks);
+    assert!(checks.len() > 6, "verbs were found");
+    assert_none_differs(checks);
+}
+
+/// What is wrong, by the verb; each is run in a folder with the files that [`errors_say_what_to_do`] makes.
+const WRONG: &[(&str, &[&str])] = &[
+    ("cargo-kcl", &["", "locl", "--vrsion", "local --help-me"]),
+    (
+        "local",
+        &[
+            "local --shards 2 -- true",
+            "local --input missing -- true",
+            "local --input folder -- true",
+            "local --input input -- no-such-command",
+            "local --input input -- ./input",
+            "local --input input --shards 0 -- true",
+            "local --input input --shards many -- true",
+            "local --input input --max-records 10001 -- true",
+            "local --input input --shard 2 -- true",
+            "local --input input --key customer -- true",
+            "local --input input --key /a~2 -- true",
+            "local --input input --format csv -- true",
+            "local --input input --format json --key /k -- true",
+            "local --input input --from latest -- true",
+            "local --input input --from yesterday -- true",
+            "local --input - --follow -- true",
+            "local --input - --input - -- true",
+            "local --input - --restarts 1 -- true",
+            "local --input - --jobs 1 --shards 2 -- true",
+            "local --input input --stuck-after soon -- true",
+            "local --input input --reshard half@7 -- true",
+            "local --input input --reshard split@9,merge@8 -- true",
+            "local --input input --reshard merge@1 -- true",
+            "local --input input --app a/b -- true",
+            "local --input input --state input -- true",
+            "local --input input --rewind 0=TRIM_HORIZON -- true",
+            "local --input input --rewind first -- true",
+            "local --input input --app new --state state --rewind 0=TRIM_HORIZON -- true",
+            "local --input input --example e --bin b",
+            "local --input input --example e -- true",
+            "local --show-checkpoints",
+            "local --show-checkpoints --app none --state state",
+            "local --input input --state garbage --app garbage -- true",
+        ],
+    ),
+    ("check", &["check", "check missing", "check --list properties", "check properties"]),
+    (
+        "new",
+        &[
+            "new",
+            "new orders",
+            "new 2fast --path .",
+            "new fn --path .",
+            "new orders --path .",
+            "new orders --git here",
+            "new folder --git https://example.org/kcl.git",
+            "new missing/orders --git https://example.org/kcl.git",
+        ],
+    ),
+    ("replay", &["replay missing -- true", "replay folder -- true", "replay --stuck-after 0 folder -- true"]),
+];
+
+#[test]
+fn errors_say_what_to_do() {
+    let mut checks = Vec::new();
+    for (verb, lines) in WRONG {
+        let mut all = String::new();
+        for line in *lines {
+            let folder = tempfile::tempdir().expect("a folder");
+            fs::create_dir_all(folder.path().join("folder")).expect("it can be made");
+            fs::create_dir_all(folder.path().join("garbage")).expect("it can be made");
+            let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("it can be written");
+            write("input", "1\n");
+            write("garbage/garbage.redb", "this is no database");
+            write("properties", "streamname = words\nshutdownGraceMillis = soon\n");
+            let arguments: Vec<_> = line.split_whitespace().collect();
+            let said = said(&arguments, folder.path());
+            _ = write!(all, "$ cargo kcl {line}\n{said}\n");
+        }
+        checks.push(check(&format!("errors/{verb}.txt"), &all));
+    }
+    assert_none_differs(checks);
+}
