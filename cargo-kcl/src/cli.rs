@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
-use self::aws::{AwsOptions, StreamCommand};
+use self::aws::{AwsOptions, PutOptions, StreamCommand};
 use crate::exec::Death;
 use crate::local::{AppName, Input, Pointer, Reshard, Rewind, StartAt};
 use crate::new::NewOptions;
@@ -50,6 +50,7 @@ pub(crate) enum Verb {
     Emulate(EmulateOptions),
     Check(CheckOptions),
     Replay(ReplayOptions),
+    Put(Box<PutOptions>),
     Stream(StreamCommand),
     /// Becomes the command, and dies with the tool that started it
     #[command(name = crate::exec::VERB, hide = true)]

@@ -47,9 +47,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Replay(options) => replay::run(&options),
         Verb::Check(options) => properties::check(&options),
         #[cfg(feature = "aws")]
+        Verb::Put(options) => aws::put(&options),
+        #[cfg(feature = "aws")]
         Verb::Stream(command) => aws::stream(&command),
         #[cfg(not(feature = "aws"))]
-        Verb::Stream(_) => aws::refuse(&asked),
+        Verb::Put(_) | Verb::Stream(_) => aws::refuse(&asked),
         Verb::Exec { parent, death, command } => exec::run(parent, death, &command),
     }
 }

@@ -80,7 +80,11 @@ impl Connection {
         let place = Place { region, endpoint: options.endpoint.clone().or_else(|| endpoint(&config)) };
         match config.credentials_provider() {
             None => return Err(AwsError::NoCredentials("nothing".to_owned())),
-            Some(provider) => _ = provider.provide_credentials().await?,
+            Some(provider) => match (provider.provide_credentials().await, &options.profile) {
+                (Ok(_), _) => {}
+                (Err(error), Some(profile)) => return Err(AwsError::profile(profile, &error)),
+                (Err(error), None) => return Err(error.into()),
+            },
         }
         let mut kinesis = aws_sdk_kinesis::config::Builder::from(&config);
         kinesis.set_endpoint_url(place.endpoint.clone());

@@ -20,6 +20,8 @@ pub(crate) enum AwsError {
         "no AWS credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with --profile or AWS_PROFILE (after `aws sso login`, if it is one of SSO); the last place looked at says: {0}"
     )]
     NoCredentials(String),
+    #[error("the profile `{name}` gives no credentials: {said}")]
+    Profile { name: String, said: String },
     #[error("the AWS credentials cannot be loaded: {0}")]
     Credentials(String),
     #[error(
@@ -61,10 +63,35 @@ pub(crate) enum AwsError {
 }
 
 impl AwsError {
+    /// What is wrong with a profile that was named.
+    pub(super) fn profile(name: &str, error: &CredentialsError) -> Self {
+        match Self::from_credentials(error) {
+            expired @ Self::ExpiredCredentials(_) => expired,
+            _ => {
+                let said = match error {
+                    CredentialsError::CredentialsNotLoaded(_) => "it is not in ~/.aws/config, or holds none".to_owned(),
+                    _ => chain(error),
+                };
+                Self::Profile { name: name.to_owned(), said }
+            }
+        }
+    }
+
+    fn from_credentials(error: &CredentialsError) -> Self {
+        let said = chain(error);
+        match error {
+            CredentialsError::CredentialsNotLoaded(_) => Self::NoCredentials(said),
+            // The last link of the chain: it is asked when nothing else is there.
+            _ if said.contains("IMDS") => Self::NoCredentials(said),
+            _ if said.contains("xpired") => Self::ExpiredCredentials(said),
+            _ => Self::Credentials(said),
+        }
+    }
+
     /// The tool's exit code.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Self::NoRegion | Self::NoCredentials(_) | Self::Credentials(_) => super::WRONG_USE,
+            Self::NoRegion | Self::NoCredentials(_) | Self::Credentials(_) | Self::Profile { .. } => super::WRONG_USE,
             _ => FAILED,
         }
     }
@@ -77,14 +104,7 @@ impl AwsError {
 
 impl From<CredentialsError> for AwsError {
     fn from(error: CredentialsError) -> Self {
-        let said = chain(&error);
-        match &error {
-            CredentialsError::CredentialsNotLoaded(_) => Self::NoCredentials(said),
-            // The last link of the chain: it is asked when nothing else is there.
-            _ if said.contains("IMDS") => Self::NoCredentials(said),
-            _ if said.contains("xpired") => Self::ExpiredCredentials(said),
-            _ => Self::Credentials(said),
-        }
+        Self::from_credentials(&error)
     }
 }
 
@@ -127,7 +147,7 @@ where
 }
 
 /// What an answer means that is an error.
-fn answered(operation: &'static str, stream: &str, place: Place, code: &str, said: String) -> AwsError {
+pub(super) fn answered(operation: &'static str, stream: &str, place: Place, code: &str, said: String) -> AwsError {
     let (stream, owned) = (stream.to_owned(), code.to_owned());
     match code {
         "ResourceNotFoundException" => AwsError::NoSuchStream { name: stream, place, near: Vec::new() },

@@ -10,6 +10,8 @@ pub(crate) mod connection;
 #[cfg(feature = "aws")]
 pub(crate) mod error;
 #[cfg(feature = "aws")]
+mod put;
+#[cfg(feature = "aws")]
 pub(crate) mod shards;
 #[cfg(feature = "aws")]
 mod stream;
@@ -17,7 +19,7 @@ mod stream;
 #[cfg(not(feature = "aws"))]
 pub(crate) use self::absent::refuse;
 #[cfg(feature = "aws")]
-pub(crate) use self::stream::run as stream;
+pub(crate) use self::{put::run as put, stream::run as stream};
 
 /// Wrong use, or nothing to do it with.
 const WRONG_USE: u8 = 2;

@@ -1,10 +1,15 @@
 //! The verbs that talk to AWS. They stand in the help of every build; one without the feature `aws` reads none of it.
 #![cfg_attr(not(feature = "aws"), allow(dead_code))]
 
+use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
+
+use super::{INPUT, LineFormat, REPORT};
+use crate::local::{Input, Pointer};
 
 /// Where Kinesis is, and who asks.
 #[derive(Debug, Args)]
@@ -27,6 +32,104 @@ impl AwsOptions {
     /// Whether anything was said.
     pub(crate) fn is_given(&self) -> bool {
         self.region.is_some() || self.profile.is_some() || self.endpoint.is_some()
+    }
+}
+
+/// Put records on a stream: lines, or JSON objects, of files or standard input
+///
+/// A record is what stands before a line feed; empty lines are skipped. With --format json a line is an object that spells the
+/// record out, as `cargo kcl local` takes it and `cargo kcl tail --json` prints it; its approximateArrivalTimestamp is Kinesis's.
+///
+/// Records of a partition key keep their order: one is put only when the one before it was acknowledged, for Kinesis keeps none
+/// among those that a call brings. Calls bring records of many keys, and several calls are under way at once, so that this costs
+/// nothing unless there are few keys; then --order none is quicker.
+///
+/// What Kinesis does not take, because a shard is at its limits or the network is down, is tried again after a random wait of up
+/// to 0.1 s, doubling up to 5 s. A record whose acknowledgement is lost is put again, so it may be there twice.
+///
+/// A run that ends before all is put says how many records of the input were acknowledged without a gap: --skip goes on behind
+/// them. With --resume that is kept in a file, so that the same command goes on by itself.
+#[derive(Debug, Args)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 every record was acknowledged, 1 Kinesis did not take them all, 2 wrong use, bad input, or neither region nor \
+                  credentials, 130 interrupted.\n\n\
+                  On AWS it takes the action kinesis:PutRecords on the stream, and kms:GenerateDataKey if that is encrypted.\n\n\
+                  Examples:\n  \
+                  cargo kcl put --stream orders --key /customer orders.jsonl\n  \
+                  tail -F app.log | cargo kcl put --stream logs --rate 500\n  \
+                  cargo kcl put --stream orders --format json --resume orders.state 2026-*.jsonl"
+)]
+pub(crate) struct PutOptions {
+    /// Files of records, one a line; `-` is standard input, and so is no file at all
+    #[arg(value_name = "FILE", value_parser = clap::value_parser!(Input))]
+    pub(crate) input: Vec<Input>,
+
+    /// The stream
+    #[arg(long, value_name = "NAME", env = "KCL_STREAM", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) stream: String,
+
+    /// What a line of the input is: a record's data, or an object that spells the record out
+    #[arg(long, help_heading = INPUT, value_enum, value_name = "lines|json", default_value_t = LineFormat::Lines, hide_possible_values = true)]
+    pub(crate) format: LineFormat,
+
+    /// JSON pointer to the partition key in each record, such as /customer; without it the key is the record's number
+    #[arg(long, help_heading = INPUT, value_name = "POINTER")]
+    pub(crate) key: Option<Pointer>,
+
+    /// Take records of up to 10 MiB, on a stream that was told so, instead of 1 MiB. The key counts
+    #[arg(long, help_heading = INPUT)]
+    pub(crate) large_records: bool,
+
+    /// What keeps its order: the records of a key, or nothing, which is quicker where there are few keys
+    #[arg(long, value_enum, value_name = "key|none", default_value_t = Order::Key, hide_possible_values = true)]
+    pub(crate) order: Order,
+
+    /// The most records to put in a second
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rate: Option<u32>,
+
+    /// Stop behind so many records of the input, as if it ended there
+    #[arg(long, help_heading = INPUT, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+
+    /// Go on behind so many records of the input
+    #[arg(long, help_heading = INPUT, value_name = "N", conflicts_with = "resume")]
+    pub(crate) skip: Option<u64>,
+
+    /// Keep in this file how far it got, and go on from there if the file is there
+    #[arg(long, help_heading = INPUT, value_name = "FILE")]
+    pub(crate) resume: Option<PathBuf>,
+
+    /// Give up when nothing was acknowledged for so long, although it was tried
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
+    pub(crate) give_up: Duration,
+
+    /// Write what the run came to as one JSON object to stdout, in place of the line on stderr
+    #[arg(long, help_heading = REPORT)]
+    pub(crate) json: bool,
+
+    /// Say nothing but what goes wrong
+    #[arg(long, help_heading = REPORT, short)]
+    pub(crate) quiet: bool,
+
+    #[command(flatten)]
+    pub(crate) aws: AwsOptions,
+}
+
+/// What keeps its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Order {
+    Key,
+    None,
+}
+
+impl std::fmt::Display for Order {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Key => "key",
+            Self::None => "none",
+        })
     }
 }
 

@@ -45,6 +45,13 @@ pub(crate) use self::key::Pointer;
 pub(crate) use self::options::{AppName, Rewind, StartAt};
 pub(crate) use self::plan::Reshard;
 pub(crate) use self::replies::{NoReply, Replies};
+#[cfg(feature = "aws")]
+pub(crate) use self::{
+    input::LONGEST_LINE,
+    options::LONGEST_RECORD,
+    record::{Format, Record, RecordError},
+    split::hash,
+};
 
 use self::files::Files;
 use self::recording::{Recording, RecordingError};

@@ -20,7 +20,7 @@ use crate::cli::{LineFormat, LocalOptions};
 use crate::processor::{Program, workspace_root};
 
 /// The most data of a record on a stream of Kinesis that was not told otherwise.
-const LONGEST_RECORD: usize = 1 << 20;
+pub(crate) const LONGEST_RECORD: usize = 1 << 20;
 /// More than any input has.
 const MOST_BYTES: u64 = 999_999_999_999_999_999;
 
@@ -136,10 +136,7 @@ impl LocalOptions {
     /// How the input becomes records, which start behind `start`.
     pub(super) fn reading(&self, start: Option<SequenceNumber>) -> Reading {
         Reading {
-            format: match self.format {
-                LineFormat::Lines => Format::Lines(self.key.clone()),
-                LineFormat::Json => Format::Json,
-            },
+            format: Format::new(self.format, self.key.clone()),
             longest: if self.large_records { LONGEST_LINE } else { LONGEST_RECORD },
             max_records: self.max_records as usize,
             limit: self.limit.unwrap_or(u64::MAX),

@@ -10,6 +10,7 @@ use serde::de::IgnoredAny;
 
 use super::key::{KeyError, Pointer};
 use super::split::{Decimal, hash};
+use crate::cli::LineFormat;
 
 /// The most characters of a partition key, for Kinesis.
 const LONGEST_KEY: usize = 256;
@@ -89,6 +90,14 @@ struct Line<'a> {
 }
 
 impl Format {
+    /// What `--format` and `--key` say.
+    pub(crate) fn new(format: LineFormat, key: Option<Pointer>) -> Self {
+        match format {
+            LineFormat::Lines => Self::Lines(key),
+            LineFormat::Json => Self::Json,
+        }
+    }
+
     /// The longest line that may hold a record of so many bytes.
     pub(crate) fn longest_line(&self, longest: usize) -> usize {
         match self {

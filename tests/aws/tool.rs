@@ -1,0 +1,91 @@
+//! The tool at work.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// No test waits as long unless it fails.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+static TOOL: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "cargo-kcl"]));
+
+/// How it ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// None if a signal ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// The tool with nothing of the user's AWS settings.
+pub(crate) fn bare(arguments: &[&str]) -> Command {
+    let mut command = Command::new(&*TOOL);
+    command.args(arguments);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("AWS_") || text.starts_with("KCL_") {
+            command.env_remove(name);
+        }
+    }
+    for name in ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"] {
+        command.env(name, "/dev/null");
+    }
+    command.env("AWS_EC2_METADATA_DISABLED", "true");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// The tool with region and credentials, and Kinesis at this URL.
+pub(crate) fn tool(url: &str, arguments: &[&str]) -> Command {
+    let mut command = bare(arguments);
+    command.env("AWS_ENDPOINT_URL_KINESIS", url).env("AWS_REGION", "us-east-1");
+    command.env("AWS_ACCESS_KEY_ID", "local").env("AWS_SECRET_ACCESS_KEY", "local");
+    command
+}
+
+/// Runs it to its end over this input.
+pub(crate) fn run(mut command: Command, input: &[u8]) -> Ended {
+    let mut child = command.stdin(Stdio::piped()).spawn().expect("it starts");
+    // It may end before it has read all.
+    _ = child.stdin.take().map(|mut stdin| stdin.write_all(input));
+    end(child)
+}
+
+/// Starts it.
+pub(crate) fn start(mut command: Command) -> Child {
+    command.spawn().expect("it starts")
+}
+
+/// Sends a signal.
+pub(crate) fn signal(child: &Child, signal: Signal) {
+    let pid = Pid::from_raw(child.id().cast_signed()).expect("it has an id");
+    kill_process(pid, signal).expect("it is there");
+}
+
+/// Waits for its end.
+pub(crate) fn end(child: Child) -> Ended {
+    let started = Instant::now();
+    let output = child.wait_with_output().expect("it can be waited for");
+    assert!(started.elapsed() < PATIENCE, "it took too long");
+    Ended {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+impl Ended {
+    /// It ended with this code, and said all of these.
+    pub(crate) fn expect(&self, code: i32, said: &[&str]) -> &Self {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        for text in said {
+            assert!(self.stderr.contains(text), "`{text}` is missing in {}", self.stderr);
+        }
+        self
+    }
+}
