@@ -2,41 +2,26 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
+use std::sync::LazyLock;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Failed;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::aws::Aws;
-use crate::ledger::Ledger;
+use tests::aws::Aws;
+use tests::emulators::{self, emulators};
+use tests::ledger::Ledger;
 
-/// No test waits as long unless it fails. The first has jars to install.
+/// No test waits as long unless it fails.
 const PATIENCE: Duration = Duration::from_secs(240);
-const INSTALLATION: Duration = Duration::from_secs(600);
 const POLL: Duration = Duration::from_millis(50);
 
-static TOOL: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "cargo-kcl"]));
 static LEDGER: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "tests", "--example", "ledger"]));
 static TAP: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "tests", "--example", "tap"]));
-
-/// The first program that is missing of those it takes.
-pub(crate) fn missing_tool() -> Option<&'static str> {
-    let found = |program: &str| {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
-    };
-    let java = std::env::var_os("JAVA_HOME").is_some() || found("java");
-    [("Java", java), ("Maven", found("mvn")), ("Node", found("node")), ("npm", found("npm"))]
-        .into_iter()
-        .find_map(|(tool, there)| (!there).then_some(tool))
-}
 
 /// Runs a test in a place of its own, which is kept if it fails.
 pub(crate) fn run(name: &str, test: fn(&Place) -> Result<(), Failed>) -> Result<(), Failed> {
@@ -135,11 +120,9 @@ impl Place {
     }
 }
 
-/// The tool, which ends with the thread that starts it: nothing is left of tests that are killed.
+/// The tool, whose daemons have what the user has set from nobody else.
 fn tool(arguments: &[OsString]) -> Command {
-    let mut command = Command::new(&*TOOL);
-    command.args(["__exec", &std::process::id().to_string(), "kill", "--"]).arg(&*TOOL).args(arguments);
-    command.env("KCL_CACHE_DIR", scratch().join("cache")).stdin(Stdio::null());
+    let mut command = emulators::tool(arguments);
     // What the user has set would go to the daemon, too.
     for name in
         ["AWS_ENDPOINT_URL_KINESIS", "AWS_ENDPOINT_URL_DYNAMODB", "KCL_FROM", "KCL_RETRIEVAL", "KCL_MAX_RECORDS"]
@@ -236,69 +219,5 @@ impl Ended {
     /// It ended because it was asked to, after the daemon had.
     pub(crate) fn was_graceful(&self) -> Result<(), Failed> {
         if self.status.code() == Some(143) { Ok(()) } else { Err(format!("not graceful: {self:?}").into()) }
-    }
-}
-
-/// Ends the keeper of the emulators, and so them.
-static KEEPER: Mutex<Option<(Sender<()>, JoinHandle<()>)>> = Mutex::new(None);
-
-/// The emulators, started by whoever asks first.
-fn emulators() -> Result<Aws, Failed> {
-    static EMULATORS: OnceLock<Result<Aws, String>> = OnceLock::new();
-    Ok(EMULATORS
-        .get_or_init(|| keep_emulators().map_err(|failed| failed.message().unwrap_or_default().to_owned()))
-        .clone()?)
-}
-
-fn keep_emulators() -> Result<Aws, Failed> {
-    fs::create_dir_all(scratch())?;
-    let (started, starting) = channel();
-    let (end, ending) = channel();
-    // They die with the thread that starts them, so one stays for them.
-    let keeper = thread::spawn(move || {
-        let child = tool(&["emulate".into()]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        let mut child = match child {
-            Ok(child) => child,
-            Err(error) => {
-                _ = started.send(Err(error.to_string()));
-                return;
-            }
-        };
-        let stderr =
-            child.stderr.take().map(|stderr| thread::spawn(|| std::io::read_to_string(stderr).unwrap_or_default()));
-        let mut aws = Aws { kinesis: String::new(), dynamodb: String::new() };
-        for line in
-            child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).lines()).map_while(Result::ok)
-        {
-            match line.split_once('=') {
-                Some(("AWS_ENDPOINT_URL_KINESIS", url)) => aws.kinesis = url.to_owned(),
-                Some(("AWS_ENDPOINT_URL_DYNAMODB", url)) => aws.dynamodb = url.to_owned(),
-                _ => {}
-            }
-            if !aws.kinesis.is_empty() && !aws.dynamodb.is_empty() {
-                break;
-            }
-        }
-        if aws.dynamodb.is_empty() {
-            let said = stderr.and_then(|stderr| stderr.join().ok()).unwrap_or_default();
-            _ = started.send(Err(format!("the emulators do not start: {said}")));
-        } else {
-            _ = started.send(Ok(aws));
-            _ = ending.recv();
-        }
-        if let Some(pid) = Pid::from_raw(child.id().cast_signed()) {
-            _ = kill_process(pid, Signal::TERM);
-        }
-        _ = child.wait();
-    });
-    *KEEPER.lock().unwrap_or_else(PoisonError::into_inner) = Some((end, keeper));
-    Ok(starting.recv_timeout(INSTALLATION)??)
-}
-
-/// Ends the emulators, if they were started.
-pub(crate) fn end_emulators() {
-    if let Some((end, keeper)) = KEEPER.lock().unwrap_or_else(PoisonError::into_inner).take() {
-        drop(end);
-        _ = keeper.join();
     }
 }

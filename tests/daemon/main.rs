@@ -7,9 +7,7 @@
 //! process), its log, and what the processors wrote down.
 
 mod aggregate;
-mod aws;
 mod harness;
-mod ledger;
 mod life;
 mod records;
 mod recovery;
@@ -19,6 +17,7 @@ mod takeover;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use tests::emulators;
 
 use crate::harness::Place;
 
@@ -50,7 +49,7 @@ const ON_DEMAND: &[Test] = &[("takeover::a_second_worker_takes_over", takeover::
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(DAEMONS_AT_ONCE);
-    let missing = harness::missing_tool().filter(|_| std::env::var_os("CI").is_none());
+    let missing = emulators::missing_tool().filter(|_| std::env::var_os("CI").is_none());
     let trial = |&(name, test): &Test, on_demand: bool| {
         let reason = missing.map(|tool| format!("no {tool}")).or(on_demand.then(|| "on demand".to_owned()));
         let ignored = reason.is_some();
@@ -60,6 +59,6 @@ fn main() -> ExitCode {
     };
     let trials = TESTS.iter().map(|test| trial(test, false)).chain(ON_DEMAND.iter().map(|test| trial(test, true)));
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
-    harness::end_emulators();
+    emulators::end();
     conclusion.exit_code()
 }

@@ -33,7 +33,7 @@ fn go_on(place: &Place, order: &str) -> Result<(), Failed> {
 
     let ledger = place.ledger();
     let [first, second] = [&ledger.0[..before.0.len()], &ledger.0[before.0.len()..]];
-    let number = |entry: &crate::ledger::Entry| {
+    let number = |entry: &tests::ledger::Entry| {
         entry.what.strip_prefix("record ").and_then(|rest| rest.split('/').next()).map(str::to_owned)
     };
     let first: Vec<_> = first.iter().filter_map(number).collect();

@@ -1,5 +1,8 @@
 //! What the workspace's tests share.
 
+pub mod aws;
+pub mod emulators;
+pub mod ledger;
 pub mod script;
 
 use std::io::{BufRead, BufReader, Read, Write};

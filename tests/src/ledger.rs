@@ -6,18 +6,22 @@ use std::path::Path;
 
 /// One line: what happened to a shard in a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) shard: String,
-    pub(crate) process: i32,
-    pub(crate) what: String,
+pub struct Entry {
+    /// The shard.
+    pub shard: String,
+    /// The process's id.
+    pub process: i32,
+    /// What happened.
+    pub what: String,
 }
 
 /// Everything that happened, in order.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Ledger(pub(crate) Vec<Entry>);
+pub struct Ledger(pub Vec<Entry>);
 
 impl Ledger {
-    pub(crate) fn read(path: &Path) -> Self {
+    /// Reads what was written so far.
+    pub fn read(path: &Path) -> Self {
         let text = fs::read_to_string(path).unwrap_or_default();
         // The last line may be being written.
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
@@ -30,22 +34,22 @@ impl Ledger {
     }
 
     /// The lines that start with this, such as `initialize`.
-    pub(crate) fn all<'a>(&'a self, what: &'a str) -> impl Iterator<Item = &'a Entry> {
+    pub fn all<'a>(&'a self, what: &'a str) -> impl Iterator<Item = &'a Entry> {
         self.0.iter().filter(move |entry| entry.what.starts_with(what))
     }
 
     /// Where the first line is that starts with this, on that shard.
-    pub(crate) fn place(&self, shard: &str, what: &str) -> Option<usize> {
+    pub fn place(&self, shard: &str, what: &str) -> Option<usize> {
         self.0.iter().position(|entry| entry.shard == shard && entry.what.starts_with(what))
     }
 
     /// The records' data as written down, without those that were delivered again.
-    pub(crate) fn data(&self) -> BTreeSet<&str> {
+    pub fn data(&self) -> BTreeSet<&str> {
         self.all("record ").filter_map(|entry| entry.what.splitn(4, ' ').nth(3)).collect()
     }
 
     /// The sequence numbers of each shard's records, in order of delivery.
-    pub(crate) fn sequences(&self) -> BTreeMap<&str, Vec<&str>> {
+    pub fn sequences(&self) -> BTreeMap<&str, Vec<&str>> {
         let mut sequences: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for entry in self.all("record ") {
             let number = entry.what.split(' ').nth(1).and_then(|place| place.split('/').next()).unwrap_or_default();

@@ -2,35 +2,53 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use libtest_mimic::Failed;
 use serde_json::{Value, json};
 
 /// The two emulators.
 #[derive(Debug, Clone)]
-pub(crate) struct Aws {
-    pub(crate) kinesis: String,
-    pub(crate) dynamodb: String,
+pub struct Aws {
+    /// Kinesis's URL.
+    pub kinesis: String,
+    /// DynamoDB's URL.
+    pub dynamodb: String,
 }
 
 /// A row of the lease table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Lease {
-    pub(crate) shard: String,
-    pub(crate) checkpoint: String,
-    pub(crate) sub: String,
+pub struct Lease {
+    /// Whose it is.
+    pub shard: String,
+    /// The sequence number.
+    pub checkpoint: String,
+    /// The sub-sequence number.
+    pub sub: String,
 }
 
 impl Aws {
-    pub(crate) fn kinesis(&self, operation: &str, input: &Value) -> Result<Value, Failed> {
+    /// Calls Kinesis.
+    ///
+    /// # Errors
+    ///
+    /// What the emulator says.
+    pub fn kinesis(&self, operation: &str, input: &Value) -> Result<Value, String> {
         call(&self.kinesis, "Kinesis_20131202", "kinesis", operation, input)
     }
 
-    pub(crate) fn dynamodb(&self, operation: &str, input: &Value) -> Result<Value, Failed> {
+    /// Calls DynamoDB.
+    ///
+    /// # Errors
+    ///
+    /// What the emulator says.
+    pub fn dynamodb(&self, operation: &str, input: &Value) -> Result<Value, String> {
         call(&self.dynamodb, "DynamoDB_20120810", "dynamodb", operation, input)
     }
 
     /// Puts records, each with its partition key, and returns their shards and sequence numbers.
-    pub(crate) fn put(&self, stream: &str, records: &[(String, Vec<u8>)]) -> Result<Vec<(String, String)>, Failed> {
+    ///
+    /// # Errors
+    ///
+    /// What the emulator says.
+    pub fn put(&self, stream: &str, records: &[(String, Vec<u8>)]) -> Result<Vec<(String, String)>, String> {
         let mut put = Vec::with_capacity(records.len());
         for call in records.chunks(500) {
             let entries =
@@ -38,7 +56,7 @@ impl Aws {
             let entries: Vec<_> = entries.collect();
             let output = self.kinesis("PutRecords", &json!({ "StreamName": stream, "Records": entries }))?;
             if output["FailedRecordCount"].as_u64().unwrap_or(0) > 0 {
-                return Err(format!("records were refused: {output}").into());
+                return Err(format!("records were refused: {output}"));
             }
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
             let entries = output["Records"].as_array().into_iter().flatten();
@@ -48,7 +66,11 @@ impl Aws {
     }
 
     /// The lease table, ordered by shard.
-    pub(crate) fn leases(&self, application: &str) -> Result<Vec<Lease>, Failed> {
+    ///
+    /// # Errors
+    ///
+    /// What the emulator says.
+    pub fn leases(&self, application: &str) -> Result<Vec<Lease>, String> {
         let output = self.dynamodb("Scan", &json!({ "TableName": application, "ConsistentRead": true }))?;
         let mut leases: Vec<_> = output["Items"].as_array().into_iter().flatten().map(lease).collect();
         leases.sort_by(|a, b| a.shard.cmp(&b.shard));
@@ -65,7 +87,7 @@ fn lease(item: &Value) -> Lease {
     }
 }
 
-fn call(url: &str, api: &str, service: &str, operation: &str, input: &Value) -> Result<Value, Failed> {
+fn call(url: &str, api: &str, service: &str, operation: &str, input: &Value) -> Result<Value, String> {
     let version = if service == "kinesis" { "1.1" } else { "1.0" };
     let authorization = format!(
         "AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0"
@@ -77,10 +99,11 @@ fn call(url: &str, api: &str, service: &str, operation: &str, input: &Value) -> 
         .with_header("Authorization", authorization)
         .with_body(input.to_string())
         .with_timeout(60)
-        .send()?;
-    let text = response.as_str()?.trim();
+        .send()
+        .map_err(|error| error.to_string())?;
+    let text = response.as_str().map_err(|error| error.to_string())?.trim();
     if response.status_code != 200 {
-        return Err(format!("{operation}: {text}").into());
+        return Err(format!("{operation}: {text}"));
     }
-    Ok(if text.is_empty() { Value::Null } else { serde_json::from_str(text)? })
+    Ok(if text.is_empty() { Value::Null } else { serde_json::from_str(text).map_err(|error| error.to_string())? })
 }
