@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
 
 use self::aws::{AwsOptions, PutOptions, StreamCommand};
 use crate::exec::Death;
-use crate::local::{AppName, Input, Pointer, Reshard, Rewind, StartAt};
+use crate::local::{AppName, Input, Pointer, Rates, Reshard, Rewind, StartAt};
 use crate::new::NewOptions;
 use crate::replay::ReplayOptions;
 
@@ -20,6 +20,7 @@ const PROGRAM: &str = "What runs";
 const INPUT: &str = "Input";
 const SHARDS: &str = "Shards and their processors";
 const CHECKPOINTS: &str = "Checkpoints";
+const CHAOS: &str = "What goes wrong";
 const REPORT: &str = "What it says and keeps";
 
 /// Run and develop record processors for Amazon Kinesis
@@ -90,11 +91,13 @@ pub(crate) enum Verb {
 #[derive(Debug, Args)]
 #[command(
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 all shards ended, 1 a processor failed (the other shards ran on), 2 wrong use or bad input, 130 interrupted.\n\n\
+    after_help = "Exit codes: 0 all shards ended, 1 a processor failed (the other shards ran on) or --chaos found a promise broken, 2 wrong use or \
+                  bad input, 130 interrupted.\n\n\
                   Examples:\n  \
                   cargo kcl local --input orders.jsonl --key /customer --shards 4 --app revenue\n  \
                   zcat orders.gz | cargo kcl local --release --input -\n  \
                   cargo kcl local --input app.log --follow --from latest -- target/debug/alerts\n  \
+                  cargo kcl local --input orders.jsonl --shards 4 --chaos 7\n  \
                   cargo kcl local --show-checkpoints --app revenue"
 )]
 pub(crate) struct LocalOptions {
@@ -190,6 +193,20 @@ pub(crate) struct LocalOptions {
     /// first one. May be given several times
     #[arg(long, help_heading = CHECKPOINTS, value_name = "SHARD=SEQUENCE", conflicts_with = "fresh")]
     pub(crate) rewind: Vec<Rewind>,
+
+    /// Let go wrong what goes wrong in production, by a schedule drawn from this number, and check that nothing is lost by it
+    #[arg(
+        long,
+        help_heading = CHAOS,
+        value_name = "SEED",
+        conflicts_with_all = ["app", "state", "fresh", "rewind", "show_checkpoints"],
+        long_help = crate::local::CHAOS_HELP
+    )]
+    pub(crate) chaos: Option<u64>,
+
+    /// How probable each of the faults of --chaos is, from 0 to 1, as in all=0,kill=0.2; what is not named keeps its default
+    #[arg(long, help_heading = CHAOS, value_name = "NAME=RATE,…", requires = "chaos")]
+    pub(crate) chaos_rates: Option<Rates>,
 
     /// Keep each conversation with a processor in this folder, both ways, as it passes; `cargo kcl replay` plays it again
     ///

@@ -29,6 +29,13 @@ pub(crate) fn ledger() -> &'static str {
     LEDGER.to_str().expect("a path of text")
 }
 
+static PLANTED: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "tests", "--example", "planted"]));
+
+/// The processor with the bug that `BUG` names.
+pub(crate) fn planted() -> &'static str {
+    PLANTED.to_str().expect("a path of text")
+}
+
 /// A folder with an input, and the file in which a [`witness`] writes down what it saw.
 pub(crate) struct Place {
     folder: TempDir,

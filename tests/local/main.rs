@@ -1,5 +1,6 @@
 //! `cargo kcl local`, end to end: the tool as users run it, with built processors and with rogue ones.
 
+mod chaos;
 mod ending;
 mod follow;
 mod harness;

@@ -2,16 +2,23 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::process::ChildStdin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use kcl::Position;
-use kcl::protocol::daemon::Lease;
+use kcl::protocol::daemon::{CheckpointRefused, Lease};
 use kcl::protocol::{Message, ProcessRecords, Refused, Reply, WireRecord};
 
+use super::chaos::{Manner, Point, Step, Trial};
 use super::pulse::Pulse;
 use super::recording::{Asked, SharedTape};
 use super::replies::{NoReply, Replies};
+
+/// How long a line that is written in pieces may wait to be read, in all.
+const PIECES: Duration = Duration::from_secs(2);
 
 /// Why a conversation ended before its time.
 #[derive(Debug)]
@@ -40,6 +47,8 @@ pub(crate) enum Cause {
     },
     Io(io::Error),
     Recording(io::Error),
+    /// By chaos, or about to be.
+    Killed,
 }
 
 impl fmt::Display for Failure {
@@ -82,6 +91,7 @@ impl fmt::Display for Failure {
                  \x20 mend: before the status of {action}, send a checkpoint whose sequence number is null",
             ),
             Cause::Io(error) => write!(f, "the processor cannot be talked to at {action}: {error}"),
+            Cause::Killed => write!(f, "the processor is killed while {action} is with it"),
             Cause::Recording(error) => write!(f, "{action} cannot be recorded, so it ends here: {error}"),
         }
     }
@@ -97,22 +107,56 @@ pub(crate) struct Conversation<R, W, K> {
     line: Vec<u8>,
     pulse: Arc<Pulse>,
     tape: Option<SharedTape>,
+    trial: Option<Box<Trial>>,
+    /// Whether the lease was taken away while a message was at hand.
+    lost: bool,
+}
+
+/// Where a processor is talked to.
+pub(crate) trait Outlet: Write {
+    /// Waits until what was written has been read, but no longer than this.
+    fn wait_until_read(&self, _most: Duration) {}
+}
+
+impl Outlet for ChildStdin {
+    fn wait_until_read(&self, most: Duration) {
+        let deadline = Instant::now() + most;
+        while rustix::io::ioctl_fionread(self.as_fd()).is_ok_and(|unread| unread > 0) && Instant::now() < deadline {
+            thread::sleep(Duration::from_micros(20));
+        }
+    }
 }
 
 impl<R, W, K> Conversation<R, W, K>
 where
     R: Read,
-    W: Write,
+    W: Outlet,
     K: FnMut(&Position) -> Result<(), String>,
 {
     pub(crate) fn new(reader: R, writer: W, position: Position, pulse: Arc<Pulse>, keep: K) -> Self {
         let lease = Lease::new(position);
-        Self { replies: Replies::new(reader), writer, keep, lease, line: Vec::new(), pulse, tape: None }
+        let replies = Replies::new(reader);
+        Self { replies, writer, keep, lease, line: Vec::new(), pulse, tape: None, trial: None, lost: false }
     }
 
     /// Keeps what is said on both sides. What the reader brings is kept by the reader.
     pub(crate) fn recorded(self, tape: Option<SharedTape>) -> Self {
         Self { tape, ..self }
+    }
+
+    /// Lets chaos have its way with it.
+    pub(crate) fn tried(self, trial: Option<Box<Trial>>) -> Self {
+        Self { trial, ..self }
+    }
+
+    /// What chaos has in store next, if there are so many records.
+    pub(crate) fn step(&mut self, records: usize) -> Step {
+        self.trial.as_mut().map_or(Step::Deliver(records), |trial| trial.step(records))
+    }
+
+    /// Whether the lease was taken away while the last message was at hand: then `leaseLost` comes next.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost
     }
 
     /// Where the shard stands.
@@ -130,7 +174,9 @@ where
             Some(last) => self.lease.deliver(last.sequence_number, last.sub_sequence_number),
             None => self.lease.open(),
         }
-        let message = ProcessRecords { records, millis_behind_latest: Some(millis_behind) };
+        let behind = Some(millis_behind);
+        let millis_behind_latest = self.trial.as_mut().map_or(behind, |trial| trial.millis_behind_latest(behind));
+        let message = ProcessRecords { records, millis_behind_latest };
         let note = format_args!("processRecords n={}", records.len());
         self.exchange_with("processRecords", note, |line| message.write(line))?;
         let bytes = records.iter().map(|record| record.data.len() as u64).sum();
@@ -146,6 +192,7 @@ where
         self.exchange("shardEnded", &Message::ShardEnded)?;
         match self.lease.position() {
             Position::ShardEnd => Ok(()),
+            _ if self.lost => Ok(()),
             position => {
                 Err(Failure { action: "shardEnded", cause: Cause::NotAtShardEnd { position: position.clone() } })
             }
@@ -156,13 +203,18 @@ where
     pub(crate) fn shut_down(&mut self) -> Result<(), Failure> {
         self.lease.open();
         self.exchange("shutdownRequested", &Message::ShutdownRequested)?;
+        self.lose_lease()
+    }
+
+    /// The lease is another's.
+    pub(crate) fn lose_lease(&mut self) -> Result<(), Failure> {
         self.lease.close();
         self.exchange("leaseLost", &Message::LeaseLost)
     }
 
-    /// The two ends, for what comes after the last message.
-    pub(crate) fn into_ends(self) -> (R, W) {
-        (self.replies.into_reader(), self.writer)
+    /// The two ends, for what comes after the last message, and the trial.
+    pub(crate) fn into_ends(self) -> (R, W, Option<Box<Trial>>) {
+        (self.replies.into_reader(), self.writer, self.trial)
     }
 
     /// Sends a message and answers checkpoints until its status comes.
@@ -176,6 +228,10 @@ where
         note: fmt::Arguments<'_>,
         write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>,
     ) -> Result<(), Failure> {
+        if self.trial.as_mut().is_some_and(|trial| trial.begin(action)) {
+            self.lease.lose();
+            self.lost = true;
+        }
         self.pulse.ask(action);
         let answered = self.converse(action, note, write).map_err(|cause| Failure { action, cause });
         self.pulse.answered();
@@ -191,14 +247,28 @@ where
         self.send(note, write)?;
         loop {
             match self.reply()? {
-                Reply::Status { response_for } if response_for.as_deref() == Some(action) => return Ok(()),
+                Reply::Status { response_for } if response_for.as_deref() == Some(action) => {
+                    if let Some(trial) = &mut self.trial {
+                        trial.acknowledged();
+                    }
+                    return self.survive(Point::Acknowledged);
+                }
                 Reply::Status { response_for } => return Err(Cause::WrongStatus { response_for }),
                 Reply::Checkpoint { sequence_number, sub_sequence_number } => {
+                    self.survive(Point::Asked)?;
+                    if let Some(trial) = &mut self.trial {
+                        trial.answer();
+                    }
                     let error = self.checkpoint(sequence_number.as_deref(), sub_sequence_number);
+                    if let Some(trial) = &mut self.trial {
+                        trial.asked(sequence_number.as_deref(), sub_sequence_number, error.as_deref());
+                    }
+                    self.survive(Point::Kept)?;
                     let asked = Asked(sequence_number.as_deref(), sub_sequence_number);
                     let note = format!("checkpoint {asked} error={}", error.as_deref().unwrap_or("None"));
                     let answer = Message::Checkpoint { sequence_number, sub_sequence_number, error };
                     self.send(format_args!("{note}"), |line| serde_json::to_writer(line, &answer))?;
+                    self.survive(Point::Answered)?;
                 }
                 other => return Err(Cause::Io(io::Error::other(format!("unknown reply {other:?}")))),
             }
@@ -210,12 +280,23 @@ where
         let position = match self.lease.judge(sequence_number, sub_sequence_number) {
             Ok(None) => return None,
             Ok(Some(position)) => position,
-            Err(refused) => return Some(refused.exception().to_owned()),
+            Err(refused) => {
+                if let (Some(trial), CheckpointRefused::LeaseLost) = (&mut self.trial, refused) {
+                    trial.refused();
+                }
+                return Some(refused.exception().to_owned());
+            }
         };
+        if let Some(exception) = self.trial.as_mut().and_then(|trial| trial.refusal()) {
+            return Some(exception.to_owned());
+        }
         let started = Instant::now();
         match (self.keep)(&position) {
             Ok(()) => {
                 self.lease.advance(position);
+                if let Some(trial) = &mut self.trial {
+                    trial.moved();
+                }
                 self.pulse.checkpointed(started.elapsed());
                 None
             }
@@ -239,13 +320,68 @@ where
         self.line.clear();
         write(&mut self.line).map_err(|error| Cause::Io(error.into()))?;
         self.line.push(b'\n');
+        let length = self.line.len();
+        let manner = self.trial.as_mut().map_or(Manner::Whole, |trial| trial.manner(length));
+        let end = if let Manner::Torn(end) = manner { end } else { length };
+        self.write_down()?;
         if let Some(tape) = &self.tape {
-            tape.borrow_mut().tell(&self.line, note).map_err(Cause::Recording)?;
+            tape.borrow_mut().tell(&self.line[..end], note).map_err(Cause::Recording)?;
         }
-        self.writer.write_all(&self.line).map_err(|error| match error.kind() {
+        let written = match manner {
+            Manner::Pieces(ends) => self.write_pieces(&ends),
+            Manner::Whole | Manner::Torn(_) => self.writer.write_all(&self.line[..end]),
+        };
+        written.map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => Cause::Gone,
             _ => Cause::Io(error),
-        })
+        })?;
+        if end < length {
+            self.writer.wait_until_read(PIECES);
+            return Err(Cause::Killed);
+        }
+        if let Some(trial) = &mut self.trial {
+            trial.told(&self.line);
+            if trial.kills(Point::Delivered) {
+                let pause = trial.pause();
+                self.writer.wait_until_read(PIECES);
+                thread::sleep(pause);
+                self.write_down()?;
+                return Err(Cause::Killed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes pieces of the line that end at these bytes, each when the one before was read.
+    fn write_pieces(&mut self, ends: &[usize]) -> io::Result<()> {
+        let deadline = Instant::now() + PIECES;
+        let mut start = 0;
+        for &end in ends {
+            self.writer.write_all(&self.line[start..end])?;
+            self.writer.wait_until_read(deadline.saturating_duration_since(Instant::now()));
+            start = end;
+        }
+        Ok(())
+    }
+
+    /// Goes on, unless chaos kills the processor here.
+    fn survive(&mut self, point: Point) -> Result<(), Cause> {
+        if !self.trial.as_mut().is_some_and(|trial| trial.kills(point)) {
+            return Ok(());
+        }
+        self.write_down()?;
+        Err(Cause::Killed)
+    }
+
+    /// Lets the recording tell what chaos has done.
+    fn write_down(&mut self) -> Result<(), Cause> {
+        let Some(trial) = &mut self.trial else { return Ok(()) };
+        for note in trial.take_notes() {
+            if let Some(tape) = &self.tape {
+                tape.borrow_mut().note("chaos", note).map_err(Cause::Recording)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -265,6 +401,9 @@ mod tests {
     use super::*;
 
     use std::cell::RefCell;
+
+    impl Outlet for io::Sink {}
+    impl Outlet for &mut Vec<u8> {}
 
     use kcl::SequenceNumber;
 
@@ -296,6 +435,7 @@ mod tests {
                 Ok(())
             }
         }
+        impl Outlet for Wire<'_> {}
         let events = RefCell::new(Vec::new());
         let replies = [CHECKPOINT, &status("processRecords")].concat();
         let keep = |position: &Position| {

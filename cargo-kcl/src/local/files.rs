@@ -10,6 +10,7 @@ use super::feed::{Feeder, Lane, Lanes};
 use super::input::Source;
 use super::marks::{Mark, Marks};
 use super::options::StartAt;
+use super::plan::Reshard;
 use super::queue::Queue;
 use super::split::Place;
 use super::store::{Origin, Run, Store, sequence_number};
@@ -31,7 +32,8 @@ pub(super) struct Files {
 }
 
 impl Files {
-    pub(super) fn open(options: &LocalOptions, events: Sender<Event>) -> Result<Self, LocalError> {
+    /// Opens them; shards are split and merged as `reshard` says.
+    pub(super) fn open(options: &LocalOptions, reshard: &Reshard, events: Sender<Event>) -> Result<Self, LocalError> {
         let initial = match options.from {
             StartAt::TrimHorizon => Position::TrimHorizon,
             StartAt::Latest => Position::Latest,
@@ -43,7 +45,7 @@ impl Files {
             }
         };
         let (sources, start) = options.sources()?;
-        let plan = options.plan()?;
+        let plan = options.plan(reshard)?;
         let again = !options.follow && sources.iter().all(Source::is_file);
         if !again && options.restarts > 0 {
             return Err(LocalError::Options(

@@ -5,6 +5,7 @@
 //! starts and starts again ([`supervise`]), and a thread that talks to it ([`shard`], [`conversation`]) and keeps its checkpoints
 //! ([`store`]), with what the input was up to there ([`marks`]).
 
+mod chaos;
 mod conversation;
 mod feed;
 mod files;
@@ -40,6 +41,7 @@ use kcl::Position;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+pub(crate) use self::chaos::{HELP as CHAOS_HELP, Rates};
 pub(crate) use self::input::{Input, InputError, Lines, Next, Source};
 pub(crate) use self::key::Pointer;
 pub(crate) use self::options::{AppName, Rewind, StartAt};
@@ -53,6 +55,7 @@ pub(crate) use self::{
     split::hash,
 };
 
+use self::chaos::Chaos;
 use self::files::Files;
 use self::recording::{Recording, RecordingError};
 use self::shard::Ended;
@@ -108,7 +111,8 @@ fn prepare_and_run(options: &LocalOptions) -> Result<u8, LocalError> {
     }
     let (sender, events) = channel();
     // What can be wrong with the input shows before a build.
-    let mut supply = supply(options, sender.clone())?;
+    let chaos = Chaos::prepare(options)?;
+    let mut supply = supply(options, chaos.as_ref(), sender.clone())?;
     let program = Program::prepare(&options.program)?;
     let store = options.store(&program, &*supply)?.map(Arc::new);
     let shards = supply.load(store.clone())?;
@@ -125,13 +129,14 @@ fn prepare_and_run(options: &LocalOptions) -> Result<u8, LocalError> {
     }
     let recording = options.record.as_ref().map(|folder| Recording::create(folder, &program.command)).transpose()?;
     catch_signals(sender.clone()).map_err(LocalError::Signals)?;
-    let mut supervisor = Supervisor::new(options, &program, supply, store, recording, (sender, events), shards);
+    let watched = (recording, chaos);
+    let mut supervisor = Supervisor::new(options, &program, supply, store, watched, (sender, events), shards);
     supervisor.start()?;
     Ok(supervisor.finish())
 }
 
 /// Opens what the records come from.
-fn supply(options: &LocalOptions, events: Sender<Event>) -> Result<Box<dyn Supply>, LocalError> {
+fn supply(options: &LocalOptions, chaos: Option<&Chaos>, events: Sender<Event>) -> Result<Box<dyn Supply>, LocalError> {
     #[cfg(feature = "aws")]
     if let Some(name) = &options.stream {
         return Ok(Box::new(stream::Stream::open(options, name, events)?));
@@ -139,7 +144,8 @@ fn supply(options: &LocalOptions, events: Sender<Event>) -> Result<Box<dyn Suppl
     if options.aws.is_given() {
         return Err(LocalError::Options("--region, --profile and --endpoint say where a --stream is"));
     }
-    Ok(Box::new(Files::open(options, events)?))
+    let reshard = chaos.map(Chaos::reshard).or(options.reshard.as_ref());
+    Ok(Box::new(Files::open(options, reshard.unwrap_or(&Reshard::default()), events)?))
 }
 
 /// What the main thread hears of.

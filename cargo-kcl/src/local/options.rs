@@ -127,10 +127,9 @@ impl LocalOptions {
         Ok((sources, start))
     }
 
-    /// Which shards there are.
-    pub(super) fn plan(&self) -> Result<Plan, LocalError> {
-        Plan::new(self.shards, &self.reshard.clone().unwrap_or_default())
-            .ok_or(LocalError::Options("--reshard merges the only shard there is"))
+    /// Which shards there are, with these splits and merges.
+    pub(super) fn plan(&self, reshard: &Reshard) -> Result<Plan, LocalError> {
+        Plan::new(self.shards, reshard).ok_or(LocalError::Options("--reshard merges the only shard there is"))
     }
 
     /// How the input becomes records, which start behind `start`.

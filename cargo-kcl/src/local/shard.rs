@@ -1,6 +1,6 @@
 //! One shard from `initialize` to the end of its processor.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io::{self, Read};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus};
@@ -14,6 +14,7 @@ use kcl::protocol::WireRecord;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
+use super::chaos::{Step, Trial};
 use super::conversation::{Cause, Conversation, Failure};
 use super::marks::Trail;
 use super::pulse::Pulse;
@@ -48,10 +49,12 @@ pub(crate) struct Shard {
     pub(crate) pulse: Arc<Pulse>,
     /// What keeps the conversation, if it is to be kept.
     pub(crate) tape: Option<Tape>,
+    /// What goes wrong, if anything is to.
+    pub(crate) trial: Option<Box<Trial>>,
 }
 
 /// What became of a shard's processor.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) number: u32,
     pub(crate) outcome: Outcome,
@@ -59,6 +62,7 @@ pub(crate) struct Ended {
     pub(crate) position: Position,
     /// The last lines of its stderr.
     pub(crate) last_words: Vec<String>,
+    pub(crate) trial: Option<Box<Trial>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -71,6 +75,8 @@ pub(crate) enum Outcome {
     /// Asked to stop, and did.
     Stopped,
     Failed,
+    /// Chaos has ended its processor, or driven it to its end: another goes on.
+    HandedOver,
     /// Not started: what stands before it did not come to its end.
     #[serde(rename = "notStarted")]
     Waiting,
@@ -83,6 +89,7 @@ impl fmt::Display for Outcome {
             Self::EndedBefore => "ended before",
             Self::Stopped => "stopped",
             Self::Failed => "failed",
+            Self::HandedOver => "handed over",
             Self::Waiting => "not started",
         })
     }
@@ -95,6 +102,8 @@ impl Shard {
         let last_words = Arc::new(Mutex::new(LastLines::default()));
         let pump = self.pump(stderr, Arc::clone(&last_words));
         let mut outcome = Outcome::Failed;
+        let mut trial = self.trial.take();
+        trial.iter_mut().for_each(|trial| trial.begin_life());
         let tape = self.tape.take().map(|tape| Rc::new(RefCell::new(tape)));
         let trail = RefCell::new(Trail::default());
         let keep = |position: &Position| {
@@ -109,15 +118,25 @@ impl Shard {
         };
         let stdout = Heard::new(stdout, tape.clone());
         let mut conversation = Conversation::new(stdout, stdin, self.position.clone(), Arc::clone(&self.pulse), keep)
-            .recorded(tape.clone());
+            .recorded(tape.clone())
+            .tried(trial);
         let mut batch = Batch::default();
-        let result = self.converse(&mut conversation, &trail, &mut batch);
+        let acknowledged = Cell::new(0);
+        let result = self.converse(&mut conversation, &trail, &mut batch, &acknowledged);
         self.queue.abandon();
         let position = conversation.position().clone();
-        let (stdout, stdin) = conversation.into_ends();
+        let (stdout, stdin, mut trial) = conversation.into_ends();
         let ending = Ending { process: process.clone(), pump };
         if let Some(tape) = &tape {
             self.keep_recording(tape.borrow_mut().note("eof", "stdin"));
+        }
+        let left_off =
+            LeftOff { batch: &batch, acknowledged: acknowledged.get(), position: &position, inputs: &self.inputs };
+        if result.is_err() {
+            let (records, bytes) = left_off
+                .done()
+                .fold((0, 0), |(records, bytes), record| (records + 1, bytes + record.data.len() as u64));
+            self.pulse.processed(records, bytes);
         }
         match result {
             Ok(result) => match ending.of_success(stdin, stdout, || {
@@ -126,21 +145,26 @@ impl Shard {
                 Ok(()) => outcome = result,
                 Err(problem) => self.say(problem),
             },
+            Err(Failure { cause: Cause::Killed, .. }) => {
+                ending.by_force(stdin, stdout);
+                outcome = if position == Position::ShardEnd { Outcome::Ended } else { Outcome::HandedOver };
+            }
+            Err(failure) if trial.as_ref().is_some_and(|trial| trial.excuses_the_end()) && ending.gave_up(&failure) => {
+                ending.of_failure(stdin, stdout, failure);
+                trial.iter_mut().for_each(|trial| trial.gave_up());
+                outcome = Outcome::HandedOver;
+            }
             Err(failure) => {
                 let problem = ending.of_failure(stdin, stdout, failure);
-                let left_off = LeftOff { batch: &batch, position: &position, inputs: &self.inputs };
-                let done = left_off.done();
-                let (records, bytes) =
-                    done.fold((0, 0), |(records, bytes), record| (records + 1, bytes + record.data.len() as u64));
-                self.pulse.processed(records, bytes);
-                self.say(format_args!("{problem}\n  {left_off}"));
+                let chaos = trial.as_ref().map_or(String::new(), |trial| format!("\n  {}", trial.at_hand()));
+                self.say(format_args!("{problem}\n  {left_off}{chaos}"));
             }
         }
         if let (Some(tape), Ok(Some(status))) = (&tape, process.try_wait()) {
             self.keep_recording(tape.borrow_mut().end(status.code()));
         }
         let last_words = last_words.lock().unwrap_or_else(PoisonError::into_inner).lines();
-        Ended { number: self.number, outcome, position, last_words }
+        Ended { number: self.number, outcome, position, last_words, trial }
     }
 
     fn converse<K>(
@@ -148,6 +172,7 @@ impl Shard {
         conversation: &mut Conversation<Heard<ChildStdout>, ChildStdin, K>,
         trail: &RefCell<Trail>,
         batch: &mut Batch,
+        acknowledged: &Cell<usize>,
     ) -> Result<Outcome, Failure>
     where
         K: FnMut(&Position) -> Result<(), String>,
@@ -160,14 +185,35 @@ impl Shard {
             if let Err(end) = popped {
                 break end;
             }
+            acknowledged.set(0);
             if self.store.is_some() {
                 trail.borrow_mut().deliver(batch.marks());
             }
             let records: Vec<_> = batch.records().collect();
-            conversation.process_records(&records, batch.millis_behind())?;
+            let mut rest = &records[..];
+            while !rest.is_empty() {
+                let count = match conversation.step(rest.len()) {
+                    Step::Deliver(count) => count,
+                    Step::Empty => 0,
+                    step => return hand_over(conversation, step),
+                };
+                let (now, later) = rest.split_at(count.min(rest.len()));
+                conversation.process_records(now, batch.millis_behind())?;
+                if conversation.is_lost() {
+                    return hand_over(conversation, Step::LoseLease);
+                }
+                acknowledged.set(records.len() - later.len());
+                rest = later;
+            }
         };
         match end {
-            End::Finished => conversation.end_shard().map(|()| Outcome::Ended),
+            End::Finished => {
+                conversation.end_shard()?;
+                if conversation.is_lost() && *conversation.position() != Position::ShardEnd {
+                    return hand_over(conversation, Step::LoseLease);
+                }
+                Ok(Outcome::Ended)
+            }
             End::Paused | End::Interrupted => conversation.shut_down().map(|()| Outcome::Stopped),
         }
     }
@@ -188,6 +234,21 @@ impl Shard {
     fn say(&self, what: impl fmt::Display) {
         report::line(format_args!("{}: {what}", shard_id(self.number)));
     }
+}
+
+/// Another gets the shard.
+fn hand_over<K>(
+    conversation: &mut Conversation<Heard<ChildStdout>, ChildStdin, K>,
+    step: Step,
+) -> Result<Outcome, Failure>
+where
+    K: FnMut(&Position) -> Result<(), String>,
+{
+    match step {
+        Step::ShutDown => conversation.shut_down()?,
+        _ => conversation.lose_lease()?,
+    }
+    Ok(Outcome::HandedOver)
 }
 
 /// A processor whose conversation is over.
@@ -232,6 +293,21 @@ impl Ending {
         }
     }
 
+    /// Kills it.
+    fn by_force(self, stdin: ChildStdin, stdout: Heard<ChildStdout>) {
+        self.process.kill();
+        drop((stdin, stdout));
+        _ = self.process.wait_for(TO_END);
+        self.wait_for_last_words();
+    }
+
+    /// Whether it ended by itself, with an error.
+    fn gave_up(&self, failure: &Failure) -> bool {
+        let ended = || self.process.wait_for(TO_END).ok().flatten();
+        matches!(failure.cause, Cause::Gone)
+            && ended().is_some_and(|status| status.code().is_some_and(|code| code != 0))
+    }
+
     /// What went wrong, in full, once the processor has ended, by force if need be.
     fn of_failure(self, stdin: ChildStdin, stdout: Heard<ChildStdout>, failure: Failure) -> String {
         let Failure { action, cause } = failure;
@@ -244,12 +320,16 @@ impl Ending {
             self.process.kill();
             _ = self.process.wait_for(TO_END);
         }
-        // Its last words come before ours; who holds the pipe beyond its end is not waited for.
+        self.wait_for_last_words();
+        problem
+    }
+
+    /// They come before what is said of it; who holds the pipe beyond its end is not waited for.
+    fn wait_for_last_words(&self) {
         let deadline = Instant::now() + TO_DRAIN;
         while !self.pump.is_finished() && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(2));
         }
-        problem
     }
 
     /// A closed pipe is most often the processor's end, which is a moment away then.
@@ -288,14 +368,16 @@ fn drain(stdout: &mut Heard<ChildStdout>) -> io::Result<bool> {
 /// Where a processor that failed left off, in the batch that it had.
 struct LeftOff<'a> {
     batch: &'a Batch,
+    /// As many records of it were acknowledged.
+    acknowledged: usize,
     position: &'a Position,
     inputs: &'a [String],
 }
 
 impl<'a> LeftOff<'a> {
-    /// The records of the batch up to the checkpoint.
+    /// The records of the batch up to the checkpoint that were not acknowledged.
     fn done(&self) -> impl Iterator<Item = WireRecord<'a>> {
-        self.batch.records().take_while(|record| match self.position {
+        self.batch.records().skip(self.acknowledged).take_while(|record| match self.position {
             Position::After { sequence_number, sub_sequence_number } => {
                 (record.sequence_number, record.sub_sequence_number) <= (*sequence_number, *sub_sequence_number)
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::chaos::Verdict;
 use super::pulse::Counts;
 use super::shard::Outcome;
 use crate::report;
@@ -121,6 +122,8 @@ pub(super) struct Summary {
     batch_millis: Batches,
     seconds_at: SecondsAt,
     shards: Vec<ShardSummary>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chaos: Option<Verdict>,
 }
 
 /// Where the shards' time went, all of them together.
@@ -173,7 +176,13 @@ impl Summary {
                 checkpoints: all.at_checkpoints.as_secs_f64(),
             },
             shards,
+            chaos: None,
         }
+    }
+
+    /// With what chaos came to.
+    pub(super) fn under(self, chaos: Option<Verdict>) -> Self {
+        Self { chaos, ..self }
     }
 }
 
@@ -209,10 +218,17 @@ impl fmt::Display for Summary {
             self.records_per_second,
             report::bytes(self.bytes_per_second as u64),
         )?;
-        let Batches { count, p50, p99, max } = self.batch_millis;
-        if count == 0 {
-            return Ok(());
+        let count = self.batch_millis.count;
+        if count > 0 {
+            self.write_times(f)?;
         }
+        self.chaos.as_ref().map_or(Ok(()), |chaos| chaos.fmt(f))
+    }
+}
+
+impl Summary {
+    fn write_times(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Batches { count, p50, p99, max } = self.batch_millis;
         let SecondsAt { processor, input, checkpoints } = self.seconds_at;
         let percent = |part: f64| 100.0 * part / (processor + input + checkpoints).max(f64::MIN_POSITIVE);
         writeln!(

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use kcl::Position;
 
+use super::chaos::{Chaos, Trial, Verdict};
 use super::input::Input;
 use super::progress::{Progress, ShardProgress, ShardState};
 use super::pulse::Pulse;
@@ -52,6 +53,7 @@ pub(super) struct Supervisor<'a> {
     /// What people call the inputs.
     inputs: Arc<[String]>,
     recording: Option<Recording>,
+    chaos: Option<Chaos>,
     started: Instant,
     progress: Progress,
     interrupted: bool,
@@ -76,6 +78,8 @@ struct Member {
     /// Filled although no processor runs yet.
     queue: Option<Arc<Queue>>,
     last_words: Vec<String>,
+    /// Between two processors, if there is chaos.
+    trial: Option<Box<Trial>>,
 }
 
 enum State {
@@ -105,6 +109,16 @@ impl From<Standing> for Member {
             lives: 0,
             queue: None,
             last_words: Vec::new(),
+            trial: None,
+        }
+    }
+}
+
+impl Member {
+    fn outcome_in_words(&self) -> String {
+        match &self.state {
+            State::Done(outcome) => outcome.to_string(),
+            State::Waiting | State::Again(_) | State::Running { .. } => "did not end".to_owned(),
         }
     }
 }
@@ -115,7 +129,7 @@ impl<'a> Supervisor<'a> {
         program: &'a Program,
         supply: Box<dyn Supply>,
         store: Option<Arc<Store>>,
-        recording: Option<Recording>,
+        (recording, chaos): (Option<Recording>, Option<Chaos>),
         (sender, events): (Sender<Event>, Receiver<Event>),
         shards: Vec<Standing>,
     ) -> Self {
@@ -131,6 +145,7 @@ impl<'a> Supervisor<'a> {
             members: shards.into_iter().map(|shard| (shard.number, shard.into())).collect(),
             inputs: options.input.iter().map(Input::to_string).collect(),
             recording,
+            chaos,
             started: Instant::now(),
             progress,
             interrupted: false,
@@ -213,6 +228,7 @@ impl<'a> Supervisor<'a> {
             prefix: if self.is_one { String::new() } else { report::coloured(&format!("[{number}] "), number) },
             pulse: Arc::clone(&member.pulse),
             tape,
+            trial: member.trial.take().or_else(|| self.chaos.as_ref().map(|chaos| chaos.trial(number))),
         };
         member.state = State::Running { queue, process: spawned.process.clone() };
         let sender = self.sender.clone();
@@ -246,14 +262,16 @@ impl<'a> Supervisor<'a> {
             self.tell_progress();
         }
         self.progress.end();
-        let failed = self.members.values().any(|member| matches!(member.state, State::Done(Outcome::Failed)));
+        let verdict = self.verdict();
+        let failed = verdict.as_ref().is_some_and(|verdict| !verdict.held());
+        let failed = failed || self.members.values().any(|member| matches!(member.state, State::Done(Outcome::Failed)));
         let code = match (self.interrupted, self.bad_input, failed) {
             (true, _, _) => INTERRUPTED,
             (_, true, _) => WRONG_USE,
             (_, _, true) => FAILED,
             _ => 0,
         };
-        self.sum_up(code);
+        self.sum_up(code, verdict);
         code
     }
 
@@ -312,7 +330,8 @@ impl<'a> Supervisor<'a> {
     /// What failed and was to start again has failed: nothing starts any more.
     fn give_up_restarts(&mut self) {
         for member in self.members.values_mut().filter(|member| matches!(member.state, State::Again(_))) {
-            member.state = State::Done(Outcome::Failed);
+            // What chaos ended did not fail.
+            member.state = State::Done(if self.chaos.is_some() { Outcome::Stopped } else { Outcome::Failed });
         }
     }
 
@@ -322,12 +341,17 @@ impl<'a> Supervisor<'a> {
         self.members.entry(number).or_insert_with(|| new().into()).born = true;
     }
 
-    fn ended(&mut self, Ended { number, outcome, position, last_words }: Ended) {
+    fn ended(&mut self, Ended { number, outcome, position, last_words, trial }: Ended) {
         let stops = self.stops();
         let Some(member) = self.members.get_mut(&number) else { return };
         let may_restart = outcome == Outcome::Failed && !stops && position != Position::ShardEnd;
         member.position = position;
         member.last_words = last_words;
+        member.trial = trial;
+        if outcome == Outcome::HandedOver {
+            member.state = if stops { State::Done(Outcome::Stopped) } else { State::Again(Instant::now()) };
+            return;
+        }
         if !may_restart || member.restarts == self.options.restarts {
             member.state = State::Done(outcome);
             return;
@@ -347,14 +371,20 @@ impl<'a> Supervisor<'a> {
 
     fn tell_stuck(&self) {
         for (&number, member) in &self.members {
-            if let Some(action) = member.pulse.stuck(self.options.stuck_after) {
-                report::line(format_args!(
-                    "{}: the processor has been at {action} for {}; it is waited for, as the MultiLangDaemon does unless \
-                     timeoutInSeconds is set",
-                    shard_id(number),
-                    humantime::format_duration(self.options.stuck_after),
-                ));
-            }
+            let Some(action) = member.pulse.stuck(self.options.stuck_after) else { continue };
+            let what = match (&member.state, &self.chaos) {
+                // Nobody looks on while chaos tries one schedule after the other.
+                (State::Running { process, .. }, Some(_)) => {
+                    process.kill();
+                    "it is killed, which --chaos counts as its failure"
+                }
+                _ => "it is waited for, as the MultiLangDaemon does unless timeoutInSeconds is set",
+            };
+            report::line(format_args!(
+                "{}: the processor has been at {action} for {}; {what}",
+                shard_id(number),
+                humantime::format_duration(self.options.stuck_after),
+            ));
         }
     }
 
@@ -366,7 +396,7 @@ impl<'a> Supervisor<'a> {
     }
 
     /// Says what became of each shard, and of all.
-    fn sum_up(&self, exit_code: u8) {
+    fn sum_up(&self, exit_code: u8, verdict: Option<Verdict>) {
         let mut shards = Vec::new();
         let mut counts = Vec::new();
         for (&number, member) in &self.members {
@@ -378,7 +408,7 @@ impl<'a> Supervisor<'a> {
             };
             let counted = member.pulse.counts();
             let mut shard = ShardSummary::new(shard_id(number), outcome, &counted);
-            shard.restarts = member.restarts;
+            shard.restarts = member.lives.saturating_sub(1);
             shard.position = member.position.to_string();
             if outcome == Outcome::Failed {
                 shard.last_words.clone_from(&member.last_words);
@@ -386,12 +416,25 @@ impl<'a> Supervisor<'a> {
             shards.push(shard);
             counts.push(counted);
         }
-        let summary = Summary::new(exit_code, self.started.elapsed(), shards, &counts);
+        let broken = verdict.as_ref().filter(|verdict| !verdict.held()).map(Verdict::to_string);
+        let summary = Summary::new(exit_code, self.started.elapsed(), shards, &counts).under(verdict);
         if self.options.json {
             report::json(&summary);
         } else if !self.options.quiet {
             report::raw(&summary.to_string());
         }
+        if let (true, Some(broken)) = (self.options.json || self.options.quiet, broken) {
+            report::raw(&broken);
+        }
+    }
+
+    /// What chaos came to.
+    fn verdict(&mut self) -> Option<Verdict> {
+        let unfinished = self.stops();
+        let members = self.members.values_mut();
+        let trials = members.filter_map(|member| Some((member.trial.take()?, member.outcome_in_words())));
+        let trials: Vec<_> = trials.collect();
+        Some(Verdict::new(self.chaos.as_ref()?, trials, unfinished))
     }
 
     /// Says how far it is, if it is time to.
@@ -418,7 +461,14 @@ impl<'a> Supervisor<'a> {
                 }
             };
             let reached = reached.max(before);
-            shards.push(ShardProgress { number, state, records, bytes, reached, restarts: member.restarts });
+            shards.push(ShardProgress {
+                number,
+                state,
+                records,
+                bytes,
+                reached,
+                restarts: member.lives.saturating_sub(1),
+            });
         }
         self.progress.show(&shards);
     }

@@ -1,0 +1,142 @@
+//! What goes wrong by schedule, and what must hold all the same.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::harness::{Ended, Place, Running, ledger, planted, witness};
+
+fn numbers(count: u32) -> String {
+    (1..=count).map(|number| format!("{number}\n")).collect()
+}
+
+/// The five promises, each of which is stated.
+fn held(ended: &Ended) -> usize {
+    ended.stderr.matches("\n  held    ").count()
+}
+
+/// What was said and done in the conversations of a recording, without when.
+fn schedule(place: &Place, recording: &str) -> Vec<(String, Vec<String>)> {
+    let folders = fs::read_dir(place.path(recording)).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<_> = folders.map(|name| name.into_string().unwrap()).collect();
+    names.retain(|name| name != "meta.json");
+    names.sort_unstable();
+    let rows = |name: &String| {
+        let times = place.read(&format!("{recording}/{name}/times.tsv"));
+        times.lines().map(|row| row.split_once('\t').unwrap().1.to_owned()).collect()
+    };
+    names.iter().map(|name| (name.clone(), rows(name))).collect()
+}
+
+#[test]
+fn the_same_seed_does_the_same_again() {
+    let place = Place::with_input(numbers(600));
+    let run = |seed: &str, recording: &str| {
+        let arguments = ["--chaos", seed, "--chaos-rates", "reshard=0.5", "--record", recording, "--shards", "3"];
+        place.run(&arguments).expect(0, &["every record was delivered at least once", ": 600 of 600\n"]);
+        place.seen();
+        schedule(&place, recording)
+    };
+    let first = run("11", "first");
+    assert!(first.iter().any(|(name, _)| name.ends_with(".2")), "somebody was restarted");
+    let faults = |run: &[(String, Vec<String>)]| {
+        let rows = run.iter().flat_map(|(_, rows)| rows.clone());
+        rows.filter(|row| row.starts_with("chaos\t")).collect::<Vec<_>>()
+    };
+    assert!(faults(&first).len() > 20, "{:?}", faults(&first));
+    assert_eq!(run("11", "second"), first);
+    for (name, _) in &first {
+        let told = |recording: &str| place.read(&format!("{recording}/{name}/in.jsonl"));
+        assert_eq!(told("first"), told("second"), "{name}");
+    }
+    assert_ne!(faults(&run("12", "third")), faults(&first));
+}
+
+#[test]
+fn a_good_processor_stands_all_of_it() {
+    let place = Place::with_input(numbers(1_000));
+    let rates = "all=0.1,reshard=1,throttle=0.2";
+    let arguments = ["--chaos", "3", "--chaos-rates", rates, "--json", "--shards", "2", "--input", "input"];
+    let mut command = place.tool([&arguments[..], &["--", ledger()]].concat());
+    command.env("LEDGER", place.path("ledger"));
+    let (ended, stdout) = Running::start(command).end_with_stdout();
+    ended.expect(0, &[]);
+    let summary: Value = serde_json::from_str(&stdout).unwrap();
+    let faults = summary["chaos"]["faults"].as_object().unwrap();
+    assert!(faults.len() == 10 && faults.values().all(|count| count.as_u64() > Some(0)), "{faults:?}");
+    let promises = summary["chaos"]["promises"].as_array().unwrap();
+    assert!(promises.len() == 5 && promises.iter().all(|promise| promise["held"] == true), "{promises:?}");
+    // What the tool states is true of what the processor saw.
+    let text = place.read("ledger");
+    let data: BTreeSet<_> = text.lines().filter_map(|line| Some(line.split_once(" record ")?.1)).collect();
+    assert_eq!(data.len(), 1_000);
+    assert!(text.contains("leaseLost") && text.contains("shutdownRequested"));
+}
+
+#[test]
+fn bugs_are_found() {
+    let place = Place::with_input(numbers(2_000));
+    let run = |bug: &str, seed: &str| {
+        let arguments = ["--chaos", seed, "--stuck-after", "1s", "--shards", "2", "--input", "input", "--", planted()];
+        let mut command = place.tool(arguments);
+        command.env("BUG", bug);
+        Running::start(command).end()
+    };
+    let ended = run("none", "1");
+    ended.expect(0, &["chaos 1: ", ": 2000 of 2000\n"]);
+    assert_eq!(held(&ended), 5, "{}", ended.stderr);
+    let repeat =
+        format!("The same again: cargo kcl local --chaos 1 --stuck-after 1s --shards 2 --input input -- {}", planted());
+    for (bug, says) in [
+        (
+            "past-the-end",
+            ["  BROKEN  no checkpoint was asked for past the last record delivered", "; the last one delivered is 49"],
+        ),
+        ("goes-back", ["  BROKEN  no checkpoint was asked for before the last one", ", but the shard stands at 49"]),
+        ("ignores-refusals", ["shardEnded was acknowledged without a checkpoint", "Exception\n"]),
+        ("empty-batches", ["the processor died (exit status: 1) while processRecords was with it", ": empty"]),
+        ("null-millis", ["the processor died (exit status: 1) while processRecords was with it", ": null-millis"]),
+        ("short-reads", ["; it is killed, which --chaos counts as its failure", ": pieces"]),
+        ("leaves-early", ["the processor died (exit status: 0) while leaseLost was with it", "nothing was done"]),
+    ] {
+        let ended = run(bug, "1");
+        ended.expect(1, &says);
+        ended.expect(1, &["\n  BROKEN  ", &repeat]);
+    }
+}
+
+#[test]
+fn a_failure_of_ones_own_is_told_from_what_chaos_does() {
+    let place = Place::with_input("1\n2\nnow\n4\n");
+    let run = |rates: &str, restarts: &str| {
+        let arguments =
+            ["--chaos", "5", "--chaos-rates", rates, "--restarts", restarts, "--input", "input", "--", witness()];
+        let mut command = place.tool(arguments);
+        command.env("DO", "fail");
+        let ended = Running::start(command).end();
+        place.seen();
+        ended
+    };
+    let ended = run("all=0", "0");
+    ended.expect(1, &["as told", "chaos 5, message ", ": nothing was done to it", "failed; its checkpoint is 49"]);
+    ended.expect(1, &["; no fault came\n", "2 of 4 records were processed"]);
+    run("all=0", "1").expect(1, &["restart 1 of 1"]);
+    let ended = run("all=0,kill=0.5", "0");
+    ended.expect(1, &["as told", "kill "]);
+    assert_eq!(ended.stderr.matches("not processed: from record").count(), 1, "{}", ended.stderr);
+}
+
+#[test]
+fn what_cannot_be_read_again_is_refused() {
+    let place = Place::with_input("1\n");
+    const AGAIN: &str = "--chaos takes input that can be read again";
+    place.run(&["--chaos", "1", "--follow"]).expect(2, &[AGAIN]);
+    let mut command = place.tool(["--chaos", "1", "--input", "-", "--", witness()]);
+    command.stdin(Stdio::piped());
+    Running::start(command).end().expect(2, &[AGAIN]);
+    place.run(&["--chaos", "1", "--app", "app"]).expect(2, &["--chaos", "--app"]);
+    place.run(&["--chaos", "1", "--chaos-rates", "kills=1"]).expect(2, &["`kills=1` is not NAME=RATE", "null-millis"]);
+    place.run(&["--chaos", "one"]).expect(2, &["one"]);
+}
