@@ -31,7 +31,12 @@ fn cargo(verb: &str, package: &str) -> Command {
 
 /// Builds a fixture; the path of its binary.
 fn built(package: &str) -> PathBuf {
+    built_as(package, "dev")
+}
+
+fn built_as(package: &str, profile: &str) -> PathBuf {
     let output = cargo("build", package)
+        .args(["--profile", profile])
         .arg("--message-format=json-render-diagnostics")
         .stderr(Stdio::inherit())
         .output()
@@ -83,6 +88,29 @@ fn the_edition_may_be_2021() {
 #[test]
 fn unsafe_code_may_be_forbidden() {
     runs(&built("forbid-unsafe"), "1 records");
+}
+
+#[test]
+fn a_panic_that_aborts_is_never_acknowledged_whatever_the_policy() {
+    let binary = built_as("aborts", "abort");
+    // The second record says `error`, then `panic`.
+    for (second, passes) in [("ZXJyb3I=", true), ("cGFuaWM=", false)] {
+        let mut processor = Conversation::start(Command::new(&binary).stderr(Stdio::piped()));
+        processor.send(TO_THE_END[0]);
+        assert!(processor.receive().expect("a reply").contains("initialize"));
+        let record = |number, data| format!(r#"{{"data":"{data}","partitionKey":"k","sequenceNumber":"{number}"}}"#);
+        let records = [record(1, "eA=="), record(2, second), record(3, "eA==")].join(",");
+        processor.send(&format!(r#"{{"action":"processRecords","records":[{records}]}}"#));
+        // The checkpoint, or the end.
+        let reply = processor.receive();
+        let ended = processor.end();
+        assert_eq!(reply.is_some(), passes, "{reply:?}");
+        assert!(ended.output.is_empty(), "{:?}", ended.output);
+        if !passes {
+            assert_eq!(ended.code, None, "a signal ended it");
+            assert!(ended.error.contains("as it says"), "{}", ended.error);
+        }
+    }
 }
 
 #[test]
