@@ -6,6 +6,7 @@ use std::io;
 use crate::connection::Connection;
 use crate::protocol::{Message, Reply};
 use crate::retry::{Backoff, Retry};
+use crate::trace;
 use crate::{Record, SequenceNumber};
 
 /// Tells the daemon how far a shard is done. A handler takes it as `&mut Checkpointer`.
@@ -149,6 +150,12 @@ impl Checkpointer {
         if self.gap {
             return Err(CheckpointError::LeaseLost);
         }
+        let result = self.request_patiently(reply);
+        trace::checkpoint(reply, result.as_ref().copied());
+        result
+    }
+
+    fn request_patiently(&mut self, reply: &Reply) -> Result<(), CheckpointError> {
         let attempts = if self.scope == Scope::ShardEnd { Retry::ATTEMPTS_AT_SHARD_END } else { Retry::ATTEMPTS };
         let mut attempt = 1;
         loop {

@@ -54,6 +54,18 @@
 //! # Features
 //!
 //! - `macros` (on by default): the attributes. Without it, implement [`Processor`] by hand.
+//! - `tracing`: spans and events with the target `kcl`, for any subscriber of the `tracing` crate:
+//!
+//!   | level | what |
+//!   |---|---|
+//!   | info | span `shard` around everything: `shard_id`, `position` |
+//!   | debug | span `message` around a handler's work on one: `action`, `records`, `first_sequence_number`, `last_sequence_number` |
+//!   | trace | span `record` around a record handler's work on one: `sequence_number`, `sub_sequence_number` |
+//!   | warn | events of what is tried again, skipped and dead-lettered, with `error` and `attempts`, and of refused checkpoints |
+//!   | debug | events of checkpoints, with their `sequence_number`; none is the end of the batch, or of the shard |
+//!
+//!   Levels that nobody listens to cost next to nothing. A subscriber may write to stdout as it is used to: what arrives there
+//!   goes to stderr. Set it up in `#[on_init]`, or in a `main` of your own.
 
 // The attributes' pages are not there without them.
 #![cfg_attr(not(feature = "macros"), allow(rustdoc::broken_intra_doc_links))]
@@ -84,6 +96,7 @@ mod runner;
 mod sequence;
 mod shard;
 mod stdio;
+mod trace;
 mod watch;
 
 #[cfg(feature = "macros")]

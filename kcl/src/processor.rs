@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::checkpoint::Scope;
+use crate::trace;
 use crate::watch::Running;
 use crate::{BoxError, Checkpointer, DeadLetter, MillisBehindLatest, Policy, Record, Shard};
 
@@ -222,6 +223,7 @@ impl<'a> ProcessRecords<'a> {
             }
             self.progress = Progress::Records(index);
             self.running.reach(index);
+            let _entered = trace::record(record);
             self.checkpointer.enter(Scope::Record(*record.sequence_number(), record.sub_sequence_number()));
             handle(&mut ProcessRecord {
                 record,

@@ -15,6 +15,7 @@ use crate::error::{Failure, HandlerFailed, RunError};
 use crate::protocol::{Message, Reply, ShutdownReason};
 use crate::report::{self, Hand, Report};
 use crate::retry::{Clock, Retry};
+use crate::trace;
 use crate::watch::Watch;
 use crate::{
     BoxError, CheckpointError, Checkpoints, Initialize, LeaseLost, MillisBehindLatest, Processor, Record,
@@ -149,11 +150,12 @@ impl<F> Runner<F> {
         E: Into<BoxError>,
     {
         let mut connection = connection;
-        let (shard, watch, processor) = match connection.receive()? {
+        let (shard, _entered, watch, processor) = match connection.receive()? {
             None => return Ok(()),
             Some(Message::Initialize { shard_id, position }) => {
                 connection.shard = Some(shard_id.clone());
                 let shard = Shard::new(shard_id, position);
+                let entered = trace::shard(&shard);
                 let watch = match P::WARN_AFTER {
                     after if around.watch && after < Duration::MAX => Watch::start(&shard, after, around.report),
                     _ => Watch::off(),
@@ -162,7 +164,7 @@ impl<F> Runner<F> {
                 let processor = guard(|| (self.factory)(&shard).map_err(Into::into))
                     .map_err(|failure| HandlerFailed::new(&shard, "initialize", failure))?;
                 drop(running);
-                (shard, watch, processor)
+                (shard, entered, watch, processor)
             }
             Some(message) => {
                 return Err(RunError::Unexpected {
@@ -307,6 +309,7 @@ impl<P: Processor> Session<'_, P> {
 
     fn handle(&mut self, message: Message) -> Result<Next, RunError> {
         let action = message.action();
+        let _entered = trace::message(action, message.records());
         match message {
             Message::ProcessRecords { records, millis_behind_latest } => {
                 self.process_records(&Arc::new(records), MillisBehindLatest(millis_behind_latest))

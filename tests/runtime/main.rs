@@ -5,6 +5,7 @@ mod failures;
 mod input;
 mod life;
 mod pace;
+mod spans;
 
 use std::cell::RefCell;
 use std::sync::Arc;

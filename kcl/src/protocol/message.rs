@@ -70,6 +70,14 @@ pub enum ShutdownReason {
 }
 
 impl Message {
+    /// The records that it brings.
+    pub(crate) fn records(&self) -> &[Record] {
+        match self {
+            Self::ProcessRecords { records, .. } => records,
+            _ => &[],
+        }
+    }
+
     /// The message's name on the wire; a status names it as what it responds to.
     pub fn action(&self) -> &'static str {
         match self {

@@ -8,6 +8,7 @@ use crate::checkpoint::Scope;
 use crate::error::{DeadLetterFailed, Failure, HandlerFailed, Passed};
 use crate::payload::{UndecodablePayload, UndecodablePayloads};
 use crate::processor::Progress;
+use crate::trace;
 use crate::{DeadLetter, MillisBehindLatest, Otherwise, ProcessRecords, Processor, Record};
 
 const ACTION: &str = "processRecords";
@@ -98,6 +99,7 @@ impl<P: Processor> Session<'_, P> {
                     }
                     if batch.attempts <= P::POLICY.retry {
                         self.counts.retries += 1;
+                        trace::retry(&failed);
                         self.checkpointer.retry.wait(P::POLICY.backoff, batch.attempts);
                     } else if places.is_empty() {
                         // An empty batch has no record to go on without.
@@ -185,7 +187,9 @@ impl<P: Processor> Session<'_, P> {
                     "dead-lettered"
                 }
             };
-            self.report.line(Passed { how, record, failed: &failed });
+            let passed = Passed { how, record, failed: &failed };
+            trace::passed(&passed);
+            self.report.line(passed);
             batch.left_out.insert(index, place);
         }
         Ok(())

@@ -1,0 +1,100 @@
+//! Spans and events, with the feature `tracing`; without it, nothing.
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) use off::*;
+#[cfg(feature = "tracing")]
+pub(crate) use on::*;
+
+#[cfg(feature = "tracing")]
+mod on {
+    use tracing::span::EnteredSpan;
+    use tracing::{debug, debug_span, info_span, trace_span, warn};
+
+    use crate::error::{HandlerFailed, Passed};
+    use crate::protocol::Reply;
+    use crate::{CheckpointError, Record, Shard};
+
+    pub(crate) type Entered = EnteredSpan;
+
+    pub(crate) fn shard(shard: &Shard) -> Entered {
+        info_span!(target: "kcl", "shard", shard_id = shard.id(), position = %shard.position()).entered()
+    }
+
+    pub(crate) fn message(action: &'static str, records: &[Record]) -> Entered {
+        let (Some(first), Some(last)) = (records.first(), records.last()) else {
+            return debug_span!(target: "kcl", "message", action).entered();
+        };
+        debug_span!(
+            target: "kcl",
+            "message",
+            action,
+            records = records.len(),
+            first_sequence_number = %first.sequence_number(),
+            last_sequence_number = %last.sequence_number(),
+        )
+        .entered()
+    }
+
+    pub(crate) fn record(record: &Record) -> Entered {
+        trace_span!(
+            target: "kcl",
+            "record",
+            sequence_number = %record.sequence_number(),
+            sub_sequence_number = record.sub_sequence_number(),
+        )
+        .entered()
+    }
+
+    pub(crate) fn retry(failed: &HandlerFailed) {
+        warn!(target: "kcl", attempts = failed.attempts(), error = %failed, "trying again");
+    }
+
+    pub(crate) fn passed(passed: &Passed<'_>) {
+        warn!(
+            target: "kcl",
+            sequence_number = %passed.record.sequence_number(),
+            sub_sequence_number = passed.record.sub_sequence_number(),
+            attempts = passed.failed.attempts(),
+            error = %passed.failed,
+            "{}",
+            passed.how,
+        );
+    }
+
+    pub(crate) fn checkpoint(asked: &Reply, result: Result<(), &CheckpointError>) {
+        let Reply::Checkpoint { sequence_number, sub_sequence_number } = asked else { return };
+        let (sequence_number, sub_sequence_number) = (sequence_number.as_deref(), *sub_sequence_number);
+        match result {
+            Ok(()) => debug!(target: "kcl", sequence_number, sub_sequence_number, "checkpointed"),
+            Err(error) => warn!(target: "kcl", sequence_number, sub_sequence_number, %error, "not checkpointed"),
+        }
+    }
+}
+
+#[cfg(not(feature = "tracing"))]
+mod off {
+    use crate::error::{HandlerFailed, Passed};
+    use crate::protocol::Reply;
+    use crate::{CheckpointError, Record, Shard};
+
+    pub(crate) struct Entered;
+
+    pub(crate) fn shard(_: &Shard) -> Entered {
+        Entered
+    }
+
+    pub(crate) fn message(_: &'static str, _: &[Record]) -> Entered {
+        Entered
+    }
+
+    #[inline]
+    pub(crate) fn record(_: &Record) -> Entered {
+        Entered
+    }
+
+    pub(crate) fn retry(_: &HandlerFailed) {}
+
+    pub(crate) fn passed(_: &Passed<'_>) {}
+
+    pub(crate) fn checkpoint(_: &Reply, _: Result<(), &CheckpointError>) {}
+}

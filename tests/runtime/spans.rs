@@ -1,0 +1,145 @@
+//! What a subscriber of `tracing` sees.
+
+use std::fmt::{Debug, Write as _};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use kcl::{BoxError, Json, Runner, Shard};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record as Values};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+use crate::{INITIALIZE, OK, SHARD_ENDED, refused};
+
+/// Writes down spans and events, each below the spans it is in.
+struct Notes {
+    most: Level,
+    next: AtomicU64,
+    /// All that there ever were, by their number.
+    spans: Mutex<Vec<String>>,
+    entered: Mutex<Vec<u64>>,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Notes {
+    fn note(&self, what: &str) {
+        let spans = self.spans.lock().expect("no panic");
+        let entered = self.entered.lock().expect("no panic");
+        let within: Vec<_> = entered.iter().map(|&id| spans[id as usize - 1].as_str()).chain([what]).collect();
+        self.lines.lock().expect("no panic").push(within.join(" > "));
+    }
+}
+
+/// Fields as text.
+struct Text(String);
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        write!(self.0, " {}={value:?}", field.name()).expect("a string");
+    }
+}
+
+impl Subscriber for Notes {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "kcl" && *metadata.level() <= self.most
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        let mut text = Text(span.metadata().name().to_owned());
+        span.record(&mut text);
+        self.spans.lock().expect("no panic").push(text.0);
+        Id::from_u64(self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut text = Text(event.metadata().level().to_string());
+        event.record(&mut text);
+        self.note(&text.0);
+    }
+
+    fn enter(&self, span: &Id) {
+        self.entered.lock().expect("no panic").push(span.into_u64());
+        self.note("");
+    }
+
+    fn exit(&self, span: &Id) {
+        assert_eq!(self.entered.lock().expect("no panic").pop(), Some(span.into_u64()));
+    }
+
+    fn record(&self, _: &Id, _: &Values<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+}
+
+#[derive(Default)]
+struct Picky(u32);
+
+#[kcl::processor(main = false)]
+impl Picky {
+    #[on_record(retry = 1, backoff = "1ms..1ms", otherwise = "skip", invalid = "skip")]
+    fn handle(&mut self, Json(body): Json<u64>) -> Result<(), &'static str> {
+        self.0 += 1;
+        if body == 2 { Err("it broke") } else { Ok(()) }
+    }
+}
+
+/// What is seen at this level and below.
+fn seen(most: Level) -> Vec<String> {
+    let lines = Arc::default();
+    let notes = Notes {
+        most,
+        next: AtomicU64::new(1),
+        spans: Mutex::default(),
+        entered: Mutex::default(),
+        lines: Arc::clone(&lines),
+    };
+    // 2, and what is no number.
+    let records = [("1", "Mg=="), ("2", "eA==")].map(|(number, data)| {
+        format!(r#"{{"data":"{data}","partitionKey":"k","sequenceNumber":"{number}","subSequenceNumber":7}}"#)
+    });
+    let batch = format!(r#"{{"action":"processRecords","records":[{}]}}"#, records.join(","));
+    let input = [INITIALIZE, &batch, OK, SHARD_ENDED, &refused("NullPointerException")].join("\n");
+    let result = tracing::subscriber::with_default(notes, || {
+        Runner::new(|_: &Shard| Ok::<_, BoxError>(Picky::default())).run_on(input.as_bytes(), std::io::sink())
+    });
+    result.expect_err("the end is refused");
+    std::mem::take(&mut *lines.lock().expect("no panic"))
+}
+
+const SHARD: &str = "shard shard_id=\"shardId-000000000007\" position=TRIM_HORIZON > ";
+const MESSAGE: &str = "message action=\"processRecords\" records=2 first_sequence_number=1 last_sequence_number=2 > ";
+
+#[test]
+fn spans_carry_the_shard_and_the_sequence_numbers() {
+    let seen = seen(Level::TRACE);
+    let failed = "error=shard shardId-000000000007: processRecords failed at record";
+    let expected = [
+        SHARD.to_owned(),
+        format!("{SHARD}{MESSAGE}"),
+        format!("{SHARD}{MESSAGE}record sequence_number=1 sub_sequence_number=7 > "),
+        format!("{SHARD}{MESSAGE}WARN message=trying again attempts=1 {failed} 1/7 with partition key `k`: it broke"),
+        format!("{SHARD}{MESSAGE}record sequence_number=1 sub_sequence_number=7 > "),
+        format!(
+            "{SHARD}{MESSAGE}WARN message=skipped sequence_number=1 sub_sequence_number=7 attempts=2 {failed} 1/7 with \
+             partition key `k` after 2 attempts: it broke"
+        ),
+        format!("{SHARD}{MESSAGE}record sequence_number=2 sub_sequence_number=7 > "),
+        format!("{SHARD}{MESSAGE}WARN message=skipped sequence_number=2 sub_sequence_number=7 attempts=0 {failed} 2/7"),
+        format!("{SHARD}{MESSAGE}DEBUG message=checkpointed"),
+        format!("{SHARD}message action=\"shardEnded\" > "),
+        format!(
+            "{SHARD}message action=\"shardEnded\" > WARN message=not checkpointed error=the daemon's checkpoint failed"
+        ),
+    ];
+    assert_eq!(seen.len(), expected.len(), "{seen:#?}");
+    for (seen, expected) in seen.iter().zip(&expected) {
+        assert!(seen.starts_with(expected.as_str()), "{seen}\n{expected}");
+    }
+}
+
+#[test]
+fn levels_that_nobody_listens_to_are_not_there() {
+    let levels = |most| seen(most).iter().map(|line| line.split(" > ").count() - 1).max();
+    assert_eq!([Level::INFO, Level::DEBUG, Level::TRACE].map(levels), [Some(1), Some(2), Some(3)]);
+    assert!(seen(Level::WARN).iter().all(|line| line.starts_with("WARN ")));
+}
