@@ -56,6 +56,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// What `local --format json` makes of a line: data, partition key and hash. For the fuzz targets.
+///
+/// # Errors
+///
+/// What is wrong with the line.
+#[doc(hidden)]
+pub fn json_record(line: &[u8]) -> Result<(Vec<u8>, String, u128), String> {
+    local::json_record(line)
+}
+
 /// A thread that panicked would leave the others waiting for it; processors die with the tool, however it ends.
 fn abort_on_panic() {
     let report = std::panic::take_hook();

@@ -9,8 +9,15 @@ use std::process::{Command, Stdio};
 const OLDEST_JAVA: u32 = 17;
 
 /// The processors of `processors/`, as Cargo names them.
-const PROCESSORS: [&str; 5] =
-    ["scripted-record", "scripted-record-manual", "scripted-records", "scripted-records-manual", "bare"];
+const PROCESSORS: [&str; 7] = [
+    "scripted-record",
+    "scripted-record-manual",
+    "scripted-records",
+    "scripted-records-manual",
+    "scripted-policy-record",
+    "scripted-policy-records",
+    "bare",
+];
 
 /// What this machine lacks to run the scenarios, if anything.
 pub(crate) fn missing() -> Option<String> {

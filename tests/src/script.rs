@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
 
-use kcl::{CheckpointError, Checkpointer, MillisBehindLatest, Position, Record, Shard};
+use kcl::{CheckpointError, Checkpointer, DeadLetter, MillisBehindLatest, Position, Record, Shard};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -62,6 +62,8 @@ enum Action {
     Orphan,
     /// Checkpoint. Event: `checkpoint` with `ok` or the error.
     Checkpoint(Checkpoint),
+    /// At `policy`, which is no event: chooses one of several processors, see [`policy`].
+    Policy(String),
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -97,6 +99,16 @@ impl fmt::Display for Failed {
 }
 
 impl Error for Failed {}
+
+/// The policy that the script chooses; empty if it chooses none.
+#[must_use]
+pub fn policy() -> String {
+    let script = std::env::var("KCL_TEST_SCRIPT").unwrap_or_default();
+    let rules: Vec<Rule> = serde_json::from_str(&script).unwrap_or_default();
+    let chosen = rules.into_iter().filter(|rule| rule.at == "policy").flat_map(|rule| rule.actions);
+    let mut chosen = chosen.filter_map(|action| if let Action::Policy(policy) = action { Some(policy) } else { None });
+    chosen.next_back().unwrap_or_default()
+}
 
 /// What a processor was told to do, and where it writes down what it sees.
 #[derive(Debug)]
@@ -181,12 +193,24 @@ impl Script {
         behind: MillisBehindLatest,
         mut checkpointer: Option<&mut Checkpointer>,
     ) -> Result<(), Failed> {
-        self.note(json!({"event": "batch", "detail": records.len().to_string(), "behind": behind.0}));
+        self.batch(records.len(), behind);
         self.play("batch", records.last(), checkpointer.as_deref_mut())?;
         for record in records {
             self.record(record, behind, checkpointer.as_deref_mut())?;
         }
         Ok(())
+    }
+
+    /// Writes down a batch whose records are handed to [`Script::record`] one by one.
+    pub fn batch(&mut self, records: usize, behind: MillisBehindLatest) {
+        self.note(json!({"event": "batch", "detail": records.to_string(), "behind": behind.0}));
+    }
+
+    /// Writes down a dead letter: its place and the attempts.
+    pub fn dead_letter(&mut self, letter: &DeadLetter<'_>) {
+        let (number, sub) = (letter.record().sequence_number(), letter.record().sub_sequence_number());
+        let detail = format!("{number}/{sub} after {}", letter.attempts());
+        self.note(json!({"event": "dead_letter", "detail": detail}));
     }
 
     fn note(&mut self, event: Value) {
@@ -240,6 +264,7 @@ impl Script {
                     }
                 });
             }
+            Action::Policy(_) => {}
             Action::Exit(code) => std::process::exit(code),
             Action::Print(text) => print!("{text}"),
             Action::Eprint(text) => eprint!("{text}"),

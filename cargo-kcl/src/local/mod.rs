@@ -66,6 +66,12 @@ use crate::cli::LocalOptions;
 use crate::processor::{Program, ProgramError};
 use crate::report;
 
+/// What a line is as a record, with nothing of this module's own types.
+pub(crate) fn json_record(line: &[u8]) -> Result<(Vec<u8>, String, u128), String> {
+    let record = record::Format::Json.record(line, 1, 1 << 20).map_err(|error| error.to_string())?;
+    Ok((record.data.into_owned(), record.key.into_owned(), record.hash))
+}
+
 /// Wrong use, or bad input.
 const WRONG_USE: u8 = 2;
 

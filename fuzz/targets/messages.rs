@@ -1,0 +1,79 @@
+//! What a daemon may say, byte by byte: a record is what `serde_json` and `base64` alone would make of it, or the line is refused;
+//! and a whole run neither panics nor answers anything that is no reply.
+
+#![no_main]
+
+use std::io::{self, Read, Write};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use kcl::protocol::{Message, Reply};
+use kcl::{BoxError, Checkpoints, Policy, ProcessRecords, Processor, Runner, Shard};
+use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
+
+/// Takes everything, and fails at records of one byte.
+struct Taker;
+
+impl Processor for Taker {
+    const CHECKPOINTS: Checkpoints = Checkpoints::Records(3);
+    const POLICY: Policy = Policy::new().retry(1).otherwise(kcl::Otherwise::Skip);
+
+    fn process_records(&mut self, input: &mut ProcessRecords<'_>) -> Result<(), BoxError> {
+        input.for_each_record(|input| if input.record().data().len() == 1 { Err("one byte".into()) } else { Ok(()) })
+    }
+}
+
+/// Gives a few bytes at a time.
+struct Slow(Vec<u8>, usize, usize);
+
+impl Read for Slow {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let end = self.0.len().min(self.1 + self.2);
+        let read = (&self.0[self.1..end]).read(to)?;
+        self.1 += read;
+        Ok(read)
+    }
+}
+
+#[derive(Clone, Default)]
+struct Output(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn compare(line: &[u8]) {
+    let Ok(Message::ProcessRecords { records, .. }) = Message::from_line(line) else { return };
+    let value: Value = serde_json::from_slice(line).expect("what is taken is JSON");
+    let values = value["records"].as_array().expect("an array");
+    assert_eq!(records.len(), values.len());
+    for (record, value) in records.iter().zip(values) {
+        let data = STANDARD.decode(value["data"].as_str().unwrap_or("")).expect("base64");
+        assert_eq!(record.data(), data);
+        assert_eq!(Some(record.partition_key()), value["partitionKey"].as_str());
+        let number = value["sequenceNumber"].as_str().expect("text").parse().expect("a number");
+        assert_eq!(*record.sequence_number(), number);
+        assert_eq!(record.sub_sequence_number(), value["subSequenceNumber"].as_u64().unwrap_or(0));
+    }
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    bytes.split(|&byte| byte == b'\n').for_each(compare);
+    let output = Output::default();
+    let reader = Slow(bytes.to_vec(), 0, 1 + bytes.len() % 97);
+    let runner = Runner::new(|_: &Shard| Ok::<_, BoxError>(Taker));
+    _ = runner.simulate(reader, output.clone(), |_| (), Instant::now);
+    let output = output.0.lock().unwrap();
+    for line in output.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+        Reply::from_line(line).expect("a reply");
+    }
+});

@@ -1,0 +1,111 @@
+//! `on_record` with a policy, which the rule `{"at": "policy", "do": [{"policy": "RETRY OTHERWISE INVALID"}]}` chooses. What a
+//! record does stands in its data: `poison` fails, `panic` panics, `once` fails the first time, `invalid` cannot be decoded.
+
+use std::collections::HashSet;
+use std::error::Error;
+use std::process::ExitCode;
+
+use kcl::{BoxError, DeadLetter, FromRecord, MillisBehindLatest, Record, Shard};
+use tests::script::{Failed, Script, policy};
+
+/// What is no `invalid`.
+struct Valid;
+
+impl FromRecord<'_> for Valid {
+    type Error = &'static str;
+
+    fn from_record(record: &Record) -> Result<Self, Self::Error> {
+        if record.data() == b"invalid" { Err("invalid as told") } else { Ok(Valid) }
+    }
+}
+
+struct Poisoned {
+    script: Script,
+    /// The sequence numbers that failed once.
+    failed: HashSet<(String, u64)>,
+}
+
+impl Poisoned {
+    fn start(shard: &Shard) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        Ok(Poisoned { script: Script::start(shard)?, failed: HashSet::new() })
+    }
+
+    fn record(&mut self, record: &Record, behind: MillisBehindLatest) -> Result<(), BoxError> {
+        self.script.record(record, behind, None)?;
+        let place = (record.sequence_number().to_string(), record.sub_sequence_number());
+        match record.data() {
+            b"poison" => Err("failed as told".into()),
+            b"panic" => panic!("panicked as told"),
+            b"once" if self.failed.insert(place) => Err("failed as told".into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+macro_rules! policies {
+    ($($retry:tt $otherwise:tt $invalid:tt $($letters:ident)?;)*) => {
+        fn main() -> ExitCode {
+            let policy = policy();
+            $({
+                struct Policed(Poisoned);
+
+                #[kcl::processor(main = false)]
+                impl Policed {
+                    #[on_init]
+                    fn start(shard: &Shard) -> Result<Self, BoxError> {
+                        Poisoned::start(shard).map(Self)
+                    }
+
+                    #[on_record(retry = $retry, backoff = "1ms..2ms", otherwise = $otherwise, invalid = $invalid)]
+                    fn record(&mut self, record: &Record, _: Valid, behind: MillisBehindLatest) -> Result<(), BoxError> {
+                        self.0.record(record, behind)
+                    }
+
+                    $(
+                        #[on_dead_letter]
+                        fn $letters(&mut self, letter: &DeadLetter<'_>) {
+                            self.0.script.dead_letter(letter);
+                        }
+                    )?
+
+                    #[on_lease_lost]
+                    fn lease_lost(&mut self) -> Result<(), Failed> {
+                        self.0.script.message("lease_lost", None)
+                    }
+
+                    #[on_shard_end]
+                    fn shard_end(&mut self) -> Result<(), Failed> {
+                        self.0.script.message("shard_end", None)
+                    }
+                }
+
+                if policy == format!("{} {} {}", $retry, $otherwise, $invalid) {
+                    return kcl::run::<Policed>();
+                }
+            })*
+            eprintln!("there is no policy {policy}");
+            ExitCode::FAILURE
+        }
+    };
+}
+
+policies! {
+    0 "fail" "fail";
+    0 "fail" "skip";
+    0 "fail" "dead_letter" keep;
+    0 "skip" "fail";
+    0 "skip" "skip";
+    0 "skip" "dead_letter" keep;
+    0 "dead_letter" "fail" keep;
+    0 "dead_letter" "skip" keep;
+    0 "dead_letter" "dead_letter" keep;
+    2 "fail" "fail";
+    2 "fail" "skip";
+    2 "fail" "dead_letter" keep;
+    2 "skip" "fail";
+    2 "skip" "skip";
+    2 "skip" "dead_letter" keep;
+    2 "dead_letter" "fail" keep;
+    2 "dead_letter" "skip" keep;
+    2 "dead_letter" "dead_letter" keep;
+}
