@@ -55,6 +55,26 @@ impl SequenceNumber {
         }
         Ok(Self { limbs })
     }
+
+    /// Appends the digits.
+    pub(crate) fn write(&self, to: &mut Vec<u8>) {
+        to.extend_from_slice(self.digits(&mut [b'0'; LIMBS * DIGITS]));
+    }
+
+    /// The digits, in a buffer of zeros.
+    fn digits<'b>(&self, buffer: &'b mut [u8; LIMBS * DIGITS]) -> &'b [u8] {
+        // Of today's 56 digits most limbs know nothing.
+        let zeros = self.limbs.iter().take_while(|&&limb| limb == 0).count();
+        for (chunk, &limb) in buffer.chunks_exact_mut(DIGITS).zip(&self.limbs).skip(zeros) {
+            let mut rest = limb;
+            for digit in chunk.iter_mut().rev() {
+                *digit = b'0' + (rest % 10) as u8;
+                rest /= 10;
+            }
+        }
+        let first = buffer.iter().position(|&digit| digit != b'0').unwrap_or(buffer.len() - 1);
+        &buffer[first..]
+    }
 }
 
 impl From<u64> for SequenceNumber {
@@ -78,17 +98,7 @@ impl FromStr for SequenceNumber {
 impl fmt::Display for SequenceNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut buffer = [b'0'; LIMBS * DIGITS];
-        // Of today's 56 digits most limbs know nothing.
-        let zeros = self.limbs.iter().take_while(|&&limb| limb == 0).count();
-        for (chunk, &limb) in buffer.chunks_exact_mut(DIGITS).zip(&self.limbs).skip(zeros) {
-            let mut rest = limb;
-            for digit in chunk.iter_mut().rev() {
-                *digit = b'0' + (rest % 10) as u8;
-                rest /= 10;
-            }
-        }
-        let first = buffer.iter().position(|&digit| digit != b'0').unwrap_or(buffer.len() - 1);
-        f.pad_integral(true, "", std::str::from_utf8(&buffer[first..]).unwrap_or_default())
+        f.pad_integral(true, "", std::str::from_utf8(self.digits(&mut buffer)).unwrap_or_default())
     }
 }
 

@@ -42,3 +42,12 @@ pub(crate) fn decode(encoded: &[u8], to: &mut Vec<u8>) -> Result<(), DecodeError
 pub(crate) fn encode(data: &[u8]) -> String {
     ENGINE.encode(data)
 }
+
+/// Appends `data` in base64, with padding.
+pub(crate) fn encode_to(data: &[u8], to: &mut Vec<u8>) {
+    let start = to.len();
+    to.resize(start + data.len().div_ceil(3) * 4, 0);
+    // There is room for all of it.
+    let written = ENGINE.encode_slice(data, &mut to[start..]).unwrap_or(0);
+    to.truncate(start + written);
+}
