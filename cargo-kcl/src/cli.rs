@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
-use self::aws::{AwsOptions, PutOptions, StreamCommand};
+use self::aws::{AwsOptions, PutOptions, StreamCommand, TailOptions};
 use crate::exec::Death;
 use crate::local::{AppName, Input, Pointer, Rates, Reshard, Rewind, StartAt};
 use crate::new::NewOptions;
@@ -52,6 +52,7 @@ pub(crate) enum Verb {
     Check(CheckOptions),
     Replay(ReplayOptions),
     Put(Box<PutOptions>),
+    Tail(TailOptions),
     Stream(StreamCommand),
     /// Becomes the command, and dies with the tool that started it
     #[command(name = crate::exec::VERB, hide = true)]

@@ -49,9 +49,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         #[cfg(feature = "aws")]
         Verb::Put(options) => aws::put(&options),
         #[cfg(feature = "aws")]
+        Verb::Tail(options) => aws::tail(&options),
+        #[cfg(feature = "aws")]
         Verb::Stream(command) => aws::stream(&command),
         #[cfg(not(feature = "aws"))]
-        Verb::Put(_) | Verb::Stream(_) => aws::refuse(&asked),
+        Verb::Put(_) | Verb::Tail(_) | Verb::Stream(_) => aws::refuse(&asked),
         Verb::Exec { parent, death, command } => exec::run(parent, death, &command),
     }
 }

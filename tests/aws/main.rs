@@ -5,12 +5,14 @@
 mod fake;
 mod put;
 mod sentences;
+mod stream;
 mod tool;
 
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use tests::emulators;
 
 /// A test: its name, and what it does.
 type Test = (&'static str, fn());
@@ -36,10 +38,26 @@ const TESTS: &[Test] = &[
     ("sentences::nobody_is_there", sentences::unreachable),
 ];
 
+/// Those on the emulator.
+const ON_THE_EMULATOR: &[Test] = &[
+    ("stream::each_key_comes_in_order_over_a_split_and_a_merge", stream::in_order),
+    ("stream::streams_are_created_split_merged_and_deleted", stream::reshaped),
+    ("stream::what_is_there_is_printed", stream::from_the_start),
+    ("stream::the_producer_says_where_its_records_went", stream::producer),
+];
+
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let trials = TESTS.iter().map(|&(name, test)| Trial::test(name, move || caught(test)));
-    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+    let missing = emulators::missing_tool().filter(|_| std::env::var_os("CI").is_none());
+    let on_the_emulator = ON_THE_EMULATOR.iter().map(|&(name, test)| {
+        Trial::test(name, move || caught(test))
+            .with_kind(missing.map(|tool| format!("no {tool}")).unwrap_or_default())
+            .with_ignored_flag(missing.is_some())
+    });
+    let conclusion = libtest_mimic::run(&arguments, on_the_emulator.chain(trials).collect());
+    emulators::end();
+    conclusion.exit_code()
 }
 
 /// An assertion that fails is a panic.

@@ -10,16 +10,22 @@ pub(crate) mod connection;
 #[cfg(feature = "aws")]
 pub(crate) mod error;
 #[cfg(feature = "aws")]
+pub(crate) mod pace;
+#[cfg(feature = "aws")]
 mod put;
 #[cfg(feature = "aws")]
 pub(crate) mod shards;
 #[cfg(feature = "aws")]
 mod stream;
+#[cfg(feature = "aws")]
+mod tail;
+#[cfg(feature = "aws")]
+pub(crate) mod trouble;
 
 #[cfg(not(feature = "aws"))]
 pub(crate) use self::absent::refuse;
 #[cfg(feature = "aws")]
-pub(crate) use self::{put::run as put, stream::run as stream};
+pub(crate) use self::{put::run as put, stream::run as stream, tail::run as tail};
 
 /// Wrong use, or nothing to do it with.
 const WRONG_USE: u8 = 2;

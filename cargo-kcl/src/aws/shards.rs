@@ -1,5 +1,6 @@
 //! A stream's shards.
 
+use aws_sdk_kinesis::types::ChildShard;
 use serde::Serialize;
 
 use super::connection::Connection;
@@ -76,6 +77,23 @@ impl TryFrom<aws_sdk_kinesis::types::Shard> for Shard {
             range,
             is_open,
         })
+    }
+}
+
+impl TryFrom<ChildShard> for Shard {
+    type Error = AwsError;
+
+    fn try_from(child: ChildShard) -> Result<Self, AwsError> {
+        let mut parents = child.parent_shards.into_iter();
+        let shard = aws_sdk_kinesis::types::Shard::builder()
+            .shard_id(child.shard_id)
+            .set_parent_shard_id(parents.next())
+            .set_adjacent_parent_shard_id(parents.next())
+            .set_hash_key_range(child.hash_key_range);
+        match shard.build() {
+            Ok(shard) => shard.try_into(),
+            Err(error) => Err(AwsError::Other { operation: "GetRecords", why: error.to_string() }),
+        }
     }
 }
 

@@ -170,8 +170,10 @@ impl Stream {
                 there: neighbours.map(|shard| shard.id.clone()).collect(),
             });
         }
-        let call = self.aws.client.merge_shards().stream_name(&self.name).shard_to_merge(&shard.0);
-        if let Err(error) = call.adjacent_shard_to_merge(&neighbour.0).send().await {
+        // Not every Kinesis takes them the other way round.
+        let (lower, upper) = if first.range.start < second.range.start { (first, second) } else { (second, first) };
+        let call = self.aws.client.merge_shards().stream_name(&self.name).shard_to_merge(&lower.id);
+        if let Err(error) = call.adjacent_shard_to_merge(&upper.id).send().await {
             return Err(self.aws.explain("MergeShards", &self.name, error).await.into());
         }
         self.wait(&StreamStatus::Active).await?;

@@ -9,7 +9,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
 use super::{INPUT, LineFormat, REPORT};
-use crate::local::{Input, Pointer};
+use crate::local::{Input, Pointer, StartAt};
 
 /// Where Kinesis is, and who asks.
 #[derive(Debug, Args)]
@@ -131,6 +131,53 @@ impl std::fmt::Display for Order {
             Self::None => "none",
         })
     }
+}
+
+/// Print the records of a stream as they come, one a line, to stdout
+///
+/// The records of a shard come in order, and those of the shards that follow it by a split or a merge behind them. What the Kinesis
+/// Producer Library put together is taken apart. While Kinesis cannot be reached, or gives no more for now, it is tried again.
+///
+/// A record's data is printed as it is, but for its line feeds, which become \n, so that it stays one line. With --json a line is an
+/// object with all that there is to know of the record, which `--format json` of `cargo kcl put` and `cargo kcl local` reads again.
+#[derive(Debug, Args)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 --limit or the shard's end was reached, 1 Kinesis gave no more, 2 wrong use, or neither region nor credentials, \
+                  130 interrupted.\n\n\
+                  On AWS it takes the actions kinesis:ListShards, kinesis:GetShardIterator and kinesis:GetRecords on the stream, and kms:Decrypt if \
+                  that is encrypted.\n\n\
+                  Examples:\n  \
+                  cargo kcl tail --stream orders\n  \
+                  cargo kcl tail --stream orders --from trim-horizon --json --limit 1000 > orders.jsonl"
+)]
+pub(crate) struct TailOptions {
+    /// The stream
+    #[arg(long, value_name = "NAME", env = "KCL_STREAM", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) stream: String,
+
+    /// Where to start: behind what is there, at the oldest record, or with those that arrived then or later
+    #[arg(long, value_name = "latest|trim-horizon|TIME", default_value = "latest")]
+    pub(crate) from: StartAt,
+
+    /// Only this shard, by its id or number, and none that follows it
+    #[arg(long, value_name = "SHARD")]
+    pub(crate) shard: Option<ShardName>,
+
+    /// End behind so many records
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) limit: Option<u64>,
+
+    /// Print each record as a JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Say nothing but what goes wrong
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+
+    #[command(flatten)]
+    pub(crate) aws: AwsOptions,
 }
 
 /// Create, describe, reshape and delete streams, for development

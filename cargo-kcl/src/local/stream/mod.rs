@@ -3,10 +3,8 @@
 //! Each shard whose processor runs is read by a task ([`reader`]), all of them on a thread of their own. Which shards there are
 //! says the stream ([`tree`]); those that come of a split or a merge are known when their parents are at their end.
 
-mod pace;
 mod reader;
 mod tree;
-mod trouble;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -24,7 +22,6 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use self::reader::{Cursor, Reader};
 use self::tree::Listed;
-use self::trouble::Troubles;
 use super::options::StartAt;
 use super::queue::{End, Queue};
 use super::split::shard_id;
@@ -34,6 +31,7 @@ use super::{Event, LocalError};
 use crate::aws::connection::Connection;
 use crate::aws::error::AwsError;
 use crate::aws::shards::Shard;
+use crate::aws::trouble::Troubles;
 use crate::cli::LocalOptions;
 use crate::report;
 

@@ -11,10 +11,10 @@ use aws_sdk_kinesis::types::{ChildShard, Record, ShardIteratorType};
 use kcl::SequenceNumber;
 use tokio::time::sleep_until;
 
-use super::pace::Pace;
 use super::tree::Listed;
 use super::{Common, Lane, StreamError, number};
 use crate::aws::error::AwsError;
+use crate::aws::pace::Pace;
 use crate::kpl::{self, Content};
 use crate::local::Event;
 use crate::local::input::LONGEST_LINE;

@@ -16,29 +16,29 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
 
 /// When a shard may be asked for records again.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     next: Instant,
     failures: u32,
 }
 
 impl Pace {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { next: Instant::now(), failures: 0 }
     }
 
-    pub(super) fn next(&self) -> Instant {
+    pub(crate) fn next(&self) -> Instant {
         self.next
     }
 
     /// A call that was made then brought so many bytes.
-    pub(super) fn brought(&mut self, made: Instant, bytes: u64, is_idle: bool) {
+    pub(crate) fn brought(&mut self, made: Instant, bytes: u64, is_idle: bool) {
         self.failures = 0;
         let gap = if is_idle { IDLE } else { GAP };
         self.next = made + gap.max(Duration::from_millis(bytes * 1_000 / BYTES_PER_SECOND));
     }
 
     /// A call failed.
-    pub(super) fn failed(&mut self) {
+    pub(crate) fn failed(&mut self) {
         let longest = BACKOFF.saturating_mul(1 << self.failures.min(10)).min(LONGEST_BACKOFF);
         self.failures += 1;
         self.next = Instant::now() + GAP + longest.mul_f64(random());

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::lock;
 use crate::report;
 
 /// What is over sooner is not worth a word.
@@ -13,7 +12,7 @@ const WORTH_A_WORD: Duration = Duration::from_secs(2);
 
 /// The shards that cannot be read just now.
 #[derive(Debug, Default)]
-pub(super) struct Troubles(Mutex<State>);
+pub(crate) struct Troubles(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -23,9 +22,13 @@ struct State {
 }
 
 impl Troubles {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A shard cannot be read; one more try is to come.
-    pub(super) fn met(&self, shard: u32, error: impl fmt::Display) {
-        let mut state = lock(&self.0);
+    pub(crate) fn met(&self, shard: u32, error: impl fmt::Display) {
+        let mut state = self.state();
         let since = *state.since.entry(shard).or_insert_with(Instant::now);
         if state.said.is_none() && since.elapsed() >= WORTH_A_WORD {
             state.said = Some(since);
@@ -34,8 +37,8 @@ impl Troubles {
     }
 
     /// A shard was read.
-    pub(super) fn over(&self, shard: u32) {
-        let mut state = lock(&self.0);
+    pub(crate) fn over(&self, shard: u32) {
+        let mut state = self.state();
         state.since.remove(&shard);
         if state.since.is_empty()
             && let Some(since) = state.said.take()
