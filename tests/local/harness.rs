@@ -153,6 +153,12 @@ impl Running {
         rustix::process::kill_process(id, signal).expect("it runs");
     }
 
+    /// Waits until the tool has ended that was killed, and until its processors have: they hold its outputs no longer.
+    pub(crate) fn wait(mut self) {
+        self.child.wait().expect("it can be waited for");
+        wait_until("nobody holds its outputs", || self.outputs.iter().all(JoinHandle::is_finished));
+    }
+
     /// Waits until the tool and all that hold its stderr have ended.
     pub(crate) fn end(self) -> Ended {
         let (ended, stdout) = self.end_with_stdout();

@@ -5,6 +5,7 @@ mod ending;
 mod follow;
 mod harness;
 mod input;
+mod kills;
 mod recording;
 mod resume;
 mod rogue;

@@ -1,0 +1,119 @@
+//! The tool is killed at random moments, with all its processors, and run again until all is done: nothing is lost, nothing skipped.
+//!
+//! `KCL_KILLS=100 cargo test -p tests --test local kills -- --nocapture` kills it that often.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher as _, RandomState};
+use std::thread;
+use std::time::Duration;
+use std::{env, fs};
+
+use crate::harness::{Place, Running, ledger};
+
+const RECORDS: u64 = 4_000;
+/// As much as a ledger has to say of a record, about.
+const ENTRY: u64 = 100;
+
+/// Below `most`. What is at which moment does not repeat anyway.
+fn random(most: u64) -> u64 {
+    RandomState::new().hash_one(0) % most
+}
+
+fn start(place: &Place) -> Running {
+    let arguments = ["--app", "app", "--input", "input", "--shards", "3", "--max-records", "20", "--quiet"];
+    let mut command = place.tool([&arguments[..], &["--", ledger()]].concat());
+    command.env("LEDGER", place.path("ledger"));
+    Running::start(command)
+}
+
+/// Runs the tool up to a random moment and kills it; false if it was done before.
+fn kill(place: &Place) -> bool {
+    let written = || fs::metadata(place.path("ledger")).map_or(0, |ledger| ledger.len());
+    let enough = written() + random(RECORDS / 2) * ENTRY;
+    let mut running = start(place);
+    while written() < enough && running.child().try_wait().unwrap().is_none() {
+        thread::sleep(Duration::from_micros(50));
+    }
+    // Somewhere in what it is at, or in its start.
+    thread::sleep(Duration::from_micros(random(10_000)));
+    if running.child().try_wait().unwrap().is_some() {
+        running.end().expect(0, &[]);
+        return false;
+    }
+    running.child().kill().unwrap();
+    running.wait();
+    true
+}
+
+/// What the processors of a shard were told, in order: the position of each, and the records behind it.
+type Lives = Vec<(String, Vec<String>)>;
+
+fn lives(place: &Place) -> BTreeMap<String, Lives> {
+    let text = place.read("ledger");
+    let mut shards: BTreeMap<String, Lives> = BTreeMap::new();
+    let mut processes: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for line in text.lines() {
+        let mut parts = line.splitn(4, ' ');
+        let mut part = || parts.next().unwrap_or_default().to_owned();
+        let (shard, process, what, detail) = (part(), part(), part(), part());
+        let lives = shards.entry(shard.clone()).or_default();
+        match what.as_str() {
+            "initialize" => {
+                processes.insert((shard, process), lives.len());
+                lives.push((detail, Vec::new()));
+            }
+            "record" => lives[processes[&(shard, process)]].1.push(detail),
+            _ => {}
+        }
+    }
+    shards
+}
+
+/// Checks it, and returns how many records came more than once.
+fn check(place: &Place) -> u64 {
+    let mut again = 0;
+    let mut data = BTreeSet::new();
+    for (shard, lives) in lives(place) {
+        // Sequence numbers are all as long as each other.
+        let all: BTreeSet<&String> = lives.iter().flat_map(|(_, records)| records).collect();
+        let all: Vec<_> = all.into_iter().collect();
+        let place_of = |record: &str| all.iter().position(|other| other.split(' ').next() == Some(record));
+        let mut seen = BTreeSet::new();
+        for (position, records) in &lives {
+            let behind = match position.as_str() {
+                "TRIM_HORIZON" => 0,
+                position => {
+                    let at = place_of(position).unwrap_or_else(|| panic!("{shard} stands at {position}, never seen"));
+                    assert!(seen.contains(all[at]), "{shard}: {position} was checkpointed before it was processed");
+                    at + 1
+                }
+            };
+            let expected = &all[behind..(behind + records.len()).min(all.len())];
+            assert!(records.iter().eq(expected.iter().copied()), "{shard}, behind {position}: {records:?}");
+            again += records.iter().filter(|record| !seen.insert((*record).clone())).count() as u64;
+        }
+        data.extend(all.iter().filter_map(|record| record.rsplit(' ').next()?.parse::<u64>().ok()));
+    }
+    assert!(data.iter().copied().eq(1..=RECORDS), "{} of {RECORDS} records were processed", data.len());
+    again
+}
+
+#[test]
+fn a_tool_that_is_killed_loses_and_skips_nothing() {
+    let wanted = env::var("KCL_KILLS").ok().map_or(3, |text| text.parse().expect("KCL_KILLS is a number"));
+    let input: String = (1..=RECORDS).map(|number| format!("{number}\n")).collect();
+    let (mut kills, mut runs, mut again) = (0, 0, 0);
+    while kills < wanted {
+        let place = Place::with_input(&input);
+        while kills < wanted && kill(&place) {
+            kills += 1;
+        }
+        start(&place).end().expect(0, &[]);
+        again += check(&place);
+        runs += 1;
+    }
+    eprintln!(
+        "{kills} kills in {runs} runs over {RECORDS} records: none lost, none skipped, {again} of {} came again",
+        runs * RECORDS
+    );
+}
