@@ -59,7 +59,7 @@ fn compare(line: &[u8]) {
     for (record, value) in records.iter().zip(values) {
         let data = STANDARD.decode(value["data"].as_str().unwrap_or("")).expect("base64");
         assert_eq!(record.data(), data);
-        assert_eq!(Some(record.partition_key()), value["partitionKey"].as_str());
+        assert_eq!(record.partition_key(), value["partitionKey"].as_str().unwrap_or(""));
         let number = value["sequenceNumber"].as_str().expect("text").parse().expect("a number");
         assert_eq!(*record.sequence_number(), number);
         assert_eq!(record.sub_sequence_number(), value["subSequenceNumber"].as_u64().unwrap_or(0));
