@@ -1,8 +1,8 @@
 //! Inputs that are no good, and wrong use.
 
-use std::fs;
+use std::fs::{self, File};
 
-use crate::harness::{Place, Running, witness};
+use crate::harness::{Place, Running, ledger, wait_until, witness};
 
 #[test]
 fn what_cannot_be_read_is_named() {
@@ -119,4 +119,42 @@ fn wrong_use_says_what_is_right() {
     Running::start(place.tool(["--input", "input", "--example", "x", "--", "sh"]))
         .end()
         .expect(2, &["cannot be used with"]);
+}
+
+#[test]
+fn a_file_that_is_cut_short_while_it_is_read_ends_no_shard() {
+    let numbers: String = (1..=500_000).map(|number| format!("{number}\n")).collect();
+    let place = Place::with_input(format!("wait-for go\n{numbers}"));
+    let mut command = place.tool(["--input", "input", "--max-records", "10", "--", ledger()]);
+    command.env("LEDGER", place.path("ledger"));
+    let running = Running::start(command);
+    wait_until("the first record is seen", || place.read("ledger").contains("wait-for"));
+    File::options().write(true).open(place.path("input")).unwrap().set_len(100_000).unwrap();
+    File::create(place.path("go")).unwrap();
+    running.end().expect(2, &["input was cut short while it was read, from 3388907 to 100000 bytes", "stopped"]);
+    assert!(!place.read("ledger").contains("shardEnded"));
+}
+
+#[test]
+fn a_state_that_is_empty_is_named() {
+    let place = Place::with_input("1\n");
+    fs::create_dir(place.path("state")).unwrap();
+    File::create(place.path("state/app.redb")).unwrap();
+    place
+        .run(&["--state", "state", "--app", "app"])
+        .expect(0, &["app.redb are empty; the run starts anew", "1 record "]);
+}
+
+#[test]
+fn a_file_that_is_standard_input_is_read_once() {
+    let place = Place::with_input("1\n2\n");
+    for (more, code, says) in [
+        (&["--restarts", "1"][..], 2, "--restarts takes input that can be read again"),
+        (&["--jobs", "1", "--shards", "2"], 2, "--jobs below the number of shards takes input that can be read again"),
+        (&[], 0, "2 records"),
+    ] {
+        let mut command = place.tool([&["--input", "-"], more, &["--", witness()]].concat());
+        command.stdin(File::open(place.path("input")).unwrap());
+        Running::start(command).end().expect(code, &[says]);
+    }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use kcl::{Position, SequenceNumber};
 
 use super::Event;
-use super::input::{Input, InputError, LONGEST_LINE, Lines, Next, Source};
+use super::input::{InputError, LONGEST_LINE, Lines, Next, Source, SourceIdentity};
 use super::marks::{Mark, Marks, digest};
 use super::plan::Plan;
 use super::queue::{Batch, End, Queue, Stamp};
@@ -43,7 +43,7 @@ pub(crate) struct Reading {
 /// What all passes over the input share.
 #[derive(Clone)]
 pub(crate) struct Feeder {
-    pub(crate) inputs: Arc<[Input]>,
+    pub(crate) inputs: Arc<[SourceIdentity]>,
     /// Whether the input is there to be read again.
     pub(crate) again: bool,
     pub(crate) reading: Reading,
@@ -71,7 +71,7 @@ impl Feeder {
         lanes.put(shard, lane);
         let feed = Feed { common: self.clone(), lanes, alone: true, marks: Marks::default(), origin: None };
         thread::spawn(move || {
-            let sources = Source::open_all(&feed.common.inputs);
+            let sources = feed.common.inputs.iter().map(Source::open_again).collect();
             feed.run(sources);
         });
     }
@@ -355,6 +355,7 @@ impl Feed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::local::Input;
     use crate::local::plan::Reshard;
 
     /// What one shard gets, batch by batch, from files with these contents.

@@ -58,7 +58,7 @@ impl Files {
             ));
         }
         let feeder = Feeder {
-            inputs: options.input.clone().into(),
+            inputs: sources.iter().map(Source::identity_now).collect(),
             again,
             reading: options.reading(start),
             plan: Arc::new(plan),

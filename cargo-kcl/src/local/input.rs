@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Seek};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -52,6 +52,14 @@ pub(crate) enum InputError {
     StdinTwice,
     #[error("{0} is no file that can be followed; with --follow the last --input is a file")]
     NotFollowed(Input),
+    #[error(
+        "{input} was cut short while it was read, from {was} to {now} bytes: what stood behind line {line} is not delivered, and no shard ends. Run again over all of it"
+    )]
+    CutShort { input: Input, line: u64, was: u64, now: u64 },
+    #[error(
+        "{0} is another file than when the run began, and cannot be read again; what was read of it is delivered, and no shard ends"
+    )]
+    Replaced(Input),
     #[error("{input}, behind line {line}: reading failed: {error}")]
     Read { input: Input, line: u64, error: io::Error },
     #[error(
@@ -78,7 +86,24 @@ pub(crate) struct Source {
     pub(super) file: File,
     /// When a regular file was last written, in milliseconds since 1970.
     modified: Option<i64>,
+    /// What a regular file was when it was opened.
+    identity: Option<FileIdentity>,
     followed: bool,
+}
+
+/// An input that was opened before.
+#[derive(Clone, Debug)]
+pub(crate) struct SourceIdentity {
+    input: Input,
+    file: Option<FileIdentity>,
+}
+
+/// Which file it is, and how long it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FileIdentity {
+    device: u64,
+    inode: u64,
+    length: u64,
 }
 
 impl Source {
@@ -102,7 +127,29 @@ impl Source {
             return Err(InputError::Directory(input.clone()));
         }
         let modified = if metadata.is_file() { metadata.modified().ok().map(millis) } else { None };
-        Ok(Self { input: input.clone(), file, modified, followed: false })
+        let identity = metadata.is_file().then(|| FileIdentity {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            length: metadata.len(),
+        });
+        Ok(Self { input: input.clone(), file, modified, identity, followed: false })
+    }
+
+    /// Opens it once more, to be read from its start.
+    pub(crate) fn open_again(first: &SourceIdentity) -> Result<Self, InputError> {
+        let mut again = Self::open(&first.input)?;
+        if let (Some(was), Some(is)) = (first.file, again.identity) {
+            if (was.device, was.inode) != (is.device, is.inode) {
+                return Err(InputError::Replaced(first.input.clone()));
+            }
+            again.identity = Some(was);
+        }
+        Ok(again)
+    }
+
+    /// What it takes to open it once more.
+    pub(crate) fn identity_now(&self) -> SourceIdentity {
+        SourceIdentity { input: self.input.clone(), file: self.identity }
     }
 
     /// Goes on reading behind the end, as `tail -F` does.
@@ -131,9 +178,9 @@ impl Source {
         Ok(0)
     }
 
-    /// Whether it is there to be read again.
+    /// Whether it is there to be read again. A file that is standard input has one place where it is read, shared by all.
     pub(crate) fn is_file(&self) -> bool {
-        self.modified.is_some()
+        self.modified.is_some() && self.input != Input::Stdin
     }
 
     pub(crate) fn is_followed(&self) -> bool {
@@ -142,8 +189,7 @@ impl Source {
 
     /// How long it is, in bytes, if it has an end that is known.
     pub(crate) fn length(&self) -> Option<u64> {
-        let metadata = self.file.metadata().ok().filter(|_| self.is_file() && !self.followed)?;
-        Some(metadata.len())
+        self.identity.filter(|_| !self.followed).map(|file| file.length)
     }
 
     /// Whether a person types it.
@@ -258,6 +304,7 @@ impl Lines {
                     continue;
                 }
                 if !self.source.followed {
+                    self.check_length(searched)?;
                     if searched == 0 {
                         return Ok(Next::End);
                     }
@@ -294,6 +341,18 @@ impl Lines {
                 });
             }
         }
+    }
+
+    /// Whether a file that was read to its end, the last line included, ends there because others cut it short.
+    fn check_length(&self, last_line: usize) -> Result<(), InputError> {
+        let Some(was) = self.source.length().filter(|was| self.offset + (last_line as u64) < *was) else {
+            return Ok(());
+        };
+        let now = self.source.file.metadata().map_err(|error| self.failed(error))?.len();
+        if now < was {
+            return Err(InputError::CutShort { input: self.source.input.clone(), line: self.number, was, now });
+        }
+        Ok(())
     }
 
     /// Lets the file start here, as it did in an earlier run.
@@ -367,7 +426,13 @@ mod tests {
         let (reader, writer) = io::pipe().unwrap();
         let text = text.to_vec();
         std::thread::spawn(move || io::PipeWriter::write_all(&mut { writer }, &text));
-        Lines::new(Source { input: Input::Stdin, file: OwnedFd::from(reader).into(), modified: None, followed: false })
+        Lines::new(Source {
+            input: Input::Stdin,
+            file: OwnedFd::from(reader).into(),
+            modified: None,
+            identity: None,
+            followed: false,
+        })
     }
 
     fn all(mut lines: Lines) -> Result<Vec<(Vec<u8>, u64, u64)>, InputError> {
@@ -476,6 +541,7 @@ last words",
             input: Input::Stdin,
             file: OwnedFd::from(reader).into(),
             modified: None,
+            identity: None,
             followed: false,
         });
         assert!(matches!(lines.next().unwrap(), Next::Idle));

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 pub(crate) enum LockError {
     #[error("{} is used by another run that has not ended ({}); a state serves one at a time", path.display(), who(pid))]
     Held { path: PathBuf, pid: String },
-    #[error("{} cannot be locked: {error}", path.display())]
+    #[error("{} cannot be locked: {error}; --state DIR keeps checkpoints in another folder", path.display())]
     Io { path: PathBuf, error: io::Error },
 }
 

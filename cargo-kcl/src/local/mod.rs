@@ -38,7 +38,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 use kcl::Position;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 pub(crate) use self::chaos::{HELP as CHAOS_HELP, Rates};
@@ -176,6 +176,8 @@ enum Event {
 /// Lets signals be events for as long as the tool lives.
 fn catch_signals(events: Sender<Event>) -> std::io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    // A file that may not grow any more is an error then, as on a full disk, and not the end.
+    signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     thread::spawn(move || {
         for _ in signals.forever() {
             if events.send(Event::Interruption).is_err() {

@@ -13,6 +13,7 @@ use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefini
 
 use super::lock::{Lock, LockError};
 use super::marks::Mark;
+use crate::report;
 
 /// What was run over what, by the names of [`Run`]'s fields.
 const RUN: TableDefinition<'_, &str, &str> = TableDefinition::new("run");
@@ -35,7 +36,7 @@ pub(crate) enum StoreError {
     Unreadable { path: PathBuf, error: redb::Error },
     #[error("there are no checkpoints in {}", .0.display())]
     None(PathBuf),
-    #[error("the checkpoints cannot be kept in {}: {error}", path.display())]
+    #[error("the checkpoints cannot be kept in {}: {error}; --state DIR names another folder", path.display())]
     Folder { path: PathBuf, error: io::Error },
     #[error(
         "the checkpoints in {} belong to another run: {what} was {stored}, now it is {given}. Run it as before, name another --app, or forget them with --fresh",
@@ -106,8 +107,12 @@ impl Store {
         fs::create_dir_all(folder).map_err(|error| StoreError::Folder { path: folder.to_owned(), error })?;
         let path = path(folder, app);
         let lock = Lock::take(&path)?;
+        // Whatever made it so, a kill or a copy that failed: there is nothing to go on from.
+        if !fresh && fs::metadata(&path).is_ok_and(|metadata| metadata.len() == 0) {
+            report::line(format_args!("the checkpoints in {} are empty; the run starts anew", path.display()));
+        }
         let unreadable = |error: redb::Error| match error {
-            redb::Error::Io(error) if !path.exists() || error.kind() == io::ErrorKind::PermissionDenied => {
+            redb::Error::Io(error) if !path.exists() || is_no_room(&error) => {
                 StoreError::Folder { path: path.clone(), error }
             }
             error => StoreError::Unreadable { path: path.clone(), error },
@@ -271,6 +276,12 @@ impl Store {
         writes.send(Write { what, done }).map_err(|_| StoreError::NoWriter)?;
         written.recv().map_err(|_| StoreError::NoWriter)?.map_err(StoreError::Keep)
     }
+}
+
+/// Whether it is not the file that is at fault, but what it may not or cannot take.
+fn is_no_room(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(error.kind(), FileTooLarge | PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull)
 }
 
 fn path(folder: &Path, app: &str) -> PathBuf {
