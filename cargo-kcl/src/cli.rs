@@ -98,6 +98,7 @@ pub(crate) enum Verb {
                   cargo kcl local --input orders.jsonl --key /customer --shards 4 --app revenue\n  \
                   zcat orders.gz | cargo kcl local --release --input -\n  \
                   cargo kcl local --input app.log --follow --from latest -- target/debug/alerts\n  \
+                  cargo kcl local --stream orders --from latest --app revenue\n  \
                   cargo kcl local --input orders.jsonl --shards 4 --chaos 7\n  \
                   cargo kcl local --show-checkpoints --app revenue"
 )]
