@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::harness::{Ended, Place, Running, ledger, planted, witness};
+use crate::harness::{Ended, Place, Running, ledger, planted, wait_until, witness};
 
 fn numbers(count: u32) -> String {
     (1..=count).map(|number| format!("{number}\n")).collect()
@@ -139,4 +139,15 @@ fn what_cannot_be_read_again_is_refused() {
     place.run(&["--chaos", "1", "--app", "app"]).expect(2, &["--chaos", "--app"]);
     place.run(&["--chaos", "1", "--chaos-rates", "kills=1"]).expect(2, &["`kills=1` is not NAME=RATE", "null-millis"]);
     place.run(&["--chaos", "one"]).expect(2, &["one"]);
+}
+
+#[test]
+fn an_interrupted_run_does_not_say_that_all_was_delivered() {
+    let place = Place::with_input(numbers(200_000));
+    let running = Running::start(place.tool(["--chaos", "1", "--input", "input", "--", witness()]));
+    wait_until("a record was processed", || place.read("seen").contains("record"));
+    running.signal(rustix::process::Signal::INT);
+    let ended = running.end();
+    ended.expect(130, &["  open    every record was delivered", " of 200000\n", "did not come to its end"]);
+    assert_eq!(held(&ended), 4, "{}", ended.stderr);
 }

@@ -35,7 +35,8 @@ pub(crate) struct Verdict {
 #[derive(Debug, Serialize)]
 struct Judged {
     promise: String,
-    held: bool,
+    /// Null if the run did not come to where that is known.
+    held: Option<bool>,
     breaches: u64,
     examples: Vec<String>,
 }
@@ -79,8 +80,10 @@ impl Verdict {
         let promises = [Promise::Delivered, Promise::Order, Promise::Behind, Promise::NotPast, Promise::NotBack];
         let judged = |promise| {
             let Breaches { count, shown } = breaches.remove(&promise).unwrap_or_default();
+            let is_for_the_end = promise == Promise::Delivered;
             let promise = in_words(promise, &seen, chaos.records, restarts);
-            Judged { promise, held: count == 0, breaches: count, examples: shown }
+            let is_open = unfinished && is_for_the_end && count == 0;
+            Judged { promise, held: (!is_open).then_some(count == 0), breaches: count, examples: shown }
         };
         Self {
             seed: chaos.schedule.seed,
@@ -94,9 +97,9 @@ impl Verdict {
         }
     }
 
-    /// Whether all promises held.
+    /// Whether no promise was broken.
     pub(crate) fn held(&self) -> bool {
-        self.promises.iter().all(|judged| judged.held)
+        self.promises.iter().all(|judged| judged.held != Some(false))
     }
 }
 
@@ -146,7 +149,11 @@ impl fmt::Display for Verdict {
             )?;
         }
         for judged in &self.promises {
-            let word = if judged.held { "held  " } else { "BROKEN" };
+            let word = match judged.held {
+                Some(true) => "held  ",
+                Some(false) => "BROKEN",
+                None => "open  ",
+            };
             write!(f, "  {word}  {}", judged.promise)?;
             if judged.breaches > 1 {
                 write!(f, "; broken {} times", judged.breaches)?;
