@@ -113,7 +113,8 @@ impl Connection {
         let Ok(output) = self.client.list_streams().limit(NAMES).send().await else { return Vec::new() };
         let mut names: Vec<_> =
             output.stream_names.into_iter().map(|there| (strsim::jaro_winkler(name, &there), there)).collect();
-        names.retain(|(likeness, _)| *likeness > 0.65);
+        // One of the same name was created since.
+        names.retain(|(likeness, there)| *likeness > 0.65 && there != name);
         names.sort_by(|(a, _), (b, _)| b.total_cmp(a));
         names.into_iter().map(|(_, name)| name).take(3).collect()
     }

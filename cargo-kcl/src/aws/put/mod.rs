@@ -326,7 +326,7 @@ impl Putter {
             }
         }
         let Some(last) = last else { return };
-        self.counts.refused += refused.len() as u64;
+        self.counts.again += refused.len() as u64;
         self.window.hold_back(&refused, now);
         let patience = if self.answered { self.give_up } else { self.give_up.min(FIRST_CONTACT) };
         let since = *self.failing_since.get_or_insert(now);

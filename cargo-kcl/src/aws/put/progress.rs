@@ -21,8 +21,8 @@ pub(super) struct Counts {
     /// Their data and keys.
     pub(super) bytes: u64,
     pub(super) calls: u64,
-    /// How often a record was put that was not taken.
-    pub(super) refused: u64,
+    /// How often a record was not acknowledged, and was to be put again.
+    pub(super) again: u64,
     pub(super) shards: BTreeMap<String, u64>,
 }
 
@@ -56,7 +56,7 @@ impl Progress {
         self.shown = Instant::now();
         let waiting = match waiting {
             0 => String::new(),
-            waiting => format!("; {} refused, to be tried again", report::count(waiting as u64, "record")),
+            waiting => format!("; {} to be put again", report::count(waiting as u64, "record")),
         };
         let text = format!("{}{waiting}", counts.sentence(self.elapsed()));
         if self.terminal {
@@ -78,10 +78,10 @@ impl Progress {
 impl Counts {
     /// What did not go by itself.
     pub(super) fn trouble(&self) -> String {
-        match self.refused {
+        match self.again {
             0 => String::new(),
-            1 => "; once a record was refused, and tried again".to_owned(),
-            refused => format!("; {refused} times a record was refused, and tried again"),
+            1 => "; once a record was to be put again".to_owned(),
+            again => format!("; {again} times a record was to be put again"),
         }
     }
 
