@@ -120,6 +120,8 @@ impl Drop for Running<'_> {
 /// Looks until it is over.
 fn look(calls: &Calls, shard: &str, after: Duration, report: &Report) {
     let pause = (after / LOOKS).clamp(Duration::from_millis(1), LONGEST);
+    // At once and then all the time would be of no use.
+    let after = after.max(pause);
     let (mut seen, mut since, mut next) = (0, Instant::now(), after);
     loop {
         thread::park_timeout(pause);
