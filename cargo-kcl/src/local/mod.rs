@@ -1,9 +1,10 @@
 //! `cargo kcl local`: the MultiLangDaemon's part, on one machine.
 //!
 //! Each shard has a queue ([`queue`]), which whatever the records come from fills ([`supply`]): files and standard input
-//! ([`files`]) are read ([`feed`]) and split by plan ([`plan`], [`split`]), a stream of Kinesis (`stream`) is as it is. Each shard has a processor, which the main thread
-//! starts and starts again ([`supervise`]), and a thread that talks to it ([`shard`], [`conversation`]) and keeps its checkpoints
-//! ([`store`]), with what the input was up to there ([`marks`]). Conversations can be kept ([`recording`]), and disturbed ([`chaos`]).
+//! ([`files`]) are read ([`feed`]) and split by plan ([`plan`], [`split`]), a stream of Kinesis (`stream`) has shards of its own. Each
+//! shard has a processor, which the main thread starts and starts again ([`supervise`]), and a thread that talks to it ([`shard`],
+//! [`conversation`]) and keeps its checkpoints ([`store`]), with what the input was up to there ([`marks`]). Conversations can be kept
+//! ([`recording`]), and disturbed ([`chaos`]).
 
 mod chaos;
 mod conversation;
