@@ -469,6 +469,53 @@ fn each_process_has_a_file_of_its_own_once_it_has_a_dead_letter() {
 }
 
 #[test]
+fn a_file_that_was_removed_takes_no_dead_letter_along() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let shard = Shard::new("shardId-000000000007", kcl::Position::TrimHorizon);
+
+    struct Removed(JsonLines, std::path::PathBuf);
+
+    #[kcl::processor(main = false)]
+    impl Removed {
+        #[on_record(otherwise = "dead_letter")]
+        fn handle(&mut self, record: &Record) -> Result<(), BoxError> {
+            if record.data() == b"2" {
+                // As one does who has played it back.
+                fs::remove_file(fs::read_dir(&self.1)?.next().ok_or("no file")??.path())?;
+            }
+            Err("it broke".into())
+        }
+
+        #[on_dead_letter]
+        fn keep(&mut self, letter: &DeadLetter<'_>) -> std::io::Result<()> {
+            self.0.write(letter)
+        }
+    }
+
+    let letters = folder.path().join("letters");
+    let make = || Removed(JsonLines::open(&letters, &shard).expect("a folder"), letters.clone());
+    run(make, &[INITIALIZE, &numbers(3), OK]).1.expect("all is taken");
+    let files = lines(folder.path());
+    let [letters] = &files[..] else { panic!("{files:?}") };
+    let data: Vec<_> = letters.iter().map(|letter| letter["data"].as_str().expect("text")).collect();
+    assert_eq!(data, ["2", "3"]);
+}
+
+#[test]
+fn a_folder_is_made_with_those_above_it_and_by_any_number() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let shard = Shard::new("shardId-000000000007", kcl::Position::TrimHorizon);
+    let (deep, file) = (folder.path().join("a/b/c"), folder.path().join("file"));
+    for _ in 0..2 {
+        JsonLines::open(&deep, &shard).expect("it is made, or there");
+    }
+    assert!(deep.is_dir());
+    fs::write(&file, "").expect("writable");
+    JsonLines::open(&file, &shard).expect_err("it is no folder");
+    JsonLines::open(file.join("a"), &shard).expect_err("it is in none");
+}
+
+#[test]
 fn a_folder_that_is_gone_fails_the_record() {
     let folder = tempfile::tempdir().expect("a folder");
     let shard = Shard::new("shardId-000000000007", kcl::Position::TrimHorizon);

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -20,6 +21,9 @@ use crate::Shard;
 /// Any number of processes may use one folder, also two that both believe to have the shard: each appends to a file of its own,
 /// named for the shard, the time and the process, which is there as soon as it has a line.
 /// A line is on the disk when [`write`](Self::write) returns, so before any checkpoint passes its record.
+///
+/// A file may be removed at any time, as when its records were played back: the next line goes into a new one. What is moved
+/// within its file system stays this process's file, and gets its next lines where it is then.
 ///
 /// As records are delivered at least once, the same one may stand in two files. A process that was killed while it wrote can
 /// leave a last line without its end: its record is delivered again, and stands whole in a later file.
@@ -67,7 +71,7 @@ impl JsonLines {
     /// If it cannot be made.
     pub fn open(folder: impl AsRef<Path>, shard: &Shard) -> io::Result<Self> {
         let folder = folder.as_ref();
-        fs::create_dir_all(folder)?;
+        create_folder(folder)?;
         // For paths that do not depend on where the process goes later.
         let folder = folder.canonicalize()?;
         Ok(Self { folder, shard: file_name(shard.id()), file: None })
@@ -94,14 +98,19 @@ impl JsonLines {
         };
         let mut bytes = serde_json::to_vec(&line)?;
         bytes.push(b'\n');
-        let mut file = match self.file.take() {
-            Some(file) => file,
-            None => self.create()?,
-        };
-        file.write_all(&bytes)?;
-        file.sync_data()?;
-        self.file = Some(file);
-        Ok(())
+        loop {
+            let mut file = match self.file.take() {
+                Some(file) => file,
+                None => self.create()?,
+            };
+            file.write_all(&bytes)?;
+            file.sync_data()?;
+            // Where the file was removed meanwhile, the line went with it.
+            if file.metadata()?.nlink() > 0 {
+                self.file = Some(file);
+                return Ok(());
+            }
+        }
     }
 
     /// A file that nobody else has, and that a power cut does not take out of its folder.
@@ -120,6 +129,28 @@ impl JsonLines {
             }
         }
         Err(io::ErrorKind::AlreadyExists.into())
+    }
+}
+
+/// A folder, with those above it, that a power cut does not take away once a file in it is on the disk.
+fn create_folder(folder: &Path) -> io::Result<()> {
+    let above = match folder.parent() {
+        Some(above) if above.as_os_str().is_empty() => Path::new("."),
+        Some(above) => above,
+        None => return Ok(()),
+    };
+    let created = match fs::create_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            create_folder(above)?;
+            fs::create_dir(folder)
+        }
+        result => result,
+    };
+    match created {
+        Ok(()) => File::open(above)?.sync_all(),
+        // It was there, or another process has just made it.
+        Err(_) if folder.is_dir() => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
