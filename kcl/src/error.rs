@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::error::Error;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::io;
 
 use crate::excerpt::Excerpt;
@@ -195,13 +195,26 @@ pub(crate) struct Chain<'a>(pub(crate) &'a (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
+        let mut line = OneLine(f);
+        write!(line, "{}", self.0)?;
         let mut source = self.0.source();
         while let Some(error) = source {
-            write!(f, ": {error}")?;
+            write!(line, ": {error}")?;
             source = error.source();
         }
         Ok(())
+    }
+}
+
+/// Escapes what would break a line or a terminal, as in the message of a failed `assert_eq!`.
+struct OneLine<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl Write for OneLine<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|char| match char {
+            char if char.is_control() => write!(self.0, "{}", char.escape_debug()),
+            char => self.0.write_char(char),
+        })
     }
 }
 
@@ -264,7 +277,10 @@ impl fmt::Display for HandlerFailed {
         }
         match &self.failure {
             Failure::Error(error) => write!(f, ": {}", Chain(&**error)),
-            Failure::Panic(Panicked(message)) => write!(f, ": {message}"),
+            Failure::Panic(Panicked(message)) => {
+                f.write_str(": ")?;
+                OneLine(f).write_str(message)
+            }
         }
     }
 }

@@ -249,6 +249,40 @@ fn a_panic_becomes_a_dead_letter_with_its_message() {
     assert_eq!(plan.letters(), [("1".to_owned(), 2, "panicked: it broke".to_owned())]);
 }
 
+/// Fails in several lines, as `assert_eq!` does.
+struct Verbose(Plan);
+
+#[kcl::processor(main = false)]
+impl Verbose {
+    #[on_record(otherwise = "dead_letter")]
+    fn handle(&mut self, record: &Record) -> Result<(), &'static str> {
+        match record.data() {
+            b"1" => Err("it broke\nkcl: shard b: forged\x1b[2J"),
+            b"2" => panic!("it\n\tbroke"),
+            _ => Ok(()),
+        }
+    }
+
+    #[on_dead_letter]
+    fn keep(&mut self, letter: &DeadLetter<'_>) -> Result<(), BoxError> {
+        self.0.take(letter)
+    }
+}
+
+#[test]
+fn an_error_is_one_line_whatever_it_says() {
+    let plan = Plan::default();
+    run(|| Verbose(plan.clone()), &[INITIALIZE, &numbers(2), OK]).1.expect("all is taken");
+    let texts: Vec<_> = plan.letters().into_iter().map(|(.., text)| text).collect();
+    assert_eq!(texts, [r"it broke\nkcl: shard b: forged\u{1b}[2J", r"panicked: it\n\tbroke"]);
+    for number in [1, 2] {
+        let plan = Plan::default();
+        plan.0.borrow_mut().letters_fail = true;
+        let text = failed(run(|| Verbose(plan.clone()), &[INITIALIZE, &batch(&[&number.to_string()])]).1).to_string();
+        assert!(!text.contains(char::is_control), "{text}");
+    }
+}
+
 #[test]
 fn a_dead_letter_that_is_not_taken_fails_its_record() {
     let plan = Plan::failing([(2, 9)]);
