@@ -164,6 +164,8 @@ impl<F> Runner<F> {
                 let processor = guard(|| (self.factory)(&shard).map_err(Into::into))
                     .map_err(|failure| HandlerFailed::new(&shard, "initialize", failure))?;
                 drop(running);
+                // `#[on_init]` may have been where the subscriber was set up.
+                let entered = trace::shard_anew(entered, &shard);
                 (shard, entered, watch, processor)
             }
             Some(message) => {

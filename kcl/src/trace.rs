@@ -8,6 +8,7 @@ pub(crate) use on::*;
 #[cfg(feature = "tracing")]
 mod on {
     use tracing::span::EnteredSpan;
+    use tracing::subscriber::NoSubscriber;
     use tracing::{debug, debug_span, info_span, trace_span, warn};
 
     use crate::error::{HandlerFailed, Passed};
@@ -18,6 +19,12 @@ mod on {
 
     pub(crate) fn shard(shard: &Shard) -> Entered {
         info_span!(target: "kcl", "shard", shard_id = shard.id(), position = %shard.position()).entered()
+    }
+
+    /// For a subscriber that came only after the span.
+    pub(crate) fn shard_anew(entered: Entered, is: &Shard) -> Entered {
+        let came_late = entered.with_subscriber(|(_, then)| then.is::<NoSubscriber>()).unwrap_or(true);
+        if came_late { shard(is) } else { entered }
     }
 
     pub(crate) fn message(action: &'static str, records: &[Record]) -> Entered {
@@ -81,6 +88,10 @@ mod off {
 
     pub(crate) fn shard(_: &Shard) -> Entered {
         Entered
+    }
+
+    pub(crate) fn shard_anew(entered: Entered, _: &Shard) -> Entered {
+        entered
     }
 
     pub(crate) fn message(_: &'static str, _: &[Record]) -> Entered {

@@ -2,11 +2,12 @@
 
 use std::fmt::{Debug, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use kcl::{BoxError, Json, Runner, Shard};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record as Values};
+use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::{INITIALIZE, OK, SHARD_ENDED, refused};
@@ -83,26 +84,38 @@ impl Picky {
     }
 }
 
-/// What is seen at this level and below.
-fn seen(most: Level) -> Vec<String> {
-    let lines = Arc::default();
-    let notes = Notes {
+/// What arrives at this level and below is written down there.
+fn notes(most: Level, lines: &Arc<Mutex<Vec<String>>>) -> Notes {
+    Notes {
         most,
         next: AtomicU64::new(1),
         spans: Mutex::default(),
         entered: Mutex::default(),
-        lines: Arc::clone(&lines),
-    };
+        lines: Arc::clone(lines),
+    }
+}
+
+/// A conversation in which everything happens that is worth a span or an event.
+fn converse() {
     // 2, and what is no number.
     let records = [("1", "Mg=="), ("2", "eA==")].map(|(number, data)| {
         format!(r#"{{"data":"{data}","partitionKey":"k","sequenceNumber":"{number}","subSequenceNumber":7}}"#)
     });
     let batch = format!(r#"{{"action":"processRecords","records":[{}]}}"#, records.join(","));
     let input = [INITIALIZE, &batch, OK, SHARD_ENDED, &refused("NullPointerException")].join("\n");
-    let result = tracing::subscriber::with_default(notes, || {
-        Runner::new(|_: &Shard| Ok::<_, BoxError>(Picky::default())).run_on(input.as_bytes(), std::io::sink())
-    });
-    result.expect_err("the end is refused");
+    Runner::new(|_: &Shard| Ok::<_, BoxError>(Picky::default()))
+        .run_on(input.as_bytes(), std::io::sink())
+        .expect_err("the end is refused");
+}
+
+/// One subscriber at a time: `tracing` keeps for all threads whether anybody wants a span.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// What is seen at this level and below.
+fn seen(most: Level) -> Vec<String> {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let lines = Arc::default();
+    tracing::subscriber::with_default(notes(most, &lines), converse);
     std::mem::take(&mut *lines.lock().expect("no panic"))
 }
 
@@ -142,4 +155,25 @@ fn levels_that_nobody_listens_to_are_not_there() {
     let levels = |most| seen(most).iter().map(|line| line.split(" > ").count() - 1).max();
     assert_eq!([Level::INFO, Level::DEBUG, Level::TRACE].map(levels), [Some(1), Some(2), Some(3)]);
     assert!(seen(Level::WARN).iter().all(|line| line.starts_with("WARN ")));
+}
+
+/// Sets up its subscriber itself.
+struct SelfMade(#[expect(dead_code, reason = "for its drop")] DefaultGuard);
+
+#[kcl::processor(main = false)]
+impl SelfMade {
+    #[on_record(invalid = "skip")]
+    fn handle(&mut self, _: Json<u64>) {}
+}
+
+#[test]
+fn a_subscriber_that_is_set_up_in_on_init_sees_the_shard() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let lines = Arc::default();
+    let make = |_: &Shard| Ok::<_, BoxError>(SelfMade(tracing::subscriber::set_default(notes(Level::DEBUG, &lines))));
+    let input = [INITIALIZE, &crate::batch([(1, 0)]), OK].join("\n");
+    Runner::new(make).run_on(input.as_bytes(), std::io::sink()).expect("all is well");
+    let seen = std::mem::take(&mut *lines.lock().expect("no panic"));
+    let message = "message action=\"processRecords\" records=1 first_sequence_number=1 last_sequence_number=1 > ";
+    assert_eq!(seen[..2], [SHARD.to_owned(), format!("{SHARD}{message}")]);
 }
