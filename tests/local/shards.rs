@@ -175,6 +175,24 @@ fn a_parent_that_fails_has_no_children() {
 }
 
 #[test]
+fn one_that_fails_holds_back_nobody_who_reads_standard_input_with_it() {
+    let place = Place::with_input("");
+    let mut input = for_shard(0, "fail-once once");
+    for number in 1..=100 {
+        input.push_str(&for_shard(0, "to a child"));
+        input.push_str(&for_shard(1, &number.to_string()));
+    }
+    let arguments =
+        ["--input", "-", "--format", "json", "--shards", "2", "--reshard", "split@10", "--max-records", "5"];
+    let mut command = command(&place, &arguments);
+    command.stdin(Stdio::piped());
+    let mut running = Running::start(command);
+    running.child().stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let says = ["000000000000  failed", "000000000001  ended                100 records", "000000000002  not started"];
+    running.end().expect(1, &says);
+}
+
+#[test]
 fn children_start_in_a_later_run_if_they_did_not_get_far_in_the_first() {
     let place = Place::with_input(format!("{}fail-once once\n", numbers(5)));
     let arguments = ["--reshard", "split@5", "--app", "app", "--input", "input"];

@@ -179,15 +179,19 @@ impl<'a> Supervisor<'a> {
 
     /// The shards whose processors can start now.
     fn ready(&self) -> impl Iterator<Item = u32> {
-        let running = self.members.values().filter(|member| matches!(member.state, State::Running { .. })).count();
-        let room = self.options.jobs.map_or(usize::MAX, |jobs| jobs as usize).saturating_sub(running);
         let stops = self.stops();
         let ready = self.members.iter().filter(move |(_, member)| match member.state {
             State::Waiting => !stops && self.comes_after_its_parents(member),
             State::Again(at) => !stops && at <= Instant::now(),
             State::Running { .. } | State::Done(_) => false,
         });
-        ready.map(|(number, _)| *number).take(room)
+        ready.map(|(number, _)| *number).take(self.room())
+    }
+
+    /// How many more processors may run at once.
+    fn room(&self) -> usize {
+        let running = self.members.values().filter(|member| matches!(member.state, State::Running { .. })).count();
+        self.options.jobs.map_or(usize::MAX, |jobs| jobs as usize).saturating_sub(running)
     }
 
     fn comes_after_its_parents(&self, member: &Member) -> bool {
@@ -277,10 +281,10 @@ impl<'a> Supervisor<'a> {
 
     /// How long to wait for an event; `None` if none is to come.
     fn next_look(&self) -> Option<Duration> {
-        let now = Instant::now();
+        let has_room = self.room() > 0;
         let waits = self.members.values().filter_map(|member| match member.state {
             State::Running { .. } => Some(self.options.stuck_after.clamp(Duration::from_millis(10), LOOK)),
-            State::Again(at) => Some(at.saturating_duration_since(now)),
+            State::Again(at) => until(at, has_room),
             State::Waiting | State::Done(_) => None,
         });
         waits.min().or_else(|| (self.reads && self.awaits_a_change()).then_some(LOOK))
@@ -354,6 +358,7 @@ impl<'a> Supervisor<'a> {
         }
         if !may_restart || member.restarts == self.options.restarts {
             member.state = State::Done(outcome);
+            self.give_up_orphans();
             return;
         }
         let wait = BACKOFF.saturating_mul(1 << member.restarts.min(10)).min(LONGEST_BACKOFF);
@@ -367,6 +372,12 @@ impl<'a> Supervisor<'a> {
             wait.as_secs_f64(),
             member.position,
         ));
+    }
+
+    /// Those that never start take nothing that is read, and hold back nobody who does.
+    fn give_up_orphans(&self) {
+        let orphans = self.members.values().filter(|member| self.is_orphan(member));
+        orphans.filter_map(|member| member.queue.as_deref()).for_each(Queue::abandon);
     }
 
     fn tell_stuck(&self) {
@@ -471,5 +482,21 @@ impl<'a> Supervisor<'a> {
             });
         }
         self.progress.show(&shards);
+    }
+}
+
+/// How long to wait for a restart; without room it comes when another has ended, which is an event.
+fn until(restart: Instant, has_room: bool) -> Option<Duration> {
+    has_room.then(|| restart.saturating_duration_since(Instant::now()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restart_without_room_is_not_looked_for_again_and_again() {
+        assert_eq!(until(Instant::now(), true), Some(Duration::ZERO));
+        assert_eq!(until(Instant::now(), false), None);
     }
 }
