@@ -88,7 +88,8 @@ pub(crate) enum Verb {
 /// On a terminal it shows how far each shard is, elsewhere a line every 5 s.
 ///
 /// Checkpoints go with the run unless --app or --state keeps them; then a run goes on where the last one stopped. It is refused
-/// if the input is not what it was up to there, or the stream another, or while another run is at work on the same checkpoints.
+/// if the input is not what it was up to there, has grown behind shards that ended, or is another stream, and while another run is at
+/// work on the same checkpoints.
 #[derive(Debug, Args)]
 #[command(
     arg_required_else_help = true,

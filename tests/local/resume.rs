@@ -93,6 +93,49 @@ fn fresh_forgets() {
 }
 
 #[test]
+fn what_is_added_behind_the_end_of_a_shard_is_noticed() {
+    let place = Place::with_input("1\n2\n");
+    place.run(&["--app", "app"]).expect(0, &["2 records"]);
+    fs::write(place.path("input"), "1\n2\n3\n").unwrap();
+    place.run(&["--app", "app"]).expect(2, &["input had 4 bytes when 1 shard ended, and has 6 now", "--fresh"]);
+    place.run(&["--app", "app", "--rewind", "0=TRIM_HORIZON"]).expect(0, &["3 records"]);
+    place.run(&["--app", "app"]).expect(0, &["all of it was processed before"]);
+
+    // One that was stopped goes on to the new end.
+    let place = Place::with_input("1\n2\nnow\n");
+    let mut fails = place.tool(["--app", "app", "--input", "input", "--", witness()]);
+    fails.env("DO", "fail");
+    Running::start(fails).end().expect(1, &[]);
+    fs::write(place.path("input"), "1\n2\nnow\n4\n").unwrap();
+    place.seen();
+    let mut goes_on = place.tool(["--app", "app", "--input", "input", "--", witness()]);
+    goes_on.env("DO", "print");
+    Running::start(goes_on).end().expect(0, &["goes on behind the checkpoints"]);
+    assert_eq!(place.seen().data(), ["4", "now"]);
+}
+
+#[test]
+fn a_script_is_told_that_all_was_processed_before() {
+    let place = Place::with_input("1\n");
+    place.run(&["--app", "app"]).expect(0, &[]);
+    let arguments = ["--app", "app", "--input", "input", "--json", "--quiet", "--", witness()];
+    let (ended, stdout) = Running::start(place.tool(arguments)).end_with_stdout();
+    ended.expect(0, &[]);
+    assert_eq!(ended.stderr, "");
+    let summary: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((&summary["records"], &summary["shards"][0]["outcome"]), (&0.into(), &"endedBefore".into()));
+}
+
+#[test]
+fn looking_for_checkpoints_leaves_nothing_behind() {
+    let place = Place::with_input("");
+    Running::start(place.tool(["--show-checkpoints", "--app", "app"]))
+        .end()
+        .expect(2, &["there are no checkpoints in"]);
+    assert!(!place.path(".kcl").exists());
+}
+
+#[test]
 fn without_a_name_nothing_is_kept() {
     let place = Place::with_input("1\n");
     for _ in 0..2 {

@@ -18,7 +18,7 @@ use super::plan::Plan;
 use super::queue::{Batch, End, Queue, Stamp};
 use super::record::{Format, Record};
 use super::split::Place;
-use super::store::{Origin, Store};
+use super::store::{Origin, Store, StoreError};
 use crate::report;
 
 /// The most data a call brings, in bytes.
@@ -217,10 +217,13 @@ impl Feed {
         let mut skip_to = self.earliest();
         let mut progress = Progress::default();
         let mut change = self.common.plan.next_change(0);
+        // As far as all that was read goes to its end.
+        let mut end = Some(0);
         for (input, source) in (0..).zip(sources) {
             let longest = self.common.reading.format.longest_line(self.common.reading.longest);
             let mut lines = Lines::with_longest(source, longest);
             let mut known_origin = self.continue_at(input, &mut lines, &mut progress);
+            let mut length = None;
             while progress.counted < self.common.reading.limit {
                 let (text, number, offset, arrival, origin) = match lines.next()? {
                     Next::Line { text, number, offset, arrival, origin } => (text, number, offset, arrival, origin),
@@ -232,12 +235,15 @@ impl Feed {
                         self.lanes.all().for_each(Lane::flush);
                         continue;
                     }
-                    Next::End => break,
+                    Next::End => {
+                        length = Some(lines.offset());
+                        break;
+                    }
                 };
                 if origin != known_origin {
                     known_origin = origin;
                     let Progress { record, digest, .. } = progress;
-                    self.keep_origin(&Origin { input, offset: origin, record, digest })?;
+                    self.keep(|store| store.keep_origin(&Origin { input, offset: origin, record, digest }))?;
                 }
                 if progress.record == change {
                     self.change(change);
@@ -271,8 +277,11 @@ impl Feed {
                     }
                 }
             }
+            end = end.zip(length).map(|(before, length)| before + length);
         }
-        self.marks.end().map_err(changed)
+        self.marks.end().map_err(changed)?;
+        // Before any shard is done, so that what has ended can be told from what was added.
+        end.map_or(Ok(()), |end| self.keep(|store| store.keep_end(end)))
     }
 
     /// Lets a followed file start where it did when it was read last; where that is.
@@ -285,9 +294,9 @@ impl Feed {
         origin.offset
     }
 
-    fn keep_origin(&self, origin: &Origin) -> Result<(), InputError> {
-        let kept = self.common.store.as_ref().map_or(Ok(()), |store| store.keep_origin(origin));
-        kept.map_err(|error| InputError::Origin(Box::new(error)))
+    fn keep(&self, what: impl FnOnce(&Store) -> Result<(), StoreError>) -> Result<(), InputError> {
+        let kept = self.common.store.as_deref().map_or(Ok(()), what);
+        kept.map_err(|error| InputError::Unkept(Box::new(error)))
     }
 
     /// The record up to which no shard wants any.

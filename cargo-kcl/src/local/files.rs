@@ -7,7 +7,7 @@ use std::sync::mpsc::Sender;
 use kcl::{Position, SequenceNumber};
 
 use super::feed::{Feeder, Lane, Lanes};
-use super::input::Source;
+use super::input::{InputError, Source};
 use super::marks::{Mark, Marks};
 use super::options::StartAt;
 use super::plan::Reshard;
@@ -74,6 +74,21 @@ impl Files {
         (queue, lane)
     }
 
+    /// What was added behind the end of shards would be delivered to nobody.
+    fn check_end(&self, was: Option<u64>, positions: &BTreeMap<u32, Position>) -> Result<(), InputError> {
+        let files = self.sources.iter().filter(|source| source.is_file());
+        let now = files.map(Source::length).sum::<Option<u64>>();
+        let ended = positions.iter().filter(|(_, position)| **position == Position::ShardEnd);
+        let ended = ended.filter(|(shard, _)| self.feeder.plan.is_last(**shard)).count() as u64;
+        match was.zip(now) {
+            Some((was, now)) if was < now && ended > 0 => {
+                let what: Vec<_> = self.sources.iter().map(|source| source.input.to_string()).collect();
+                Err(InputError::Grown { what: what.join(", "), shards: report::count(ended, "shard"), was, now })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What stood in a file that is gone cannot be compared any more, nor read.
     fn forget_rotated(&mut self, shards: &[Standing]) {
         let Some(origin) = self.origin else { return };
@@ -110,7 +125,8 @@ impl Supply for Files {
             end += source.length()?;
             Some(end)
         });
-        ends.collect()
+        // Where the last record stands that counts is not known.
+        ends.collect::<Option<_>>().filter(|_| self.feeder.reading.limit == u64::MAX)
     }
 
     fn is_typed(&self) -> bool {
@@ -124,6 +140,7 @@ impl Supply for Files {
             self.marks = store.marks()?;
             self.origin = store.origin()?;
             self.feeder.reading.start = store.start()?.map(sequence_number).transpose()?;
+            self.check_end(store.end()?, &positions)?;
         }
         self.feeder.store = store;
         let plan = &self.feeder.plan;

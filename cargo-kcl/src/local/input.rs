@@ -73,8 +73,12 @@ pub(crate) enum InputError {
         "{input} has changed since it was processed: up to line {line} it is not what it was. Run over what it was, or start anew with --fresh"
     )]
     Changed { input: Input, line: u64 },
-    #[error("where a followed file starts cannot be kept: {0}")]
-    Origin(Box<super::store::StoreError>),
+    #[error(
+        "{what} had {was} bytes when {shards} ended, and has {now} now: what was added is for nobody. Put it into a file of its own, for a run of its own, or start anew with --fresh"
+    )]
+    Grown { what: String, shards: String, was: u64, now: u64 },
+    #[error("what is known of the input cannot be kept: {0}")]
+    Unkept(Box<super::store::StoreError>),
     #[error("{input}, line {line}: {problem}; nothing from this line on was delivered. The line is `{excerpt}`")]
     Record { input: Input, line: u64, problem: Box<super::record::RecordError>, excerpt: String },
 }
@@ -281,6 +285,11 @@ impl Lines {
 
     pub(crate) fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// How far it was read, in bytes.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
     }
 
     pub(crate) fn next(&mut self) -> Result<Next<'_>, InputError> {

@@ -123,22 +123,26 @@ fn prepare_and_run(options: &LocalOptions) -> Result<u8, LocalError> {
     let program = Program::prepare(&options.program)?;
     let store = options.store(&program, &*supply)?.map(Arc::new);
     let shards = supply.load(store.clone())?;
-    if shards.iter().all(|shard| shard.position == Position::ShardEnd) {
+    let all_ended = shards.iter().all(|shard| shard.position == Position::ShardEnd);
+    let has_checkpoints = |position: &Position| matches!(position, Position::After { .. } | Position::ShardEnd);
+    if all_ended && !options.quiet {
         report::line(format_args!(
             "all of it was processed before: {} at SHARD_END; --fresh forgets that and starts anew",
             if shards.len() == 1 { "the shard is".to_owned() } else { format!("all {} shards are", shards.len()) },
         ));
-        return Ok(0);
-    }
-    let has_checkpoints = |position: &Position| matches!(position, Position::After { .. } | Position::ShardEnd);
-    if !options.quiet && shards.iter().any(|shard| has_checkpoints(&shard.position)) {
+    } else if !options.quiet && shards.iter().any(|shard| has_checkpoints(&shard.position)) {
         report::line("goes on behind the checkpoints that were kept; --fresh forgets them");
+    }
+    if all_ended && !options.json {
+        return Ok(0);
     }
     let recording = options.record.as_ref().map(|folder| Recording::create(folder, &program.command)).transpose()?;
     catch_signals(sender.clone()).map_err(LocalError::Signals)?;
     let watched = (recording, chaos);
     let mut supervisor = Supervisor::new(options, &program, supply, store, watched, (sender, events), shards);
-    supervisor.start()?;
+    if !all_ended {
+        supervisor.start()?;
+    }
     Ok(supervisor.finish())
 }
 

@@ -1,7 +1,7 @@
 //! What the options of `cargo kcl local` mean.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::SystemTime;
 use std::{fs, io};
@@ -157,13 +157,17 @@ impl LocalOptions {
                 )
             })?,
         };
-        let store = Store::open(&self.folder()?, &app.0, &supply.identity(), self.fresh, supply.start())?;
+        let folder = self.folder();
+        if self.state.is_none() {
+            make_default(&folder).map_err(|error| StoreError::Folder { path: folder.clone(), error })?;
+        }
+        let store = Store::open(&folder, &app.0, &supply.identity(), self.fresh, supply.start())?;
         self.rewind(&store)?;
         Ok(Some(store))
     }
 
-    fn folder(&self) -> Result<PathBuf, StoreError> {
-        self.state.clone().map_or_else(default_folder, Ok)
+    fn folder(&self) -> PathBuf {
+        self.state.clone().unwrap_or_else(|| workspace_root().unwrap_or_default().join(".kcl"))
     }
 
     fn rewind(&self, store: &Store) -> Result<(), LocalError> {
@@ -192,7 +196,7 @@ impl LocalOptions {
         let Some(app) = &self.app else {
             return Err(LocalError::Options("--show-checkpoints takes --app NAME, the name they are kept under"));
         };
-        let store = Store::open_existing(&self.folder()?, &app.0)?;
+        let store = Store::open_existing(&self.folder(), &app.0)?;
         let run = store.run()?;
         let is_stream = run.iter().any(|(what, _)| what == "--stream");
         let mut text: String = run.iter().map(|(what, value)| format!("{what}: {value}\n")).collect();
@@ -230,17 +234,14 @@ impl LocalOptions {
     }
 }
 
-/// `.kcl`, which keeps itself out of version control.
-fn default_folder() -> Result<PathBuf, StoreError> {
-    let folder = workspace_root().unwrap_or_default().join(".kcl");
-    let ignore = folder.join(".gitignore");
-    let made = fs::create_dir_all(&folder).and_then(|()| match fs::File::create_new(ignore) {
+/// Makes `.kcl`, which keeps itself out of version control.
+fn make_default(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    match fs::File::create_new(folder.join(".gitignore")) {
         Ok(mut file) => io::Write::write_all(&mut file, b"*\n"),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
-    });
-    made.map_err(|error| StoreError::Folder { path: folder.clone(), error })?;
-    Ok(folder)
+    }
 }
 
 #[cfg(test)]

@@ -130,6 +130,11 @@ impl Plan {
         self.shards.get(shard as usize).map_or(&[], |shard| &shard.parents)
     }
 
+    /// Whether the shard goes on to the end of the input: no others take its place.
+    pub(crate) fn is_last(&self, shard: u32) -> bool {
+        self.shards.get(shard as usize).is_none_or(|shard| shard.until.is_none())
+    }
+
     /// How many records stand before the shard: with fewer it never comes to be.
     pub(crate) fn behind(&self, shard: u32) -> u64 {
         self.shards.get(shard as usize).map_or(0, |shard| shard.behind)

@@ -24,6 +24,9 @@ const MARKS: TableDefinition<'_, u32, (&str, u32)> = TableDefinition::new("marks
 /// Where the file that is followed starts: input, offset, records before, digest.
 const ORIGIN: TableDefinition<'_, (), (u16, u64, u64, u32)> = TableDefinition::new("origin");
 
+/// How long all inputs were, one behind another, when they were read to their end, in bytes.
+const END: TableDefinition<'_, (), u64> = TableDefinition::new("end");
+
 /// In [`RUN`], where the run starts, as what feeds it has it.
 const START: &str = "start";
 
@@ -92,6 +95,7 @@ struct Write {
 enum What {
     Checkpoint { shard: u32, position: Position, mark: Option<Mark> },
     Origin(Origin),
+    End(u64),
 }
 
 impl Store {
@@ -171,6 +175,7 @@ impl Store {
             write.delete_table(CHECKPOINTS)?;
             write.delete_table(MARKS)?;
             write.delete_table(ORIGIN)?;
+            write.delete_table(END)?;
         }
         let stored;
         {
@@ -238,6 +243,12 @@ impl Store {
         Ok(stored.map(|(input, offset, record, digest)| Origin { input, offset, record, digest }))
     }
 
+    /// How long all inputs were when they were read to their end, if they were.
+    pub(crate) fn end(&self) -> Result<Option<u64>, StoreError> {
+        let stored = self.read(END, |table| Ok(table.get(())?.map(|stored| stored.value())));
+        Ok(stored.map_err(Self::unkept)?.flatten())
+    }
+
     /// Reads a table; `None` if nothing was ever kept in it.
     fn read<K, V, T>(
         &self,
@@ -268,6 +279,11 @@ impl Store {
     /// Keeps where the file that is followed starts.
     pub(crate) fn keep_origin(&self, origin: &Origin) -> Result<(), StoreError> {
         self.write(What::Origin(*origin))
+    }
+
+    /// Keeps how long all inputs are, which were read to their end.
+    pub(crate) fn keep_end(&self, bytes: u64) -> Result<(), StoreError> {
+        self.write(What::End(bytes))
     }
 
     fn write(&self, what: What) -> Result<(), StoreError> {
@@ -342,6 +358,9 @@ fn commit(database: &Database, group: &[Write]) -> Result<(), redb::Error> {
             What::Origin(Origin { input, offset, record, digest }) => {
                 transaction.open_table(ORIGIN)?.insert((), (*input, *offset, *record, *digest))?;
             }
+            What::End(bytes) => {
+                transaction.open_table(END)?.insert((), bytes)?;
+            }
         }
     }
     transaction.commit()?;
@@ -377,9 +396,11 @@ mod tests {
             assert_eq!((store.marks().unwrap(), store.origin().unwrap()), (vec![], None));
             store.keep(1, &Position::after(8.into(), 0), Some(mark)).unwrap();
             store.keep_origin(&origin).unwrap();
+            store.keep_end(99).unwrap();
         }
         let store = open(folder.path());
         assert_eq!((store.marks().unwrap(), store.origin().unwrap()), (vec![mark], Some(origin)));
+        assert_eq!(store.end().unwrap(), Some(99));
         assert_eq!(store.start().unwrap().as_deref(), Some("5"));
         assert_eq!(store.run().unwrap(), [("--shards".to_owned(), "4".to_owned())]);
     }
