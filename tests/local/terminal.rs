@@ -1,7 +1,7 @@
 //! What a user sees on a terminal while the tool is at work.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -26,6 +26,8 @@ const WORKS: &str = r#"
 /// The tool with its outputs on a terminal.
 struct Terminal {
     child: Child,
+    /// Where a person's keys arrive.
+    keys: File,
     written: Arc<Mutex<Vec<u8>>>,
     reader: JoinHandle<()>,
     size: (u16, u16),
@@ -44,6 +46,7 @@ impl Terminal {
         drop(command);
         let written = Arc::new(Mutex::new(Vec::new()));
         let mut ours = File::from(ours);
+        let keys = ours.try_clone().expect("a handle");
         let reader = thread::spawn({
             let written = Arc::clone(&written);
             move || {
@@ -54,7 +57,7 @@ impl Terminal {
                 }
             }
         });
-        Self { child, written, reader, size: (rows, columns) }
+        Self { child, keys, written, reader, size: (rows, columns) }
     }
 
     /// All that was written, as it is.
@@ -69,6 +72,13 @@ impl Terminal {
 
     fn wait_for(&self, line: &str) {
         wait_until(line, || self.shows().iter().any(|shown| shown.contains(line)));
+    }
+
+    /// As when somebody types it: the terminal itself shows that, too.
+    fn type_ctrl_c(&self) {
+        (&self.keys).write_all(b"\x03").expect("a terminal");
+        self.wait_for("^C");
+        kill_process(Pid::from_child(&self.child), Signal::INT).expect("it runs");
     }
 
     fn end(mut self) -> (Option<i32>, Vec<String>, String) {
@@ -187,14 +197,13 @@ fn an_interruption_leaves_the_terminal_clean() {
     let place = Place::with_input("");
     let terminal = Terminal::start(works(&place, 2, &[]), (24, 100));
     wait_for_bars(&terminal, 2);
-    let signal = |signal| kill_process(Pid::from_child(&terminal.child), signal).unwrap();
-    signal(Signal::INT);
+    terminal.type_ctrl_c();
     terminal.wait_for("once more kills them");
     wait_until("the bars stand below", || terminal.shows().last().is_some_and(|last| last.ends_with("2 processors")));
-    signal(Signal::INT);
+    terminal.type_ctrl_c();
     let (code, shows, _) = terminal.end();
     assert_eq!(code, Some(130));
-    assert!(!shows.iter().any(|line| line.contains("records/s")), "{shows:?}");
+    assert!(!shows.iter().any(|line| line.contains("records/s") || line.contains("^C")), "{shows:?}");
     assert!(shows.iter().any(|line| line.ends_with("the processors are killed")), "{shows:?}");
 }
 

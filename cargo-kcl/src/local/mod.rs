@@ -6,6 +6,7 @@
 //! [`conversation`]) and keeps its checkpoints ([`store`]), with what the input was up to there ([`marks`]). Conversations can be kept
 //! ([`recording`]), and disturbed ([`chaos`]).
 
+mod bottom;
 mod chaos;
 mod conversation;
 mod feed;

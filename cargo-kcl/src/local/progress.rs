@@ -6,9 +6,10 @@ use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
 use console::Term;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kcl::SequenceNumber;
 
+use super::bottom::{self, ECHO};
 use super::shard::Outcome;
 use super::split::Place;
 use super::supply::Supply;
@@ -18,6 +19,8 @@ use crate::report;
 const TELL: Duration = Duration::from_secs(5);
 /// How often the lines at the bottom of a terminal are drawn.
 const DRAW: Duration = Duration::from_millis(200);
+/// How often they are drawn at most, with lines that are written above.
+const HZ: u8 = 20;
 /// What is over sooner needs no lines at the bottom.
 const SOON: Duration = Duration::from_millis(400);
 /// What a rate forgets half of.
@@ -96,7 +99,8 @@ impl Progress {
             How::Not
         } else if io::stderr().is_terminal() && !console::is_dumb() && !supply.is_typed() {
             // It draws when it is told to, and not before.
-            How::Bottom { term: Term::stderr(), bar: ProgressBar::no_length() }
+            let target = ProgressDrawTarget::term_like_with_hz(Box::new(bottom::Bottom::new()), HZ);
+            How::Bottom { term: Term::stderr(), bar: ProgressBar::with_draw_target(None, target) }
         } else {
             How::Lines
         };
@@ -258,6 +262,7 @@ fn cut(line: &str, width: usize) -> String {
 /// Draws the table and, below it, the bar of the whole in one go.
 fn draw(bar: &ProgressBar, table: &str, sum: &str, done: Option<(u64, u64)>, width: usize) {
     const AROUND: usize = "[] 100 %  ".len();
+    let width = width.saturating_sub(ECHO);
     let sum = cut(sum, if done.is_some() { width.saturating_sub(AROUND) } else { width });
     let whole = match (done, width.saturating_sub(AROUND + sum.len() + 1)) {
         (None, _) => sum,
