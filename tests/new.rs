@@ -58,6 +58,10 @@ fn in_another_workspace_it_is_one_of_its_own() {
     // The folder of a clone does as well as that of `kcl` in it.
     expect(&new(&["orders", "--path", workspace().to_str().unwrap()], folder.path()), 0, "cargo test");
     let project = folder.path().join("orders");
+    // One who has not installed the tool is told how to run it out of the clone, which builds it as the clone's alias does.
+    let mut bare = command(&*TOOL, &["new", "more", "--path", workspace().to_str().unwrap()], folder.path());
+    let says = "/Cargo.toml --package cargo-kcl --no-default-features -- local --input orders.jsonl";
+    expect(&bare.env("PATH", "").env("CARGO", env!("CARGO")).output().unwrap(), 0, says);
     let root = command(env!("CARGO"), &["locate-project", "--workspace"], &project).output().unwrap();
     assert!(String::from_utf8_lossy(&root.stdout).contains("orders/Cargo.toml"), "{root:?}");
     let manifest = fs::read_to_string(project.join("Cargo.toml")).unwrap();

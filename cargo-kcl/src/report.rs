@@ -146,6 +146,15 @@ pub(crate) fn excerpt(text: &[u8]) -> String {
     excerpt
 }
 
+/// Text as one word of a shell's command.
+pub(crate) fn quoted(text: &str) -> String {
+    let plain = |char: char| char.is_ascii_alphanumeric() || "-_./=:,@%+".contains(char);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 /// A number of bytes as people read it.
 pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
@@ -196,6 +205,14 @@ mod tests {
         let lines = pumped(&long);
         assert_eq!(lines.iter().filter(|&&byte| byte == b'x').count(), long.len());
         assert!(lines.ends_with(b"x\n"));
+    }
+
+    #[test]
+    fn what_is_quoted_can_be_pasted() {
+        for (text, pasted) in [("a/b.c", "a/b.c"), ("", "''"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("$x", "'$x'")]
+        {
+            assert_eq!(quoted(text), pasted);
+        }
     }
 
     #[test]

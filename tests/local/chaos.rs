@@ -99,7 +99,7 @@ fn bugs_are_found() {
         ("empty-batches", ["the processor died (exit status: 1) while processRecords was with it", ": empty"]),
         ("null-millis", ["the processor died (exit status: 1) while processRecords was with it", ": null-millis"]),
         ("short-reads", ["; it is killed, which --chaos counts as its failure", ": pieces"]),
-        ("leaves-early", ["the processor died (exit status: 0) while leaseLost was with it", "nothing was done"]),
+        ("leaves-early", ["the processor died (exit status: 0) while leaseLost was with it", ": shutdown\n"]),
     ] {
         let ended = run(bug, "1");
         ended.expect(1, &says);

@@ -389,7 +389,7 @@ impl<'a> LeftOff<'a> {
 
 impl fmt::Display for LeftOff<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let done = self.done().count();
+        let done = self.acknowledged + self.done().count();
         match self.batch.records().nth(done) {
             Some(WireRecord { sequence_number, sub_sequence_number, .. }) => {
                 write!(f, "not processed: from record {sequence_number}")?;
@@ -405,5 +405,30 @@ impl fmt::Display for LeftOff<'_> {
             None => f.write_str("not processed: what follows the checkpoint")?,
         }
         write!(f, "; the checkpoint is {}", self.position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use super::super::queue::Stamp;
+    use super::super::split::Place;
+
+    #[test]
+    fn what_was_not_processed_is_behind_what_was_acknowledged_or_checkpointed() {
+        let place = |line| Place { input: 0, offset: 2 * line, line, record: line };
+        let mut batch = Batch::default();
+        (1..=4).for_each(|line| batch.push(b"x", "key", Stamp { place: place(line), ..Stamp::default() }));
+        let inputs = ["file".to_owned()];
+        let says = |acknowledged, checkpoint| {
+            let position = Position::after(place(checkpoint).sequence_number(), 0);
+            LeftOff { batch: &batch, acknowledged, position: &position, inputs: &inputs }.to_string()
+        };
+        for (acknowledged, checkpoint, line) in [(0, 0, 1), (0, 2, 3), (3, 2, 4), (2, 3, 4), (2, 2, 3)] {
+            let said = says(acknowledged, checkpoint);
+            assert!(said.contains(&format!("(file, line {line})")), "{acknowledged}, {checkpoint}: {said}");
+        }
+        assert!(says(4, 2).starts_with("not processed: what follows the checkpoint"));
     }
 }

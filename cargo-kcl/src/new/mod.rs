@@ -161,8 +161,9 @@ fn tool(folder: &Path, kcl: &Kcl) -> String {
     let lies_in = |clone: &Path| folder.canonicalize().is_ok_and(|folder| folder.starts_with(clone));
     match clone {
         Some(clone) if !is_installed || lies_in(clone) => {
-            let manifest = clone.join("Cargo.toml");
-            format!("cargo run --release --manifest-path '{}' --package cargo-kcl --", manifest.display())
+            let manifest = report::quoted(&clone.join("Cargo.toml").to_string_lossy());
+            // As the clone's alias does: without what talks to AWS it builds in a fraction of the time.
+            format!("cargo run --release --manifest-path {manifest} --package cargo-kcl --no-default-features --")
         }
         _ => "cargo kcl".to_owned(),
     }

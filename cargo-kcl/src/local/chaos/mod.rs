@@ -198,7 +198,10 @@ impl Trial {
         let schedule = Arc::clone(&self.schedule);
         let draw = self.next(&schedule);
         let number = self.number;
-        self.recent.retain(|(message, _)| *message == number);
+        // What was done to the message before is why the lease is lost.
+        if action != "leaseLost" {
+            self.recent.retain(|(message, _)| *message == number);
+        }
         let kill = (draw.hits(Fault::Kill) && !spared).then(|| draw.point());
         self.message = Message { kill, refused: false, is_new: true };
         let loses = matches!(action, "processRecords" | "shardEnded") && draw.hits(Fault::Duplicate) && !spared;

@@ -1,7 +1,7 @@
 //! What a run under chaos came to.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 
 use serde::Serialize;
@@ -93,7 +93,7 @@ impl Verdict {
             gave_up,
             promises: promises.map(judged).into(),
             unfinished,
-            repeat: repeat(),
+            repeat: repeat(std::env::args_os().skip(1)),
         }
     }
 
@@ -168,22 +168,24 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// The command that runs now, as one would type it.
-fn repeat() -> String {
-    let mut arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    if arguments.first().is_some_and(|first| first == "kcl") {
-        arguments.remove(0);
+/// The command that runs now, as one would type it to run once more: what it recorded stands in the way of another recording.
+fn repeat(arguments: impl Iterator<Item = OsString>) -> String {
+    let mut arguments = arguments.skip_while(|argument| argument == "kcl");
+    let mut command = "cargo kcl".to_owned();
+    let mut add = |argument: &OsStr| command.extend([" ", &report::quoted(&argument.to_string_lossy())]);
+    while let Some(argument) = arguments.next() {
+        match argument.as_encoded_bytes() {
+            b"--record" => _ = arguments.next(),
+            option if option.starts_with(b"--record=") => {}
+            b"--" => {
+                add(&argument);
+                break;
+            }
+            _ => add(&argument),
+        }
     }
-    let quoted = arguments.iter().map(|argument| quote(&argument.to_string_lossy()));
-    ["cargo kcl".to_owned()].into_iter().chain(quoted).collect::<Vec<_>>().join(" ")
-}
-
-fn quote(text: &str) -> String {
-    let plain = |char: char| char.is_ascii_alphanumeric() || "-_./=:,@%+".contains(char);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
+    arguments.for_each(|argument| add(&argument));
+    command
 }
 
 #[cfg(test)]
@@ -191,10 +193,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_can_be_pasted() {
-        for (text, quoted) in [("a/b.c", "a/b.c"), ("", "''"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("$x", "'$x'")]
-        {
-            assert_eq!(quote(text), quoted);
+    fn a_command_can_be_pasted_and_runs_once_more() {
+        for (given, again) in [
+            ("kcl local --input|my file|--chaos 7", "local --input 'my file' --chaos 7"),
+            ("local --record|a b|--chaos 7 -- p --record x", "local --chaos 7 -- p --record x"),
+            ("local --record=a --chaos 7", "local --chaos 7"),
+        ] {
+            let arguments = given.split('|').enumerate().flat_map(|(nth, part)| match nth % 2 {
+                0 => part.split(' ').collect(),
+                _ => vec![part],
+            });
+            assert_eq!(repeat(arguments.map(OsString::from)), format!("cargo kcl {again}"));
         }
     }
 }
