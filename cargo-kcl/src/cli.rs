@@ -180,7 +180,7 @@ pub(crate) struct LocalOptions {
     #[arg(long, help_heading = SHARDS, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) max_records: u32,
 
-    /// Keep checkpoints under this name, in .kcl beside the workspace's Cargo.toml, and go on from them next time
+    /// Keep checkpoints under this name, in .kcl beside the workspace's Cargo.toml or else here, and go on from them next time
     #[arg(long, help_heading = CHECKPOINTS, value_name = "NAME")]
     pub(crate) app: Option<AppName>,
 

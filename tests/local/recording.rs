@@ -120,6 +120,9 @@ fn recordings_are_not_overwritten() {
     place.run(&["--record", "recorded"]).expect(2, &["recorded is not empty", "name another folder"]);
     assert_eq!(place.read("recorded/shardId-000000000000/times.tsv"), before);
     place.run(&["--record", "input"]).expect(2, &["conversations cannot be recorded in input"]);
+    // Nobody waits for a build to be told.
+    let builds = place.tool(["--input", "input", "--record", "recorded", "--example", "none"]);
+    Running::start(builds).end().expect(2, &["recorded is not empty"]);
 }
 
 #[test]

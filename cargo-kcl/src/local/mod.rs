@@ -118,9 +118,10 @@ fn prepare_and_run(options: &LocalOptions) -> Result<u8, LocalError> {
         return Ok(0);
     }
     let (sender, events) = channel();
-    // What can be wrong with the input shows before a build.
+    // What can be wrong with files and folders shows before a build.
     let chaos = Chaos::prepare(options)?;
     let mut supply = supply(options, chaos.as_ref(), sender.clone())?;
+    let recording = options.record.as_deref().map(Recording::create).transpose()?;
     let program = Program::prepare(&options.program)?;
     let store = options.store(&program, &*supply)?.map(Arc::new);
     let shards = supply.load(store.clone())?;
@@ -137,7 +138,7 @@ fn prepare_and_run(options: &LocalOptions) -> Result<u8, LocalError> {
     if all_ended && !options.json {
         return Ok(0);
     }
-    let recording = options.record.as_ref().map(|folder| Recording::create(folder, &program.command)).transpose()?;
+    recording.iter().try_for_each(|recording| recording.describe(&program.command))?;
     catch_signals(sender.clone()).map_err(LocalError::Signals)?;
     let watched = (recording, chaos);
     let mut supervisor = Supervisor::new(options, &program, supply, store, watched, (sender, events), shards);

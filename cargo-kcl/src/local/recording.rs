@@ -34,19 +34,24 @@ pub(crate) struct Recording {
 }
 
 impl Recording {
-    /// Makes the folder, and writes down what ran.
-    pub(crate) fn create(folder: &Path, command: &[OsString]) -> Result<Self, RecordingError> {
+    /// Makes the folder.
+    pub(crate) fn create(folder: &Path) -> Result<Self, RecordingError> {
         let failed = |error| RecordingError::Io { path: folder.to_owned(), error };
         fs::create_dir_all(folder).map_err(failed)?;
         if fs::read_dir(folder).map_err(failed)?.next().is_some() {
             return Err(RecordingError::NotEmpty(folder.to_owned()));
         }
+        Ok(Self { folder: folder.to_owned() })
+    }
+
+    /// Writes down what runs.
+    pub(crate) fn describe(&self, command: &[OsString]) -> Result<(), RecordingError> {
         let arguments: Vec<_> = std::env::args_os().skip(1).map(|text| text.to_string_lossy().into_owned()).collect();
         let command: Vec<_> = command.iter().map(|text| text.to_string_lossy()).collect();
         let tool = concat!("cargo-kcl ", env!("CARGO_PKG_VERSION"));
         let meta = serde_json::json!({"tool": tool, "arguments": arguments, "processor": command});
-        fs::write(folder.join("meta.json"), format!("{meta:#}\n")).map_err(failed)?;
-        Ok(Self { folder: folder.to_owned() })
+        let written = fs::write(self.folder.join("meta.json"), format!("{meta:#}\n"));
+        written.map_err(|error| RecordingError::Io { path: self.folder.clone(), error })
     }
 
     /// For the conversation with a shard's processor; `life` counts them, from 1.
@@ -169,7 +174,7 @@ mod tests {
     #[test]
     fn what_passed_is_in_the_files_at_once() {
         let folder = tempfile::tempdir().unwrap();
-        let recording = Recording::create(&folder.path().join("a/b"), &[]).unwrap();
+        let recording = Recording::create(&folder.path().join("a/b")).unwrap();
         let tape = Rc::new(RefCell::new(recording.tape(7, 2).unwrap()));
         let mut heard = Heard::new(&b"one\ntwo"[..], Some(Rc::clone(&tape)));
         tape.borrow_mut().tell(b"{}\n", "leaseLost").unwrap();
@@ -181,6 +186,6 @@ mod tests {
         let rows: Vec<_> =
             read("times.tsv").lines().filter_map(|row| Some(row.split_once('\t')?.1.to_owned())).collect();
         assert_eq!(rows, ["start\t", "in\t1 leaseLost", "out\t1 noise", "exit\t3"]);
-        assert!(matches!(Recording::create(&folder.path().join("a/b"), &[]), Err(RecordingError::NotEmpty(_))));
+        assert!(matches!(Recording::create(&folder.path().join("a/b")), Err(RecordingError::NotEmpty(_))));
     }
 }
