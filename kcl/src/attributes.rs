@@ -53,7 +53,8 @@
 ///
 /// - `retry = 3`: calls the handler up to three times again, for an error or a panic. Meanwhile nothing is acknowledged.
 /// - `backoff = "200ms..5s"`: waits a random time of up to 200 ms before the first of these calls, up to 400 ms before the
-///   second and so on, at most 5 s; these are the defaults. The units are `ms`, `s`, `m` and `h`.
+///   second and so on, at most 5 s; these are the defaults. The units are `ms`, `s`, `m` and `h`. If the daemon goes away
+///   meanwhile, nothing is tried again.
 /// - `otherwise = "fail" | "skip" | "dead_letter"`: what happens when no call is left. `"fail"`, the default, ends the process;
 ///   `"skip"` goes on without the record; `"dead_letter"` hands it to [`#[on_dead_letter]`](macro@on_dead_letter) and goes on.
 /// - `invalid = "fail" | "skip" | "dead_letter"`: the same for a record whose payload cannot be decoded, which is never tried
@@ -86,7 +87,8 @@
 ///
 /// While a handler runs, its shard waits, and a daemon with `timeoutInSeconds` kills the worker in the end. A handler that has run
 /// for 60 s, or as long as `warn_after = "5m"` says, is named on stderr while it runs, with the shard, the record or the records,
-/// and the time; then again after twice as long and so on. (A thread looks now and then, so the line may come late by an eighth of
+/// and the time; then again after twice as long and so on. Where it is tried again, the attempts and the waits between them are
+/// one run. (A thread looks now and then, so the line may come late by an eighth of
 /// that time, at most 5 s.)
 ///
 /// ```text

@@ -45,7 +45,7 @@ use crate::{Record, SequenceNumber};
 pub struct Checkpointer {
     pub(crate) connection: Connection,
     scope: Scope,
-    pub(crate) retry: Retry,
+    retry: Retry,
     /// What this message has seen so far; reset by [`Checkpointer::enter_message`].
     pub(crate) seen: Seen,
     /// A message was acknowledged though its records were not processed, since the lease was gone: no checkpoint may pass them.
@@ -77,7 +77,8 @@ pub(crate) struct Seen {
 }
 
 impl Checkpointer {
-    pub(crate) fn new(connection: Connection, retry: Retry) -> Self {
+    pub(crate) fn new(connection: Connection) -> Self {
+        let retry = Retry::default();
         Self { connection, scope: Scope::Batch, retry, seen: Seen::default(), gap: false, accepted: 0 }
     }
 
@@ -160,9 +161,7 @@ impl Checkpointer {
         let mut attempt = 1;
         loop {
             match self.request_once(reply) {
-                Err(error) if error.is_retryable() && attempt < attempts => {
-                    self.retry.wait(Backoff::CHECKPOINTS, attempt)
-                }
+                Err(error) if error.is_retryable() && attempt < attempts => self.wait(Backoff::CHECKPOINTS, attempt),
                 Err(CheckpointError::LeaseLost) => {
                     self.seen.lease_lost = true;
                     return Err(CheckpointError::LeaseLost);
@@ -171,6 +170,12 @@ impl Checkpointer {
             }
             attempt += 1;
         }
+    }
+
+    /// Waits after the attempt of this number, counted from 1; no longer than the daemon is there.
+    pub(crate) fn wait(&mut self, backoff: Backoff, attempt: u32) {
+        let time = self.retry.draw(backoff, attempt);
+        self.connection.wait(time);
     }
 
     fn request_once(&mut self, reply: &Reply) -> Result<(), CheckpointError> {

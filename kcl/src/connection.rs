@@ -2,21 +2,35 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::thread;
+use std::time::Duration;
 
 use crate::error::RunError;
 use crate::line_reader::{CAPACITY, LineReader};
 use crate::protocol::{Message, Reply};
+use crate::stdio::RealEnd;
 
 /// A processor's connection to its daemon.
 pub(crate) struct Connection {
     lines: LineReader<Box<dyn Read + Send>>,
     writer: Box<dyn Write + Send>,
+    patience: Patience,
     /// The line to be written, kept for its buffer.
     out: Vec<u8>,
     /// As soon as `initialize` named it.
     pub(crate) shard: Option<String>,
     /// Why no handler may go on, where one learned of it through a checkpoint.
     broken: Option<Broken>,
+}
+
+/// How it waits before something is tried again.
+pub(crate) enum Patience {
+    /// For as long as it takes.
+    Blind,
+    /// Only as long as there is a daemon that may read the outcome: at the other end of this input.
+    Watchful(RealEnd),
+    /// Simulations do not wait.
+    None,
 }
 
 /// The conversation is over.
@@ -28,21 +42,34 @@ pub(crate) enum Broken {
 }
 
 impl Connection {
-    pub(crate) fn new(reader: impl Read + Send + 'static, writer: impl Write + Send + 'static) -> Self {
-        Self::with_capacity(CAPACITY, reader, writer)
-    }
-
-    pub(crate) fn with_capacity(
-        capacity: usize,
+    pub(crate) fn new(
+        patience: Patience,
         reader: impl Read + Send + 'static,
         writer: impl Write + Send + 'static,
     ) -> Self {
+        // Where nobody waits there are thousands.
+        let capacity = if matches!(patience, Patience::None) { 1 << 12 } else { CAPACITY };
         Self {
+            patience,
             lines: LineReader::with_capacity(capacity, Box::new(reader)),
             writer: Box::new(writer),
             out: Vec::new(),
             shard: None,
             broken: None,
+        }
+    }
+
+    /// Waits; the conversation is over if the daemon goes away meanwhile.
+    pub(crate) fn wait(&mut self, time: Duration) {
+        match &self.patience {
+            Patience::None => {}
+            // What was read ahead is still to be answered.
+            Patience::Watchful(input) if !self.lines.has_unread() => {
+                if input.ends_within(time) {
+                    self.broken.get_or_insert(Broken::End);
+                }
+            }
+            Patience::Watchful(_) | Patience::Blind => thread::sleep(time),
         }
     }
 

@@ -47,6 +47,11 @@ impl<R: Read> LineReader<R> {
         Ok(Some(&self.buffer.as_slice()[line]))
     }
 
+    /// Whether there is more than the lines that were asked for.
+    pub(crate) fn has_unread(&self) -> bool {
+        self.start < self.end
+    }
+
     /// Reads more behind what is unread.
     fn fill(&mut self) -> io::Result<usize> {
         if self.start > 0 {

@@ -51,7 +51,7 @@ impl Policy {
     }
 
     /// Waits before each further attempt: a random time of up to `first`, then up to twice as long, and so on up to `most`.
-    /// 200 ms and 5 s by default.
+    /// 200 ms and 5 s by default. It waits no longer than there is a daemon: if that goes away, the record has failed.
     #[must_use]
     pub const fn backoff(self, first: Duration, most: Duration) -> Self {
         Self { backoff: Backoff { first, most }, ..self }

@@ -56,7 +56,7 @@ pub trait Processor {
 
     /// How long a method may run, or take for one record of [`for_each_record`](ProcessRecords::for_each_record), before it is
     /// named on stderr, while it runs, with the shard, the record or the records, and the time; then again after twice as long
-    /// and so on. It may come late by an eighth of that time, or 5 s. [`Duration::MAX`]: never.
+    /// and so on. Further attempts by the [`POLICY`](Self::POLICY), and the waits before them, count as one with the first. It may come late by an eighth of that time, or 5 s. [`Duration::MAX`]: never.
     const WARN_AFTER: Duration = Duration::from_secs(60);
 
     /// A batch of records, in the order of the shard; delivery is at least once.
@@ -174,7 +174,7 @@ pub struct ProcessRecords<'a> {
     pub(crate) first: usize,
     /// The places, in order, of records that the batch goes on without.
     pub(crate) left_out: &'a [usize],
-    pub(crate) running: &'a Running<'a>,
+    pub(crate) running: &'a Running,
 }
 
 /// How far a batch has come.
@@ -234,9 +234,9 @@ impl<'a> ProcessRecords<'a> {
         });
         // From here on the batch is one thing again: what follows in the same call may fail, too.
         self.checkpointer.enter(Scope::Batch);
-        self.running.reach_end();
         if result.is_ok() {
             self.progress = Progress::Whole;
+            self.running.reach_end();
         }
         result
     }

@@ -1,18 +1,7 @@
 //! When what failed is tried again: a refused checkpoint, or a record.
 
 use std::hash::{BuildHasher, RandomState};
-use std::time::{Duration, Instant};
-
-/// How time passes: in simulations, as they say.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Clock {
-    pub(crate) now: fn() -> Instant,
-    pub(crate) sleep: fn(Duration),
-}
-
-impl Clock {
-    pub(crate) const REAL: Self = Self { now: Instant::now, sleep: std::thread::sleep };
-}
+use std::time::Duration;
 
 /// A limit that doubles with each attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,13 +20,12 @@ impl Backoff {
     }
 }
 
-/// Waits with full jitter: a random time of up to the limit, so that many shards that were throttled together do not come
+/// Draws waits with full jitter: a random time of up to the limit, so that many shards that were throttled together do not come
 /// back together.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Retry {
     random: RandomState,
     drawn: u64,
-    sleep: fn(Duration),
 }
 
 impl Retry {
@@ -46,15 +34,11 @@ impl Retry {
     /// A shard whose end is not checkpointed costs the whole worker, so it gets more.
     pub(crate) const ATTEMPTS_AT_SHARD_END: u32 = 10;
 
-    pub(crate) fn new(sleep: fn(Duration)) -> Self {
-        Self { random: RandomState::new(), drawn: 0, sleep }
-    }
-
-    /// Waits after the attempt of this number, counted from 1.
-    pub(crate) fn wait(&mut self, backoff: Backoff, attempt: u32) {
+    /// The wait after the attempt of this number, counted from 1.
+    pub(crate) fn draw(&mut self, backoff: Backoff, attempt: u32) -> Duration {
         self.drawn += 1;
         let draw = self.random.hash_one(self.drawn);
-        (self.sleep)(backoff.limit(attempt).mul_f64(draw as f64 / u64::MAX as f64));
+        backoff.limit(attempt).mul_f64(draw as f64 / u64::MAX as f64)
     }
 }
 
@@ -72,16 +56,9 @@ mod tests {
 
     #[test]
     fn the_wait_is_random_and_never_longer_than_the_limit() {
-        use std::cell::RefCell;
-        thread_local!(static SLEPT: RefCell<Vec<Duration>> = const { RefCell::new(Vec::new()) });
-
-        let mut retry = Retry::new(|time| SLEPT.with_borrow_mut(|slept| slept.push(time)));
-        for _ in 0..100 {
-            retry.wait(Backoff::RECORDS, 3);
-        }
-        SLEPT.with_borrow(|slept| {
-            assert!(slept.iter().all(|&time| time <= Backoff::RECORDS.limit(3)));
-            assert!(slept.windows(2).any(|pair| pair[0] != pair[1]));
-        });
+        let mut retry = Retry::default();
+        let waits: Vec<_> = (0..100).map(|_| retry.draw(Backoff::RECORDS, 3)).collect();
+        assert!(waits.iter().all(|&wait| wait <= Backoff::RECORDS.limit(3)));
+        assert!(waits.windows(2).any(|pair| pair[0] != pair[1]));
     }
 }

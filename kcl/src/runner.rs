@@ -9,12 +9,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::checkpoint::{Checkpointer, Scope};
-use crate::connection::{Broken, Connection};
+use crate::connection::{Broken, Connection, Patience};
 use crate::counts::Counts;
 use crate::error::{Failure, HandlerFailed, RunError};
 use crate::protocol::{Message, Reply, ShutdownReason};
 use crate::report::{self, Hand, Report};
-use crate::retry::{Clock, Retry};
 use crate::trace;
 use crate::watch::Watch;
 use crate::{
@@ -92,7 +91,10 @@ impl<F> Runner<F> {
         E: Into<BoxError>,
     {
         match stdio::with_protocol(|input, output, report| {
-            self.converse(Connection::new(input, output), &Surroundings::real(report))
+            self.converse(
+                Connection::new(Patience::Watchful(input.clone()), input, output),
+                &Surroundings::real(report),
+            )
         }) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
@@ -118,7 +120,7 @@ impl<F> Runner<F> {
         E: Into<BoxError>,
     {
         lent_io::lend(reader, writer, |reader, writer| {
-            self.converse(Connection::new(reader, writer), &Surroundings::real(&Report::Printed))
+            self.converse(Connection::new(Patience::Blind, reader, writer), &Surroundings::real(&Report::Printed))
         })
     }
 
@@ -137,10 +139,9 @@ impl<F> Runner<F> {
         P: Processor,
         E: Into<BoxError>,
     {
-        let connection = Connection::with_capacity(1 << 12, reader, writer);
+        let connection = Connection::new(Patience::None, reader, writer);
         let report = Report::Handed(Hand(Arc::new(report)));
-        let clock = Clock { now, sleep: |_| () };
-        self.converse(connection, &Surroundings { report: &report, clock, counts: true, watch: false })
+        self.converse(connection, &Surroundings { report: &report, now, counts: true, watch: false })
     }
 
     fn converse<P, E>(&self, connection: Connection, around: &Surroundings<'_>) -> Result<(), RunError>
@@ -179,8 +180,8 @@ impl<F> Runner<F> {
         let mut session = Session {
             processor,
             shard,
-            checkpointer: Checkpointer::new(connection, Retry::new(around.clock.sleep)),
-            watermark: Watermark::new(around.clock),
+            checkpointer: Checkpointer::new(connection),
+            watermark: Watermark::new(around.now),
             report: around.report,
             watch,
             counts: Counts::default(),
@@ -207,7 +208,8 @@ impl<F> Runner<F> {
 /// What is around a conversation.
 struct Surroundings<'a> {
     report: &'a Report,
-    clock: Clock,
+    /// What says how late it is.
+    now: fn() -> Instant,
     /// Whether the counts are wanted.
     counts: bool,
     /// Whether handlers that run for long are named.
@@ -216,7 +218,7 @@ struct Surroundings<'a> {
 
 impl<'a> Surroundings<'a> {
     fn real(report: &'a Report) -> Self {
-        Self { report, clock: Clock::REAL, counts: Counts::are_wanted(), watch: true }
+        Self { report, now: Instant::now, counts: Counts::are_wanted(), watch: true }
     }
 }
 
@@ -241,7 +243,7 @@ struct Session<'a, P> {
 
 /// How far the records are done, for a processor whose checkpoints the runtime makes.
 struct Watermark {
-    clock: Clock,
+    now: fn() -> Instant,
     /// The last record before which, itself included, all have succeeded, or were dealt with by the user's own word.
     done: Option<(SequenceNumber, u64)>,
     /// How many are done of which the daemon does not know.
@@ -251,8 +253,8 @@ struct Watermark {
 }
 
 impl Watermark {
-    fn new(clock: Clock) -> Self {
-        Self { clock, done: None, outstanding: 0, since: (clock.now)() }
+    fn new(now: fn() -> Instant) -> Self {
+        Self { now, done: None, outstanding: 0, since: now() }
     }
 
     /// The batch up to here is done.
@@ -269,7 +271,7 @@ impl Watermark {
             && match checkpoints {
                 Checkpoints::Batch => true,
                 Checkpoints::Records(records) => self.outstanding >= records,
-                Checkpoints::Interval(interval) => (self.clock.now)().duration_since(self.since) >= interval,
+                Checkpoints::Interval(interval) => (self.now)().duration_since(self.since) >= interval,
                 Checkpoints::Handler => false,
             }
     }
@@ -277,7 +279,7 @@ impl Watermark {
     /// The daemon knows of all that is done.
     fn confirm(&mut self) {
         self.outstanding = 0;
-        self.since = (self.clock.now)();
+        self.since = (self.now)();
     }
 }
 

@@ -10,8 +10,9 @@ use std::panic;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::{Errno, fcntl_dupfd_cloexec, ioctl_fionread};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stderr, stdin, stdout};
@@ -65,13 +66,40 @@ impl Guard {
         enlarge_pipe(&input);
         dup2_stdin(rustix::fs::open("/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty())?)?;
         let inner = InnerPipe::set_up(Arc::clone(&error))?;
-        Ok(Self { input: RealEnd(input), output: RealEnd(output), report: Report::Direct(error), inner })
+        Ok(Self {
+            input: RealEnd(Arc::new(input)),
+            output: RealEnd(Arc::new(output)),
+            report: Report::Direct(error),
+            inner,
+        })
     }
 }
 
 /// The real stdin or stdout. Whoever started the process may have made it non-blocking; that is a property of what both sides
 /// share, so it is lived with rather than changed.
-pub(crate) struct RealEnd(OwnedFd);
+#[derive(Clone)]
+pub(crate) struct RealEnd(Arc<OwnedFd>);
+
+impl RealEnd {
+    /// Waits for as long, or until everyone who could write is gone and has left nothing to read; whether that is so.
+    pub(crate) fn ends_within(&self, time: Duration) -> bool {
+        let start = Instant::now();
+        loop {
+            let left = time.saturating_sub(start.elapsed());
+            // No event is asked for, so it is the other side's end that is reported.
+            let mut end = [PollFd::new(&*self.0, PollFlags::empty())];
+            match poll(&mut end, Timespec::try_from(left).ok().as_ref()) {
+                Ok(0) => return false,
+                Ok(_) if ioctl_fionread(&*self.0) == Ok(0) => return true,
+                Err(Errno::INTR) => {}
+                _ => {
+                    thread::sleep(left);
+                    return false;
+                }
+            }
+        }
+    }
+}
 
 impl Read for RealEnd {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {

@@ -52,8 +52,8 @@ impl Calls {
 
 /// A handler at work, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Running<'a> {
-    calls: &'a Calls,
+pub(crate) struct Running {
+    calls: Arc<Calls>,
     number: u64,
 }
 
@@ -76,8 +76,8 @@ impl Watch {
     }
 
     /// A handler is called.
-    pub(crate) fn enter(&self, action: &'static str, records: Option<&Arc<Vec<Record>>>) -> Running<'_> {
-        let calls = &*self.calls;
+    pub(crate) fn enter(&self, action: &'static str, records: Option<&Arc<Vec<Record>>>) -> Running {
+        let calls = Arc::clone(&self.calls);
         // Only this side writes, so this needs no `fetch_add`.
         let number = calls.last.load(Ordering::Relaxed) + 1;
         calls.last.store(number + records.map_or(0, |records| records.len() as u64), Ordering::Relaxed);
@@ -98,7 +98,7 @@ impl Drop for Watch {
     }
 }
 
-impl Running<'_> {
+impl Running {
     /// The record of this place is handed over.
     pub(crate) fn reach(&self, place: usize) {
         self.calls.at_work.store(self.number + 1 + place as u64, Ordering::Relaxed);
@@ -110,7 +110,7 @@ impl Running<'_> {
     }
 }
 
-impl Drop for Running<'_> {
+impl Drop for Running {
     fn drop(&mut self) {
         self.calls.at_work.store(0, Ordering::Relaxed);
         self.calls.call().records = None;

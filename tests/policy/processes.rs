@@ -95,3 +95,19 @@ fn a_handler_that_runs_for_long_is_named_while_it_runs() {
     assert_eq!(ended.code, Some(0));
     assert!(!ended.error.contains("record 1/0") && !ended.error.contains("record 3/0"), "{}", ended.error);
 }
+
+#[test]
+fn a_record_that_waits_to_be_tried_again_is_named_and_given_up_with_the_daemon() {
+    let mut command = Command::new(build(&["--package", "tests", "--example", "patient"]));
+    let mut processor = Conversation::start(command.stderr(Stdio::piped()));
+    processor.send(INITIALIZE);
+    acknowledged(&mut processor);
+    processor.send(&batch(&["1", "2"]));
+    processor
+        .wait_for_error("at record 1/0 with partition key `key-1`, number 1 of 2 in its batch, has been running for");
+    // Half an hour goes by otherwise.
+    let ended = processor.end();
+    assert_eq!((ended.code, &ended.output[..]), (Some(1), &[][..]));
+    let last = ended.error.lines().last().unwrap_or_default();
+    assert!(last.contains("processRecords failed at record 1/0") && last.ends_with(": as ever"), "{}", ended.error);
+}

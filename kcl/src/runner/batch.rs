@@ -9,6 +9,7 @@ use crate::error::{DeadLetterFailed, Failure, HandlerFailed, Passed};
 use crate::payload::{UndecodablePayload, UndecodablePayloads};
 use crate::processor::Progress;
 use crate::trace;
+use crate::watch::Running;
 use crate::{DeadLetter, MillisBehindLatest, Otherwise, ProcessRecords, Processor, Record};
 
 const ACTION: &str = "processRecords";
@@ -57,6 +58,13 @@ enum Blame {
     Handler(Failure, Progress),
 }
 
+/// What no attempt is left for, and the user's word on it.
+struct GivenUp {
+    word: Otherwise,
+    places: Range<usize>,
+    failed: HandlerFailed,
+}
+
 impl<P: Processor> Session<'_, P> {
     /// Moves the watermark over the records that succeed, and over those that are skipped or dead-lettered.
     pub(super) fn hand_over(
@@ -73,54 +81,72 @@ impl<P: Processor> Session<'_, P> {
     }
 
     fn hand_over_batch(&mut self, batch: &mut Batch<'_>) -> Result<(), HandlerFailed> {
-        let records = batch.records;
-        while let Err(blame) = self.attempt(batch) {
-            match blame {
-                Blame::Invalid(undecodable) => {
-                    for (place, error) in undecodable {
-                        let failed = HandlerFailed::new(&self.shard, ACTION, Failure::Error(error.into()))
-                            .with_records(records, records.get(place))
-                            .with_attempts(0);
-                        self.pass(P::POLICY.invalid, batch, place..place + 1, failed)?;
-                    }
-                }
-                Blame::Handler(failure, progress) => {
-                    batch.count(progress);
-                    let (one, places) = match progress {
-                        Progress::Whole => (None, 0..records.len()),
-                        Progress::Records(done) => (records.get(done), done..records.len().min(done + 1)),
-                    };
-                    let failed = HandlerFailed::new(&self.shard, ACTION, failure)
-                        .with_records(records, one)
-                        .with_attempts(batch.attempts);
-                    // Without a lease or a daemon there is nothing to try again for.
-                    if self.checkpointer.is_over() {
-                        return Err(failed);
-                    }
-                    if batch.attempts <= P::POLICY.retry {
-                        self.counts.retries += 1;
-                        trace::retry(&failed);
-                        self.checkpointer.retry.wait(P::POLICY.backoff, batch.attempts);
-                    } else if places.is_empty() {
-                        // An empty batch has no record to go on without.
-                        return Err(failed);
-                    } else {
-                        self.pass(P::POLICY.otherwise, batch, places, failed)?;
-                    }
-                }
+        loop {
+            // To the watch all attempts are one call: what it tells is how long a record takes, waits included.
+            let running = self.watch.enter(ACTION, Some(batch.records));
+            let given_up = self.attempt_patiently(batch, &running)?;
+            drop(running);
+            if given_up.is_empty() {
+                return Ok(());
+            }
+            for GivenUp { word, places, failed } in given_up {
+                self.pass(word, batch, places, failed)?;
             }
         }
-        Ok(())
+    }
+
+    /// Calls the handler until it succeeds, or no attempt is left for what failed: that is returned.
+    fn attempt_patiently(&mut self, batch: &mut Batch<'_>, running: &Running) -> Result<Vec<GivenUp>, HandlerFailed> {
+        let records = batch.records;
+        while let Err(blame) = self.attempt(batch, running) {
+            let (failure, progress) = match blame {
+                Blame::Handler(failure, progress) => (failure, progress),
+                Blame::Invalid(undecodable) => {
+                    let given_up = undecodable.into_iter().map(|(place, error)| GivenUp {
+                        word: P::POLICY.invalid,
+                        places: place..place + 1,
+                        failed: HandlerFailed::new(&self.shard, ACTION, Failure::Error(error.into()))
+                            .with_records(records, records.get(place))
+                            .with_attempts(0),
+                    });
+                    return Ok(given_up.collect());
+                }
+            };
+            batch.count(progress);
+            let (one, places) = match progress {
+                Progress::Whole => (None, 0..records.len()),
+                Progress::Records(done) => (records.get(done), done..records.len().min(done + 1)),
+            };
+            let failed = HandlerFailed::new(&self.shard, ACTION, failure)
+                .with_records(records, one)
+                .with_attempts(batch.attempts);
+            if batch.attempts > P::POLICY.retry && !self.checkpointer.is_over() {
+                return match places.is_empty() {
+                    // An empty batch has no record to go on without.
+                    true => Err(failed),
+                    false => Ok(vec![GivenUp { word: P::POLICY.otherwise, places, failed }]),
+                };
+            }
+            if !self.checkpointer.is_over() {
+                trace::retry(&failed);
+                self.checkpointer.wait(P::POLICY.backoff, batch.attempts);
+            }
+            // Without a lease or a daemon there is nothing to try again for.
+            if self.checkpointer.is_over() {
+                return Err(failed);
+            }
+            self.counts.retries += 1;
+        }
+        Ok(Vec::new())
     }
 
     /// Calls the handler with what is not done.
-    fn attempt(&mut self, batch: &mut Batch<'_>) -> Result<(), Blame> {
+    fn attempt(&mut self, batch: &mut Batch<'_>, running: &Running) -> Result<(), Blame> {
         let all = batch.records.len();
         if all > 0 && batch.left_out.len() == all {
             return Ok(());
         }
         self.checkpointer.enter(Scope::Batch);
-        let running = self.watch.enter(ACTION, Some(batch.records));
         let mut input = ProcessRecords {
             records: batch.records,
             millis_behind_latest: batch.millis_behind_latest,
@@ -129,11 +155,10 @@ impl<P: Processor> Session<'_, P> {
             progress: Progress::Whole,
             first: batch.first,
             left_out: &batch.left_out,
-            running: &running,
+            running,
         };
         let result = guard(|| self.processor.process_records(&mut input));
         let progress = input.progress;
-        drop(running);
         let failure = match result {
             Ok(()) => return Ok(()),
             Err(failure) => failure,
