@@ -20,6 +20,12 @@ use super::replies::{NoReply, Replies};
 /// How long a line that is written in pieces may wait to be read, in all.
 const PIECES: Duration = Duration::from_secs(2);
 
+/// So much of a line is written at once: a few times what a pipe holds, so that the processor seldom waits for more.
+const PART: usize = 256 << 10;
+
+/// Takes what a line has so far, if that is enough to be written.
+type Part<'a> = dyn FnMut(&mut Vec<u8>) -> io::Result<()> + 'a;
+
 /// Why a conversation ended before its time.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -103,7 +109,7 @@ pub(crate) struct Conversation<R, W, K> {
     writer: W,
     keep: K,
     lease: Lease,
-    /// The line to be written, kept for its buffer.
+    /// The line to be written, or a part of it, kept for its buffer.
     line: Vec<u8>,
     pulse: Arc<Pulse>,
     tape: Option<SharedTape>,
@@ -178,7 +184,7 @@ where
         let millis_behind_latest = self.trial.as_mut().map_or(behind, |trial| trial.millis_behind_latest(behind));
         let message = ProcessRecords { records, millis_behind_latest };
         let note = format_args!("processRecords n={}", records.len());
-        self.exchange_with("processRecords", note, |line| message.write(line))?;
+        self.exchange_with("processRecords", note, |line, part| message.write_in_parts(line, part))?;
         let bytes = records.iter().map(|record| record.data.len() as u64).sum();
         self.pulse.processed(records.len() as u64, bytes);
         if let Some(last) = records.last() {
@@ -219,14 +225,14 @@ where
 
     /// Sends a message and answers checkpoints until its status comes.
     fn exchange(&mut self, action: &'static str, message: &Message) -> Result<(), Failure> {
-        self.exchange_with(action, format_args!("{action}"), |line| serde_json::to_writer(line, message))
+        self.exchange_with(action, format_args!("{action}"), |line, _| Ok(serde_json::to_writer(line, message)?))
     }
 
     fn exchange_with(
         &mut self,
         action: &'static str,
         note: fmt::Arguments<'_>,
-        write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>,
+        write: impl FnOnce(&mut Vec<u8>, &mut Part<'_>) -> io::Result<()>,
     ) -> Result<(), Failure> {
         if self.trial.as_mut().is_some_and(|trial| trial.begin(action)) {
             self.lease.lose();
@@ -242,7 +248,7 @@ where
         &mut self,
         action: &str,
         note: fmt::Arguments<'_>,
-        write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>,
+        write: impl FnOnce(&mut Vec<u8>, &mut Part<'_>) -> io::Result<()>,
     ) -> Result<(), Cause> {
         self.send(note, write)?;
         loop {
@@ -267,7 +273,7 @@ where
                     let asked = Asked(sequence_number.as_deref(), sub_sequence_number);
                     let note = format!("checkpoint {asked} error={}", error.as_deref().unwrap_or("None"));
                     let answer = Message::Checkpoint { sequence_number, sub_sequence_number, error };
-                    self.send(format_args!("{note}"), |line| serde_json::to_writer(line, &answer))?;
+                    self.send(format_args!("{note}"), |line, _| Ok(serde_json::to_writer(line, &answer)?))?;
                     self.survive(Point::Answered)?;
                 }
                 other => return Err(Cause::Io(io::Error::other(format!("unknown reply {other:?}")))),
@@ -315,10 +321,20 @@ where
     fn send(
         &mut self,
         note: fmt::Arguments<'_>,
-        write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>,
+        write: impl FnOnce(&mut Vec<u8>, &mut Part<'_>) -> io::Result<()>,
     ) -> Result<(), Cause> {
         self.line.clear();
-        write(&mut self.line).map_err(|error| Cause::Io(error.into()))?;
+        // Chaos and a recording see the line as a whole; nobody else needs to keep it.
+        let whole = self.trial.is_some() || self.tape.is_some();
+        let writer = &mut self.writer;
+        let mut part = |line: &mut Vec<u8>| {
+            if !whole && line.len() >= PART {
+                writer.write_all(line)?;
+                line.clear();
+            }
+            Ok(())
+        };
+        write(&mut self.line, &mut part)?;
         self.line.push(b'\n');
         let length = self.line.len();
         let manner = self.trial.as_mut().map_or(Manner::Whole, |trial| trial.manner(length));
@@ -327,14 +343,10 @@ where
         if let Some(tape) = &self.tape {
             tape.borrow_mut().tell(&self.line[..end], note).map_err(Cause::Recording)?;
         }
-        let written = match manner {
-            Manner::Pieces(ends) => self.write_pieces(&ends),
-            Manner::Whole | Manner::Torn(_) => self.writer.write_all(&self.line[..end]),
-        };
-        written.map_err(|error| match error.kind() {
-            io::ErrorKind::BrokenPipe => Cause::Gone,
-            _ => Cause::Io(error),
-        })?;
+        match manner {
+            Manner::Pieces(ends) => self.write_pieces(&ends)?,
+            Manner::Whole | Manner::Torn(_) => self.writer.write_all(&self.line[..end])?,
+        }
         if end < length {
             self.writer.wait_until_read(PIECES);
             return Err(Cause::Killed);
@@ -382,6 +394,16 @@ where
             }
         }
         Ok(())
+    }
+}
+
+/// A processor that does not read any more is gone.
+impl From<io::Error> for Cause {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::Gone,
+            _ => Self::Io(error),
+        }
     }
 }
 

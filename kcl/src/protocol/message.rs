@@ -239,12 +239,27 @@ impl ProcessRecords<&[WireRecord<'_>]> {
     ///
     /// None that is known: all of it serializes.
     pub fn write(&self, line: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+        self.write_in_parts(line, |_| Ok(()))
+    }
+
+    /// Like [`write`](Self::write), but shows what there is behind each record, to be taken away before more is appended: a
+    /// message is larger than its records by half, and need never be whole.
+    ///
+    /// # Errors
+    ///
+    /// What `part` returns.
+    pub fn write_in_parts<E: From<serde_json::Error>>(
+        &self,
+        line: &mut Vec<u8>,
+        mut part: impl FnMut(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
         line.extend_from_slice(br#"{"action":"processRecords","records":["#);
         for (index, record) in self.records.iter().enumerate() {
             if index > 0 {
                 line.push(b',');
             }
             record.write(line)?;
+            part(line)?;
         }
         line.extend_from_slice(br#"],"millisBehindLatest":"#);
         serde_json::to_writer(&mut *line, &self.millis_behind_latest)?;

@@ -309,6 +309,14 @@ mod tests {
                 message.write(&mut line).unwrap();
                 let serialized = serde_json::to_string(&message).unwrap();
                 assert_eq!(line, [b"before", serialized.as_bytes()].concat());
+
+                let (mut taken, mut rest) = (Vec::new(), Vec::new());
+                let take = |part: &mut Vec<u8>| {
+                    taken.append(part);
+                    Ok::<_, serde_json::Error>(())
+                };
+                message.write_in_parts(&mut rest, take).unwrap();
+                assert_eq!([taken, rest].concat(), serialized.as_bytes());
             }
         }
     }
