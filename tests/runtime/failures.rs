@@ -1,12 +1,15 @@
 //! What fails, and what is checkpointed then.
 
+use std::cell::RefCell;
 use std::io;
+use std::rc::Rc;
+use std::time::Duration;
 
-use kcl::{CheckpointError, ProcessRecords, ShutdownRequested};
+use kcl::{BoxError, CheckpointError, Policy, ProcessRecords, Processor, Runner, Shard, ShutdownRequested};
 
 use crate::{
-    ALL, Auto, INITIALIZE, LEASE_LOST, OK, Own, Records, SHARD_ENDED, SHUTDOWN_REQUESTED, at, batch, error, fail_at,
-    panic, refused, run, status,
+    ALL, Auto, INITIALIZE, LEASE_LOST, OK, Own, Records, Result, SHARD_ENDED, SHUTDOWN_REQUESTED, at, batch, error,
+    fail_at, panic, refused, run, status,
 };
 
 #[test]
@@ -141,4 +144,38 @@ fn the_causes_of_an_error_are_told() {
             .to_string()
             .ends_with("in a batch of 1 record, 1/0: the daemon could not be asked: root cause")
     );
+}
+
+/// Writes what it was handed at the end of each batch: record 2 fails once, and so does every write.
+struct Buffers {
+    failures: u32,
+    buffer: Rc<RefCell<Vec<String>>>,
+}
+
+impl Processor for Buffers {
+    const POLICY: Policy = Policy::new().retry(1).backoff(Duration::from_millis(1), Duration::from_millis(1));
+
+    fn process_records(&mut self, input: &mut ProcessRecords<'_>) -> Result {
+        input.for_each_record(|input| {
+            let number = input.record().sequence_number().to_string();
+            if number == "2" && self.failures > 0 {
+                self.failures -= 1;
+                return error();
+            }
+            self.buffer.borrow_mut().push(number);
+            Ok(())
+        })?;
+        Err("the buffer cannot be written".into())
+    }
+}
+
+#[test]
+fn a_batch_that_fails_behind_its_records_is_tried_again_whole_and_none_of_it_checkpointed() {
+    let buffer = Rc::default();
+    let make = |_: &Shard| Ok::<_, BoxError>(Buffers { failures: 1, buffer: Rc::clone(&buffer) });
+    let input = [INITIALIZE, &batch([(1, 0), (2, 0), (3, 0)]), OK].join("\n");
+    let mut output = Vec::new();
+    Runner::new(make).run_on(input.as_bytes(), &mut output).expect_err("nothing can be written");
+    assert_eq!(String::from_utf8(output).expect("JSON").lines().collect::<Vec<_>>(), [status("initialize")]);
+    assert_eq!(*buffer.borrow(), ["1", "2", "3", "1", "2", "3"]);
 }

@@ -26,7 +26,8 @@ use crate::Shard;
 /// within its file system stays this process's file, and gets its next lines where it is then.
 ///
 /// As records are delivered at least once, the same one may stand in two files. A process that was killed while it wrote can
-/// leave a last line without its end: its record is delivered again, and stands whole in a later file.
+/// leave a last line without its end: its record is delivered again, and stands whole in a later file. What reads such a file back
+/// stops there, and says so: take the line out.
 ///
 /// A line is an object that `cargo kcl local --format json --input FILE` reads as a record again, of
 ///
