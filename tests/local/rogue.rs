@@ -16,6 +16,7 @@ fn run(rogue: &str) -> Ended {
 fn what_is_no_reply_is_explained() {
     const SKIPPED: &str = "there: the MultiLangDaemon skips such a line without a word";
     const MEND: &str = "mend: stdout carries replies only, print to stderr instead";
+    const FIELDS: &str = "mend: a status has `action` and `responseFor`, a checkpoint `action`, `sequenceNumber`";
     for (rogue, says) in [
         ("echo hello", ["no JSON", "`hello`", SKIPPED]),
         ("echo", ["the line is blank", SKIPPED, MEND]),
@@ -25,7 +26,11 @@ fn what_is_no_reply_is_explained() {
         ("echo '{\"action\":\"done\"}'", ["the unknown action `done`", SKIPPED, MEND]),
         (
             "echo '{\"action\":\"status\",\"responseFor\":\"processRecords\",\"at\":1}'",
-            ["`status` with the unknown field `at`", SKIPPED, MEND],
+            ["`status` with the unknown field `at`", SKIPPED, FIELDS],
+        ),
+        (
+            "echo '{\"action\":\"checkpoint\",\"subSequenceNumber\":\"x\"}'",
+            ["`subSequenceNumber` is not", SKIPPED, FIELDS],
         ),
         ("echo '{\"action\":\"shardEnded\"}'", ["`shardEnded`, which only the daemon says", SKIPPED, MEND]),
         ("echo null", ["the JSON value `null`", "there: the MultiLangDaemon ends the whole worker", MEND]),

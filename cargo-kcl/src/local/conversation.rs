@@ -66,8 +66,14 @@ impl fmt::Display for Failure {
                 f,
                 "in place of a status for {action} came {why}: `{line}`\n\
                  \x20 there: {}\n\
-                 \x20 mend: stdout carries replies only, print to stderr instead",
-                why.consequence()
+                 \x20 mend: {}",
+                why.consequence(),
+                match why {
+                    Refused::UnknownField { .. } | Refused::WrongType { .. } =>
+                        "a status has `action` and `responseFor`, a checkpoint `action`, `sequenceNumber` and `subSequenceNumber`; \
+                         send these and no more",
+                    _ => "stdout carries replies only, print to stderr instead",
+                },
             ),
             Cause::Unfinished { text } => write!(
                 f,

@@ -93,7 +93,9 @@ enum LocalError {
     Stream(#[from] stream::StreamError),
     #[error("{0}")]
     Options(&'static str),
-    #[error("{shard} {stands}; --rewind moves a checkpoint back, never on")]
+    #[error(
+        "{shard} {stands}; --rewind moves a checkpoint back, never on, and --show-checkpoints shows where each stands"
+    )]
     Rewind { shard: String, stands: String },
     #[error("signals cannot be caught: {0}")]
     Signals(std::io::Error),
