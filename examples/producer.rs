@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::io::{self, Write as _};
+use std::iter::successors;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
@@ -12,7 +13,6 @@ use std::time::Duration;
 use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
 use aws_sdk_kinesis::Client;
-use aws_sdk_kinesis::error::DisplayErrorContext;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
@@ -30,7 +30,10 @@ fn main() -> ExitCode {
     match run(stream) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("producer: {}", DisplayErrorContext(&*error));
+            let reasons = successors(Some::<&dyn Error>(&*error), |&error| error.source());
+            let mut reasons: Vec<_> = reasons.map(ToString::to_string).collect();
+            reasons.dedup();
+            eprintln!("producer: {}", reasons.join(": "));
             ExitCode::FAILURE
         }
     }

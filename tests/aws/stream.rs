@@ -199,15 +199,21 @@ pub(crate) fn producer() {
     let name = unique("producer");
     kcl(&["stream", "create", &name]).expect(0, &[]);
     let example = tests::build(&["--package", "examples", "--features", "aws", "--example", "producer"]);
-    let mut command = Command::new(example);
-    command.arg(&name).stdin(Stdio::null());
-    for (variable, value) in tool(&url(), &[]).get_envs() {
-        match value {
-            Some(value) => command.env(variable, value),
-            None => command.env_remove(variable),
-        };
-    }
-    let producer = Printing::start(command);
+    let of = |stream: &str| {
+        let mut command = Command::new(&example);
+        command.arg(stream).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        for (variable, value) in tool(&url(), &[]).get_envs() {
+            match value {
+                Some(value) => command.env(variable, value),
+                None => command.env_remove(variable),
+            };
+        }
+        command
+    };
+    let nowhere = end(start(of("nowhere")));
+    nowhere.expect(1, &["producer: service error: ResourceNotFoundException: ", "nowhere not found\n"]);
+    assert_eq!(nowhere.stderr.lines().count(), 1, "{nowhere:?}");
+    let producer = Printing::start(of(&name));
     assert_eq!(producer.take(2), ["produced record to shard shardId-000000000000"; 2]);
     signal(&producer.child, Signal::INT);
     assert_eq!(producer.code(), Some(0));
