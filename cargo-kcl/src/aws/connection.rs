@@ -9,6 +9,7 @@ use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::provider::ProvideCredentials as _;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::Region;
+use aws_sdk_kinesis::config::http::HttpResponse;
 use aws_sdk_kinesis::config::timeout::TimeoutConfig;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
@@ -96,10 +97,14 @@ impl Connection {
     }
 
     /// Says what went wrong with a call of this operation on this stream.
-    pub(crate) async fn explain<E, R>(&self, operation: &'static str, stream: &str, error: SdkError<E, R>) -> AwsError
+    pub(crate) async fn explain<E>(
+        &self,
+        operation: &'static str,
+        stream: &str,
+        error: SdkError<E, HttpResponse>,
+    ) -> AwsError
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-        R: fmt::Debug + Send + Sync + 'static,
     {
         let mut error = explain(operation, stream, &self.place, error);
         if let AwsError::NoSuchStream { name, near, .. } = &mut error {

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 
 use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_kinesis::config::http::HttpResponse;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 
 use super::connection::Place;
@@ -17,7 +18,7 @@ pub(crate) enum AwsError {
     #[error("no AWS region is set; give --region REGION, or set AWS_REGION or `region` in the profile")]
     NoRegion,
     #[error(
-        "no AWS credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with --profile or AWS_PROFILE (after `aws sso login`, if it is one of SSO); the last place looked at says: {0}"
+        "no AWS credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with --profile or AWS_PROFILE (after `aws sso login`, if it is one of SSO); the AWS SDK says: {0}"
     )]
     NoCredentials(String),
     #[error("the profile `{name}` gives no credentials: {said}")]
@@ -98,7 +99,14 @@ impl AwsError {
 
     /// Whether the same call may well succeed later.
     pub(crate) fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Timeout { .. } | Self::Throttled { .. } | Self::Unwell { .. })
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::Timeout { .. }
+                | Self::Throttled { .. }
+                | Self::InUse { .. }
+                | Self::Unwell { .. }
+        )
     }
 }
 
@@ -109,17 +117,33 @@ impl From<CredentialsError> for AwsError {
 }
 
 /// What an error of the SDK means.
-pub(super) fn explain<E, R>(operation: &'static str, stream: &str, place: &Place, error: SdkError<E, R>) -> AwsError
+pub(super) fn explain<E>(
+    operation: &'static str,
+    stream: &str,
+    place: &Place,
+    error: SdkError<E, HttpResponse>,
+) -> AwsError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
 {
     let place = place.clone();
     match &error {
         SdkError::ServiceError(service) => {
             let said = service.err().message().unwrap_or_default().trim_end_matches('.').to_owned();
-            match service.err().code() {
-                Some(code) => answered(operation, stream, place, code, said),
+            let status = service.raw().status();
+            match service.err().code().filter(|code| !code.is_empty()) {
+                Some(code) => match answered(operation, stream, place, code, said) {
+                    AwsError::Refused { code, said, .. } if status.is_server_error() => {
+                        AwsError::Unwell { operation, code, said }
+                    }
+                    error => error,
+                },
+                // What stands before Kinesis may answer in its place.
+                None if status.is_server_error() => AwsError::Unwell {
+                    operation,
+                    code: format!("HTTP status {status}"),
+                    said: "it gives no reason".to_owned(),
+                },
                 None => AwsError::Other { operation, why: chain(&error) },
             }
         }
