@@ -64,6 +64,9 @@ pub(crate) fn throttled() {
         0..3 => Verdict::TakeSome(vec![false; records.len()]),
         3 => Verdict::Refuse(400, "ProvisionedThroughputExceededException", "Rate exceeded"),
         4 => Verdict::Refuse(500, "InternalFailure", "it is not your fault"),
+        // Whoever stands before Kinesis says nothing of what it is.
+        5 => Verdict::Refuse(503, "", ""),
+        6 => Verdict::Refuse(400, "ResourceInUseException", "Stream orders under account 1 not ACTIVE"),
         _ => Verdict::Take,
     });
     put(&fake, &[], &orders(3_000, 50)).expect(0, &["3000 records (", "times a record was to be put again"]);
@@ -198,6 +201,12 @@ pub(crate) fn resumed_otherwise() {
         .expect(2, &["the input has 10 records, and 20 were to be skipped"]);
     let other = ["put", "--stream", "others", "--key", "/key", "--resume", &state];
     run(tool(&fake.url(), &other), &orders(30, 2)).expect(2, &["belongs to another run: --stream"]);
+    // A stream of the same name in another place has none of them.
+    let elsewhere = Fake::new(|_, _| Verdict::Take);
+    put(&elsewhere, &["--resume", &state], &orders(30, 2)).expect(2, &["belongs to another run: --endpoint"]);
+    put(&fake, &["--resume", &state, "--region", "eu-west-1"], &orders(30, 2))
+        .expect(2, &["belongs to another run: --region"]);
+    assert!(elsewhere.taken().is_empty());
     put(&fake, &["--resume", "/nowhere/state"], &orders(30, 2)).expect(2, &["/nowhere/state cannot be used"]);
     fs::write(&state, "nonsense").expect("it is written");
     put(&fake, &["--resume", &state], &orders(30, 2)).expect(2, &["cannot be used to keep how far it got"]);

@@ -126,12 +126,12 @@ async fn put(options: &PutOptions) -> Result<ExitCode, PutError> {
     // What can be wrong with the input shows before a call is made.
     let inputs = if options.input.is_empty() { &[Input::Stdin][..] } else { &options.input };
     let sources = Source::open_all(inputs)?;
-    let resume = options.resume.as_ref().map(|path| Resume::open(path, options, &sources)).transpose()?;
+    let aws = Connection::open(&options.aws).await?;
+    let resume = options.resume.as_ref().map(|path| Resume::open(path, options, aws.place(), &sources)).transpose()?;
     let start = match &resume {
         Some(resume) => resume.position(),
         None => Position { records: options.skip.unwrap_or(0), digest: 0 },
     };
-    let aws = Connection::open(&options.aws).await?;
     if !options.quiet {
         if sources.iter().any(Source::is_terminal) {
             report::line("reading records from the terminal, one a line; Ctrl-D ends them");

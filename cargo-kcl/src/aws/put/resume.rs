@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::PutError;
 use super::window::Position;
+use crate::aws::connection::Place;
 use crate::cli::aws::PutOptions;
 use crate::local::Source;
 
@@ -16,6 +17,8 @@ use crate::local::Source;
 #[serde(rename_all = "camelCase")]
 struct Kept {
     stream: String,
+    region: String,
+    endpoint: Option<String>,
     input: Vec<String>,
     format: String,
     key: Option<String>,
@@ -37,11 +40,13 @@ impl Resume {
     ///
     /// # Errors
     ///
-    /// If it cannot be read, or belongs to another input or stream.
-    pub(super) fn open(path: &Path, options: &PutOptions, input: &[Source]) -> Result<Self, PutError> {
+    /// If it cannot be read, or belongs to another input or stream, be it one of the same name in another place.
+    pub(super) fn open(path: &Path, options: &PutOptions, place: &Place, input: &[Source]) -> Result<Self, PutError> {
         let failed = |error| PutError::Resume { path: path.to_owned(), error };
         let new = Kept {
             stream: options.stream.clone(),
+            region: place.region.clone(),
+            endpoint: place.endpoint.clone(),
             input: input.iter().map(|source| Source::identity(&source.input)).collect(),
             format: options.format.to_string(),
             key: options.key.as_ref().map(ToString::to_string),
@@ -53,9 +58,11 @@ impl Resume {
             Err(error) if error.kind() == io::ErrorKind::NotFound => new.clone(),
             Err(error) => return Err(failed(error)),
         };
-        let Kept { stream, input, format, key, .. } = &kept;
+        let Kept { stream, region, endpoint, input, format, key, .. } = &kept;
         let differs = [
             ("--stream", *stream != new.stream),
+            ("--region", *region != new.region),
+            ("--endpoint", *endpoint != new.endpoint),
             ("input", *input != new.input),
             ("--format", *format != new.format),
             ("--key", *key != new.key),
