@@ -28,6 +28,7 @@ const TESTS: &[Test] = &[
     ("resume::a_run_goes_on_inside_an_aggregate", resume::inside_an_aggregate),
     ("resume::a_state_serves_one_stream_and_one_run_at_a_time", resume::one_stream_one_run),
     ("resume::what_came_between_two_runs_from_latest_is_not_lost", resume::latest_over_two_runs),
+    ("shards::a_merge_waits_for_a_parent_not_heard_of_yet", shards::merged_with_an_unknown),
     ("shards::a_run_can_start_at_a_time", shards::from_a_time),
     ("shards::a_failed_processor_starts_again_from_its_checkpoint", shards::restarted),
     ("shards::the_consumer_prints_what_it_gets", shards::consumer),

@@ -1,6 +1,7 @@
 //! What a run brings of a stream whose shards come and go.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::time::SystemTime;
 
 use libtest_mimic::Failed;
@@ -58,6 +59,35 @@ pub(crate) fn split_and_merge(place: &Place) -> Result<(), Failed> {
     run.until("the open shards are", || place.ledger().all("initialize").count() == 7)?;
     run.interrupt()?;
     assert_eq!(place.data().len(), 1_200);
+    Ok(())
+}
+
+pub(crate) fn merged_with_an_unknown(place: &Place) -> Result<(), Failed> {
+    place.create(2)?;
+    // Which falls in the second quarter.
+    let put = |data: &str| place.put(&[("alice", data)]);
+    let gate = place.path("gate");
+    put(&format!("wait-for {}", gate.display()))?;
+    for data in ["1", "2", "3"] {
+        put(data)?;
+    }
+    let mut run = place.start(&["--max-records", "1"])?;
+    run.until("it is held up", || place.ledger().place("shardId-000000000000", "waiting").is_some())?;
+    place.reshape(
+        "SplitShard",
+        json!({ "ShardToSplit": "shardId-000000000000", "NewStartingHashKey": (1_u128 << 126).to_string() }),
+    )?;
+    put("4")?;
+    place.reshape(
+        "MergeShards",
+        json!({ "ShardToMerge": "shardId-000000000003", "AdjacentShardToMerge": "shardId-000000000001" }),
+    )?;
+    put("5")?;
+    run.until("the other parent ends", || place.ledger().place("shardId-000000000001", "shardEnded").is_some())?;
+    fs::write(gate, "")?;
+    run.until("all is seen", || place.data().len() == 6)?;
+    run.interrupt()?;
+    assert_eq!(place.data()[1..], ["1", "2", "3", "4", "5"]);
     Ok(())
 }
 

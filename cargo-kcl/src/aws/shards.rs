@@ -123,6 +123,60 @@ impl Connection {
         shards.sort_by(|a: &Shard, b| a.id.cmp(&b.id));
         Ok(shards)
     }
+
+    /// Those that follow a shard which is at its end; `told` are those that its last call told of, if it did.
+    ///
+    /// # Errors
+    ///
+    /// If the stream must be asked, and does not answer as it should.
+    pub(crate) async fn followers(
+        &self,
+        stream: &str,
+        shard: &str,
+        told: &[Shard],
+        is_known: impl Fn(&str) -> bool,
+    ) -> Result<Followers, AwsError> {
+        let suffices = !told.is_empty() && told.iter().all(|child| child.parents().all(&is_known));
+        let listed = if suffices { Vec::new() } else { self.shards(stream).await? };
+        Ok(Followers::new(shard, told, &listed, is_known))
+    }
+}
+
+/// What follows a shard.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Followers {
+    /// Each behind its parents, of which those are among them that nobody knew of: a neighbour that a shard is merged with may
+    /// come of a shard that is not read to its end yet.
+    pub(crate) shards: Vec<Shard>,
+    /// Whether all of them are there: those who know of shards may lag behind.
+    pub(crate) complete: bool,
+}
+
+impl Followers {
+    fn new(shard: &str, told: &[Shard], listed: &[Shard], is_known: impl Fn(&str) -> bool) -> Self {
+        let mut followers = Self { shards: Vec::new(), complete: true };
+        if told.is_empty() {
+            let children = listed.iter().filter(|child| child.parents().any(|parent| parent == shard));
+            children.for_each(|child| followers.add(child, listed, &is_known));
+        } else {
+            told.iter().for_each(|child| followers.add(child, listed, &is_known));
+        }
+        followers.complete &= !followers.shards.is_empty();
+        followers
+    }
+
+    fn add(&mut self, shard: &Shard, listed: &[Shard], is_known: &impl Fn(&str) -> bool) {
+        for parent in shard.parents().filter(|parent| !is_known(parent)) {
+            if self.shards.iter().any(|shard| shard.id == parent) {
+                continue;
+            }
+            match listed.iter().find(|shard| shard.id == parent) {
+                Some(parent) => self.add(parent, listed, is_known),
+                None => self.complete = false,
+            }
+        }
+        self.shards.push(shard.clone());
+    }
 }
 
 #[cfg(test)]
@@ -143,5 +197,38 @@ mod tests {
         assert!(range(0, 4).touches(range(5, 9)) && range(5, u128::MAX).touches(range(0, 4)));
         assert!(!range(0, 4).touches(range(6, 9)) && !range(0, 4).touches(range(0, 4)));
         assert!(!range(5, u128::MAX).touches(range(0, 3)));
+    }
+
+    #[test]
+    fn a_shard_is_followed_by_those_that_nobody_knew_of_parents_first() {
+        let shard = |id: &str, parents: &[&str]| Shard {
+            id: id.to_owned(),
+            parent: parents.first().map(|id| (*id).to_owned()),
+            adjacent_parent: parents.get(1).map(|id| (*id).to_owned()),
+            range: Range { start: 0, end: u128::MAX },
+            is_open: true,
+        };
+        // 0 was split into 2 and 3, 3 into 4 and 5, and 5 was merged with 1.
+        let listed = [
+            shard("0", &[]),
+            shard("1", &[]),
+            shard("2", &["0"]),
+            shard("3", &["0"]),
+            shard("4", &["3"]),
+            shard("5", &["3"]),
+            shard("6", &["5", "1"]),
+        ];
+        let told = [listed[6].clone()];
+        let followers = |told: &[Shard], listed: &[Shard], known: &[&str]| {
+            let followers = Followers::new("1", told, listed, |id| known.contains(&id));
+            (followers.shards.into_iter().map(|shard| shard.id).collect::<Vec<_>>().concat(), followers.complete)
+        };
+        let said = |ids: &str, complete| (ids.to_owned(), complete);
+        assert_eq!(followers(&told, &[], &["0", "1", "3", "5"]), said("6", true));
+        for told in [&told[..], &[]] {
+            assert_eq!(followers(told, &listed, &["0", "1"]), said("356", true));
+        }
+        assert_eq!(followers(&told, &listed[..3], &["0", "1"]), said("6", false));
+        assert_eq!(followers(&[], &listed[..6], &["0", "1"]), said("", false));
     }
 }

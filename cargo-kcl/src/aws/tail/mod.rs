@@ -9,7 +9,7 @@ mod shard;
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::SystemTime;
 
@@ -96,15 +96,15 @@ async fn tail(options: &TailOptions) -> Result<(), TailError> {
             false if io::stdout().is_terminal() => Style::Terminal,
             false => Style::Data,
         },
+        alone: options.shard.is_some(),
+        known: Mutex::default(),
         troubles: Troubles::default(),
     };
     let mut tail = Tail {
         common: Arc::new(common),
         sender,
         left: options.limit.unwrap_or(u64::MAX),
-        alone: options.shard.is_some(),
         pending: BTreeMap::new(),
-        met: HashSet::new(),
         reading: HashSet::new(),
     };
     tail.choose(shards, options)?;
@@ -134,7 +134,22 @@ struct Common {
     stream: String,
     began: SystemTime,
     style: Style,
+    /// Whether no shards are read but those of the start.
+    alone: bool,
+    /// All shards there were at the start, and those that were to be read since.
+    known: Mutex<HashSet<String>>,
     troubles: Troubles,
+}
+
+impl Common {
+    fn knows(&self, shard: &str) -> bool {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).contains(shard)
+    }
+
+    /// Whether the shard was not known before.
+    fn learn(&self, shard: &str) -> bool {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(shard.to_owned())
+    }
 }
 
 /// The loop.
@@ -143,12 +158,8 @@ struct Tail {
     sender: Sender<Event>,
     /// How many records are still to be printed.
     left: u64,
-    /// Whether no shards are read but those of the start.
-    alone: bool,
     /// Shards that wait for their parents, and from where they are read then.
     pending: BTreeMap<String, (Shard, Cursor)>,
-    /// All shards that were ever to be read.
-    met: HashSet<String>,
     reading: HashSet<String>,
 }
 
@@ -168,10 +179,12 @@ impl Tail {
             };
             if wanted {
                 self.meet(shard, cursor.clone());
+            } else {
+                self.common.learn(&shard.id);
             }
         }
         match &options.shard {
-            Some(name) if self.met.is_empty() => {
+            Some(name) if self.pending.is_empty() => {
                 Err(TailError::NoShard { stream: options.stream.clone(), shard: name.0.clone(), there })
             }
             _ => Ok(()),
@@ -180,7 +193,7 @@ impl Tail {
 
     /// A shard is to be read when its parents were.
     fn meet(&mut self, shard: Shard, cursor: Cursor) {
-        if self.met.insert(shard.id.clone()) {
+        if self.common.learn(&shard.id) {
             self.pending.insert(shard.id.clone(), (shard, cursor));
         }
     }
@@ -230,7 +243,7 @@ impl Tail {
                 }
                 Event::Ended(id, children) => {
                     self.reading.remove(&id);
-                    if self.alone {
+                    if self.common.alone {
                         if !quiet {
                             report::line(format_args!("{id} is at its end"));
                         }

@@ -143,22 +143,30 @@ impl Reader {
 
     /// The shards that follow this one, as the last call has them, or as the stream does.
     async fn children(&mut self, told: Vec<ChildShard>) -> Result<Vec<Shard>, Stop> {
-        let told: Result<Vec<Shard>, AwsError> = told.into_iter().map(Shard::try_from).collect();
-        let mut children = told?;
-        for _ in 0..LOOKS {
-            if !children.is_empty() {
-                break;
-            }
-            sleep_until(self.pace.next().into()).await;
-            match self.common.aws.shards(&self.common.stream).await {
-                Ok(shards) => {
-                    children.extend(shards.into_iter().filter(|shard| shard.parents().any(|id| id == self.shard.id)));
+        if self.common.alone {
+            return Ok(Vec::new());
+        }
+        let told: Vec<_> = told.into_iter().map(Shard::try_from).collect::<Result<_, _>>()?;
+        let mut looks = 0;
+        loop {
+            let is_known = |id: &str| self.common.knows(id);
+            match self.common.aws.followers(&self.common.stream, &self.shard.id, &told, is_known).await {
+                Ok(followers) => {
+                    looks += 1;
+                    if followers.complete || looks == LOOKS && !followers.shards.is_empty() {
+                        return Ok(followers.shards);
+                    }
+                    if looks == LOOKS {
+                        let why =
+                            format!("{} is at its end, but no shard follows it; try again in a moment", self.shard.id);
+                        return Err(AwsError::Other { operation: "ListShards", why }.into());
+                    }
                     self.pace.failed();
                 }
                 Err(error) => self.bear(error)?,
             }
+            sleep_until(self.pace.next().into()).await;
         }
-        Ok(children)
     }
 
     /// Lets a failure pass that may be over soon.

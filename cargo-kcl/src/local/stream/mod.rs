@@ -90,6 +90,8 @@ struct State {
     queues: BTreeMap<u32, Lane>,
     /// How many records may still be handed over; `None` for any number.
     left: Option<u64>,
+    /// Whether nothing more can be read.
+    failed: bool,
 }
 
 struct Lane {
@@ -269,7 +271,9 @@ impl Common {
     fn fail(&self, error: StreamError) {
         // Before any shard is done, so that it is known by then.
         _ = self.events.send(Event::BadInput(Box::<dyn Error + Send + Sync>::from(error)));
-        self.state().queues.values().for_each(|lane| lane.queue.end(End::Paused));
+        let mut state = self.state();
+        state.failed = true;
+        state.queues.values().for_each(|lane| lane.queue.end(End::Paused));
     }
 }
 

@@ -15,6 +15,7 @@ use super::tree::Listed;
 use super::{Common, Lane, StreamError, number};
 use crate::aws::error::AwsError;
 use crate::aws::pace::Pace;
+use crate::aws::shards::Shard;
 use crate::kpl::{self, Content};
 use crate::local::Event;
 use crate::local::input::LONGEST_LINE;
@@ -71,6 +72,9 @@ impl Reader {
     pub(super) fn new(common: Arc<Common>, shard: u32, cursor: Cursor, queue: Arc<Queue>) -> Self {
         let mut state = common.state();
         let lane = Lane { queue: Arc::clone(&queue), holds_records: false };
+        if state.failed {
+            queue.end(End::Paused);
+        }
         state.queues.insert(shard, lane);
         let range = state.ranges.get(&shard).cloned().unwrap_or(0..=u128::MAX);
         drop(state);
@@ -140,7 +144,7 @@ impl Reader {
 
     /// A failure that may pass is waited out.
     fn bear(&mut self, error: AwsError) -> Result<(), Stop> {
-        if !error.is_transient() && !matches!(error, AwsError::InUse { .. }) {
+        if !error.is_transient() {
             return Err(error.into());
         }
         self.common.troubles.met(self.shard, error);
@@ -317,48 +321,35 @@ impl Reader {
 
     /// The shard is at its end: tells of those that follow it.
     async fn bear_children(&mut self, children: Vec<ChildShard>) -> Result<(), Stop> {
-        let mut children: Vec<_> = children.into_iter().map(Listed::try_from).collect::<Result<_, _>>()?;
+        let told: Vec<_> = children.into_iter().map(Shard::try_from).collect::<Result<_, _>>()?;
         let mut looks = 0;
-        while children.is_empty() {
-            sleep_until(self.pace.next().into()).await;
-            if !self.queue.is_open() {
-                return Err(Stop::Unwanted);
-            }
-            match self.common.aws.shards(&self.common.name).await {
-                Ok(shards) => {
-                    for shard in shards.into_iter().filter(|shard| shard.parents().any(|parent| parent == self.id)) {
-                        children.push(shard.try_into()?);
-                    }
+        let shards = loop {
+            let is_known = |id: &str| number(id).is_ok_and(|shard| self.common.state().ranges.contains_key(&shard));
+            match self.common.aws.followers(&self.common.name, &self.id, &told, is_known).await {
+                Ok(followers) => {
                     looks += 1;
-                    if children.is_empty() && looks == LOOKS {
+                    if followers.complete || looks == LOOKS && !followers.shards.is_empty() {
+                        break followers.shards;
+                    }
+                    if looks == LOOKS {
                         return Err(StreamError::NoChildren(self.id.clone()).into());
                     }
                     self.pace.failed();
                 }
                 Err(error) => self.bear(error)?,
             }
-        }
-        for child in children {
-            self.common.state().ranges.insert(child.number, child.range);
-            _ = self.common.events.send(Event::Born { shard: child.number, parents: child.parents });
+            sleep_until(self.pace.next().into()).await;
+            if !self.queue.is_open() {
+                return Err(Stop::Unwanted);
+            }
+        };
+        let shards: Vec<_> = shards.into_iter().map(Listed::try_from).collect::<Result<_, _>>()?;
+        // Whoever finds that a shard is known can rely on it that it was told of.
+        let mut state = self.common.state();
+        for shard in shards {
+            state.ranges.insert(shard.number, shard.range);
+            _ = self.common.events.send(Event::Born { shard: shard.number, parents: shard.parents });
         }
         Ok(())
-    }
-}
-
-impl TryFrom<ChildShard> for Listed {
-    type Error = StreamError;
-
-    fn try_from(shard: ChildShard) -> Result<Self, StreamError> {
-        let range = shard
-            .hash_key_range
-            .as_ref()
-            .and_then(|range| Some(range.starting_hash_key.parse().ok()?..=range.ending_hash_key.parse().ok()?));
-        Ok(Self {
-            number: number(&shard.shard_id)?,
-            parents: shard.parent_shards.iter().map(|parent| number(parent)).collect::<Result<_, _>>()?,
-            is_open: true,
-            range: range.unwrap_or(0..=u128::MAX),
-        })
     }
 }
