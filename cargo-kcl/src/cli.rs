@@ -357,12 +357,15 @@ pub(crate) struct DaemonOptions {
 /// Keep a local Kinesis and a local DynamoDB running, for any program that uses an AWS SDK
 ///
 /// Both are installed once, through npm and Maven, and listen on this machine only. When they are up, what a program needs in
-/// its environment is written to stdout, a variable a line; they end with this command, and what they hold goes with them.
+/// its environment is written to stdout, an `export NAME=value` a line, to paste into another shell; they end with this command, and what
+/// they hold goes with them.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit codes: 0 after Ctrl-C or SIGTERM, 1 if an emulator fails, 2 wrong use, bad input, or nothing to run it with.\n\n\
                   Example:\n  \
-                  cargo kcl emulate --stream orders --shards 4 --input orders.jsonl --key /customer"
+                  cargo kcl emulate --stream orders --shards 4 --input orders.jsonl --key /customer
+  \
+                  cargo kcl emulate > aws.env    # and, once it is up, in other shells: . ./aws.env"
 )]
 pub(crate) struct EmulateOptions {
     /// Create this stream

@@ -81,7 +81,7 @@ fn keep_emulators() -> Result<Aws, String> {
         for line in
             child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).lines()).map_while(Result::ok)
         {
-            match line.split_once('=') {
+            match line.strip_prefix("export ").and_then(|variable| variable.split_once('=')) {
                 Some(("AWS_ENDPOINT_URL_KINESIS", url)) => aws.kinesis = url.to_owned(),
                 Some(("AWS_ENDPOINT_URL_DYNAMODB", url)) => aws.dynamodb = url.to_owned(),
                 _ => {}

@@ -123,7 +123,7 @@ fn keep_up(options: &EmulateOptions) -> Result<(), EmulateError> {
     Ok(())
 }
 
-/// What the SDKs of AWS read: one `NAME=value` a line, so that a script can take it over.
+/// What the SDKs of AWS read: one `export NAME=value` a line, for a shell to take over.
 fn print_environment(emulators: &Emulators) -> io::Result<()> {
     let environment = [
         ("AWS_ENDPOINT_URL_KINESIS", emulators.kinesis().url()),
@@ -133,7 +133,7 @@ fn print_environment(emulators: &Emulators) -> io::Result<()> {
         ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
         ("AWS_SECRET_ACCESS_KEY", ACCESS_KEY),
     ];
-    let text: String = environment.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+    let text: String = environment.iter().map(|(name, value)| format!("export {name}={value}\n")).collect();
     let mut stdout = io::stdout();
     stdout.write_all(text.as_bytes())?;
     stdout.flush()
