@@ -28,10 +28,20 @@ impl Counts {
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { records, batches, retries, skipped, dead_lettered, checkpoints } = self;
+        let [record, batch, retry, checkpoint] = [
+            plural(*records, "record", "records"),
+            plural(*batches, "batch", "batches"),
+            plural(*retries, "retry", "retries"),
+            plural(*checkpoints, "checkpoint", "checkpoints"),
+        ];
         write!(
             f,
-            "{records} records, {batches} batches, {retries} retries, {skipped} skipped, {dead_lettered} dead-lettered, \
-             {checkpoints} checkpoints"
+            "{records} {record}, {batches} {batch}, {retries} {retry}, {skipped} skipped, {dead_lettered} dead-lettered, \
+             {checkpoints} {checkpoint}"
         )
     }
+}
+
+fn plural(count: u64, one: &'static str, many: &'static str) -> &'static str {
+    if count == 1 { one } else { many }
 }

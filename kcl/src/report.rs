@@ -5,10 +5,10 @@ use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::AsFd;
 use rustix::stdio::stderr;
 
-use crate::stdio::patiently;
+use crate::stdio::{WayOut, patiently};
 
 /// Where kcl's own lines go while a processor runs.
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub(crate) enum Report {
     /// Wherever the process prints.
     Printed,
     /// To the process's real stderr, which was moved aside.
-    Direct(Arc<OwnedFd>),
+    Direct(Arc<WayOut>),
     /// To whoever asked for them.
     Handed(Hand),
 }
@@ -36,7 +36,7 @@ impl Report {
     pub(crate) fn line(&self, text: impl Display) {
         match self {
             Self::Printed => print(&text.to_string()),
-            Self::Direct(stderr) => write_line(stderr, text),
+            Self::Direct(way) => way.line(text),
             Self::Handed(Hand(take)) => take(&text.to_string()),
         }
     }

@@ -5,20 +5,21 @@
 //! stderr, and the processes it starts inherit that pipe, never the daemon's.
 
 use std::cell::Cell;
+use std::fmt::{self, Display};
 use std::io::{self, IsTerminal, Read, Write};
 use std::panic;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::{Errno, fcntl_dupfd_cloexec, ioctl_fionread};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stderr, stdin, stdout};
 
 use crate::error::RunError;
-use crate::report::{Report, write_all};
+use crate::report::{Report, write_all, write_line};
 
 /// What a write to the pipe of a daemon can bring at once; Linux allows an unprivileged process as much.
 const PIPE_SIZE: usize = 1 << 20;
@@ -62,14 +63,14 @@ impl Guard {
     fn set_up() -> Result<Self, Errno> {
         let input = fcntl_dupfd_cloexec(stdin(), LOWEST_FD)?;
         let output = fcntl_dupfd_cloexec(stdout(), LOWEST_FD)?;
-        let error = Arc::new(fcntl_dupfd_cloexec(stderr(), LOWEST_FD)?);
+        let error = fcntl_dupfd_cloexec(stderr(), LOWEST_FD)?;
         enlarge_pipe(&input);
         dup2_stdin(rustix::fs::open("/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty())?)?;
-        let inner = InnerPipe::set_up(Arc::clone(&error))?;
+        let inner = InnerPipe::set_up(error)?;
         Ok(Self {
             input: RealEnd(Arc::new(input)),
             output: RealEnd(Arc::new(output)),
-            report: Report::Direct(error),
+            report: Report::Direct(Arc::clone(&inner.way)),
             inner,
         })
     }
@@ -155,7 +156,7 @@ thread_local! {
 
 /// The pipe that user code prints to, pumped to the real stderr by a thread.
 struct InnerPipe {
-    error: Arc<OwnedFd>,
+    way: Arc<WayOut>,
     active: Arc<AtomicBool>,
     /// Closed to stop the pump.
     stop: Option<OwnedFd>,
@@ -163,20 +164,21 @@ struct InnerPipe {
 }
 
 impl InnerPipe {
-    fn set_up(error: Arc<OwnedFd>) -> Result<Self, Errno> {
-        let (source, inlet) = pipe()?;
+    fn set_up(error: OwnedFd) -> Result<Self, Errno> {
+        let (printed, inlet) = pipe()?;
         let (stopped, stop) = pipe()?;
-        rustix::io::ioctl_fionbio(&source, true)?;
+        rustix::io::ioctl_fionbio(&printed, true)?;
+        let way = Arc::new(WayOut { printed, error, buffer: Mutex::new(vec![0; 64 << 10]) });
         let pump = thread::Builder::new().name("kcl-stderr".to_owned()).spawn({
-            let error = Arc::clone(&error);
-            move || pump(&source, &stopped, &error)
+            let way = Arc::clone(&way);
+            move || pump(&way, &stopped)
         });
         let pump = pump.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::AGAIN))?;
         dup2_stdout(&inlet)?;
         dup2_stderr(&inlet)?;
         let active = Arc::new(AtomicBool::new(true));
-        show_panics_directly(Arc::clone(&error), inlet, Arc::clone(&active));
-        Ok(Self { error, active, stop: Some(stop), pump: Some(pump) })
+        show_panics_directly(Arc::clone(&way), inlet, Arc::clone(&active));
+        Ok(Self { way, active, stop: Some(stop), pump: Some(pump) })
     }
 }
 
@@ -185,8 +187,8 @@ impl Drop for InnerPipe {
     /// from here on go to the real stderr.
     fn drop(&mut self) {
         self.active.store(false, Ordering::SeqCst);
-        _ = dup2_stdout(&self.error);
-        _ = dup2_stderr(&self.error);
+        _ = dup2_stdout(&self.way.error);
+        _ = dup2_stderr(&self.way.error);
         self.stop = None;
         if let Some(pump) = self.pump.take() {
             _ = pump.join();
@@ -195,17 +197,60 @@ impl Drop for InnerPipe {
 }
 
 /// A panic may be the last that is heard of the process, so its message takes no detour.
-fn show_panics_directly(error: Arc<OwnedFd>, inlet: OwnedFd, active: Arc<AtomicBool>) {
+fn show_panics_directly(way: Arc<WayOut>, inlet: OwnedFd, active: Arc<AtomicBool>) {
     let previous = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         if active.load(Ordering::SeqCst) {
-            _ = dup2_stderr(&error);
+            way.pass_on();
+            _ = dup2_stderr(&way.error);
         }
         previous(info);
         if active.load(Ordering::SeqCst) {
             _ = dup2_stderr(&inlet);
         }
     }));
+}
+
+/// From the pipe that user code prints to, to the real stderr.
+pub(crate) struct WayOut {
+    printed: OwnedFd,
+    error: OwnedFd,
+    /// Whoever has it is the one who writes to the real stderr.
+    buffer: Mutex<Vec<u8>>,
+}
+
+impl fmt::Debug for WayOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WayOut").finish_non_exhaustive()
+    }
+}
+
+impl WayOut {
+    /// Writes a line of kcl's own, behind all that was printed before.
+    pub(crate) fn line(&self, text: impl Display) {
+        let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
+        self.copy(&mut buffer);
+        write_line(&self.error, text);
+    }
+
+    /// Passes on what was printed so far.
+    fn pass_on(&self) {
+        self.copy(&mut self.buffer.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Only what is there now: a process that outlives this one may go on printing for ever. If nobody reads the real stderr it
+    /// is read all the same, so that nobody who prints has to wait.
+    fn copy(&self, buffer: &mut [u8]) {
+        let mut left = ioctl_fionread(&self.printed).unwrap_or(0);
+        while left > 0 {
+            let read = rustix::io::read(&self.printed, &mut *buffer).unwrap_or(0);
+            if read == 0 {
+                return;
+            }
+            write_all(&self.error, &buffer[..read]);
+            left = left.saturating_sub(read as u64);
+        }
+    }
 }
 
 /// Both ends are closed in processes that are started.
@@ -221,35 +266,18 @@ fn pipe() -> Result<(OwnedFd, OwnedFd), Errno> {
     }
 }
 
-/// Copies until `stopped` is closed at its other end. If nobody reads the real stderr it goes on reading all the same, so that
-/// nobody who prints has to wait.
-fn pump(source: &OwnedFd, stopped: &OwnedFd, error: &OwnedFd) {
-    let mut buffer = vec![0; 64 << 10];
+/// Passes on what is printed until `stopped` is closed at its other end.
+fn pump(way: &WayOut, stopped: &OwnedFd) {
     loop {
-        let mut ready = [PollFd::new(source, PollFlags::IN), PollFd::new(stopped, PollFlags::IN)];
+        let mut ready = [PollFd::new(&way.printed, PollFlags::IN), PollFd::new(stopped, PollFlags::IN)];
         match poll(&mut ready, None) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(_) => return,
         }
-        if ready[1].revents().is_empty() {
-            copy(source.as_fd(), error, &mut buffer);
-            continue;
+        let is_over = !ready[1].revents().is_empty();
+        way.pass_on();
+        if is_over {
+            return;
         }
-        // Only what is there now: a process that outlives this one may go on printing for ever.
-        let mut left = ioctl_fionread(source).unwrap_or(0);
-        while left > 0 {
-            match copy(source.as_fd(), error, &mut buffer) {
-                0 => return,
-                copied => left = left.saturating_sub(copied as u64),
-            }
-        }
-        return;
     }
-}
-
-/// Copies what one read brings; 0 if there is nothing.
-fn copy(source: BorrowedFd<'_>, error: &OwnedFd, buffer: &mut [u8]) -> usize {
-    let read = rustix::io::read(source, &mut *buffer).unwrap_or(0);
-    write_all(error, &buffer[..read]);
-    read
 }

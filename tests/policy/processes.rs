@@ -53,7 +53,7 @@ fn every_record_that_is_passed_over_is_a_line_and_all_are_counted() {
     assert!(skipped.starts_with(&invalid), "{skipped}");
     let panic = "dead-lettered record 4/0 with partition key `key-4` after 2 attempts: panicked: as it says";
     assert_eq!(*panicked, format!("{on}: {panic}"));
-    let counted = "5 records, 1 batches, 2 retries, 1 skipped, 2 dead-lettered, 1 checkpoints";
+    let counted = "5 records, 1 batch, 2 retries, 1 skipped, 2 dead-lettered, 1 checkpoint";
     assert_eq!(*counts, format!("{on}: {counted}"));
 }
 
@@ -72,10 +72,7 @@ fn a_process_that_fails_counts_too_and_says_last_why_it_failed() {
     assert_eq!(ended.code, Some(1));
     let lines = lines(&ended);
     let [counts, failed] = &lines[..] else { panic!("{}", ended.error) };
-    assert!(
-        counts.ends_with(": 1 records, 1 batches, 1 retries, 0 skipped, 0 dead-lettered, 1 checkpoints"),
-        "{counts}"
-    );
+    assert!(counts.ends_with(": 1 record, 1 batch, 1 retry, 0 skipped, 0 dead-lettered, 1 checkpoint"), "{counts}");
     assert!(failed.contains("processRecords failed at record 2/0"), "{failed}");
 }
 
@@ -110,4 +107,37 @@ fn a_record_that_waits_to_be_tried_again_is_named_and_given_up_with_the_daemon()
     assert_eq!((ended.code, &ended.output[..]), (Some(1), &[][..]));
     let last = ended.error.lines().last().unwrap_or_default();
     assert!(last.contains("processRecords failed at record 1/0") && last.ends_with(": as ever"), "{}", ended.error);
+}
+
+#[test]
+fn what_a_handler_prints_stands_before_what_is_said_of_its_record() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut processor = start(folder.path());
+    processor.send(INITIALIZE);
+    acknowledged(&mut processor);
+    processor.send(&batch(&[r#""poison""#; 200]));
+    acknowledged(&mut processor);
+    let ended = processor.end();
+    let mut said = ended.error.lines();
+    for record in 1..=200 {
+        for _attempt in 0..2 {
+            assert_eq!(said.next(), Some("is told poison"), "record {record} in {}", ended.error);
+        }
+        let line = said.next().unwrap_or_default();
+        assert!(line.contains(&format!(": dead-lettered record {record}/0 ")), "{line}");
+    }
+    assert!(said.next().is_some_and(|counts| counts.contains("200 dead-lettered")), "{}", ended.error);
+    assert_eq!(said.next(), None);
+}
+
+#[test]
+fn a_folder_that_cannot_be_used_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("letters"), "in the way").expect("a file");
+    let mut processor = start(folder.path());
+    processor.send(INITIALIZE);
+    let ended = processor.end();
+    assert_eq!(ended.code, Some(1));
+    let named = format!("dead letters cannot be kept in {}: ", folder.path().join("letters").display());
+    assert!(ended.error.contains(&named), "{}", ended.error);
 }

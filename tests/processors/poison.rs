@@ -27,6 +27,7 @@ impl Poison {
 
     #[on_record(retry = 1, backoff = "1ms..1ms", otherwise = "dead_letter", invalid = "skip")]
     fn handle(&mut self, Json(what): Json<&str>) -> Result<(), &'static str> {
+        eprintln!("is told {what}");
         match what {
             "poison" if !self.mended => return Err("as it says"),
             "panic" => panic!("as it says"),

@@ -72,9 +72,9 @@ impl JsonLines {
     /// If it cannot be made.
     pub fn open(folder: impl AsRef<Path>, shard: &Shard) -> io::Result<Self> {
         let folder = folder.as_ref();
-        create_folder(folder)?;
         // For paths that do not depend on where the process goes later.
-        let folder = folder.canonicalize()?;
+        let folder =
+            create_folder(folder).and_then(|()| folder.canonicalize()).map_err(|error| named(folder, &error))?;
         Ok(Self { folder, shard: file_name(shard.id()), file: None })
     }
 
@@ -102,12 +102,11 @@ impl JsonLines {
         loop {
             let mut file = match self.file.take() {
                 Some(file) => file,
-                None => self.create()?,
+                None => self.create().map_err(|error| named(&self.folder, &error))?,
             };
-            file.write_all(&bytes)?;
-            file.sync_data()?;
+            let written = file.write_all(&bytes).and_then(|()| file.sync_data()).and_then(|()| file.metadata());
             // Where the file was removed meanwhile, the line went with it.
-            if file.metadata()?.nlink() > 0 {
+            if written.map_err(|error| named(&self.folder, &error))?.nlink() > 0 {
                 self.file = Some(file);
                 return Ok(());
             }
@@ -131,6 +130,11 @@ impl JsonLines {
         }
         Err(io::ErrorKind::AlreadyExists.into())
     }
+}
+
+/// An error that says where.
+fn named(folder: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("dead letters cannot be kept in {}: {error}", folder.display()))
 }
 
 /// A folder, with those above it, that a power cut does not take away once a file in it is on the disk.
