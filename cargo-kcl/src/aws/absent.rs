@@ -10,8 +10,14 @@ pub(crate) fn refuse(arguments: &[OsString]) -> ExitCode {
     let shown: String =
         arguments.iter().skip(1).map(|argument| format!(" {}", quoted(&argument.to_string_lossy()))).collect();
     report::line(format_args!(
-        "this build of the tool, the quick one, leaves out what talks to AWS. In a clone run\n  \
-         cargo run --release --package cargo-kcl --{shown}\nor install the whole tool, once:\n  cargo install --path {}",
+        "this build of the tool, the quick one, leaves out what talks to AWS. In the clone run\n  \
+         cargo run --release --package cargo-kcl --{shown}\n\
+         or install the whole tool, once, which takes a few minutes\n  \
+         cargo install --locked --path {}\n\
+         and type, in the clone, where `cargo kcl` stays the quick one,\n  \
+         cargo-kcl{shown}\n\
+         and anywhere else\n  \
+         cargo kcl{shown}",
         quoted(env!("CARGO_MANIFEST_DIR")),
     ));
     ExitCode::from(super::WRONG_USE)
