@@ -220,7 +220,10 @@ pub(crate) fn bad_line() {
     input.extend(orders(10, 10));
     put(&fake, &[], &input).expect(
         2,
-        &["standard input, line 1201: nothing stands at the key `/key`", "up to its record 1200; --skip 1200 goes on"],
+        &[
+            "standard input, line 1201: nothing stands at the key `/key`",
+            "up to its record 1200; mend line 1201 first, and --skip 1200 goes on behind it",
+        ],
     );
     assert_all_in_order(&fake.taken(), 1_200, 100);
 }

@@ -85,6 +85,16 @@ impl PutError {
             _ => super::WRONG_USE,
         }
     }
+
+    /// The line of the input that would stop the next run, too.
+    fn line_to_mend(&self) -> Option<u64> {
+        match self {
+            Self::Input(
+                InputError::Key { line, .. } | InputError::Record { line, .. } | InputError::TooLong { line, .. },
+            ) => Some(*line),
+            _ => None,
+        }
+    }
 }
 
 /// What the loop hears of.
@@ -384,8 +394,9 @@ impl Putter {
                 Some(_) => "the same command goes on".to_owned(),
                 None => format!("--skip {position} goes on"),
             };
+            let first = error.line_to_mend().map(|line| format!("mend line {line} first, and ")).unwrap_or_default();
             report::line(format_args!(
-                "the input is on the stream up to its record {position}; {how} behind it{twice}"
+                "the input is on the stream up to its record {position}; {first}{how} behind it{twice}"
             ));
         }
         ExitCode::from(error.code())
