@@ -13,6 +13,8 @@ use std::time::Duration;
 use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
 use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::error::SdkError;
+use aws_sdk_kinesis::operation::put_record::PutRecordError;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
@@ -31,9 +33,20 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let reasons = successors(Some::<&dyn Error>(&*error), |&error| error.source());
-            let mut reasons: Vec<_> = reasons.map(ToString::to_string).collect();
+            // Behind its first line the SDK lists where it looked for credentials.
+            let first_line = |reason: &dyn Error| reason.to_string().lines().next().map(str::to_owned);
+            let mut reasons: Vec<_> = reasons.filter_map(first_line).collect();
             reasons.dedup();
-            eprintln!("producer: {}", reasons.join(": "));
+            eprintln!("producer: {}", reasons.join(": ").trim_end_matches(". Attempted:"));
+            // No answer came, perhaps because there is nothing to ask with.
+            if let Some(SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_)) =
+                error.downcast_ref::<SdkError<PutRecordError>>()
+            {
+                eprintln!(
+                    "producer: set AWS_REGION, and AWS_PROFILE or AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY; for the emulator, \
+                     all that `cargo kcl emulate` prints"
+                );
+            }
             ExitCode::FAILURE
         }
     }
