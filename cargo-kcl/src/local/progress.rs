@@ -135,11 +135,11 @@ impl Progress {
             // The rate since the last line.
             self.all.update(records, bytes, elapsed, Duration::ZERO);
             report::line(format_args!(
-                "{} ({}) in {:.0} s, now {:.0} records/s; {running} running",
+                "{} ({}) in {:.0} s, now {}/s; {running} running",
                 report::count(records, "record"),
                 report::bytes(bytes),
                 self.started.elapsed().as_secs_f64(),
-                self.all.records_per_second,
+                report::count(self.all.records_per_second.round() as u64, "record"),
             ));
             return;
         };
@@ -153,9 +153,9 @@ impl Progress {
         let room = height.saturating_sub(OTHER_LINES).clamp(1, MOST_SHARDS);
         let table = table(shards, &self.by_shard, self.ends.as_deref(), room, width);
         let sum = format!(
-            "{}  {:.0} records/s  {}/s  {running}",
+            "{}  {}/s  {}/s  {running}",
             report::count(records, "record"),
-            self.all.records_per_second,
+            report::count(self.all.records_per_second.round() as u64, "record"),
             report::bytes(self.all.bytes_per_second as u64),
         );
         let done = self.ends.as_deref().and_then(|ends| done(shards, ends));

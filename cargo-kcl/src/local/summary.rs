@@ -211,11 +211,11 @@ impl fmt::Display for Summary {
         }
         writeln!(
             f,
-            "{} ({}) in {:.1} s: {:.0} records/s, {}/s",
+            "{} ({}) in {:.1} s: {}/s, {}/s",
             report::count(self.records, "record"),
             report::bytes(self.bytes),
             self.seconds,
-            self.records_per_second,
+            report::count(self.records_per_second.round() as u64, "record"),
             report::bytes(self.bytes_per_second as u64),
         )?;
         let count = self.batch_millis.count;

@@ -110,7 +110,11 @@ fn in_words(promise: Promise, seen: &Seen, records: u64, restarts: u64) -> Strin
             "every record was delivered at least once, and acknowledged or checkpointed: {settled} of {records}"
         ),
         Promise::Order => {
-            format!("records came in the order of their shard: {}", count(deliveries, "delivery", "deliveries"))
+            let deliveries = count(deliveries, "delivery", "deliveries");
+            format!(
+                "records came in the order of their shard: {deliveries}, done with or not (the table counts the records \
+                 that a processor was done with, each time)"
+            )
         }
         Promise::Behind => format!(
             "after a restart delivery went on right behind the checkpoint: {}",
