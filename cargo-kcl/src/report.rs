@@ -209,8 +209,15 @@ mod tests {
 
     #[test]
     fn what_is_quoted_can_be_pasted() {
-        for (text, pasted) in [("a/b.c", "a/b.c"), ("", "''"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("$x", "'$x'")]
-        {
+        for (text, pasted) in [
+            ("a/b.c", "a/b.c"),
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("it's", r"'it'\''s'"),
+            ("$x", "'$x'"),
+            ("--stream", "--stream"),
+            ("é*", "'é*'"),
+        ] {
             assert_eq!(quoted(text), pasted);
         }
     }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::report;
+use crate::report::{self, quoted};
 
 /// Says which command does what was asked for.
 pub(crate) fn refuse(arguments: &[OsString]) -> ExitCode {
@@ -21,28 +21,4 @@ pub(crate) fn refuse(arguments: &[OsString]) -> ExitCode {
         quoted(env!("CARGO_MANIFEST_DIR")),
     ));
     ExitCode::from(super::WRONG_USE)
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |char: char| char.is_ascii_alphanumeric() || "-_./:=@,+%".contains(char);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shell_reads_back_what_is_quoted() {
-        for (word, shown) in
-            [("--stream", "--stream"), ("", "''"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("é*", "'é*'")]
-        {
-            assert_eq!(quoted(word), shown);
-        }
-    }
 }

@@ -235,14 +235,7 @@ fn command(java: &Path, jars: &Path, home: &Home, emulated: bool) -> Vec<OsStrin
 
 /// What `--dry-run` was asked for, so it goes to stdout.
 fn print(command: &[OsString], properties: &Properties, emulated: bool) -> io::Result<()> {
-    let quoted = command.iter().map(|part| {
-        let part = part.to_string_lossy();
-        if part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./=:".contains(&byte)) {
-            part.into_owned()
-        } else {
-            format!("'{}'", part.replace('\'', "'\\''"))
-        }
-    });
+    let quoted = command.iter().map(|part| report::quoted(&part.to_string_lossy()));
     let line = quoted.collect::<Vec<_>>().join(" ");
     let emulators = if emulated { "# and the emulators' endpoints, once they have their ports\n" } else { "" };
     io::stdout().write_all(format!("{line}\n\n{properties}{emulators}").as_bytes())

@@ -1,49 +1,19 @@
 //! `on_records` with a policy, which the rule `{"at": "policy", "do": [{"policy": "RETRY OTHERWISE INVALID"}]}` chooses. What a
 //! record does stands in its data: `poison` fails, `panic` panics, `once` fails the first time, `invalid` cannot be decoded.
 
-use std::collections::HashSet;
-use std::error::Error;
+mod poisoned;
+
 use std::process::ExitCode;
 
-use kcl::{BoxError, DeadLetter, FromRecord, MillisBehindLatest, Record, Shard};
-use tests::script::{Failed, Script, policy};
+use kcl::{BoxError, DeadLetter, MillisBehindLatest, Record, Shard};
+use tests::script::{Failed, policy};
 
-/// What is no `invalid`.
-struct Valid;
-
-impl FromRecord<'_> for Valid {
-    type Error = &'static str;
-
-    fn from_record(record: &Record) -> Result<Self, Self::Error> {
-        if record.data() == b"invalid" { Err("invalid as told") } else { Ok(Valid) }
-    }
-}
-
-struct Poisoned {
-    script: Script,
-    /// The sequence numbers that failed once.
-    failed: HashSet<(String, u64)>,
-}
+use crate::poisoned::{Poisoned, Valid};
 
 impl Poisoned {
-    fn start(shard: &Shard) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        Ok(Poisoned { script: Script::start(shard)?, failed: HashSet::new() })
-    }
-
     fn records(&mut self, records: &[(&Record, Valid)], behind: MillisBehindLatest) -> Result<(), BoxError> {
         self.script.batch(records.len(), behind);
         records.iter().try_for_each(|(record, _)| self.record(record, behind))
-    }
-
-    fn record(&mut self, record: &Record, behind: MillisBehindLatest) -> Result<(), BoxError> {
-        self.script.record(record, behind, None)?;
-        let place = (record.sequence_number().to_string(), record.sub_sequence_number());
-        match record.data() {
-            b"poison" => Err("failed as told".into()),
-            b"panic" => panic!("panicked as told"),
-            b"once" if self.failed.insert(place) => Err("failed as told".into()),
-            _ => Ok(()),
-        }
     }
 }
 
