@@ -9,13 +9,11 @@ use std::process::{Command, ExitCode};
 
 use rustix::process::getppid;
 
+use crate::exit::CANNOT_EXECUTE;
 use crate::report;
 
 /// The verb's name.
 pub(crate) const VERB: &str = "__exec";
-
-/// As a shell has it for a command that it cannot execute.
-const CANNOT_EXECUTE: u8 = 126;
 
 /// How a process dies when the tool does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

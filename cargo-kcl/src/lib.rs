@@ -8,6 +8,7 @@ mod cli;
 mod daemon;
 mod emulate;
 mod exec;
+mod exit;
 #[cfg(feature = "aws")]
 mod kpl;
 mod local;

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use crate::exit::WRONG_USE;
 use crate::report::{self, quoted};
 
 /// Says which command does what was asked for.
@@ -20,5 +21,5 @@ pub(crate) fn refuse(arguments: &[OsString]) -> ExitCode {
          cargo kcl{shown}",
         quoted(env!("CARGO_MANIFEST_DIR")),
     ));
-    ExitCode::from(super::WRONG_USE)
+    ExitCode::from(WRONG_USE)
 }

@@ -8,9 +8,7 @@ use aws_sdk_kinesis::config::http::HttpResponse;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 
 use super::connection::Place;
-
-/// AWS did not do what was asked for.
-const FAILED: u8 = 1;
+use crate::exit::{FAILED, WRONG_USE};
 
 /// Why something on AWS was not done.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +90,7 @@ impl AwsError {
     /// The tool's exit code.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Self::NoRegion | Self::NoCredentials(_) | Self::Credentials(_) | Self::Profile { .. } => super::WRONG_USE,
+            Self::NoRegion | Self::NoCredentials(_) | Self::Credentials(_) | Self::Profile { .. } => WRONG_USE,
             _ => FAILED,
         }
     }

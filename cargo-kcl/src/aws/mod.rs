@@ -26,6 +26,3 @@ pub(crate) mod trouble;
 pub(crate) use self::absent::refuse;
 #[cfg(feature = "aws")]
 pub(crate) use self::{put::run as put, stream::run as stream, tail::run as tail};
-
-/// Wrong use, or nothing to do it with.
-const WRONG_USE: u8 = 2;

@@ -13,6 +13,7 @@ use super::error::AwsError;
 use super::shards::{Range, Shard};
 use crate::cli::aws::{AwsOptions, ShardName, StreamCommand, StreamVerb};
 use crate::emulate::is_local;
+use crate::exit::WRONG_USE;
 use crate::report;
 
 /// AWS takes a minute or so.
@@ -57,7 +58,7 @@ pub(crate) fn run(command: &StreamCommand) -> ExitCode {
             match error {
                 StreamError::Aws(error) => ExitCode::from(error.code()),
                 StreamError::Slow { .. } => ExitCode::FAILURE,
-                _ => ExitCode::from(super::WRONG_USE),
+                _ => ExitCode::from(WRONG_USE),
             }
         }
     }

@@ -27,12 +27,10 @@ use crate::emulate::{
     ACCESS_KEY, ApiError, EmulateError, Emulators, Endpoint, Service, Start, StreamError, create_stream, is_local,
     prepare_leases,
 };
+use crate::exit::WRONG_USE;
 use crate::processor::{Program, ProgramError};
 use crate::properties::{Level, Malformed, Origin, Properties, lint};
 use crate::report;
-
-/// Wrong use, bad properties, or nothing to run the daemon with.
-const WRONG_USE: u8 = 2;
 
 /// Why the daemon does not run.
 #[derive(Debug, thiserror::Error)]

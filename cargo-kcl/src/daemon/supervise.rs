@@ -18,11 +18,10 @@ use signal_hook::low_level::pipe;
 use super::log::Log;
 use crate::emulate::Emulators;
 use crate::exec::Death;
+use crate::exit::INTERRUPTED;
 use crate::report;
 use crate::spawn::bound;
 
-/// As a shell has it for SIGINT.
-const INTERRUPTED: u8 = 130;
 /// As the daemon itself has it when a processor fails.
 const GAVE_UP: u8 = 1;
 /// A shell's code for a command that a signal ended is this much more than the signal.

@@ -22,16 +22,13 @@ pub(crate) use self::stream::{StreamError, create as create_stream};
 use self::emulator::{Emulator, EmulatorError};
 use crate::cache::{Cache, CacheError, Java, ToolError};
 use crate::cli::EmulateOptions;
+use crate::exit::{FAILED, WRONG_USE};
 use crate::report;
 
 /// What the emulators are asked with: neither checks a signature.
 pub(crate) const REGION: &str = "us-east-1";
 pub(crate) const ACCESS_KEY: &str = "local";
 
-/// An emulator failed.
-const FAILED: u8 = 1;
-/// Wrong use, or nothing to run it with.
-const WRONG_USE: u8 = 2;
 const POLL: Duration = Duration::from_millis(50);
 
 /// Why there are no emulators.

@@ -65,6 +65,7 @@ use self::store::StoreError;
 use self::supervise::Supervisor;
 use self::supply::Supply;
 use crate::cli::LocalOptions;
+use crate::exit::WRONG_USE;
 use crate::processor::{Program, ProgramError};
 use crate::report;
 
@@ -73,9 +74,6 @@ pub(crate) fn json_record(line: &[u8]) -> Result<(Vec<u8>, String, u128), String
     let record = record::Format::Json.record(line, 1, 1 << 20).map_err(|error| error.to_string())?;
     Ok((record.data.into_owned(), record.key.into_owned(), record.hash))
 }
-
-/// Wrong use, or bad input.
-const WRONG_USE: u8 = 2;
 
 /// Why nothing runs.
 #[derive(Debug, thiserror::Error)]

@@ -21,16 +21,10 @@ use super::summary::{ShardSummary, Summary};
 use super::supply::{Standing, Supply};
 use super::{Event, LocalError};
 use crate::cli::LocalOptions;
+use crate::exit::{FAILED, INTERRUPTED, WRONG_USE};
 use crate::processor::Program;
 use crate::report;
 use crate::spawn::{Process, Spawned, spawn};
-
-/// A processor failed.
-const FAILED: u8 = 1;
-/// Wrong use, or bad input.
-const WRONG_USE: u8 = 2;
-/// As a shell has it for SIGINT.
-const INTERRUPTED: u8 = 130;
 
 /// How long the first restart waits; each of a shard waits twice as long as the one before.
 const BACKOFF: Duration = Duration::from_millis(500);

@@ -6,15 +6,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 
+use crate::exit::WRONG_USE;
 use crate::processor::{cargo, find, workspace_root};
 use crate::report;
 
 mod name;
 
 use name::NameError;
-
-/// Wrong use.
-const WRONG_USE: u8 = 2;
 
 /// Write a processor to start from: a project that builds, passes its tests and runs
 ///

@@ -9,10 +9,8 @@ use super::file::Properties;
 use super::keys::KEYS;
 use super::lint::{Level, lint};
 use crate::cli::CheckOptions;
+use crate::exit::WRONG_USE;
 use crate::report;
-
-/// Wrong use, or a file that cannot be read.
-const WRONG_USE: u8 = 2;
 
 /// Checks each file; 1 if there is anything to mend.
 pub(crate) fn run(options: &CheckOptions) -> ExitCode {

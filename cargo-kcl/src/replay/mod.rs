@@ -14,13 +14,9 @@ use std::time::Duration;
 use self::play::{PlayError, Played, play};
 use self::transcript::{TranscriptError, find};
 use crate::cli::ProgramOptions;
+use crate::exit::{FAILED, WRONG_USE};
 use crate::processor::{Program, ProgramError};
 use crate::report;
-
-/// Answers differ.
-const DIFFERS: u8 = 1;
-/// Wrong use, or no recording.
-const WRONG_USE: u8 = 2;
 
 /// Play recorded conversations into a processor, and say where its answers differ
 ///
@@ -107,5 +103,5 @@ fn replay(options: &ReplayOptions) -> Result<u8, ReplayError> {
         };
         report::raw(&format!("{}: {differ}\n", report::count(count, "conversation")));
     }
-    Ok(if different > 0 { DIFFERS } else { 0 })
+    Ok(if different > 0 { FAILED } else { 0 })
 }

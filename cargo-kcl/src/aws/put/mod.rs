@@ -33,6 +33,7 @@ use self::window::{Item, Position, Window};
 use super::connection::{Connection, block_on};
 use super::error::AwsError;
 use crate::cli::aws::{Order, PutOptions};
+use crate::exit::{INTERRUPTED, WRONG_USE};
 use crate::local::{Format, Input, InputError, LONGEST_LINE, LONGEST_RECORD, Source};
 use crate::report;
 
@@ -47,9 +48,6 @@ const TICK: Duration = Duration::from_millis(200);
 const KEEP: Duration = Duration::from_secs(1);
 /// An endpoint that was never there will not be soon.
 const FIRST_CONTACT: Duration = Duration::from_secs(5);
-
-/// The code after a signal.
-const INTERRUPTED: u8 = 130;
 
 /// Why not all was put.
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +80,7 @@ impl PutError {
             Self::Aws(error) => error.code(),
             Self::GaveUp { .. } => 1,
             Self::Interrupted => INTERRUPTED,
-            _ => super::WRONG_USE,
+            _ => WRONG_USE,
         }
     }
 

@@ -26,14 +26,12 @@ use super::error::AwsError;
 use super::shards::Shard;
 use super::trouble::Troubles;
 use crate::cli::aws::TailOptions;
+use crate::exit::{INTERRUPTED, WRONG_USE};
 use crate::local::StartAt;
 use crate::report;
 
 /// Calls that may wait to be printed.
 const AHEAD: usize = 4;
-/// The code after a signal.
-const INTERRUPTED: u8 = 130;
-
 /// Why it ended.
 #[derive(Debug, thiserror::Error)]
 enum TailError {
@@ -75,7 +73,7 @@ pub(crate) fn run(options: &TailOptions) -> ExitCode {
     report::line(&error);
     ExitCode::from(match error {
         TailError::Aws(error) => error.code(),
-        TailError::NoShard { .. } => super::WRONG_USE,
+        TailError::NoShard { .. } => WRONG_USE,
         _ => 1,
     })
 }
