@@ -10,9 +10,11 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use self::aws::{AwsOptions, PutOptions, StreamCommand, TailOptions};
-use crate::exec::Death;
-use crate::local::{AppName, Input, Pointer, Rates, Reshard, Rewind, StartAt};
+use crate::input::key::Pointer;
+use crate::input::lines::Input;
+use crate::local::{AppName, Rates, Reshard, Rewind, StartAt};
 use crate::new::NewOptions;
+use crate::process::exec::Death;
 use crate::replay::ReplayOptions;
 
 // Headings of the help.
@@ -55,7 +57,7 @@ pub(crate) enum Verb {
     Tail(TailOptions),
     Stream(StreamCommand),
     /// Becomes the command, and dies with the tool that started it
-    #[command(name = crate::exec::VERB, hide = true)]
+    #[command(name = crate::process::exec::VERB, hide = true)]
     Exec {
         parent: i32,
         /// How it dies

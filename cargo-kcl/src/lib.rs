@@ -2,22 +2,26 @@
 //!
 //! `local` is a daemon for one machine. Whatever the verb, processors are started by `spawn`, through the tool itself.
 
-mod aws;
 mod cache;
 mod cli;
 mod daemon;
 mod emulate;
-mod exec;
 mod exit;
-#[cfg(feature = "aws")]
-mod kpl;
+mod input;
+mod kinesis;
 mod local;
 mod new;
-mod processor;
+mod process;
 mod properties;
+#[cfg(feature = "aws")]
+mod put;
+mod recording;
 mod replay;
 mod report;
-mod spawn;
+#[cfg(feature = "aws")]
+mod stream;
+#[cfg(feature = "aws")]
+mod tail;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -41,21 +45,21 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match Cli::parse_from(arguments).verb {
         Verb::New(options) => new::run(&options),
         #[cfg(not(feature = "aws"))]
-        Verb::Local(options) if options.stream.is_some() => aws::refuse(&asked),
+        Verb::Local(options) if options.stream.is_some() => kinesis::absent::refuse(&asked),
         Verb::Local(options) => local::run(&options),
         Verb::Daemon(options) => daemon::run(&options),
         Verb::Emulate(options) => emulate::run(&options),
         Verb::Replay(options) => replay::run(&options),
         Verb::Check(options) => properties::check(&options),
         #[cfg(feature = "aws")]
-        Verb::Put(options) => aws::put(&options),
+        Verb::Put(options) => put::run(&options),
         #[cfg(feature = "aws")]
-        Verb::Tail(options) => aws::tail(&options),
+        Verb::Tail(options) => tail::run(&options),
         #[cfg(feature = "aws")]
-        Verb::Stream(command) => aws::stream(&command),
+        Verb::Stream(command) => stream::run(&command),
         #[cfg(not(feature = "aws"))]
-        Verb::Put(_) | Verb::Tail(_) | Verb::Stream(_) => aws::refuse(&asked),
-        Verb::Exec { parent, death, command } => exec::run(parent, death, &command),
+        Verb::Put(_) | Verb::Tail(_) | Verb::Stream(_) => kinesis::absent::refuse(&asked),
+        Verb::Exec { parent, death, command } => process::exec::run(parent, death, &command),
     }
 }
 
@@ -66,7 +70,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// What is wrong with the line.
 #[doc(hidden)]
 pub fn json_record(line: &[u8]) -> Result<(Vec<u8>, String, u128), String> {
-    local::json_record(line)
+    input::record::json_record(line)
 }
 
 /// A thread that panicked would leave the others waiting for it; processors die with the tool, however it ends.

@@ -7,8 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::CacheError;
+use crate::process::spawn::spawn;
 use crate::report;
-use crate::spawn::spawn;
 
 /// How much of what a program said is shown if it fails.
 const LAST_LINES: usize = 12;

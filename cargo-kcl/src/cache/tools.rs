@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::{env, fs, io};
 
 use super::CacheError;
-use crate::processor::find;
+use crate::process::program::find;
 
 /// The oldest Java and Node that everything was run with.
 const JAVA: u32 = 17;

@@ -9,7 +9,9 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
 use super::{INPUT, LineFormat, REPORT};
-use crate::local::{Input, Pointer, StartAt};
+use crate::input::key::Pointer;
+use crate::input::lines::Input;
+use crate::local::StartAt;
 
 /// Where Kinesis is, and who asks.
 #[derive(Debug, Args)]

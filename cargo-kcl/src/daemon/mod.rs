@@ -28,7 +28,7 @@ use crate::emulate::{
     prepare_leases,
 };
 use crate::exit::WRONG_USE;
-use crate::processor::{Program, ProgramError};
+use crate::process::program::{Program, ProgramError};
 use crate::properties::{Level, Malformed, Origin, Properties, lint};
 use crate::report;
 

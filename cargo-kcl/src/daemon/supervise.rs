@@ -17,10 +17,10 @@ use signal_hook::low_level::pipe;
 
 use super::log::Log;
 use crate::emulate::Emulators;
-use crate::exec::Death;
 use crate::exit::INTERRUPTED;
+use crate::process::exec::Death;
+use crate::process::spawn::bound;
 use crate::report;
-use crate::spawn::bound;
 
 /// As the daemon itself has it when a processor fails.
 const GAVE_UP: u8 = 1;

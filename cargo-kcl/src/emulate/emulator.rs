@@ -13,9 +13,9 @@ use serde_json::json;
 
 use super::api::{Endpoint, Service};
 use crate::cache::{DynamoDb, Kinesis};
-use crate::exec::Death;
+use crate::process::exec::Death;
+use crate::process::spawn::{Process, bound};
 use crate::report;
-use crate::spawn::{Process, bound};
 
 /// A slow machine with much else to do needs a while; nobody waits longer than this.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::api::{ApiError, Endpoint};
 use crate::cli::StreamOptions;
-use crate::local::{InputError, Lines, Next, Source};
+use crate::input::lines::{InputError, Lines, Next, Source};
 use crate::report;
 
 /// What a PutRecords call may bring: 500 records, and 5 MiB with their keys.

@@ -6,32 +6,14 @@
 //! [`conversation`]) and keeps its checkpoints ([`store`]), with what the input was up to there ([`marks`]). Conversations can be kept
 //! ([`recording`]), and disturbed ([`chaos`]).
 
-mod bottom;
 mod chaos;
-mod conversation;
-mod feed;
-mod files;
-mod follow;
-mod input;
-mod key;
-mod lock;
-mod marks;
+mod display;
 mod options;
-mod plan;
-mod progress;
-mod pulse;
-mod queue;
-mod record;
-mod recording;
-mod replies;
+pub(crate) mod place;
 mod shard;
-mod split;
-mod store;
-#[cfg(feature = "aws")]
-mod stream;
-mod summary;
+mod source;
+mod state;
 mod supervise;
-mod supply;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -44,40 +26,29 @@ use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 pub(crate) use self::chaos::{HELP as CHAOS_HELP, Rates};
-pub(crate) use self::input::{Input, InputError, Lines, Next, Source};
-pub(crate) use self::key::Pointer;
-pub(crate) use self::options::{AppName, Rewind, StartAt};
-pub(crate) use self::plan::Reshard;
-pub(crate) use self::replies::{NoReply, Replies};
 #[cfg(feature = "aws")]
-pub(crate) use self::{
-    input::LONGEST_LINE,
-    options::LONGEST_RECORD,
-    record::{Format, Record, RecordError},
-    split::hash,
-};
+pub(crate) use self::options::LONGEST_RECORD;
+pub(crate) use self::options::{AppName, Rewind, StartAt};
+pub(crate) use self::source::plan::Reshard;
 
 use self::chaos::Chaos;
-use self::files::Files;
-use self::recording::{Recording, RecordingError};
 use self::shard::Ended;
-use self::store::StoreError;
+use self::source::Supply;
+use self::source::files::Files;
+#[cfg(feature = "aws")]
+use self::source::stream;
+use self::state::StoreError;
 use self::supervise::Supervisor;
-use self::supply::Supply;
 use crate::cli::LocalOptions;
 use crate::exit::WRONG_USE;
-use crate::processor::{Program, ProgramError};
+use crate::input::lines::InputError;
+use crate::process::program::{Program, ProgramError};
+use crate::recording::writer::{Recording, RecordingError};
 use crate::report;
-
-/// What a line is as a record, with nothing of this module's own types.
-pub(crate) fn json_record(line: &[u8]) -> Result<(Vec<u8>, String, u128), String> {
-    let record = record::Format::Json.record(line, 1, 1 << 20).map_err(|error| error.to_string())?;
-    Ok((record.data.into_owned(), record.key.into_owned(), record.hash))
-}
 
 /// Why nothing runs.
 #[derive(Debug, thiserror::Error)]
-enum LocalError {
+pub(crate) enum LocalError {
     #[error(transparent)]
     Input(#[from] InputError),
     #[error(transparent)]

@@ -9,15 +9,15 @@ use std::{fs, io};
 use kcl::{Position, SequenceNumber};
 
 use super::LocalError;
-use super::feed::Reading;
-use super::input::{LONGEST_LINE, Source};
-use super::plan::{Plan, Reshard};
-use super::record::Format;
-use super::split::{Place, shard_id};
-use super::store::{Run, Store, StoreError};
-use super::supply::Supply;
+use super::place::{Place, shard_id};
+use super::source::Supply;
+use super::source::feed::Reading;
+use super::source::plan::{Plan, Reshard};
+use super::state::{Run, Store, StoreError};
 use crate::cli::{LineFormat, LocalOptions};
-use crate::processor::{Program, workspace_root};
+use crate::input::lines::{LONGEST_LINE, Source};
+use crate::input::record::Format;
+use crate::process::program::{Program, workspace_root};
 
 /// The most data of a record on a stream of Kinesis that was not told otherwise.
 pub(crate) const LONGEST_RECORD: usize = 1 << 20;
@@ -79,8 +79,8 @@ impl FromStr for AppName {
 /// A shard, and where it is to stand again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rewind {
-    pub(super) shard: u32,
-    pub(super) position: Position,
+    pub(crate) shard: u32,
+    pub(crate) position: Position,
 }
 
 impl FromStr for Rewind {
@@ -100,7 +100,7 @@ impl FromStr for Rewind {
 
 impl LocalOptions {
     /// Opens the input, and finds where the run starts in it.
-    pub(super) fn sources(&self) -> Result<(Vec<Source>, Option<SequenceNumber>), LocalError> {
+    pub(crate) fn sources(&self) -> Result<(Vec<Source>, Option<SequenceNumber>), LocalError> {
         if self.format == LineFormat::Json && self.key.is_some() {
             return Err(LocalError::Options("--key is for --format lines; with json a line names its `partitionKey`"));
         }
@@ -128,12 +128,12 @@ impl LocalOptions {
     }
 
     /// Which shards there are, with these splits and merges.
-    pub(super) fn plan(&self, reshard: &Reshard) -> Result<Plan, LocalError> {
+    pub(crate) fn plan(&self, reshard: &Reshard) -> Result<Plan, LocalError> {
         Plan::new(self.shards, reshard).ok_or(LocalError::Options("--reshard merges the only shard there is"))
     }
 
     /// How the input becomes records, which start behind `start`.
-    pub(super) fn reading(&self, start: Option<SequenceNumber>) -> Reading {
+    pub(crate) fn reading(&self, start: Option<SequenceNumber>) -> Reading {
         Reading {
             format: Format::new(self.format, self.key.clone()),
             longest: if self.large_records { LONGEST_LINE } else { LONGEST_RECORD },
@@ -144,7 +144,7 @@ impl LocalOptions {
     }
 
     /// Where checkpoints are kept, if they are to outlive the run.
-    pub(super) fn store(&self, program: &Program, supply: &dyn Supply) -> Result<Option<Store>, LocalError> {
+    pub(crate) fn store(&self, program: &Program, supply: &dyn Supply) -> Result<Option<Store>, LocalError> {
         let app = match (&self.app, &self.state) {
             (Some(app), _) => app.clone(),
             (None, None) if self.rewind.is_empty() => return Ok(None),
@@ -192,7 +192,7 @@ impl LocalOptions {
     }
 
     /// The kept checkpoints, for people to read.
-    pub(super) fn checkpoints(&self) -> Result<String, LocalError> {
+    pub(crate) fn checkpoints(&self) -> Result<String, LocalError> {
         let Some(app) = &self.app else {
             return Err(LocalError::Options("--show-checkpoints takes --app NAME, the name they are kept under"));
         };
@@ -218,7 +218,7 @@ impl LocalOptions {
     }
 
     /// What must be the same for kept checkpoints to mean the same records.
-    pub(super) fn identity(&self) -> Run {
+    pub(crate) fn identity(&self) -> Run {
         let inputs: Vec<_> = self.input.iter().map(Source::identity).collect();
         let key = self.key.as_ref().map_or("the record's number".to_owned(), |key| format!("`{key}`"));
         vec![

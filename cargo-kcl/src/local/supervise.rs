@@ -9,22 +9,22 @@ use std::time::{Duration, Instant};
 use kcl::Position;
 
 use super::chaos::{Chaos, Trial, Verdict};
-use super::input::Input;
-use super::progress::{Progress, ShardProgress, ShardState};
-use super::pulse::Pulse;
-use super::queue::{End, Queue};
-use super::recording::{Recording, Tape};
+use super::display::progress::{Progress, ShardProgress, ShardState};
+use super::display::summary::{ShardSummary, Summary};
+use super::place::shard_id;
+use super::shard::pulse::Pulse;
 use super::shard::{Ended, Outcome, Shard};
-use super::split::shard_id;
-use super::store::Store;
-use super::summary::{ShardSummary, Summary};
-use super::supply::{Standing, Supply};
+use super::source::queue::{End, Queue};
+use super::source::{Standing, Supply};
+use super::state::Store;
 use super::{Event, LocalError};
 use crate::cli::LocalOptions;
 use crate::exit::{FAILED, INTERRUPTED, WRONG_USE};
-use crate::processor::Program;
+use crate::input::lines::Input;
+use crate::process::program::Program;
+use crate::process::spawn::{Process, Spawned, spawn};
+use crate::recording::writer::{Recording, Tape};
 use crate::report;
-use crate::spawn::{Process, Spawned, spawn};
 
 /// How long the first restart waits; each of a shard waits twice as long as the one before.
 const BACKOFF: Duration = Duration::from_millis(500);
@@ -33,7 +33,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_secs(1);
 
 /// All shards of a run.
-pub(super) struct Supervisor<'a> {
+pub(crate) struct Supervisor<'a> {
     options: &'a LocalOptions,
     program: &'a Program,
     supply: Box<dyn Supply>,
@@ -118,7 +118,7 @@ impl Member {
 }
 
 impl<'a> Supervisor<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         options: &'a LocalOptions,
         program: &'a Program,
         supply: Box<dyn Supply>,
@@ -151,7 +151,7 @@ impl<'a> Supervisor<'a> {
 
     /// Starts the processors that can start, and feeds them. Processors are started by the main thread, as they die with the
     /// thread that started them.
-    pub(super) fn start(&mut self) -> Result<(), LocalError> {
+    pub(crate) fn start(&mut self) -> Result<(), LocalError> {
         let ready: Vec<_> = self.ready().collect();
         let positions = |&number: &u32| Some((number, self.members.get(&number)?.position.clone()));
         let waiting = self
@@ -234,7 +234,7 @@ impl<'a> Supervisor<'a> {
     }
 
     /// Waits until all shards are done. The exit code.
-    pub(super) fn finish(mut self) -> u8 {
+    pub(crate) fn finish(mut self) -> u8 {
         loop {
             for number in self.ready().collect::<Vec<_>>() {
                 if let Err(error) = self.begin(number) {

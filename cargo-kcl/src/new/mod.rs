@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 
 use crate::exit::WRONG_USE;
-use crate::processor::{cargo, find, workspace_root};
+use crate::process::program::{cargo, find, workspace_root};
 use crate::report;
 
 mod name;

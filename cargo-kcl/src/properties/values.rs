@@ -5,7 +5,7 @@ use std::path::Path;
 use super::file::Property;
 use super::keys::{Key, Kind};
 use super::lint::{Finding, fate_of_unreadable};
-use crate::processor;
+use crate::process::program as processor;
 
 /// Providers that the daemon finds by their short names.
 const PROVIDERS: [&str; 10] = [

@@ -5,17 +5,16 @@
 
 mod pipes;
 mod play;
-mod transcript;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use self::play::{PlayError, Played, play};
-use self::transcript::{TranscriptError, find};
 use crate::cli::ProgramOptions;
 use crate::exit::{FAILED, WRONG_USE};
-use crate::processor::{Program, ProgramError};
+use crate::process::program::{Program, ProgramError};
+use crate::recording::reader::{TranscriptError, find};
 use crate::report;
 
 /// Play recorded conversations into a processor, and say where its answers differ

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use kcl::protocol::{Message, Reply};
 
 use super::pipes::{self, Patient};
-use super::transcript::{SAID, TOLD, Told, Transcript, TranscriptError};
-use crate::local::{NoReply, Replies};
-use crate::processor::Program;
+use crate::process::program::Program;
+use crate::process::replies::{NoReply, Replies};
+use crate::process::spawn::{Process, Spawned, spawn};
+use crate::recording::reader::{SAID, TOLD, Told, Transcript, TranscriptError};
 use crate::report;
-use crate::spawn::{Process, Spawned, spawn};
 
 /// How long a processor whose conversation is over may take to end.
 const TO_END: Duration = Duration::from_secs(5);

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use kcl::SequenceNumber;
 
-use crate::local::Input;
-use crate::local::plan::Plan;
-use crate::local::record::Format;
-use crate::local::split::Place;
+use crate::input::lines::Input;
+use crate::input::record::Format;
+use crate::local::place::Place;
+use crate::local::source::plan::Plan;
 
 /// The input of a run.
 #[derive(Debug)]
@@ -26,22 +26,22 @@ pub(crate) struct Track {
 
 /// A record of a shard, and how many of that shard stand up to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Milestone {
-    pub(super) place: Place,
-    pub(super) nth: u64,
+pub(crate) struct Milestone {
+    pub(crate) place: Place,
+    pub(crate) nth: u64,
 }
 
 /// A record that is to come.
 #[derive(Debug)]
-pub(super) struct Due {
-    pub(super) milestone: Milestone,
-    pub(super) data: Vec<u8>,
-    pub(super) key: String,
+pub(crate) struct Due {
+    pub(crate) milestone: Milestone,
+    pub(crate) data: Vec<u8>,
+    pub(crate) key: String,
 }
 
 /// The records of one shard, from some place on.
 #[derive(Debug)]
-pub(super) struct Course {
+pub(crate) struct Course {
     track: Arc<Track>,
     shard: u32,
     /// Records up to this one are passed over.
@@ -52,7 +52,7 @@ pub(super) struct Course {
 
 impl Course {
     /// What stands behind `behind`, to be found from `known` on, which stands there or before it.
-    pub(super) fn new(
+    pub(crate) fn new(
         track: &Arc<Track>,
         shard: u32,
         known: Option<Milestone>,
@@ -63,7 +63,7 @@ impl Course {
         Ok(Self { track: Arc::clone(track), shard, behind, lines, nth: known.map_or(0, |known| known.nth - 1) })
     }
 
-    pub(super) fn next(&mut self) -> io::Result<Option<Due>> {
+    pub(crate) fn next(&mut self) -> io::Result<Option<Due>> {
         while let Some((place, text)) = self.lines.next(&self.track)? {
             let record = self.track.format.record(text, place.record, self.track.longest);
             let record = record.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
@@ -82,7 +82,7 @@ impl Course {
 }
 
 /// How many records there are in these inputs, up to a limit.
-pub(super) fn count(inputs: &[Input], longest: usize, limit: u64) -> io::Result<u64> {
+pub(crate) fn count(inputs: &[Input], longest: usize, limit: u64) -> io::Result<u64> {
     let mut lines = Lines::open(inputs, Place::default())?;
     while lines.place.record < limit && lines.read(inputs, longest)? {}
     Ok(lines.place.record)

@@ -12,7 +12,7 @@ use kcl::protocol::Message;
 use kcl::{Position, Record, SequenceNumber};
 
 use super::course::{Course, Milestone, Track};
-use crate::local::split::{Place, shard_id};
+use crate::local::place::{Place, shard_id};
 
 /// What is promised, and so checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,23 +34,23 @@ const SHOWN: usize = 2;
 
 /// How often a promise was broken, and the first times in words.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Breaches {
-    pub(super) count: u64,
-    pub(super) shown: Vec<String>,
+pub(crate) struct Breaches {
+    pub(crate) count: u64,
+    pub(crate) shown: Vec<String>,
 }
 
 /// How much was seen.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Seen {
-    pub(super) deliveries: u64,
-    pub(super) checkpoints: u64,
+pub(crate) struct Seen {
+    pub(crate) deliveries: u64,
+    pub(crate) checkpoints: u64,
     /// Of the shard's records, so many were acknowledged or checkpointed.
-    pub(super) settled: u64,
+    pub(crate) settled: u64,
 }
 
 /// One shard's.
 #[derive(Debug)]
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     track: Arc<Track>,
     shard: u32,
     lives: u32,
@@ -65,12 +65,12 @@ pub(super) struct Ledger {
     last: Option<Milestone>,
     /// The message at hand, and its number.
     at_hand: (u64, &'static str),
-    pub(super) seen: Seen,
-    pub(super) breaches: BTreeMap<Promise, Breaches>,
+    pub(crate) seen: Seen,
+    pub(crate) breaches: BTreeMap<Promise, Breaches>,
 }
 
 impl Ledger {
-    pub(super) fn new(track: Arc<Track>, shard: u32) -> Self {
+    pub(crate) fn new(track: Arc<Track>, shard: u32) -> Self {
         Self {
             track,
             shard,
@@ -87,7 +87,7 @@ impl Ledger {
     }
 
     /// The processor was told this.
-    pub(super) fn told(&mut self, number: u64, line: &[u8]) {
+    pub(crate) fn told(&mut self, number: u64, line: &[u8]) {
         match Message::from_line(line) {
             Ok(Message::Initialize { position, .. }) => {
                 self.at_hand = (number, "initialize");
@@ -184,14 +184,14 @@ impl Ledger {
     }
 
     /// The message at hand was acknowledged.
-    pub(super) fn acknowledged(&mut self) {
+    pub(crate) fn acknowledged(&mut self) {
         if self.at_hand.1 == "processRecords" {
             self.settle(self.last);
         }
     }
 
     /// A checkpoint was asked for, and kept if there is no error.
-    pub(super) fn asked(
+    pub(crate) fn asked(
         &mut self,
         sequence_number: Option<&str>,
         sub_sequence_number: Option<i64>,
@@ -264,7 +264,7 @@ impl Ledger {
     }
 
     /// What was not processed when all is over.
-    pub(super) fn close(&mut self, outcome: fmt::Arguments<'_>) {
+    pub(crate) fn close(&mut self, outcome: fmt::Arguments<'_>) {
         if self.checkpoint == Position::ShardEnd {
             return;
         }
@@ -310,9 +310,10 @@ mod tests {
 
     use kcl::protocol::{ProcessRecords, WireRecord};
 
-    use crate::local::plan::Plan;
-    use crate::local::record::Format;
-    use crate::local::{Input, Reshard};
+    use crate::input::lines::Input;
+    use crate::input::record::Format;
+    use crate::local::Reshard;
+    use crate::local::source::plan::Plan;
 
     /// Records `a` to `e`, a ledger, and their places.
     fn ledger() -> (tempfile::TempDir, Ledger, Vec<Place>) {

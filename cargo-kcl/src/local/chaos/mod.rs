@@ -17,10 +17,11 @@ use self::ledger::Ledger;
 use self::schedule::{Draw, Schedule};
 
 pub(crate) use self::schedule::{Fault, Point, Rates};
-pub(super) use self::verdict::Verdict;
+pub(crate) use self::verdict::Verdict;
 
-use super::{LocalError, Reshard, Source};
+use super::{LocalError, Reshard};
 use crate::cli::LocalOptions;
+use crate::input::lines::Source;
 
 /// After so many lives in a row that did not move the checkpoint the next one is let live until it has.
 const FRUITLESS: u32 = 3;
@@ -33,7 +34,7 @@ const CUTS: u64 = 32;
 
 /// A run's chaos.
 #[derive(Debug)]
-pub(super) struct Chaos {
+pub(crate) struct Chaos {
     schedule: Arc<Schedule>,
     track: Arc<Track>,
     /// How many records the input has.
@@ -43,7 +44,7 @@ pub(super) struct Chaos {
 
 impl Chaos {
     /// None if none is asked for. Reads the input once, to know how many records there are.
-    pub(super) fn prepare(options: &LocalOptions) -> Result<Option<Self>, LocalError> {
+    pub(crate) fn prepare(options: &LocalOptions) -> Result<Option<Self>, LocalError> {
         let Some(seed) = options.chaos else { return Ok(None) };
         let (sources, _) = options.sources()?;
         if sources.is_empty() || options.follow || !sources.iter().all(Source::is_file) {
@@ -69,12 +70,12 @@ impl Chaos {
     }
 
     /// How shards are split and merged.
-    pub(super) fn reshard(&self) -> &Reshard {
+    pub(crate) fn reshard(&self) -> &Reshard {
         &self.reshard
     }
 
     /// For one shard.
-    pub(super) fn trial(&self, shard: u32) -> Box<Trial> {
+    pub(crate) fn trial(&self, shard: u32) -> Box<Trial> {
         Box::new(Trial {
             schedule: Arc::clone(&self.schedule),
             ledger: Ledger::new(Arc::clone(&self.track), shard),
@@ -95,7 +96,7 @@ impl Chaos {
 
 /// One shard under chaos, through the lives of all its processors.
 #[derive(Debug)]
-pub(super) struct Trial {
+pub(crate) struct Trial {
     schedule: Arc<Schedule>,
     ledger: Ledger,
     shard: u32,
@@ -128,7 +129,7 @@ struct Message {
 
 /// What a shard's processor gets next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// So many records.
     Deliver(usize),
     /// A batch without any.
@@ -141,7 +142,7 @@ pub(super) enum Step {
 
 /// How a line is written.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Manner {
+pub(crate) enum Manner {
     Whole,
     /// In pieces that end at these bytes, each once the one before was read.
     Pieces(Vec<usize>),
@@ -151,7 +152,7 @@ pub(super) enum Manner {
 
 impl Trial {
     /// A new processor starts.
-    pub(super) fn begin_life(&mut self) {
+    pub(crate) fn begin_life(&mut self) {
         self.lives += 1;
         self.fruitless = if self.moved { 0 } else { self.fruitless + 1 };
         self.moved = false;
@@ -163,7 +164,7 @@ impl Trial {
     }
 
     /// What comes next, of so many records.
-    pub(super) fn step(&mut self, records: usize) -> Step {
+    pub(crate) fn step(&mut self, records: usize) -> Step {
         let schedule = Arc::clone(&self.schedule);
         let draw = schedule.at(self.shard, self.number + 1);
         if draw.hits(Fault::Empty) && !std::mem::replace(&mut self.had_empty, true) {
@@ -183,7 +184,7 @@ impl Trial {
     }
 
     /// What the next message says of how far behind it is.
-    pub(super) fn millis_behind_latest(&mut self, truly: Option<u64>) -> Option<u64> {
+    pub(crate) fn millis_behind_latest(&mut self, truly: Option<u64>) -> Option<u64> {
         let schedule = Arc::clone(&self.schedule);
         if !schedule.at(self.shard, self.number + 1).hits(Fault::NullMillis) {
             return truly;
@@ -193,7 +194,7 @@ impl Trial {
     }
 
     /// A message is about to be told; true if the lease is lost while the processor is at it.
-    pub(super) fn begin(&mut self, action: &str) -> bool {
+    pub(crate) fn begin(&mut self, action: &str) -> bool {
         let spared = self.is_spared();
         let schedule = Arc::clone(&self.schedule);
         let draw = self.next(&schedule);
@@ -212,7 +213,7 @@ impl Trial {
     }
 
     /// An answer to a checkpoint is about to be told.
-    pub(super) fn answer(&mut self) {
+    pub(crate) fn answer(&mut self) {
         let schedule = Arc::clone(&self.schedule);
         self.next(&schedule);
     }
@@ -223,7 +224,7 @@ impl Trial {
     }
 
     /// How the line at hand is written, which is so long.
-    pub(super) fn manner(&mut self, length: usize) -> Manner {
+    pub(crate) fn manner(&mut self, length: usize) -> Manner {
         let schedule = Arc::clone(&self.schedule);
         let draw = schedule.at(self.shard, self.number);
         if std::mem::take(&mut self.message.is_new) && self.message.kill == Some(Point::Torn) {
@@ -246,7 +247,7 @@ impl Trial {
     }
 
     /// The name of the exception if a checkpoint that is good is refused.
-    pub(super) fn refusal(&mut self) -> Option<&'static str> {
+    pub(crate) fn refusal(&mut self) -> Option<&'static str> {
         const OTHERS: [&str; 3] =
             ["KinesisClientLibDependencyException", "InvalidStateException", "IllegalArgumentException"];
         if self.is_spared() {
@@ -267,17 +268,17 @@ impl Trial {
     }
 
     /// A checkpoint that is good was refused.
-    pub(super) fn refused(&mut self) {
+    pub(crate) fn refused(&mut self) {
         self.message.refused = true;
     }
 
     /// The checkpoint has moved.
-    pub(super) fn moved(&mut self) {
+    pub(crate) fn moved(&mut self) {
         self.moved = true;
     }
 
     /// Whether the processor is killed here.
-    pub(super) fn kills(&mut self, point: Point) -> bool {
+    pub(crate) fn kills(&mut self, point: Point) -> bool {
         let due = |kill: &mut Point| *kill == point || point == Point::Acknowledged;
         let Some(at) = self.message.kill.take_if(due) else { return false };
         self.hit(self.number, Fault::Kill, at);
@@ -285,29 +286,29 @@ impl Trial {
     }
 
     /// How long one that is killed at its work may have been at it.
-    pub(super) fn pause(&self) -> Duration {
+    pub(crate) fn pause(&self) -> Duration {
         Duration::from_micros(self.schedule.at(self.shard, self.number).nth_number(Fault::Kill, 1, 3_000))
     }
 
-    pub(super) fn told(&mut self, line: &[u8]) {
+    pub(crate) fn told(&mut self, line: &[u8]) {
         self.ledger.told(self.number, line);
     }
 
-    pub(super) fn acknowledged(&mut self) {
+    pub(crate) fn acknowledged(&mut self) {
         self.ledger.acknowledged();
     }
 
-    pub(super) fn asked(&mut self, sequence_number: Option<&str>, sub: Option<i64>, error: Option<&str>) {
+    pub(crate) fn asked(&mut self, sequence_number: Option<&str>, sub: Option<i64>, error: Option<&str>) {
         self.ledger.asked(sequence_number, sub, error);
     }
 
     /// Whether a processor that ends now by itself has a reason: a checkpoint that was good was refused.
-    pub(super) fn excuses_the_end(&self) -> bool {
+    pub(crate) fn excuses_the_end(&self) -> bool {
         self.message.refused
     }
 
     /// What was done to the message at hand, for who wonders why it failed.
-    pub(super) fn at_hand(&self) -> String {
+    pub(crate) fn at_hand(&self) -> String {
         let mut text = format!("chaos {}, message {}: ", self.schedule.seed, self.number);
         if self.recent.is_empty() {
             text.push_str("nothing was done to it");
@@ -319,12 +320,12 @@ impl Trial {
         text
     }
 
-    pub(super) fn gave_up(&mut self) {
+    pub(crate) fn gave_up(&mut self) {
         self.gave_up += 1;
     }
 
     /// What was done since this was asked last, a fault each: the number of the message, its name, and more.
-    pub(super) fn take_notes(&mut self) -> Vec<String> {
+    pub(crate) fn take_notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
     }
 

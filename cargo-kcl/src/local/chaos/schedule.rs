@@ -82,8 +82,8 @@ impl FromStr for Rates {
 /// What a run's chaos is drawn from.
 #[derive(Clone, Debug)]
 pub(crate) struct Schedule {
-    pub(super) seed: u64,
-    pub(super) rates: Rates,
+    pub(crate) seed: u64,
+    pub(crate) rates: Rates,
 }
 
 /// At which point a processor is killed.
@@ -118,12 +118,12 @@ impl fmt::Display for Point {
 
 impl Schedule {
     /// What is drawn for a shard's message; numbers count all that is said to its processors, from 1.
-    pub(super) fn at(&self, shard: u32, message: u64) -> Draw<'_> {
+    pub(crate) fn at(&self, shard: u32, message: u64) -> Draw<'_> {
         Draw { state: mix(mix(mix(self.seed) ^ u64::from(shard)) ^ message), rates: &self.rates }
     }
 
     /// Splits and merges behind tenths of so many records, in the words of --reshard; none for too few.
-    pub(super) fn reshard(&self, records: u64, mut shards: u32) -> Option<String> {
+    pub(crate) fn reshard(&self, records: u64, mut shards: u32) -> Option<String> {
         let mut changes = Vec::new();
         for tenth in 1..10 {
             // As if no shard had that number.
@@ -141,36 +141,36 @@ impl Schedule {
 
 /// What is drawn for one message. Each fault has its own draw: the rate of one does not move another.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Draw<'a> {
+pub(crate) struct Draw<'a> {
     state: u64,
     rates: &'a Rates,
 }
 
 impl Draw<'_> {
-    pub(super) fn hits(&self, fault: Fault) -> bool {
+    pub(crate) fn hits(&self, fault: Fault) -> bool {
         let unit = (self.bits(fault, 0) >> 11) as f64 / (1_u64 << 53) as f64;
         unit < self.rates.0[fault as usize]
     }
 
     /// A number below `below`, or 0.
-    pub(super) fn number(&self, fault: Fault, below: u64) -> u64 {
+    pub(crate) fn number(&self, fault: Fault, below: u64) -> u64 {
         self.bits(fault, 1) % below.max(1)
     }
 
     /// The how many-eth number for the same fault.
-    pub(super) fn nth_number(&self, fault: Fault, nth: u64, below: u64) -> u64 {
+    pub(crate) fn nth_number(&self, fault: Fault, nth: u64, below: u64) -> u64 {
         self.bits(fault, nth + 2) % below.max(1)
     }
 
     /// Where the processor is killed.
-    pub(super) fn point(&self) -> Point {
+    pub(crate) fn point(&self) -> Point {
         const POINTS: [Point; 6] =
             [Point::Torn, Point::Delivered, Point::Asked, Point::Kept, Point::Answered, Point::Acknowledged];
         POINTS[self.number(Fault::Kill, POINTS.len() as u64) as usize]
     }
 
     /// How many of so many records a message brings: one, all, or a number whose magnitude is drawn.
-    pub(super) fn share(&self, records: usize) -> usize {
+    pub(crate) fn share(&self, records: usize) -> usize {
         let magnitude = self.bits(Fault::Empty, 7) % (u64::from(records.max(1).ilog2()) + 2);
         let most = 1_usize << magnitude.min(20);
         match most {

@@ -1,0 +1,437 @@
+//! One shard from `initialize` to the end of its processor.
+
+mod conversation;
+pub(crate) mod pulse;
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::io::{self, Read};
+use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use kcl::Position;
+use kcl::protocol::WireRecord;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use serde::Serialize;
+
+use self::conversation::{Cause, Conversation, Failure};
+use self::pulse::Pulse;
+use super::chaos::{Step, Trial};
+use super::place::shard_id;
+use super::source::queue::{Batch, End, Queue};
+use super::state::Store;
+use super::state::marks::Trail;
+use crate::process::spawn::{Process, Spawned};
+use crate::recording::writer::{Heard, Tape};
+use crate::report::{self, LastLines};
+
+/// How long a processor that closed its pipes may take to end.
+const TO_END: Duration = Duration::from_secs(5);
+/// How long one that failed may take to end once its input has.
+const TO_GIVE_UP: Duration = Duration::from_secs(5);
+/// How long its pipes may stay open behind it: a few bytes may be on their way.
+const TO_DRAIN: Duration = Duration::from_secs(5);
+/// After how long it is said that a processor takes long to end.
+const TO_SAY_SO: Duration = Duration::from_secs(10);
+const POLL: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
+
+/// A shard that is about to be processed.
+pub(crate) struct Shard {
+    pub(crate) number: u32,
+    pub(crate) position: Position,
+    pub(crate) queue: Arc<Queue>,
+    /// None if checkpoints go with the run.
+    pub(crate) store: Option<Arc<Store>>,
+    /// What people call the inputs, to find a record again.
+    pub(crate) inputs: Arc<[String]>,
+    /// What stands before each line of its processor.
+    pub(crate) prefix: String,
+    pub(crate) pulse: Arc<Pulse>,
+    /// What keeps the conversation, if it is to be kept.
+    pub(crate) tape: Option<Tape>,
+    /// What goes wrong, if anything is to.
+    pub(crate) trial: Option<Box<Trial>>,
+}
+
+/// What became of a shard's processor.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) number: u32,
+    pub(crate) outcome: Outcome,
+    /// Where the shard stands now.
+    pub(crate) position: Position,
+    /// The last lines of its stderr.
+    pub(crate) last_words: Vec<String>,
+    pub(crate) trial: Option<Box<Trial>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Outcome {
+    /// At SHARD_END, now.
+    Ended,
+    /// At SHARD_END since an earlier run.
+    EndedBefore,
+    /// Asked to stop, and did.
+    Stopped,
+    Failed,
+    /// Chaos has ended its processor, or driven it to its end: another goes on.
+    HandedOver,
+    /// Not started: what stands before it did not come to its end.
+    #[serde(rename = "notStarted")]
+    Waiting,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Ended => "ended",
+            Self::EndedBefore => "ended before",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+            Self::HandedOver => "handed over",
+            Self::Waiting => "not started",
+        })
+    }
+}
+
+impl Shard {
+    /// Converses with the processor until one of them is done, reports what went wrong, and waits for the processor's end.
+    pub(crate) fn run(mut self, spawned: Spawned) -> Ended {
+        let Spawned { stdin, stdout, stderr, process } = spawned;
+        let last_words = Arc::new(Mutex::new(LastLines::default()));
+        let pump = self.pump(stderr, Arc::clone(&last_words));
+        let mut outcome = Outcome::Failed;
+        let mut trial = self.trial.take();
+        trial.iter_mut().for_each(|trial| trial.begin_life());
+        let tape = self.tape.take().map(|tape| Rc::new(RefCell::new(tape)));
+        let trail = RefCell::new(Trail::default());
+        let keep = |position: &Position| {
+            let kept = self.store.as_ref().map_or(Ok(()), |store| {
+                let mark = trail.borrow_mut().up_to(position);
+                store.keep(self.number, position, mark)
+            });
+            kept.map_err(|error| {
+                self.say(format_args!("{error}; the processor is told so"));
+                "KinesisClientLibDependencyException".to_owned()
+            })
+        };
+        let stdout = Heard::new(stdout, tape.clone());
+        let mut conversation = Conversation::new(stdout, stdin, self.position.clone(), Arc::clone(&self.pulse), keep)
+            .recorded(tape.clone())
+            .tried(trial);
+        let mut batch = Batch::default();
+        let acknowledged = Cell::new(0);
+        let result = self.converse(&mut conversation, &trail, &mut batch, &acknowledged);
+        self.queue.abandon();
+        let position = conversation.position().clone();
+        let (stdout, stdin, mut trial) = conversation.into_ends();
+        let ending = Ending { process: process.clone(), pump };
+        if let Some(tape) = &tape {
+            self.keep_recording(tape.borrow_mut().note("eof", "stdin"));
+        }
+        let left_off =
+            LeftOff { batch: &batch, acknowledged: acknowledged.get(), position: &position, inputs: &self.inputs };
+        if result.is_err() {
+            let (records, bytes) = left_off
+                .done()
+                .fold((0, 0), |(records, bytes), record| (records + 1, bytes + record.data.len() as u64));
+            self.pulse.processed(records, bytes);
+        }
+        match result {
+            Ok(result) => match ending.of_success(stdin, stdout, || {
+                self.say("the processor is still running, 10 s after the end of its input")
+            }) {
+                Ok(()) => outcome = result,
+                Err(problem) => self.say(problem),
+            },
+            Err(Failure { cause: Cause::Killed, .. }) => {
+                ending.by_force(stdin, stdout);
+                outcome = if position == Position::ShardEnd { Outcome::Ended } else { Outcome::HandedOver };
+            }
+            Err(failure) if trial.as_ref().is_some_and(|trial| trial.excuses_the_end()) && ending.gave_up(&failure) => {
+                ending.of_failure(stdin, stdout, failure);
+                trial.iter_mut().for_each(|trial| trial.gave_up());
+                outcome = Outcome::HandedOver;
+            }
+            Err(failure) => {
+                let problem = ending.of_failure(stdin, stdout, failure);
+                let chaos = trial.as_ref().map_or(String::new(), |trial| format!("\n  {}", trial.at_hand()));
+                self.say(format_args!("{problem}\n  {left_off}{chaos}"));
+            }
+        }
+        if let (Some(tape), Ok(Some(status))) = (&tape, process.try_wait()) {
+            self.keep_recording(tape.borrow_mut().end(status.code()));
+        }
+        let last_words = last_words.lock().unwrap_or_else(PoisonError::into_inner).lines();
+        Ended { number: self.number, outcome, position, last_words, trial }
+    }
+
+    fn converse<K>(
+        &self,
+        conversation: &mut Conversation<Heard<ChildStdout>, ChildStdin, K>,
+        trail: &RefCell<Trail>,
+        batch: &mut Batch,
+        acknowledged: &Cell<usize>,
+    ) -> Result<Outcome, Failure>
+    where
+        K: FnMut(&Position) -> Result<(), String>,
+    {
+        conversation.initialize(&shard_id(self.number))?;
+        let end = loop {
+            let started = Instant::now();
+            let popped = self.queue.pop(batch);
+            self.pulse.waited(started.elapsed());
+            if let Err(end) = popped {
+                break end;
+            }
+            acknowledged.set(0);
+            if self.store.is_some() {
+                trail.borrow_mut().deliver(batch.marks());
+            }
+            let records: Vec<_> = batch.records().collect();
+            let mut rest = &records[..];
+            while !rest.is_empty() {
+                let count = match conversation.step(rest.len()) {
+                    Step::Deliver(count) => count,
+                    Step::Empty => 0,
+                    step => return hand_over(conversation, step),
+                };
+                let (now, later) = rest.split_at(count.min(rest.len()));
+                conversation.process_records(now, batch.millis_behind())?;
+                if conversation.is_lost() {
+                    return hand_over(conversation, Step::LoseLease);
+                }
+                acknowledged.set(records.len() - later.len());
+                rest = later;
+            }
+        };
+        match end {
+            End::Finished => {
+                conversation.end_shard()?;
+                if conversation.is_lost() && *conversation.position() != Position::ShardEnd {
+                    return hand_over(conversation, Step::LoseLease);
+                }
+                Ok(Outcome::Ended)
+            }
+            End::Paused | End::Interrupted => conversation.shut_down().map(|()| Outcome::Stopped),
+        }
+    }
+
+    fn pump(&self, stderr: ChildStderr, last: Arc<Mutex<LastLines>>) -> JoinHandle<()> {
+        let prefix = self.prefix.clone();
+        thread::spawn(move || {
+            report::pump(stderr, &prefix, |lines| last.lock().unwrap_or_else(PoisonError::into_inner).add(lines));
+        })
+    }
+
+    fn keep_recording(&self, kept: io::Result<()>) {
+        if let Err(error) = kept {
+            self.say(format_args!("the end of the conversation cannot be recorded: {error}"));
+        }
+    }
+
+    fn say(&self, what: impl fmt::Display) {
+        report::line(format_args!("{}: {what}", shard_id(self.number)));
+    }
+}
+
+/// Another gets the shard.
+fn hand_over<K>(
+    conversation: &mut Conversation<Heard<ChildStdout>, ChildStdin, K>,
+    step: Step,
+) -> Result<Outcome, Failure>
+where
+    K: FnMut(&Position) -> Result<(), String>,
+{
+    match step {
+        Step::ShutDown => conversation.shut_down()?,
+        _ => conversation.lose_lease()?,
+    }
+    Ok(Outcome::HandedOver)
+}
+
+/// A processor whose conversation is over.
+struct Ending {
+    process: Process,
+    pump: JoinHandle<()>,
+}
+
+impl Ending {
+    /// As the daemon ends a processor: its input is closed, its output read to the end, its end awaited.
+    fn of_success(self, stdin: ChildStdin, mut stdout: Heard<ChildStdout>, slow: impl Fn()) -> Result<(), String> {
+        drop(stdin);
+        let mut said = false;
+        let started = Instant::now();
+        let mut open = true;
+        let mut ended: Option<(ExitStatus, Instant)> = None;
+        while open || ended.is_none() || !self.pump.is_finished() {
+            if open {
+                open = drain(&mut stdout).map_err(|error| format!("the processor's stdout cannot be read: {error}"))?;
+            } else {
+                thread::sleep(Duration::from_millis(2));
+            }
+            match ended {
+                None => {
+                    let status = self.process.try_wait();
+                    let status = status.map_err(|error| format!("the processor cannot be waited for: {error}"))?;
+                    ended = status.map(|status| (status, Instant::now()));
+                }
+                Some((_, at)) if at.elapsed() > TO_DRAIN => return Err(held(if open { "stdout" } else { "stderr" })),
+                Some(_) => {}
+            }
+            if !said && ended.is_none() && started.elapsed() > TO_SAY_SO {
+                said = true;
+                slow();
+            }
+        }
+        match ended {
+            Some((status, _)) if !status.success() => {
+                Err(format!("the processor failed behind its last message ({status})"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Kills it.
+    fn by_force(self, stdin: ChildStdin, stdout: Heard<ChildStdout>) {
+        self.process.kill();
+        drop((stdin, stdout));
+        _ = self.process.wait_for(TO_END);
+        self.wait_for_last_words();
+    }
+
+    /// Whether it ended by itself, with an error.
+    fn gave_up(&self, failure: &Failure) -> bool {
+        let ended = || self.process.wait_for(TO_END).ok().flatten();
+        matches!(failure.cause, Cause::Gone)
+            && ended().is_some_and(|status| status.code().is_some_and(|code| code != 0))
+    }
+
+    /// What went wrong, in full, once the processor has ended, by force if need be.
+    fn of_failure(self, stdin: ChildStdin, stdout: Heard<ChildStdout>, failure: Failure) -> String {
+        let Failure { action, cause } = failure;
+        let problem = match cause {
+            Cause::Gone => self.gone(action),
+            cause => Failure { action, cause }.to_string(),
+        };
+        drop((stdin, stdout));
+        if !matches!(self.process.wait_for(TO_GIVE_UP), Ok(Some(_))) {
+            self.process.kill();
+            _ = self.process.wait_for(TO_END);
+        }
+        self.wait_for_last_words();
+        problem
+    }
+
+    /// They come before what is said of it; who holds the pipe beyond its end is not waited for.
+    fn wait_for_last_words(&self) {
+        let deadline = Instant::now() + TO_DRAIN;
+        while !self.pump.is_finished() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// A closed pipe is most often the processor's end, which is a moment away then.
+    fn gone(&self, action: &str) -> String {
+        match self.process.wait_for(TO_END) {
+            Ok(Some(status)) => format!("the processor died ({status}) while {action} was with it"),
+            Ok(None) => format!(
+                "the processor closed its stdin or stdout while {action} was with it, but goes on running; it is ended\n\
+                 \x20 there: the MultiLangDaemon ends the whole worker on it, once the processor has ended too\n\
+                 \x20 mend: keep both open until the end of the input, then exit"
+            ),
+            Err(error) => format!("the processor is gone while {action} was with it; {error}"),
+        }
+    }
+}
+
+fn held(what: &str) -> String {
+    format!(
+        "the processor has ended, but something that it started still holds its {what}\n\
+         \x20 there: the MultiLangDaemon waits for that for ever\n\
+         \x20 mend: give processes that are started in a processor other ends than its own stdout and stderr"
+    )
+}
+
+/// Reads what is there or comes in a moment, and forgets it, as the daemon does; false at the end.
+fn drain(stdout: &mut Heard<ChildStdout>) -> io::Result<bool> {
+    let mut ready = [PollFd::new(stdout, PollFlags::IN)];
+    match poll(&mut ready, Some(&POLL)) {
+        Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(true),
+        Ok(_) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(stdout.read(&mut [0; 4 << 10])? > 0)
+}
+
+/// Where a processor that failed left off, in the batch that it had.
+struct LeftOff<'a> {
+    batch: &'a Batch,
+    /// As many records of it were acknowledged.
+    acknowledged: usize,
+    position: &'a Position,
+    inputs: &'a [String],
+}
+
+impl<'a> LeftOff<'a> {
+    /// The records of the batch up to the checkpoint that were not acknowledged.
+    fn done(&self) -> impl Iterator<Item = WireRecord<'a>> {
+        self.batch.records().skip(self.acknowledged).take_while(|record| match self.position {
+            Position::After { sequence_number, sub_sequence_number } => {
+                (record.sequence_number, record.sub_sequence_number) <= (*sequence_number, *sub_sequence_number)
+            }
+            Position::ShardEnd => true,
+            _ => false,
+        })
+    }
+}
+
+impl fmt::Display for LeftOff<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let done = self.acknowledged + self.done().count();
+        match self.batch.records().nth(done) {
+            Some(WireRecord { sequence_number, sub_sequence_number, .. }) => {
+                write!(f, "not processed: from record {sequence_number}")?;
+                if sub_sequence_number > 0 {
+                    write!(f, "/{sub_sequence_number}")?;
+                }
+                f.write_str(" on")?;
+                if let Some(place) = self.batch.places().nth(done) {
+                    let input = self.inputs.get(usize::from(place.input)).map_or("", String::as_str);
+                    write!(f, " ({input}, line {})", place.line)?;
+                }
+            }
+            None => f.write_str("not processed: what follows the checkpoint")?,
+        }
+        write!(f, "; the checkpoint is {}", self.position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use super::super::place::Place;
+    use super::super::source::queue::Stamp;
+
+    #[test]
+    fn what_was_not_processed_is_behind_what_was_acknowledged_or_checkpointed() {
+        let place = |line| Place { input: 0, offset: 2 * line, line, record: line };
+        let mut batch = Batch::default();
+        (1..=4).for_each(|line| batch.push(b"x", "key", Stamp { place: place(line), ..Stamp::default() }));
+        let inputs = ["file".to_owned()];
+        let says = |acknowledged, checkpoint| {
+            let position = Position::after(place(checkpoint).sequence_number(), 0);
+            LeftOff { batch: &batch, acknowledged, position: &position, inputs: &inputs }.to_string()
+        };
+        for (acknowledged, checkpoint, line) in [(0, 0, 1), (0, 2, 3), (3, 2, 4), (2, 3, 4), (2, 2, 3)] {
+            let said = says(acknowledged, checkpoint);
+            assert!(said.contains(&format!("(file, line {line})")), "{acknowledged}, {checkpoint}: {said}");
+        }
+        assert!(says(4, 2).starts_with("not processed: what follows the checkpoint"));
+    }
+}

@@ -1,0 +1,436 @@
+//! From the input to the shards: each record to the queue of its shard, in batches.
+//!
+//! One pass over the input serves all shards, so that a record is read, split off and hashed once. A shard that holds the
+//! others back with its full queue gets a pass of its own, if the input can be read again; memory stays bounded whatever the
+//! size of the input.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::thread;
+use std::time::Duration;
+
+use kcl::{Position, SequenceNumber};
+
+use super::plan::Plan;
+use super::queue::{Batch, End, Queue, Stamp};
+use crate::input::lines::{InputError, LONGEST_LINE, Lines, Next, Source, SourceIdentity};
+use crate::input::record::{Format, Record};
+use crate::local::Event;
+use crate::local::place::Place;
+use crate::local::state::marks::{Mark, Marks, digest};
+use crate::local::state::{Origin, Store, StoreError};
+use crate::report;
+
+/// The most data a call brings, in bytes.
+const CALL: usize = LONGEST_LINE;
+/// How long a shard may hold back others that wait.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// How the input becomes records.
+#[derive(Clone, Debug)]
+pub(crate) struct Reading {
+    pub(crate) format: Format,
+    /// The most data of a record, in bytes.
+    pub(crate) longest: usize,
+    /// The most records of a batch.
+    pub(crate) max_records: usize,
+    /// How many records count.
+    pub(crate) limit: u64,
+    /// The last record that counts for nothing, if the run starts behind one.
+    pub(crate) start: Option<SequenceNumber>,
+}
+
+/// What all passes over the input share.
+#[derive(Clone)]
+pub(crate) struct Feeder {
+    pub(crate) inputs: Arc<[SourceIdentity]>,
+    /// Whether the input is there to be read again.
+    pub(crate) again: bool,
+    pub(crate) reading: Reading,
+    pub(crate) plan: Arc<Plan>,
+    /// None if checkpoints go with the run.
+    pub(crate) store: Option<Arc<Store>>,
+    pub(crate) events: Sender<Event>,
+}
+
+impl Feeder {
+    /// Fills the queues of these shards, from sources that were opened.
+    pub(crate) fn feed(&self, lanes: Lanes, sources: Vec<Source>, marks: Marks, origin: Option<Origin>) {
+        let feed = Feed { common: self.clone(), lanes, alone: false, marks, origin };
+        thread::spawn(move || {
+            let events = feed.common.events.clone();
+            feed.run(Ok(sources));
+            // Without a receiver the tool is about to end.
+            _ = events.send(Event::Read);
+        });
+    }
+
+    /// Fills one shard's queue by a pass of its own.
+    pub(crate) fn feed_alone(&self, shard: u32, lane: Lane) {
+        let mut lanes = Lanes::default();
+        lanes.put(shard, lane);
+        let feed = Feed { common: self.clone(), lanes, alone: true, marks: Marks::default(), origin: None };
+        thread::spawn(move || {
+            let sources = feed.common.inputs.iter().map(Source::open_again).collect();
+            feed.run(sources);
+        });
+    }
+}
+
+/// The shards that a pass serves.
+#[derive(Default)]
+pub(crate) struct Lanes {
+    by_shard: Vec<Option<Lane>>,
+    count: usize,
+}
+
+impl Lanes {
+    pub(crate) fn put(&mut self, shard: u32, lane: Lane) {
+        let at = shard as usize;
+        if self.by_shard.len() <= at {
+            self.by_shard.resize_with(at + 1, || None);
+        }
+        self.count += usize::from(self.by_shard[at].replace(lane).is_none());
+    }
+
+    fn get(&mut self, shard: u32) -> Option<&mut Lane> {
+        self.by_shard.get_mut(shard as usize)?.as_mut()
+    }
+
+    fn take(&mut self, shard: u32) -> Option<Lane> {
+        let lane = self.by_shard.get_mut(shard as usize)?.take()?;
+        self.count -= 1;
+        Some(lane)
+    }
+
+    fn all(&mut self) -> impl Iterator<Item = &mut Lane> {
+        self.by_shard.iter_mut().flatten()
+    }
+}
+
+/// One pass over the input.
+struct Feed {
+    common: Feeder,
+    lanes: Lanes,
+    /// Whether it is one shard's own.
+    alone: bool,
+    /// What an earlier run knows of the input.
+    marks: Marks,
+    origin: Option<Origin>,
+}
+
+/// A shard as the input sees it.
+pub(crate) struct Lane {
+    queue: Arc<Queue>,
+    batch: Batch,
+    from: Start,
+    /// The last record that was put into the queue.
+    queued: Option<SequenceNumber>,
+}
+
+/// Which records of a shard are delivered.
+#[derive(Clone, Copy, Debug)]
+enum Start {
+    All,
+    /// Those behind this one.
+    Behind(SequenceNumber),
+    /// None: the shard was processed to its end before.
+    Nowhere,
+}
+
+impl Lane {
+    /// The lane of a shard that stands at `position`; `start` is the last record before the run's start.
+    pub(crate) fn new(queue: Arc<Queue>, position: &Position, start: Option<SequenceNumber>) -> Self {
+        let from = match (position, start) {
+            (Position::ShardEnd, _) => Start::Nowhere,
+            // Records here have no parts, so whatever the sub-sequence number, the record it belongs to is done.
+            (Position::After { sequence_number, .. }, _) => Start::Behind(*sequence_number),
+            (_, Some(start)) => Start::Behind(start),
+            (_, None) => Start::All,
+        };
+        Self { queue, batch: Batch::default(), from, queued: None }
+    }
+
+    fn flush(&mut self) {
+        if self.batch.len() > 0 {
+            self.queue.push(&mut self.batch);
+        }
+    }
+
+    /// Like `flush`, but false if that would hold back others that wait.
+    fn try_flush(&mut self, others_wait: impl Fn() -> bool) -> bool {
+        let last = self.batch.places().last().map(Place::sequence_number);
+        let taken = last.is_none() || self.queue.offer(&mut self.batch, PATIENCE, others_wait);
+        if taken {
+            self.queued = last.or(self.queued);
+        }
+        taken
+    }
+
+    /// The same lane behind what is in the queue.
+    fn rest(self) -> Self {
+        let from = self.queued.map_or(self.from, Start::Behind);
+        Self { batch: Batch::default(), from, ..self }
+    }
+
+    fn is_open(&self) -> bool {
+        !matches!(self.from, Start::Nowhere) && self.queue.is_open()
+    }
+}
+
+/// How far the input was read.
+#[derive(Clone, Copy, Debug, Default)]
+struct Progress {
+    /// Records so far.
+    record: u64,
+    /// Of these, those that count.
+    counted: u64,
+    digest: u32,
+}
+
+impl Feed {
+    /// Reads all sources to their end, or as long as somebody wants what they bring; then ends the queues. The first line that
+    /// is no good is reported; what stands before it is delivered.
+    fn run(mut self, sources: Result<Vec<Source>, InputError>) {
+        let end = match sources.and_then(|sources| self.read(sources)) {
+            Ok(()) => End::Finished,
+            Err(error) => {
+                // Before any shard is done, so that it is known by then.
+                _ = self.common.events.send(Event::BadInput(error.into()));
+                End::Paused
+            }
+        };
+        for lane in self.lanes.all() {
+            lane.flush();
+            lane.queue.end(end);
+        }
+    }
+
+    fn read(&mut self, sources: Vec<Source>) -> Result<(), InputError> {
+        let inputs: Vec<_> = sources.iter().map(|source| source.input.clone()).collect();
+        let changed = |mark: Mark| {
+            let place = Place::from_sequence_number(&mark.sequence_number).unwrap_or_default();
+            let input = inputs.get(usize::from(place.input)).or(inputs.last()).cloned();
+            InputError::Changed { input: input.unwrap_or(crate::input::lines::Input::Stdin), line: place.line }
+        };
+        let mut start = self.common.reading.start;
+        let mut skip_to = self.earliest();
+        let mut progress = Progress::default();
+        let mut change = self.common.plan.next_change(0);
+        // As far as all that was read goes to its end.
+        let mut end = Some(0);
+        for (input, source) in (0..).zip(sources) {
+            let longest = self.common.reading.format.longest_line(self.common.reading.longest);
+            let mut lines = Lines::with_longest(source, longest);
+            let mut known_origin = self.continue_at(input, &mut lines, &mut progress);
+            let mut length = None;
+            while progress.counted < self.common.reading.limit {
+                let (text, number, offset, arrival, origin) = match lines.next()? {
+                    Next::Line { text, number, offset, arrival, origin } => (text, number, offset, arrival, origin),
+                    Next::Idle => {
+                        // All that there was is read.
+                        if lines.source().is_followed() {
+                            self.marks.end().map_err(changed)?;
+                        }
+                        self.lanes.all().for_each(Lane::flush);
+                        continue;
+                    }
+                    Next::End => {
+                        length = Some(lines.offset());
+                        break;
+                    }
+                };
+                if origin != known_origin {
+                    known_origin = origin;
+                    let Progress { record, digest, .. } = progress;
+                    self.keep(|store| store.keep_origin(&Origin { input, offset: origin, record, digest }))?;
+                }
+                if progress.record == change {
+                    self.change(change);
+                    change = self.common.plan.next_change(change);
+                    if self.alone && self.lanes.count == 0 {
+                        return Ok(());
+                    }
+                }
+                progress.record += 1;
+                let place = Place { input, offset, line: number, record: progress.record };
+                if self.common.store.is_some() {
+                    progress.digest = digest(progress.digest, text);
+                    self.marks.meet(|| place.sequence_number(), progress.digest).map_err(changed)?;
+                }
+                start = start.filter(|start| place.sequence_number() <= *start);
+                if start.is_none() {
+                    progress.counted += 1;
+                }
+                skip_to = skip_to.filter(|last| place.sequence_number() <= *last);
+                if skip_to.is_some() || self.lanes.count == 0 {
+                    continue;
+                }
+                let stamp = Stamp { place, arrival, digest: progress.digest };
+                match self.common.reading.format.record(text, place.record, self.common.reading.longest) {
+                    Ok(record) if self.deliver(&record, stamp) => {}
+                    Ok(_) => return Ok(()),
+                    Err(problem) => {
+                        let excerpt = report::excerpt(text);
+                        let input = lines.source().input.clone();
+                        return Err(InputError::Record { input, line: number, problem: Box::new(problem), excerpt });
+                    }
+                }
+            }
+            end = end.zip(length).map(|(before, length)| before + length);
+        }
+        self.marks.end().map_err(changed)?;
+        // Before any shard is done, so that what has ended can be told from what was added.
+        end.map_or(Ok(()), |end| self.keep(|store| store.keep_end(end)))
+    }
+
+    /// Lets a followed file start where it did when it was read last; where that is.
+    fn continue_at(&self, input: u16, lines: &mut Lines, progress: &mut Progress) -> u64 {
+        let is_here = |origin: &Origin| origin.input == input && lines.source().is_followed();
+        let Some(origin) = self.origin.filter(is_here) else { return 0 };
+        lines.start_at(origin.offset);
+        progress.record = origin.record;
+        progress.digest = origin.digest;
+        origin.offset
+    }
+
+    fn keep(&self, what: impl FnOnce(&Store) -> Result<(), StoreError>) -> Result<(), InputError> {
+        let kept = self.common.store.as_deref().map_or(Ok(()), what);
+        kept.map_err(|error| InputError::Unkept(Box::new(error)))
+    }
+
+    /// The record up to which no shard wants any.
+    fn earliest(&self) -> Option<SequenceNumber> {
+        let wanted = self.lanes.by_shard.iter().flatten().filter_map(|lane| match lane.from {
+            Start::All => Some(None),
+            Start::Behind(last) => Some(Some(last)),
+            Start::Nowhere => None,
+        });
+        wanted.min().flatten()
+    }
+
+    /// Others take the place of some shards: these get no more.
+    fn change(&mut self, records: u64) {
+        // Before any parent is done, so that its children are known by then.
+        for shard in self.common.plan.born_behind(records) {
+            let parents = self.common.plan.parents(shard).to_owned();
+            _ = self.common.events.send(Event::Born { shard, parents });
+        }
+        let ended: Vec<_> = self.common.plan.ended_by(records).collect();
+        for shard in ended {
+            if self.flush(shard)
+                && let Some(lane) = self.lanes.take(shard)
+            {
+                lane.queue.end(End::Finished);
+            }
+        }
+    }
+
+    /// Puts a record into its batch; false if nobody wants any more.
+    fn deliver(&mut self, record: &Record<'_>, stamp: Stamp) -> bool {
+        let shard = self.common.plan.shard(record.hash, stamp.place.record);
+        let Some(lane) = self.lanes.get(shard) else { return true };
+        match lane.from {
+            Start::All => {}
+            Start::Behind(last) if stamp.place.sequence_number() > last => lane.from = Start::All,
+            Start::Behind(_) | Start::Nowhere => return true,
+        }
+        if lane.batch.data_len() + record.data.len() > CALL && !self.flush(shard) {
+            return true;
+        }
+        let Some(lane) = self.lanes.get(shard) else { return true };
+        lane.batch.push(&record.data, &record.key, Stamp { arrival: record.arrival.unwrap_or(stamp.arrival), ..stamp });
+        if lane.batch.len() < self.common.reading.max_records {
+            return true;
+        }
+        self.flush(shard);
+        self.lanes.all().any(|lane| lane.is_open())
+    }
+
+    /// Puts a shard's batch into its queue; false if the shard holds others back, and so reads on by itself from now on.
+    fn flush(&mut self, shard: u32) -> bool {
+        let Some(mut lane) = self.lanes.take(shard) else { return false };
+        let others = &self.lanes.by_shard;
+        let others_wait = || self.common.again && others.iter().flatten().any(|lane| lane.queue.is_hungry());
+        if !lane.try_flush(others_wait) {
+            self.common.feed_alone(shard, lane.rest());
+            return false;
+        }
+        self.lanes.put(shard, lane);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::lines::Input;
+    use crate::local::source::plan::Reshard;
+
+    /// What one shard gets, batch by batch, from files with these contents.
+    fn fed(files: &[&[u8]], position: &Position, max_records: usize) -> Vec<Vec<(Place, Vec<u8>, String)>> {
+        let folder = tempfile::tempdir().unwrap();
+        let inputs: Vec<_> = (0..files.len()).map(|file| folder.path().join(file.to_string())).collect();
+        for (path, content) in inputs.iter().zip(files) {
+            std::fs::write(path, content).unwrap();
+        }
+        let sources = Source::open_all(&inputs.into_iter().map(Input::File).collect::<Vec<_>>()).unwrap();
+        let queue = Arc::new(Queue::default());
+        let mut lanes = Lanes::default();
+        lanes.put(0, Lane::new(Arc::clone(&queue), position, None));
+        let reading =
+            Reading { format: Format::Lines(None), longest: LONGEST_LINE, max_records, limit: u64::MAX, start: None };
+        let (events, received) = std::sync::mpsc::channel();
+        let plan = Arc::new(Plan::new(1, &Reshard::default()).unwrap());
+        let feeder = Feeder { inputs: Arc::new([]), again: false, reading, plan, store: None, events };
+        let feed = Feed { common: feeder, lanes, alone: false, marks: Marks::default(), origin: None };
+        let feed = thread::spawn(move || feed.run(Ok(sources)));
+        let mut batches = Vec::new();
+        let mut batch = Batch::default();
+        while queue.pop(&mut batch).is_ok() {
+            let records = batch.records().zip(batch.places());
+            batches.push(
+                records.map(|(record, place)| (place, record.data.to_vec(), record.partition_key.to_owned())).collect(),
+            );
+        }
+        feed.join().unwrap();
+        assert!(received.try_recv().is_err(), "nothing is to be said");
+        batches
+    }
+
+    #[test]
+    fn records_are_counted_over_all_inputs_and_lines_in_each() {
+        let batches = fed(&[b"a\n\nb\n", b"\nc"], &Position::TrimHorizon, 2);
+        let place = |input, offset, line, record| Place { input, offset, line, record };
+        assert_eq!(
+            batches,
+            [
+                vec![
+                    (place(0, 0, 1, 1), b"a".to_vec(), "1".to_owned()),
+                    (place(0, 3, 3, 2), b"b".to_vec(), "2".to_owned()),
+                ],
+                vec![(place(1, 1, 2, 3), b"c".to_vec(), "3".to_owned())],
+            ]
+        );
+    }
+
+    #[test]
+    fn delivery_goes_on_right_behind_a_position() {
+        let files: [&[u8]; 2] = [b"a\nb\n", b"c\nd\n"];
+        let all: Vec<_> = fed(&files, &Position::TrimHorizon, 9).concat();
+        for (index, (place, ..)) in all.iter().enumerate() {
+            let position = Position::after(place.sequence_number(), 0);
+            assert_eq!(fed(&files, &position, 9).concat(), all[index + 1..]);
+        }
+        // The daemon lets a processor checkpoint numbers that no record has.
+        assert_eq!(fed(&files, &Position::after(1.into(), 0), 9).concat(), all);
+        assert!(fed(&files, &Position::ShardEnd, 9).is_empty());
+    }
+
+    #[test]
+    fn a_batch_has_no_more_data_than_a_call_may_bring() {
+        let line = [&vec![b'x'; 4 << 20][..], b"\n"].concat();
+        let batches = fed(&[&line.repeat(5)], &Position::TrimHorizon, 1_000);
+        assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);
+    }
+}

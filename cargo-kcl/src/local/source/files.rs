@@ -1,0 +1,181 @@
+//! Files and standard input, as where records come from.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use kcl::{Position, SequenceNumber};
+
+use super::feed::{Feeder, Lane, Lanes};
+use super::plan::Reshard;
+use super::queue::Queue;
+use super::{Standing, Supply};
+use crate::cli::LocalOptions;
+use crate::input::lines::{InputError, Source};
+use crate::local::options::StartAt;
+use crate::local::place::Place;
+use crate::local::state::marks::{Mark, Marks};
+use crate::local::state::{Origin, Run, Store, sequence_number};
+use crate::local::{Event, LocalError};
+use crate::report;
+
+/// The inputs of a run, and what is known of them.
+pub(crate) struct Files {
+    feeder: Feeder,
+    /// Opened, until the run begins.
+    sources: Vec<Source>,
+    identity: Run,
+    /// Where a shard starts that has no checkpoint.
+    initial: Position,
+    marks: Vec<Mark>,
+    origin: Option<Origin>,
+}
+
+impl Files {
+    /// Opens them; shards are split and merged as `reshard` says.
+    pub(crate) fn open(options: &LocalOptions, reshard: &Reshard, events: Sender<Event>) -> Result<Self, LocalError> {
+        let initial = match options.from {
+            StartAt::TrimHorizon => Position::TrimHorizon,
+            StartAt::Latest => Position::Latest,
+            StartAt::Time(_) => {
+                return Err(LocalError::Options(
+                    "--from TIME takes --stream: the lines of a file carry no time to start from; `trim-horizon` reads them all, \
+                     `latest` new ones",
+                ));
+            }
+        };
+        let (sources, start) = options.sources()?;
+        let plan = options.plan(reshard)?;
+        let again = !options.follow && sources.iter().all(Source::is_file);
+        if !again && options.restarts > 0 {
+            return Err(LocalError::Options(
+                "--restarts takes input that can be read again: files that are not followed",
+            ));
+        }
+        if !again && options.jobs.is_some_and(|jobs| jobs < plan.len()) {
+            return Err(LocalError::Options(
+                "--jobs below the number of shards takes input that can be read again: files that are not followed",
+            ));
+        }
+        let feeder = Feeder {
+            inputs: sources.iter().map(Source::identity_now).collect(),
+            again,
+            reading: options.reading(start),
+            plan: Arc::new(plan),
+            store: None,
+            events,
+        };
+        Ok(Self { feeder, sources, identity: options.identity(), initial, marks: Vec::new(), origin: None })
+    }
+
+    fn lane(&self, position: &Position) -> (Arc<Queue>, Lane) {
+        let queue = Arc::new(Queue::default());
+        let lane = Lane::new(Arc::clone(&queue), position, self.feeder.reading.start);
+        (queue, lane)
+    }
+
+    /// What was added behind the end of shards would be delivered to nobody.
+    fn check_end(&self, was: Option<u64>, positions: &BTreeMap<u32, Position>) -> Result<(), InputError> {
+        let files = self.sources.iter().filter(|source| source.is_file());
+        let now = files.map(Source::length).sum::<Option<u64>>();
+        let ended = positions.iter().filter(|(_, position)| **position == Position::ShardEnd);
+        let ended = ended.filter(|(shard, _)| self.feeder.plan.is_last(**shard)).count() as u64;
+        match was.zip(now) {
+            Some((was, now)) if was < now && ended > 0 => {
+                let what: Vec<_> = self.sources.iter().map(|source| source.input.to_string()).collect();
+                Err(InputError::Grown { what: what.join(", "), shards: report::count(ended, "shard"), was, now })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What stood in a file that is gone cannot be compared any more, nor read.
+    fn forget_rotated(&mut self, shards: &[Standing]) {
+        let Some(origin) = self.origin else { return };
+        let Some(last) = Place::last_before(origin.input, origin.offset).map(Place::sequence_number) else { return };
+        let first = Place { input: origin.input, ..Place::default() }.sequence_number();
+        let is_gone = |number: &SequenceNumber| (first..last).contains(number);
+        self.marks.retain(|mark| !is_gone(&mark.sequence_number));
+        let stand_there = shards.iter().filter(|shard| match &shard.position {
+            Position::After { sequence_number, .. } => is_gone(sequence_number),
+            _ => false,
+        });
+        let count = stand_there.count() as u64;
+        if count > 0 {
+            report::line(format_args!(
+                "{} last checkpointed in a file that another has replaced since; what was not processed of it is not delivered",
+                report::count(count, "shard"),
+            ));
+        }
+    }
+}
+
+impl Supply for Files {
+    fn identity(&self) -> Run {
+        self.identity.clone()
+    }
+
+    fn start(&self) -> Option<String> {
+        self.feeder.reading.start.map(|last| last.to_string())
+    }
+
+    fn ends(&self) -> Option<Vec<u64>> {
+        let mut end = 0;
+        let ends = self.sources.iter().map(|source| {
+            end += source.length()?;
+            Some(end)
+        });
+        // Where the last record stands that counts is not known.
+        ends.collect::<Option<_>>().filter(|_| self.feeder.reading.limit == u64::MAX)
+    }
+
+    fn is_typed(&self) -> bool {
+        self.sources.iter().any(Source::is_terminal)
+    }
+
+    fn load(&mut self, store: Option<Arc<Store>>) -> Result<Vec<Standing>, LocalError> {
+        let mut positions = BTreeMap::new();
+        if let Some(store) = &store {
+            positions = store.positions()?.into_iter().collect();
+            self.marks = store.marks()?;
+            self.origin = store.origin()?;
+            self.feeder.reading.start = store.start()?.map(sequence_number).transpose()?;
+            self.check_end(store.end()?, &positions)?;
+        }
+        self.feeder.store = store;
+        let plan = &self.feeder.plan;
+        let shards = (0..plan.len()).map(|number| Standing {
+            number,
+            position: positions.remove(&number).unwrap_or(self.initial.clone()),
+            parents: plan.parents(number).to_owned(),
+            born: plan.behind(number) == 0,
+        });
+        let shards: Vec<_> = shards.collect();
+        self.forget_rotated(&shards);
+        Ok(shards)
+    }
+
+    fn begin(&mut self, ready: Vec<(u32, Position)>, waiting: Vec<(u32, Position)>) -> BTreeMap<u32, Arc<Queue>> {
+        if self.is_typed() {
+            report::line("reading records from the terminal, one a line; Ctrl-D ends them");
+        }
+        // What cannot be read again is read for those that wait, too.
+        let waiting = waiting.into_iter().filter(|_| !self.feeder.again);
+        let mut lanes = Lanes::default();
+        let mut queues = BTreeMap::new();
+        for (shard, position) in ready.into_iter().chain(waiting) {
+            let (queue, lane) = self.lane(&position);
+            lanes.put(shard, lane);
+            queues.insert(shard, queue);
+        }
+        let marks = Marks::new(std::mem::take(&mut self.marks));
+        self.feeder.feed(lanes, std::mem::take(&mut self.sources), marks, self.origin);
+        queues
+    }
+
+    fn fill(&mut self, shard: u32, position: &Position) -> Arc<Queue> {
+        let (queue, lane) = self.lane(position);
+        self.feeder.feed_alone(shard, lane);
+        queue
+    }
+}

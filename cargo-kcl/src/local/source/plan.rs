@@ -1,0 +1,218 @@
+//! Which shards there are, and when: those the run starts with, and those that come of splits and merges.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::local::place::ranges;
+
+/// Splits and merges, in the order of the records they stand behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reshard(Vec<(Change, u64)>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    Split,
+    Merge,
+}
+
+impl fmt::Display for Reshard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (change, records)) in self.0.iter().enumerate() {
+            let comma = if index > 0 { "," } else { "" };
+            let change = match change {
+                Change::Split => "split",
+                Change::Merge => "merge",
+            };
+            write!(f, "{comma}{change}@{records}")?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Reshard {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const FORM: &str =
+            "it is `split@RECORDS` or `merge@RECORDS`, several with commas between, as in split@10000,merge@20000";
+        let change = |text: &str| {
+            let (change, records) = text.split_once('@')?;
+            let change = match change {
+                "split" => Change::Split,
+                "merge" => Change::Merge,
+                _ => return None,
+            };
+            Some((change, records.parse().ok()?))
+        };
+        let changes: Vec<_> = text.split(',').map(change).collect::<Option<_>>().ok_or(FORM)?;
+        if !changes.is_sorted_by(|(_, one), (_, next)| one < next) {
+            return Err("each change stands behind more records than the one before");
+        }
+        Ok(Self(changes))
+    }
+}
+
+/// All shards of a run.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    shards: Vec<Planned>,
+    /// Whose ranges hold behind how many records; the first one behind none.
+    generations: Vec<Generation>,
+}
+
+#[derive(Debug)]
+struct Planned {
+    parents: Vec<u32>,
+    /// How many records stand before it.
+    behind: u64,
+    /// Behind how many records it ends, if others take its place.
+    until: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+struct Generation {
+    behind: u64,
+    /// Where each shard's range starts, in order; the first one at 0.
+    ranges: Vec<(u128, u32)>,
+}
+
+impl Plan {
+    /// Starts with so many shards. A split halves the widest one, a merge joins the two neighbours that are the narrowest
+    /// together; the first of several. `None` if there are no two to merge.
+    pub(crate) fn new(shards: u32, reshard: &Reshard) -> Option<Self> {
+        let planned = |_| Planned { parents: Vec::new(), behind: 0, until: None };
+        let mut plan = Self {
+            shards: (0..shards).map(planned).collect(),
+            generations: vec![Generation { behind: 0, ranges: ranges(shards).zip(0..).collect() }],
+        };
+        for (change, behind) in &reshard.0 {
+            let mut ranges = plan.generations.last()?.ranges.clone();
+            let width = |at: usize, count: usize| {
+                // Modulo 2^128, and a single range is all of it: less 1 both fit.
+                let end = ranges.get(at + count).map_or(0, |(start, _)| *start);
+                end.wrapping_sub(ranges.get(at).map_or(0, |(start, _)| *start)).wrapping_sub(1)
+            };
+            match change {
+                Change::Split => {
+                    let at = (0..ranges.len()).rev().max_by_key(|&at| width(at, 1))?;
+                    let half = width(at, 1) / 2 + 1;
+                    let (start, parent) = ranges[at];
+                    let (one, other) = (plan.add(&[parent], *behind), plan.add(&[parent], *behind));
+                    ranges.splice(at..=at, [(start, one), (start + half, other)]);
+                }
+                Change::Merge => {
+                    let at = (0..ranges.len().checked_sub(1)?).min_by_key(|&at| width(at, 2))?;
+                    let (start, one) = ranges[at];
+                    let merged = plan.add(&[one, ranges[at + 1].1], *behind);
+                    ranges.splice(at..=at + 1, [(start, merged)]);
+                }
+            }
+            plan.generations.push(Generation { behind: *behind, ranges });
+        }
+        Some(plan)
+    }
+
+    fn add(&mut self, parents: &[u32], behind: u64) -> u32 {
+        for &parent in parents {
+            self.shards[parent as usize].until = Some(behind);
+        }
+        self.shards.push(Planned { parents: parents.to_owned(), behind, until: None });
+        (self.shards.len() - 1) as u32
+    }
+
+    /// How many shards there are in all.
+    pub(crate) fn len(&self) -> u32 {
+        self.shards.len() as u32
+    }
+
+    /// The shards that must have ended before this one starts.
+    pub(crate) fn parents(&self, shard: u32) -> &[u32] {
+        self.shards.get(shard as usize).map_or(&[], |shard| &shard.parents)
+    }
+
+    /// Whether the shard goes on to the end of the input: no others take its place.
+    pub(crate) fn is_last(&self, shard: u32) -> bool {
+        self.shards.get(shard as usize).is_none_or(|shard| shard.until.is_none())
+    }
+
+    /// How many records stand before the shard: with fewer it never comes to be.
+    pub(crate) fn behind(&self, shard: u32) -> u64 {
+        self.shards.get(shard as usize).map_or(0, |shard| shard.behind)
+    }
+
+    /// The shards that come to be behind exactly so many records.
+    pub(crate) fn born_behind(&self, records: u64) -> impl Iterator<Item = u32> {
+        let born = (0..).zip(&self.shards).filter(move |(_, shard)| shard.behind == records);
+        born.map(|(number, _)| number)
+    }
+
+    /// The shards that others take the place of behind exactly so many records.
+    pub(crate) fn ended_by(&self, records: u64) -> impl Iterator<Item = u32> {
+        let ended = (0..).zip(&self.shards).filter(move |(_, shard)| shard.until == Some(records));
+        ended.map(|(number, _)| number)
+    }
+
+    /// After how many records shards change next.
+    pub(crate) fn next_change(&self, records: u64) -> u64 {
+        let changes = self.generations.iter().map(|generation| generation.behind);
+        changes.filter(|behind| *behind > records).min().unwrap_or(u64::MAX)
+    }
+
+    /// The shard of a record, by its number and where its key falls.
+    pub(crate) fn shard(&self, hash: u128, record: u64) -> u32 {
+        let generation = self.generations.partition_point(|generation| generation.behind < record).saturating_sub(1);
+        let Some(Generation { ranges, .. }) = self.generations.get(generation) else { return 0 };
+        let at = ranges.partition_point(|(start, _)| *start <= hash).saturating_sub(1);
+        ranges.get(at).map_or(0, |(_, shard)| *shard)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::local::place::hash;
+
+    fn plan(shards: u32, reshard: &str) -> Plan {
+        Plan::new(shards, &reshard.parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn keys_fall_where_kinesis_puts_them() {
+        // md5("alice") = 6384e2b2…, md5("bob") = 9f9d51bc…, md5("charlie") = bf779e05…
+        let shards = |count| {
+            let plan = Plan::new(count, &Reshard::default()).unwrap();
+            ["alice", "bob", "charlie"].map(|key| plan.shard(hash(key), 1))
+        };
+        assert_eq!([shards(1), shards(4), shards(16)], [[0, 0, 0], [1, 2, 2], [6, 9, 11]]);
+    }
+
+    #[test]
+    fn a_split_halves_the_widest() {
+        let plan = plan(2, "split@10,split@20");
+        assert_eq!((plan.len(), plan.parents(2), plan.parents(3), plan.parents(5)), (6, &[0][..], &[0][..], &[1][..]));
+        let quarters = [0, 1, 2, 3].map(|quarter| quarter << 126);
+        for (record, shards) in [(1, [0, 0, 1, 1]), (10, [0, 0, 1, 1]), (11, [2, 3, 1, 1]), (21, [2, 3, 4, 5])] {
+            assert_eq!(quarters.map(|hash| plan.shard(hash, record)), shards, "{record}");
+        }
+        assert_eq!(plan.shard(u128::MAX, 21), 5);
+        assert_eq!(plan.ended_by(10).collect::<Vec<_>>(), [0]);
+        assert_eq!(plan.born_behind(10).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!([plan.next_change(0), plan.next_change(10), plan.next_change(20)], [10, 20, u64::MAX]);
+        assert_eq!([plan.behind(1), plan.behind(5)], [0, 20]);
+    }
+
+    #[test]
+    fn a_merge_joins_the_narrowest_neighbours() {
+        let plan = plan(1, "split@5,split@6,merge@7,merge@8");
+        assert_eq!((plan.parents(5), plan.parents(6)), (&[3, 4][..], &[5, 2][..]));
+        assert!([0, 1 << 127, u128::MAX].iter().all(|&hash| plan.shard(hash, 9) == 6));
+        assert!(Plan::new(1, &"merge@5".parse().unwrap()).is_none(), "there is but one");
+    }
+
+    #[test]
+    fn changes_come_one_after_the_other() {
+        for text in ["", "split", "split@", "split@x", "join@5", "split@5,", "split@5,merge@5", "split@5,split@4"] {
+            assert!(text.parse::<Reshard>().is_err(), "{text}");
+        }
+    }
+}

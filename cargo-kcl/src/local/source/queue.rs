@@ -1,0 +1,330 @@
+//! What lies between the input and a shard: batches of records, never many.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+#[cfg(feature = "aws")]
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use kcl::SequenceNumber;
+use kcl::protocol::WireRecord;
+
+use crate::local::place::Place;
+use crate::local::state::marks::Mark;
+
+/// How many batches wait at most.
+const CAPACITY: usize = 1;
+/// How often one who waits for room looks whether others wait for records meanwhile.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Records of one shard that are delivered together, in buffers that are used again.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    data: Vec<u8>,
+    keys: String,
+    entries: Vec<Entry>,
+    /// Of records of a stream; those of an input have the number of their place.
+    numbers: Vec<(SequenceNumber, u64)>,
+    /// How far behind the newest record the batch was, as far as that is known.
+    millis_behind: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    data_end: usize,
+    key_end: usize,
+    stamp: Stamp,
+}
+
+/// What comes with a record beside its data and key.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Stamp {
+    pub(crate) place: Place,
+    /// In milliseconds since 1970.
+    pub(crate) arrival: i64,
+    /// Of all records up to it.
+    pub(crate) digest: u32,
+}
+
+impl Batch {
+    pub(crate) fn push(&mut self, data: &[u8], key: &str, stamp: Stamp) {
+        self.data.extend_from_slice(data);
+        self.keys.push_str(key);
+        self.entries.push(Entry { data_end: self.data.len(), key_end: self.keys.len(), stamp });
+    }
+
+    #[cfg(feature = "aws")]
+    /// Adds a record that has its sequence and sub-sequence number from a stream. A batch has records of one kind.
+    pub(crate) fn push_numbered(&mut self, data: &[u8], key: &str, number: (SequenceNumber, u64), arrival: i64) {
+        self.push(data, key, Stamp { arrival, ..Stamp::default() });
+        self.numbers.push(number);
+    }
+
+    #[cfg(feature = "aws")]
+    /// Says how far behind the newest record it is.
+    pub(crate) fn set_millis_behind(&mut self, millis: u64) {
+        self.millis_behind = millis;
+    }
+
+    pub(crate) fn millis_behind(&self) -> u64 {
+        self.millis_behind
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn data_len(&self) -> usize {
+        self.data.len()
+    }
+
+    /// Where records stand in an input; nothing of those of a stream.
+    pub(crate) fn places(&self) -> impl Iterator<Item = Place> {
+        self.stamps().map(|stamp| stamp.place)
+    }
+
+    fn stamps(&self) -> impl Iterator<Item = &Stamp> {
+        let placed = if self.numbers.is_empty() { &self.entries[..] } else { &[] };
+        placed.iter().map(|entry| &entry.stamp)
+    }
+
+    /// What the input was, record by record.
+    pub(crate) fn marks(&self) -> impl Iterator<Item = Mark> {
+        self.stamps().map(|stamp| Mark { sequence_number: stamp.place.sequence_number(), digest: stamp.digest })
+    }
+
+    pub(crate) fn records(&self) -> impl Iterator<Item = WireRecord<'_>> {
+        let mut starts = (0, 0);
+        self.entries.iter().enumerate().map(move |(index, entry)| {
+            let number = self.numbers.get(index).copied();
+            let (sequence_number, sub_sequence_number) =
+                number.unwrap_or_else(|| (entry.stamp.place.sequence_number(), 0));
+            let (data, key) = mem::replace(&mut starts, (entry.data_end, entry.key_end));
+            WireRecord {
+                data: &self.data[data..entry.data_end],
+                partition_key: &self.keys[key..entry.key_end],
+                sequence_number,
+                sub_sequence_number,
+                approximate_arrival_timestamp: Some(entry.stamp.arrival),
+            }
+        })
+    }
+
+    fn clear(&mut self) {
+        self.data.clear();
+        self.keys.clear();
+        self.entries.clear();
+        self.numbers.clear();
+        self.millis_behind = 0;
+    }
+}
+
+/// What follows the last batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// All of the shard's records were delivered: it ends.
+    Finished,
+    /// No more in this run: what came before is delivered, the shard does not end.
+    Paused,
+    /// Someone wants to stop now; what is queued is not delivered.
+    Interrupted,
+}
+
+/// A queue with one who fills it and one who empties it.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    full: VecDeque<Batch>,
+    spare: Vec<Batch>,
+    end: Option<End>,
+    abandoned: bool,
+    /// Someone waits for records, and there are none.
+    hungry: bool,
+    /// Of a task that waits for room.
+    #[cfg(feature = "aws")]
+    waker: Option<Waker>,
+}
+
+impl Queue {
+    /// Puts the batch at the end and leaves an empty one in its place, waiting while the queue is full. Without effect once
+    /// the other side is gone or the queue has ended.
+    pub(crate) fn push(&self, batch: &mut Batch) {
+        self.offer(batch, Duration::MAX, || false);
+    }
+
+    /// Like [`push`](Self::push), but gives up once it has waited so long and others wait for what it holds back; false then,
+    /// and the batch is lost.
+    pub(crate) fn offer(&self, batch: &mut Batch, patience: Duration, others_wait: impl Fn() -> bool) -> bool {
+        let started = Instant::now();
+        let mut state = self.lock();
+        while state.full.len() >= CAPACITY && state.is_open() {
+            if started.elapsed() > patience && others_wait() {
+                batch.clear();
+                return false;
+            }
+            state = self.changed.wait_timeout(state, LOOK).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if state.is_open() {
+            let spare = state.spare.pop().unwrap_or_default();
+            state.full.push_back(mem::replace(batch, spare));
+            self.change(&mut state);
+        }
+        batch.clear();
+        true
+    }
+
+    /// Ready once there is room for a batch; false if nobody takes any.
+    #[cfg(feature = "aws")]
+    pub(crate) fn poll_room(&self, context: &Context<'_>) -> Poll<bool> {
+        let mut state = self.lock();
+        if state.is_open() && state.full.len() >= CAPACITY {
+            state.waker = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(state.is_open())
+    }
+
+    /// Wakes those who wait.
+    fn change(&self, _state: &mut State) {
+        self.changed.notify_all();
+        #[cfg(feature = "aws")]
+        _state.waker.take().into_iter().for_each(Waker::wake);
+    }
+
+    /// Whether someone waits for records in vain.
+    pub(crate) fn is_hungry(&self) -> bool {
+        let state = self.lock();
+        state.hungry && state.is_open()
+    }
+
+    /// Ends the queue; the first end holds, but an interruption comes before all others.
+    pub(crate) fn end(&self, end: End) {
+        let mut state = self.lock();
+        if state.end.is_none() || end == End::Interrupted {
+            state.end = Some(end);
+        }
+        self.change(&mut state);
+    }
+
+    /// Waits for the next batch and takes it, giving back the one that was dealt with.
+    pub(crate) fn pop(&self, batch: &mut Batch) -> Result<(), End> {
+        batch.clear();
+        let mut state = self.lock();
+        loop {
+            if state.end == Some(End::Interrupted) {
+                return Err(End::Interrupted);
+            }
+            if let Some(next) = state.full.pop_front() {
+                let spent = mem::replace(batch, next);
+                state.spare.push(spent);
+                state.hungry = false;
+                self.change(&mut state);
+                return Ok(());
+            }
+            if let Some(end) = state.end {
+                return Err(end);
+            }
+            state.hungry = true;
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Nobody takes any more.
+    pub(crate) fn abandon(&self) {
+        let mut state = self.lock();
+        state.abandoned = true;
+        state.full.clear();
+        state.spare.clear();
+        self.change(&mut state);
+    }
+
+    /// Whether someone takes what is put here.
+    pub(crate) fn is_open(&self) -> bool {
+        self.lock().is_open()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn is_open(&self) -> bool {
+        self.end.is_none() && !self.abandoned
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::thread;
+
+    fn batch(data: &[&str]) -> Batch {
+        let mut batch = Batch::default();
+        for data in data {
+            batch.push(data.as_bytes(), "key", Stamp::default());
+        }
+        batch
+    }
+
+    fn data(batch: &Batch) -> Vec<&str> {
+        batch.records().map(|record| std::str::from_utf8(record.data).unwrap()).collect()
+    }
+
+    #[test]
+    fn batches_come_in_order_and_then_the_end() {
+        let queue = Arc::new(Queue::default());
+        let filler = thread::spawn({
+            let queue = Arc::clone(&queue);
+            move || {
+                for text in ["1", "2", "3"] {
+                    queue.push(&mut batch(&[text, "", "x"]));
+                }
+                queue.end(End::Finished);
+            }
+        });
+        let mut taken = Batch::default();
+        for text in ["1", "2", "3"] {
+            queue.pop(&mut taken).unwrap();
+            assert_eq!(data(&taken), [text, "", "x"]);
+        }
+        assert_eq!(queue.pop(&mut taken), Err(End::Finished));
+        filler.join().unwrap();
+    }
+
+    #[test]
+    fn one_who_holds_others_back_is_given_up() {
+        let queue = Queue::default();
+        assert!(queue.offer(&mut batch(&["1"]), Duration::ZERO, || true), "there is room");
+        assert!(!queue.offer(&mut batch(&["2"]), Duration::ZERO, || true));
+        let mut taken = Batch::default();
+        queue.pop(&mut taken).unwrap();
+        assert_eq!(data(&taken), ["1"]);
+        assert!(queue.offer(&mut batch(&["3"]), Duration::ZERO, || true));
+    }
+
+    #[test]
+    fn an_interruption_passes_what_is_queued() {
+        let queue = Queue::default();
+        queue.push(&mut batch(&["1"]));
+        queue.end(End::Finished);
+        queue.end(End::Interrupted);
+        assert_eq!(queue.pop(&mut Batch::default()), Err(End::Interrupted));
+    }
+
+    #[test]
+    fn nobody_waits_for_one_who_is_gone() {
+        let queue = Queue::default();
+        queue.push(&mut batch(&["1"]));
+        queue.abandon();
+        queue.push(&mut batch(&["2"]));
+        assert!(!queue.is_open());
+    }
+}

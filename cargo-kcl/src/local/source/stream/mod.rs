@@ -1,0 +1,322 @@
+//! A stream of Kinesis, as where records come from.
+//!
+//! Each shard whose processor runs is read by a task ([`reader`]), all of them on a thread of their own. Which shards there are
+//! says the stream ([`tree`]); those that come of a split or a merge are known when their parents are at their end.
+
+mod reader;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::ops::RangeInclusive;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::config::retry::RetryConfig;
+use aws_sdk_kinesis::primitives::DateTime;
+use kcl::{ParseSequenceNumberError, Position};
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use self::reader::{Cursor, Reader};
+use self::tree::Listed;
+use super::queue::{End, Queue};
+use super::{Standing, Supply};
+use crate::cli::LocalOptions;
+use crate::kinesis::connection::Connection;
+use crate::kinesis::error::AwsError;
+use crate::kinesis::shards::Shard;
+use crate::kinesis::trouble::Troubles;
+use crate::local::options::StartAt;
+use crate::local::place::shard_id;
+use crate::local::state::{Run, Store};
+use crate::local::{Event, LocalError};
+use crate::report;
+
+/// What is wrong with a stream.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StreamError {
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    #[error("the stream `{0}` has no shards yet; try again in a moment")]
+    NoShards(String),
+    #[error("the stream has a shard `{0}`, and no shard of Kinesis is called so")]
+    ShardId(String),
+    #[error("{shard} brought a record whose sequence number `{number}` is none: {error}")]
+    SequenceNumber { shard: String, number: String, error: ParseSequenceNumberError },
+    #[error(
+        "the stream `{0}` is another now: it was deleted and created anew. Run this again, with --fresh if checkpoints are kept"
+    )]
+    Another(String),
+    #[error("{0} is gone from the stream, with what was not read of it")]
+    Gone(String),
+    #[error("{0} is at its end, but the stream has no shard that follows it; try again in a moment")]
+    NoChildren(String),
+}
+
+/// The stream that a run is fed by.
+pub(crate) struct Stream {
+    /// Until the run begins, and with it the thread that readers run on.
+    runtime: Option<Runtime>,
+    handle: Handle,
+    identity: Run,
+    from: StartAt,
+    /// Whether an earlier run has begun to read.
+    resumes: bool,
+    common: Arc<Common>,
+}
+
+/// What all readers share.
+struct Common {
+    aws: Connection,
+    /// The same without retries: readers have their own, which keep to the limits of a shard.
+    client: Client,
+    name: String,
+    created: Option<DateTime>,
+    max_records: usize,
+    /// When the stream was first read.
+    began: Mutex<SystemTime>,
+    state: Mutex<State>,
+    troubles: Troubles,
+    events: Sender<Event>,
+}
+
+#[derive(Default)]
+struct State {
+    ranges: BTreeMap<u32, RangeInclusive<u128>>,
+    /// Of the readers that were started and have not ended.
+    queues: BTreeMap<u32, Lane>,
+    /// How many records may still be handed over; `None` for any number.
+    left: Option<u64>,
+    /// Whether nothing more can be read.
+    failed: bool,
+}
+
+struct Lane {
+    queue: Arc<Queue>,
+    /// Whether records were counted that are not in the queue yet.
+    holds_records: bool,
+}
+
+impl Stream {
+    /// Finds the stream.
+    pub(crate) fn open(options: &LocalOptions, name: &str, events: Sender<Event>) -> Result<Self, LocalError> {
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(AwsError::Runtime);
+        let runtime = runtime.map_err(StreamError::Aws)?;
+        let aws = runtime.block_on(Connection::open(&options.aws)).map_err(StreamError::Aws)?;
+        let (arn, created) = runtime.block_on(describe(&aws, name)).map_err(StreamError::Aws)?;
+        let kept =
+            |time: &DateTime| time.to_millis().ok().and_then(|millis| Some(time_of(u64::try_from(millis).ok()?)));
+        let shown = created.as_ref().and_then(kept).map_or("unknown".to_owned(), text_of);
+        let identity = vec![
+            ("--input", "a stream".to_owned()),
+            ("--stream", arn),
+            ("its creation", shown),
+            ("--from", options.from.to_string()),
+        ];
+        let config = aws.client.config().to_builder().retry_config(RetryConfig::disabled()).build();
+        let common = Common {
+            client: Client::from_conf(config),
+            aws,
+            name: name.to_owned(),
+            created,
+            max_records: options.max_records as usize,
+            began: Mutex::new(SystemTime::now()),
+            state: Mutex::new(State { left: options.limit, ..State::default() }),
+            troubles: Troubles::default(),
+            events,
+        };
+        let handle = runtime.handle().clone();
+        Ok(Self {
+            runtime: Some(runtime),
+            handle,
+            identity,
+            from: options.from,
+            resumes: false,
+            common: Arc::new(common),
+        })
+    }
+
+    /// Where to read from for a shard that stands here.
+    fn cursor(&self, position: &Position, first: bool) -> Cursor {
+        match (position, self.from) {
+            (Position::After { sequence_number, sub_sequence_number }, _) => {
+                Cursor::At(*sequence_number, *sub_sequence_number)
+            }
+            (Position::Latest, _) if first => Cursor::Latest,
+            // What has come since is not to be passed over.
+            (Position::Latest, _) => Cursor::Time(*lock(&self.common.began)),
+            (Position::AtTimestamp, StartAt::Time(time)) => Cursor::Time(time),
+            _ => Cursor::TrimHorizon,
+        }
+    }
+
+    fn read(&self, shard: u32, cursor: Cursor) -> Arc<Queue> {
+        let queue = Arc::new(Queue::default());
+        let reader = Reader::new(Arc::clone(&self.common), shard, cursor, Arc::clone(&queue));
+        self.handle.spawn(reader.run());
+        queue
+    }
+}
+
+impl Supply for Stream {
+    fn identity(&self) -> Run {
+        self.identity.clone()
+    }
+
+    fn start(&self) -> Option<String> {
+        Some(text_of(SystemTime::now()))
+    }
+
+    fn load(&mut self, store: Option<Arc<Store>>) -> Result<Vec<Standing>, LocalError> {
+        let mut kept = BTreeMap::new();
+        *lock(&self.common.began) = SystemTime::now();
+        if let Some(store) = &store {
+            kept = store.positions()?.into_iter().collect();
+            if let Some(began) = store.start()?.and_then(|text| humantime::parse_rfc3339(&text).ok()) {
+                *lock(&self.common.began) = began;
+            }
+        }
+        self.resumes = !kept.is_empty();
+        let shards = match &self.runtime {
+            Some(runtime) => runtime.block_on(self.common.aws.shards(&self.common.name)).map_err(StreamError::Aws)?,
+            None => Vec::new(),
+        };
+        let shards: Vec<_> = shards.into_iter().map(Listed::try_from).collect::<Result<_, _>>()?;
+        if shards.is_empty() {
+            return Err(StreamError::NoShards(self.common.name.clone()).into());
+        }
+        for gone in tree::gone(&shards, &kept) {
+            report::line(format_args!(
+                "{} is gone from the stream: what was not processed of it by then was dropped there for its age",
+                shard_id(gone)
+            ));
+        }
+        let standings = tree::standings(&shards, &kept, self.from);
+        if let (false, Some(store)) = (self.resumes, &store) {
+            // Which shards were there at the start shows only then.
+            for shard in standings.iter().filter(|shard| shard.position == Position::Latest) {
+                store.keep(shard.number, &shard.position, None)?;
+            }
+        }
+        let mut state = self.common.state();
+        state.ranges = shards.into_iter().map(|shard| (shard.number, shard.range)).collect();
+        drop(state);
+        Ok(standings)
+    }
+
+    fn begin(&mut self, ready: Vec<(u32, Position)>, _: Vec<(u32, Position)>) -> BTreeMap<u32, Arc<Queue>> {
+        if let Some(runtime) = self.runtime.take() {
+            // As long as the tool lives.
+            thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
+        }
+        let queues = ready.into_iter().map(|(shard, position)| {
+            let cursor = self.cursor(&position, !self.resumes);
+            (shard, self.read(shard, cursor))
+        });
+        queues.collect()
+    }
+
+    fn fill(&mut self, shard: u32, position: &Position) -> Arc<Queue> {
+        let first = false;
+        self.read(shard, self.cursor(position, first))
+    }
+}
+
+impl Common {
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// Whether the stream is the one that it was.
+    async fn verify(&self) -> Result<(), StreamError> {
+        match describe(&self.aws, &self.name).await {
+            Ok((_, created)) if created != self.created => Err(StreamError::Another(self.name.clone())),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Counts a record that is about to be handed over; false if there have been as many as there were to be.
+    fn count(&self, shard: u32) -> bool {
+        let mut state = self.state();
+        match &mut state.left {
+            Some(0) => return false,
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        if let Some(lane) = state.queues.get_mut(&shard) {
+            lane.holds_records = true;
+        }
+        true
+    }
+
+    /// What was counted for this shard is in its queue; false if there are to be no more.
+    fn handed_over(&self, shard: u32) -> bool {
+        let mut state = self.state();
+        if let Some(lane) = state.queues.get_mut(&shard) {
+            lane.holds_records = false;
+        }
+        if state.left != Some(0) {
+            return true;
+        }
+        state.queues.values().filter(|lane| !lane.holds_records).for_each(|lane| lane.queue.end(End::Paused));
+        _ = self.events.send(Event::Over);
+        false
+    }
+
+    /// Nothing more can be read.
+    fn fail(&self, error: StreamError) {
+        // Before any shard is done, so that it is known by then.
+        _ = self.events.send(Event::BadInput(Box::<dyn Error + Send + Sync>::from(error)));
+        let mut state = self.state();
+        state.failed = true;
+        state.queues.values().for_each(|lane| lane.queue.end(End::Paused));
+    }
+}
+
+async fn describe(aws: &Connection, name: &str) -> Result<(String, Option<DateTime>), AwsError> {
+    match aws.client.describe_stream_summary().stream_name(name).send().await {
+        Ok(output) => {
+            let summary = output.stream_description_summary.ok_or_else(|| AwsError::Other {
+                operation: "DescribeStreamSummary",
+                why: "the answer holds no summary".to_owned(),
+            })?;
+            Ok((summary.stream_arn, Some(summary.stream_creation_timestamp)))
+        }
+        Err(error) => Err(aws.explain("DescribeStreamSummary", name, error).await),
+    }
+}
+
+/// A shard's number, which is the end of its id.
+fn number(id: &str) -> Result<u32, StreamError> {
+    let digits = id.strip_prefix("shardId-").filter(|digits| digits.len() >= 12);
+    digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| StreamError::ShardId(id.to_owned()))
+}
+
+impl TryFrom<Shard> for Listed {
+    type Error = StreamError;
+
+    fn try_from(shard: Shard) -> Result<Self, StreamError> {
+        Ok(Self {
+            number: number(&shard.id)?,
+            parents: shard.parents().map(number).collect::<Result<_, _>>()?,
+            is_open: shard.is_open,
+            range: shard.range.start..=shard.range.end,
+        })
+    }
+}
+
+fn time_of(millis: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(millis)
+}
+
+fn text_of(time: SystemTime) -> String {
+    humantime::format_rfc3339_millis(time).to_string()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,429 @@
+//! Checkpoints that outlive the run, in an embedded database: kept before they are acknowledged.
+
+mod lock;
+pub(crate) mod marks;
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use kcl::{ParseSequenceNumberError, Position, SequenceNumber};
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, TableError};
+
+use self::lock::{Lock, LockError};
+use self::marks::Mark;
+use crate::report;
+
+/// What was run over what, by the names of [`Run`]'s fields.
+const RUN: TableDefinition<'_, &str, &str> = TableDefinition::new("run");
+/// Sequence and sub-sequence number by shard.
+const CHECKPOINTS: TableDefinition<'_, u32, (&str, u64)> = TableDefinition::new("checkpoints");
+/// By shard, the last record that its checkpoint covers, and the digest of all up to it.
+const MARKS: TableDefinition<'_, u32, (&str, u32)> = TableDefinition::new("marks");
+/// Where the file that is followed starts: input, offset, records before, digest.
+const ORIGIN: TableDefinition<'_, (), (u16, u64, u64, u32)> = TableDefinition::new("origin");
+
+/// How long all inputs were, one behind another, when they were read to their end, in bytes.
+const END: TableDefinition<'_, (), u64> = TableDefinition::new("end");
+
+/// In [`RUN`], where the run starts, as what feeds it has it.
+const START: &str = "start";
+
+/// Why checkpoints cannot be kept or read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error("the checkpoints in {} cannot be read ({error}); --fresh starts anew", path.display())]
+    Unreadable { path: PathBuf, error: redb::Error },
+    #[error("there are no checkpoints in {}", .0.display())]
+    None(PathBuf),
+    #[error("the checkpoints cannot be kept in {}: {error}; --state DIR names another folder", path.display())]
+    Folder { path: PathBuf, error: io::Error },
+    #[error(
+        "the checkpoints in {} belong to another run: {what} was {stored}, now it is {given}. Run it as before, name another --app, or forget them with --fresh",
+        path.display()
+    )]
+    OtherRun { path: PathBuf, what: String, stored: String, given: String },
+    #[error("the state holds `{text}`, which is no sequence number ({error}); --fresh starts anew")]
+    Position { text: String, error: ParseSequenceNumberError },
+    #[error("the checkpoint cannot be kept: {0}")]
+    Keep(Arc<redb::Error>),
+    #[error("the checkpoint cannot be kept: its writer is gone")]
+    NoWriter,
+}
+
+/// What checkpoints are good for: the same input, split in the same way. Names and values, as people read them.
+pub(crate) type Run = Vec<(&'static str, String)>;
+
+/// Where a followed file starts in what was read under its name, and what was read before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) input: u16,
+    pub(crate) offset: u64,
+    pub(crate) record: u64,
+    pub(crate) digest: u32,
+}
+
+/// The checkpoints of one application, held by this process alone.
+#[derive(Debug)]
+pub(crate) struct Store {
+    database: Arc<Database>,
+    /// Both are there as long as the store is.
+    writes: Option<Sender<Write>>,
+    writer: Option<JoinHandle<()>>,
+    _lock: Lock,
+}
+
+impl Drop for Store {
+    /// The lock is given up only when nothing is written any more.
+    fn drop(&mut self) {
+        self.writes = None;
+        _ = self.writer.take().map(JoinHandle::join);
+    }
+}
+
+/// Something to be kept, and who waits for it.
+#[derive(Debug)]
+struct Write {
+    what: What,
+    done: SyncSender<Result<(), Arc<redb::Error>>>,
+}
+
+#[derive(Debug)]
+enum What {
+    Checkpoint { shard: u32, position: Position, mark: Option<Mark> },
+    Origin(Origin),
+    End(u64),
+}
+
+impl Store {
+    /// Opens the store of `app` in a folder, which is made if it is not there; `fresh` forgets what it holds. `start` is where
+    /// a run starts that has no checkpoints yet.
+    pub(crate) fn open(
+        folder: &Path,
+        app: &str,
+        run: &Run,
+        fresh: bool,
+        start: Option<String>,
+    ) -> Result<Self, StoreError> {
+        fs::create_dir_all(folder).map_err(|error| StoreError::Folder { path: folder.to_owned(), error })?;
+        let path = path(folder, app);
+        let lock = Lock::take(&path)?;
+        // Whatever made it so, a kill or a copy that failed: there is nothing to go on from.
+        if !fresh && fs::metadata(&path).is_ok_and(|metadata| metadata.len() == 0) {
+            report::line(format_args!("the checkpoints in {} are empty; the run starts anew", path.display()));
+        }
+        let unreadable = |error: redb::Error| match error {
+            redb::Error::Io(error) if !path.exists() || is_no_room(&error) => {
+                StoreError::Folder { path: path.clone(), error }
+            }
+            error => StoreError::Unreadable { path: path.clone(), error },
+        };
+        let database = match Self::open_file(&path) {
+            Ok(database) => database,
+            Err(error) if !fresh => return Err(unreadable(error.into())),
+            Err(_) => {
+                fs::remove_file(&path).map_err(|error| StoreError::Folder { path: path.clone(), error })?;
+                Self::open_file(&path).map_err(|error| unreadable(error.into()))?
+            }
+        };
+        let store = Self::with_writer(database, lock);
+        let stored = store.claim(run, fresh, start).map_err(unreadable)?;
+        for (what, given) in run {
+            let was = stored.iter().find(|(name, _)| name == what);
+            if let Some((_, stored)) = was
+                && stored != given
+            {
+                let (what, stored, given) = ((*what).to_owned(), stored.clone(), given.clone());
+                return Err(StoreError::OtherRun { path, what, stored, given });
+            }
+        }
+        Ok(store)
+    }
+
+    /// Opens a store that is there, to look at it.
+    pub(crate) fn open_existing(folder: &Path, app: &str) -> Result<Self, StoreError> {
+        let path = path(folder, app);
+        if !path.exists() {
+            return Err(StoreError::None(path));
+        }
+        let lock = Lock::take(&path)?;
+        let database = Self::open_file(&path).map_err(|error| StoreError::Unreadable { path, error: error.into() })?;
+        Ok(Self::with_writer(database, lock))
+    }
+
+    fn open_file(path: &Path) -> Result<Database, DatabaseError> {
+        // A state file that something else wrote to is to be an error, not a panic.
+        Database::builder().set_check_integrity_on_open(true).create(path)
+    }
+
+    fn with_writer(database: Database, lock: Lock) -> Self {
+        let database = Arc::new(database);
+        let (writes, received) = channel();
+        let written = Arc::clone(&database);
+        let writer = thread::spawn(move || write_all(&written, &received));
+        Self { database, writes: Some(writes), writer: Some(writer), _lock: lock }
+    }
+
+    /// Writes down whose checkpoints these are, if they are nobody's yet; returns whose they were.
+    fn claim(&self, run: &Run, fresh: bool, start: Option<String>) -> Result<Vec<(String, String)>, redb::Error> {
+        let write = self.database.begin_write()?;
+        if fresh {
+            write.delete_table(RUN)?;
+            write.delete_table(CHECKPOINTS)?;
+            write.delete_table(MARKS)?;
+            write.delete_table(ORIGIN)?;
+            write.delete_table(END)?;
+        }
+        let stored;
+        {
+            let mut table = write.open_table(RUN)?;
+            stored = rows(&table)?;
+            if stored.is_empty() {
+                for (name, value) in run {
+                    table.insert(name, value.as_str())?;
+                }
+                if let Some(start) = start {
+                    table.insert(START, start.as_str())?;
+                }
+            }
+        }
+        write.commit()?;
+        Ok(stored)
+    }
+
+    /// What was run over what.
+    pub(crate) fn run(&self) -> Result<Vec<(String, String)>, StoreError> {
+        let rows = self.read(RUN, rows).map_err(Self::unkept)?.unwrap_or_default();
+        Ok(rows.into_iter().filter(|(name, _)| name != START).collect())
+    }
+
+    /// Where the run starts, if that was said.
+    pub(crate) fn start(&self) -> Result<Option<String>, StoreError> {
+        let start = self.read(RUN, |table| Ok(table.get(START)?.map(|text| text.value().to_owned())));
+        Ok(start.map_err(Self::unkept)?.flatten())
+    }
+
+    /// Where each shard stands that was ever checkpointed, in order.
+    pub(crate) fn positions(&self) -> Result<Vec<(u32, Position)>, StoreError> {
+        let stored = self.read(CHECKPOINTS, |table| {
+            let mut stored = Vec::new();
+            for row in table.iter()? {
+                let (shard, position) = row?;
+                let (text, sub_sequence_number) = position.value();
+                stored.push((shard.value(), text.to_owned(), sub_sequence_number));
+            }
+            Ok(stored)
+        });
+        let stored = stored.map_err(Self::unkept)?.unwrap_or_default();
+        stored.into_iter().map(|(shard, text, sub)| Ok((shard, position(text, sub)?))).collect()
+    }
+
+    /// What the input was when its checkpoints were made.
+    pub(crate) fn marks(&self) -> Result<Vec<Mark>, StoreError> {
+        let stored = self.read(MARKS, |table| {
+            let mut stored = Vec::new();
+            for row in table.iter()? {
+                let (_, mark) = row?;
+                let (text, digest) = mark.value();
+                stored.push((text.to_owned(), digest));
+            }
+            Ok(stored)
+        });
+        let stored = stored.map_err(Self::unkept)?.unwrap_or_default();
+        stored.into_iter().map(|(text, digest)| Ok(Mark { sequence_number: sequence_number(text)?, digest })).collect()
+    }
+
+    /// Where the file that is followed starts, if it took the place of another.
+    pub(crate) fn origin(&self) -> Result<Option<Origin>, StoreError> {
+        let stored = self.read(ORIGIN, |table| Ok(table.get(())?.map(|stored| stored.value())));
+        let stored = stored.map_err(Self::unkept)?.flatten();
+        Ok(stored.map(|(input, offset, record, digest)| Origin { input, offset, record, digest }))
+    }
+
+    /// How long all inputs were when they were read to their end, if they were.
+    pub(crate) fn end(&self) -> Result<Option<u64>, StoreError> {
+        let stored = self.read(END, |table| Ok(table.get(())?.map(|stored| stored.value())));
+        Ok(stored.map_err(Self::unkept)?.flatten())
+    }
+
+    /// Reads a table; `None` if nothing was ever kept in it.
+    fn read<K, V, T>(
+        &self,
+        table: TableDefinition<'_, K, V>,
+        read: impl FnOnce(&redb::ReadOnlyTable<K, V>) -> Result<T, redb::Error>,
+    ) -> Result<Option<T>, redb::Error>
+    where
+        K: redb::Key + 'static,
+        V: redb::Value + 'static,
+    {
+        match self.database.begin_read()?.open_table(table) {
+            Ok(table) => read(&table).map(Some),
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn unkept(error: redb::Error) -> StoreError {
+        StoreError::Keep(Arc::new(error))
+    }
+
+    /// Keeps where a shard stands, and what the input was up to there. When this returns it is on the disk. Those that call
+    /// at the same time share one commit.
+    pub(crate) fn keep(&self, shard: u32, position: &Position, mark: Option<Mark>) -> Result<(), StoreError> {
+        self.write(What::Checkpoint { shard, position: position.clone(), mark })
+    }
+
+    /// Keeps where the file that is followed starts.
+    pub(crate) fn keep_origin(&self, origin: &Origin) -> Result<(), StoreError> {
+        self.write(What::Origin(*origin))
+    }
+
+    /// Keeps how long all inputs are, which were read to their end.
+    pub(crate) fn keep_end(&self, bytes: u64) -> Result<(), StoreError> {
+        self.write(What::End(bytes))
+    }
+
+    fn write(&self, what: What) -> Result<(), StoreError> {
+        let (done, written) = sync_channel(1);
+        let writes = self.writes.as_ref().ok_or(StoreError::NoWriter)?;
+        writes.send(Write { what, done }).map_err(|_| StoreError::NoWriter)?;
+        written.recv().map_err(|_| StoreError::NoWriter)?.map_err(StoreError::Keep)
+    }
+}
+
+/// Whether it is not the file that is at fault, but what it may not or cannot take.
+fn is_no_room(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(error.kind(), FileTooLarge | PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull)
+}
+
+fn path(folder: &Path, app: &str) -> PathBuf {
+    folder.join(format!("{app}.redb"))
+}
+
+fn rows<T: ReadableTable<&'static str, &'static str>>(table: &T) -> Result<Vec<(String, String)>, redb::Error> {
+    let mut rows = Vec::new();
+    for row in table.iter()? {
+        let (name, value) = row?;
+        rows.push((name.value().to_owned(), value.value().to_owned()));
+    }
+    Ok(rows)
+}
+
+pub(crate) fn sequence_number(text: String) -> Result<SequenceNumber, StoreError> {
+    text.parse().map_err(|error| StoreError::Position { text, error })
+}
+
+fn position(text: String, sub_sequence_number: u64) -> Result<Position, StoreError> {
+    Ok(match text.as_str() {
+        "TRIM_HORIZON" => Position::TrimHorizon,
+        "LATEST" => Position::Latest,
+        "AT_TIMESTAMP" => Position::AtTimestamp,
+        "SHARD_END" => Position::ShardEnd,
+        _ => Position::After { sequence_number: sequence_number(text)?, sub_sequence_number },
+    })
+}
+
+/// Writes what comes for as long as somebody may send, all that waits in one commit.
+fn write_all(database: &Database, writes: &Receiver<Write>) {
+    while let Ok(first) = writes.recv() {
+        let group: Vec<_> = std::iter::once(first).chain(writes.try_iter()).collect();
+        let written = commit(database, &group).map_err(Arc::new);
+        for write in group {
+            // Who waits may be gone by now.
+            _ = write.done.send(written.clone());
+        }
+    }
+}
+
+fn commit(database: &Database, group: &[Write]) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    for write in group {
+        match &write.what {
+            What::Checkpoint { shard, position, mark } => {
+                let (text, sub_sequence_number): (&dyn fmt::Display, _) = match position {
+                    Position::After { sequence_number, sub_sequence_number } => (sequence_number, *sub_sequence_number),
+                    sentinel => (sentinel, 0),
+                };
+                let text = text.to_string();
+                transaction.open_table(CHECKPOINTS)?.insert(shard, (text.as_str(), sub_sequence_number))?;
+                if let Some(mark) = mark {
+                    let text = mark.sequence_number.to_string();
+                    transaction.open_table(MARKS)?.insert(shard, (text.as_str(), mark.digest))?;
+                }
+            }
+            What::Origin(Origin { input, offset, record, digest }) => {
+                transaction.open_table(ORIGIN)?.insert((), (*input, *offset, *record, *digest))?;
+            }
+            What::End(bytes) => {
+                transaction.open_table(END)?.insert((), bytes)?;
+            }
+        }
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(folder: &Path) -> Store {
+        Store::open(folder, "app", &vec![("--shards", "4".to_owned())], false, Some("5".to_owned())).unwrap()
+    }
+
+    #[test]
+    fn a_shard_stands_where_it_was_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        assert_eq!(store.positions().unwrap(), []);
+        for position in [Position::after(7.into(), 2), Position::after(8.into(), 0), Position::ShardEnd] {
+            store.keep(3, &position, None).unwrap();
+            assert_eq!(store.positions().unwrap(), [(3, position)]);
+        }
+    }
+
+    #[test]
+    fn all_of_it_is_there_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mark = Mark { sequence_number: 7.into(), digest: 9 };
+        let origin = Origin { input: 1, offset: 2, record: 3, digest: 4 };
+        {
+            let store = open(folder.path());
+            assert_eq!((store.marks().unwrap(), store.origin().unwrap()), (vec![], None));
+            store.keep(1, &Position::after(8.into(), 0), Some(mark)).unwrap();
+            store.keep_origin(&origin).unwrap();
+            store.keep_end(99).unwrap();
+        }
+        let store = open(folder.path());
+        assert_eq!((store.marks().unwrap(), store.origin().unwrap()), (vec![mark], Some(origin)));
+        assert_eq!(store.end().unwrap(), Some(99));
+        assert_eq!(store.start().unwrap().as_deref(), Some("5"));
+        assert_eq!(store.run().unwrap(), [("--shards".to_owned(), "4".to_owned())]);
+    }
+
+    #[test]
+    fn those_that_come_together_are_all_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        thread::scope(|scope| {
+            for shard in 0..8 {
+                let store = &store;
+                scope.spawn(move || {
+                    for number in 1..=10_u64 {
+                        store.keep(shard, &Position::after(number.into(), 0), None).unwrap();
+                    }
+                });
+            }
+        });
+        let positions = store.positions().unwrap();
+        assert_eq!(positions.len(), 8);
+        assert!(positions.iter().all(|(_, position)| *position == Position::after(10.into(), 0)));
+    }
+}

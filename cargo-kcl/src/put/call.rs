@@ -1,0 +1,64 @@
+//! One `PutRecords` call.
+
+use std::sync::Arc;
+
+use aws_sdk_kinesis::config::retry::RetryConfig;
+use aws_sdk_kinesis::error::BuildError;
+use aws_sdk_kinesis::primitives::Blob;
+use aws_sdk_kinesis::types::PutRecordsRequestEntry;
+
+use super::window::Item;
+use crate::kinesis::connection::Connection;
+use crate::kinesis::error::{AwsError, answered};
+
+/// What became of a call.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The numbers of its records.
+    pub(crate) numbers: Vec<u64>,
+    /// For each in turn the shard it is on, or why it was not taken.
+    pub(crate) outcome: Result<Vec<Result<String, AwsError>>, AwsError>,
+}
+
+/// Puts records on the stream, once: who calls knows better when to try again, and what.
+pub(crate) async fn put(aws: Connection, stream: Arc<str>, items: Vec<Arc<Item>>) -> Answer {
+    let numbers = items.iter().map(|item| item.number).collect();
+    let once = aws_sdk_kinesis::config::Builder::new().retry_config(RetryConfig::disabled());
+    let count = items.len();
+    let entries: Result<Vec<_>, _> = items.iter().map(|item| entry(item)).collect();
+    let entries = match entries {
+        Ok(entries) => entries,
+        Err(error) => {
+            let error = AwsError::Other { operation: "PutRecords", why: error.to_string() };
+            return Answer { numbers, outcome: Err(error) };
+        }
+    };
+    let call = aws.client.put_records().stream_name(&*stream).set_records(Some(entries));
+    let outcome = match call.customize().config_override(once).send().await {
+        Err(error) => Err(aws.explain("PutRecords", &stream, error).await),
+        Ok(output) if output.records.len() != count => Err(AwsError::Other {
+            operation: "PutRecords",
+            why: format!("{count} records were put, and the answer is about {}", output.records.len()),
+        }),
+        Ok(output) => Ok(output
+            .records
+            .into_iter()
+            .map(|record| match (record.error_code, record.shard_id) {
+                (None, Some(shard)) => Ok(shard),
+                (code, _) => {
+                    let (code, said) = (code.unwrap_or_default(), record.error_message.unwrap_or_default());
+                    Err(answered("PutRecords", &stream, aws.place().clone(), &code, said))
+                }
+            })
+            .collect()),
+    };
+    Answer { numbers, outcome }
+}
+
+fn entry(item: &Item) -> Result<PutRecordsRequestEntry, BuildError> {
+    PutRecordsRequestEntry::builder()
+        .data(Blob::new(item.data.as_slice()))
+        .partition_key(&item.key)
+        .set_explicit_hash_key(item.explicit_hash_key.clone())
+        .build()
+}

@@ -1,0 +1,137 @@
+//! The input, read on a thread of its own.
+
+use std::sync::mpsc::Receiver;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::window::{CALL_RECORDS, Item, Position};
+use super::{Event, PutError};
+use crate::input::lines::{Input, InputError, Lines, Next, Source};
+use crate::input::record::{Format, Record, RecordError};
+use crate::local::place::hash;
+use crate::report;
+
+/// As much data is handed over at once.
+const CHUNK: usize = 1 << 20;
+
+/// What is read, and how.
+pub(crate) struct Reader {
+    pub(crate) sources: Vec<Source>,
+    pub(crate) format: Format,
+    /// The most bytes of a record, its key among them.
+    pub(crate) longest: usize,
+    /// Up to here it was put before.
+    pub(crate) skip: u64,
+    /// What the skipped records come to, if that is known.
+    pub(crate) digest: Option<u32>,
+    pub(crate) limit: u64,
+}
+
+/// Records on their way to the window.
+#[derive(Default)]
+struct Chunk {
+    items: Vec<Item>,
+    bytes: usize,
+}
+
+/// Whoever asks for records has gone.
+struct Gone;
+
+/// Hands over what was read, one chunk for each that is asked for.
+struct Outlet {
+    asked: Receiver<()>,
+    events: UnboundedSender<Event>,
+    chunk: Chunk,
+    read: Position,
+}
+
+impl Reader {
+    /// Reads to the end, as fast as it is asked to.
+    pub(crate) fn read(self, asked: Receiver<()>, events: UnboundedSender<Event>) {
+        let mut outlet = Outlet { asked, events, chunk: Chunk::default(), read: Position::default() };
+        let ended = self.read_to(&mut outlet);
+        if !outlet.chunk.items.is_empty() && outlet.hand_over().is_err() {
+            return;
+        }
+        _ = outlet.events.send(Event::End(ended));
+    }
+
+    fn read_to(self, outlet: &mut Outlet) -> Result<(), PutError> {
+        let (format, longest) = (self.format, self.longest);
+        let mut digest = crc32fast::Hasher::new();
+        for source in self.sources {
+            let input = source.input.clone();
+            let mut lines = Lines::with_longest(source, format.longest_line(longest));
+            loop {
+                if outlet.read.records >= self.limit {
+                    return Ok(());
+                }
+                let (text, line) = match lines.next()? {
+                    Next::Line { text, number, .. } => (text, number),
+                    Next::Idle if outlet.hand_over().is_err() => return Ok(()),
+                    Next::Idle => continue,
+                    Next::End => break,
+                };
+                let before = outlet.read.digest;
+                digest.update(text);
+                digest.update(b"\n");
+                outlet.read = Position { records: outlet.read.records + 1, digest: digest.clone().finalize() };
+                let number = outlet.read.records;
+                if number <= self.skip {
+                    if number == self.skip && self.digest.is_some_and(|digest| digest != outlet.read.digest) {
+                        return Err(PutError::Changed { input, line });
+                    }
+                    continue;
+                }
+                match item(&format, text, number, before, longest) {
+                    Ok(item) => {
+                        if outlet.add(item, text.len()).is_err() {
+                            return Ok(());
+                        }
+                    }
+                    Err(problem) => {
+                        outlet.read = Position { records: number - 1, digest: before };
+                        return Err(bad(input, line, problem, text));
+                    }
+                }
+            }
+        }
+        match outlet.read.records {
+            read if read < self.skip => Err(PutError::Short { records: read, skip: self.skip }),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn bad(input: Input, line: u64, problem: RecordError, text: &[u8]) -> PutError {
+    InputError::Record { input, line, problem: Box::new(problem), excerpt: report::excerpt(text) }.into()
+}
+
+/// The record of a line, as `PutRecords` takes it.
+fn item(format: &Format, text: &[u8], number: u64, before: u32, longest: usize) -> Result<Item, RecordError> {
+    let Record { data, key, hash: falls, .. } = format.record(text, number, longest)?;
+    let bytes = data.len() + key.len();
+    if bytes > longest {
+        return Err(RecordError::TooLong { bytes, longest });
+    }
+    // Only where it would not fall by its key.
+    let explicit_hash_key = (falls != hash(&key)).then(|| falls.to_string());
+    Ok(Item { number, before, data: data.into_owned(), key: key.into_owned(), explicit_hash_key })
+}
+
+impl Outlet {
+    fn add(&mut self, item: Item, bytes: usize) -> Result<(), Gone> {
+        self.chunk.items.push(item);
+        self.chunk.bytes += bytes;
+        if self.chunk.items.len() >= CALL_RECORDS || self.chunk.bytes >= CHUNK { self.hand_over() } else { Ok(()) }
+    }
+
+    fn hand_over(&mut self) -> Result<(), Gone> {
+        if self.chunk.items.is_empty() {
+            return Ok(());
+        }
+        self.asked.recv().map_err(|_| Gone)?;
+        let items = std::mem::take(&mut self.chunk).items;
+        self.events.send(Event::Read(items, self.read)).map_err(|_| Gone)
+    }
+}

@@ -1,0 +1,102 @@
+//! How far a run got, kept in a file.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::PutError;
+use super::window::Position;
+use crate::cli::aws::PutOptions;
+use crate::input::lines::Source;
+use crate::kinesis::connection::Place;
+
+/// What the file holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Kept {
+    stream: String,
+    region: String,
+    endpoint: Option<String>,
+    input: Vec<String>,
+    format: String,
+    key: Option<String>,
+    /// How many records of the input were acknowledged without a gap.
+    acknowledged: u64,
+    /// The CRC-32 of their lines.
+    digest: u32,
+}
+
+/// The file.
+#[derive(Debug)]
+pub(crate) struct Resume {
+    path: PathBuf,
+    kept: Kept,
+}
+
+impl Resume {
+    /// Reads the file, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or belongs to another input or stream, be it one of the same name in another place.
+    pub(crate) fn open(path: &Path, options: &PutOptions, place: &Place, input: &[Source]) -> Result<Self, PutError> {
+        let failed = |error| PutError::Resume { path: path.to_owned(), error };
+        let new = Kept {
+            stream: options.stream.clone(),
+            region: place.region.clone(),
+            endpoint: place.endpoint.clone(),
+            input: input.iter().map(|source| Source::identity(&source.input)).collect(),
+            format: options.format.to_string(),
+            key: options.key.as_ref().map(ToString::to_string),
+            acknowledged: 0,
+            digest: 0,
+        };
+        let kept = match fs::read(path) {
+            Ok(text) => serde_json::from_slice(&text).map_err(|error| failed(error.into()))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => new.clone(),
+            Err(error) => return Err(failed(error)),
+        };
+        let Kept { stream, region, endpoint, input, format, key, .. } = &kept;
+        let differs = [
+            ("--stream", *stream != new.stream),
+            ("--region", *region != new.region),
+            ("--endpoint", *endpoint != new.endpoint),
+            ("input", *input != new.input),
+            ("--format", *format != new.format),
+            ("--key", *key != new.key),
+        ];
+        if let Some((what, _)) = differs.iter().find(|(_, differs)| *differs) {
+            return Err(PutError::OtherRun { path: path.to_owned(), what });
+        }
+        let mut resume = Self { path: path.to_owned(), kept };
+        // What cannot be written shows before anything is put.
+        resume.write(resume.position())?;
+        Ok(resume)
+    }
+
+    pub(crate) fn position(&self) -> Position {
+        Position { records: self.kept.acknowledged, digest: self.kept.digest }
+    }
+
+    /// Keeps a position, if it is another.
+    pub(crate) fn keep(&mut self, position: Position) -> Result<(), PutError> {
+        if position == self.position() { Ok(()) } else { self.write(position) }
+    }
+
+    /// The file holds the old or the new, whatever happens.
+    fn write(&mut self, position: Position) -> Result<(), PutError> {
+        self.kept.acknowledged = position.records;
+        self.kept.digest = position.digest;
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let write = || {
+            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            file.write_all(&serde_json::to_vec(&self.kept)?)?;
+            file.as_file().sync_data()?;
+            file.persist(&self.path)?;
+            Ok(())
+        };
+        write().map_err(|error| PutError::Resume { path: self.path.clone(), error })
+    }
+}

@@ -1,0 +1,194 @@
+//! Recorded conversations: where they are, and what was said.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use kcl::protocol::{Message, MessageError, Reply};
+
+/// What the processor was told.
+pub(crate) const TOLD: &str = "in.jsonl";
+/// What it said.
+pub(crate) const SAID: &str = "out.jsonl";
+/// Its exit code.
+const EXIT: &str = "exit";
+
+/// Why a recording cannot be played.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TranscriptError {
+    #[error("{} cannot be read: {error}", path.display())]
+    Io { path: PathBuf, error: io::Error },
+    #[error("{} is no recording: that is a folder with in.jsonl and out.jsonl, such as `cargo kcl local --record` makes, or its in.jsonl", .0.display())]
+    NoRecording(PathBuf),
+    #[error("there is no recording in {}: none of the folders there has an in.jsonl", .0.display())]
+    NoneBelow(PathBuf),
+    #[error("{}, line {line}: {error}", path.display())]
+    Line { path: PathBuf, line: u64, error: Box<MessageError> },
+    #[error("{}, line {line}: {what}", path.display())]
+    Order { path: PathBuf, line: u64, what: &'static str },
+    #[error("{} does not hold an exit code", .0.display())]
+    Exit(PathBuf),
+}
+
+/// The folders of all conversations in these paths: those of a folder in order of shards and lives.
+pub(crate) fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, TranscriptError> {
+    let mut found = Vec::new();
+    for path in paths {
+        let metadata = fs::metadata(path).map_err(|error| failed(path, error))?;
+        if metadata.is_dir() {
+            let before = found.len();
+            find_below(path, &mut found)?;
+            if found.len() == before {
+                return Err(TranscriptError::NoneBelow(path.clone()));
+            }
+        } else {
+            let folder = path.parent().filter(|_| path.file_name().is_some_and(|name| name == TOLD));
+            let folder = folder.ok_or_else(|| TranscriptError::NoRecording(path.clone()))?;
+            found.push(if folder.as_os_str().is_empty() { ".".into() } else { folder.to_owned() });
+        }
+    }
+    Ok(found)
+}
+
+fn find_below(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), TranscriptError> {
+    if folder.join(TOLD).is_file() {
+        found.push(folder.to_owned());
+        return Ok(());
+    }
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let mut folders = Vec::new();
+    for entry in entries.map_err(|error| failed(folder, error))? {
+        if entry.file_type().map_err(|error| failed(&entry.path(), error))?.is_dir() {
+            folders.push(entry.path());
+        }
+    }
+    folders.sort_by_cached_key(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match name.rsplit_once('.').and_then(|(shard, life)| Some((shard.to_owned(), life.parse::<u32>().ok()?))) {
+            Some(of_life) => of_life,
+            None => (name, 1),
+        }
+    });
+    folders.iter().try_for_each(|folder| find_below(folder, found))
+}
+
+fn failed(path: &Path, error: io::Error) -> TranscriptError {
+    TranscriptError::Io { path: path.to_owned(), error }
+}
+
+/// One conversation, read as it is played: it may be larger than memory.
+#[derive(Debug)]
+pub(crate) struct Transcript {
+    told: Lines,
+    said: Lines,
+    /// The exit code, if one was kept: none of a processor that was killed.
+    pub(crate) exit: Option<i32>,
+}
+
+/// A line of the daemon.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// As it stands in the file, with its line feed.
+    pub(crate) text: Vec<u8>,
+    /// From 1.
+    pub(crate) line: u64,
+    pub(crate) message: Message,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) line: u64,
+    pub(crate) reply: Reply,
+}
+
+impl Transcript {
+    pub(crate) fn open(folder: &Path) -> Result<Self, TranscriptError> {
+        let exit_path = folder.join(EXIT);
+        let exit = match fs::read_to_string(&exit_path) {
+            Ok(text) => Some(text.trim().parse().map_err(|_| TranscriptError::Exit(exit_path))?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(failed(&exit_path, error)),
+        };
+        Ok(Self { told: Lines::open(folder.join(TOLD))?, said: Lines::open(folder.join(SAID))?, exit })
+    }
+
+    /// The daemon's next message. None where the recording ends, in the middle of a line too.
+    pub(crate) fn message(&mut self) -> Result<Option<Told>, TranscriptError> {
+        let Some(told) = self.told()? else { return Ok(None) };
+        match told.message {
+            Message::Checkpoint { .. } => {
+                Err(self.told.order("the answer to a checkpoint, but out.jsonl has no checkpoint that it answers"))
+            }
+            _ => Ok(Some(told)),
+        }
+    }
+
+    /// The daemon's answer to a checkpoint.
+    pub(crate) fn answer(&mut self) -> Result<Option<Told>, TranscriptError> {
+        let Some(told) = self.told()? else { return Ok(None) };
+        match told.message {
+            Message::Checkpoint { .. } => Ok(Some(told)),
+            _ => Err(self.told.order("a message, but out.jsonl has a checkpoint here that no line answers")),
+        }
+    }
+
+    /// What the processor said next. What was no reply is passed over, as the daemon passes over it.
+    pub(crate) fn reply(&mut self) -> Result<Option<Said>, TranscriptError> {
+        while let Some(text) = self.said.next()? {
+            if let (Ok(reply), true) = (Reply::from_line(&text), text.ends_with(b"\n")) {
+                return Ok(Some(Said { line: self.said.number, reply }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// How many lines of the daemon are left.
+    pub(crate) fn rest(mut self) -> Result<u64, TranscriptError> {
+        let mut rest = 0;
+        while self.told.next()?.is_some() {
+            rest += 1;
+        }
+        Ok(rest)
+    }
+
+    fn told(&mut self) -> Result<Option<Told>, TranscriptError> {
+        let Some(text) = self.told.next()? else { return Ok(None) };
+        if !text.ends_with(b"\n") {
+            return Ok(None);
+        }
+        let line = self.told.number;
+        match Message::from_line(&text) {
+            Ok(message) => Ok(Some(Told { text, line, message })),
+            Err(error) => Err(TranscriptError::Line { path: self.told.path.clone(), line, error: Box::new(error) }),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Lines {
+    path: PathBuf,
+    from: BufReader<File>,
+    number: u64,
+}
+
+impl Lines {
+    fn open(path: PathBuf) -> Result<Self, TranscriptError> {
+        match File::open(&path) {
+            Ok(file) => Ok(Self { path, from: BufReader::new(file), number: 0 }),
+            Err(error) => Err(TranscriptError::Io { path, error }),
+        }
+    }
+
+    /// With its line feed, if it has one.
+    fn next(&mut self) -> Result<Option<Vec<u8>>, TranscriptError> {
+        let mut line = Vec::new();
+        let read = self.from.read_until(b'\n', &mut line).map_err(|error| failed(&self.path, error))?;
+        self.number += 1;
+        Ok((read > 0).then_some(line))
+    }
+
+    fn order(&self, what: &'static str) -> TranscriptError {
+        TranscriptError::Order { path: self.path.clone(), line: self.number, what }
+    }
+}

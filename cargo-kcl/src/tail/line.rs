@@ -1,0 +1,143 @@
+//! Records as lines.
+
+use std::borrow::Cow;
+
+use aws_sdk_kinesis::types::Record;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::Serialize;
+
+use crate::kinesis::kpl::{self, Content};
+use crate::kinesis::shards::Shard;
+
+/// How a record is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// Its data, as bytes.
+    Data,
+    /// Its data, as text that does nothing to a terminal.
+    Terminal,
+    Json,
+}
+
+/// A record as `--format json` takes it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data_base64: Option<String>,
+    partition_key: &'a str,
+    sequence_number: &'a str,
+    sub_sequence_number: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approximate_arrival_timestamp: Option<i64>,
+    shard_id: &'a str,
+}
+
+/// The lines of a call's records, each with its end.
+pub(crate) fn lines(records: &[Record], shard: &Shard, style: Style) -> Vec<Vec<u8>> {
+    let mut lines = Vec::with_capacity(records.len());
+    let range = shard.range.start..=shard.range.end;
+    for record in records {
+        let data = record.data.as_ref();
+        match kpl::take_apart(data, &range) {
+            Content::Plain => {
+                let key = record.partition_key().unwrap_or_default();
+                lines.push(line(data, key, (record, 0), &shard.id, style));
+            }
+            Content::Elsewhere => {}
+            Content::Aggregate { records: parts, .. } => {
+                let part = |(sub, part): (usize, &kpl::UserRecord)| {
+                    line(&part.data, &part.partition_key, (record, sub), &shard.id, style)
+                };
+                lines.extend(parts.iter().enumerate().map(part));
+            }
+        }
+    }
+    lines
+}
+
+fn line(data: &[u8], key: &str, (record, sub): (&Record, usize), shard: &str, style: Style) -> Vec<u8> {
+    let mut line = match style {
+        Style::Data => one_line(data).into_owned(),
+        Style::Terminal => printable(data).into_bytes(),
+        Style::Json => {
+            let text = std::str::from_utf8(data).ok();
+            let line = Line {
+                data: text,
+                data_base64: text.is_none().then(|| BASE64_STANDARD.encode(data)),
+                partition_key: key,
+                sequence_number: &record.sequence_number,
+                sub_sequence_number: sub,
+                approximate_arrival_timestamp: record
+                    .approximate_arrival_timestamp
+                    .as_ref()
+                    .and_then(|time| time.to_millis().ok()),
+                shard_id: shard,
+            };
+            // There is nothing in it that JSON does not have.
+            serde_json::to_vec(&line).unwrap_or_default()
+        }
+    };
+    line.push(b'\n');
+    line
+}
+
+/// The data without line feeds.
+fn one_line(data: &[u8]) -> Cow<'_, [u8]> {
+    if !data.contains(&b'\n') {
+        return Cow::Borrowed(data);
+    }
+    Cow::Owned(data.split(|&byte| byte == b'\n').collect::<Vec<_>>().join(&br"\n"[..]))
+}
+
+/// The data as text without control characters.
+fn printable(data: &[u8]) -> String {
+    let text = String::from_utf8_lossy(data).replace('\n', r"\n");
+    text.replace(|char: char| char.is_control() && char != '\t', "\u{fffd}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::record::Format;
+    use crate::kinesis::shards::Range;
+    use aws_sdk_kinesis::primitives::{Blob, DateTime};
+
+    fn shard() -> Shard {
+        let range = Range { start: 0, end: u128::MAX };
+        Shard { id: "shardId-000000000001".to_owned(), parent: None, adjacent_parent: None, range, is_open: true }
+    }
+
+    fn record(data: &[u8]) -> Record {
+        let record = Record::builder().data(Blob::new(data)).partition_key("é").sequence_number("77");
+        record.approximate_arrival_timestamp(DateTime::from_millis(5)).build().unwrap()
+    }
+
+    fn written(data: &[u8], style: Style) -> Vec<u8> {
+        lines(&[record(data)], &shard(), style).concat()
+    }
+
+    #[test]
+    fn a_record_is_a_line() {
+        assert_eq!(written(b"a\nb\xff\x1b\n", Style::Data), b"a\\nb\xff\x1b\\n\n");
+        assert_eq!(written(b"a\nb\xff\x1b\t", Style::Terminal), "a\\nb\u{fffd}\u{fffd}\t\n".as_bytes());
+        assert_eq!(written(b"", Style::Data), b"\n");
+    }
+
+    #[test]
+    fn json_is_read_again() {
+        for data in [&b"a\nb"[..], b"\xff\0", b""] {
+            let line = written(data, Style::Json);
+            let read = Format::Json.record(line.trim_ascii_end(), 1, 1 << 20).unwrap();
+            assert_eq!((&*read.data, &*read.key, read.arrival), (data, "é", Some(5)));
+        }
+        let text = String::from_utf8(written(b"x", Style::Json)).unwrap();
+        assert_eq!(
+            text,
+            "{\"data\":\"x\",\"partitionKey\":\"é\",\"sequenceNumber\":\"77\",\"subSequenceNumber\":0,\"approximateArrivalTimestamp\":5,\"shardId\":\"shardId-000000000001\"}\n"
+        );
+    }
+}
