@@ -18,12 +18,12 @@ use crate::process::exec::Death;
 use crate::replay::ReplayOptions;
 
 // Headings of the help.
-const PROGRAM: &str = "What runs";
+const PROGRAM: &str = "Program";
 const INPUT: &str = "Input";
-const SHARDS: &str = "Shards and their processors";
+const SHARDS: &str = "Shards and processors";
 const CHECKPOINTS: &str = "Checkpoints";
-const CHAOS: &str = "What goes wrong";
-const REPORT: &str = "What it says and keeps";
+const CHAOS: &str = "Fault injection";
+const REPORT: &str = "Output";
 
 /// Run and develop record processors for Amazon Kinesis
 #[derive(Debug, Parser)]
@@ -33,9 +33,9 @@ const REPORT: &str = "What it says and keeps";
     version,
     arg_required_else_help = true,
     max_term_width = 120,
-    after_help = "Exit codes: 0 all went well, 1 a processor failed or there is something to mend, 2 wrong use or bad input, 130 interrupted; the help \
-                  of each command says more.\n\n\
-                  To begin with:\n  \
+    after_help = "Exit codes: 0 success, 1 a processor failed or something needs fixing, 2 usage error or bad input, 130 interrupted; see the help of \
+                  each command for details.\n\n\
+                  To get started:\n  \
                   cargo kcl new orders --path DIR_OF_KCL\n  \
                   cd orders\n  \
                   cargo kcl local --input orders.jsonl --key /customer --shards 2"
@@ -56,11 +56,11 @@ pub(crate) enum Verb {
     Put(Box<PutOptions>),
     Tail(TailOptions),
     Stream(StreamCommand),
-    /// Becomes the command, and dies with the tool that started it
+    /// Become the command, and end when the tool that started it ends
     #[command(name = crate::process::exec::VERB, hide = true)]
     Exec {
         parent: i32,
-        /// How it dies
+        /// How it is ended
         #[arg(value_enum)]
         death: Death,
         #[arg(required = true, last = true)]
@@ -68,35 +68,35 @@ pub(crate) enum Verb {
     },
 }
 
-/// Run a processor over files, standard input or a stream, as the MultiLangDaemon would over a stream
+/// Run a processor over files, standard input or a stream, as the MultiLangDaemon would run it over a stream
 ///
-/// Splits the input into shards, runs the processor once a shard and speaks the MultiLangDaemon's protocol with it, more
-/// strictly than that: what the real daemon would skip in silence is an error here.
+/// Splits the input into shards, runs one processor per shard, and speaks the MultiLangDaemon's protocol with it. The checks are
+/// stricter than the real daemon's: what the daemon would skip silently is an error here.
 ///
-/// A record is what stands before a line feed; empty lines are skipped. It arrived when its file was last written, or for
-/// standard input when the run began. When all records were delivered the shards end. With --format json a line is an object
-/// that spells the record out:
+/// Each line is a record; empty lines are skipped. Its arrival time is the time at which its file was last written, or, for
+/// standard input, the time at which the run began. The shards end when all records have been delivered. With --format json each
+/// line is an object that describes the record in full:
 ///
 /// {"data": "text", "partitionKey": "k", "approximateArrivalTimestamp": 1700000000000}
 ///
-/// with `dataBase64` in place of `data` for bytes, and `explicitHashKey` where that is to say the shard; all but the data may be
-/// left out.
+/// Use `dataBase64` instead of `data` for bytes, and add `explicitHashKey` to choose the shard. Everything except the data is
+/// optional.
 ///
-/// With --stream the records are those of a stream of Kinesis, or of the emulator of `cargo kcl emulate`: each of its shards has a
-/// processor, through splits and merges, children behind their parents; records that the Kinesis Producer Library put together
-/// are taken apart. This is for development, and for streams that one machine can carry. The engine for more than one is `cargo
-/// kcl daemon`.
+/// With --stream the records come from a Kinesis stream, or from a stream of `cargo kcl emulate`. Each shard of the stream has a
+/// processor. Splits and merges are followed, and child shards start after their parents. Records that the Kinesis Producer Library
+/// aggregated are taken apart. This is for development, and for streams that one machine can handle. To use several machines, run
+/// `cargo kcl daemon`.
 ///
-/// On a terminal it shows how far each shard is, elsewhere a line every 5 s.
+/// On a terminal it shows the progress of each shard; elsewhere it prints a line every 5 s.
 ///
-/// Checkpoints go with the run unless --app or --state keeps them; then a run goes on where the last one stopped. It is refused
-/// if the input is not what it was up to there, has grown behind shards that ended, or is another stream, and while another run is at
-/// work on the same checkpoints.
+/// Checkpoints are discarded after the run unless --app or --state keeps them; then the next run resumes where the last one stopped.
+/// A run is refused if the input before that point has changed, if the input has grown after its shards ended, if it is a different
+/// stream, or while another run uses the same checkpoints.
 #[derive(Debug, Args)]
 #[command(
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 all shards ended, 1 a processor failed (the other shards ran on) or --chaos found a promise broken, 2 wrong use or \
-                  bad input, 130 interrupted.\n\n\
+    after_help = "Exit codes: 0 all shards ended, 1 a processor failed (the other shards continued) or --chaos found a broken promise, 2 usage error \
+                  or bad input, 130 interrupted.\n\n\
                   Examples:\n  \
                   cargo kcl local --input orders.jsonl --key /customer --shards 4 --app revenue\n  \
                   zcat orders.gz | cargo kcl local --release --input -\n  \
@@ -109,11 +109,11 @@ pub(crate) struct LocalOptions {
     #[command(flatten)]
     pub(crate) program: ProgramOptions,
 
-    /// A file of records, one a line; `-` is standard input. May be given several times
+    /// Read records from this file, one per line; `-` is standard input. May be given several times
     #[arg(long, help_heading = INPUT, value_name = "FILE", required_unless_present_any = ["show_checkpoints", "stream"], value_parser = clap::value_parser!(Input))]
     pub(crate) input: Vec<Input>,
 
-    /// A stream of Kinesis to read in place of files. A stream has no end: Ctrl-C ends the run, or --limit
+    /// Read this Kinesis stream instead of files. A stream does not end: stop the run with Ctrl-C or --limit
     #[arg(
         long, help_heading = INPUT,
         value_name = "NAME",
@@ -122,84 +122,86 @@ pub(crate) struct LocalOptions {
     )]
     pub(crate) stream: Option<String>,
 
-    /// What a line of the input is: a record's data, or an object that spells the record out
+    /// Format of an input line: the data of a record, or a JSON object that describes the record in full
     #[arg(long, help_heading = INPUT, value_enum, value_name = "lines|json", default_value_t = LineFormat::Lines, hide_possible_values = true)]
     pub(crate) format: LineFormat,
 
-    /// JSON pointer to the partition key in each record, such as /customer; without it the key is the record's number
+    /// JSON pointer to the partition key in each record, such as /customer; by default the key is the record's number
     #[arg(long, help_heading = INPUT, value_name = "POINTER")]
     pub(crate) key: Option<Pointer>,
 
-    /// Go on reading behind the end of the last --input, as `tail -F` does: through rotation, and from the start of a file that
-    /// was cut short. A line counts once its line feed is there. Ctrl-C ends it
+    /// Keep reading after the end of the last --input, as `tail -F` does: across rotation, and from the start of a file that was
+    /// truncated. A line is a record once its line feed has been written. Stop with Ctrl-C
     #[arg(long, help_heading = INPUT)]
     pub(crate) follow: bool,
 
-    /// Where to start: at the first record, with --follow or --stream behind what is there, or with --stream at a time in UTC
+    /// Where to start: at the first record, after the existing records (with --follow or --stream), or at a time in UTC (with
+    /// --stream)
     #[arg(long, help_heading = INPUT, value_name = "trim-horizon|latest|TIME", default_value = "trim-horizon")]
     pub(crate) from: StartAt,
 
-    /// Stop behind so many records of the input, as if it ended there; the shards of a stream do not end
+    /// Stop after N records of the input, as if the input ended there; the shards of a stream do not end
     #[arg(long, help_heading = INPUT, value_name = "N")]
     pub(crate) limit: Option<u64>,
 
-    /// Take records of up to 10 MiB, as a stream does that was told so, instead of 1 MiB
+    /// Accept records of up to 10 MiB instead of 1 MiB, as a stream configured for large records does
     #[arg(long, help_heading = INPUT)]
     pub(crate) large_records: bool,
 
-    /// How many shards to split the records into: one process each
+    /// Split the records into N shards, with one process per shard
     #[arg(long, help_heading = SHARDS, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) shards: u32,
 
-    /// Split or merge shards while running, behind so many records of the input: a split halves the widest shard, a merge joins
-    /// the two narrowest neighbours. The new shards start when those they come from have ended
+    /// Split or merge shards during the run, each after N records of the input: a split halves the widest shard, a merge joins the
+    /// two narrowest neighbours. The new shards start when their parents have ended
     #[arg(long, help_heading = SHARDS, value_name = "split@N,merge@N,…")]
     pub(crate) reshard: Option<Reshard>,
 
-    /// How many processors run at once; the others wait until one has ended, which those of a stream's open shards never do.
-    /// Takes files, which can be read again, or a stream
+    /// Run at most N processors at once; the others wait until one ends, and those of a stream's open shards never end. Requires
+    /// files, which can be read again, or a stream
     #[arg(long, help_heading = SHARDS, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) jobs: Option<u32>,
 
-    /// Restart a shard's processor that fails up to so many times, from its checkpoint, after a wait that doubles from 0.5 s to
-    /// 30 s. Takes files, which can be read again, or a stream
+    /// Restart a shard's failed processor up to N times, from its checkpoint, after a wait that doubles from 0.5 s to 30 s.
+    /// Requires files, which can be read again, or a stream
     #[arg(long, help_heading = SHARDS, value_name = "N", default_value_t = 0)]
     pub(crate) restarts: u32,
 
-    /// Say what a processor was asked to do once it has been at it for so long
+    /// Report what a processor was asked to do when it has taken TIME and is not done
     #[arg(long, help_heading = SHARDS, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub(crate) stuck_after: Duration,
 
-    /// Write what the run came to as one JSON object to stdout, in place of the table on stderr
+    /// Write the result of the run to stdout as one JSON object, instead of the table on stderr
     #[arg(long, help_heading = REPORT)]
     pub(crate) json: bool,
 
-    /// Say nothing but what goes wrong
+    /// Report only problems
     #[arg(long, help_heading = REPORT, short)]
     pub(crate) quiet: bool,
 
-    /// The most records a processRecords message brings; it never brings more than 10 MiB of data
+    /// Send at most N records in a processRecords message; a message never carries more than 10 MiB of data
     #[arg(long, help_heading = SHARDS, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) max_records: u32,
 
-    /// Keep checkpoints under this name, in .kcl beside the workspace's Cargo.toml or else here, and go on from them next time
+    /// Keep checkpoints under this name, in .kcl next to the workspace's Cargo.toml or else in the current directory, and resume
+    /// from them next time
     #[arg(long, help_heading = CHECKPOINTS, value_name = "NAME")]
     pub(crate) app: Option<AppName>,
 
-    /// Keep checkpoints in this folder; without --app under the processor's name
+    /// Keep checkpoints in this folder, under the processor's name unless --app is given
     #[arg(long, help_heading = CHECKPOINTS, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
 
-    /// Forget the checkpoints that are kept, and start anew
+    /// Discard the kept checkpoints and start over
     #[arg(long, help_heading = CHECKPOINTS)]
     pub(crate) fresh: bool,
 
-    /// Move a shard's kept checkpoint back before the run: delivery goes on behind this record, or with TRIM_HORIZON from the
-    /// first one. May be given several times
+    /// Move a shard's kept checkpoint back before the run: delivery resumes after this record, or at the first record with
+    /// TRIM_HORIZON. May be given several times
     #[arg(long, help_heading = CHECKPOINTS, value_name = "SHARD=SEQUENCE", conflicts_with = "fresh")]
     pub(crate) rewind: Vec<Rewind>,
 
-    /// Let go wrong what goes wrong in production, by a schedule drawn from this number, and check that nothing is lost by it
+    /// Inject production failures on a schedule derived from SEED, and verify that no record is lost
     #[arg(
         long,
         help_heading = CHAOS,
@@ -209,19 +211,19 @@ pub(crate) struct LocalOptions {
     )]
     pub(crate) chaos: Option<u64>,
 
-    /// How probable each of the faults of --chaos is, from 0 to 1, as in all=0,kill=0.2; what is not named keeps its default
+    /// Set the probability of each fault of --chaos, from 0 to 1, as in all=0,kill=0.2; faults not named keep their defaults
     #[arg(long, help_heading = CHAOS, value_name = "NAME=RATE,…", requires = "chaos")]
     pub(crate) chaos_rates: Option<Rates>,
 
-    /// Keep each conversation with a processor in this folder, both ways, as it passes; `cargo kcl replay` plays it again
+    /// Record each conversation with a processor in this folder, in both directions, as it happens; `cargo kcl replay` replays it
     ///
-    /// A conversation has a folder of its own, DIR/SHARD for a shard's first processor, DIR/SHARD.2 for the second, and so on: in.jsonl
-    /// is what the processor was told, out.jsonl what it said, times.tsv when and in which order, and exit its exit code, if no
-    /// signal ended it. A line is in the file before it is passed on. DIR must be empty.
+    /// Each conversation has its own folder: DIR/SHARD for a shard's first processor, DIR/SHARD.2 for the second, and so on. in.jsonl
+    /// holds what was sent to the processor, out.jsonl what it sent back, times.tsv the times and the order, and exit its exit code,
+    /// unless a signal ended it. Each line is in the file before it is passed on. DIR must be empty.
     #[arg(long, help_heading = REPORT, value_name = "DIR")]
     pub(crate) record: Option<PathBuf>,
 
-    /// Show the checkpoints that --app keeps, and run nothing
+    /// Show the checkpoints that --app keeps, without running anything
     #[arg(long, help_heading = CHECKPOINTS, conflicts_with_all = ["input", "fresh", "rewind", "json"])]
     pub(crate) show_checkpoints: bool,
 
@@ -229,7 +231,7 @@ pub(crate) struct LocalOptions {
     pub(crate) aws: AwsOptions,
 }
 
-/// What a line of the input is.
+/// The format of an input line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum LineFormat {
     Lines,
@@ -245,18 +247,18 @@ impl std::fmt::Display for LineFormat {
     }
 }
 
-/// What runs: built first, as `cargo run` would, or any command.
+/// The program to run: one to build first, as `cargo run` would, or any command.
 #[derive(Debug, Args)]
 pub(crate) struct ProgramOptions {
     /// Build and run this example
     #[arg(long, help_heading = PROGRAM, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), conflicts_with = "bin")]
     pub(crate) example: Option<String>,
 
-    /// Build and run this binary; without any of these, the one that `cargo run` would run
+    /// Build and run this binary; by default the one that `cargo run` would run
     #[arg(long, help_heading = PROGRAM, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) bin: Option<String>,
 
-    /// The package to build
+    /// Build this package
     #[arg(long, help_heading = PROGRAM, short, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) package: Option<String>,
 
@@ -264,22 +266,22 @@ pub(crate) struct ProgramOptions {
     #[arg(long, help_heading = PROGRAM, short)]
     pub(crate) release: bool,
 
-    /// Run this command instead of building one
+    /// Run this command instead of building a program
     #[arg(last = true, help_heading = PROGRAM, value_name = "COMMAND", conflicts_with_all = ["example", "bin", "package", "release"])]
     pub(crate) command: Vec<OsString>,
 }
 
-/// Run a processor under Amazon's MultiLangDaemon, over a stream and with as many workers as one likes
+/// Run a processor under Amazon's MultiLangDaemon, over a stream, with any number of workers
 ///
-/// Leases, balancing, failover and resharding are the daemon's, which is Amazon's Kinesis Client Library in Java. This command
-/// installs it once through Maven, writes its properties, runs it, shows what matters of what it says, and ends it gracefully.
+/// The daemon is Amazon's Kinesis Client Library in Java. It handles leases, load balancing, failover and resharding. This command
+/// installs it once through Maven, writes its properties, runs it, shows the important part of its log, and stops it gracefully.
 ///
-/// With --emulate it first starts a local Kinesis and a local DynamoDB, and needs no AWS account.
+/// With --emulate it first starts a local Kinesis and a local DynamoDB, and does not need an AWS account.
 #[derive(Debug, Args)]
 #[command(
     arg_required_else_help = true,
-    after_help = "Exit codes: the daemon's own (143 if it was asked to end), 1 if it gave up, whatever its own, 2 wrong use, bad properties or nothing to run it \
-                  with, 130 interrupted.\n\nWhat is given here wins over the properties file, and --set over all.\n\n\
+    after_help = "Exit codes: the daemon's exit code (143 if it was asked to stop), 1 if the daemon gave up, whatever its exit code, 2 usage error, bad \
+                  properties or a missing tool, 130 interrupted.\n\nOptions override the properties file, and --set overrides both.\n\n\
                   Examples:\n  \
                   cargo kcl daemon --emulate --input orders.jsonl --shards 4\n  \
                   cargo kcl daemon --stream orders --app revenue --region us-east-1 --release"
@@ -288,51 +290,51 @@ pub(crate) struct DaemonOptions {
     #[command(flatten)]
     pub(crate) program: ProgramOptions,
 
-    /// The stream
+    /// Name of the stream
     #[arg(long, value_name = "NAME", env = "KCL_STREAM")]
     pub(crate) stream: Option<String>,
 
-    /// The stream by its ARN
+    /// ARN of the stream
     #[arg(long, value_name = "ARN", env = "KCL_STREAM_ARN", conflicts_with = "stream")]
     pub(crate) stream_arn: Option<String>,
 
-    /// The application: all workers of the same name share its leases, which stand in a DynamoDB table of that name
+    /// Name of the application: its workers share the leases, which are kept in a DynamoDB table of the same name
     #[arg(long, value_name = "NAME", env = "KCL_APP")]
     pub(crate) app: Option<String>,
 
-    /// The region of the stream and the tables; without it where the AWS SDK finds one, such as AWS_REGION
+    /// Region of the stream and the tables; by default the one that the AWS SDK finds, such as AWS_REGION
     #[arg(long, value_name = "REGION")]
     pub(crate) region: Option<String>,
 
-    /// Where to start a shard that has no checkpoint yet; without it trim-horizon, the oldest record there is
+    /// Where to start a shard that has no checkpoint yet; by default at trim-horizon, the oldest record
     #[arg(long, value_name = "trim-horizon|latest|TIME", env = "KCL_FROM")]
     pub(crate) from: Option<crate::daemon::StartAt>,
 
-    /// Kinesis's URL, if it is not the region's; without it AWS_ENDPOINT_URL_KINESIS
+    /// URL of Kinesis, if it is not the region's; by default AWS_ENDPOINT_URL_KINESIS
     #[arg(long, value_name = "URL")]
     pub(crate) endpoint: Option<String>,
 
-    /// DynamoDB's URL, if it is not the region's; without it AWS_ENDPOINT_URL_DYNAMODB
+    /// URL of DynamoDB, if it is not the region's; by default AWS_ENDPOINT_URL_DYNAMODB
     #[arg(long, value_name = "URL")]
     pub(crate) dynamodb_endpoint: Option<String>,
 
-    /// How records are read: polling shares the stream's throughput, fanout has its own and is paid for
+    /// How to read records: polling shares the stream's throughput; fanout has dedicated throughput, for which AWS charges
     #[arg(long, value_name = "polling|fanout", env = "KCL_RETRIEVAL")]
     pub(crate) retrieval: Option<crate::daemon::Retrieval>,
 
-    /// The most records a GetRecords call brings, and so a processRecords message (polling)
+    /// Fetch at most N records per GetRecords call, and so per processRecords message (polling)
     #[arg(long, value_name = "N", env = "KCL_MAX_RECORDS")]
     pub(crate) max_records: Option<u32>,
 
-    /// Any property of the daemon; `cargo kcl check --list` shows them all. May be given several times
+    /// Set any property of the daemon; `cargo kcl check --list` shows them all. May be given several times
     #[arg(long, value_name = "KEY=VALUE", value_parser = crate::daemon::parse_set)]
     pub(crate) set: Vec<(String, String)>,
 
-    /// A properties file of one's own
+    /// Start from this properties file
     #[arg(long, value_name = "FILE")]
     pub(crate) properties: Option<PathBuf>,
 
-    /// Run on a local Kinesis and DynamoDB: at --endpoint and --dynamodb-endpoint if both are given, else on new ones
+    /// Use a local Kinesis and DynamoDB: those at --endpoint and --dynamodb-endpoint if both are given, otherwise new ones
     #[arg(long)]
     pub(crate) emulate: bool,
 
@@ -343,30 +345,29 @@ pub(crate) struct DaemonOptions {
     #[arg(long, value_name = "DIR")]
     pub(crate) jars: Option<PathBuf>,
 
-    /// Print the command and the properties, and run nothing but the build
+    /// Print the command and the properties, and run only the build
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// Show all that the daemon says
+    /// Show everything that the daemon logs
     #[arg(long, short)]
     pub(crate) verbose: bool,
 
-    /// Write all that the daemon says to this file
+    /// Write everything that the daemon logs to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) log: Option<PathBuf>,
 }
 
-/// Keep a local Kinesis and a local DynamoDB running, for any program that uses an AWS SDK
+/// Run a local Kinesis and a local DynamoDB, for any program that uses an AWS SDK
 ///
-/// Both are installed once, through npm and Maven, and listen on this machine only. When they are up, what a program needs in
-/// its environment is written to stdout, an `export NAME=value` a line, to paste into another shell; they end with this command, and what
-/// they hold goes with them.
+/// Both are installed once, through npm and Maven, and listen on this machine only. When they are up, the environment variables that
+/// a program needs are written to stdout, one `export NAME=value` per line, to paste into another shell. Both stop with this command,
+/// and their data is lost.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 after Ctrl-C or SIGTERM, 1 if an emulator fails, 2 wrong use, bad input, or nothing to run it with.\n\n\
-                  Example:\n  \
-                  cargo kcl emulate --stream orders --shards 4 --input orders.jsonl --key /customer
-  \
+    after_help = "Exit codes: 0 after Ctrl-C or SIGTERM, 1 if an emulator fails, 2 usage error, bad input or a missing tool.\n\n\
+                  Examples:\n  \
+                  cargo kcl emulate --stream orders --shards 4 --input orders.jsonl --key /customer\n  \
                   cargo kcl emulate > aws.env    # and, once it is up, in other shells: . ./aws.env"
 )]
 pub(crate) struct EmulateOptions {
@@ -377,41 +378,41 @@ pub(crate) struct EmulateOptions {
     #[command(flatten)]
     pub(crate) content: StreamOptions,
 
-    /// Show what the emulators say
+    /// Show the output of the emulators
     #[arg(long, short)]
     pub(crate) verbose: bool,
 }
 
-/// What a stream of the emulator is made with.
+/// The shards and records of a new stream of the emulator.
 #[derive(Debug, Args)]
 pub(crate) struct StreamOptions {
-    /// How many shards the stream is created with [default: 1]
+    /// Create the stream with N shards [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) shards: Option<u32>,
 
-    /// Put a file's lines on the stream, each a record; `-` is standard input. May be given several times
+    /// Put the lines of this file on the stream, each as a record; `-` is standard input. May be given several times
     #[arg(long, value_name = "FILE", value_parser = clap::value_parser!(Input))]
     pub(crate) input: Vec<Input>,
 
-    /// JSON pointer to the partition key in each record, such as /customer; without it the key is the record's number
+    /// JSON pointer to the partition key in each record, such as /customer; by default the key is the record's number
     #[arg(long, value_name = "POINTER", requires = "input")]
     pub(crate) key: Option<Pointer>,
 }
 
-/// Find what is wrong with a properties file of the MultiLangDaemon
+/// Check properties files of the MultiLangDaemon
 ///
-/// The daemon ignores a key that it does not know, takes a number that it cannot read for 0 and drops a 0, all without a word.
-/// Each finding names the line, says why it is one, and how to mend it.
+/// The daemon silently ignores a key that it does not know, treats a number that it cannot parse as 0, and drops a 0. Each finding
+/// names the line, the reason and the fix.
 #[derive(Debug, Args)]
 #[command(
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 nothing to mend, 1 a finding, 2 wrong use or a file that cannot be read.\n\n\
+    after_help = "Exit codes: 0 no findings, 1 a finding, 2 usage error or a file that cannot be read.\n\n\
                   Examples:\n  \
                   cargo kcl check revenue.properties\n  \
                   cargo kcl check --list"
 )]
 pub(crate) struct CheckOptions {
-    /// The files to check
+    /// Check these files
     #[arg(value_name = "FILE", required_unless_present = "list")]
     pub(crate) files: Vec<PathBuf>,
 
@@ -420,25 +421,25 @@ pub(crate) struct CheckOptions {
     pub(crate) list: bool,
 }
 
-/// A time as people write it.
+/// Parses a duration such as `500ms`, `30s` or `2m`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("write a time such as 500ms, 30s or 2m ({error})"))
 }
 
 impl ProgramOptions {
-    /// Whether anything says what runs.
+    /// Whether any option chooses the program.
     pub(crate) fn is_given(&self) -> bool {
         self.example.is_some() || self.bin.is_some() || self.package.is_some() || !self.command.is_empty()
     }
 }
 
 impl StreamOptions {
-    /// Whether anything was said about the stream.
+    /// Whether any of these options was given.
     pub(crate) fn is_given(&self) -> bool {
         self.shards.is_some() || !self.input.is_empty() || self.key.is_some()
     }
 
-    /// How many shards the stream has.
+    /// The number of shards of the stream.
     pub(crate) fn shards(&self) -> u32 {
         self.shards.unwrap_or(1)
     }

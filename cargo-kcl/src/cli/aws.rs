@@ -1,4 +1,4 @@
-//! The verbs that talk to AWS. They stand in the help of every build; one without the feature `aws` reads none of it.
+//! The verbs that talk to AWS. Every build shows them in its help; a build without the feature `aws` does not use their options.
 #![cfg_attr(not(feature = "aws"), allow(dead_code))]
 
 use std::path::PathBuf;
@@ -13,105 +13,105 @@ use crate::input::key::Pointer;
 use crate::input::lines::Input;
 use crate::local::StartAt;
 
-/// Where Kinesis is, and who asks.
+/// The address of Kinesis and the credentials for it.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "AWS")]
 pub(crate) struct AwsOptions {
-    /// The stream's region; without it where the AWS SDK finds one, such as AWS_REGION or the profile
+    /// Region of the stream; by default the one that the AWS SDK finds, such as AWS_REGION or the profile's
     #[arg(long, value_name = "REGION", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) region: Option<String>,
 
-    /// The profile with the credentials; without it AWS_PROFILE, or what else the AWS SDK finds
+    /// Profile with the credentials; by default AWS_PROFILE, or the credentials that the AWS SDK finds
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) profile: Option<String>,
 
-    /// Kinesis's URL, if it is not the region's; without it AWS_ENDPOINT_URL_KINESIS
+    /// URL of Kinesis, if it is not the region's; by default AWS_ENDPOINT_URL_KINESIS
     #[arg(long, value_name = "URL", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) endpoint: Option<String>,
 }
 
 impl AwsOptions {
-    /// Whether anything was said.
+    /// Whether any of these options was given.
     pub(crate) fn is_given(&self) -> bool {
         self.region.is_some() || self.profile.is_some() || self.endpoint.is_some()
     }
 }
 
-/// Put records on a stream: lines, or JSON objects, of files or standard input
+/// Put the lines of files or standard input on a stream, as records
 ///
-/// A record is what stands before a line feed; empty lines are skipped. With --format json a line is an object that spells the
-/// record out, as `cargo kcl local` takes it and `cargo kcl tail --json` prints it; its approximateArrivalTimestamp is Kinesis's.
+/// Each line is a record; empty lines are skipped. With --format json each line is an object that describes the record in full, as
+/// `cargo kcl local` reads it and `cargo kcl tail --json` prints it. Kinesis sets its own approximateArrivalTimestamp.
 ///
-/// Records of a partition key keep their order: one is put only when the one before it was acknowledged, for Kinesis keeps none
-/// among those that a call brings. Calls bring records of many keys, and several calls are under way at once, so that this costs
-/// nothing unless there are few keys; then --order none is quicker.
+/// Records with the same partition key keep their order: each is put only after the one before it was acknowledged, because Kinesis
+/// does not keep the order of the records within a call. A call carries records of many keys, and several calls run at once, so this
+/// costs nothing unless there are few keys; then --order none is faster.
 ///
-/// What Kinesis does not take, because a shard is at its limits or the network is down, is tried again after a random wait of up
-/// to 0.1 s, doubling up to 5 s. A record whose acknowledgement is lost is put again, so it may be there twice.
+/// A record that Kinesis does not accept, because a shard is at its limits or the network is down, is retried after a random wait of
+/// up to 0.1 s, doubling up to 5 s. A record whose acknowledgement is lost is put again, so it may be on the stream twice.
 ///
-/// A run that ends before all is put says how many records of the input were acknowledged without a gap: --skip goes on behind
-/// them. With --resume that is kept in a file, so that the same command goes on by itself.
+/// A run that ends early reports how many records from the start of the input were acknowledged without a gap: pass that number to
+/// --skip to continue after them. With --resume the number is kept in a file, so that the same command continues by itself.
 #[derive(Debug, Args)]
 #[command(
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 every record was acknowledged, 1 Kinesis did not take them all, 2 wrong use, bad input, or neither region nor \
+    after_help = "Exit codes: 0 every record was acknowledged, 1 Kinesis did not accept them all, 2 usage error, bad input, no region or no \
                   credentials, 130 interrupted.\n\n\
-                  On AWS it takes the action kinesis:PutRecords on the stream, and kms:GenerateDataKey if that is encrypted.\n\n\
+                  On AWS this needs permission for kinesis:PutRecords on the stream, and for kms:GenerateDataKey if the stream is encrypted.\n\n\
                   Examples:\n  \
                   cargo kcl put --stream orders --key /customer orders.jsonl\n  \
                   tail -F app.log | cargo kcl put --stream logs --rate 500\n  \
                   cargo kcl put --stream orders --format json --resume orders.state 2026-*.jsonl"
 )]
 pub(crate) struct PutOptions {
-    /// Files of records, one a line; `-` is standard input, and so is no file at all
+    /// Files of records, one per line; `-` is standard input, which is also the default
     #[arg(value_name = "FILE", value_parser = clap::value_parser!(Input))]
     pub(crate) input: Vec<Input>,
 
-    /// The stream
+    /// Name of the stream
     #[arg(long, value_name = "NAME", env = "KCL_STREAM", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) stream: String,
 
-    /// What a line of the input is: a record's data, or an object that spells the record out
+    /// Format of an input line: the data of a record, or a JSON object that describes the record in full
     #[arg(long, help_heading = INPUT, value_enum, value_name = "lines|json", default_value_t = LineFormat::Lines, hide_possible_values = true)]
     pub(crate) format: LineFormat,
 
-    /// JSON pointer to the partition key in each record, such as /customer; without it the key is the record's number
+    /// JSON pointer to the partition key in each record, such as /customer; by default the key is the record's number
     #[arg(long, help_heading = INPUT, value_name = "POINTER")]
     pub(crate) key: Option<Pointer>,
 
-    /// Take records of up to 10 MiB, on a stream that was told so, instead of 1 MiB. The key counts
+    /// Accept records of up to 10 MiB instead of 1 MiB, for a stream configured for large records. The size includes the key
     #[arg(long, help_heading = INPUT)]
     pub(crate) large_records: bool,
 
-    /// What keeps its order: the records of a key, or nothing, which is quicker where there are few keys
+    /// Which records keep their order: those of a key, or none, which is faster if there are few keys
     #[arg(long, value_enum, value_name = "key|none", default_value_t = Order::Key, hide_possible_values = true)]
     pub(crate) order: Order,
 
-    /// The most records to put in a second
+    /// Put at most N records per second
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rate: Option<u32>,
 
-    /// Stop behind so many records of the input, as if it ended there
+    /// Stop after N records of the input, as if the input ended there
     #[arg(long, help_heading = INPUT, value_name = "N")]
     pub(crate) limit: Option<u64>,
 
-    /// Go on behind so many records of the input
+    /// Skip the first N records of the input
     #[arg(long, help_heading = INPUT, value_name = "N", conflicts_with = "resume")]
     pub(crate) skip: Option<u64>,
 
-    /// Keep in this file how far it got, and go on from there if the file is there
+    /// Keep the progress in this file, and continue from there if the file exists
     #[arg(long, help_heading = INPUT, value_name = "FILE")]
     pub(crate) resume: Option<PathBuf>,
 
-    /// Give up when nothing was acknowledged for so long, although it was tried
+    /// Give up after TIME of attempts without an acknowledgement
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
     pub(crate) give_up: Duration,
 
-    /// Write what the run came to as one JSON object to stdout, in place of the line on stderr
+    /// Write the result of the run to stdout as one JSON object, instead of the line on stderr
     #[arg(long, help_heading = REPORT)]
     pub(crate) json: bool,
 
-    /// Say nothing but what goes wrong
+    /// Report only problems
     #[arg(long, help_heading = REPORT, short)]
     pub(crate) quiet: bool,
 
@@ -119,7 +119,7 @@ pub(crate) struct PutOptions {
     pub(crate) aws: AwsOptions,
 }
 
-/// What keeps its order.
+/// The records that keep their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Order {
     Key,
@@ -135,38 +135,39 @@ impl std::fmt::Display for Order {
     }
 }
 
-/// Print the records of a stream as they come, one a line, to stdout
+/// Print the records of a stream to stdout as they arrive, one per line
 ///
-/// The records of a shard come in order, and those of the shards that follow it by a split or a merge behind them. What the Kinesis
-/// Producer Library put together is taken apart. While Kinesis cannot be reached, or gives no more for now, it is tried again.
+/// The records of a shard are printed in order, before those of the child shards that a split or a merge creates. Records that the
+/// Kinesis Producer Library aggregated are taken apart. While Kinesis cannot be reached or throttles, the read is retried.
 ///
-/// A record's data is printed as it is, but for its line feeds, which become \n, so that it stays one line. With --json a line is an
-/// object with all that there is to know of the record, which `--format json` of `cargo kcl put` and `cargo kcl local` reads again.
+/// The data of a record is printed unchanged, except that its line feeds become \n, so that it stays on one line. With --json each
+/// line is an object with everything that is known about the record, which `--format json` of `cargo kcl put` and `cargo kcl local`
+/// accepts.
 #[derive(Debug, Args)]
 #[command(
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 --limit or the shard's end was reached, 1 Kinesis gave no more, 2 wrong use, or neither region nor credentials, \
-                  130 interrupted.\n\n\
-                  On AWS it takes the actions kinesis:ListShards, kinesis:GetShardIterator and kinesis:GetRecords on the stream, and kms:Decrypt if \
-                  that is encrypted.\n\n\
+    after_help = "Exit codes: 0 --limit or the end of the shard was reached, 1 reading from Kinesis failed, 2 usage error, no region or no \
+                  credentials, 130 interrupted.\n\n\
+                  On AWS this needs permission for kinesis:ListShards, kinesis:GetShardIterator and kinesis:GetRecords on the stream, and for \
+                  kms:Decrypt if the stream is encrypted.\n\n\
                   Examples:\n  \
                   cargo kcl tail --stream orders\n  \
                   cargo kcl tail --stream orders --from trim-horizon --json --limit 1000 > orders.jsonl"
 )]
 pub(crate) struct TailOptions {
-    /// The stream
+    /// Name of the stream
     #[arg(long, value_name = "NAME", env = "KCL_STREAM", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) stream: String,
 
-    /// Where to start: behind what is there, at the oldest record, or with those that arrived then or later
+    /// Where to start: after the existing records, at the oldest record, or at the first record that arrived at TIME or later
     #[arg(long, value_name = "latest|trim-horizon|TIME", default_value = "latest")]
     pub(crate) from: StartAt,
 
-    /// Only this shard, by its id or number, and none that follows it
+    /// Print only this shard, given by its id or number, without its child shards
     #[arg(long, value_name = "SHARD")]
     pub(crate) shard: Option<ShardName>,
 
-    /// End behind so many records
+    /// Stop after N records
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: Option<u64>,
 
@@ -174,7 +175,7 @@ pub(crate) struct TailOptions {
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// Say nothing but what goes wrong
+    /// Report only problems
     #[arg(long, short)]
     pub(crate) quiet: bool,
 
@@ -182,13 +183,13 @@ pub(crate) struct TailOptions {
     pub(crate) aws: AwsOptions,
 }
 
-/// Create, describe, reshape and delete streams, for development
+/// Create, describe, reshard and delete streams, for development
 ///
-/// Each waits until what it did is done. `cargo kcl emulate` keeps a Kinesis on this machine to do it to.
+/// Each command waits until its change is complete. `cargo kcl emulate` runs a Kinesis on this machine to try them on.
 #[derive(Debug, Args)]
 #[command(
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 it is done, 1 AWS did not do it, 2 wrong use, or neither region nor credentials."
+    after_help = "Exit codes: 0 success, 1 AWS did not carry it out, 2 usage error, no region or no credentials."
 )]
 pub(crate) struct StreamCommand {
     #[command(subcommand)]
@@ -202,19 +203,19 @@ pub(crate) enum StreamVerb {
         #[command(flatten)]
         stream: StreamName,
 
-        /// How many shards it has
+        /// Create the stream with N shards
         #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         shards: u32,
 
         #[command(flatten)]
         aws: AwsOptions,
     },
-    /// Print a stream's shards with their parents and hash ranges
+    /// Print a stream's shards with their parents and hash key ranges
     Describe {
         #[command(flatten)]
         stream: StreamName,
 
-        /// Print one JSON object
+        /// Print the result as one JSON object
         #[arg(long)]
         json: bool,
 
@@ -226,11 +227,11 @@ pub(crate) enum StreamVerb {
         #[command(flatten)]
         stream: StreamName,
 
-        /// The shard, or its number
+        /// Id or number of the shard
         #[arg(value_name = "SHARD")]
         shard: ShardName,
 
-        /// Where the second of the two starts, a decimal below 2^128; without it in the middle
+        /// Start the second of the two at this hash key, a decimal below 2^128; by default in the middle
         #[arg(long, value_name = "HASHKEY")]
         at: Option<u128>,
 
@@ -242,11 +243,11 @@ pub(crate) enum StreamVerb {
         #[command(flatten)]
         stream: StreamName,
 
-        /// One shard, or its number
+        /// Id or number of one shard
         #[arg(value_name = "SHARD")]
         shard: ShardName,
 
-        /// The shard before or behind it
+        /// Id or number of the shard before or after it
         #[arg(value_name = "NEIGHBOUR")]
         neighbour: ShardName,
 
@@ -258,7 +259,7 @@ pub(crate) enum StreamVerb {
         #[command(flatten)]
         stream: StreamName,
 
-        /// Yes, really. A stream on this machine's emulator goes without
+        /// Confirm the deletion; not needed for a stream of this machine's emulator
         #[arg(long)]
         yes: bool,
 
@@ -267,10 +268,10 @@ pub(crate) enum StreamVerb {
     },
 }
 
-/// Which stream.
+/// The stream that a command works on.
 #[derive(Debug, Args)]
 pub(crate) struct StreamName {
-    /// The stream
+    /// Name of the stream
     #[arg(id = "stream", value_name = "STREAM", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) name: String,
 }
@@ -286,7 +287,7 @@ impl FromStr for ShardName {
         match text.parse::<u64>() {
             Ok(number) => Ok(Self(format!("shardId-{number:012}"))),
             Err(_) if text.starts_with("shardId-") => Ok(Self(text.to_owned())),
-            Err(_) => Err("a shard is its id, such as shardId-000000000000, or its number, such as 0"),
+            Err(_) => Err("give a shard by its id, such as shardId-000000000000, or by its number, such as 0"),
         }
     }
 }
