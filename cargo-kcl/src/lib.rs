@@ -2,6 +2,7 @@
 //!
 //! `local` is a daemon for one machine. Whatever the verb, processors are started by `spawn`, through the tool itself.
 
+mod args;
 mod cache;
 mod cli;
 mod daemon;
@@ -13,14 +14,11 @@ mod local;
 mod new;
 mod process;
 mod properties;
-#[cfg(feature = "aws")]
 mod put;
 mod recording;
 mod replay;
 mod report;
-#[cfg(feature = "aws")]
 mod stream;
-#[cfg(feature = "aws")]
 mod tail;
 
 use std::ffi::OsString;

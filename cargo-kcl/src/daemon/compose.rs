@@ -5,8 +5,7 @@ use std::str::FromStr;
 use std::time::UNIX_EPOCH;
 use std::{env, fs};
 
-use super::DaemonError;
-use crate::cli::DaemonOptions;
+use super::{DaemonError, DaemonOptions};
 use crate::emulate;
 use crate::properties::{Origin, Properties};
 
@@ -179,12 +178,16 @@ fn application_name(program: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Cli, Verb};
     use clap::Parser as _;
 
+    #[derive(clap::Parser)]
+    struct CommandLine {
+        #[command(flatten)]
+        options: DaemonOptions,
+    }
+
     fn composed(file: &str, arguments: &[&str]) -> Properties {
-        let arguments = ["cargo-kcl", "daemon"].iter().chain(arguments);
-        let Verb::Daemon(options) = Cli::parse_from(arguments).verb else { panic!("another verb") };
+        let CommandLine { options } = CommandLine::parse_from(["daemon"].iter().chain(arguments));
         let mut properties = Properties::parse(file.as_bytes()).expect("Java reads it");
         lay_flags_over(&mut properties, &options);
         fill_in(&mut properties, "my processor", options.emulate);

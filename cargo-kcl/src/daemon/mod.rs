@@ -7,6 +7,7 @@ mod compose;
 mod event;
 mod home;
 mod log;
+mod options;
 mod signatures;
 mod supervise;
 
@@ -16,13 +17,12 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-pub(crate) use self::compose::{Retrieval, StartAt, parse_set};
+pub(crate) use self::options::DaemonOptions;
 
 use self::home::Home;
 use self::log::Log;
 use self::supervise::supervise;
 use crate::cache::{Cache, CacheError, Jars, Java, ToolError};
-use crate::cli::DaemonOptions;
 use crate::emulate::{
     ACCESS_KEY, ApiError, EmulateError, Emulators, Endpoint, Service, Start, StreamError, create_stream, is_local,
     prepare_leases,

@@ -3,6 +3,7 @@
 mod api;
 mod emulator;
 mod leases;
+mod options;
 mod stream;
 
 use std::io::{self, Write as _};
@@ -17,11 +18,11 @@ use signal_hook::flag;
 
 pub(crate) use self::api::{ApiError, Endpoint, Service};
 pub(crate) use self::leases::{Start, prepare as prepare_leases};
+pub(crate) use self::options::{EmulateOptions, StreamOptions};
 pub(crate) use self::stream::{StreamError, create as create_stream};
 
 use self::emulator::{Emulator, EmulatorError};
 use crate::cache::{Cache, CacheError, Java, ToolError};
-use crate::cli::EmulateOptions;
 use crate::exit::{FAILED, WRONG_USE};
 use crate::report;
 

@@ -8,8 +8,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
+use super::StreamOptions;
 use super::api::{ApiError, Endpoint};
-use crate::cli::StreamOptions;
 use crate::input::lines::{InputError, Lines, Next, Source};
 use crate::report;
 

@@ -9,11 +9,26 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::key::{KeyError, Pointer};
-use crate::cli::LineFormat;
 use crate::local::place::{Decimal, hash};
 
 /// The most characters of a partition key, for Kinesis.
 const LONGEST_KEY: usize = 256;
+
+/// The format of an input line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LineFormat {
+    Lines,
+    Json,
+}
+
+impl std::fmt::Display for LineFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Lines => "lines",
+            Self::Json => "json",
+        })
+    }
+}
 
 /// What a line is.
 #[derive(Clone, Debug)]

@@ -17,7 +17,7 @@ use aws_types::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
 
 use super::error::{AwsError, explain};
-use crate::cli::aws::AwsOptions;
+use crate::args::AwsOptions;
 
 /// A server that takes longer to answer has forgotten the call. Ten megabytes may be on their way.
 const CALL: Duration = Duration::from_secs(60);

@@ -25,21 +25,20 @@ use kcl::Position;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
-pub(crate) use self::chaos::{HELP as CHAOS_HELP, Rates};
 #[cfg(feature = "aws")]
 pub(crate) use self::options::LONGEST_RECORD;
-pub(crate) use self::options::{AppName, Rewind, StartAt};
-pub(crate) use self::source::plan::Reshard;
+pub(crate) use self::options::{LocalOptions, StartAt};
 
 use self::chaos::Chaos;
 use self::shard::Ended;
 use self::source::Supply;
 use self::source::files::Files;
+use self::source::plan::Reshard;
 #[cfg(feature = "aws")]
 use self::source::stream;
 use self::state::StoreError;
 use self::supervise::Supervisor;
-use crate::cli::LocalOptions;
+
 use crate::exit::WRONG_USE;
 use crate::input::lines::InputError;
 use crate::process::program::{Program, ProgramError};

@@ -3,21 +3,26 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use std::{fs, io};
 
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use kcl::{Position, SequenceNumber};
 
 use super::LocalError;
+use super::chaos::Rates;
 use super::place::{Place, shard_id};
 use super::source::Supply;
 use super::source::feed::Reading;
 use super::source::plan::{Plan, Reshard};
 use super::state::{Run, Store, StoreError};
-use crate::cli::{LineFormat, LocalOptions};
-use crate::input::lines::{LONGEST_LINE, Source};
+use crate::args::{AwsOptions, CHAOS, CHECKPOINTS, INPUT, REPORT, SHARDS, duration};
+use crate::input::key::Pointer;
+use crate::input::lines::{Input, LONGEST_LINE, Source};
 use crate::input::record::Format;
-use crate::process::program::{Program, workspace_root};
+use crate::input::record::LineFormat;
+use crate::process::program::{Program, ProgramOptions, workspace_root};
 
 /// The most data of a record on a stream of Kinesis that was not told otherwise.
 pub(crate) const LONGEST_RECORD: usize = 1 << 20;
@@ -96,6 +101,169 @@ impl FromStr for Rewind {
         };
         Ok(Self { shard, position })
     }
+}
+
+/// Run a processor over files, standard input or a stream, as the MultiLangDaemon would run it over a stream
+///
+/// Splits the input into shards, runs one processor per shard, and speaks the MultiLangDaemon's protocol with it. The checks are
+/// stricter than the real daemon's: what the daemon would skip silently is an error here.
+///
+/// Each line is a record; empty lines are skipped. Its arrival time is the time at which its file was last written, or, for
+/// standard input, the time at which the run began. The shards end when all records have been delivered. With --format json each
+/// line is an object that describes the record in full:
+///
+/// {"data": "text", "partitionKey": "k", "approximateArrivalTimestamp": 1700000000000}
+///
+/// Use `dataBase64` instead of `data` for bytes, and add `explicitHashKey` to choose the shard. Everything except the data is
+/// optional.
+///
+/// With --stream the records come from a Kinesis stream, or from a stream of `cargo kcl emulate`. Each shard of the stream has a
+/// processor. Splits and merges are followed, and child shards start after their parents. Records that the Kinesis Producer Library
+/// aggregated are taken apart. This is for development, and for streams that one machine can handle. To use several machines, run
+/// `cargo kcl daemon`.
+///
+/// On a terminal it shows the progress of each shard; elsewhere it prints a line every 5 s.
+///
+/// Checkpoints are discarded after the run unless --app or --state keeps them; then the next run resumes where the last one stopped.
+/// A run is refused if the input before that point has changed, if the input has grown after its shards ended, if it is a different
+/// stream, or while another run uses the same checkpoints.
+#[derive(Debug, Args)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 all shards ended, 1 a processor failed (the other shards continued) or --chaos found a broken promise, 2 usage error \
+                  or bad input, 130 interrupted.\n\n\
+                  Examples:\n  \
+                  cargo kcl local --input orders.jsonl --key /customer --shards 4 --app revenue\n  \
+                  zcat orders.gz | cargo kcl local --release --input -\n  \
+                  cargo kcl local --input app.log --follow --from latest -- target/debug/alerts\n  \
+                  cargo kcl local --stream orders --from latest --app revenue\n  \
+                  cargo kcl local --input orders.jsonl --shards 4 --chaos 7\n  \
+                  cargo kcl local --show-checkpoints --app revenue"
+)]
+pub(crate) struct LocalOptions {
+    #[command(flatten)]
+    pub(crate) program: ProgramOptions,
+
+    /// Read records from this file, one per line; `-` is standard input. May be given several times
+    #[arg(long, help_heading = INPUT, value_name = "FILE", required_unless_present_any = ["show_checkpoints", "stream"], value_parser = clap::value_parser!(Input))]
+    pub(crate) input: Vec<Input>,
+
+    /// Read this Kinesis stream instead of files. A stream does not end: stop the run with Ctrl-C or --limit
+    #[arg(
+        long, help_heading = INPUT,
+        value_name = "NAME",
+        value_parser = NonEmptyStringValueParser::new(),
+        conflicts_with_all = ["input", "format", "key", "follow", "large_records", "shards", "reshard", "show_checkpoints"]
+    )]
+    pub(crate) stream: Option<String>,
+
+    /// Format of an input line: the data of a record, or a JSON object that describes the record in full
+    #[arg(long, help_heading = INPUT, value_enum, value_name = "lines|json", default_value_t = LineFormat::Lines, hide_possible_values = true)]
+    pub(crate) format: LineFormat,
+
+    /// JSON pointer to the partition key in each record, such as /customer; by default the key is the record's number
+    #[arg(long, help_heading = INPUT, value_name = "POINTER")]
+    pub(crate) key: Option<Pointer>,
+
+    /// Keep reading after the end of the last --input, as `tail -F` does: across rotation, and from the start of a file that was
+    /// truncated. A line is a record once its line feed has been written. Stop with Ctrl-C
+    #[arg(long, help_heading = INPUT)]
+    pub(crate) follow: bool,
+
+    /// Where to start: at the first record, after the existing records (with --follow or --stream), or at a time in UTC (with
+    /// --stream)
+    #[arg(long, help_heading = INPUT, value_name = "trim-horizon|latest|TIME", default_value = "trim-horizon")]
+    pub(crate) from: StartAt,
+
+    /// Stop after N records of the input, as if the input ended there; the shards of a stream do not end
+    #[arg(long, help_heading = INPUT, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+
+    /// Accept records of up to 10 MiB instead of 1 MiB, as a stream configured for large records does
+    #[arg(long, help_heading = INPUT)]
+    pub(crate) large_records: bool,
+
+    /// Split the records into N shards, with one process per shard
+    #[arg(long, help_heading = SHARDS, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) shards: u32,
+
+    /// Split or merge shards during the run, each after N records of the input: a split halves the widest shard, a merge joins the
+    /// two narrowest neighbours. The new shards start when their parents have ended
+    #[arg(long, help_heading = SHARDS, value_name = "split@N,merge@N,…")]
+    pub(crate) reshard: Option<Reshard>,
+
+    /// Run at most N processors at once; the others wait until one ends, and those of a stream's open shards never end. Requires
+    /// files, which can be read again, or a stream
+    #[arg(long, help_heading = SHARDS, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) jobs: Option<u32>,
+
+    /// Restart a shard's failed processor up to N times, from its checkpoint, after a wait that doubles from 0.5 s to 30 s.
+    /// Requires files, which can be read again, or a stream
+    #[arg(long, help_heading = SHARDS, value_name = "N", default_value_t = 0)]
+    pub(crate) restarts: u32,
+
+    /// Report what a processor was asked to do when it has taken TIME and is not done
+    #[arg(long, help_heading = SHARDS, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub(crate) stuck_after: Duration,
+
+    /// Write the result of the run to stdout as one JSON object, instead of the table on stderr
+    #[arg(long, help_heading = REPORT)]
+    pub(crate) json: bool,
+
+    /// Report only problems
+    #[arg(long, help_heading = REPORT, short)]
+    pub(crate) quiet: bool,
+
+    /// Send at most N records in a processRecords message; a message never carries more than 10 MiB of data
+    #[arg(long, help_heading = SHARDS, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) max_records: u32,
+
+    /// Keep checkpoints under this name, in .kcl next to the workspace's Cargo.toml or else in the current directory, and resume
+    /// from them next time
+    #[arg(long, help_heading = CHECKPOINTS, value_name = "NAME")]
+    pub(crate) app: Option<AppName>,
+
+    /// Keep checkpoints in this folder, under the processor's name unless --app is given
+    #[arg(long, help_heading = CHECKPOINTS, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+
+    /// Discard the kept checkpoints and start over
+    #[arg(long, help_heading = CHECKPOINTS)]
+    pub(crate) fresh: bool,
+
+    /// Move a shard's kept checkpoint back before the run: delivery resumes after this record, or at the first record with
+    /// TRIM_HORIZON. May be given several times
+    #[arg(long, help_heading = CHECKPOINTS, value_name = "SHARD=SEQUENCE", conflicts_with = "fresh")]
+    pub(crate) rewind: Vec<Rewind>,
+
+    /// Inject production failures on a schedule derived from SEED, and verify that no record is lost
+    #[arg(
+        long,
+        help_heading = CHAOS,
+        value_name = "SEED",
+        conflicts_with_all = ["app", "state", "fresh", "rewind", "show_checkpoints"],
+        long_help = crate::local::chaos::HELP
+    )]
+    pub(crate) chaos: Option<u64>,
+
+    /// Set the probability of each fault of --chaos, from 0 to 1, as in all=0,kill=0.2; faults not named keep their defaults
+    #[arg(long, help_heading = CHAOS, value_name = "NAME=RATE,…", requires = "chaos")]
+    pub(crate) chaos_rates: Option<Rates>,
+
+    /// Record each conversation with a processor in this folder, in both directions, as it happens; `cargo kcl replay` replays it
+    ///
+    /// Each conversation has its own folder: DIR/SHARD for a shard's first processor, DIR/SHARD.2 for the second, and so on. in.jsonl
+    /// holds what was sent to the processor, out.jsonl what it sent back, times.tsv the times and the order, and exit its exit code,
+    /// unless a signal ended it. Each line is in the file before it is passed on. DIR must be empty.
+    #[arg(long, help_heading = REPORT, value_name = "DIR")]
+    pub(crate) record: Option<PathBuf>,
+
+    /// Show the checkpoints that --app keeps, without running anything
+    #[arg(long, help_heading = CHECKPOINTS, conflicts_with_all = ["input", "fresh", "rewind", "json"])]
+    pub(crate) show_checkpoints: bool,
+
+    #[command(flatten)]
+    pub(crate) aws: AwsOptions,
 }
 
 impl LocalOptions {

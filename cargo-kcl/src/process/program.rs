@@ -5,10 +5,43 @@ use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use rustix::fs::{Access, access};
 use serde::Deserialize;
 
-use crate::cli::ProgramOptions;
+use crate::args::PROGRAM;
+
+/// The program to run: one to build first, as `cargo run` would, or any command.
+#[derive(Debug, Args)]
+pub(crate) struct ProgramOptions {
+    /// Build and run this example
+    #[arg(long, help_heading = PROGRAM, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), conflicts_with = "bin")]
+    pub(crate) example: Option<String>,
+
+    /// Build and run this binary; by default the one that `cargo run` would run
+    #[arg(long, help_heading = PROGRAM, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) bin: Option<String>,
+
+    /// Build this package
+    #[arg(long, help_heading = PROGRAM, short, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) package: Option<String>,
+
+    /// Build with optimizations
+    #[arg(long, help_heading = PROGRAM, short)]
+    pub(crate) release: bool,
+
+    /// Run this command instead of building a program
+    #[arg(last = true, help_heading = PROGRAM, value_name = "COMMAND", conflicts_with_all = ["example", "bin", "package", "release"])]
+    pub(crate) command: Vec<OsString>,
+}
+
+impl ProgramOptions {
+    /// Whether any option chooses the program.
+    pub(crate) fn is_given(&self) -> bool {
+        self.example.is_some() || self.bin.is_some() || self.package.is_some() || !self.command.is_empty()
+    }
+}
 
 /// A program that can be started.
 #[derive(Debug)]

@@ -2,15 +2,38 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use clap::Args;
 
 use super::file::Properties;
 use super::keys::KEYS;
 use super::lint::{Level, lint};
-use crate::cli::CheckOptions;
 use crate::exit::WRONG_USE;
 use crate::report;
+
+/// Check properties files of the MultiLangDaemon
+///
+/// The daemon silently ignores a key that it does not know, treats a number that it cannot parse as 0, and drops a 0. Each finding
+/// names the line, the reason and the fix.
+#[derive(Debug, Args)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 no findings, 1 a finding, 2 usage error or a file that cannot be read.\n\n\
+                  Examples:\n  \
+                  cargo kcl check revenue.properties\n  \
+                  cargo kcl check --list"
+)]
+pub(crate) struct CheckOptions {
+    /// Check these files
+    #[arg(value_name = "FILE", required_unless_present = "list")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Print every key with its type, default and meaning
+    #[arg(long, conflicts_with = "files")]
+    pub(crate) list: bool,
+}
 
 /// Checks each file; 1 if there is anything to mend.
 pub(crate) fn run(options: &CheckOptions) -> ExitCode {

@@ -7,6 +7,6 @@ mod keys;
 mod lint;
 mod values;
 
-pub(crate) use check::run as check;
+pub(crate) use check::{CheckOptions, run as check};
 pub(crate) use file::{Malformed, Origin, Properties};
 pub(crate) use lint::{Level, lint};

@@ -11,9 +11,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use self::play::{PlayError, Played, play};
-use crate::cli::ProgramOptions;
+use crate::args::duration;
 use crate::exit::{FAILED, WRONG_USE};
-use crate::process::program::{Program, ProgramError};
+use crate::process::program::{Program, ProgramError, ProgramOptions};
 use crate::recording::reader::{TranscriptError, find};
 use crate::report;
 
@@ -45,7 +45,7 @@ pub(crate) struct ReplayOptions {
     program: ProgramOptions,
 
     /// How long to wait for an answer before it counts as none
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = crate::cli::duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     stuck_after: Duration,
 
     /// Say nothing but what differs

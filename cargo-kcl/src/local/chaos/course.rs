@@ -166,7 +166,7 @@ mod tests {
             Input::File(path)
         };
         let inputs: Vec<_> = files.iter().enumerate().map(input).collect();
-        let plan = Plan::new(1, &crate::local::Reshard::default()).unwrap();
+        let plan = Plan::new(1, &crate::local::source::plan::Reshard::default()).unwrap();
         (folder, Arc::new(Track { inputs, format: Format::Lines(None), longest: 100, limit, plan }))
     }
 

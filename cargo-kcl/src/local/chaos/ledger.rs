@@ -312,8 +312,8 @@ mod tests {
 
     use crate::input::lines::Input;
     use crate::input::record::Format;
-    use crate::local::Reshard;
     use crate::local::source::plan::Plan;
+    use crate::local::source::plan::Reshard;
 
     /// Records `a` to `e`, a ledger, and their places.
     fn ledger() -> (tempfile::TempDir, Ledger, Vec<Place>) {

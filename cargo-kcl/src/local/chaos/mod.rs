@@ -19,9 +19,10 @@ use self::schedule::{Draw, Schedule};
 pub(crate) use self::schedule::{Fault, Point, Rates};
 pub(crate) use self::verdict::Verdict;
 
-use super::{LocalError, Reshard};
-use crate::cli::LocalOptions;
+use super::LocalError;
+use super::source::plan::Reshard;
 use crate::input::lines::Source;
+use crate::local::LocalOptions;
 
 /// After so many lives in a row that did not move the checkpoint the next one is let live until it has.
 const FRUITLESS: u32 = 3;

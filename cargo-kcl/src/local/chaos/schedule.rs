@@ -245,7 +245,7 @@ mod tests {
     fn shards_change_behind_records_that_there_are() {
         let schedule = schedule(7, "reshard=1");
         let changes = schedule.reshard(100, 1).unwrap();
-        assert!(changes.parse::<crate::local::Reshard>().is_ok(), "{changes}");
+        assert!(changes.parse::<crate::local::source::plan::Reshard>().is_ok(), "{changes}");
         assert!(changes.starts_with("split@"), "{changes}");
         assert_eq!(schedule.reshard(9, 1), None);
     }

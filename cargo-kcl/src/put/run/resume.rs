@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::PutError;
 use super::window::Position;
-use crate::cli::aws::PutOptions;
 use crate::input::lines::Source;
 use crate::kinesis::connection::Place;
+use crate::put::PutOptions;
 
 /// What the file holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,28 @@
+//! Where Kinesis is, and with which credentials it is called.
+
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
+
+/// The address of Kinesis and the credentials for it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "AWS")]
+pub(crate) struct AwsOptions {
+    /// Region of the stream; by default the one that the AWS SDK finds, such as AWS_REGION or the profile's
+    #[arg(long, value_name = "REGION", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) region: Option<String>,
+
+    /// Profile with the credentials; by default AWS_PROFILE, or the credentials that the AWS SDK finds
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) profile: Option<String>,
+
+    /// URL of Kinesis, if it is not the region's; by default AWS_ENDPOINT_URL_KINESIS
+    #[arg(long, value_name = "URL", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) endpoint: Option<String>,
+}
+
+impl AwsOptions {
+    /// Whether any of these options was given.
+    pub(crate) fn is_given(&self) -> bool {
+        self.region.is_some() || self.profile.is_some() || self.endpoint.is_some()
+    }
+}

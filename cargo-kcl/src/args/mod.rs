@@ -1,0 +1,17 @@
+//! What the options of several verbs share: headings of the help, and values with a grammar of their own.
+
+mod aws;
+mod duration;
+mod shard;
+
+pub(crate) use self::aws::AwsOptions;
+pub(crate) use self::duration::duration;
+pub(crate) use self::shard::ShardName;
+
+// Headings of the help.
+pub(crate) const PROGRAM: &str = "Program";
+pub(crate) const INPUT: &str = "Input";
+pub(crate) const SHARDS: &str = "Shards and processors";
+pub(crate) const CHECKPOINTS: &str = "Checkpoints";
+pub(crate) const CHAOS: &str = "Fault injection";
+pub(crate) const REPORT: &str = "Output";

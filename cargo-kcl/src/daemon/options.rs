@@ -1,0 +1,96 @@
+//! The options of `cargo kcl daemon`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::compose::{Retrieval, StartAt, parse_set};
+use crate::emulate::StreamOptions;
+use crate::process::program::ProgramOptions;
+
+/// Run a processor under Amazon's MultiLangDaemon, over a stream, with any number of workers
+///
+/// The daemon is Amazon's Kinesis Client Library in Java. It handles leases, load balancing, failover and resharding. This command
+/// installs it once through Maven, writes its properties, runs it, shows the important part of its log, and stops it gracefully.
+///
+/// With --emulate it first starts a local Kinesis and a local DynamoDB, and does not need an AWS account.
+#[derive(Debug, Args)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "Exit codes: the daemon's exit code (143 if it was asked to stop), 1 if the daemon gave up, whatever its exit code, 2 usage error, bad \
+                  properties or a missing tool, 130 interrupted.\n\nOptions override the properties file, and --set overrides both.\n\n\
+                  Examples:\n  \
+                  cargo kcl daemon --emulate --input orders.jsonl --shards 4\n  \
+                  cargo kcl daemon --stream orders --app revenue --region us-east-1 --release"
+)]
+pub(crate) struct DaemonOptions {
+    #[command(flatten)]
+    pub(crate) program: ProgramOptions,
+
+    /// Name of the stream
+    #[arg(long, value_name = "NAME", env = "KCL_STREAM")]
+    pub(crate) stream: Option<String>,
+
+    /// ARN of the stream
+    #[arg(long, value_name = "ARN", env = "KCL_STREAM_ARN", conflicts_with = "stream")]
+    pub(crate) stream_arn: Option<String>,
+
+    /// Name of the application: its workers share the leases, which are kept in a DynamoDB table of the same name
+    #[arg(long, value_name = "NAME", env = "KCL_APP")]
+    pub(crate) app: Option<String>,
+
+    /// Region of the stream and the tables; by default the one that the AWS SDK finds, such as AWS_REGION
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+
+    /// Where to start a shard that has no checkpoint yet; by default at trim-horizon, the oldest record
+    #[arg(long, value_name = "trim-horizon|latest|TIME", env = "KCL_FROM")]
+    pub(crate) from: Option<StartAt>,
+
+    /// URL of Kinesis, if it is not the region's; by default AWS_ENDPOINT_URL_KINESIS
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint: Option<String>,
+
+    /// URL of DynamoDB, if it is not the region's; by default AWS_ENDPOINT_URL_DYNAMODB
+    #[arg(long, value_name = "URL")]
+    pub(crate) dynamodb_endpoint: Option<String>,
+
+    /// How to read records: polling shares the stream's throughput; fanout has dedicated throughput, for which AWS charges
+    #[arg(long, value_name = "polling|fanout", env = "KCL_RETRIEVAL")]
+    pub(crate) retrieval: Option<Retrieval>,
+
+    /// Fetch at most N records per GetRecords call, and so per processRecords message (polling)
+    #[arg(long, value_name = "N", env = "KCL_MAX_RECORDS")]
+    pub(crate) max_records: Option<u32>,
+
+    /// Set any property of the daemon; `cargo kcl check --list` shows them all. May be given several times
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_set)]
+    pub(crate) set: Vec<(String, String)>,
+
+    /// Start from this properties file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) properties: Option<PathBuf>,
+
+    /// Use a local Kinesis and DynamoDB: those at --endpoint and --dynamodb-endpoint if both are given, otherwise new ones
+    #[arg(long)]
+    pub(crate) emulate: bool,
+
+    #[command(flatten)]
+    pub(crate) content: StreamOptions,
+
+    /// Use the jars in this folder instead of those that Maven fetches
+    #[arg(long, value_name = "DIR")]
+    pub(crate) jars: Option<PathBuf>,
+
+    /// Print the command and the properties, and run only the build
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Show everything that the daemon logs
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+
+    /// Write everything that the daemon logs to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
+}

@@ -1,0 +1,111 @@
+//! The options of `cargo kcl put`.
+#![cfg_attr(not(feature = "aws"), allow(dead_code))]
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
+
+use crate::args::{AwsOptions, INPUT, REPORT};
+use crate::input::key::Pointer;
+use crate::input::lines::Input;
+use crate::input::record::LineFormat;
+
+/// Put the lines of files or standard input on a stream, as records
+///
+/// Each line is a record; empty lines are skipped. With --format json each line is an object that describes the record in full, as
+/// `cargo kcl local` reads it and `cargo kcl tail --json` prints it. Kinesis sets its own approximateArrivalTimestamp.
+///
+/// Records with the same partition key keep their order: each is put only after the one before it was acknowledged, because Kinesis
+/// does not keep the order of the records within a call. A call carries records of many keys, and several calls run at once, so this
+/// costs nothing unless there are few keys; then --order none is faster.
+///
+/// A record that Kinesis does not accept, because a shard is at its limits or the network is down, is retried after a random wait of
+/// up to 0.1 s, doubling up to 5 s. A record whose acknowledgement is lost is put again, so it may be on the stream twice.
+///
+/// A run that ends early reports how many records from the start of the input were acknowledged without a gap: pass that number to
+/// --skip to continue after them. With --resume the number is kept in a file, so that the same command continues by itself.
+#[derive(Debug, Args)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 every record was acknowledged, 1 Kinesis did not accept them all, 2 usage error, bad input, no region or no \
+                  credentials, 130 interrupted.\n\n\
+                  On AWS this needs permission for kinesis:PutRecords on the stream, and for kms:GenerateDataKey if the stream is encrypted.\n\n\
+                  Examples:\n  \
+                  cargo kcl put --stream orders --key /customer orders.jsonl\n  \
+                  tail -F app.log | cargo kcl put --stream logs --rate 500\n  \
+                  cargo kcl put --stream orders --format json --resume orders.state 2026-*.jsonl"
+)]
+pub(crate) struct PutOptions {
+    /// Files of records, one per line; `-` is standard input, which is also the default
+    #[arg(value_name = "FILE", value_parser = clap::value_parser!(Input))]
+    pub(crate) input: Vec<Input>,
+
+    /// Name of the stream
+    #[arg(long, value_name = "NAME", env = "KCL_STREAM", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) stream: String,
+
+    /// Format of an input line: the data of a record, or a JSON object that describes the record in full
+    #[arg(long, help_heading = INPUT, value_enum, value_name = "lines|json", default_value_t = LineFormat::Lines, hide_possible_values = true)]
+    pub(crate) format: LineFormat,
+
+    /// JSON pointer to the partition key in each record, such as /customer; by default the key is the record's number
+    #[arg(long, help_heading = INPUT, value_name = "POINTER")]
+    pub(crate) key: Option<Pointer>,
+
+    /// Accept records of up to 10 MiB instead of 1 MiB, for a stream configured for large records. The size includes the key
+    #[arg(long, help_heading = INPUT)]
+    pub(crate) large_records: bool,
+
+    /// Which records keep their order: those of a key, or none, which is faster if there are few keys
+    #[arg(long, value_enum, value_name = "key|none", default_value_t = Order::Key, hide_possible_values = true)]
+    pub(crate) order: Order,
+
+    /// Put at most N records per second
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rate: Option<u32>,
+
+    /// Stop after N records of the input, as if the input ended there
+    #[arg(long, help_heading = INPUT, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+
+    /// Skip the first N records of the input
+    #[arg(long, help_heading = INPUT, value_name = "N", conflicts_with = "resume")]
+    pub(crate) skip: Option<u64>,
+
+    /// Keep the progress in this file, and continue from there if the file exists
+    #[arg(long, help_heading = INPUT, value_name = "FILE")]
+    pub(crate) resume: Option<PathBuf>,
+
+    /// Give up after TIME of attempts without an acknowledgement
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
+    pub(crate) give_up: Duration,
+
+    /// Write the result of the run to stdout as one JSON object, instead of the line on stderr
+    #[arg(long, help_heading = REPORT)]
+    pub(crate) json: bool,
+
+    /// Report only problems
+    #[arg(long, help_heading = REPORT, short)]
+    pub(crate) quiet: bool,
+
+    #[command(flatten)]
+    pub(crate) aws: AwsOptions,
+}
+
+/// The records that keep their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Order {
+    Key,
+    None,
+}
+
+impl std::fmt::Display for Order {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Key => "key",
+            Self::None => "none",
+        })
+    }
+}

@@ -1,0 +1,56 @@
+//! The options of `cargo kcl tail`.
+#![cfg_attr(not(feature = "aws"), allow(dead_code))]
+
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
+
+use crate::args::{AwsOptions, ShardName};
+use crate::local::StartAt;
+
+/// Print the records of a stream to stdout as they arrive, one per line
+///
+/// The records of a shard are printed in order, before those of the child shards that a split or a merge creates. Records that the
+/// Kinesis Producer Library aggregated are taken apart. While Kinesis cannot be reached or throttles, the read is retried.
+///
+/// The data of a record is printed unchanged, except that its line feeds become \n, so that it stays on one line. With --json each
+/// line is an object with everything that is known about the record, which `--format json` of `cargo kcl put` and `cargo kcl local`
+/// accepts.
+#[derive(Debug, Args)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 --limit or the end of the shard was reached, 1 reading from Kinesis failed, 2 usage error, no region or no \
+                  credentials, 130 interrupted.\n\n\
+                  On AWS this needs permission for kinesis:ListShards, kinesis:GetShardIterator and kinesis:GetRecords on the stream, and for \
+                  kms:Decrypt if the stream is encrypted.\n\n\
+                  Examples:\n  \
+                  cargo kcl tail --stream orders\n  \
+                  cargo kcl tail --stream orders --from trim-horizon --json --limit 1000 > orders.jsonl"
+)]
+pub(crate) struct TailOptions {
+    /// Name of the stream
+    #[arg(long, value_name = "NAME", env = "KCL_STREAM", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) stream: String,
+
+    /// Where to start: after the existing records, at the oldest record, or at the first record that arrived at TIME or later
+    #[arg(long, value_name = "latest|trim-horizon|TIME", default_value = "latest")]
+    pub(crate) from: StartAt,
+
+    /// Print only this shard, given by its id or number, without its child shards
+    #[arg(long, value_name = "SHARD")]
+    pub(crate) shard: Option<ShardName>,
+
+    /// Stop after N records
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) limit: Option<u64>,
+
+    /// Print each record as a JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Report only problems
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+
+    #[command(flatten)]
+    pub(crate) aws: AwsOptions,
+}

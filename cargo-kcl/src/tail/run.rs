@@ -1,0 +1,261 @@
+//! `cargo kcl tail`: the records of a stream, one a line.
+//!
+//! Each shard is read by a task ([`shard`]), which writes its records as lines ([`line`]); one loop prints them, and starts the
+//! shards that follow those which ended.
+
+mod line;
+mod shard;
+
+use std::collections::{BTreeMap, HashSet};
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::SystemTime;
+
+use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::config::retry::RetryConfig;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use self::line::Style;
+use self::shard::{Cursor, Reader};
+use super::TailOptions;
+use crate::exit::{INTERRUPTED, WRONG_USE};
+use crate::kinesis::connection::{Connection, block_on};
+use crate::kinesis::error::AwsError;
+use crate::kinesis::shards::Shard;
+use crate::kinesis::trouble::Troubles;
+use crate::local::StartAt;
+use crate::report;
+
+/// Calls that may wait to be printed.
+const AHEAD: usize = 4;
+/// Why it ended.
+#[derive(Debug, thiserror::Error)]
+enum TailError {
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    #[error("the stream `{stream}` has no shard `{shard}`; it has {}", there.join(", "))]
+    NoShard { stream: String, shard: String, there: Vec<String> },
+    #[error("signals cannot be caught: {0}")]
+    Signals(io::Error),
+    #[error("stdout cannot be written: {0}")]
+    Output(io::Error),
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// What the loop hears of.
+#[derive(Debug)]
+enum Event {
+    /// It is settled where a shard is read from.
+    Ready,
+    /// Records, each a line.
+    Lines(Vec<Vec<u8>>),
+    /// A shard is at its end, and these follow it.
+    Ended(String, Vec<Shard>),
+    Failed(AwsError),
+    Interruption,
+}
+
+/// Runs the verb.
+pub(crate) fn run(options: &TailOptions) -> ExitCode {
+    let ended = block_on(tail(options)).map_err(TailError::Aws).and_then(|ended| ended);
+    let error = match ended {
+        Ok(()) => return ExitCode::SUCCESS,
+        // Whoever read has had enough.
+        Err(TailError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+        Err(TailError::Interrupted) => return ExitCode::from(INTERRUPTED),
+        Err(error) => error,
+    };
+    report::line(&error);
+    ExitCode::from(match error {
+        TailError::Aws(error) => error.code(),
+        TailError::NoShard { .. } => WRONG_USE,
+        _ => 1,
+    })
+}
+
+async fn tail(options: &TailOptions) -> Result<(), TailError> {
+    let aws = Connection::open(&options.aws).await?;
+    let shards = aws.shards(&options.stream).await?;
+    let (sender, events) = channel(AHEAD);
+    catch_signals(sender.clone()).map_err(TailError::Signals)?;
+    let config = aws.client.config().to_builder().retry_config(RetryConfig::disabled()).build();
+    let common = Common {
+        client: Client::from_conf(config),
+        aws,
+        stream: options.stream.clone(),
+        began: SystemTime::now(),
+        style: match options.json {
+            true => Style::Json,
+            false if io::stdout().is_terminal() => Style::Terminal,
+            false => Style::Data,
+        },
+        alone: options.shard.is_some(),
+        known: Mutex::default(),
+        troubles: Troubles::default(),
+    };
+    let mut tail = Tail {
+        common: Arc::new(common),
+        sender,
+        left: options.limit.unwrap_or(u64::MAX),
+        pending: BTreeMap::new(),
+        reading: HashSet::new(),
+    };
+    tail.choose(shards, options)?;
+    tail.start_ready();
+    tail.print(events, options.quiet).await
+}
+
+/// Lets signals be events for as long as the tool lives.
+fn catch_signals(events: Sender<Event>) -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    thread::spawn(move || {
+        for _ in signals.forever() {
+            if events.blocking_send(Event::Interruption).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(())
+}
+
+/// What all readers share.
+#[derive(Debug)]
+struct Common {
+    aws: Connection,
+    /// The same without retries: readers have their own, which keep to the limits of a shard.
+    client: Client,
+    stream: String,
+    began: SystemTime,
+    style: Style,
+    /// Whether no shards are read but those of the start.
+    alone: bool,
+    /// All shards there were at the start, and those that were to be read since.
+    known: Mutex<HashSet<String>>,
+    troubles: Troubles,
+}
+
+impl Common {
+    fn knows(&self, shard: &str) -> bool {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).contains(shard)
+    }
+
+    /// Whether the shard was not known before.
+    fn learn(&self, shard: &str) -> bool {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(shard.to_owned())
+    }
+}
+
+/// The loop.
+struct Tail {
+    common: Arc<Common>,
+    sender: Sender<Event>,
+    /// How many records are still to be printed.
+    left: u64,
+    /// Shards that wait for their parents, and from where they are read then.
+    pending: BTreeMap<String, (Shard, Cursor)>,
+    reading: HashSet<String>,
+}
+
+impl Tail {
+    /// Settles which of the shards there are at the start are read.
+    fn choose(&mut self, shards: Vec<Shard>, options: &TailOptions) -> Result<(), TailError> {
+        let cursor = match options.from {
+            StartAt::Latest => Cursor::Latest,
+            StartAt::TrimHorizon => Cursor::TrimHorizon,
+            StartAt::Time(time) => Cursor::Time(time),
+        };
+        let there: Vec<_> = shards.iter().map(|shard| shard.id.clone()).collect();
+        for shard in shards {
+            let wanted = match &options.shard {
+                Some(name) => shard.id == name.0,
+                None => shard.is_open || cursor != Cursor::Latest,
+            };
+            if wanted {
+                self.meet(shard, cursor.clone());
+            } else {
+                self.common.learn(&shard.id);
+            }
+        }
+        match &options.shard {
+            Some(name) if self.pending.is_empty() => {
+                Err(TailError::NoShard { stream: options.stream.clone(), shard: name.0.clone(), there })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A shard is to be read when its parents were.
+    fn meet(&mut self, shard: Shard, cursor: Cursor) {
+        if self.common.learn(&shard.id) {
+            self.pending.insert(shard.id.clone(), (shard, cursor));
+        }
+    }
+
+    /// Starts to read those whose parents are at their end, or are not read at all.
+    fn start_ready(&mut self) {
+        let waits = |shard: &Shard| {
+            shard.parents().any(|parent| self.reading.contains(parent) || self.pending.contains_key(parent))
+        };
+        let ready: Vec<_> =
+            self.pending.values().filter(|(shard, _)| !waits(shard)).map(|(shard, _)| shard.id.clone()).collect();
+        for id in ready {
+            if let Some((shard, cursor)) = self.pending.remove(&id) {
+                self.reading.insert(id);
+                tokio::spawn(Reader::new(Arc::clone(&self.common), shard, cursor, self.sender.clone()).run());
+            }
+        }
+    }
+
+    /// Prints until there is no more.
+    async fn print(mut self, mut events: Receiver<Event>, quiet: bool) -> Result<(), TailError> {
+        let mut stdout = io::stdout().lock();
+        let mut settled = 0;
+        let initial = self.reading.len();
+        while let Some(event) = events.recv().await {
+            match event {
+                Event::Ready => {
+                    settled += 1;
+                    if settled == initial && !quiet {
+                        report::line(format_args!(
+                            "reading {} of `{}` {}; Ctrl-C ends it",
+                            report::count(initial as u64, "shard"),
+                            self.common.stream,
+                            self.common.aws.place()
+                        ));
+                    }
+                }
+                Event::Lines(lines) => {
+                    let most = usize::try_from(self.left).unwrap_or(usize::MAX);
+                    let printed = lines.len().min(most);
+                    self.left -= printed as u64;
+                    let text = lines[..printed].concat();
+                    stdout.write_all(&text).and_then(|()| stdout.flush()).map_err(TailError::Output)?;
+                    if self.left == 0 {
+                        return Ok(());
+                    }
+                }
+                Event::Ended(id, children) => {
+                    self.reading.remove(&id);
+                    if self.common.alone {
+                        if !quiet {
+                            report::line(format_args!("{id} is at its end"));
+                        }
+                        return Ok(());
+                    }
+                    for child in children {
+                        self.meet(child, Cursor::TrimHorizon);
+                    }
+                    self.start_ready();
+                }
+                Event::Failed(error) => return Err(error.into()),
+                Event::Interruption => return Err(TailError::Interrupted),
+            }
+        }
+        Ok(())
+    }
+}
