@@ -1,4 +1,4 @@
-//! `cargo kcl put`, on a Kinesis that fails as asked.
+//! `cargo kcl put`, against a Kinesis that fails as the test demands.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -20,7 +20,7 @@ fn put(fake: &Fake, arguments: &[&str], input: &[u8]) -> Ended {
     run(tool(&fake.url(), &arguments), input)
 }
 
-/// The numbers of each key's records, in the order in which they came.
+/// The numbers of each key's records, in the order of arrival.
 fn by_key(records: &[Record]) -> BTreeMap<String, Vec<u64>> {
     let mut numbers: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for record in records {
@@ -31,7 +31,7 @@ fn by_key(records: &[Record]) -> BTreeMap<String, Vec<u64>> {
     numbers
 }
 
-/// Each record once, and each key's in order.
+/// Asserts that each record arrived once, and the records of each key in order.
 fn assert_all_in_order(taken: &[Record], count: usize, keys: usize) {
     assert_eq!(taken.len(), count);
     for (key, numbers) in by_key(taken) {
@@ -41,7 +41,7 @@ fn assert_all_in_order(taken: &[Record], count: usize, keys: usize) {
     }
 }
 
-/// Each record at least once, and each key's in order but for what came twice.
+/// Asserts that each record arrived at least once, and the first arrivals of each key in order.
 fn assert_all_there(taken: &[Record], count: usize, keys: usize) {
     let mut seen = HashSet::new();
     let first: Vec<_> = taken.iter().filter(|record| seen.insert(record.data.clone())).cloned().collect();
@@ -54,7 +54,7 @@ pub(crate) fn every_record() {
     assert_all_in_order(&fake.taken(), 10_000, 700);
     for call in fake.calls() {
         let keys: HashSet<_> = call.iter().map(|record| &record.key).collect();
-        assert_eq!(keys.len(), call.len(), "no key is twice in a call");
+        assert_eq!(keys.len(), call.len(), "no key occurs twice in a call");
         assert!(call.len() <= 500);
     }
 }
@@ -64,12 +64,12 @@ pub(crate) fn throttled() {
         0..3 => Verdict::TakeSome(vec![false; records.len()]),
         3 => Verdict::Refuse(400, "ProvisionedThroughputExceededException", "Rate exceeded"),
         4 => Verdict::Refuse(500, "InternalFailure", "it is not your fault"),
-        // Whoever stands before Kinesis says nothing of what it is.
+        // A proxy in front of Kinesis gives no reason.
         5 => Verdict::Refuse(503, "", ""),
         6 => Verdict::Refuse(400, "ResourceInUseException", "Stream orders under account 1 not ACTIVE"),
         _ => Verdict::Take,
     });
-    put(&fake, &[], &orders(3_000, 50)).expect(0, &["3000 records (", "times a record was to be put again"]);
+    put(&fake, &[], &orders(3_000, 50)).expect(0, &["3000 records (", "records had to be retried "]);
     assert_all_in_order(&fake.taken(), 3_000, 50);
 }
 
@@ -124,9 +124,9 @@ pub(crate) fn gives_up() {
     put(&fake, &["--give-up", "500ms"], &input).expect(
         1,
         &[
-            "nothing was acknowledged for",
-            "the stream `orders` is asked for more than it allows (ProvisionedThroughputExceededException): Rate exceeded for shard",
-            "the input is on the stream up to its record 200; --skip 200 goes on behind it\n",
+            "no record was acknowledged for",
+            "requests to the stream `orders` are throttled (ProvisionedThroughputExceededException): Rate exceeded for shard",
+            "the input is on the stream up to record 200; --skip 200 resumes after it\n",
         ],
     );
     fake.judge(|_, _| Verdict::Take);
@@ -135,7 +135,7 @@ pub(crate) fn gives_up() {
 }
 
 pub(crate) fn interrupted() {
-    // The first record of the second call never succeeds: what is behind it does.
+    // Records of the key k3 never succeed after the first call; all others do.
     let fake = Fake::new(|call, records| {
         Verdict::TakeSome((0..records.len()).map(|index| call == 0 || records[index].key != "k3").collect())
     });
@@ -149,7 +149,7 @@ pub(crate) fn interrupted() {
         130,
         &[
             "interrupted",
-            "the input is on the stream up to its record 13; --skip 13 goes on behind it; 24 records behind it went on the stream, too",
+            "the input is on the stream up to record 13; --skip 13 resumes after it and puts 24 later records a second time\n",
         ],
     );
     fake.judge(|_, _| Verdict::Take);
@@ -176,7 +176,7 @@ pub(crate) fn resumed() {
         if ended.code == Some(0) {
             break;
         }
-        ended.expect(1, &["denied: ", "the same command goes on behind it"]);
+        ended.expect(1, &["denied: ", "the same command resumes after it"]);
         assert!(runs < 20, "it never ends");
     }
     assert!(runs > 2, "it was stopped {runs} times");
@@ -184,7 +184,7 @@ pub(crate) fn resumed() {
 
     let longer = orders(3_100, 100);
     fake.judge(|_, _| Verdict::Take);
-    put(&fake, &["--resume", &state], &longer).expect(0, &["goes on behind 3000 records", "100 records ("]);
+    put(&fake, &["--resume", &state], &longer).expect(0, &["resuming after 3000 records already put", "100 records ("]);
     assert_all_there(&fake.taken(), 3_100, 100);
 }
 
@@ -198,10 +198,10 @@ pub(crate) fn resumed_otherwise() {
     put(&fake, &["--resume", &state], &orders(30, 3))
         .expect(2, &["standard input has changed since it was put: up to line 20"]);
     put(&fake, &["--resume", &state], &orders(10, 2))
-        .expect(2, &["the input has 10 records, and 20 were to be skipped"]);
+        .expect(2, &["the input has 10 records, fewer than the 20 to skip"]);
     let other = ["put", "--stream", "others", "--key", "/key", "--resume", &state];
     run(tool(&fake.url(), &other), &orders(30, 2)).expect(2, &["belongs to another run: --stream"]);
-    // A stream of the same name in another place has none of them.
+    // A stream of the same name in another place does not have these records.
     let elsewhere = Fake::new(|_, _| Verdict::Take);
     put(&elsewhere, &["--resume", &state], &orders(30, 2)).expect(2, &["belongs to another run: --endpoint"]);
     put(&fake, &["--resume", &state, "--region", "eu-west-1"], &orders(30, 2))
@@ -209,7 +209,7 @@ pub(crate) fn resumed_otherwise() {
     assert!(elsewhere.taken().is_empty());
     put(&fake, &["--resume", "/nowhere/state"], &orders(30, 2)).expect(2, &["/nowhere/state cannot be used"]);
     fs::write(&state, "nonsense").expect("it is written");
-    put(&fake, &["--resume", &state], &orders(30, 2)).expect(2, &["cannot be used to keep how far it got"]);
+    put(&fake, &["--resume", &state], &orders(30, 2)).expect(2, &["cannot be used to save the progress"]);
     assert_eq!(fake.taken(), taken, "nothing was put");
 }
 
@@ -222,7 +222,7 @@ pub(crate) fn bad_line() {
         2,
         &[
             "standard input, line 1201: nothing stands at the key `/key`",
-            "up to its record 1200; mend line 1201 first, and --skip 1200 goes on behind it",
+            "up to record 1200; fix line 1201 first, then --skip 1200 resumes after it",
         ],
     );
     assert_all_in_order(&fake.taken(), 1_200, 100);
@@ -250,7 +250,7 @@ pub(crate) fn limits() {
     // The keys are 1, 2 and so on.
     let megabyte = [&vec![b'x'; (1 << 20) - 1][..], b"\n"].concat();
     put(&[], &megabyte.repeat(6)).expect(0, &["6 records ("]);
-    assert!(fake.calls().iter().all(|call| call.len() <= 5), "5 MiB a call");
+    assert!(fake.calls().iter().all(|call| call.len() <= 5), "5 MiB per call");
     put(&[], &[&b"x"[..], &megabyte].concat()).expect(2, &["a record of 1048577 bytes; Kinesis takes 1 MiB at most"]);
     let large = [&vec![b'x'; (10 << 20) - 1][..], b"\n"].concat();
     put(&["--large-records"], &large).expect(0, &["1 record ("]);

@@ -1,4 +1,4 @@
-//! What goes wrong with AWS, each in a sentence that says what to do.
+//! Errors of AWS, each a sentence that says what to do.
 
 use std::error::Error;
 use std::io;
@@ -10,17 +10,17 @@ use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use super::connection::Place;
 use crate::exit::{FAILED, WRONG_USE};
 
-/// Why something on AWS was not done.
+/// The reason why a request to AWS failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AwsError {
     #[error("no AWS region is set; give --region REGION, or set AWS_REGION or `region` in the profile")]
     NoRegion,
     #[error(
-        "no AWS credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with --profile or AWS_PROFILE (after `aws sso login`, if it is one of SSO); the AWS SDK says: {0}"
+        "no AWS credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with --profile or AWS_PROFILE (after `aws sso login`, if it is an SSO profile); the AWS SDK reports: {0}"
     )]
     NoCredentials(String),
-    #[error("the profile `{name}` gives no credentials: {said}")]
-    Profile { name: String, said: String },
+    #[error("the profile `{name}` does not provide credentials: {message}")]
+    Profile { name: String, message: String },
     #[error("the AWS credentials cannot be loaded: {0}")]
     Credentials(String),
     #[error(
@@ -28,66 +28,68 @@ pub(crate) enum AwsError {
     )]
     ExpiredCredentials(String),
     #[error(
-        "AWS does not accept the credentials; the access key or its secret is wrong, or belongs elsewhere than {place} ({said})"
+        "AWS does not accept the credentials; the access key or its secret is wrong, or not valid {place} ({message})"
     )]
-    RefusedCredentials { place: Place, said: String },
+    RefusedCredentials { place: Place, message: String },
     #[error("AWS does not accept the signature: the clock of this machine is wrong ({0})")]
     Clock(String),
     #[error("there is no stream `{name}` {place}{}", suggest(near))]
     NoSuchStream { name: String, place: Place, near: Vec<String> },
-    #[error("the stream `{stream}` is there already {place}")]
+    #[error("the stream `{stream}` already exists {place}")]
     Exists { stream: String, place: Place },
-    #[error("denied: {who} may not `{action}` on {on}; an IAM policy must allow that action there ({said})")]
-    Denied { who: String, action: String, on: String, said: String },
+    #[error("denied: {who} may not `{action}` on {on}; an IAM policy must allow that action there ({message})")]
+    Denied { who: String, action: String, on: String, message: String },
     #[error(
-        "{operation}: the key that encrypts the stream `{stream}` cannot be used ({code}): {said}; allow `kms:GenerateDataKey` for writing and `kms:Decrypt` for reading on an enabled key"
+        "{operation}: the key that encrypts the stream `{stream}` cannot be used ({code}): {message}; allow `kms:GenerateDataKey` for writing and `kms:Decrypt` for reading on an enabled key"
     )]
-    Kms { operation: &'static str, stream: String, code: String, said: String },
+    Kms { operation: &'static str, stream: String, code: String, message: String },
     #[error("{operation}: Kinesis {place} cannot be reached: {why}; check the endpoint, the region and the network")]
     Unreachable { operation: &'static str, place: Place, why: String },
     #[error("{operation}: Kinesis {place} does not answer in time: {why}")]
     Timeout { operation: &'static str, place: Place, why: String },
-    #[error("{operation}: the stream `{stream}` is asked for more than it allows ({code}): {said}")]
-    Throttled { operation: &'static str, stream: String, code: String, said: String },
-    #[error("{operation}: the stream `{stream}` is not ready for this: {said}")]
-    InUse { operation: &'static str, stream: String, said: String },
-    #[error("{operation}: Kinesis failed ({code}): {said}")]
-    Unwell { operation: &'static str, code: String, said: String },
-    #[error("{operation} on `{stream}` was refused ({code}): {said}")]
-    Refused { operation: &'static str, stream: String, code: String, said: String },
+    #[error("{operation}: requests to the stream `{stream}` are throttled ({code}): {message}")]
+    Throttled { operation: &'static str, stream: String, code: String, message: String },
+    #[error("{operation}: the stream `{stream}` is not ready for this: {message}")]
+    InUse { operation: &'static str, stream: String, message: String },
+    #[error("{operation}: Kinesis failed ({code}): {message}")]
+    ServiceFailed { operation: &'static str, code: String, message: String },
+    #[error("{operation} on `{stream}` was refused ({code}): {message}")]
+    Refused { operation: &'static str, stream: String, code: String, message: String },
     #[error("{operation}: {why}")]
     Other { operation: &'static str, why: String },
-    #[error("nothing can run here: {0}")]
+    #[error("the async runtime cannot be started: {0}")]
     Runtime(io::Error),
 }
 
 impl AwsError {
-    /// What is wrong with a profile that was named.
+    /// The error for a profile that the user named.
     pub(crate) fn profile(name: &str, error: &CredentialsError) -> Self {
         match Self::from_credentials(error) {
             expired @ Self::ExpiredCredentials(_) => expired,
             _ => {
-                let said = match error {
-                    CredentialsError::CredentialsNotLoaded(_) => "it is not in ~/.aws/config, or holds none".to_owned(),
+                let message = match error {
+                    CredentialsError::CredentialsNotLoaded(_) => {
+                        "it is not in ~/.aws/config, or has none there".to_owned()
+                    }
                     _ => chain(error),
                 };
-                Self::Profile { name: name.to_owned(), said }
+                Self::Profile { name: name.to_owned(), message }
             }
         }
     }
 
     fn from_credentials(error: &CredentialsError) -> Self {
-        let said = chain(error);
+        let message = chain(error);
         match error {
-            CredentialsError::CredentialsNotLoaded(_) => Self::NoCredentials(said),
-            // The last link of the chain: it is asked when nothing else is there.
-            _ if said.contains("IMDS") => Self::NoCredentials(said),
-            _ if said.contains("xpired") => Self::ExpiredCredentials(said),
-            _ => Self::Credentials(said),
+            CredentialsError::CredentialsNotLoaded(_) => Self::NoCredentials(message),
+            // The last provider of the chain, which is tried when no other has credentials.
+            _ if message.contains("IMDS") => Self::NoCredentials(message),
+            _ if message.contains("xpired") => Self::ExpiredCredentials(message),
+            _ => Self::Credentials(message),
         }
     }
 
-    /// The tool's exit code.
+    /// The tool's exit code for this error.
     pub(crate) fn code(&self) -> u8 {
         match self {
             Self::NoRegion | Self::NoCredentials(_) | Self::Credentials(_) | Self::Profile { .. } => WRONG_USE,
@@ -95,7 +97,7 @@ impl AwsError {
         }
     }
 
-    /// Whether the same call may well succeed later.
+    /// Whether the same call may succeed later.
     pub(crate) fn is_transient(&self) -> bool {
         matches!(
             self,
@@ -103,7 +105,7 @@ impl AwsError {
                 | Self::Timeout { .. }
                 | Self::Throttled { .. }
                 | Self::InUse { .. }
-                | Self::Unwell { .. }
+                | Self::ServiceFailed { .. }
         )
     }
 }
@@ -114,7 +116,7 @@ impl From<CredentialsError> for AwsError {
     }
 }
 
-/// What an error of the SDK means.
+/// Converts an error of the SDK.
 pub(crate) fn explain<E>(
     operation: &'static str,
     stream: &str,
@@ -127,20 +129,20 @@ where
     let place = place.clone();
     match &error {
         SdkError::ServiceError(service) => {
-            let said = service.err().message().unwrap_or_default().trim_end_matches('.').to_owned();
+            let message = service.err().message().unwrap_or_default().trim_end_matches('.').to_owned();
             let status = service.raw().status();
             match service.err().code().filter(|code| !code.is_empty()) {
-                Some(code) => match answered(operation, stream, place, code, said) {
-                    AwsError::Refused { code, said, .. } if status.is_server_error() => {
-                        AwsError::Unwell { operation, code, said }
+                Some(code) => match from_code(operation, stream, place, code, message) {
+                    AwsError::Refused { code, message, .. } if status.is_server_error() => {
+                        AwsError::ServiceFailed { operation, code, message }
                     }
                     error => error,
                 },
-                // What stands before Kinesis may answer in its place.
-                None if status.is_server_error() => AwsError::Unwell {
+                // A proxy in front of Kinesis may have from_code.
+                None if status.is_server_error() => AwsError::ServiceFailed {
                     operation,
                     code: format!("HTTP status {status}"),
-                    said: "it gives no reason".to_owned(),
+                    message: "no reason was given".to_owned(),
                 },
                 None => AwsError::Other { operation, why: chain(&error) },
             }
@@ -148,11 +150,11 @@ where
         SdkError::TimeoutError(_) => AwsError::Timeout { operation, place, why: chain(&error) },
         SdkError::DispatchFailure(failure) => {
             if let Some(credentials) = source::<CredentialsError>(&error) {
-                let said = chain(credentials);
-                return if said.contains("xpired") {
-                    AwsError::ExpiredCredentials(said)
+                let message = chain(credentials);
+                return if message.contains("xpired") {
+                    AwsError::ExpiredCredentials(message)
                 } else {
-                    AwsError::Credentials(said)
+                    AwsError::Credentials(message)
                 };
             }
             let why = failure.as_connector_error().map_or_else(|| root(&error), |error| root(error));
@@ -162,19 +164,19 @@ where
                 AwsError::Unreachable { operation, place, why }
             }
         }
-        // Something answered, and it was not Kinesis.
+        // Something from_code that is not Kinesis.
         SdkError::ResponseError(_) => AwsError::Unreachable { operation, place, why: chain(&error) },
         _ => AwsError::Other { operation, why: chain(&error) },
     }
 }
 
-/// What an answer means that is an error.
-pub(crate) fn answered(operation: &'static str, stream: &str, place: Place, code: &str, said: String) -> AwsError {
+/// Converts the code and the message of an error answer.
+pub(crate) fn from_code(operation: &'static str, stream: &str, place: Place, code: &str, message: String) -> AwsError {
     let (stream, owned) = (stream.to_owned(), code.to_owned());
     match code {
         "ResourceNotFoundException" => AwsError::NoSuchStream { name: stream, place, near: Vec::new() },
-        "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => denied(operation, stream, said),
-        "ExpiredTokenException" | "ExpiredToken" | "RequestExpired" => AwsError::ExpiredCredentials(said),
+        "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => denied(operation, stream, message),
+        "ExpiredTokenException" | "ExpiredToken" | "RequestExpired" => AwsError::ExpiredCredentials(message),
         "UnrecognizedClientException"
         | "InvalidClientTokenId"
         | "InvalidSignatureException"
@@ -183,10 +185,10 @@ pub(crate) fn answered(operation: &'static str, stream: &str, place: Place, code
         | "IncompleteSignatureException"
         | "MissingAuthenticationToken"
         | "MissingAuthenticationTokenException" => {
-            if said.contains("Signature expired") || said.contains("not yet current") {
-                AwsError::Clock(said)
+            if message.contains("Signature expired") || message.contains("not yet current") {
+                AwsError::Clock(message)
             } else {
-                AwsError::RefusedCredentials { place, said }
+                AwsError::RefusedCredentials { place, message }
             }
         }
         "KMSThrottlingException"
@@ -195,30 +197,30 @@ pub(crate) fn answered(operation: &'static str, stream: &str, place: Place, code
         | "ThrottlingException"
         | "Throttling"
         | "TooManyRequestsException"
-        | "RequestLimitExceeded" => AwsError::Throttled { operation, stream, code: owned, said },
+        | "RequestLimitExceeded" => AwsError::Throttled { operation, stream, code: owned, message },
         "ResourceInUseException" if operation == "CreateStream" => AwsError::Exists { stream, place },
-        "ResourceInUseException" => AwsError::InUse { operation, stream, said },
+        "ResourceInUseException" => AwsError::InUse { operation, stream, message },
         "InternalFailure"
         | "InternalFailureException"
         | "InternalServerError"
         | "ServiceUnavailable"
-        | "ServiceUnavailableException" => AwsError::Unwell { operation, code: owned, said },
-        code if code.starts_with("KMS") => AwsError::Kms { operation, stream, code: owned, said },
-        _ => AwsError::Refused { operation, stream, code: owned, said },
+        | "ServiceUnavailableException" => AwsError::ServiceFailed { operation, code: owned, message },
+        code if code.starts_with("KMS") => AwsError::Kms { operation, stream, code: owned, message },
+        _ => AwsError::Refused { operation, stream, code: owned, message },
     }
 }
 
-/// `User: arn:… is not authorized to perform: kinesis:PutRecords on resource: arn:… because …`, taken apart.
-fn denied(operation: &'static str, stream: String, said: String) -> AwsError {
-    let behind = |words: &str| {
-        let rest = &said[said.find(words)? + words.len()..];
+/// Parses `User: arn:… is not authorized to perform: kinesis:PutRecords on resource: arn:… because …`.
+fn denied(operation: &'static str, stream: String, message: String) -> AwsError {
+    let after = |words: &str| {
+        let rest = &message[message.find(words)? + words.len()..];
         rest.split_ascii_whitespace().next().map(|word| word.trim_end_matches([',', '.']).to_owned())
     };
     AwsError::Denied {
-        who: behind("User: ").map_or("who is asking".to_owned(), |user| format!("`{user}`")),
-        action: behind("to perform: ").unwrap_or(format!("kinesis:{operation}")),
-        on: behind("on resource: ").map_or(format!("the stream `{stream}`"), |resource| format!("`{resource}`")),
-        said,
+        who: after("User: ").map_or("the caller".to_owned(), |user| format!("`{user}`")),
+        action: after("to perform: ").unwrap_or(format!("kinesis:{operation}")),
+        on: after("on resource: ").map_or(format!("the stream `{stream}`"), |resource| format!("`{resource}`")),
+        message,
     }
 }
 
@@ -229,28 +231,28 @@ fn suggest(near: &[String]) -> String {
     }
 }
 
-/// An error with all that is behind it, once each.
+/// An error and its sources, without repetitions.
 fn chain(error: &(dyn Error + 'static)) -> String {
     links(error).join(": ")
 }
 
-/// What is at the bottom of an error: the layers above say that something failed, and not what.
+/// The innermost two layers of an error: the outer layers only say that something failed, not what.
 fn root(error: &(dyn Error + 'static)) -> String {
     let links = links(error);
     links[links.len().saturating_sub(2)..].join(": ")
 }
 
 fn links(error: &(dyn Error + 'static)) -> Vec<String> {
-    let mut said: Vec<String> = Vec::new();
+    let mut texts: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {
         let text = error.to_string();
-        if said.last().is_none_or(|last| !last.contains(&text)) {
-            said.push(text);
+        if texts.last().is_none_or(|last| !last.contains(&text)) {
+            texts.push(text);
         }
         next = error.source();
     }
-    said
+    texts
 }
 
 fn source<'e, T: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e T> {
@@ -268,25 +270,25 @@ fn source<'e, T: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'
 mod tests {
     use super::*;
 
-    fn said(code: &str, said: &str) -> String {
+    fn sentence(code: &str, message: &str) -> String {
         let place = Place { region: "eu-west-1".to_owned(), endpoint: None };
-        answered("PutRecords", "orders", place, code, said.to_owned()).to_string()
+        from_code("PutRecords", "orders", place, code, message.to_owned()).to_string()
     }
 
     #[test]
-    fn who_is_denied_what_and_where_is_read_from_the_message() {
+    fn a_denial_names_who_what_and_where_from_the_message() {
         let message = "User: arn:aws:iam::123456789012:user/ann is not authorized to perform: kinesis:PutRecords on resource: arn:aws:kinesis:eu-west-1:123456789012:stream/orders because no identity-based policy allows the kinesis:PutRecords action";
-        assert!(said("AccessDeniedException", message).starts_with(
+        assert!(sentence("AccessDeniedException", message).starts_with(
             "denied: `arn:aws:iam::123456789012:user/ann` may not `kinesis:PutRecords` on `arn:aws:kinesis:eu-west-1:123456789012:stream/orders`; an IAM policy"
         ));
         assert!(
-            said("AccessDeniedException", "no")
-                .starts_with("denied: who is asking may not `kinesis:PutRecords` on the stream `orders`;")
+            sentence("AccessDeniedException", "no")
+                .starts_with("denied: the caller may not `kinesis:PutRecords` on the stream `orders`;")
         );
     }
 
     #[test]
-    fn each_usual_failure_says_what_to_do() {
+    fn each_common_failure_says_what_to_do() {
         for (code, message, expected) in [
             ("ResourceNotFoundException", "", "there is no stream `orders` in region eu-west-1; check its name"),
             ("ExpiredTokenException", "the token is expired", "have expired; renew them"),
@@ -297,12 +299,12 @@ mod tests {
                 "the clock of this machine is wrong",
             ),
             ("KMSAccessDeniedException", "key", "allow `kms:GenerateDataKey`"),
-            ("ProvisionedThroughputExceededException", "rate", "more than it allows"),
+            ("ProvisionedThroughputExceededException", "rate", "are throttled"),
             ("InternalFailure", "", "Kinesis failed"),
             ("ValidationException", "bad name", "refused (ValidationException): bad name"),
         ] {
-            let said = said(code, message);
-            assert!(said.contains(expected), "{code}: {said}");
+            let sentence = sentence(code, message);
+            assert!(sentence.contains(expected), "{code}: {sentence}");
         }
     }
 }

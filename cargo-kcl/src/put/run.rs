@@ -1,8 +1,8 @@
-//! `cargo kcl put`: records of files or standard input, put on a stream.
+//! `cargo kcl put`: puts records from files or standard input on a stream.
 //!
-//! A thread reads ([`read`]) as far ahead as the window has room ([`window`]), which knows what may be put without a key's
-//! records changing places. Calls ([`call`]) are made side by side, and their answers, what was read and signals come to one loop
-//! as events. How far it got without a gap can be kept ([`resume`]).
+//! A thread ([`read`]) reads ahead for as long as the [`window`] has room. The window knows which records can be put without
+//! reordering the records of a key. Calls ([`call`]) run concurrently. Their answers, the records read and signals arrive in one
+//! loop as events. The progress without a gap can be saved in a file ([`resume`]).
 
 mod call;
 mod pace;
@@ -39,36 +39,36 @@ use crate::kinesis::error::AwsError;
 use crate::local::LONGEST_RECORD;
 use crate::report;
 
-/// So many calls are under way at once.
+/// The most calls in flight at once.
 const CALLS: usize = 4;
-/// The most a call brings, keys among it; more where records may be larger than that.
+/// The most bytes in a call, including keys; more where a single record may be larger.
 const CALL_BYTES: usize = 5 << 20;
-/// Chunks that the reader may be ahead of the window.
+/// How many chunks the reader may be ahead of the window.
 const CHUNKS: usize = 2;
-/// How often it is shown, and kept, how far it is.
+/// How often the progress is shown (`TICK`) and saved (`KEEP`).
 const TICK: Duration = Duration::from_millis(200);
 const KEEP: Duration = Duration::from_secs(1);
-/// An endpoint that was never there will not be soon.
+/// How long to wait for an endpoint that has never answered: it is unlikely to appear soon.
 const FIRST_CONTACT: Duration = Duration::from_secs(5);
 
-/// Why not all was put.
+/// The reason why not every record was put.
 #[derive(Debug, thiserror::Error)]
 enum PutError {
     #[error(transparent)]
     Aws(#[from] AwsError),
-    #[error("nothing was acknowledged for {} s; the last thing that happened: {last}", after.as_secs())]
+    #[error("no record was acknowledged for {} s; the last error: {last}", after.as_secs())]
     GaveUp { after: Duration, last: AwsError },
     #[error(transparent)]
     Input(#[from] InputError),
     #[error(
-        "{input} has changed since it was put: up to line {line} it is not what it was; put what it was, or start anew without the file of --resume"
+        "{input} has changed since it was put: up to line {line} its content is different; restore it, or start over without the --resume file"
     )]
     Changed { input: Input, line: u64 },
-    #[error("the input has {records} records, and {skip} were to be skipped; it is not the one that was put before")]
+    #[error("the input has {records} records, fewer than the {skip} to skip; it is not the input that was put before")]
     Short { records: u64, skip: u64 },
-    #[error("{} cannot be used to keep how far it got: {error}", path.display())]
+    #[error("{} cannot be used to save the progress: {error}", path.display())]
     Resume { path: PathBuf, error: io::Error },
-    #[error("{} belongs to another run: {what} is not what it was; name another file for this one", path.display())]
+    #[error("{} belongs to another run: {what} is different; name another file for this run", path.display())]
     OtherRun { path: PathBuf, what: &'static str },
     #[error("signals cannot be caught: {0}")]
     Signals(io::Error),
@@ -86,8 +86,8 @@ impl PutError {
         }
     }
 
-    /// The line of the input that would stop the next run, too.
-    fn line_to_mend(&self) -> Option<u64> {
+    /// The input line that would stop the next run, too.
+    fn line_to_fix(&self) -> Option<u64> {
         match self {
             Self::Input(
                 InputError::Key { line, .. } | InputError::Record { line, .. } | InputError::TooLong { line, .. },
@@ -97,25 +97,25 @@ impl PutError {
     }
 }
 
-/// What the loop hears of.
+/// An event that the loop receives.
 #[derive(Debug)]
 enum Event {
-    /// Records, and where the input stands behind them.
+    /// Records, and the position of the input after them.
     Read(Vec<Item>, Position),
-    /// There are no more.
+    /// The end of the input, or the error that ended it.
     End(Result<(), PutError>),
     Answered(Answer),
     Interruption,
 }
 
-/// What `--json` prints.
+/// The output of `--json`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Outcome<'a> {
     stream: &'a str,
     #[serde(flatten)]
     counts: &'a Counts,
-    /// How many records of the input were acknowledged without a gap: what to skip.
+    /// How many records of the input were acknowledged without a gap: the number to skip.
     acknowledged: u64,
     seconds: f64,
     error: Option<String>,
@@ -133,7 +133,7 @@ pub(crate) fn run(options: &PutOptions) -> ExitCode {
 }
 
 async fn put(options: &PutOptions) -> Result<ExitCode, PutError> {
-    // What can be wrong with the input shows before a call is made.
+    // Errors in opening the input appear before any call is made.
     let inputs = if options.input.is_empty() { &[Input::Stdin][..] } else { &options.input };
     let sources = Source::open_all(inputs)?;
     let aws = Connection::open(&options.aws).await?;
@@ -144,10 +144,10 @@ async fn put(options: &PutOptions) -> Result<ExitCode, PutError> {
     };
     if !options.quiet {
         if sources.iter().any(Source::is_terminal) {
-            report::line("reading records from the terminal, one a line; Ctrl-D ends them");
+            report::line("reading records from the terminal, one per line; Ctrl-D ends the input");
         }
         if resume.is_some() && start.records > 0 {
-            report::line(format_args!("goes on behind {} that were put", report::count(start.records, "record")));
+            report::line(format_args!("resuming after {} already put", report::count(start.records, "record")));
         }
     }
     let reader = Reader {
@@ -160,9 +160,9 @@ async fn put(options: &PutOptions) -> Result<ExitCode, PutError> {
     };
     let (sender, events) = unbounded_channel();
     catch_signals(sender.clone()).map_err(PutError::Signals)?;
-    let (ask, asked) = channel();
+    let (ask, requests) = channel();
     let read_to = sender.clone();
-    thread::spawn(move || reader.read(asked, read_to));
+    thread::spawn(move || reader.read(requests, read_to));
     let now = Instant::now();
     let mut putter = Putter {
         aws,
@@ -176,7 +176,7 @@ async fn put(options: &PutOptions) -> Result<ExitCode, PutError> {
         start: start.records,
         sender,
         ask: Some(ask),
-        asked: 0,
+        requested: 0,
         calls: 0,
         failing_since: None,
         answered: false,
@@ -189,7 +189,7 @@ async fn put(options: &PutOptions) -> Result<ExitCode, PutError> {
     Ok(putter.finish(options))
 }
 
-/// Lets signals be events for as long as the tool lives.
+/// Turns signals into events until the process ends.
 fn catch_signals(events: UnboundedSender<Event>) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     thread::spawn(move || {
@@ -206,37 +206,37 @@ fn catch_signals(events: UnboundedSender<Event>) -> io::Result<()> {
 struct Putter {
     aws: Connection,
     stream: Arc<str>,
-    /// The most a call brings.
+    /// The most bytes in a call.
     call_bytes: usize,
     give_up: Duration,
     window: Window,
     pace: Pace,
     resume: Option<Resume>,
-    /// When how far it got was last kept.
+    /// When the progress was last saved.
     kept: Instant,
-    /// How many records were put before.
+    /// How many records earlier runs put.
     start: u64,
     sender: UnboundedSender<Event>,
-    /// Asks the reader for more. None if there is no more.
+    /// Asks the reader for more. `None` at the end of the input.
     ask: Option<Sender<()>>,
-    /// Chunks that were asked for and are not there.
-    asked: usize,
-    /// Calls under way.
+    /// Chunks that were requested and have not arrived.
+    requested: usize,
+    /// Calls in flight.
     calls: usize,
-    /// Since when nothing was acknowledged although it was tried.
+    /// The time of the first failure since the last acknowledgement.
     failing_since: Option<Instant>,
-    /// Whether anything ever answered.
+    /// Whether Kinesis has ever answered.
     answered: bool,
-    /// Why nothing more is put.
+    /// The reason why nothing more is put.
     stopped: Option<PutError>,
-    /// What was wrong with the input behind all that was read.
+    /// The error that ended the input, after the last record read.
     bad_input: Option<PutError>,
     counts: Counts,
     progress: Progress,
 }
 
 impl Putter {
-    /// Puts all there is, or as much as can be.
+    /// Puts all records, or as many as possible.
     async fn run(&mut self, mut events: UnboundedReceiver<Event>) {
         loop {
             self.ask_for_more();
@@ -251,7 +251,7 @@ impl Putter {
             if let Ok(event) = timeout_at(self.next_look(now), events.recv()).await {
                 match event {
                     Some(Event::Read(items, end)) => {
-                        self.asked = self.asked.saturating_sub(1);
+                        self.requested = self.requested.saturating_sub(1);
                         self.window.add(items, end);
                     }
                     Some(Event::End(Ok(()))) => self.ask = None,
@@ -273,16 +273,16 @@ impl Putter {
     }
 
     fn ask_for_more(&mut self) {
-        while self.asked < CHUNKS
+        while self.requested < CHUNKS
             && self.window.has_room()
             && let Some(ask) = &self.ask
             && ask.send(()).is_ok()
         {
-            self.asked += 1;
+            self.requested += 1;
         }
     }
 
-    /// Makes calls while there is something to put: full ones side by side, another only if none is under way.
+    /// Makes calls while there are records to put: full calls run concurrently, a partial one only if no other is in flight.
     fn start_calls(&mut self, now: Instant) {
         while self.calls < CALLS {
             if self.calls > 0 && !self.window.fills_a_call(self.call_bytes, now) {
@@ -300,7 +300,7 @@ impl Putter {
         }
     }
 
-    /// When to look again, whatever happens.
+    /// The time of the next look, even if no event arrives.
     fn next_look(&self, now: Instant) -> Instant {
         let due = [self.window.next_due(), self.pace.next()].into_iter().flatten().filter(|due| *due > now);
         due.chain([now + TICK]).min().unwrap_or(now)
@@ -347,7 +347,7 @@ impl Putter {
         }
     }
 
-    /// Keeps how far it got, if that is wanted.
+    /// Saves the progress, if the user asked for that.
     fn keep(&mut self) {
         self.kept = Instant::now();
         if let Some(resume) = &mut self.resume
@@ -357,13 +357,13 @@ impl Putter {
         }
     }
 
-    /// Says what it came to.
+    /// Reports the result.
     fn finish(mut self, options: &PutOptions) -> ExitCode {
         self.progress.clear();
         self.keep();
         let position = self.window.position().records;
         let failed = self.stopped.take().or(self.bad_input.take());
-        let said = format!("{}{}", self.counts.sentence(self.progress.elapsed()), self.counts.trouble());
+        let summary = format!("{}{}", self.counts.sentence(self.progress.elapsed()), self.counts.trouble());
         if options.json {
             report::json(&Outcome {
                 stream: &options.stream,
@@ -375,28 +375,25 @@ impl Putter {
         }
         let Some(error) = failed else {
             if !options.json && !options.quiet {
-                report::line(said);
+                report::line(summary);
             }
             return ExitCode::SUCCESS;
         };
         report::line(&error);
-        report::line(said);
+        report::line(summary);
         if position > 0 {
             let ahead = self.counts.records.saturating_sub(position - self.start);
             let twice = match ahead {
                 0 => String::new(),
-                ahead => format!(
-                    "; {} behind it went on the stream, too, and would be there twice",
-                    report::count(ahead, "record")
-                ),
+                ahead => format!(" and puts {} a second time", report::count(ahead, "later record")),
             };
             let how = match &options.resume {
-                Some(_) => "the same command goes on".to_owned(),
-                None => format!("--skip {position} goes on"),
+                Some(_) => "the same command".to_owned(),
+                None => format!("--skip {position}"),
             };
-            let first = error.line_to_mend().map(|line| format!("mend line {line} first, and ")).unwrap_or_default();
+            let first = error.line_to_fix().map(|line| format!("fix line {line} first, then ")).unwrap_or_default();
             report::line(format_args!(
-                "the input is on the stream up to its record {position}; {first}{how} behind it{twice}"
+                "the input is on the stream up to record {position}; {first}{how} resumes after it{twice}"
             ));
         }
         ExitCode::from(error.code())

@@ -9,18 +9,18 @@ use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 
 use super::window::Item;
 use crate::kinesis::connection::Connection;
-use crate::kinesis::error::{AwsError, answered};
+use crate::kinesis::error::{AwsError, from_code};
 
-/// What became of a call.
+/// The result of a call.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    /// The numbers of its records.
+    /// The numbers of the records in the call.
     pub(crate) numbers: Vec<u64>,
-    /// For each in turn the shard it is on, or why it was not taken.
+    /// For each record, in the same order, the shard that took it or the reason why it was refused.
     pub(crate) outcome: Result<Vec<Result<String, AwsError>>, AwsError>,
 }
 
-/// Puts records on the stream, once: who calls knows better when to try again, and what.
+/// Puts records on the stream without retries: the caller knows better what to retry, and when.
 pub(crate) async fn put(aws: Connection, stream: Arc<str>, items: Vec<Arc<Item>>) -> Answer {
     let numbers = items.iter().map(|item| item.number).collect();
     let once = aws_sdk_kinesis::config::Builder::new().retry_config(RetryConfig::disabled());
@@ -38,7 +38,7 @@ pub(crate) async fn put(aws: Connection, stream: Arc<str>, items: Vec<Arc<Item>>
         Err(error) => Err(aws.explain("PutRecords", &stream, error).await),
         Ok(output) if output.records.len() != count => Err(AwsError::Other {
             operation: "PutRecords",
-            why: format!("{count} records were put, and the answer is about {}", output.records.len()),
+            why: format!("{count} records were sent, but the answer covers {}", output.records.len()),
         }),
         Ok(output) => Ok(output
             .records
@@ -46,8 +46,8 @@ pub(crate) async fn put(aws: Connection, stream: Arc<str>, items: Vec<Arc<Item>>
             .map(|record| match (record.error_code, record.shard_id) {
                 (None, Some(shard)) => Ok(shard),
                 (code, _) => {
-                    let (code, said) = (code.unwrap_or_default(), record.error_message.unwrap_or_default());
-                    Err(answered("PutRecords", &stream, aws.place().clone(), &code, said))
+                    let (code, message) = (code.unwrap_or_default(), record.error_message.unwrap_or_default());
+                    Err(from_code("PutRecords", &stream, aws.place().clone(), &code, message))
                 }
             })
             .collect()),

@@ -1,19 +1,19 @@
-//! No more records in a second than asked for.
+//! Limits the records per second to the rate that the user asked for.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How many records may be put by now, at a steady rate.
+/// Computes how many records may be put by now, at a steady rate.
 #[derive(Debug)]
 pub(crate) struct Pace {
-    /// None if as many as one likes.
+    /// The time between two records. `None` for no limit.
     each: Option<Duration>,
-    /// The time up to which the records that were put are paid for.
+    /// The time up to which the rate is used up by the records already put.
     paid: Instant,
 }
 
-/// What was not used is lost after this; calls may take as long without the rate suffering.
+/// The unused rate of a longer time is lost; calls may take this long without lowering the rate.
 const BURST: Duration = Duration::from_secs(1);
 
 impl Pace {
@@ -21,7 +21,7 @@ impl Pace {
         Self { each: rate.map(|rate| Duration::from_secs(1) / rate), paid: now }
     }
 
-    /// How many may be put now.
+    /// How many records may be put now.
     pub(crate) fn allows(&mut self, now: Instant) -> usize {
         let Some(each) = self.each else { return usize::MAX };
         if let Some(burst) = now.checked_sub(BURST.max(each)) {
@@ -31,14 +31,14 @@ impl Pace {
         due.try_into().unwrap_or(usize::MAX)
     }
 
-    /// So many are put.
+    /// Counts records that are put now.
     pub(crate) fn spend(&mut self, records: usize) {
         if let Some(each) = self.each {
             self.paid += each * u32::try_from(records).unwrap_or(u32::MAX);
         }
     }
 
-    /// When the next one is allowed.
+    /// When the next record is allowed.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.each.map(|each| self.paid + each)
     }

@@ -1,4 +1,4 @@
-//! What was put so far, for those who look on.
+//! Shows the user how much was put so far.
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _};
@@ -12,42 +12,42 @@ use crate::report;
 const TERMINAL: Duration = Duration::from_millis(200);
 const ELSEWHERE: Duration = Duration::from_secs(5);
 
-/// What was acknowledged, and what it took.
+/// Counts of what was acknowledged, and of the calls and retries that it took.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Counts {
     /// Records that were acknowledged.
     pub(crate) records: u64,
-    /// Their data and keys.
+    /// The bytes of their data and keys.
     pub(crate) bytes: u64,
     pub(crate) calls: u64,
-    /// How often a record was not acknowledged, and was to be put again.
+    /// How many times a record was not acknowledged and had to be retried.
     pub(crate) again: u64,
     pub(crate) shards: BTreeMap<String, u64>,
 }
 
-/// Shows them: on a terminal a line that changes, elsewhere one every now and then.
+/// Shows the counts: on a terminal in a line that is overwritten, elsewhere in a new line every few seconds.
 #[derive(Debug)]
 pub(crate) struct Progress {
     quiet: bool,
     terminal: bool,
     started: Instant,
     shown: Instant,
-    /// Whether a line stands there that is to be written over.
-    stands: bool,
+    /// Whether the terminal shows a line to overwrite.
+    shows_line: bool,
 }
 
 impl Progress {
     pub(crate) fn new(quiet: bool) -> Self {
         let now = Instant::now();
-        Self { quiet, terminal: io::stderr().is_terminal(), started: now, shown: now, stands: false }
+        Self { quiet, terminal: io::stderr().is_terminal(), started: now, shown: now, shows_line: false }
     }
 
     pub(crate) fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// Shows them if it is time to.
+    /// Shows the counts if it is time to.
     pub(crate) fn show(&mut self, counts: &Counts, waiting: usize) {
         let every = if self.terminal { TERMINAL } else { ELSEWHERE };
         if self.quiet || self.shown.elapsed() < every {
@@ -56,32 +56,32 @@ impl Progress {
         self.shown = Instant::now();
         let waiting = match waiting {
             0 => String::new(),
-            waiting => format!("; {} to be put again", report::count(waiting as u64, "record")),
+            waiting => format!("; {} waiting to be retried", report::count(waiting as u64, "record")),
         };
         let text = format!("{}{waiting}", counts.sentence(self.elapsed()));
         if self.terminal {
             report::raw(&format!("\r\x1b[K  {text}"));
-            self.stands = true;
+            self.shows_line = true;
         } else {
             report::line(text);
         }
     }
 
-    /// Makes room for other lines.
+    /// Clears the line, so that other lines can be printed.
     pub(crate) fn clear(&mut self) {
-        if std::mem::take(&mut self.stands) {
+        if std::mem::take(&mut self.shows_line) {
             report::raw("\r\x1b[K");
         }
     }
 }
 
 impl Counts {
-    /// What did not go by itself.
+    /// A phrase about retries, empty if there were none.
     pub(crate) fn trouble(&self) -> String {
         match self.again {
             0 => String::new(),
-            1 => "; once a record was to be put again".to_owned(),
-            again => format!("; {again} times a record was to be put again"),
+            1 => "; records had to be retried once".to_owned(),
+            again => format!("; records had to be retried {again} times"),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The input, read on a thread of its own.
+//! Reads the input, on its own thread.
 
 use std::sync::mpsc::Receiver;
 
@@ -11,44 +11,44 @@ use crate::input::record::{Format, Record, RecordError};
 use crate::local::place::hash;
 use crate::report;
 
-/// As much data is handed over at once.
+/// The bytes of data in a full chunk.
 const CHUNK: usize = 1 << 20;
 
-/// What is read, and how.
+/// The input, and how to read it.
 pub(crate) struct Reader {
     pub(crate) sources: Vec<Source>,
     pub(crate) format: Format,
-    /// The most bytes of a record, its key among them.
+    /// The most bytes of a record, including its key.
     pub(crate) longest: usize,
-    /// Up to here it was put before.
+    /// How many records to skip: they were put before.
     pub(crate) skip: u64,
-    /// What the skipped records come to, if that is known.
+    /// The digest of the skipped records, if it is known.
     pub(crate) digest: Option<u32>,
     pub(crate) limit: u64,
 }
 
-/// Records on their way to the window.
+/// Records to hand over to the window.
 #[derive(Default)]
 struct Chunk {
     items: Vec<Item>,
     bytes: usize,
 }
 
-/// Whoever asks for records has gone.
+/// The receiver of the records is gone.
 struct Gone;
 
-/// Hands over what was read, one chunk for each that is asked for.
+/// Hands over the records, one chunk per request.
 struct Outlet {
-    asked: Receiver<()>,
+    requests: Receiver<()>,
     events: UnboundedSender<Event>,
     chunk: Chunk,
     read: Position,
 }
 
 impl Reader {
-    /// Reads to the end, as fast as it is asked to.
-    pub(crate) fn read(self, asked: Receiver<()>, events: UnboundedSender<Event>) {
-        let mut outlet = Outlet { asked, events, chunk: Chunk::default(), read: Position::default() };
+    /// Reads to the end, as fast as chunks are requested.
+    pub(crate) fn read(self, requests: Receiver<()>, events: UnboundedSender<Event>) {
+        let mut outlet = Outlet { requests, events, chunk: Chunk::default(), read: Position::default() };
         let ended = self.read_to(&mut outlet);
         if !outlet.chunk.items.is_empty() && outlet.hand_over().is_err() {
             return;
@@ -107,15 +107,15 @@ fn bad(input: Input, line: u64, problem: RecordError, text: &[u8]) -> PutError {
     InputError::Record { input, line, problem: Box::new(problem), excerpt: report::excerpt(text) }.into()
 }
 
-/// The record of a line, as `PutRecords` takes it.
+/// Converts a line to a record for `PutRecords`.
 fn item(format: &Format, text: &[u8], number: u64, before: u32, longest: usize) -> Result<Item, RecordError> {
-    let Record { data, key, hash: falls, .. } = format.record(text, number, longest)?;
+    let Record { data, key, hash: hash_key, .. } = format.record(text, number, longest)?;
     let bytes = data.len() + key.len();
     if bytes > longest {
         return Err(RecordError::TooLong { bytes, longest });
     }
-    // Only where it would not fall by its key.
-    let explicit_hash_key = (falls != hash(&key)).then(|| falls.to_string());
+    // Needed only if the partition key would give another hash key.
+    let explicit_hash_key = (hash_key != hash(&key)).then(|| hash_key.to_string());
     Ok(Item { number, before, data: data.into_owned(), key: key.into_owned(), explicit_hash_key })
 }
 
@@ -130,7 +130,7 @@ impl Outlet {
         if self.chunk.items.is_empty() {
             return Ok(());
         }
-        self.asked.recv().map_err(|_| Gone)?;
+        self.requests.recv().map_err(|_| Gone)?;
         let items = std::mem::take(&mut self.chunk).items;
         self.events.send(Event::Read(items, self.read)).map_err(|_| Gone)
     }

@@ -1,4 +1,4 @@
-//! How far a run got, kept in a file.
+//! The progress of a run, saved in a file.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -12,7 +12,7 @@ use crate::input::lines::Source;
 use crate::kinesis::connection::Place;
 use crate::put::PutOptions;
 
-/// What the file holds.
+/// The content of the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Kept {
@@ -36,11 +36,11 @@ pub(crate) struct Resume {
 }
 
 impl Resume {
-    /// Reads the file, if it is there.
+    /// Reads the file, if it exists.
     ///
     /// # Errors
     ///
-    /// If it cannot be read, or belongs to another input or stream, be it one of the same name in another place.
+    /// If the file cannot be read, or belongs to another input or stream, even to a stream of the same name in another place.
     pub(crate) fn open(path: &Path, options: &PutOptions, place: &Place, input: &[Source]) -> Result<Self, PutError> {
         let failed = |error| PutError::Resume { path: path.to_owned(), error };
         let new = Kept {
@@ -71,7 +71,7 @@ impl Resume {
             return Err(PutError::OtherRun { path: path.to_owned(), what });
         }
         let mut resume = Self { path: path.to_owned(), kept };
-        // What cannot be written shows before anything is put.
+        // A file that cannot be written is an error before anything is put.
         resume.write(resume.position())?;
         Ok(resume)
     }
@@ -80,12 +80,12 @@ impl Resume {
         Position { records: self.kept.acknowledged, digest: self.kept.digest }
     }
 
-    /// Keeps a position, if it is another.
+    /// Saves a position, if it has changed.
     pub(crate) fn keep(&mut self, position: Position) -> Result<(), PutError> {
         if position == self.position() { Ok(()) } else { self.write(position) }
     }
 
-    /// The file holds the old or the new, whatever happens.
+    /// Replaces the file atomically: whatever happens, it holds the old content or the new.
     fn write(&mut self, position: Position) -> Result<(), PutError> {
         self.kept.acknowledged = position.records;
         self.kept.digest = position.digest;

@@ -1,4 +1,4 @@
-//! The records that were read and not acknowledged yet, and which of them may be put now.
+//! The records that were read and are not acknowledged yet, and which of them may be put now.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -8,42 +8,42 @@ use tokio::time::Instant;
 
 use super::Order;
 
-/// As much is read ahead: enough that many keys are among it.
+/// The limits of reading ahead: large enough to contain many keys.
 const MOST_RECORDS: usize = 20_000;
 const MOST_BYTES: usize = 32 << 20;
-/// The most records a call brings.
+/// The most records in a call.
 pub(crate) const CALL_RECORDS: usize = 500;
 
-/// The longest wait before the first repetition; it doubles up to the other. Each is a random part of it.
+/// The longest wait before the first retry. It doubles with each attempt, up to `LONGEST_WAIT`; a random part of it is waited.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// A record of the input.
 #[derive(Debug)]
 pub(crate) struct Item {
-    /// From 1, in all inputs.
+    /// Counts from 1 across all inputs.
     pub(crate) number: u64,
-    /// What all before it come to, to tell whether it is the same input when it is read again.
+    /// The digest of all records before it, which shows whether a later run reads the same input.
     pub(crate) before: u32,
     pub(crate) data: Vec<u8>,
     pub(crate) key: String,
-    /// Where it falls among the shards, if not by its key.
+    /// The hash key that selects the shard, if it is not the hash of the partition key.
     pub(crate) explicit_hash_key: Option<String>,
 }
 
 impl Item {
-    /// As Kinesis counts: the data and the key.
+    /// The size as Kinesis counts it: the data and the key.
     fn bytes(&self) -> usize {
         self.data.len() + self.key.len()
     }
 }
 
-/// Where the input can be taken up again: all records before were acknowledged.
+/// A place where the input can be resumed: all records before it were acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Position {
-    /// How many they are.
+    /// The number of records before it.
     pub(crate) records: u64,
-    /// What they come to.
+    /// The digest of those records.
     pub(crate) digest: u32,
 }
 
@@ -53,21 +53,21 @@ struct Held {
     attempts: u32,
 }
 
-/// What is neither acknowledged nor forgotten.
+/// The records that are not acknowledged yet.
 ///
-/// With [`Order::Key`] at most one record of a key is on its way: the others of that key stand behind it.
+/// With [`Order::Key`], at most one record of a key is in flight; the later records of that key queue up for their turn.
 #[derive(Debug)]
 pub(crate) struct Window {
     order: Order,
     held: BTreeMap<u64, Held>,
     bytes: usize,
-    /// Those that may be put.
+    /// The records that may be put.
     ready: BTreeSet<u64>,
-    /// Those that failed and wait until then.
+    /// The records that failed, with the time until which they wait.
     waiting: BTreeSet<(Instant, u64)>,
-    /// Who stands behind the one record of a key that is ready, waiting or on its way.
-    behind: HashMap<String, VecDeque<u64>>,
-    /// Behind all that was read.
+    /// For each key with a record that is ready, waiting or in flight, the later records of that key.
+    queued: HashMap<String, VecDeque<u64>>,
+    /// The position after the last record read.
     end: Position,
 }
 
@@ -79,12 +79,12 @@ impl Window {
             bytes: 0,
             ready: BTreeSet::new(),
             waiting: BTreeSet::new(),
-            behind: HashMap::new(),
+            queued: HashMap::new(),
             end: start,
         }
     }
 
-    /// Records follow, and all up to this position were read.
+    /// Adds records, which end at this position.
     pub(crate) fn add(&mut self, items: Vec<Item>, end: Position) {
         self.end = end;
         for item in items {
@@ -92,10 +92,10 @@ impl Window {
             self.bytes += item.bytes();
             if self.order == Order::None {
                 self.ready.insert(number);
-            } else if let Some(behind) = self.behind.get_mut(&item.key) {
-                behind.push_back(number);
+            } else if let Some(queued) = self.queued.get_mut(&item.key) {
+                queued.push_back(number);
             } else {
-                self.behind.insert(item.key.clone(), VecDeque::new());
+                self.queued.insert(item.key.clone(), VecDeque::new());
                 self.ready.insert(number);
             }
             self.held.insert(number, Held { item: Arc::new(item), attempts: 0 });
@@ -110,17 +110,17 @@ impl Window {
         self.held.is_empty()
     }
 
-    /// How many records failed and wait for another try.
+    /// How many records failed and wait to be retried.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.len()
     }
 
-    /// When the next of those that failed may be tried again.
+    /// When the next failed record may be retried.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.waiting.first().map(|(due, _)| *due)
     }
 
-    /// Whether a call could be filled by now.
+    /// Whether there are enough records for a full call.
     pub(crate) fn fills_a_call(&mut self, most_bytes: usize, now: Instant) -> bool {
         self.wake(now);
         self.ready.len() >= CALL_RECORDS || self.bytes >= most_bytes
@@ -144,22 +144,22 @@ impl Window {
         taken
     }
 
-    /// A record was acknowledged. Returns its size.
+    /// Removes an acknowledged record and returns its size.
     pub(crate) fn acknowledge(&mut self, number: u64) -> usize {
         let Some(held) = self.held.remove(&number) else { return 0 };
         let bytes = held.item.bytes();
         self.bytes -= bytes;
         if self.order == Order::Key {
             let key = &held.item.key;
-            match self.behind.get_mut(key).and_then(VecDeque::pop_front) {
+            match self.queued.get_mut(key).and_then(VecDeque::pop_front) {
                 Some(next) => _ = self.ready.insert(next),
-                None => _ = self.behind.remove(key),
+                None => _ = self.queued.remove(key),
             }
         }
         bytes
     }
 
-    /// A call failed for these records; they are tried again after a while, together.
+    /// Has records that a call failed for wait, so that they are retried together later.
     pub(crate) fn hold_back(&mut self, numbers: &[u64], now: Instant) {
         let mut attempts = 0;
         for number in numbers {
@@ -172,7 +172,7 @@ impl Window {
         self.waiting.extend(numbers.iter().map(|&number| (due, number)));
     }
 
-    /// Where to go on if it ended here.
+    /// Where to resume if the run ended now.
     pub(crate) fn position(&self) -> Position {
         match self.held.first_key_value() {
             Some((number, held)) => Position { records: number - 1, digest: held.item.before },
@@ -180,7 +180,7 @@ impl Window {
         }
     }
 
-    /// Those that waited long enough are ready.
+    /// Makes the records that have waited long enough ready.
     fn wake(&mut self, now: Instant) {
         while let Some(&(due, number)) = self.waiting.first()
             && due <= now
@@ -191,7 +191,7 @@ impl Window {
     }
 }
 
-/// How long to wait after so many attempts, for a random number from 0 to 1.
+/// How long to wait after a number of attempts, given a random number from 0 to 1.
 fn wait(attempts: u32, random: f64) -> Duration {
     let doublings = attempts.saturating_sub(1).min(16);
     (FIRST_WAIT * 2_u32.pow(doublings)).min(LONGEST_WAIT).mul_f64(random)
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_records_of_a_key_are_on_their_way() {
+    fn no_two_records_of_a_key_are_in_flight() {
         let mut window = window(Order::Key, &["a", "b", "a", "a", "c", "b"]);
         let now = Instant::now();
         assert_eq!(take(&mut window, now), [1, 2, 5]);
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_order_all_are_on_their_way_at_once() {
+    fn without_an_order_all_are_in_flight_at_once() {
         let mut window = window(Order::None, &["a", "a", "a"]);
         assert_eq!(take(&mut window, Instant::now()), [1, 2, 3]);
     }
@@ -286,7 +286,7 @@ mod tests {
         let now = Instant::now();
         assert!(window.fills_a_call(MANY, now));
         assert_eq!(window.take(CALL_RECORDS, 11, now).len(), 2, "five bytes each");
-        assert_eq!(window.take(CALL_RECORDS, 1, now).len(), 1, "one always");
+        assert_eq!(window.take(CALL_RECORDS, 1, now).len(), 1, "always at least one");
         assert_eq!(window.take(7, MANY, now).len(), 7);
         assert_eq!(window.take(MANY, MANY, now).len(), 500);
     }
