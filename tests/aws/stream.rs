@@ -1,4 +1,4 @@
-//! `cargo kcl stream`, `put` and `tail` together, on the emulator.
+//! `cargo kcl stream`, `put` and `tail` together, against the emulator.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::{BufRead as _, BufReader, Read, Write as _};
@@ -14,7 +14,7 @@ use tests::emulators::emulators;
 use crate::fake::{Fake, Verdict};
 use crate::tool::{Ended, end, run, signal, start, tool};
 
-/// No test waits as long unless it fails.
+/// The longest wait, which only a failing test reaches.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The emulator's URL.
@@ -22,7 +22,7 @@ fn url() -> String {
     emulators().expect("the emulators start").kinesis
 }
 
-/// A name that several runs of the tests at once do not share.
+/// A name that is unique to this run of the tests, so that several can run at once.
 fn unique(name: &str) -> String {
     format!("{name}-{}", std::process::id())
 }
@@ -31,11 +31,11 @@ fn kcl(arguments: &[&str]) -> Ended {
     run(tool(&url(), arguments), b"")
 }
 
-/// The tool at work, and what it prints.
+/// A running tool, and its output.
 struct Printing {
     child: Child,
     lines: Receiver<String>,
-    said: Receiver<String>,
+    stderr: Receiver<String>,
 }
 
 impl Printing {
@@ -43,8 +43,8 @@ impl Printing {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("it starts");
         let out = lines(child.stdout.take().expect("piped"));
-        let said = lines(child.stderr.take().expect("piped"));
-        Self { child, lines: out, said }
+        let stderr = lines(child.stderr.take().expect("piped"));
+        Self { child, lines: out, stderr }
     }
 
     fn tail(arguments: &[&str]) -> Self {
@@ -54,7 +54,7 @@ impl Printing {
     fn line(&self) -> String {
         self.lines
             .recv_timeout(PATIENCE)
-            .unwrap_or_else(|_| panic!("no more lines; {:?}", self.said.try_iter().collect::<Vec<_>>()))
+            .unwrap_or_else(|_| panic!("no more lines; {:?}", self.stderr.try_iter().collect::<Vec<_>>()))
     }
 
     /// The next lines.
@@ -62,9 +62,11 @@ impl Printing {
         (0..count).map(|_| self.line()).collect()
     }
 
-    /// Waits until this stands on stderr.
+    /// Waits until stderr contains this text.
     fn wait_for(&self, text: &str) {
-        while !self.said.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("`{text}` is not said")).contains(text) {}
+        while !self.stderr.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("`{text}` is not on stderr")).contains(text)
+        {
+        }
     }
 
     fn code(mut self) -> Option<i32> {
@@ -92,13 +94,13 @@ fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
 pub(crate) fn reshaped() {
     let name = unique("reshaped");
     kcl(&["stream", "create", &name, "--shards", "2"]).expect(0, &["was created with 2 shards"]);
-    kcl(&["stream", "create", &name]).expect(1, &["is there already"]);
+    kcl(&["stream", "create", &name]).expect(1, &["already exists"]);
     kcl(&["stream", "split", &name, "0"]).expect(0, &["into `shardId-000000000002` and `shardId-000000000003`"]);
-    kcl(&["stream", "split", &name, "shardId-000000000000"]).expect(2, &["was split or merged already"]);
+    kcl(&["stream", "split", &name, "shardId-000000000000"]).expect(2, &["was already split or merged"]);
     kcl(&["stream", "split", &name, "7"])
         .expect(2, &["has no shard `shardId-000000000007`; it has shardId-000000000001, "]);
-    kcl(&["stream", "split", &name, "1", "--at", "5"]).expect(2, &["the second part starts at"]);
-    kcl(&["stream", "merge", &name, "1", "2"]).expect(2, &["are no neighbours; "]);
+    kcl(&["stream", "split", &name, "1", "--at", "5"]).expect(2, &["the second part must start at one of"]);
+    kcl(&["stream", "merge", &name, "1", "2"]).expect(2, &["are not neighbours; "]);
     kcl(&["stream", "merge", &name, "3", "2"]).expect(0, &["were merged into `shardId-000000000004`"]);
     let at = (u128::MAX / 4 * 3).to_string();
     kcl(&["stream", "split", &name, "1", "--at", &at]).expect(0, &[&format!("was split at {at} into")]);
@@ -119,7 +121,7 @@ pub(crate) fn reshaped() {
     kcl(&["stream", "describe", &name]).expect(1, &[&format!("there is no stream `{name}` at {}", url())]);
 }
 
-/// Keeps `put` at work, and hands it lines.
+/// Writes more lines to the stdin of a running `put`.
 fn feed(put: &mut ChildStdin, from: usize, count: usize) {
     let lines: String =
         (from..from + count).map(|number| format!("{{\"key\":\"k{}\",\"n\":{number}}}\n", number % 7)).collect();
@@ -184,7 +186,7 @@ pub(crate) fn from_the_start() {
     assert_eq!(lines, ["1", "2", "3", "4", "5", "6", "a\x01", "b"]);
 
     let one = kcl(&["tail", "--stream", &name, "--from", "2020-01-01T00:00:00Z", "--shard", "1"]);
-    one.expect(0, &["shardId-000000000001 is at its end"]);
+    one.expect(0, &["shardId-000000000001 has ended"]);
     assert!((1..6).contains(&one.stdout.lines().count()), "{one:?}");
     kcl(&["tail", "--stream", &name, "--shard", "9"]).expect(2, &["has no shard `shardId-000000000009`"]);
     kcl(&["tail", "--stream", "nowhere"]).expect(1, &["there is no stream `nowhere`"]);

@@ -1,4 +1,4 @@
-//! What a run does when the stream cannot be read.
+//! Runs whose stream cannot be read.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -19,7 +19,7 @@ pub(crate) fn throttled_and_expired(place: &Place) -> Result<(), Failed> {
     place.create(1)?;
     place.put(&[("a", "1"), ("a", "2")])?;
     let proxy = Proxy::start(&place.aws.kinesis)?;
-    // All calls for a while, of either kind.
+    // Both kinds of calls fail for a while.
     proxy.fail("GetShardIterator", "LimitExceededException", 1);
     proxy.fail("GetRecords", "ProvisionedThroughputExceededException", 4);
     proxy.fail("GetRecords", "InternalFailure", 1);
@@ -46,7 +46,10 @@ pub(crate) fn deleted(place: &Place) -> Result<(), Failed> {
     let ended = run.end()?;
     assert_eq!(ended.code, Some(2));
     assert!(ended.stderr.contains(&format!("there is no stream `{}`", place.name)), "{}", ended.stderr);
-    assert!(place.ledger().place("shardId-000000000000", "shutdownRequested").is_some(), "it was not graceful");
+    assert!(
+        place.ledger().place("shardId-000000000000", "shutdownRequested").is_some(),
+        "the run did not end gracefully"
+    );
     Ok(())
 }
 
@@ -80,7 +83,7 @@ pub(crate) fn refused(place: &Place) -> Result<(), Failed> {
     Ok(())
 }
 
-/// An emulator of the test's own, which keeps what it has on the disk.
+/// An emulator for one test, which saves its data on disk.
 struct Emulator {
     child: Child,
     aws: Aws,
@@ -90,7 +93,7 @@ impl Emulator {
     fn start(place: &Place) -> Result<Self, Failed> {
         let ports = free_ports()?;
         let port = |nth: usize| ports[nth].to_string();
-        // The tool installed it for the other tests.
+        // The tool has installed it for the other tests.
         let main = installed("node_modules/kinesis-local/main.js")?;
         let child = Command::new("node")
             .arg("--require")
@@ -121,7 +124,7 @@ impl Drop for Emulator {
     }
 }
 
-/// Ports that nobody listened on a moment ago.
+/// Ports that were free a moment ago.
 fn free_ports() -> Result<[u16; 2], Failed> {
     let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
     let both = [listen()?, listen()?];
@@ -143,18 +146,18 @@ pub(crate) fn killed_and_restarted(place: &Place) -> Result<(), Failed> {
     put(&emulator.aws, "before")?;
     let mut run = place.start_at(proxy.url(), &[])?;
     run.until("the first is seen", || place.data().len() == 1)?;
-    until("it is on the disk", || {
-        let kept = fs::read_to_string(place.path("kinesis-data.json")).unwrap_or_default();
-        kept.contains(&BASE64_STANDARD.encode("before"))
+    until("it is on disk", || {
+        let saved = fs::read_to_string(place.path("kinesis-data.json")).unwrap_or_default();
+        saved.contains(&BASE64_STANDARD.encode("before"))
     })?;
     drop(emulator);
-    run.until_said("it is tried again until it works")?;
+    run.until_said("retrying until it works")?;
     let emulator = Emulator::start(place)?;
-    put(&emulator.aws, "behind")?;
+    put(&emulator.aws, "after")?;
     proxy.lead_to(&emulator.aws.kinesis);
-    run.until_said("the stream is read again")?;
+    run.until_said("the stream can be read again")?;
     run.until("the second is seen", || place.data().len() == 2)?;
     run.interrupt()?;
-    assert_eq!(place.data(), ["before", "behind"]);
+    assert_eq!(place.data(), ["before", "after"]);
     Ok(())
 }

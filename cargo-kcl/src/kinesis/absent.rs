@@ -1,4 +1,4 @@
-//! What a build without the feature `aws` says.
+//! The answer of a build without the feature `aws`.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -6,18 +6,18 @@ use std::process::ExitCode;
 use crate::exit::WRONG_USE;
 use crate::report::{self, quoted};
 
-/// Says which command does what was asked for.
+/// Prints the commands that run this verb, or install a tool that can.
 pub(crate) fn refuse(arguments: &[OsString]) -> ExitCode {
     let shown: String =
         arguments.iter().skip(1).map(|argument| format!(" {}", quoted(&argument.to_string_lossy()))).collect();
     report::line(format_args!(
-        "this build of the tool, the quick one, leaves out what talks to AWS. In the clone run\n  \
+        "this is the quick build of the tool, without the AWS verbs. In the clone, run\n  \
          cargo run --release --package cargo-kcl --{shown}\n\
-         or install the whole tool, once, which takes a few minutes\n  \
+         or install the complete tool once, which takes a few minutes:\n  \
          cargo install --locked --path {}\n\
-         and type, in the clone, where `cargo kcl` stays the quick one,\n  \
+         After that, in the clone, where `cargo kcl` is still the quick build, run\n  \
          cargo-kcl{shown}\n\
-         and anywhere else\n  \
+         and anywhere else run\n  \
          cargo kcl{shown}",
         quoted(env!("CARGO_MANIFEST_DIR")),
     ));

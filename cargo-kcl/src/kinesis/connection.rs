@@ -19,21 +19,21 @@ use aws_types::service_config::ServiceConfigKey;
 use super::error::{AwsError, explain};
 use crate::args::AwsOptions;
 
-/// A server that takes longer to answer has forgotten the call. Ten megabytes may be on their way.
+/// The longest wait for an answer, in which ten megabytes may be transferred.
 const CALL: Duration = Duration::from_secs(60);
-/// An endpoint that does not take a connection sooner is not there.
+/// The longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(5);
-/// The most streams a missing one is compared with.
+/// The most stream names that a missing stream is compared with.
 const NAMES: i32 = 1_000;
 
-/// A client, and where it leads.
+/// A client, and the place it connects to.
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
     pub(crate) client: Client,
     place: Place,
 }
 
-/// Where Kinesis is, as a sentence has it.
+/// The place of a Kinesis service; its `Display` is a phrase for messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) region: String,
@@ -49,14 +49,14 @@ impl fmt::Display for Place {
     }
 }
 
-/// Runs a future to its end, with all that it spawns, on this thread.
+/// Runs a future, and every task that it spawns, on this thread until the future ends.
 pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output, AwsError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(AwsError::Runtime)?;
     Ok(runtime.block_on(future))
 }
 
 impl Connection {
-    /// Finds region, endpoint and credentials. No call is made to Kinesis.
+    /// Finds the region, the endpoint and the credentials. Makes no call to Kinesis.
     ///
     /// # Errors
     ///
@@ -71,7 +71,7 @@ impl Connection {
             loader = loader.region(Region::new(region.clone()));
         }
         if let Some(profile) = &options.profile {
-            // A profile that is asked for goes before the environment, as in Amazon's own command line.
+            // An explicit profile takes precedence over the environment, as in the AWS CLI.
             let provider = ProviderConfig::without_region().with_http_client(http);
             let credentials = ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&provider);
             loader = loader.profile_name(profile).credentials_provider(credentials.build());
@@ -80,7 +80,7 @@ impl Connection {
         let region = config.region().ok_or(AwsError::NoRegion)?.to_string();
         let place = Place { region, endpoint: options.endpoint.clone().or_else(|| endpoint(&config)) };
         match config.credentials_provider() {
-            None => return Err(AwsError::NoCredentials("nothing".to_owned())),
+            None => return Err(AwsError::NoCredentials("no credentials provider".to_owned())),
             Some(provider) => match (provider.provide_credentials().await, &options.profile) {
                 (Ok(_), _) => {}
                 (Err(error), Some(profile)) => return Err(AwsError::profile(profile, &error)),
@@ -96,7 +96,7 @@ impl Connection {
         &self.place
     }
 
-    /// Says what went wrong with a call of this operation on this stream.
+    /// Explains the error of a call of this operation on this stream.
     pub(crate) async fn explain<E>(
         &self,
         operation: &'static str,
@@ -113,13 +113,13 @@ impl Connection {
         error
     }
 
-    /// The streams that may have been meant. None if nobody may know which there are.
+    /// The names of streams that the user may have meant; empty if the streams cannot be listed.
     async fn names_near(&self, name: &str) -> Vec<String> {
         let Ok(output) = self.client.list_streams().limit(NAMES).send().await else { return Vec::new() };
         let mut names: Vec<_> =
-            output.stream_names.into_iter().map(|there| (strsim::jaro_winkler(name, &there), there)).collect();
-        // One of the same name was created since.
-        names.retain(|(likeness, there)| *likeness > 0.65 && there != name);
+            output.stream_names.into_iter().map(|other| (strsim::jaro_winkler(name, &other), other)).collect();
+        // A stream of the same name may have been created since.
+        names.retain(|(likeness, other)| *likeness > 0.65 && other != name);
         names.sort_by(|(a, _), (b, _)| b.total_cmp(a));
         names.into_iter().map(|(_, name)| name).take(3).collect()
     }

@@ -1,7 +1,7 @@
-//! Kinesis, on AWS or wherever an endpoint says.
+//! Kinesis, on AWS or at another endpoint.
 //!
-//! All of it stands behind the feature `aws`: what talks to AWS takes longer to build than all the rest of the tool. A build
-//! without it has the same command line, and says which command builds the whole.
+//! All of it needs the feature `aws`: the AWS SDK takes longer to build than the rest of the tool. A build without the feature
+//! has the same command line, and prints the command that builds the complete tool.
 
 #[cfg(not(feature = "aws"))]
 pub(crate) mod absent;

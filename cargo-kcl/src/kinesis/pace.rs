@@ -1,20 +1,20 @@
-//! How fast a shard is read: as Kinesis allows, and as it makes sense.
+//! Limits how often a shard is read.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::{Duration, Instant};
 
-/// Kinesis takes five calls a second for each shard; one is left for others who read it.
+/// Kinesis allows five calls a second per shard; this leaves one for other readers.
 const GAP: Duration = Duration::from_millis(250);
-/// Where there was nothing, there is hardly more a moment later.
+/// The gap after an empty answer at the tip of the shard: new records are unlikely to arrive at once.
 const IDLE: Duration = Duration::from_secs(1);
-/// A shard gives two megabytes a second, and five times that at once.
+/// A shard delivers two megabytes a second, and up to ten in one call.
 const BYTES_PER_SECOND: u64 = 2_000_000;
 
-/// How long the first try after a failure waits at most; each waits up to twice as long as the one before.
+/// The longest wait before the first retry. It doubles with each failure, up to `LONGEST_BACKOFF`.
 const BACKOFF: Duration = Duration::from_millis(500);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
 
-/// When a shard may be asked for records again.
+/// Decides when a shard may be read again.
 #[derive(Debug)]
 pub(crate) struct Pace {
     next: Instant,
@@ -30,14 +30,14 @@ impl Pace {
         self.next
     }
 
-    /// A call that was made then brought so many bytes.
-    pub(crate) fn brought(&mut self, made: Instant, bytes: u64, is_idle: bool) {
+    /// Counts a call, made at that time, that returned this many bytes.
+    pub(crate) fn succeeded(&mut self, made: Instant, bytes: u64, is_idle: bool) {
         self.failures = 0;
         let gap = if is_idle { IDLE } else { GAP };
         self.next = made + gap.max(Duration::from_millis(bytes * 1_000 / BYTES_PER_SECOND));
     }
 
-    /// A call failed.
+    /// Counts a call that failed.
     pub(crate) fn failed(&mut self) {
         let longest = BACKOFF.saturating_mul(1 << self.failures.min(10)).min(LONGEST_BACKOFF);
         self.failures += 1;
@@ -45,7 +45,7 @@ impl Pace {
     }
 }
 
-/// From 0 to 1: those who failed at the same time do not try again at the same time.
+/// A random number from 0 to 1, so that readers that failed at the same time do not retry at the same time.
 fn random() -> f64 {
     RandomState::new().hash_one(()) as f64 / u64::MAX as f64
 }
@@ -55,19 +55,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shard_is_asked_as_often_as_kinesis_allows() {
+    fn a_shard_is_read_as_often_as_kinesis_allows() {
         let mut pace = Pace::new();
         let made = Instant::now();
         for (bytes, is_idle, millis) in
             [(0, true, 1_000), (100, false, 250), (10_000_000, false, 5_000), (400_000, true, 1_000)]
         {
-            pace.brought(made, bytes, is_idle);
+            pace.succeeded(made, bytes, is_idle);
             assert_eq!(pace.next() - made, Duration::from_millis(millis));
         }
     }
 
     #[test]
-    fn failures_are_tried_again_ever_later_up_to_a_limit() {
+    fn failures_are_retried_later_and_later_up_to_a_limit() {
         let mut pace = Pace::new();
         for _ in 0..100 {
             pace.failed();

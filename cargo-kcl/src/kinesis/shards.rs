@@ -6,16 +6,16 @@ use serde::Serialize;
 use super::connection::Connection;
 use super::error::AwsError;
 
-/// A shard, as `ListShards` has it.
+/// A shard, as `ListShards` describes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Shard {
     #[serde(rename = "shardId")]
     pub(crate) id: String,
-    /// None if it was never split or merged out of others, or they are gone.
+    /// `None` if no split or merge created the shard, or its parents are gone.
     #[serde(rename = "parentShardId")]
     pub(crate) parent: Option<String>,
-    /// The second of two that were merged.
+    /// The second parent of a merge.
     #[serde(rename = "adjacentParentShardId")]
     pub(crate) adjacent_parent: Option<String>,
     #[serde(flatten)]
@@ -25,7 +25,7 @@ pub(crate) struct Shard {
     pub(crate) is_open: bool,
 }
 
-/// The hash keys of a shard's records, both ends among them.
+/// The hash keys of a shard's records, including both ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Range {
     #[serde(rename = "startingHashKey", serialize_with = "text")]
@@ -34,25 +34,25 @@ pub(crate) struct Range {
     pub(crate) end: u128,
 }
 
-/// A JSON number of this size is none to most readers.
+/// Writes a number as a string: most JSON readers cannot read numbers of this size.
 fn text<S: serde::Serializer>(number: &u128, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(number)
 }
 
 impl Range {
-    /// Where the second half starts. None if there is nothing to halve.
+    /// The start of the second half. `None` for a single hash key, which cannot be split.
     pub(crate) fn middle(self) -> Option<u128> {
         (self.end > self.start).then(|| self.start + (self.end - self.start) / 2 + 1)
     }
 
-    /// Whether the two stand side by side.
+    /// Whether the two ranges are adjacent.
     pub(crate) fn touches(self, other: Self) -> bool {
         self.end.checked_add(1) == Some(other.start) || other.end.checked_add(1) == Some(self.start)
     }
 }
 
 impl Shard {
-    /// Those it came from by a split or a merge.
+    /// The shards that were split or merged into this one.
     pub(crate) fn parents(&self) -> impl Iterator<Item = &str> {
         self.parent.as_deref().into_iter().chain(self.adjacent_parent.as_deref())
     }
@@ -64,7 +64,7 @@ impl TryFrom<aws_sdk_kinesis::types::Shard> for Shard {
     fn try_from(shard: aws_sdk_kinesis::types::Shard) -> Result<Self, AwsError> {
         let unknown = || AwsError::Other {
             operation: "ListShards",
-            why: format!("{} has no hash key range that is understood", shard.shard_id()),
+            why: format!("{} does not have a valid hash key range", shard.shard_id()),
         };
         let range = shard.hash_key_range().ok_or_else(unknown)?;
         let key = |text: &str| text.parse().map_err(|_| unknown());
@@ -98,11 +98,11 @@ impl TryFrom<ChildShard> for Shard {
 }
 
 impl Connection {
-    /// All shards of a stream that still hold records or take them, by id.
+    /// All shards of a stream that still hold records or take new ones, ordered by id.
     ///
     /// # Errors
     ///
-    /// If the call is not answered as it should be.
+    /// If the call fails, or its answer is invalid.
     pub(crate) async fn shards(&self, stream: &str) -> Result<Vec<Shard>, AwsError> {
         let mut shards = Vec::new();
         let mut call = self.client.list_shards().stream_name(stream);
@@ -115,7 +115,7 @@ impl Connection {
                 shards.push(shard.try_into()?);
             }
             match output.next_token {
-                // A token says which stream.
+                // The token identifies the stream.
                 Some(token) => call = self.client.list_shards().next_token(token),
                 None => break,
             }
@@ -124,42 +124,43 @@ impl Connection {
         Ok(shards)
     }
 
-    /// Those that follow a shard which is at its end; `told` are those that its last call told of, if it did.
+    /// The shards that follow a shard that has ended. `reported` holds the children that its last `GetRecords` call reported, if
+    /// any.
     ///
     /// # Errors
     ///
-    /// If the stream must be asked, and does not answer as it should.
+    /// If the shards must be listed, and that fails.
     pub(crate) async fn followers(
         &self,
         stream: &str,
         shard: &str,
-        told: &[Shard],
+        reported: &[Shard],
         is_known: impl Fn(&str) -> bool,
     ) -> Result<Followers, AwsError> {
-        let suffices = !told.is_empty() && told.iter().all(|child| child.parents().all(&is_known));
+        let suffices = !reported.is_empty() && reported.iter().all(|child| child.parents().all(&is_known));
         let listed = if suffices { Vec::new() } else { self.shards(stream).await? };
-        Ok(Followers::new(shard, told, &listed, is_known))
+        Ok(Followers::new(shard, reported, &listed, is_known))
     }
 }
 
-/// What follows a shard.
+/// The shards that follow a shard.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Followers {
-    /// Each behind its parents, of which those are among them that nobody knew of: a neighbour that a shard is merged with may
-    /// come of a shard that is not read to its end yet.
+    /// Each shard comes after its parents. Parents that were unknown are included: the neighbour in a merge may be a child of a
+    /// shard that is not read to its end yet.
     pub(crate) shards: Vec<Shard>,
-    /// Whether all of them are there: those who know of shards may lag behind.
+    /// Whether all of them were found: the list of shards may lag behind.
     pub(crate) complete: bool,
 }
 
 impl Followers {
-    fn new(shard: &str, told: &[Shard], listed: &[Shard], is_known: impl Fn(&str) -> bool) -> Self {
+    fn new(shard: &str, reported: &[Shard], listed: &[Shard], is_known: impl Fn(&str) -> bool) -> Self {
         let mut followers = Self { shards: Vec::new(), complete: true };
-        if told.is_empty() {
+        if reported.is_empty() {
             let children = listed.iter().filter(|child| child.parents().any(|parent| parent == shard));
             children.for_each(|child| followers.add(child, listed, &is_known));
         } else {
-            told.iter().for_each(|child| followers.add(child, listed, &is_known));
+            reported.iter().for_each(|child| followers.add(child, listed, &is_known));
         }
         followers.complete &= !followers.shards.is_empty();
         followers
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shard_is_followed_by_those_that_nobody_knew_of_parents_first() {
+    fn unknown_shards_follow_parents_first() {
         let shard = |id: &str, parents: &[&str]| Shard {
             id: id.to_owned(),
             parent: parents.first().map(|id| (*id).to_owned()),
@@ -218,17 +219,17 @@ mod tests {
             shard("5", &["3"]),
             shard("6", &["5", "1"]),
         ];
-        let told = [listed[6].clone()];
-        let followers = |told: &[Shard], listed: &[Shard], known: &[&str]| {
-            let followers = Followers::new("1", told, listed, |id| known.contains(&id));
+        let reported = [listed[6].clone()];
+        let followers = |reported: &[Shard], listed: &[Shard], known: &[&str]| {
+            let followers = Followers::new("1", reported, listed, |id| known.contains(&id));
             (followers.shards.into_iter().map(|shard| shard.id).collect::<Vec<_>>().concat(), followers.complete)
         };
-        let said = |ids: &str, complete| (ids.to_owned(), complete);
-        assert_eq!(followers(&told, &[], &["0", "1", "3", "5"]), said("6", true));
-        for told in [&told[..], &[]] {
-            assert_eq!(followers(told, &listed, &["0", "1"]), said("356", true));
+        let found = |ids: &str, complete| (ids.to_owned(), complete);
+        assert_eq!(followers(&reported, &[], &["0", "1", "3", "5"]), found("6", true));
+        for reported in [&reported[..], &[]] {
+            assert_eq!(followers(reported, &listed, &["0", "1"]), found("356", true));
         }
-        assert_eq!(followers(&told, &listed[..3], &["0", "1"]), said("6", false));
-        assert_eq!(followers(&[], &listed[..6], &["0", "1"]), said("", false));
+        assert_eq!(followers(&reported, &listed[..3], &["0", "1"]), found("6", false));
+        assert_eq!(followers(&[], &listed[..6], &["0", "1"]), found("", false));
     }
 }

@@ -1,4 +1,4 @@
-//! What people hear of a stream that cannot be read for a while.
+//! Tells the user about a stream that cannot be read for a while.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,18 +7,19 @@ use std::time::{Duration, Instant};
 
 use crate::report;
 
-/// What is over sooner is not worth a word.
-const WORTH_A_WORD: Duration = Duration::from_secs(2);
+/// Shorter interruptions are not reported.
+const WORTH_REPORTING: Duration = Duration::from_secs(2);
 
-/// The shards that cannot be read just now.
+/// The shards that cannot be read at the moment.
 #[derive(Debug, Default)]
 pub(crate) struct Troubles(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
+    /// The time of each shard's first failure.
     since: BTreeMap<u32, Instant>,
-    /// Since when there was trouble when it was said.
-    said: Option<Instant>,
+    /// The first failure that was reported, until all shards can be read again.
+    reported: Option<Instant>,
 }
 
 impl Troubles {
@@ -26,24 +27,24 @@ impl Troubles {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A shard cannot be read; one more try is to come.
+    /// Notes a failure to read a shard, which will be retried.
     pub(crate) fn met(&self, shard: u32, error: impl fmt::Display) {
         let mut state = self.state();
         let since = *state.since.entry(shard).or_insert_with(Instant::now);
-        if state.said.is_none() && since.elapsed() >= WORTH_A_WORD {
-            state.said = Some(since);
-            report::line(format_args!("{error}; it is tried again until it works or Ctrl-C ends the run"));
+        if state.reported.is_none() && since.elapsed() >= WORTH_REPORTING {
+            state.reported = Some(since);
+            report::line(format_args!("{error}; retrying until it works or Ctrl-C ends the run"));
         }
     }
 
-    /// A shard was read.
+    /// Notes that a shard was read, or no longer needs to be.
     pub(crate) fn over(&self, shard: u32) {
         let mut state = self.state();
         state.since.remove(&shard);
         if state.since.is_empty()
-            && let Some(since) = state.said.take()
+            && let Some(since) = state.reported.take()
         {
-            report::line(format_args!("the stream is read again, after {:.0} s", since.elapsed().as_secs_f64()));
+            report::line(format_args!("the stream can be read again, after {:.0} s", since.elapsed().as_secs_f64()));
         }
     }
 }

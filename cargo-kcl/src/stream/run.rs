@@ -1,4 +1,4 @@
-//! `cargo kcl stream`: streams for development.
+//! `cargo kcl stream`: manages streams for development.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -17,30 +17,30 @@ use crate::kinesis::error::AwsError;
 use crate::kinesis::shards::{Range, Shard};
 use crate::report;
 
-/// AWS takes a minute or so.
+/// The longest wait for a change; AWS takes about a minute.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// How long after a change the first look is taken; it doubles up to the other, which AWS can bear.
+/// The wait before the first check after a change. It doubles up to `LOOK`, which stays within the limits of AWS.
 const FIRST_LOOK: Duration = Duration::from_millis(20);
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Why a stream is not as it should be.
+/// The reason why a command failed.
 #[derive(Debug, thiserror::Error)]
 enum StreamError {
     #[error(transparent)]
     Aws(#[from] AwsError),
     #[error("the stream `{stream}` has no shard `{shard}`; it has {}", list(there))]
     NoShard { stream: String, shard: String, there: Vec<String> },
-    #[error("`{0}` was split or merged already; only a shard that takes records can be")]
+    #[error("`{0}` was already split or merged; only an open shard can be split or merged")]
     Closed(String),
-    #[error("`{shard}` has the hash keys {start} to {end}; the second part starts at {} to {end}, not at {at}", start + 1)]
+    #[error("`{shard}` has the hash keys {start} to {end}; the second part must start at one of {} to {end}, not at {at}", start + 1)]
     OutOfRange { shard: String, start: u128, end: u128, at: u128 },
     #[error("`{0}` has a single hash key and cannot be split")]
     Single(String),
-    #[error("`{shard}` and `{neighbour}` are no neighbours; `{shard}` can be merged with {}", list(there))]
+    #[error("`{shard}` and `{neighbour}` are not neighbours; `{shard}` can be merged with {}", list(there))]
     NoNeighbours { shard: String, neighbour: String, there: Vec<String> },
-    #[error("this would delete the stream `{stream}` {place} with all its records; if that is meant, add --yes")]
+    #[error("this would delete the stream `{stream}` {place} with all its records; add --yes to confirm")]
     NotSure { stream: String, place: String },
-    #[error("the stream `{stream}` is {status} after {} s; it may get there yet", PATIENCE.as_secs())]
+    #[error("the stream `{stream}` is still {status} after {} s; the change may complete later", PATIENCE.as_secs())]
     Slow { stream: String, status: String },
     #[error("stdout cannot be written: {0}")]
     Output(io::Error),
@@ -81,13 +81,13 @@ async fn open(stream: &str, options: &AwsOptions) -> Result<Stream, AwsError> {
     Ok(Stream { aws: Connection::open(options).await?, name: stream.to_owned() })
 }
 
-/// A stream, which may not be there yet.
+/// A stream, which may not exist yet.
 struct Stream {
     aws: Connection,
     name: String,
 }
 
-/// What `describe --json` prints.
+/// The output of `describe --json`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Description<'a> {
@@ -121,7 +121,7 @@ impl Stream {
         let Some(summary) = summary else {
             return Err(StreamError::Aws(AwsError::Other {
                 operation: "DescribeStreamSummary",
-                why: "the answer holds no summary".to_owned(),
+                why: "the answer contains no summary".to_owned(),
             }));
         };
         let shards = self.aws.shards(&self.name).await?;
@@ -172,7 +172,7 @@ impl Stream {
                 there: neighbours.map(|shard| shard.id.clone()).collect(),
             });
         }
-        // Not every Kinesis takes them the other way round.
+        // Some implementations of Kinesis require the lower shard first.
         let (lower, upper) = if first.range.start < second.range.start { (first, second) } else { (second, first) };
         let call = self.aws.client.merge_shards().stream_name(&self.name).shard_to_merge(&lower.id);
         if let Err(error) = call.adjacent_shard_to_merge(&upper.id).send().await {
@@ -201,7 +201,7 @@ impl Stream {
         Ok(())
     }
 
-    /// The shard of this name, if it can be split or merged.
+    /// The shard with this name, if it can be split or merged.
     fn open_shard<'s>(&self, shards: &'s [Shard], name: &ShardName) -> Result<&'s Shard, StreamError> {
         let Some(shard) = shards.iter().find(|shard| shard.id == name.0) else {
             let open = shards.iter().filter(|shard| shard.is_open);
@@ -224,7 +224,7 @@ impl Stream {
         self.wait_for(|status| status == wanted).await
     }
 
-    async fn wait_for(&self, is_it: impl Fn(&StreamStatus) -> bool) -> Result<(), StreamError> {
+    async fn wait_for(&self, is_reached: impl Fn(&StreamStatus) -> bool) -> Result<(), StreamError> {
         let deadline = Instant::now() + PATIENCE;
         let mut pause = FIRST_LOOK;
         loop {
@@ -237,7 +237,7 @@ impl Stream {
                     error => return Err(error.into()),
                 },
             };
-            if status.as_ref().is_some_and(&is_it) {
+            if status.as_ref().is_some_and(&is_reached) {
                 return Ok(());
             }
             if Instant::now() >= deadline {
@@ -249,7 +249,7 @@ impl Stream {
 }
 
 impl Description<'_> {
-    /// As people read it.
+    /// The description for people.
     fn text(&self) -> String {
         let mut text = format!(
             "{}  {}, {} open, records are kept for {} h\n{}\n",

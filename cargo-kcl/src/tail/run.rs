@@ -1,7 +1,7 @@
-//! `cargo kcl tail`: the records of a stream, one a line.
+//! `cargo kcl tail`: prints the records of a stream, one per line.
 //!
-//! Each shard is read by a task ([`shard`]), which writes its records as lines ([`line`]); one loop prints them, and starts the
-//! shards that follow those which ended.
+//! A task per shard ([`shard`]) reads the records and formats them as lines ([`line`]). One loop prints the lines, and starts the
+//! children of shards that have ended.
 
 mod line;
 mod shard;
@@ -30,9 +30,9 @@ use crate::kinesis::trouble::Troubles;
 use crate::local::StartAt;
 use crate::report;
 
-/// Calls that may wait to be printed.
+/// How many calls may wait to be printed.
 const AHEAD: usize = 4;
-/// Why it ended.
+/// The reason why the verb ended early.
 #[derive(Debug, thiserror::Error)]
 enum TailError {
     #[error(transparent)]
@@ -47,14 +47,14 @@ enum TailError {
     Interrupted,
 }
 
-/// What the loop hears of.
+/// An event that the loop receives.
 #[derive(Debug)]
 enum Event {
-    /// It is settled where a shard is read from.
+    /// The reader of a shard has its first iterator.
     Ready,
-    /// Records, each a line.
+    /// Records, one per line.
     Lines(Vec<Vec<u8>>),
-    /// A shard is at its end, and these follow it.
+    /// A shard has ended, and these shards follow it.
     Ended(String, Vec<Shard>),
     Failed(AwsError),
     Interruption,
@@ -65,7 +65,7 @@ pub(crate) fn run(options: &TailOptions) -> ExitCode {
     let ended = block_on(tail(options)).map_err(TailError::Aws).and_then(|ended| ended);
     let error = match ended {
         Ok(()) => return ExitCode::SUCCESS,
-        // Whoever read has had enough.
+        // The reader of stdout has closed it.
         Err(TailError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
         Err(TailError::Interrupted) => return ExitCode::from(INTERRUPTED),
         Err(error) => error,
@@ -94,14 +94,14 @@ async fn tail(options: &TailOptions) -> Result<(), TailError> {
             false if io::stdout().is_terminal() => Style::Terminal,
             false => Style::Data,
         },
-        alone: options.shard.is_some(),
+        only_one: options.shard.is_some(),
         known: Mutex::default(),
         troubles: Troubles::default(),
     };
     let mut tail = Tail {
         common: Arc::new(common),
         sender,
-        left: options.limit.unwrap_or(u64::MAX),
+        remaining: options.limit.unwrap_or(u64::MAX),
         pending: BTreeMap::new(),
         reading: HashSet::new(),
     };
@@ -110,7 +110,7 @@ async fn tail(options: &TailOptions) -> Result<(), TailError> {
     tail.print(events, options.quiet).await
 }
 
-/// Lets signals be events for as long as the tool lives.
+/// Turns signals into events until the process ends.
 fn catch_signals(events: Sender<Event>) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     thread::spawn(move || {
@@ -123,18 +123,18 @@ fn catch_signals(events: Sender<Event>) -> io::Result<()> {
     Ok(())
 }
 
-/// What all readers share.
+/// The state that all readers share.
 #[derive(Debug)]
 struct Common {
     aws: Connection,
-    /// The same without retries: readers have their own, which keep to the limits of a shard.
+    /// A client without retries: readers have their own, which respect the limits of a shard.
     client: Client,
     stream: String,
     began: SystemTime,
     style: Style,
-    /// Whether no shards are read but those of the start.
-    alone: bool,
-    /// All shards there were at the start, and those that were to be read since.
+    /// Whether only the shard that the user named is read.
+    only_one: bool,
+    /// All shards of the start, and those that were found since.
     known: Mutex<HashSet<String>>,
     troubles: Troubles,
 }
@@ -144,7 +144,7 @@ impl Common {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).contains(shard)
     }
 
-    /// Whether the shard was not known before.
+    /// Adds a shard; returns whether it was new.
     fn learn(&self, shard: &str) -> bool {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(shard.to_owned())
     }
@@ -154,49 +154,49 @@ impl Common {
 struct Tail {
     common: Arc<Common>,
     sender: Sender<Event>,
-    /// How many records are still to be printed.
-    left: u64,
-    /// Shards that wait for their parents, and from where they are read then.
+    /// How many records may still be printed.
+    remaining: u64,
+    /// Shards that wait for their parents, and where their reading will start.
     pending: BTreeMap<String, (Shard, Cursor)>,
     reading: HashSet<String>,
 }
 
 impl Tail {
-    /// Settles which of the shards there are at the start are read.
+    /// Chooses which of the shards to read at the start.
     fn choose(&mut self, shards: Vec<Shard>, options: &TailOptions) -> Result<(), TailError> {
         let cursor = match options.from {
             StartAt::Latest => Cursor::Latest,
             StartAt::TrimHorizon => Cursor::TrimHorizon,
             StartAt::Time(time) => Cursor::Time(time),
         };
-        let there: Vec<_> = shards.iter().map(|shard| shard.id.clone()).collect();
+        let present: Vec<_> = shards.iter().map(|shard| shard.id.clone()).collect();
         for shard in shards {
             let wanted = match &options.shard {
                 Some(name) => shard.id == name.0,
                 None => shard.is_open || cursor != Cursor::Latest,
             };
             if wanted {
-                self.meet(shard, cursor.clone());
+                self.add(shard, cursor.clone());
             } else {
                 self.common.learn(&shard.id);
             }
         }
         match &options.shard {
             Some(name) if self.pending.is_empty() => {
-                Err(TailError::NoShard { stream: options.stream.clone(), shard: name.0.clone(), there })
+                Err(TailError::NoShard { stream: options.stream.clone(), shard: name.0.clone(), there: present })
             }
             _ => Ok(()),
         }
     }
 
-    /// A shard is to be read when its parents were.
-    fn meet(&mut self, shard: Shard, cursor: Cursor) {
+    /// Adds a new shard, which is read once its parents have ended.
+    fn add(&mut self, shard: Shard, cursor: Cursor) {
         if self.common.learn(&shard.id) {
             self.pending.insert(shard.id.clone(), (shard, cursor));
         }
     }
 
-    /// Starts to read those whose parents are at their end, or are not read at all.
+    /// Starts the shards whose parents have ended, or are not read at all.
     fn start_ready(&mut self) {
         let waits = |shard: &Shard| {
             shard.parents().any(|parent| self.reading.contains(parent) || self.pending.contains_key(parent))
@@ -211,7 +211,7 @@ impl Tail {
         }
     }
 
-    /// Prints until there is no more.
+    /// Prints until there is nothing more to print.
     async fn print(mut self, mut events: Receiver<Event>, quiet: bool) -> Result<(), TailError> {
         let mut stdout = io::stdout().lock();
         let mut settled = 0;
@@ -222,7 +222,7 @@ impl Tail {
                     settled += 1;
                     if settled == initial && !quiet {
                         report::line(format_args!(
-                            "reading {} of `{}` {}; Ctrl-C ends it",
+                            "reading {} of `{}` {}; Ctrl-C stops it",
                             report::count(initial as u64, "shard"),
                             self.common.stream,
                             self.common.aws.place()
@@ -230,25 +230,25 @@ impl Tail {
                     }
                 }
                 Event::Lines(lines) => {
-                    let most = usize::try_from(self.left).unwrap_or(usize::MAX);
+                    let most = usize::try_from(self.remaining).unwrap_or(usize::MAX);
                     let printed = lines.len().min(most);
-                    self.left -= printed as u64;
+                    self.remaining -= printed as u64;
                     let text = lines[..printed].concat();
                     stdout.write_all(&text).and_then(|()| stdout.flush()).map_err(TailError::Output)?;
-                    if self.left == 0 {
+                    if self.remaining == 0 {
                         return Ok(());
                     }
                 }
                 Event::Ended(id, children) => {
                     self.reading.remove(&id);
-                    if self.common.alone {
+                    if self.common.only_one {
                         if !quiet {
-                            report::line(format_args!("{id} is at its end"));
+                            report::line(format_args!("{id} has ended"));
                         }
                         return Ok(());
                     }
                     for child in children {
-                        self.meet(child, Cursor::TrimHorizon);
+                        self.add(child, Cursor::TrimHorizon);
                     }
                     self.start_ready();
                 }

@@ -1,4 +1,4 @@
-//! Records as lines.
+//! Formats records as lines.
 
 use std::borrow::Cow;
 
@@ -10,17 +10,17 @@ use serde::Serialize;
 use crate::kinesis::kpl::{self, Content};
 use crate::kinesis::shards::Shard;
 
-/// How a record is written.
+/// The format of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// Its data, as bytes.
+    /// The data, as bytes.
     Data,
-    /// Its data, as text that does nothing to a terminal.
+    /// The data, as text that cannot control a terminal.
     Terminal,
     Json,
 }
 
-/// A record as `--format json` takes it.
+/// A record, in the form that `--format json` reads.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Line<'a> {
@@ -36,7 +36,7 @@ struct Line<'a> {
     shard_id: &'a str,
 }
 
-/// The lines of a call's records, each with its end.
+/// The lines for the records of a call, each with its line feed.
 pub(crate) fn lines(records: &[Record], shard: &Shard, style: Style) -> Vec<Vec<u8>> {
     let mut lines = Vec::with_capacity(records.len());
     let range = shard.range.start..=shard.range.end;
@@ -77,7 +77,7 @@ fn line(data: &[u8], key: &str, (record, sub): (&Record, usize), shard: &str, st
                     .and_then(|time| time.to_millis().ok()),
                 shard_id: shard,
             };
-            // There is nothing in it that JSON does not have.
+            // JSON can represent every field, so this does not fail.
             serde_json::to_vec(&line).unwrap_or_default()
         }
     };
@@ -85,7 +85,7 @@ fn line(data: &[u8], key: &str, (record, sub): (&Record, usize), shard: &str, st
     line
 }
 
-/// The data without line feeds.
+/// The data with its line feeds escaped.
 fn one_line(data: &[u8]) -> Cow<'_, [u8]> {
     if !data.contains(&b'\n') {
         return Cow::Borrowed(data);
@@ -93,7 +93,7 @@ fn one_line(data: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(data.split(|&byte| byte == b'\n').collect::<Vec<_>>().join(&br"\n"[..]))
 }
 
-/// The data as text without control characters.
+/// The data as text, with its line feeds escaped and other control characters replaced.
 fn printable(data: &[u8]) -> String {
     let text = String::from_utf8_lossy(data).replace('\n', r"\n");
     text.replace(|char: char| char.is_control() && char != '\t', "\u{fffd}")
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_read_again() {
+    fn json_can_be_read_again() {
         for data in [&b"a\nb"[..], b"\xff\0", b""] {
             let line = written(data, Style::Json);
             let read = Format::Json.record(line.trim_ascii_end(), 1, 1 << 20).unwrap();

@@ -1,4 +1,4 @@
-//! One shard, read to its end.
+//! Reads one shard to its end.
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -14,33 +14,33 @@ use crate::kinesis::error::AwsError;
 use crate::kinesis::pace::Pace;
 use crate::kinesis::shards::Shard;
 
-/// How often it is looked for the shards that follow one: those who know of them may lag behind.
+/// How many times to look for the children of a shard: the list of shards may lag behind.
 const LOOKS: u32 = 8;
 
-/// Where a shard is read on.
+/// The place in a shard where reading starts or continues.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Cursor {
     TrimHorizon,
     Latest,
     Time(SystemTime),
-    /// Behind the record with this sequence number.
-    Behind(String),
+    /// After the record with this sequence number.
+    After(String),
 }
 
 /// Reads one shard.
 pub(crate) struct Reader {
     common: Arc<Common>,
     shard: Shard,
-    /// Its number among those that troubles are told of.
+    /// The shard's number, which identifies it in `Troubles`.
     number: u32,
     cursor: Cursor,
     pace: Pace,
     events: Sender<Event>,
 }
 
-/// Why a reader ends before its shard does.
+/// The reason why a reader ends before its shard does.
 enum Stop {
-    /// Nobody listens.
+    /// Nobody receives the events.
     Unwanted,
     Failed(AwsError),
 }
@@ -70,7 +70,7 @@ impl Reader {
     async fn read(&mut self) -> Result<Vec<Shard>, Stop> {
         let mut iterator = self.iterator().await?;
         if self.cursor == Cursor::Latest {
-            // Should the iterator be lost, nothing that has come since is passed over.
+            // If the iterator expires, no record that has arrived since is skipped.
             self.cursor = Cursor::Time(self.common.began);
         }
         self.send(Event::Ready).await?;
@@ -84,16 +84,16 @@ impl Reader {
                     continue;
                 }
                 Err(error) => {
-                    self.bear(error)?;
+                    self.tolerate(error)?;
                     continue;
                 }
             };
             self.common.troubles.over(self.number);
             let bytes = output.records.iter().map(|record| record.data.as_ref().len() as u64).sum();
             let is_idle = output.records.is_empty() && output.millis_behind_latest.unwrap_or(0) == 0;
-            self.pace.brought(made, bytes, is_idle);
+            self.pace.succeeded(made, bytes, is_idle);
             if let Some(last) = output.records.last() {
-                self.cursor = Cursor::Behind(last.sequence_number.clone());
+                self.cursor = Cursor::After(last.sequence_number.clone());
                 let lines = line::lines(&output.records, &self.shard, self.common.style);
                 self.send(Event::Lines(lines)).await?;
             }
@@ -111,7 +111,7 @@ impl Reader {
         }
     }
 
-    /// An iterator where the shard is read on, however long it takes.
+    /// Gets an iterator at the cursor, however long that takes.
     async fn iterator(&mut self) -> Result<String, Stop> {
         loop {
             sleep_until(self.pace.next().into()).await;
@@ -123,7 +123,7 @@ impl Reader {
                 Cursor::Time(time) => {
                     call.shard_iterator_type(ShardIteratorType::AtTimestamp).timestamp(DateTime::from(*time))
                 }
-                Cursor::Behind(number) => {
+                Cursor::After(number) => {
                     call.shard_iterator_type(ShardIteratorType::AfterSequenceNumber).starting_sequence_number(number)
                 }
             };
@@ -132,45 +132,47 @@ impl Reader {
                     Some(iterator) => return Ok(iterator),
                     None => AwsError::Other {
                         operation: "GetShardIterator",
-                        why: "the answer holds no iterator".to_owned(),
+                        why: "the answer contains no iterator".to_owned(),
                     },
                 },
                 Err(error) => self.common.aws.explain("GetShardIterator", &self.common.stream, error).await,
             };
-            self.bear(error)?;
+            self.tolerate(error)?;
         }
     }
 
-    /// The shards that follow this one, as the last call has them, or as the stream does.
-    async fn children(&mut self, told: Vec<ChildShard>) -> Result<Vec<Shard>, Stop> {
-        if self.common.alone {
+    /// The shards that follow this one, from the last call or, if that is not enough, from the list of shards.
+    async fn children(&mut self, reported: Vec<ChildShard>) -> Result<Vec<Shard>, Stop> {
+        if self.common.only_one {
             return Ok(Vec::new());
         }
-        let told: Vec<_> = told.into_iter().map(Shard::try_from).collect::<Result<_, _>>()?;
+        let reported: Vec<_> = reported.into_iter().map(Shard::try_from).collect::<Result<_, _>>()?;
         let mut looks = 0;
         loop {
             let is_known = |id: &str| self.common.knows(id);
-            match self.common.aws.followers(&self.common.stream, &self.shard.id, &told, is_known).await {
+            match self.common.aws.followers(&self.common.stream, &self.shard.id, &reported, is_known).await {
                 Ok(followers) => {
                     looks += 1;
                     if followers.complete || looks == LOOKS && !followers.shards.is_empty() {
                         return Ok(followers.shards);
                     }
                     if looks == LOOKS {
-                        let why =
-                            format!("{} is at its end, but no shard follows it; try again in a moment", self.shard.id);
+                        let why = format!(
+                            "{} has ended, but it does not have children yet; try again in a moment",
+                            self.shard.id
+                        );
                         return Err(AwsError::Other { operation: "ListShards", why }.into());
                     }
                     self.pace.failed();
                 }
-                Err(error) => self.bear(error)?,
+                Err(error) => self.tolerate(error)?,
             }
             sleep_until(self.pace.next().into()).await;
         }
     }
 
-    /// Lets a failure pass that may be over soon.
-    fn bear(&mut self, error: AwsError) -> Result<(), Stop> {
+    /// Tolerates a transient failure, and returns any other.
+    fn tolerate(&mut self, error: AwsError) -> Result<(), Stop> {
         if !error.is_transient() {
             return Err(error.into());
         }

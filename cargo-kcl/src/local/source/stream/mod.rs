@@ -1,7 +1,7 @@
-//! A stream of Kinesis, as where records come from.
+//! A Kinesis stream as the source of records.
 //!
-//! Each shard whose processor runs is read by a task ([`reader`]), all of them on a thread of their own. Which shards there are
-//! says the stream ([`tree`]); those that come of a split or a merge are known when their parents are at their end.
+//! A task ([`reader`]) reads each shard whose processor is running; all the tasks run on one thread. The stream lists the shards
+//! ([`tree`]); the children of a split or a merge become known when their parents end.
 
 mod reader;
 mod tree;
@@ -35,43 +35,41 @@ use crate::local::state::{Run, Store};
 use crate::local::{Event, LocalError};
 use crate::report;
 
-/// What is wrong with a stream.
+/// An error with a stream.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StreamError {
     #[error(transparent)]
     Aws(#[from] AwsError),
     #[error("the stream `{0}` has no shards yet; try again in a moment")]
     NoShards(String),
-    #[error("the stream has a shard `{0}`, and no shard of Kinesis is called so")]
+    #[error("the stream has a shard `{0}`, which is not a Kinesis shard id")]
     ShardId(String),
-    #[error("{shard} brought a record whose sequence number `{number}` is none: {error}")]
+    #[error("{shard} delivered a record whose sequence number `{number}` is invalid: {error}")]
     SequenceNumber { shard: String, number: String, error: ParseSequenceNumberError },
-    #[error(
-        "the stream `{0}` is another now: it was deleted and created anew. Run this again, with --fresh if checkpoints are kept"
-    )]
-    Another(String),
-    #[error("{0} is gone from the stream, with what was not read of it")]
+    #[error("the stream `{0}` was deleted and created again; run this again, with --fresh if checkpoints are kept")]
+    Recreated(String),
+    #[error("{0} is no longer in the stream, and its unread records are lost")]
     Gone(String),
-    #[error("{0} is at its end, but the stream has no shard that follows it; try again in a moment")]
+    #[error("{0} has ended, but it does not have children yet; try again in a moment")]
     NoChildren(String),
 }
 
-/// The stream that a run is fed by.
+/// The stream that feeds a run.
 pub(crate) struct Stream {
-    /// Until the run begins, and with it the thread that readers run on.
+    /// `None` once the run has begun: the thread of the readers owns it then.
     runtime: Option<Runtime>,
     handle: Handle,
     identity: Run,
     from: StartAt,
-    /// Whether an earlier run has begun to read.
+    /// Whether an earlier run has left positions.
     resumes: bool,
     common: Arc<Common>,
 }
 
-/// What all readers share.
+/// The state that all readers share.
 struct Common {
     aws: Connection,
-    /// The same without retries: readers have their own, which keep to the limits of a shard.
+    /// A client without retries: readers have their own, which respect the limits of a shard.
     client: Client,
     name: String,
     created: Option<DateTime>,
@@ -86,11 +84,11 @@ struct Common {
 #[derive(Default)]
 struct State {
     ranges: BTreeMap<u32, RangeInclusive<u128>>,
-    /// Of the readers that were started and have not ended.
+    /// The queues of the readers that are running.
     queues: BTreeMap<u32, Lane>,
-    /// How many records may still be handed over; `None` for any number.
-    left: Option<u64>,
-    /// Whether nothing more can be read.
+    /// How many records may still be handed over; `None` for no limit.
+    remaining: Option<u64>,
+    /// Whether reading has failed permanently.
     failed: bool,
 }
 
@@ -107,9 +105,9 @@ impl Stream {
         let runtime = runtime.map_err(StreamError::Aws)?;
         let aws = runtime.block_on(Connection::open(&options.aws)).map_err(StreamError::Aws)?;
         let (arn, created) = runtime.block_on(describe(&aws, name)).map_err(StreamError::Aws)?;
-        let kept =
+        let to_time =
             |time: &DateTime| time.to_millis().ok().and_then(|millis| Some(time_of(u64::try_from(millis).ok()?)));
-        let shown = created.as_ref().and_then(kept).map_or("unknown".to_owned(), text_of);
+        let shown = created.as_ref().and_then(to_time).map_or("unknown".to_owned(), text_of);
         let identity = vec![
             ("--input", "a stream".to_owned()),
             ("--stream", arn),
@@ -124,7 +122,7 @@ impl Stream {
             created,
             max_records: options.max_records as usize,
             began: Mutex::new(SystemTime::now()),
-            state: Mutex::new(State { left: options.limit, ..State::default() }),
+            state: Mutex::new(State { remaining: options.limit, ..State::default() }),
             troubles: Troubles::default(),
             events,
         };
@@ -139,14 +137,14 @@ impl Stream {
         })
     }
 
-    /// Where to read from for a shard that stands here.
+    /// Where to start reading a shard that is at this position.
     fn cursor(&self, position: &Position, first: bool) -> Cursor {
         match (position, self.from) {
             (Position::After { sequence_number, sub_sequence_number }, _) => {
                 Cursor::At(*sequence_number, *sub_sequence_number)
             }
             (Position::Latest, _) if first => Cursor::Latest,
-            // What has come since is not to be passed over.
+            // Records that have arrived since the start must not be skipped.
             (Position::Latest, _) => Cursor::Time(*lock(&self.common.began)),
             (Position::AtTimestamp, StartAt::Time(time)) => Cursor::Time(time),
             _ => Cursor::TrimHorizon,
@@ -190,13 +188,13 @@ impl Supply for Stream {
         }
         for gone in tree::gone(&shards, &kept) {
             report::line(format_args!(
-                "{} is gone from the stream: what was not processed of it by then was dropped there for its age",
+                "{} is no longer in the stream: its unprocessed records have expired",
                 shard_id(gone)
             ));
         }
         let standings = tree::standings(&shards, &kept, self.from);
         if let (false, Some(store)) = (self.resumes, &store) {
-            // Which shards were there at the start shows only then.
+            // Only the first run knows which shards existed at the start.
             for shard in standings.iter().filter(|shard| shard.position == Position::Latest) {
                 store.keep(shard.number, &shard.position, None)?;
             }
@@ -209,7 +207,7 @@ impl Supply for Stream {
 
     fn begin(&mut self, ready: Vec<(u32, Position)>, _: Vec<(u32, Position)>) -> BTreeMap<u32, Arc<Queue>> {
         if let Some(runtime) = self.runtime.take() {
-            // As long as the tool lives.
+            // The thread runs until the process ends.
             thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
         }
         let queues = ready.into_iter().map(|(shard, position)| {
@@ -230,21 +228,21 @@ impl Common {
         lock(&self.state)
     }
 
-    /// Whether the stream is the one that it was.
+    /// Checks that the stream was not deleted and created again.
     async fn verify(&self) -> Result<(), StreamError> {
         match describe(&self.aws, &self.name).await {
-            Ok((_, created)) if created != self.created => Err(StreamError::Another(self.name.clone())),
+            Ok((_, created)) if created != self.created => Err(StreamError::Recreated(self.name.clone())),
             Ok(_) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Counts a record that is about to be handed over; false if there have been as many as there were to be.
+    /// Counts a record that is about to be handed over; false if the limit was reached before.
     fn count(&self, shard: u32) -> bool {
         let mut state = self.state();
-        match &mut state.left {
+        match &mut state.remaining {
             Some(0) => return false,
-            Some(left) => *left -= 1,
+            Some(remaining) => *remaining -= 1,
             None => {}
         }
         if let Some(lane) = state.queues.get_mut(&shard) {
@@ -253,13 +251,13 @@ impl Common {
         true
     }
 
-    /// What was counted for this shard is in its queue; false if there are to be no more.
+    /// Notes that the counted records of a shard are in its queue; false if the limit is reached.
     fn handed_over(&self, shard: u32) -> bool {
         let mut state = self.state();
         if let Some(lane) = state.queues.get_mut(&shard) {
             lane.holds_records = false;
         }
-        if state.left != Some(0) {
+        if state.remaining != Some(0) {
             return true;
         }
         state.queues.values().filter(|lane| !lane.holds_records).for_each(|lane| lane.queue.end(End::Paused));
@@ -267,9 +265,9 @@ impl Common {
         false
     }
 
-    /// Nothing more can be read.
+    /// Ends reading with an error.
     fn fail(&self, error: StreamError) {
-        // Before any shard is done, so that it is known by then.
+        // Sent before any shard ends, so that the error is known by then.
         _ = self.events.send(Event::BadInput(Box::<dyn Error + Send + Sync>::from(error)));
         let mut state = self.state();
         state.failed = true;
@@ -282,7 +280,7 @@ async fn describe(aws: &Connection, name: &str) -> Result<(String, Option<DateTi
         Ok(output) => {
             let summary = output.stream_description_summary.ok_or_else(|| AwsError::Other {
                 operation: "DescribeStreamSummary",
-                why: "the answer holds no summary".to_owned(),
+                why: "the answer contains no summary".to_owned(),
             })?;
             Ok((summary.stream_arn, Some(summary.stream_creation_timestamp)))
         }

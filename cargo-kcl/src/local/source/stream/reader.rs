@@ -1,4 +1,4 @@
-//! One shard, from a position on to its end.
+//! Reads one shard from a position to its end.
 
 use std::future::poll_fn;
 use std::ops::RangeInclusive;
@@ -23,41 +23,41 @@ use crate::local::place::shard_id;
 use crate::local::source::queue::{Batch, End, Queue};
 use crate::report;
 
-/// The most records that Kinesis gives at once.
+/// The most records that Kinesis returns at once.
 const MOST_RECORDS: i32 = 10_000;
-/// How often it is looked for the shards that follow one: those who know of them may lag behind.
+/// How many times to look for the children of a shard: the list of shards may lag behind.
 const LOOKS: u32 = 8;
 
-/// Where a shard is read on.
+/// The place in a shard where reading starts or continues.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Cursor {
     TrimHorizon,
     Latest,
     Time(SystemTime),
-    /// At the record of a checkpoint, of which all parts up to this one are done.
+    /// At the record of a checkpoint, whose parts up to this one are processed.
     At(SequenceNumber, u64),
-    /// Behind a record that was read.
-    Behind(SequenceNumber),
+    /// After a record that was read.
+    After(SequenceNumber),
 }
 
 /// Reads one shard into its queue.
 pub(crate) struct Reader {
     common: Arc<Common>,
     shard: u32,
-    /// The shard's name, as Kinesis has it.
+    /// The shard's id in Kinesis.
     id: String,
     range: RangeInclusive<u128>,
     cursor: Cursor,
-    /// What stands up to here was processed before.
+    /// Records up to this one were processed before.
     done: Option<(SequenceNumber, u64)>,
     queue: Arc<Queue>,
     batch: Batch,
     pace: Pace,
 }
 
-/// Why a reader ends before its shard does.
+/// The reason why a reader ends before its shard does.
 enum Stop {
-    /// Nobody takes any more, or there is to be no more.
+    /// Nobody takes more records, or the limit is reached.
     Unwanted,
     Failed(StreamError),
 }
@@ -94,7 +94,7 @@ impl Reader {
         }
         self.common.troubles.over(self.shard);
         let mut state = self.common.state();
-        // A processor that was started again has another.
+        // A restarted processor has another queue.
         if state.queues.get(&self.shard).is_some_and(|lane| Arc::ptr_eq(&lane.queue, &self.queue)) {
             state.queues.remove(&self.shard);
         }
@@ -103,7 +103,7 @@ impl Reader {
     async fn read(&mut self) -> Result<(), Stop> {
         let mut iterator = None;
         loop {
-            // Nothing is fetched that nobody has room for.
+            // Fetch nothing before the queue has room.
             self.room().await?;
             let at = match iterator.take() {
                 Some(at) => at,
@@ -115,12 +115,12 @@ impl Reader {
                 Ok(output) => output,
                 Err(AwsError::Refused { code, .. }) if code == "ExpiredIteratorException" => continue,
                 Err(AwsError::NoSuchStream { .. }) => {
-                    // The stream, the shard or the record: which of them shows where an iterator is asked for.
+                    // The stream, the shard or the record is missing; the request for an iterator shows which.
                     self.pace.failed();
                     continue;
                 }
                 Err(error) => {
-                    self.bear(error)?;
+                    self.tolerate(error)?;
                     iterator = Some(at);
                     continue;
                 }
@@ -128,22 +128,22 @@ impl Reader {
             self.common.troubles.over(self.shard);
             let bytes = output.records.iter().map(|record| record.data.as_ref().len() as u64).sum();
             let behind = output.millis_behind_latest.and_then(|millis| u64::try_from(millis).ok()).unwrap_or(0);
-            self.pace.brought(made, bytes, output.records.is_empty() && behind == 0);
+            self.pace.succeeded(made, bytes, output.records.is_empty() && behind == 0);
             self.hand_over(&output.records, behind).await?;
             match output.next_shard_iterator {
                 Some(next) => iterator = Some(next),
-                None => return self.bear_children(output.child_shards.unwrap_or_default()).await,
+                None => return self.announce_children(output.child_shards.unwrap_or_default()).await,
             }
         }
     }
 
-    /// Waits until the queue takes a batch.
+    /// Waits until the queue has room for a batch.
     async fn room(&self) -> Result<(), Stop> {
         if poll_fn(|context| self.queue.poll_room(context)).await { Ok(()) } else { Err(Stop::Unwanted) }
     }
 
-    /// A failure that may pass is waited out.
-    fn bear(&mut self, error: AwsError) -> Result<(), Stop> {
+    /// Tolerates a transient failure, and returns any other.
+    fn tolerate(&mut self, error: AwsError) -> Result<(), Stop> {
         if !error.is_transient() {
             return Err(error.into());
         }
@@ -159,7 +159,7 @@ impl Reader {
         }
     }
 
-    /// An iterator at the cursor.
+    /// Gets an iterator at the cursor, however long that takes.
     async fn iterator(&mut self) -> Result<String, Stop> {
         loop {
             sleep_until(self.pace.next().into()).await;
@@ -170,7 +170,7 @@ impl Reader {
             let error = match self.iterator_at(self.cursor).await {
                 Ok(iterator) => {
                     if matches!(self.cursor, Cursor::Latest) {
-                        // What comes from now on is not to be passed over if this one expires.
+                        // Records that arrive from now on must not be skipped if this iterator expires.
                         self.cursor = Cursor::Time(asked);
                     }
                     return Ok(iterator);
@@ -183,24 +183,24 @@ impl Reader {
                 _ => false,
             };
             if !is_missing {
-                self.bear(error)?;
+                self.tolerate(error)?;
                 continue;
             }
             match self.common.verify().await {
                 Ok(()) => {}
                 Err(StreamError::Aws(error)) => {
-                    self.bear(error)?;
+                    self.tolerate(error)?;
                     continue;
                 }
                 Err(error) => return Err(error.into()),
             }
             match self.cursor {
-                Cursor::At(last, _) | Cursor::Behind(last) => {
+                Cursor::At(last, _) | Cursor::After(last) => {
                     report::line(format_args!(
-                        "{}: record {last}, where it was left off, is not on the stream any more; goes on with the oldest that is",
+                        "{}: record {last}, where reading stopped, is no longer in the stream; resuming at the oldest record",
                         self.id
                     ));
-                    if matches!(self.cursor, Cursor::Behind(_)) {
+                    if matches!(self.cursor, Cursor::After(_)) {
                         self.done = Some((last, u64::MAX));
                     }
                     self.cursor = Cursor::TrimHorizon;
@@ -226,14 +226,14 @@ impl Reader {
             Cursor::At(number, _) => call
                 .shard_iterator_type(ShardIteratorType::AtSequenceNumber)
                 .starting_sequence_number(number.to_string()),
-            Cursor::Behind(number) => call
+            Cursor::After(number) => call
                 .shard_iterator_type(ShardIteratorType::AfterSequenceNumber)
                 .starting_sequence_number(number.to_string()),
         };
         match call.send().await {
             Ok(output) => output.shard_iterator.ok_or_else(|| AwsError::Other {
                 operation: "GetShardIterator",
-                why: "the answer holds no iterator".to_owned(),
+                why: "the answer contains no iterator".to_owned(),
             }),
             Err(error) => Err(self.common.aws.explain("GetShardIterator", &self.common.name, error).await),
         }
@@ -260,26 +260,26 @@ impl Reader {
                     }
                     if let Some(trouble) = trouble {
                         report::line(format_args!(
-                            "{}: part {} of the aggregate {number} cannot be understood: {trouble}; it is dropped with those behind \
-                             it, as the KCL does",
+                            "{}: part {} of the aggregate {number} cannot be read: {trouble}; this part and those after it are \
+                             dropped, as in the KCL",
                             self.id,
                             records.len(),
                         ));
                     }
                 }
             }
-            self.cursor = Cursor::Behind(number);
+            self.cursor = Cursor::After(number);
         }
         self.flush(behind).await
     }
 
-    /// Says so if the first record is not that of the checkpoint, which was asked for.
+    /// Reports if the first record is not that of the checkpoint, where reading was to start.
     fn note_trimmed(&mut self, first: SequenceNumber) {
         if let Cursor::At(last, _) = self.cursor
             && first > last
         {
             report::line(format_args!(
-                "{}: the stream has dropped record {last}, where the checkpoint stands, for its age, and what came up to {first}",
+                "{}: record {last}, the last checkpoint, has expired in the stream, and so have all records before {first}",
                 self.id
             ));
         }
@@ -319,13 +319,13 @@ impl Reader {
         if self.common.handed_over(self.shard) { Ok(()) } else { Err(Stop::Unwanted) }
     }
 
-    /// The shard is at its end: tells of those that follow it.
-    async fn bear_children(&mut self, children: Vec<ChildShard>) -> Result<(), Stop> {
-        let told: Vec<_> = children.into_iter().map(Shard::try_from).collect::<Result<_, _>>()?;
+    /// Announces the shards that follow this one, which has ended.
+    async fn announce_children(&mut self, children: Vec<ChildShard>) -> Result<(), Stop> {
+        let reported: Vec<_> = children.into_iter().map(Shard::try_from).collect::<Result<_, _>>()?;
         let mut looks = 0;
         let shards = loop {
             let is_known = |id: &str| number(id).is_ok_and(|shard| self.common.state().ranges.contains_key(&shard));
-            match self.common.aws.followers(&self.common.name, &self.id, &told, is_known).await {
+            match self.common.aws.followers(&self.common.name, &self.id, &reported, is_known).await {
                 Ok(followers) => {
                     looks += 1;
                     if followers.complete || looks == LOOKS && !followers.shards.is_empty() {
@@ -336,7 +336,7 @@ impl Reader {
                     }
                     self.pace.failed();
                 }
-                Err(error) => self.bear(error)?,
+                Err(error) => self.tolerate(error)?,
             }
             sleep_until(self.pace.next().into()).await;
             if !self.queue.is_open() {
@@ -344,7 +344,7 @@ impl Reader {
             }
         };
         let shards: Vec<_> = shards.into_iter().map(Listed::try_from).collect::<Result<_, _>>()?;
-        // Whoever finds that a shard is known can rely on it that it was told of.
+        // The lock is held until all are announced: a shard that is known has been announced.
         let mut state = self.common.state();
         for shard in shards {
             state.ranges.insert(shard.number, shard.range);

@@ -1,4 +1,4 @@
-//! Which shards of a stream a run has, and where they stand.
+//! Decides which shards of a stream a run processes, and from which positions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -8,7 +8,7 @@ use kcl::Position;
 use crate::local::options::StartAt;
 use crate::local::source::Standing;
 
-/// A shard that the stream has.
+/// A shard, as the stream lists it.
 #[derive(Clone, Debug)]
 pub(crate) struct Listed {
     pub(crate) number: u32,
@@ -18,13 +18,14 @@ pub(crate) struct Listed {
     pub(crate) range: RangeInclusive<u128>,
 }
 
-/// Where the shards stand, from what an earlier run kept: a shard that it did not know comes of one that it did.
+/// The positions of the shards, given those that an earlier run kept: a shard that it did not know descends from one that it
+/// knew.
 pub(crate) fn standings(shards: &[Listed], kept: &BTreeMap<u32, Position>, from: StartAt) -> Vec<Standing> {
-    let passed_over = match from {
+    let skipped = match from {
         StartAt::Latest if kept.is_empty() => {
             shards.iter().filter(|shard| !shard.is_open).map(|shard| shard.number).collect()
         }
-        StartAt::Latest => before(shards, kept),
+        StartAt::Latest => ancestors(shards, kept),
         StartAt::TrimHorizon | StartAt::Time(_) => BTreeSet::new(),
     };
     let initial = match from {
@@ -32,38 +33,38 @@ pub(crate) fn standings(shards: &[Listed], kept: &BTreeMap<u32, Position>, from:
         StartAt::Time(_) => Position::AtTimestamp,
         StartAt::Latest | StartAt::TrimHorizon => Position::TrimHorizon,
     };
-    let there: BTreeSet<_> =
-        shards.iter().map(|shard| shard.number).filter(|number| !passed_over.contains(number)).collect();
-    let standings = shards.iter().filter(|shard| there.contains(&shard.number)).map(|shard| Standing {
+    let present: BTreeSet<_> =
+        shards.iter().map(|shard| shard.number).filter(|number| !skipped.contains(number)).collect();
+    let standings = shards.iter().filter(|shard| present.contains(&shard.number)).map(|shard| Standing {
         number: shard.number,
         position: kept.get(&shard.number).cloned().unwrap_or(initial.clone()),
-        // One that is not there any more is not waited for.
-        parents: shard.parents.iter().copied().filter(|parent| there.contains(parent)).collect(),
+        // A run does not wait for parents that no longer exist.
+        parents: shard.parents.iter().copied().filter(|parent| present.contains(parent)).collect(),
         born: true,
     });
     standings.collect()
 }
 
-/// Those that shards come of whose positions were kept, and whose own were not.
-fn before(shards: &[Listed], kept: &BTreeMap<u32, Position>) -> BTreeSet<u32> {
+/// The ancestors of shards with kept positions that do not have a kept position themselves.
+fn ancestors(shards: &[Listed], kept: &BTreeMap<u32, Position>) -> BTreeSet<u32> {
     let parents: BTreeMap<_, _> = shards.iter().map(|shard| (shard.number, &shard.parents)).collect();
-    let mut before = BTreeSet::new();
+    let mut ancestors = BTreeSet::new();
     let mut next: Vec<_> = kept.keys().copied().collect();
     while let Some(number) = next.pop() {
         for &parent in parents.get(&number).into_iter().copied().flatten() {
-            if !kept.contains_key(&parent) && before.insert(parent) {
+            if !kept.contains_key(&parent) && ancestors.insert(parent) {
                 next.push(parent);
             }
         }
     }
-    before
+    ancestors
 }
 
-/// Those that were not processed to their end and are not there any more.
+/// The shards that were not processed to their end and no longer exist.
 pub(crate) fn gone(shards: &[Listed], kept: &BTreeMap<u32, Position>) -> Vec<u32> {
-    let there: BTreeSet<_> = shards.iter().map(|shard| shard.number).collect();
+    let present: BTreeSet<_> = shards.iter().map(|shard| shard.number).collect();
     let unfinished = kept.iter().filter(|(_, position)| **position != Position::ShardEnd);
-    unfinished.map(|(number, _)| *number).filter(|number| !there.contains(number)).collect()
+    unfinished.map(|(number, _)| *number).filter(|number| !present.contains(number)).collect()
 }
 
 #[cfg(test)]
@@ -71,7 +72,7 @@ mod tests {
     use super::*;
     use std::time::UNIX_EPOCH;
 
-    /// 0 was split into 1 and 2, these were merged into 3; 4 stands beside them.
+    /// 0 was split into 1 and 2, which were merged into 3; 4 is unrelated.
     fn shards() -> Vec<Listed> {
         let shard = |number, parents: &[u32], is_open| Listed {
             number,
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn parents_come_first_from_the_oldest_record_on() {
+    fn parents_come_first_from_the_oldest_record() {
         for (from, position) in
             [(StartAt::TrimHorizon, Position::TrimHorizon), (StartAt::Time(UNIX_EPOCH), Position::AtTimestamp)]
         {
@@ -106,14 +107,14 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_stand_in_open_shards_alone() {
+    fn only_open_shards_start_at_the_latest_record() {
         let expected = [(3, Position::Latest, vec![]), (4, Position::Latest, vec![])];
         assert_eq!(stand(&shards(), &[], StartAt::Latest), expected);
     }
 
     #[test]
-    fn a_later_run_goes_on_and_knows_what_was_before_its_start() {
-        // It began when 1 and 2 were open.
+    fn a_later_run_resumes_and_skips_shards_from_before_the_start() {
+        // The first run began when 1 and 2 were open.
         let kept = [(1, Position::ShardEnd), (2, Position::after(7.into(), 2)), (4, Position::Latest)];
         let expected = [
             (1, Position::ShardEnd, vec![]),
@@ -122,12 +123,12 @@ mod tests {
             (4, Position::Latest, vec![]),
         ];
         assert_eq!(stand(&shards(), &kept, StartAt::Latest), expected);
-        // From the start of the stream, nothing was before it.
+        // From the start of the stream, no shard is skipped.
         assert_eq!(stand(&shards(), &kept, StartAt::TrimHorizon).len(), 5);
     }
 
     #[test]
-    fn what_is_gone_is_not_waited_for() {
+    fn shards_that_are_gone_are_not_waited_for() {
         let kept = [(0, Position::ShardEnd), (1, Position::after(7.into(), 0)), (2, Position::ShardEnd)];
         let left: Vec<_> = shards().into_iter().filter(|shard| shard.number > 2).collect();
         assert_eq!(gone(&left, &kept.iter().cloned().collect()), [1]);
