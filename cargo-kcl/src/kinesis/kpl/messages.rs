@@ -1,7 +1,7 @@
 //! The protobuf messages of an aggregate.
 //!
-//! What the format requires is optional here, so that what is missing shows. Text is bytes, as the KCL's reader does not mind
-//! what is no UTF-8.
+//! Fields that the format requires are optional here, so that a missing one can be detected. Text fields are bytes, because the
+//! KCL's reader accepts text that is not UTF-8.
 
 use prost::bytes::Bytes;
 
@@ -36,7 +36,7 @@ pub(crate) struct Tag {
 }
 
 impl Aggregate {
-    /// Whether all is there that the format requires.
+    /// Whether all fields that the format requires are present.
     pub(crate) fn is_complete(&self) -> bool {
         self.records.iter().all(|part| {
             let tagged = part.tags.iter().all(|tag| tag.key.is_some());

@@ -1,7 +1,7 @@
-//! Records that the Kinesis Producer Library has put together, taken apart as the KCL takes them apart.
+//! Splits the aggregates of the Kinesis Producer Library into their records, exactly as the KCL does.
 //!
-//! An aggregate is a magic number, a protobuf message and the message's MD5. What is anything else, or does not match its MD5,
-//! is a record as it is.
+//! An aggregate is a magic number, a protobuf message and the message's MD5. Anything else, including a message that does not
+//! match its MD5, is a plain record.
 
 mod messages;
 
@@ -18,41 +18,41 @@ use self::messages::{Aggregate, Part};
 const MAGIC: [u8; 4] = [0xf3, 0x89, 0x9a, 0xc2];
 const DIGEST: usize = 16;
 
-/// What a record of a stream holds.
+/// The content of a record of a stream.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Content {
-    /// Its data, as it is.
+    /// Plain data.
     Plain,
-    /// Several records, the sub-sequence number of each being its place among them.
+    /// Several records; the sub-sequence number of each is its index.
     Aggregate {
         records: Vec<UserRecord>,
-        /// Why what follows them was lost.
+        /// The reason why the parts after these records were dropped.
         trouble: Option<Trouble>,
     },
-    /// Several records of which one belongs to another shard: it was put before a split or a merge, and again behind it.
+    /// Several records, one of which belongs to another shard: the aggregate was put before a split or a merge, and again after it.
     Elsewhere,
 }
 
-/// A record as its producer had it.
+/// A record as its producer put it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UserRecord {
     pub(crate) partition_key: String,
     pub(crate) data: Bytes,
 }
 
-/// What is wrong with a part of an aggregate.
+/// An error in a part of an aggregate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Trouble {
-    #[error("it names partition key {0}, which is not there")]
+    #[error("it refers to partition key {0}, which does not exist")]
     PartitionKey(u64),
-    #[error("it names explicit hash key {0}, which is not there")]
+    #[error("it refers to explicit hash key {0}, which does not exist")]
     ExplicitHashKey(u64),
-    #[error("its explicit hash key `{0}` is no number")]
-    NoNumber(String),
+    #[error("its explicit hash key `{0}` is not a number")]
+    NotANumber(String),
 }
 
-/// Takes a record of a shard apart. Of an aggregate all is dropped that the KCL drops: the whole, if a part falls outside the
-/// shard's range of hash keys, and what follows a part that cannot be understood.
+/// Splits a record of a shard into its parts. Drops what the KCL drops: the whole aggregate if a part lies outside the shard's
+/// range of hash keys, and any part that cannot be read along with all parts after it.
 pub(crate) fn take_apart(data: &[u8], range: &RangeInclusive<u128>) -> Content {
     let Some(aggregate) = aggregate(data) else { return Content::Plain };
     let mut records = Vec::with_capacity(aggregate.records.len());
@@ -79,7 +79,7 @@ fn aggregate(data: &[u8]) -> Option<Aggregate> {
     Aggregate::decode(message).ok().filter(Aggregate::is_complete)
 }
 
-/// A part, and where it falls; nowhere if it says a number that no shard has.
+/// A part and its hash key; `None` if its explicit hash key is a number outside the range of all shards.
 fn user_record(aggregate: &Aggregate, part: &Part) -> Result<(Option<u128>, UserRecord), Trouble> {
     let index = part.partition_key_index.unwrap_or_default();
     let key = at(&aggregate.partition_keys, index).ok_or(Trouble::PartitionKey(index))?;
@@ -87,20 +87,20 @@ fn user_record(aggregate: &Aggregate, part: &Part) -> Result<(Option<u128>, User
         None => Some(u128::from_be_bytes(Md5::digest(key.as_bytes()).into())),
         Some(index) => {
             let text = at(&aggregate.explicit_hash_keys, index).ok_or(Trouble::ExplicitHashKey(index))?;
-            number(&text).ok_or_else(|| Trouble::NoNumber(text.into_owned()))?
+            number(&text).ok_or_else(|| Trouble::NotANumber(text.into_owned()))?
         }
     };
     let data = part.data.clone().unwrap_or_default();
     Ok((hash, UserRecord { partition_key: key.into_owned(), data }))
 }
 
-/// An entry of a table, whose index the KCL cuts to 32 bits.
+/// An entry of a table. The KCL truncates the index to 32 bits.
 fn at(table: &[Bytes], index: u64) -> Option<Cow<'_, str>> {
     let index = usize::try_from(index as u32 as i32).ok()?;
     table.get(index).map(|text| String::from_utf8_lossy(text))
 }
 
-/// A decimal of any size and sign: inside it is `None` if it is no hash key. `None` if it is no decimal.
+/// Parses a decimal of any size and sign. The outer `None` means that it is not a decimal, the inner that it is not a hash key.
 fn number(text: &str) -> Option<Option<u128>> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     match digits.parse::<u128>() {

@@ -1,4 +1,4 @@
-//! What the KCL makes of what Amazon's own library puts together, and of what is damaged: `vectors/make.py` wrote it down.
+//! Compares with how the KCL splits aggregates by Amazon's own library, some of them damaged, as `vectors/make.py` recorded it.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -36,7 +36,7 @@ fn content(vector: &Vector) -> Content {
 }
 
 #[test]
-fn records_are_taken_apart_as_the_kcl_does() {
+fn records_are_split_as_the_kcl_does() {
     for vector in vectors() {
         let records = match content(&vector) {
             Content::Plain => {
@@ -56,31 +56,31 @@ fn records_are_taken_apart_as_the_kcl_does() {
 }
 
 #[test]
-fn what_is_lost_is_said() {
+fn the_reason_for_dropped_parts_is_given() {
     let troubles = vectors().filter_map(|vector| match content(&vector) {
         Content::Aggregate { trouble: Some(trouble), .. } => Some((vector.name, trouble)),
         _ => None,
     });
     let expected = [
-        ("a key that is not there", Trouble::PartitionKey(2)),
-        ("a hash key that is not there", Trouble::ExplicitHashKey(2)),
-        ("a hash key that is no number", Trouble::NoNumber("x".to_owned())),
-        ("a hash key of nothing", Trouble::NoNumber(String::new())),
-        ("a hash key with two signs", Trouble::NoNumber("-+5".to_owned())),
+        ("a key that does not exist", Trouble::PartitionKey(2)),
+        ("a hash key that does not exist", Trouble::ExplicitHashKey(2)),
+        ("a hash key that is not a number", Trouble::NotANumber("x".to_owned())),
+        ("an empty hash key", Trouble::NotANumber(String::new())),
+        ("a hash key with two signs", Trouble::NotANumber("-+5".to_owned())),
     ];
     assert_eq!(troubles.collect::<Vec<_>>(), expected.map(|(name, trouble)| (name.to_owned(), trouble)));
 }
 
 #[test]
-fn no_bytes_are_a_panic() {
-    // Each byte of an aggregate is any other once, and the frame is mended: what is read is not what was written.
+fn no_bytes_cause_a_panic() {
+    // Flips bits in each byte of an aggregate, and fixes the frame, so that the damaged message is read.
     for vector in vectors().filter(|vector| vector.aggregated && vector.data.len() < 200) {
         let whole = bytes(&vector.data);
         let message = &whole[MAGIC.len()..whole.len() - DIGEST];
         for at in 0..message.len() {
-            for turned in [0x01, 0x80, 0xff] {
+            for flipped in [0x01, 0x80, 0xff] {
                 let mut message = message.to_vec();
-                message[at] ^= turned;
+                message[at] ^= flipped;
                 let framed = [&MAGIC[..], &message, &Md5::digest(&message)].concat();
                 _ = take_apart(&framed, &(0..=u128::MAX));
             }

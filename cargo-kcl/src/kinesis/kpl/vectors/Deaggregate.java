@@ -10,7 +10,7 @@ import java.util.stream.Collectors;
 import software.amazon.kinesis.retrieval.AggregatorUtil;
 import software.amazon.kinesis.retrieval.KinesisClientRecord;
 
-/** Has the KCL take records apart: a record's data and its shard's range a line, what became of it a line. */
+/** Has the KCL split records: one line of input per record, with its data and its shard's range; one line of output each. */
 public class Deaggregate {
     public static void main(String[] args) throws Exception {
         BufferedReader lines = new BufferedReader(new InputStreamReader(System.in));
@@ -24,7 +24,7 @@ public class Deaggregate {
                     .build();
             List<KinesisClientRecord> records =
                     new AggregatorUtil().deaggregate(List.of(record), fields[1], fields[2]);
-            // The KCL logs to the same place.
+            // The KCL logs to stdout, too, so results are marked.
             System.out.println("> " + records.stream().map(Deaggregate::show).collect(Collectors.joining("\u001f")));
         }
     }

@@ -1,11 +1,12 @@
-"""Makes vectors.jsonl: aggregates by Amazon's own Python library, some of them damaged, and what Amazon's KCL makes of each.
+"""Makes vectors.jsonl: aggregates by Amazon's own Python library, some of them damaged, and how Amazon's KCL reads each.
 
     python3 -m venv env && env/bin/pip install aws_kinesis_agg==1.2.3 six==1.17.0 protobuf==3.20.3
     env/bin/python make.py 'THE-KCL-AND-ITS-JARS/*:jaxb-api-2.3.1.jar' > vectors.jsonl
 
-`cargo kcl daemon` keeps a folder of such jars in its cache; what the KCL logs of a part that it does not understand takes
-javax.xml.bind, which is on no Java of today (without it the error ends the shard's task, again and again). Each line has a record's data, the shard's range of hash keys, and what
-the KCL's AggregatorUtil, run by Deaggregate.java, makes of it.
+`cargo kcl daemon` keeps a folder of such jars in its cache. When the KCL logs a part that it cannot read, it needs
+javax.xml.bind, which current Java versions do not include (without it, the error ends the shard's task, again and again).
+Each line has a record's data, the shard's range of hash keys, and the result of the KCL's AggregatorUtil, run by
+Deaggregate.java.
 """
 
 import base64
@@ -25,7 +26,7 @@ UPPER = (2**127, 2**128 - 1)
 
 
 def aggregate(*records):
-    """By the library, from keys, data and explicit hash keys."""
+    """Makes an aggregate with the library, from keys, data and explicit hash keys."""
     aggregator = RecordAggregator()
     for key, data, *hash_key in records:
         assert aggregator.add_user_record(key, data, *hash_key) is None
@@ -33,7 +34,7 @@ def aggregate(*records):
 
 
 def message(change):
-    """A message that the library would not make, in its frame."""
+    """Makes a framed message that the library would not make."""
     made = AggregatedRecord()
     made.partition_key_table.extend(["a", "b"])
     made.explicit_hash_key_table.extend(["0", "1"])
@@ -76,7 +77,7 @@ vectors = [
     ("one part", aggregate(("alice", "only")), ALL),
     ("three parts", three, ALL),
     ("a hundred parts", aggregate(*[(f"key{n % 7}", f"message data {n}") for n in range(100)]), ALL),
-    ("bytes that are no text", aggregate(("k", bytes(range(256)))), ALL),
+    ("bytes that are not text", aggregate(("k", bytes(range(256)))), ALL),
     ("an empty part", aggregate(("k", "")), ALL),
     ("a key beyond ASCII", aggregate(("ключ é 🔑", "x")), ALL),
     ("explicit hash keys", aggregate(("a", "1", "0"), ("a", "2", str(2**128 - 1))), ALL),
@@ -87,41 +88,41 @@ vectors = [
     ("an explicit hash key wins over the key", aggregate(("bob", "1", "5")), LOWER),
     ("a hash key at the lower half's end", aggregate(("k", "1", str(2**127 - 1))), LOWER),
     ("a hash key at the upper half's start", aggregate(("k", "1", str(2**127))), LOWER),
-    ("a hash key at the upper half's start, there", aggregate(("k", "1", str(2**127))), UPPER),
+    ("a hash key at the upper half's start, in the upper half", aggregate(("k", "1", str(2**127))), UPPER),
     ("an aggregate in an aggregate", aggregate(("k", three)), ALL),
     ("plain text", b"plain text", ALL),
     ("nothing", b"", ALL),
     ("the magic number alone", MAGIC, ALL),
     ("the magic number and 16 bytes", MAGIC + hashlib.md5(b"").digest(), ALL),
     ("another magic number", b"\xf3\x89\x9a\xc3" + three[4:], ALL),
-    ("a plain record of a shard elsewhere", b"bob's", LOWER),
-    ("a bit of the digest turned", three[:-1] + bytes([three[-1] ^ 1]), ALL),
-    ("a bit of the message turned", three[:9] + bytes([three[9] ^ 1]) + three[10:], ALL),
+    ("a plain record of another shard", b"bob's", LOWER),
+    ("a flipped bit in the digest", three[:-1] + bytes([three[-1] ^ 1]), ALL),
+    ("a flipped bit in the message", three[:9] + bytes([three[9] ^ 1]) + three[10:], ALL),
     ("cut short", three[:-3], ALL),
     ("followed by more", three + b"x", ALL),
-    ("no message of protobuf", framed(b"\xff\xff\xff\xff"), ALL),
+    ("not a protobuf message", framed(b"\xff\xff\xff\xff"), ALL),
     ("a message cut short", framed(three[4:-20]), ALL),
     ("no parts", framed(AggregatedRecord(partition_key_table=["k"]).SerializeToString()), ALL),
     ("tags", message(tag("t")), ALL),
     ("a tag without its key", message(tag(None)), ALL),
     ("a part without its key", message(lambda made: made.records[1].ClearField("partition_key_index")), ALL),
     ("a part without data", message(lambda made: made.records[1].ClearField("data")), ALL),
-    ("a field that is not known", framed(three[4:-16] + b"\x7a\x01x"), ALL),
-    ("a key that is not there", message(set_key(2)), ALL),
-    ("a key that is far from there", message(set_key(2**63)), ALL),
+    ("an unknown field", framed(three[4:-16] + b"\x7a\x01x"), ALL),
+    ("a key that does not exist", message(set_key(2)), ALL),
+    ("a key far outside the table", message(set_key(2**63)), ALL),
     ("a key's number of 33 bits", message(set_key(2**32)), ALL),
-    ("a hash key that is not there", message(lambda made: setattr(made.records[1], "explicit_hash_key_index", 2)), ALL),
-    ("a hash key that is no number", message(set_hash_key("x")), ALL),
-    ("a hash key of nothing", message(set_hash_key("")), ALL),
+    ("a hash key that does not exist", message(lambda made: setattr(made.records[1], "explicit_hash_key_index", 2)), ALL),
+    ("a hash key that is not a number", message(set_hash_key("x")), ALL),
+    ("an empty hash key", message(set_hash_key("")), ALL),
     ("a hash key with a sign", message(set_hash_key("+5")), ALL),
     ("a hash key with two signs", message(set_hash_key("-+5")), ALL),
     ("a hash key below all shards", message(set_hash_key("-1")), ALL),
     ("a hash key of minus zero", message(set_hash_key("-0")), ALL),
-    ("a hash key with zeros before it", message(set_hash_key("0" * 60 + "5")), ALL),
+    ("a hash key with leading zeros", message(set_hash_key("0" * 60 + "5")), ALL),
     ("a hash key beyond all shards", message(set_hash_key(str(2**128))), ALL),
     ("a hash key far beyond all shards", message(set_hash_key("9" * 60)), ALL),
-    ("a part elsewhere before one that cannot be understood", message(lambda made: (set_hash_key("-1", 0)(made), set_key(9)(made))), ALL),
-    ("a key that is no UTF-8", framed(b"\x0a\x03a\xffb" + b"\x1a\x05\x08\x00\x1a\x01x"), ALL),
+    ("a part elsewhere before one that cannot be read", message(lambda made: (set_hash_key("-1", 0)(made), set_key(9)(made))), ALL),
+    ("a key that is not UTF-8", framed(b"\x0a\x03a\xffb" + b"\x1a\x05\x08\x00\x1a\x01x"), ALL),
 ]
 
 lines = [
