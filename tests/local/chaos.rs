@@ -87,14 +87,22 @@ fn bugs_are_found() {
     let ended = run("none", "1");
     ended.expect(0, &["chaos 1: ", ": 2000 of 2000\n"]);
     assert_eq!(held(&ended), 5, "{}", ended.stderr);
-    let repeat =
-        format!("The same again: cargo kcl local --chaos 1 --stuck-after 1s --shards 2 --input input -- {}", planted());
+    let repeat = format!(
+        "To repeat this run: cargo kcl local --chaos 1 --stuck-after 1s --shards 2 --input input -- {}",
+        planted()
+    );
     for (bug, says) in [
         (
             "past-the-end",
-            ["  BROKEN  no checkpoint was asked for past the last record delivered", "; the last one delivered is 49"],
+            [
+                "  BROKEN  no checkpoint was requested past the last record delivered",
+                "; the last record delivered is 49",
+            ],
         ),
-        ("goes-back", ["  BROKEN  no checkpoint was asked for before the last one", ", but the shard stands at 49"]),
+        (
+            "goes-back",
+            ["  BROKEN  no checkpoint was requested before the previous one", ", but the shard's checkpoint is 49"],
+        ),
         ("ignores-refusals", ["shardEnded was acknowledged without a checkpoint", "Exception\n"]),
         ("empty-batches", ["the processor died (exit status: 1) while processRecords was with it", ": empty"]),
         ("null-millis", ["the processor died (exit status: 1) while processRecords was with it", ": null-millis"]),
@@ -120,8 +128,8 @@ fn a_failure_of_ones_own_is_told_from_what_chaos_does() {
         ended
     };
     let ended = run("all=0", "0");
-    ended.expect(1, &["as told", "chaos 5, message ", ": nothing was done to it", "failed; its checkpoint is 49"]);
-    ended.expect(1, &["; no fault came\n", "2 of 4 records were processed"]);
+    ended.expect(1, &["as told", "chaos 5, message ", ": no fault was injected", "failed; its checkpoint is 49"]);
+    ended.expect(1, &["; no fault occurred\n", "2 of 4 records were processed"]);
     run("all=0", "1").expect(1, &["restart 1 of 1"]);
     let ended = run("all=0,kill=0.5", "0");
     ended.expect(1, &["as told", "kill "]);
@@ -131,7 +139,7 @@ fn a_failure_of_ones_own_is_told_from_what_chaos_does() {
 #[test]
 fn what_cannot_be_read_again_is_refused() {
     let place = Place::with_input("1\n");
-    const AGAIN: &str = "--chaos takes input that can be read again";
+    const AGAIN: &str = "--chaos needs input that can be read again";
     place.run(&["--chaos", "1", "--follow"]).expect(2, &[AGAIN]);
     let mut command = place.tool(["--chaos", "1", "--input", "-", "--", witness()]);
     command.stdin(Stdio::piped());
@@ -148,6 +156,6 @@ fn an_interrupted_run_does_not_say_that_all_was_delivered() {
     wait_until("a record was processed", || place.read("seen").contains("record"));
     running.signal(rustix::process::Signal::INT);
     let ended = running.end();
-    ended.expect(130, &["  open    every record was delivered", " of 200000\n", "did not come to its end"]);
+    ended.expect(130, &["  open    every record was delivered", " of 200000\n", "did not reach its end"]);
     assert_eq!(held(&ended), 4, "{}", ended.stderr);
 }

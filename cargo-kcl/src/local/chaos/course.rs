@@ -1,5 +1,5 @@
-//! What a shard is to be delivered, read from the input anew: nothing here is shared with what feeds the processors but the
-//! meaning of a line and of a shard.
+//! The records that a shard must receive, read from the input a second time. To check the feed independently, this shares with it
+//! only the format of a line and the assignment to shards.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
@@ -17,21 +17,21 @@ use crate::local::source::plan::Plan;
 pub(crate) struct Track {
     pub(crate) inputs: Vec<Input>,
     pub(crate) format: Format,
-    /// The most data of a record.
+    /// The most bytes of data in a record.
     pub(crate) longest: usize,
-    /// How many records count.
+    /// How many records of the input are used.
     pub(crate) limit: u64,
     pub(crate) plan: Plan,
 }
 
-/// A record of a shard, and how many of that shard stand up to it.
+/// A record of a shard, and how many of the shard's records there are up to and including it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Milestone {
     pub(crate) place: Place,
     pub(crate) nth: u64,
 }
 
-/// A record that is to come.
+/// A record that is due next.
 #[derive(Debug)]
 pub(crate) struct Due {
     pub(crate) milestone: Milestone,
@@ -39,28 +39,28 @@ pub(crate) struct Due {
     pub(crate) key: String,
 }
 
-/// The records of one shard, from some place on.
+/// The records of one shard, starting at some place.
 #[derive(Debug)]
 pub(crate) struct Course {
     track: Arc<Track>,
     shard: u32,
-    /// Records up to this one are passed over.
-    behind: Option<SequenceNumber>,
+    /// Records up to this one are skipped.
+    after: Option<SequenceNumber>,
     lines: Lines,
     nth: u64,
 }
 
 impl Course {
-    /// What stands behind `behind`, to be found from `known` on, which stands there or before it.
+    /// The records after `after`. The search starts at `known`, which is at that record or before it.
     pub(crate) fn new(
         track: &Arc<Track>,
         shard: u32,
         known: Option<Milestone>,
-        behind: Option<SequenceNumber>,
+        after: Option<SequenceNumber>,
     ) -> io::Result<Self> {
         let start = known.map(|known| known.place).unwrap_or_default();
         let lines = Lines::start(track, start)?;
-        Ok(Self { track: Arc::clone(track), shard, behind, lines, nth: known.map_or(0, |known| known.nth - 1) })
+        Ok(Self { track: Arc::clone(track), shard, after, lines, nth: known.map_or(0, |known| known.nth - 1) })
     }
 
     pub(crate) fn next(&mut self) -> io::Result<Option<Due>> {
@@ -71,7 +71,7 @@ impl Course {
                 continue;
             }
             self.nth += 1;
-            if self.behind.is_some_and(|behind| place.sequence_number() <= behind) {
+            if self.after.is_some_and(|after| place.sequence_number() <= after) {
                 continue;
             }
             let milestone = Milestone { place, nth: self.nth };
@@ -81,20 +81,20 @@ impl Course {
     }
 }
 
-/// How many records there are in these inputs, up to a limit.
+/// Counts the records in these inputs, up to a limit.
 pub(crate) fn count(inputs: &[Input], longest: usize, limit: u64) -> io::Result<u64> {
     let mut lines = Lines::open(inputs, Place::default())?;
     while lines.place.record < limit && lines.read(inputs, longest)? {}
     Ok(lines.place.record)
 }
 
-/// The lines of all inputs that are records.
+/// The lines that are records, from all inputs.
 #[derive(Debug)]
 struct Lines {
     from: Option<BufReader<File>>,
-    /// Of the line that was read last.
+    /// The place of the line that was read last.
     place: Place,
-    /// Where the next one starts.
+    /// The offset where the next line starts.
     offset: u64,
     text: Vec<u8>,
 }
@@ -104,7 +104,7 @@ impl Lines {
         Self::open(&track.inputs, at)
     }
 
-    /// So that the record of this place is the next one.
+    /// Opens the inputs so that the record at this place is the next one.
     fn open(inputs: &[Input], at: Place) -> io::Result<Self> {
         let mut from = open(inputs, at.input)?;
         if let Some(from) = &mut from {
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_course_goes_through_all_inputs_and_from_any_place() {
+    fn a_course_covers_all_inputs_from_any_place() {
         let (_folder, track) = track(&["a\n\nb\n", "", "\nc\nd"], u64::MAX);
         let course = all(Course::new(&track, 0, None, None).unwrap());
         let places: Vec<_> = course.iter().map(|(milestone, _)| milestone.place).collect();
@@ -184,9 +184,9 @@ mod tests {
         for (index, (known, data)) in course.iter().enumerate() {
             let from = all(Course::new(&track, 0, Some(*known), None).unwrap());
             assert_eq!(from, course[index..], "{data:?}");
-            let behind = Some(known.place.sequence_number());
-            assert_eq!(all(Course::new(&track, 0, Some(*known), behind).unwrap()), course[index + 1..]);
-            assert_eq!(all(Course::new(&track, 0, None, behind).unwrap()), course[index + 1..]);
+            let after = Some(known.place.sequence_number());
+            assert_eq!(all(Course::new(&track, 0, Some(*known), after).unwrap()), course[index + 1..]);
+            assert_eq!(all(Course::new(&track, 0, None, after).unwrap()), course[index + 1..]);
         }
         assert_eq!(count(&track.inputs, 100, u64::MAX).unwrap(), 4);
     }

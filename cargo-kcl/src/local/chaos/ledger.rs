@@ -1,7 +1,7 @@
-//! What a shard's processors were told and said, held against the input and the rules.
+//! Checks the messages and replies of a shard's processors against the input and the rules.
 //!
 //! It sees the lines as they are written and the replies as they are read, and follows the shard's [`Course`] through the input.
-//! What it knows does not grow with the input: the course's line, the last message, and how far all is.
+//! Its memory does not grow with the input: it holds the current line of the course, the last message and the progress.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,57 +14,57 @@ use kcl::{Position, Record, SequenceNumber};
 use super::course::{Course, Milestone, Track};
 use crate::local::place::{Place, shard_id};
 
-/// What is promised, and so checked.
+/// A promise that is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Promise {
-    /// Every record is delivered at least once, as it is in the input, and acknowledged or checkpointed.
+    /// Every record is delivered at least once, unchanged from the input, and acknowledged or checkpointed.
     Delivered,
     /// No checkpoint is past the last record delivered.
     NotPast,
     /// No checkpoint goes back.
     NotBack,
-    /// After a restart delivery goes on right behind the checkpoint.
-    Behind,
+    /// After a restart, delivery resumes right after the checkpoint.
+    Resumes,
     /// Records come in order.
     Order,
 }
 
-/// As many breaches of a promise are shown for each shard.
+/// How many breaches of a promise are shown per shard.
 const SHOWN: usize = 2;
 
-/// How often a promise was broken, and the first times in words.
+/// How many times a promise was broken, and descriptions of the first breaches.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Breaches {
     pub(crate) count: u64,
     pub(crate) shown: Vec<String>,
 }
 
-/// How much was seen.
+/// Counts of what was seen.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) deliveries: u64,
     pub(crate) checkpoints: u64,
-    /// Of the shard's records, so many were acknowledged or checkpointed.
+    /// How many of the shard's records were acknowledged or checkpointed.
     pub(crate) settled: u64,
 }
 
-/// One shard's.
+/// The ledger of one shard.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     track: Arc<Track>,
     shard: u32,
     lives: u32,
-    /// What is to come. None if that is not known any more, after a breach.
+    /// The records that are due. `None` if they are no longer known, after a breach.
     course: Option<Course>,
     checkpoint: Position,
-    /// The last record at the checkpoint or before it of which the place is known.
+    /// The last record, at the checkpoint or before it, whose place is known.
     known: Option<Milestone>,
-    /// The records of the last message that brought some.
+    /// The records of the last message that had any.
     batch: Vec<Milestone>,
-    /// The last record delivered in this life.
+    /// The last record delivered to this process.
     last: Option<Milestone>,
-    /// The message at hand, and its number.
-    at_hand: (u64, &'static str),
+    /// The number and the action of the current message.
+    current: (u64, &'static str),
     pub(crate) seen: Seen,
     pub(crate) breaches: BTreeMap<Promise, Breaches>,
 }
@@ -80,31 +80,33 @@ impl Ledger {
             known: None,
             batch: Vec::new(),
             last: None,
-            at_hand: (0, ""),
+            current: (0, ""),
             seen: Seen::default(),
             breaches: BTreeMap::new(),
         }
     }
 
-    /// The processor was told this.
-    pub(crate) fn told(&mut self, number: u64, line: &[u8]) {
+    /// Checks a line that the processor was sent.
+    pub(crate) fn sent(&mut self, number: u64, line: &[u8]) {
         match Message::from_line(line) {
             Ok(Message::Initialize { position, .. }) => {
-                self.at_hand = (number, "initialize");
+                self.current = (number, "initialize");
                 self.start(&position);
             }
             Ok(Message::ProcessRecords { records, .. }) => {
-                self.at_hand = (number, "processRecords");
+                self.current = (number, "processRecords");
                 self.deliver(&records);
             }
             Ok(Message::ShardEnded) => {
-                self.at_hand = (number, "shardEnded");
+                self.current = (number, "shardEnded");
                 self.end();
             }
-            Ok(Message::ShutdownRequested) => self.at_hand = (number, "shutdownRequested"),
-            Ok(Message::LeaseLost) => self.at_hand = (number, "leaseLost"),
+            Ok(Message::ShutdownRequested) => self.current = (number, "shutdownRequested"),
+            Ok(Message::LeaseLost) => self.current = (number, "leaseLost"),
             Ok(_) => {}
-            Err(error) => self.broken(Promise::Delivered, format_args!("the tool wrote what it cannot read: {error}")),
+            Err(error) => {
+                self.broken(Promise::Delivered, format_args!("the tool wrote a line that it cannot read: {error}"))
+            }
         }
     }
 
@@ -115,15 +117,15 @@ impl Ledger {
         if *position != self.checkpoint {
             let checkpoint = self.checkpoint.clone();
             self.broken(
-                Promise::Behind,
-                format_args!("it is to start behind {position}, but the checkpoint is {checkpoint}"),
+                Promise::Resumes,
+                format_args!("it was sent the position {position}, but the checkpoint is {checkpoint}"),
             );
         }
-        let behind = match &self.checkpoint {
+        let after = match &self.checkpoint {
             Position::After { sequence_number, .. } => Some(*sequence_number),
             _ => None,
         };
-        self.course = match Course::new(&self.track, self.shard, self.known, behind) {
+        self.course = match Course::new(&self.track, self.shard, self.known, after) {
             Ok(course) => Some(course),
             Err(error) => self.unreadable(error),
         };
@@ -138,9 +140,9 @@ impl Ledger {
             let due = match course.next() {
                 Ok(Some(due)) => due,
                 Ok(None) => {
-                    self.astray(
+                    self.lose_track(
                         Promise::Delivered,
-                        format_args!("record {number} was delivered, but the input has no more"),
+                        format_args!("record {number} was delivered, but the input has no more records"),
                     );
                     continue;
                 }
@@ -153,15 +155,18 @@ impl Ledger {
             let expected = place.sequence_number();
             if *number != expected {
                 let promise = match (number < &expected, self.last) {
-                    (_, None) if self.lives > 1 => Promise::Behind,
+                    (_, None) if self.lives > 1 => Promise::Resumes,
                     (true, _) => Promise::Order,
                     (false, _) => Promise::Delivered,
                 };
                 let due = self.name(place);
-                self.astray(promise, format_args!("record {number} was delivered where {due} was to come"));
+                self.lose_track(promise, format_args!("record {number} was delivered instead of {due}"));
             } else if record.data() != due.data || record.partition_key() != due.key {
                 let due = self.name(place);
-                self.broken(Promise::Delivered, format_args!("{due} was delivered with other data than the input has"));
+                self.broken(
+                    Promise::Delivered,
+                    format_args!("{due} was delivered with data or a key that differs from the input"),
+                );
             }
             if self.course.is_some() {
                 self.batch.push(due.milestone);
@@ -170,54 +175,54 @@ impl Ledger {
         }
     }
 
-    /// All of the shard's records are to have been delivered.
+    /// Checks that all of the shard's records were delivered.
     fn end(&mut self) {
         let Some(course) = &mut self.course else { return };
         match course.next() {
             Ok(None) => {}
             Ok(Some(due)) => {
                 let due = self.name(due.milestone.place);
-                self.astray(Promise::Delivered, format_args!("the shard ends before {due} was delivered"));
+                self.lose_track(Promise::Delivered, format_args!("the shard ended before {due} was delivered"));
             }
             Err(error) => self.course = self.unreadable(error),
         }
     }
 
-    /// The message at hand was acknowledged.
+    /// Notes that the current message was acknowledged.
     pub(crate) fn acknowledged(&mut self) {
-        if self.at_hand.1 == "processRecords" {
+        if self.current.1 == "processRecords" {
             self.settle(self.last);
         }
     }
 
-    /// A checkpoint was asked for, and kept if there is no error.
-    pub(crate) fn asked(
+    /// Checks a request for a checkpoint, which was kept if there is no error.
+    pub(crate) fn checkpoint_requested(
         &mut self,
         sequence_number: Option<&str>,
         sub_sequence_number: Option<i64>,
         error: Option<&str>,
     ) {
-        let (_, action) = self.at_hand;
+        let (_, action) = self.current;
         if !matches!(action, "processRecords" | "shardEnded" | "shutdownRequested") {
             return;
         }
         self.seen.checkpoints += 1;
         let at_end = action == "shardEnded";
         let last = self.last.map(|last| last.place.sequence_number());
-        let stands = match &self.checkpoint {
+        let kept = match &self.checkpoint {
             Position::After { sequence_number, sub_sequence_number } => Some((*sequence_number, *sub_sequence_number)),
             _ => None,
         };
         let number = match sequence_number {
-            None => last.or(stands.map(|(number, _)| number)),
+            None => last.or(kept.map(|(number, _)| number)),
             Some("SHARD_END") if at_end => last,
             Some(text) => match text.parse::<SequenceNumber>() {
                 Ok(number) => {
-                    self.judge(number, sub_sequence_number, stands);
+                    self.judge(number, sub_sequence_number, kept);
                     Some(number)
                 }
                 Err(_) => {
-                    self.broken(Promise::NotPast, format_args!("a checkpoint at `{text}`, which is no record"));
+                    self.broken(Promise::NotPast, format_args!("a checkpoint at `{text}`, which is not a record"));
                     None
                 }
             },
@@ -228,7 +233,7 @@ impl Ledger {
         let ends = at_end
             && match sequence_number {
                 None | Some("SHARD_END") => true,
-                Some(_) => number == last && stands.map(|(number, _)| number) != last,
+                Some(_) => number == last && kept.map(|(number, _)| number) != last,
             };
         let covered =
             self.batch.iter().rfind(|record| number.is_some_and(|number| record.place.sequence_number() <= number));
@@ -243,27 +248,27 @@ impl Ledger {
         }
     }
 
-    fn judge(&mut self, number: SequenceNumber, sub: Option<i64>, stands: Option<(SequenceNumber, u64)>) {
+    fn judge(&mut self, number: SequenceNumber, sub: Option<i64>, kept: Option<(SequenceNumber, u64)>) {
         let sub = sub.and_then(|sub| u64::try_from(sub).ok()).unwrap_or(0);
-        let last = self.last.map(|last| (last.place.sequence_number(), 0)).or(stands);
+        let last = self.last.map(|last| (last.place.sequence_number(), 0)).or(kept);
         if last.is_none_or(|last| (number, sub) > last) && self.course.is_some() {
             let last = match self.last {
-                Some(last) => format!("the last one delivered is {}", self.name(last.place)),
-                None => "none was delivered in this life".to_owned(),
+                Some(last) => format!("the last record delivered is {}", self.name(last.place)),
+                None => "no record was delivered to this process".to_owned(),
             };
             self.broken(Promise::NotPast, format_args!("a checkpoint at record {number}/{sub}; {last}"));
         }
-        if let Some((stands, stands_sub)) = stands
-            && (number, sub) < (stands, stands_sub)
+        if let Some((kept, kept_sub)) = kept
+            && (number, sub) < (kept, kept_sub)
         {
             self.broken(
                 Promise::NotBack,
-                format_args!("a checkpoint at record {number}/{sub}, but the shard stands at {stands}/{stands_sub}"),
+                format_args!("a checkpoint at record {number}/{sub}, but the shard's checkpoint is {kept}/{kept_sub}"),
             );
         }
     }
 
-    /// What was not processed when all is over.
+    /// Reports, at the end of the run, a shard that was not processed to its end.
     pub(crate) fn close(&mut self, outcome: fmt::Arguments<'_>) {
         if self.checkpoint == Position::ShardEnd {
             return;
@@ -277,19 +282,19 @@ impl Ledger {
         self.seen.settled = self.seen.settled.max(upto.map_or(0, |record| record.nth));
     }
 
-    /// A breach behind which nobody knows what is to come.
-    fn astray(&mut self, promise: Promise, what: fmt::Arguments<'_>) {
+    /// Reports a breach after which the due records are unknown.
+    fn lose_track(&mut self, promise: Promise, what: fmt::Arguments<'_>) {
         self.course = None;
         self.broken(promise, what);
     }
 
     fn unreadable(&mut self, error: io::Error) -> Option<Course> {
-        self.broken(Promise::Delivered, format_args!("what was to come cannot be read from the input again: {error}"));
+        self.broken(Promise::Delivered, format_args!("the due records cannot be read from the input again: {error}"));
         None
     }
 
     fn broken(&mut self, promise: Promise, what: fmt::Arguments<'_>) {
-        let (number, action) = self.at_hand;
+        let (number, action) = self.current;
         let breaches = self.breaches.entry(promise).or_default();
         breaches.count += 1;
         if breaches.shown.len() < SHOWN {
@@ -297,7 +302,7 @@ impl Ledger {
         }
     }
 
-    /// A record as people find it.
+    /// A description by which people can find the record.
     fn name(&self, place: Place) -> String {
         let input = self.track.inputs.get(usize::from(place.input)).map(ToString::to_string).unwrap_or_default();
         format!("{} ({input}, line {})", place.sequence_number(), place.line)
@@ -315,7 +320,7 @@ mod tests {
     use crate::local::source::plan::Plan;
     use crate::local::source::plan::Reshard;
 
-    /// Records `a` to `e`, a ledger, and their places.
+    /// A ledger for an input with the records `a` to `e`, and their places.
     fn ledger() -> (tempfile::TempDir, Ledger, Vec<Place>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("input");
@@ -329,7 +334,7 @@ mod tests {
 
     fn initialize(ledger: &mut Ledger, position: Position) {
         let message = Message::Initialize { shard_id: "s".to_owned(), position };
-        ledger.told(1, &serde_json::to_vec(&message).unwrap());
+        ledger.sent(1, &serde_json::to_vec(&message).unwrap());
     }
 
     fn deliver(ledger: &mut Ledger, places: &[Place]) {
@@ -343,12 +348,12 @@ mod tests {
         });
         let records: Vec<_> = records.collect();
         let message = ProcessRecords { records: &records[..], millis_behind_latest: None };
-        ledger.told(2, &serde_json::to_vec(&message).unwrap());
+        ledger.sent(2, &serde_json::to_vec(&message).unwrap());
     }
 
     fn end(ledger: &mut Ledger) {
-        ledger.told(3, b"{\"action\":\"shardEnded\"}");
-        ledger.asked(None, None, None);
+        ledger.sent(3, b"{\"action\":\"shardEnded\"}");
+        ledger.checkpoint_requested(None, None, None);
         ledger.acknowledged();
         ledger.close(format_args!("ended"));
     }
@@ -367,10 +372,10 @@ mod tests {
         let (_folder, mut ledger, places) = ledger();
         initialize(&mut ledger, Position::TrimHorizon);
         deliver(&mut ledger, &places[..3]);
-        ledger.asked(None, None, Some("ThrottlingException"));
+        ledger.checkpoint_requested(None, None, Some("ThrottlingException"));
         let (second, position) = at(places[1]);
-        ledger.asked(Some(&second), None, None);
-        // It dies. What was not checkpointed comes again.
+        ledger.checkpoint_requested(Some(&second), None, None);
+        // The process dies. Records that were not checkpointed are delivered again.
         initialize(&mut ledger, position);
         deliver(&mut ledger, &places[2..5]);
         ledger.acknowledged();
@@ -380,11 +385,11 @@ mod tests {
     }
 
     #[test]
-    fn each_breach_is_known_for_what_it_is() {
+    fn each_breach_is_assigned_to_its_promise() {
         let (_folder, mut first, places) = ledger();
         initialize(&mut first, Position::TrimHorizon);
         deliver(&mut first, &[places[0], places[2]]);
-        assert_eq!(broken(&first), [Promise::Delivered], "one is left out");
+        assert_eq!(broken(&first), [Promise::Delivered], "one is missing");
 
         let (_folder, mut first, places) = ledger();
         initialize(&mut first, Position::TrimHorizon);
@@ -398,11 +403,11 @@ mod tests {
         assert_eq!(broken(&first), [Promise::Delivered], "the last one is missing");
         assert!(first.breaches[&Promise::Delivered].shown[0].contains("line 5"));
 
-        for (again, promise) in [(0, Promise::Behind), (3, Promise::Behind)] {
+        for (again, promise) in [(0, Promise::Resumes), (3, Promise::Resumes)] {
             let (_folder, mut first, places) = ledger();
             initialize(&mut first, Position::TrimHorizon);
             deliver(&mut first, &places[..2]);
-            first.asked(None, None, None);
+            first.checkpoint_requested(None, None, None);
             initialize(&mut first, at(places[1]).1);
             deliver(&mut first, &places[again..]);
             assert_eq!(broken(&first), [promise], "from {again}");
@@ -411,16 +416,16 @@ mod tests {
         let (_folder, mut first, places) = ledger();
         initialize(&mut first, Position::TrimHorizon);
         deliver(&mut first, &places[..3]);
-        first.asked(Some(&at(places[3]).0), None, Some("IllegalArgumentException"));
+        first.checkpoint_requested(Some(&at(places[3]).0), None, Some("IllegalArgumentException"));
         assert_eq!(broken(&first), [Promise::NotPast]);
-        first.asked(None, None, None);
-        first.asked(Some(&at(places[0]).0), None, Some("IllegalArgumentException"));
+        first.checkpoint_requested(None, None, None);
+        first.checkpoint_requested(Some(&at(places[0]).0), None, Some("IllegalArgumentException"));
         assert_eq!(broken(&first), [Promise::NotPast, Promise::NotBack]);
 
         let (_folder, mut first, places) = ledger();
         initialize(&mut first, at(places[0]).1);
-        assert_eq!(broken(&first), [Promise::Behind], "nothing was checkpointed");
+        assert_eq!(broken(&first), [Promise::Resumes], "nothing was checkpointed");
         first.close(format_args!("failed"));
-        assert_eq!(broken(&first), [Promise::Delivered, Promise::Behind]);
+        assert_eq!(broken(&first), [Promise::Delivered, Promise::Resumes]);
     }
 }

@@ -1,7 +1,7 @@
-//! `--chaos`: what goes wrong in production goes wrong here, by a schedule, and what must hold all the same is checked.
+//! `--chaos`: injects the failures of production on a schedule, and checks the promises that must hold nevertheless.
 //!
-//! The [`schedule`] says what happens at which message. A [`Trial`] lets it happen to one shard, and shows what passes to the
-//! [`ledger`], which follows the input's [`course`] on its own. The [`verdict`] is what all of it came to.
+//! The [`schedule`] chooses the faults of each message. A [`Trial`] injects them into one shard, and shows the conversation to the
+//! [`ledger`], which follows the [`course`] of the input independently. The [`verdict`] sums up all shards.
 
 mod course;
 mod ledger;
@@ -24,16 +24,16 @@ use super::source::plan::Reshard;
 use crate::input::lines::Source;
 use crate::local::LocalOptions;
 
-/// After so many lives in a row that did not move the checkpoint the next one is let live until it has.
+/// After this many lives in a row that did not move the checkpoint, the next one is spared until it has.
 const FRUITLESS: u32 = 3;
-/// Longer messages are cut at every byte near their ends only.
+/// Longer messages are cut at every byte only near their ends.
 const SHORT: usize = 1 << 10;
-/// How near that is.
+/// How many bytes count as near an end.
 const NEAR: usize = 256;
-/// How often they are cut between.
+/// How many times longer messages are cut in between.
 const CUTS: u64 = 32;
 
-/// A run's chaos.
+/// The chaos of a run.
 #[derive(Debug)]
 pub(crate) struct Chaos {
     schedule: Arc<Schedule>,
@@ -44,18 +44,18 @@ pub(crate) struct Chaos {
 }
 
 impl Chaos {
-    /// None if none is asked for. Reads the input once, to know how many records there are.
+    /// Prepares chaos, or returns `None` if the user did not ask for it. Reads the input once, to count its records.
     pub(crate) fn prepare(options: &LocalOptions) -> Result<Option<Self>, LocalError> {
         let Some(seed) = options.chaos else { return Ok(None) };
         let (sources, _) = options.sources()?;
         if sources.is_empty() || options.follow || !sources.iter().all(Source::is_file) {
             return Err(LocalError::Options(
-                "--chaos takes input that can be read again, by each new processor and to check what they got: files that are not followed",
+                "--chaos needs input that can be read again, for each new processor and for the verdict: files, without --follow",
             ));
         }
         let schedule = Schedule { seed, rates: options.chaos_rates.clone().unwrap_or_default() };
         let reading = options.reading(None);
-        // What is wrong with the input shows when it is fed.
+        // Errors in the input are reported when it is fed.
         let records = course::count(&options.input, reading.format.longest_line(reading.longest), reading.limit);
         let records = records.unwrap_or(0);
         let drawn = || schedule.reshard(records, options.shards)?.parse().ok();
@@ -70,12 +70,12 @@ impl Chaos {
         Ok(Some(Self { schedule: Arc::new(schedule), track: Arc::new(track), records, reshard }))
     }
 
-    /// How shards are split and merged.
+    /// The splits and merges of the run.
     pub(crate) fn reshard(&self) -> &Reshard {
         &self.reshard
     }
 
-    /// For one shard.
+    /// The trial of one shard.
     pub(crate) fn trial(&self, shard: u32) -> Box<Trial> {
         Box::new(Trial {
             schedule: Arc::clone(&self.schedule),
@@ -101,43 +101,44 @@ pub(crate) struct Trial {
     schedule: Arc<Schedule>,
     ledger: Ledger,
     shard: u32,
-    /// Of the line that was told last.
+    /// The number of the last line sent.
     number: u64,
     message: Message,
     had_empty: bool,
     lives: u64,
     /// Whether this life has moved the checkpoint.
     moved: bool,
-    /// Lives in a row that did not.
+    /// Lives in a row that did not move the checkpoint.
     fruitless: u32,
-    /// Processors that ended by themselves over a checkpoint that was refused.
+    /// Processors that ended by themselves after a checkpoint was refused.
     gave_up: u64,
     hits: [u64; Fault::COUNT],
-    /// What was done and is not written down yet.
+    /// Faults that were injected and are not recorded yet.
     notes: Vec<String>,
-    /// What was done to the message at hand, and is in store for the next one: the number of the line, and what.
+    /// The faults of the current message, and those already drawn for the next one, each with the number of its message.
     recent: Vec<(u64, String)>,
 }
 
-/// What is in store for the message at hand.
+/// The state of the current message.
 #[derive(Debug, Default)]
 struct Message {
     kill: Option<Point>,
-    /// Whether a checkpoint was refused that was good.
+    /// Whether a valid checkpoint was refused.
     refused: bool,
+    /// Whether no line was written since the message began.
     is_new: bool,
 }
 
-/// What a shard's processor gets next.
+/// The next thing that a shard's processor gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// So many records.
+    /// A batch with this many records.
     Deliver(usize),
-    /// A batch without any.
+    /// A batch without records.
     Empty,
-    /// The news that another has its lease.
+    /// The message that the lease is lost.
     LoseLease,
-    /// A request to shut down, and then that news.
+    /// A request to shut down, followed by that message.
     ShutDown,
 }
 
@@ -145,26 +146,26 @@ pub(crate) enum Step {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Manner {
     Whole,
-    /// In pieces that end at these bytes, each once the one before was read.
+    /// In pieces that end at these bytes, each written once the previous one was read.
     Pieces(Vec<usize>),
-    /// Up to this byte; then the processor is killed.
+    /// Up to this byte, after which the processor is killed.
     Torn(usize),
 }
 
 impl Trial {
-    /// A new processor starts.
+    /// Notes the start of a new processor.
     pub(crate) fn begin_life(&mut self) {
         self.lives += 1;
         self.fruitless = if self.moved { 0 } else { self.fruitless + 1 };
         self.moved = false;
     }
 
-    /// Whether this life is let live until it has moved the checkpoint, so that the run comes to an end.
+    /// Whether this life is spared until it has moved the checkpoint, so that the run ends.
     fn is_spared(&self) -> bool {
         self.fruitless >= FRUITLESS && !self.moved
     }
 
-    /// What comes next, of so many records.
+    /// Chooses the next step, with this many records available.
     pub(crate) fn step(&mut self, records: usize) -> Step {
         let schedule = Arc::clone(&self.schedule);
         let draw = schedule.at(self.shard, self.number + 1);
@@ -184,23 +185,23 @@ impl Trial {
         Step::Deliver(draw.share(records))
     }
 
-    /// What the next message says of how far behind it is.
-    pub(crate) fn millis_behind_latest(&mut self, truly: Option<u64>) -> Option<u64> {
+    /// The `millisBehindLatest` of the next message, given the true value.
+    pub(crate) fn millis_behind_latest(&mut self, actual: Option<u64>) -> Option<u64> {
         let schedule = Arc::clone(&self.schedule);
         if !schedule.at(self.shard, self.number + 1).hits(Fault::NullMillis) {
-            return truly;
+            return actual;
         }
         self.hit(self.number + 1, Fault::NullMillis, "");
         None
     }
 
-    /// A message is about to be told; true if the lease is lost while the processor is at it.
+    /// Prepares a message that is about to be sent; true if the lease is lost while the processor handles it.
     pub(crate) fn begin(&mut self, action: &str) -> bool {
         let spared = self.is_spared();
         let schedule = Arc::clone(&self.schedule);
         let draw = self.next(&schedule);
         let number = self.number;
-        // What was done to the message before is why the lease is lost.
+        // A lease is lost because of the faults of the previous message, so they are kept.
         if action != "leaseLost" {
             self.recent.retain(|(message, _)| *message == number);
         }
@@ -213,7 +214,7 @@ impl Trial {
         loses
     }
 
-    /// An answer to a checkpoint is about to be told.
+    /// Prepares an answer to a checkpoint request, which is about to be sent.
     pub(crate) fn answer(&mut self) {
         let schedule = Arc::clone(&self.schedule);
         self.next(&schedule);
@@ -224,7 +225,7 @@ impl Trial {
         schedule.at(self.shard, self.number)
     }
 
-    /// How the line at hand is written, which is so long.
+    /// How the current line, of this length, is written.
     pub(crate) fn manner(&mut self, length: usize) -> Manner {
         let schedule = Arc::clone(&self.schedule);
         let draw = schedule.at(self.shard, self.number);
@@ -247,7 +248,7 @@ impl Trial {
         Manner::Pieces(cuts)
     }
 
-    /// The name of the exception if a checkpoint that is good is refused.
+    /// The name of the exception if a valid checkpoint is to be refused.
     pub(crate) fn refusal(&mut self) -> Option<&'static str> {
         const OTHERS: [&str; 3] =
             ["KinesisClientLibDependencyException", "InvalidStateException", "IllegalArgumentException"];
@@ -268,17 +269,17 @@ impl Trial {
         Some(exception)
     }
 
-    /// A checkpoint that is good was refused.
+    /// Notes that a valid checkpoint was refused.
     pub(crate) fn refused(&mut self) {
         self.message.refused = true;
     }
 
-    /// The checkpoint has moved.
+    /// Notes that the checkpoint has moved.
     pub(crate) fn moved(&mut self) {
         self.moved = true;
     }
 
-    /// Whether the processor is killed here.
+    /// Whether the processor is killed at this point.
     pub(crate) fn kills(&mut self, point: Point) -> bool {
         let due = |kill: &mut Point| *kill == point || point == Point::Acknowledged;
         let Some(at) = self.message.kill.take_if(due) else { return false };
@@ -286,13 +287,13 @@ impl Trial {
         true
     }
 
-    /// How long one that is killed at its work may have been at it.
+    /// How long a processor that is killed while processing may process before.
     pub(crate) fn pause(&self) -> Duration {
         Duration::from_micros(self.schedule.at(self.shard, self.number).nth_number(Fault::Kill, 1, 3_000))
     }
 
     pub(crate) fn told(&mut self, line: &[u8]) {
-        self.ledger.told(self.number, line);
+        self.ledger.sent(self.number, line);
     }
 
     pub(crate) fn acknowledged(&mut self) {
@@ -300,19 +301,19 @@ impl Trial {
     }
 
     pub(crate) fn asked(&mut self, sequence_number: Option<&str>, sub: Option<i64>, error: Option<&str>) {
-        self.ledger.asked(sequence_number, sub, error);
+        self.ledger.checkpoint_requested(sequence_number, sub, error);
     }
 
-    /// Whether a processor that ends now by itself has a reason: a checkpoint that was good was refused.
+    /// Whether a processor that ends by itself now has an excuse: a valid checkpoint was refused.
     pub(crate) fn excuses_the_end(&self) -> bool {
         self.message.refused
     }
 
-    /// What was done to the message at hand, for who wonders why it failed.
+    /// A description of the faults of the current message, to explain a failure.
     pub(crate) fn at_hand(&self) -> String {
         let mut text = format!("chaos {}, message {}: ", self.schedule.seed, self.number);
         if self.recent.is_empty() {
-            text.push_str("nothing was done to it");
+            text.push_str("no fault was injected");
         }
         for (index, (_, what)) in self.recent.iter().enumerate() {
             text.push_str(if index > 0 { ", " } else { "" });
@@ -325,7 +326,7 @@ impl Trial {
         self.gave_up += 1;
     }
 
-    /// What was done since this was asked last, a fault each: the number of the message, its name, and more.
+    /// Takes the faults since the last call. Each has the number of the message, the name of the fault and details.
     pub(crate) fn take_notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
     }
@@ -338,48 +339,50 @@ impl Trial {
     }
 }
 
-/// What `--help` says of `--chaos`.
+/// The help text of `--chaos`.
 pub(crate) const HELP: &str = "\
-Let go wrong what goes wrong in production, by a schedule drawn from this number, and check that nothing is lost by it
+Inject production failures on a schedule derived from SEED, and verify that no record is lost
 
-The same number over the same input does the same to the same processor: what happens at a message depends on the number, the shard, and \
-how many lines were said to the shard's processors before, neither on time nor on other shards. So a run that went wrong can be repeated; \
-it says how. Batches are cut to sizes that vary. With --record, times.tsv shows what was done. Faults, and how probable each is unless \
---chaos-rates says otherwise:
+The same seed with the same input does the same to the same processor: the faults of a message depend on the seed, the shard, and how many \
+lines the shard's processors were sent before, not on time or on other shards. A run that failed can therefore be repeated; it prints the \
+command. The sizes of batches vary. With --record, times.tsv lists the faults that were injected. These are the faults, each with its \
+probability unless --chaos-rates sets another:
 
   throttle    0.1  a checkpoint is refused with ThrottlingException
-  refuse      0.05 a checkpoint is refused, with
+  refuse      0.05 a checkpoint is refused with
                    InvalidStateException, IllegalArgumentException or
                    KinesisClientLibDependencyException
   lease       0.03 the lease is lost between two messages: leaseLost,
-                   then a new process goes on behind the checkpoint
+                   then a new process resumes after the checkpoint
   duplicate   0.03 the lease is lost while a batch is being
                    processed: its checkpoints are refused with
                    ShutdownException, then comes leaseLost, and a new
                    process gets the batch again
   shutdown    0.03 shutdownRequested, then leaseLost, as when a
                    worker stops
-  kill        0.05 SIGKILL: with a part of the message on stdin, at
-                   work on it, asking for a checkpoint that is not
-                   kept, or that is kept without its knowing, right
-                   behind that, or behind the status
+  kill        0.05 SIGKILL: with part of the message on stdin, while
+                   processing it, when requesting a checkpoint, which
+                   is not kept, when the checkpoint is kept but not
+                   answered yet, after that answer, or after the
+                   status
   empty       0.1  a batch without records comes first
   null-millis 0.1  millisBehindLatest is null
   pieces      0.1  the message arrives in pieces, cut at each byte; a
-                   long one at each byte near its ends
+                   long one is cut at each byte near its ends
   reshard     0.2  shards split or merge, drawn for each tenth of the
                    input; not with --reshard
 
-A processor that chaos ended starts again at once, and so does one that ended with an error over a checkpoint that was refused. One that \
-fails by itself, or does not answer for --stuck-after, has failed; --restarts counts these. After three lives in a row that did not move \
-the checkpoint the next one is let live until it has, so that the run ends.
+A processor that chaos ended restarts at once, and so does one that ended with an error after a checkpoint was refused. A processor that \
+fails by itself, or does not answer for --stuck-after, has failed; --restarts counts these failures. After three processes in a row that \
+did not move the checkpoint, no fault ends the next one or refuses its checkpoints until it has moved it, so that the run ends.
 
-At the end it is stated whether this held, by what was seen on the wire and by the input, read a second time: each record was delivered at \
-least once, as it is, and acknowledged or checkpointed; records came in order; a restart went on right behind the checkpoint; no checkpoint \
-was asked for past the last record delivered, or before the last checkpoint. If not, the exit code is 1.
+At the end, the verdict states whether these promises held, based on the messages on the wire and a second reading of the input: every \
+record was delivered at least once, unchanged, and acknowledged or checkpointed; records came in order; a restart resumed right after the \
+checkpoint; no checkpoint was requested past the last record delivered, or before the previous checkpoint. If a promise did not hold, the \
+exit code is 1.
 
-What cannot be seen from outside is what a processor did with a record before it acknowledged or checkpointed it: one that checkpoints first \
-and works later, or keeps in memory what it has checkpointed, loses records when it is killed, and all of the above holds. Compare what it \
-has written with the input. That two processes are at work on one shard at once, as when a lease is lost unnoticed, does not occur here.
+The tool cannot see what a processor did with a record before it acknowledged or checkpointed it. A processor that checkpoints first and \
+works later, or keeps in memory what it has checkpointed, loses records when it is killed, although all of these promises hold. Compare \
+its output with the input. Two processes never work on one shard at once here, as they do when a lease is lost unnoticed.
 
-Takes files, which can be read again; each new process reads its input from the start. Checkpoints go with the run.";
+Needs files, which can be read again; each new process reads its input from the start. Checkpoints are not kept after the run.";

@@ -1,9 +1,9 @@
-//! What goes wrong at which message: a function of seed, shard and message number, and of nothing else.
+//! Chooses the faults of each message, as a function of only the seed, the shard and the message number.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What can go wrong.
+/// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fault {
     Throttle,
@@ -18,7 +18,7 @@ pub(crate) enum Fault {
     Reshard,
 }
 
-/// All of them, with the rate each has if nobody says otherwise.
+/// All faults, with their names and default rates.
 const FAULTS: [(Fault, &str, f64); 10] = [
     (Fault::Throttle, "throttle", 0.1),
     (Fault::Refuse, "refuse", 0.05),
@@ -63,11 +63,11 @@ impl FromStr for Rates {
         let mut rates = Self::default();
         for part in text.split(',') {
             let known = || FAULTS.map(|(_, name, _)| name).join(", ");
-            let form = || format!("`{part}` is not NAME=RATE; names are all, {}", known());
+            let form = || format!("`{part}` is not NAME=RATE; NAME is one of all, {}", known());
             let (name, rate) = part.split_once('=').ok_or_else(form)?;
             let rate: f64 = rate.parse().map_err(|_| form())?;
             if !(0.0..=1.0).contains(&rate) {
-                return Err(format!("the rate of {name} is a probability, from 0 to 1"));
+                return Err(format!("the rate of {name} must be a probability, from 0 to 1"));
             }
             match FAULTS.iter().find(|(_, known, _)| *known == name) {
                 Some((fault, ..)) => rates.0[*fault as usize] = rate,
@@ -79,27 +79,27 @@ impl FromStr for Rates {
     }
 }
 
-/// What a run's chaos is drawn from.
+/// The seed and the rates from which the faults of a run are drawn.
 #[derive(Clone, Debug)]
 pub(crate) struct Schedule {
     pub(crate) seed: u64,
     pub(crate) rates: Rates,
 }
 
-/// At which point a processor is killed.
+/// The point at which a processor is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Point {
-    /// With a part of the message on its stdin.
+    /// With part of the message on its stdin.
     Torn,
-    /// With the message on its stdin, or at work on it.
+    /// With the message on its stdin, or while processing it.
     Delivered,
-    /// When it asks for a checkpoint, which is not kept.
+    /// When it requests a checkpoint, which is not kept.
     Asked,
-    /// When its checkpoint is kept, and it does not know.
+    /// When its checkpoint is kept, before it gets the answer.
     Kept,
-    /// When it knows that.
+    /// When it has got the answer.
     Answered,
-    /// When it has acknowledged the message, and so if it asked for no checkpoint.
+    /// When it has acknowledged the message. Also the point for a processor that never reaches the one that was drawn.
     Acknowledged,
 }
 
@@ -117,29 +117,29 @@ impl fmt::Display for Point {
 }
 
 impl Schedule {
-    /// What is drawn for a shard's message; numbers count all that is said to its processors, from 1.
+    /// The draw for a message of a shard. Numbers count all lines sent to the shard's processors, from 1.
     pub(crate) fn at(&self, shard: u32, message: u64) -> Draw<'_> {
         Draw { state: mix(mix(mix(self.seed) ^ u64::from(shard)) ^ message), rates: &self.rates }
     }
 
-    /// Splits and merges behind tenths of so many records, in the words of --reshard; none for too few.
+    /// Splits and merges in the tenths of an input with this many records, in the syntax of --reshard; `None` for too few records.
     pub(crate) fn reshard(&self, records: u64, mut shards: u32) -> Option<String> {
         let mut changes = Vec::new();
         for tenth in 1..10 {
-            // As if no shard had that number.
+            // No real shard has this number.
             let draw = self.at(u32::MAX, tenth);
-            let behind = records / 10 * tenth + draw.number(Fault::Reshard, records / 10 + 1);
-            if records >= 10 && behind < records && draw.hits(Fault::Reshard) {
+            let after = records / 10 * tenth + draw.number(Fault::Reshard, records / 10 + 1);
+            if records >= 10 && after < records && draw.hits(Fault::Reshard) {
                 let merges = shards > 1 && draw.number(Fault::Duplicate, 2) == 1;
                 shards = if merges { shards - 1 } else { shards + 1 };
-                changes.push(format!("{}@{behind}", if merges { "merge" } else { "split" }));
+                changes.push(format!("{}@{after}", if merges { "merge" } else { "split" }));
             }
         }
         (!changes.is_empty()).then(|| changes.join(","))
     }
 }
 
-/// What is drawn for one message. Each fault has its own draw: the rate of one does not move another.
+/// The random numbers for one message. Each fault has its own: the rate of one does not affect another.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Draw<'a> {
     state: u64,
@@ -157,7 +157,7 @@ impl Draw<'_> {
         self.bits(fault, 1) % below.max(1)
     }
 
-    /// The how many-eth number for the same fault.
+    /// The nth further number below `below` for the same fault, or 0.
     pub(crate) fn nth_number(&self, fault: Fault, nth: u64, below: u64) -> u64 {
         self.bits(fault, nth + 2) % below.max(1)
     }
@@ -169,7 +169,7 @@ impl Draw<'_> {
         POINTS[self.number(Fault::Kill, POINTS.len() as u64) as usize]
     }
 
-    /// How many of so many records a message brings: one, all, or a number whose magnitude is drawn.
+    /// How many of the available records a message contains: one, all, or a number whose magnitude is drawn.
     pub(crate) fn share(&self, records: usize) -> usize {
         let magnitude = self.bits(Fault::Empty, 7) % (u64::from(records.max(1).ilog2()) + 2);
         let most = 1_usize << magnitude.min(20);
@@ -186,7 +186,7 @@ impl Draw<'_> {
     }
 }
 
-/// SplitMix64: every bit of the number has its part in every bit of the result.
+/// SplitMix64: every bit of the number affects every bit of the result.
 fn mix(number: u64) -> u64 {
     let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_come_as_often_as_they_are_told_to() {
+    fn faults_occur_at_their_rates() {
         let schedule = schedule(7, "all=0.25,kill=0,pieces=1");
         let count = |fault| (1..=10_000).filter(|&message| schedule.at(3, message).hits(fault)).count();
         assert_eq!((count(Fault::Kill), count(Fault::Pieces)), (0, 10_000));
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_of_one_fault_does_not_move_another() {
+    fn the_rate_of_one_fault_does_not_affect_another() {
         let hits = |rates| {
             let schedule = schedule(7, rates);
             (1..1_000).map(|message| schedule.at(0, message).hits(Fault::Lease)).collect::<Vec<_>>()
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn shards_change_behind_records_that_there_are() {
+    fn shards_change_after_records_that_exist() {
         let schedule = schedule(7, "reshard=1");
         let changes = schedule.reshard(100, 1).unwrap();
         assert!(changes.parse::<crate::local::source::plan::Reshard>().is_ok(), "{changes}");
@@ -251,13 +251,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_rate_is_said() {
+    fn invalid_rates_are_explained() {
         for (text, says) in [
-            ("kill", "`kill` is not NAME=RATE; names are all, throttle, refuse"),
+            ("kill", "`kill` is not NAME=RATE; NAME is one of all, throttle, refuse"),
             ("kill=x", "`kill=x` is not NAME=RATE"),
             ("kil=0.5", "`kil=0.5` is not NAME=RATE"),
-            ("kill=1.5", "the rate of kill is a probability"),
-            ("kill=NaN", "the rate of kill is a probability"),
+            ("kill=1.5", "the rate of kill must be a probability"),
+            ("kill=NaN", "the rate of kill must be a probability"),
         ] {
             let error = text.parse::<Rates>().unwrap_err();
             assert!(error.contains(says), "{error}");

@@ -1,4 +1,4 @@
-//! What a run under chaos came to.
+//! The verdict of a run with chaos.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -10,39 +10,39 @@ use super::ledger::{Breaches, Promise, Seen};
 use super::{Chaos, Fault, Trial};
 use crate::report;
 
-/// As many breaches of a promise are shown.
+/// How many breaches of a promise are shown.
 const SHOWN: usize = 3;
 
-/// What was done, and what held all the same.
+/// The faults that were injected, and the promises that held.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Verdict {
     seed: u64,
     messages: u64,
     lives: u64,
-    /// How often each fault came.
+    /// How many times each fault occurred.
     faults: BTreeMap<String, u64>,
-    /// Processors that ended by themselves over a checkpoint that was refused.
+    /// Processors that ended by themselves after a checkpoint was refused.
     gave_up: u64,
     promises: Vec<Judged>,
-    /// Whether the run was interrupted, or its input went bad: then this is not all.
+    /// Whether the verdict is incomplete, because the run was interrupted or its input could not be read.
     unfinished: bool,
-    /// The command that does the same again.
+    /// The command that repeats the run.
     repeat: String,
 }
 
-/// A promise.
+/// A promise, and whether it held.
 #[derive(Debug, Serialize)]
 struct Judged {
     promise: String,
-    /// Null if the run did not come to where that is known.
+    /// Null if the run ended before that was known.
     held: Option<bool>,
     breaches: u64,
     examples: Vec<String>,
 }
 
 impl Verdict {
-    /// Of all shards, each with what became of it in words.
+    /// The verdict on all shards, each with a description of its outcome.
     pub(crate) fn new(chaos: &Chaos, trials: Vec<(Box<Trial>, String)>, unfinished: bool) -> Self {
         let mut breaches: BTreeMap<Promise, Breaches> = BTreeMap::new();
         let mut seen = Seen::default();
@@ -77,12 +77,12 @@ impl Verdict {
             let what = format!("{} of {} were processed", seen.settled, report::count(chaos.records, "record"));
             all.shown.push(what);
         }
-        let promises = [Promise::Delivered, Promise::Order, Promise::Behind, Promise::NotPast, Promise::NotBack];
+        let promises = [Promise::Delivered, Promise::Order, Promise::Resumes, Promise::NotPast, Promise::NotBack];
         let judged = |promise| {
             let Breaches { count, shown } = breaches.remove(&promise).unwrap_or_default();
-            let is_for_the_end = promise == Promise::Delivered;
+            let needs_the_end = promise == Promise::Delivered;
             let promise = in_words(promise, &seen, chaos.records, restarts);
-            let is_open = unfinished && is_for_the_end && count == 0;
+            let is_open = unfinished && needs_the_end && count == 0;
             Judged { promise, held: (!is_open).then_some(count == 0), breaches: count, examples: shown }
         };
         Self {
@@ -112,20 +112,20 @@ fn in_words(promise: Promise, seen: &Seen, records: u64, restarts: u64) -> Strin
         Promise::Order => {
             let deliveries = count(deliveries, "delivery", "deliveries");
             format!(
-                "records came in the order of their shard: {deliveries}, done with or not (the table counts the records \
-                 that a processor was done with, each time)"
+                "records were delivered in the order of their shard: {deliveries}, finished or not (the table counts the \
+                 records that a processor finished, each time)"
             )
         }
-        Promise::Behind => format!(
-            "after a restart delivery went on right behind the checkpoint: {}",
+        Promise::Resumes => format!(
+            "after a restart, delivery resumed right after the checkpoint: {}",
             report::count(restarts, "restart")
         ),
         Promise::NotPast => format!(
-            "no checkpoint was asked for past the last record delivered: {}",
+            "no checkpoint was requested past the last record delivered: {}",
             report::count(checkpoints, "request")
         ),
         Promise::NotBack => {
-            format!("no checkpoint was asked for before the last one: {}", report::count(checkpoints, "request"))
+            format!("no checkpoint was requested before the previous one: {}", report::count(checkpoints, "request"))
         }
     }
 }
@@ -144,11 +144,11 @@ impl fmt::Display for Verdict {
                 Some(format!("{fault} {hits}"))
             })
             .collect();
-        writeln!(f, "; {}", if faults.is_empty() { "no fault came".to_owned() } else { faults.join(", ") })?;
+        writeln!(f, "; {}", if faults.is_empty() { "no fault occurred".to_owned() } else { faults.join(", ") })?;
         if self.gave_up > 0 {
             writeln!(
                 f,
-                "  {} ended with an error over a checkpoint that was refused; the MultiLangDaemon would end the whole worker on that",
+                "  {} ended with an error after a checkpoint was refused; in production, the MultiLangDaemon would end the whole worker",
                 count(self.gave_up, "process", "processes")
             )?;
         }
@@ -166,13 +166,13 @@ impl fmt::Display for Verdict {
             judged.examples.iter().try_for_each(|example| writeln!(f, "            {example}"))?;
         }
         if self.unfinished {
-            writeln!(f, "  The run did not come to its end, so this is not all.")?;
+            writeln!(f, "  The run did not reach its end, so this verdict is incomplete.")?;
         }
-        if self.held() { Ok(()) } else { writeln!(f, "  The same again: {}", self.repeat) }
+        if self.held() { Ok(()) } else { writeln!(f, "  To repeat this run: {}", self.repeat) }
     }
 }
 
-/// The command that runs now, as one would type it to run once more: what it recorded stands in the way of another recording.
+/// The command line of this run, quoted so that it can be pasted. It leaves out --record, because the recording already exists.
 fn repeat(arguments: impl Iterator<Item = OsString>) -> String {
     let mut arguments = arguments.skip_while(|argument| argument == "kcl");
     let mut command = "cargo kcl".to_owned();
@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_can_be_pasted_and_runs_once_more() {
+    fn a_command_can_be_pasted_and_run_again() {
         for (given, again) in [
             ("kcl local --input|my file|--chaos 7", "local --input 'my file' --chaos 7"),
             ("local --record|a b|--chaos 7 -- p --record x", "local --chaos 7 -- p --record x"),
