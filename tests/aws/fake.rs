@@ -1,4 +1,4 @@
-//! A Kinesis that takes records, and refuses them as the test says.
+//! A fake Kinesis that takes or refuses records as the test demands.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-/// No test waits as long unless it fails.
+/// The longest wait, which only a failing test reaches.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A record as it was put.
@@ -22,22 +22,23 @@ pub(crate) struct Record {
     pub(crate) explicit_hash_key: Option<String>,
 }
 
-/// What becomes of a call.
+/// The answer to a call.
 #[derive(Clone, Debug)]
 pub(crate) enum Verdict {
+    /// Takes all records.
     Take,
-    /// Only those that are marked; the others are more than the stream allows.
+    /// Takes only the marked records; the others are throttled.
     TakeSome(Vec<bool>),
-    /// This status, exception and message.
+    /// Refuses the call with this status, exception and message.
     Refuse(u16, &'static str, &'static str),
-    /// Takes all and says nothing.
+    /// Takes all records and closes the connection without an answer.
     HangUp,
 }
 
-/// Judges a `PutRecords` call by its number, from 0, and its records.
+/// Decides about a `PutRecords` call, given its number, from 0, and its records.
 pub(crate) type Judge = Box<dyn FnMut(usize, &[Record]) -> Verdict + Send>;
 
-/// The server. It ends with the value.
+/// The server, which ends when the value is dropped.
 pub(crate) struct Fake {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -46,7 +47,7 @@ pub(crate) struct Fake {
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
-    /// Whether connections are taken.
+    /// Whether calls are answered.
     up: AtomicBool,
     over: AtomicBool,
 }
@@ -55,16 +56,16 @@ struct State {
     judge: Judge,
     /// The records of each call.
     calls: Vec<Vec<Record>>,
-    /// Connections that broke because it was not up.
+    /// Connections that broke because calls were not answered.
     broken: usize,
     taken: Vec<Record>,
 }
 
 impl Fake {
-    /// Starts to listen.
+    /// Starts the server.
     pub(crate) fn new(judge: impl FnMut(usize, &[Record]) -> Verdict + Send + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
-        let address = listener.local_addr().expect("it has an address");
+        let address = listener.local_addr().expect("the listener has an address");
         let shared = Arc::new(Shared {
             state: Mutex::new(State { judge: Box::new(judge), calls: Vec::new(), broken: 0, taken: Vec::new() }),
             changed: Condvar::new(),
@@ -84,37 +85,37 @@ impl Fake {
         Self { address, shared }
     }
 
-    /// Where it listens.
+    /// The server's URL.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// All records that were taken, in order.
+    /// All records taken so far, in order.
     pub(crate) fn taken(&self) -> Vec<Record> {
         self.shared.state().taken.clone()
     }
 
-    /// The records of each call that was made.
+    /// The records of each call made so far.
     pub(crate) fn calls(&self) -> Vec<Vec<Record>> {
         self.shared.state().calls.clone()
     }
 
-    /// Judges otherwise from now on.
+    /// Replaces the judge of later calls.
     pub(crate) fn judge(&self, judge: impl FnMut(usize, &[Record]) -> Verdict + Send + 'static) {
         self.shared.state().judge = Box::new(judge);
     }
 
-    /// Whether calls are answered; if not, connections break.
+    /// Sets whether calls are answered; if not, connections break.
     pub(crate) fn set_up(&self, up: bool) {
         self.shared.up.store(up, Ordering::SeqCst);
     }
 
-    /// Waits until so many calls were made.
+    /// Waits until this many calls were made.
     pub(crate) fn wait_for_calls(&self, calls: usize) {
         self.wait(|state| state.calls.len() >= calls);
     }
 
-    /// Waits until so many connections broke.
+    /// Waits until this many connections broke.
     pub(crate) fn wait_for_broken(&self, connections: usize) {
         self.wait(|state| state.broken >= connections);
     }
@@ -123,14 +124,14 @@ impl Fake {
         let state = self.shared.state();
         let waited = self.shared.changed.wait_timeout_while(state, PATIENCE, |state| !until(state));
         let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-        assert!(!timeout.timed_out(), "in vain, after {} calls", state.calls.len());
+        assert!(!timeout.timed_out(), "timed out after {} calls", state.calls.len());
     }
 }
 
 impl Drop for Fake {
     fn drop(&mut self) {
         self.shared.over.store(true, Ordering::SeqCst);
-        // The listener notices.
+        // Wakes the listener, so that it ends.
         _ = TcpStream::connect(self.address);
     }
 }
@@ -208,12 +209,12 @@ fn record(entry: &Value) -> Record {
     let text = |name: &str| entry[name].as_str().map(str::to_owned);
     Record {
         key: text("PartitionKey").unwrap_or_default(),
-        data: BASE64_STANDARD.decode(text("Data").unwrap_or_default()).expect("it is base64"),
+        data: BASE64_STANDARD.decode(text("Data").unwrap_or_default()).expect("the data is base64"),
         explicit_hash_key: text("ExplicitHashKey"),
     }
 }
 
-/// The operation and input of the next request; none at the end.
+/// The operation and the input of the next request; `None` at the end of the connection.
 fn request(reader: &mut BufReader<TcpStream>) -> io::Result<Option<(String, Value)>> {
     let mut operation = String::new();
     let mut length = 0;

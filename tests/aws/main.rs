@@ -1,6 +1,6 @@
-//! What talks to AWS: on a Kinesis of the test's own, which fails as asked, and on the emulator.
+//! The verbs that talk to AWS, against a fake Kinesis that fails on demand, and against the emulator.
 //!
-//! The emulator takes Java, Maven and Node: where one is missing those tests are ignored, unless `CI` is set.
+//! The emulator needs Java, Maven and Node. If one is missing, its tests are ignored, unless `CI` is set.
 
 mod fake;
 mod put;
@@ -14,36 +14,36 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Failed, Trial};
 use tests::emulators;
 
-/// A test: its name, and what it does.
+/// A test: its name and its function.
 type Test = (&'static str, fn());
 
-/// Those on a Kinesis of their own.
+/// The tests against a fake Kinesis.
 const TESTS: &[Test] = &[
     ("put::every_record_arrives_once_and_in_order", put::every_record),
-    ("put::a_throttled_stream_is_waited_for", put::throttled),
-    ("put::what_was_refused_is_put_again_before_the_rest_of_its_key", put::partly_refused),
+    ("put::put_waits_for_a_throttled_stream", put::throttled),
+    ("put::a_refused_record_is_retried_before_the_rest_of_its_key", put::partly_refused),
     ("put::without_an_order_calls_are_full", put::without_order),
     ("put::a_lost_answer_loses_no_record", put::lost_answers),
-    ("put::a_kinesis_that_goes_away_and_comes_back_is_waited_for", put::away_for_a_while),
-    ("put::who_gives_up_says_where_to_go_on", put::gives_up),
-    ("put::an_interrupted_run_says_where_to_go_on", put::interrupted),
+    ("put::put_waits_for_a_kinesis_that_is_away_for_a_while", put::away_for_a_while),
+    ("put::a_run_that_gives_up_says_where_to_resume", put::gives_up),
+    ("put::an_interrupted_run_says_where_to_resume", put::interrupted),
     ("put::a_run_that_failed_is_resumed", put::resumed),
     ("put::another_run_is_not_resumed", put::resumed_otherwise),
-    ("put::what_is_before_a_bad_line_is_put", put::bad_line),
-    ("put::records_are_spelled_out_in_json", put::json),
-    ("put::records_have_their_limits", put::limits),
+    ("put::records_before_a_bad_line_are_put", put::bad_line),
+    ("put::records_can_be_given_as_json", put::json),
+    ("put::the_limits_of_records_are_enforced", put::limits),
     ("sentences::without_region_or_credentials", sentences::nothing_to_go_by),
-    ("sentences::what_is_refused_is_explained", sentences::refused),
-    ("sentences::a_stream_that_is_not_there_is_compared_with_those_that_are", sentences::no_such_stream),
-    ("sentences::nobody_is_there", sentences::unreachable),
+    ("sentences::refusals_are_explained", sentences::refused),
+    ("sentences::a_missing_stream_is_compared_with_existing_ones", sentences::no_such_stream),
+    ("sentences::an_unreachable_endpoint_is_reported", sentences::unreachable),
 ];
 
-/// Those on the emulator.
+/// The tests against the emulator.
 const ON_THE_EMULATOR: &[Test] = &[
     ("stream::each_key_comes_in_order_over_a_split_and_a_merge", stream::in_order),
     ("stream::streams_are_created_split_merged_and_deleted", stream::reshaped),
-    ("stream::what_is_there_is_printed", stream::from_the_start),
-    ("stream::the_producer_says_where_its_records_went", stream::producer),
+    ("stream::existing_records_are_printed", stream::from_the_start),
+    ("stream::the_producer_prints_the_shards_of_its_records", stream::producer),
 ];
 
 fn main() -> ExitCode {
@@ -60,10 +60,10 @@ fn main() -> ExitCode {
     conclusion.exit_code()
 }
 
-/// An assertion that fails is a panic.
+/// Runs a test and converts a panic, such as a failed assertion, to an error.
 fn caught(test: fn()) -> Result<(), Failed> {
     panic::catch_unwind(AssertUnwindSafe(test)).map_err(|panic| {
-        let said = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-        said.unwrap_or("it panicked").to_owned().into()
+        let message = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        message.unwrap_or("it panicked").to_owned().into()
     })
 }

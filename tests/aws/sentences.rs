@@ -1,4 +1,4 @@
-//! What goes wrong with AWS is said so that one knows what to do.
+//! Error messages about AWS, which must say what to do.
 
 use std::net::TcpListener;
 
@@ -48,7 +48,7 @@ pub(crate) fn refused() {
     ] {
         let fake = Fake::new(move |_, _| Verdict::Refuse(status, code, message));
         run(tool(&fake.url(), &PUT), b"x\n").expect(1, &[says]);
-        assert_eq!(fake.calls().len(), 1, "{code} is not tried again");
+        assert_eq!(fake.calls().len(), 1, "{code} is not retried");
     }
 }
 

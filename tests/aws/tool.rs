@@ -1,4 +1,4 @@
-//! The tool at work.
+//! Runs the tool.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -8,21 +8,21 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// No test waits as long unless it fails.
+/// The longest wait, which only a failing test reaches.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 static TOOL: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "cargo-kcl"]));
 
-/// How it ended.
+/// The exit code and the output of an ended run.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    /// None if a signal ended it.
+    /// `None` if a signal ended it.
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-/// The tool with nothing of the user's AWS settings.
+/// The tool without any of the user's AWS settings.
 pub(crate) fn bare(arguments: &[&str]) -> Command {
     let mut command = Command::new(&*TOOL);
     command.args(arguments);
@@ -40,7 +40,7 @@ pub(crate) fn bare(arguments: &[&str]) -> Command {
     command
 }
 
-/// The tool with region and credentials, and Kinesis at this URL.
+/// The tool with a region and credentials, and with Kinesis at this URL.
 pub(crate) fn tool(url: &str, arguments: &[&str]) -> Command {
     let mut command = bare(arguments);
     command.env("AWS_ENDPOINT_URL_KINESIS", url).env("AWS_REGION", "us-east-1");
@@ -48,30 +48,30 @@ pub(crate) fn tool(url: &str, arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs it to its end over this input.
+/// Runs a command to its end with this input.
 pub(crate) fn run(mut command: Command, input: &[u8]) -> Ended {
-    let mut child = command.stdin(Stdio::piped()).spawn().expect("it starts");
-    // It may end before it has read all.
+    let mut child = command.stdin(Stdio::piped()).spawn().expect("the tool starts");
+    // The tool may end before it has read all of the input.
     _ = child.stdin.take().map(|mut stdin| stdin.write_all(input));
     end(child)
 }
 
-/// Starts it.
+/// Starts a command.
 pub(crate) fn start(mut command: Command) -> Child {
-    command.spawn().expect("it starts")
+    command.spawn().expect("the tool starts")
 }
 
 /// Sends a signal.
 pub(crate) fn signal(child: &Child, signal: Signal) {
-    let pid = Pid::from_raw(child.id().cast_signed()).expect("it has an id");
-    kill_process(pid, signal).expect("it is there");
+    let pid = Pid::from_raw(child.id().cast_signed()).expect("the tool has a process id");
+    kill_process(pid, signal).expect("the tool is running");
 }
 
-/// Waits for its end.
+/// Waits for the end of the tool.
 pub(crate) fn end(child: Child) -> Ended {
     let started = Instant::now();
-    let output = child.wait_with_output().expect("it can be waited for");
-    assert!(started.elapsed() < PATIENCE, "it took too long");
+    let output = child.wait_with_output().expect("the tool can be waited for");
+    assert!(started.elapsed() < PATIENCE, "the tool took too long");
     Ended {
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -80,10 +80,10 @@ pub(crate) fn end(child: Child) -> Ended {
 }
 
 impl Ended {
-    /// It ended with this code, and said all of these.
-    pub(crate) fn expect(&self, code: i32, said: &[&str]) -> &Self {
+    /// Asserts that the run ended with this code, and that stderr contains all of these texts.
+    pub(crate) fn expect(&self, code: i32, texts: &[&str]) -> &Self {
         assert_eq!(self.code, Some(code), "{self:?}");
-        for text in said {
+        for text in texts {
             assert!(self.stderr.contains(text), "`{text}` is missing in {}", self.stderr);
         }
         self

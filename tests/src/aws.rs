@@ -1,4 +1,4 @@
-//! The emulators' API, as far as the tests need it.
+//! The part of the emulators' API that the tests need.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -16,7 +16,7 @@ pub struct Aws {
 /// A row of the lease table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
-    /// Whose it is.
+    /// The shard of the lease.
     pub shard: String,
     /// The sequence number.
     pub checkpoint: String,
@@ -29,7 +29,7 @@ impl Aws {
     ///
     /// # Errors
     ///
-    /// What the emulator says.
+    /// The answer of the emulator, if it is an error.
     pub fn kinesis(&self, operation: &str, input: &Value) -> Result<Value, String> {
         call(&self.kinesis, "Kinesis_20131202", "kinesis", operation, input)
     }
@@ -38,7 +38,7 @@ impl Aws {
     ///
     /// # Errors
     ///
-    /// What the emulator says.
+    /// The answer of the emulator, if it is an error.
     pub fn dynamodb(&self, operation: &str, input: &Value) -> Result<Value, String> {
         call(&self.dynamodb, "DynamoDB_20120810", "dynamodb", operation, input)
     }
@@ -47,7 +47,7 @@ impl Aws {
     ///
     /// # Errors
     ///
-    /// What the emulator says.
+    /// The answer of the emulator, if it is an error.
     pub fn put(&self, stream: &str, records: &[(String, Vec<u8>)]) -> Result<Vec<(String, String)>, String> {
         let mut put = Vec::with_capacity(records.len());
         for call in records.chunks(500) {
@@ -69,7 +69,7 @@ impl Aws {
     ///
     /// # Errors
     ///
-    /// What the emulator says.
+    /// The answer of the emulator, if it is an error.
     pub fn leases(&self, application: &str) -> Result<Vec<Lease>, String> {
         let output = self.dynamodb("Scan", &json!({ "TableName": application, "ConsistentRead": true }))?;
         let mut leases: Vec<_> = output["Items"].as_array().into_iter().flatten().map(lease).collect();

@@ -1,4 +1,4 @@
-//! A local Kinesis and a local DynamoDB, which tests share.
+//! A local Kinesis and a local DynamoDB that tests share.
 
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
@@ -14,12 +14,12 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::aws::Aws;
 use crate::{build, workspace};
 
-/// The first run has jars to install.
+/// The longest wait for a start; the first run must install jars.
 const INSTALLATION: Duration = Duration::from_secs(600);
 
 static TOOL: LazyLock<PathBuf> = LazyLock::new(|| build(&["--package", "cargo-kcl"]));
 
-/// The first program that is missing of those that the emulators take.
+/// The first missing program of those that the emulators need.
 pub fn missing_tool() -> Option<&'static str> {
     let found = |program: &str| {
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -31,17 +31,17 @@ pub fn missing_tool() -> Option<&'static str> {
         .find_map(|(tool, there)| (!there).then_some(tool))
 }
 
-/// Where the tool keeps what it installs, for all tests: in the target folder that they were built in.
+/// The tool's cache folder for all tests, in the target folder in which they were built.
 pub fn cache() -> PathBuf {
-    let own = std::env::current_exe().unwrap_or_default();
-    own.ancestors().nth(3).unwrap_or(workspace()).join("tmp/daemon/cache")
+    let test = std::env::current_exe().unwrap_or_default();
+    test.ancestors().nth(3).unwrap_or(workspace()).join("tmp/daemon/cache")
 }
 
-/// The tool, which ends with the thread that starts it: nothing is left of tests that are killed.
+/// The tool. It ends with the thread that starts it, so that killed tests leave no process running.
 ///
 /// # Panics
 ///
-/// If it does not build.
+/// If the tool does not build.
 pub fn tool(arguments: &[OsString]) -> Command {
     let mut command = Command::new(&*TOOL);
     command.args(["__exec", &std::process::id().to_string(), "kill", "--"]).arg(&*TOOL).args(arguments);
@@ -49,14 +49,14 @@ pub fn tool(arguments: &[OsString]) -> Command {
     command
 }
 
-/// Ends the keeper of the emulators, and so them.
+/// The thread that keeps the emulators running, and the channel that ends it.
 static KEEPER: Mutex<Option<(Sender<()>, JoinHandle<()>)>> = Mutex::new(None);
 
-/// The emulators, started by whoever asks first.
+/// Returns the emulators; the first call starts them.
 ///
 /// # Errors
 ///
-/// If they do not start, with what was said.
+/// If they do not start; the error contains their messages.
 pub fn emulators() -> Result<Aws, String> {
     static EMULATORS: OnceLock<Result<Aws, String>> = OnceLock::new();
     EMULATORS.get_or_init(keep_emulators).clone()
@@ -65,7 +65,7 @@ pub fn emulators() -> Result<Aws, String> {
 fn keep_emulators() -> Result<Aws, String> {
     let (started, starting) = channel();
     let (end, ending) = channel();
-    // They die with the thread that starts them, so one stays for them.
+    // The emulators die with the thread that starts them, so this thread stays alive for them.
     let keeper = thread::spawn(move || {
         let child = tool(&["emulate".into()]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = match child {
@@ -91,8 +91,8 @@ fn keep_emulators() -> Result<Aws, String> {
             }
         }
         if aws.dynamodb.is_empty() {
-            let said = stderr.and_then(|stderr| stderr.join().ok()).unwrap_or_default();
-            _ = started.send(Err(format!("the emulators do not start: {said}")));
+            let messages = stderr.and_then(|stderr| stderr.join().ok()).unwrap_or_default();
+            _ = started.send(Err(format!("the emulators do not start: {messages}")));
         } else {
             _ = started.send(Ok(aws));
             _ = ending.recv();

@@ -1,29 +1,29 @@
-//! What processors wrote down.
+//! The ledger in which processors record what happened.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// One line: what happened to a shard in a process.
+/// One line: an event of a shard in a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// The shard.
+    /// The id of the shard.
     pub shard: String,
     /// The process's id.
     pub process: i32,
-    /// What happened.
+    /// The event.
     pub what: String,
 }
 
-/// Everything that happened, in order.
+/// All events, in order.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger(pub Vec<Entry>);
 
 impl Ledger {
-    /// Reads what was written so far.
+    /// Reads the entries written so far.
     pub fn read(path: &Path) -> Self {
         let text = fs::read_to_string(path).unwrap_or_default();
-        // The last line may be being written.
+        // The last line may be incomplete.
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         let entry = |line: &str| {
             let mut parts = line.splitn(3, ' ');
@@ -33,17 +33,17 @@ impl Ledger {
         Self(whole.lines().map(entry).collect())
     }
 
-    /// The lines that start with this, such as `initialize`.
+    /// The events that start with this, such as `initialize`.
     pub fn all<'a>(&'a self, what: &'a str) -> impl Iterator<Item = &'a Entry> {
         self.0.iter().filter(move |entry| entry.what.starts_with(what))
     }
 
-    /// Where the first line is that starts with this, on that shard.
+    /// The index of the shard's first event that starts with this.
     pub fn place(&self, shard: &str, what: &str) -> Option<usize> {
         self.0.iter().position(|entry| entry.shard == shard && entry.what.starts_with(what))
     }
 
-    /// The records' data as written down, without those that were delivered again.
+    /// The data of the records as written, without duplicates.
     pub fn data(&self) -> BTreeSet<&str> {
         self.all("record ").filter_map(|entry| entry.what.splitn(4, ' ').nth(3)).collect()
     }

@@ -1,4 +1,4 @@
-//! What the workspace's tests share.
+//! Helpers that the workspace's tests share.
 
 pub mod aws;
 pub mod emulators;
@@ -18,13 +18,13 @@ pub fn workspace() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-/// Builds one binary with a nested `cargo build` and returns its path as cargo names it, wherever the target folder is.
+/// Builds one binary with a nested `cargo build`, and returns its path as reported by cargo, wherever the target folder is.
 ///
-/// `arguments` select it: `["--package", "examples", "--example", "by_hand"]`, say.
+/// `arguments` select the binary, for example `["--package", "examples", "--example", "by_hand"]`.
 ///
 /// # Panics
 ///
-/// If it does not build, with what cargo said; if the arguments select no executable.
+/// If the build fails, in which case cargo's messages are on stderr, or if the arguments do not select an executable.
 pub fn build(arguments: &[&str]) -> PathBuf {
     let output = Command::new(env!("CARGO"))
         .current_dir(workspace())
@@ -39,10 +39,10 @@ pub fn build(arguments: &[&str]) -> PathBuf {
         let message: serde_json::Value = serde_json::from_slice(line).ok()?;
         message["executable"].as_str().map(PathBuf::from)
     });
-    executables.next_back().unwrap_or_else(|| panic!("cargo build {arguments:?} makes no executable"))
+    executables.next_back().unwrap_or_else(|| panic!("cargo build {arguments:?} does not produce an executable"))
 }
 
-/// A processor at work, with the test as its daemon.
+/// A running processor, with the test as its daemon.
 #[derive(Debug)]
 pub struct Conversation {
     child: Child,
@@ -52,23 +52,23 @@ pub struct Conversation {
     readers: Vec<JoinHandle<()>>,
 }
 
-/// How a processor ended.
+/// The exit code and the remaining output of a processor that has ended.
 #[derive(Debug)]
 pub struct Ended {
     /// Its exit code; `None` if a signal ended it.
     pub code: Option<i32>,
-    /// What stood on its stdout that the test had not read.
+    /// The lines of stdout that the test had not read.
     pub output: Vec<String>,
-    /// What stood on its stderr.
+    /// The content of stderr.
     pub error: String,
 }
 
 impl Conversation {
-    /// Starts a processor. What it says on stderr is kept if the command's stderr is piped.
+    /// Starts a processor. Its stderr is kept if the command's stderr is piped.
     ///
     /// # Panics
     ///
-    /// If it does not start.
+    /// If the processor does not start.
     pub fn start(command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
@@ -101,26 +101,26 @@ impl Conversation {
         self.child.id()
     }
 
-    /// Writes bytes to its stdin.
+    /// Writes bytes to the processor's stdin.
     ///
     /// # Panics
     ///
-    /// If it does not take them.
+    /// If the processor does not take them.
     pub fn write(&mut self, bytes: &[u8]) {
         let input = self.input.as_mut().expect("the input was ended");
         input.write_all(bytes).and_then(|()| input.flush()).expect("the processor reads");
     }
 
-    /// Writes a line to its stdin.
+    /// Writes a line to the processor's stdin.
     pub fn send(&mut self, line: &str) {
         self.write(format!("{line}\n").as_bytes());
     }
 
-    /// The next line of its stdout; `None` if that is closed.
+    /// Returns the next line of the processor's stdout; `None` if stdout is closed.
     ///
     /// # Panics
     ///
-    /// If none comes within a minute.
+    /// If no line arrives within a minute.
     pub fn receive(&mut self) -> Option<String> {
         match self.output.recv_timeout(PATIENCE) {
             Ok(line) => Some(line),
@@ -129,11 +129,11 @@ impl Conversation {
         }
     }
 
-    /// Waits until this stands on its stderr.
+    /// Waits until the processor's stderr contains this text.
     ///
     /// # Panics
     ///
-    /// If it does not within a minute.
+    /// If it does not contain the text within a minute.
     pub fn wait_for_error(&self, text: &str) {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -146,12 +146,12 @@ impl Conversation {
         }
     }
 
-    /// Closes its stdin.
+    /// Closes the processor's stdin.
     pub fn end_input(&mut self) {
         self.input = None;
     }
 
-    /// Ends its input and waits, as the daemon does, until stdout and stderr are closed by all who hold them.
+    /// Closes stdin and waits, as the daemon does, until every process that holds stdout or stderr has closed it.
     ///
     /// # Panics
     ///
@@ -164,10 +164,10 @@ impl Conversation {
         }
         let deadline = Instant::now() + PATIENCE;
         while self.readers.iter().any(|reader| !reader.is_finished()) {
-            assert!(Instant::now() < deadline, "someone still holds stderr");
+            assert!(Instant::now() < deadline, "a process still holds stderr");
             thread::sleep(Duration::from_millis(5));
         }
-        let code = self.child.wait().expect("it can be waited for").code();
+        let code = self.child.wait().expect("the processor can be waited for").code();
         let error = std::mem::take(&mut *self.error.lock().expect("no panic"));
         Ended { code, output, error }
     }
@@ -175,11 +175,11 @@ impl Conversation {
 
 impl Drop for Conversation {
     fn drop(&mut self) {
-        // A failed test leaves nothing behind.
+        // A failed test leaves no process running.
         _ = self.child.kill();
         _ = self.child.wait();
     }
 }
 
-/// No test waits as long unless it fails.
+/// The longest wait, which only a failing test reaches.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,9 +1,9 @@
-//! Processors that do as a scenario says, and write down what they see.
+//! Scripts for processors, which act as a scenario demands and record what they see.
 //!
 //! `KCL_TEST_SCRIPT` holds an array of rules, `{"at": PLACE, "do": [ACTION, ...]}`. A place is the name of an event
-//! (`init`, `batch`, `record`, `lease_lost`, `shard_end`, `shutdown_requested`, `drop`), alone for each time, or with a
-//! number for the how many-eth time in this process: `record 3`. Every event is a line of JSON in `events.jsonl`, in
-//! the folder that `KCL_TEST_FOLDER` names.
+//! (`init`, `batch`, `record`, `lease_lost`, `shard_end`, `shutdown_requested`, `drop`). The name alone stands for every
+//! occurrence; a number after it selects the nth occurrence in this process, as in `record 3`. Every event is a line of
+//! JSON in `events.jsonl`, in the folder that `KCL_TEST_FOLDER` names.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -38,31 +38,31 @@ enum Action {
     PanicTwice,
     /// Panic in another thread.
     PanicInThread,
-    /// Have another thread print lines without end.
+    /// Have another thread print lines forever.
     Chatter(String),
     /// End the process with that code.
     Exit(i32),
-    /// Print, as it stands, to standard output.
+    /// Print, unchanged, to standard output.
     Print(String),
-    /// Print, as it stands, to standard error.
+    /// Print, unchanged, to standard error.
     Eprint(String),
     /// Print that many bytes in lines.
     PrintBytes(usize),
-    /// Write to a file that is there, such as `/proc/self/fd/1`.
+    /// Write to an existing file, such as `/proc/self/fd/1`.
     Write { path: PathBuf, text: String },
     /// Run a command that inherits everything, and wait for it. Event: `ran` with its exit code.
     Run(Vec<String>),
-    /// Start one and leave it. Event: `spawned`.
+    /// Start a command and do not wait for it. Event: `spawned`.
     Spawn(Vec<String>),
     /// Read standard input to its end. Event: `read` with the number of bytes.
     ReadStdin,
-    /// Wait until there is a file of that name in the folder. Event: `waiting`.
+    /// Wait until a file with that name exists in the folder. Event: `waiting`.
     Wait(String),
-    /// Wait until the process has another parent: the daemon is dead. Event: `waiting`.
+    /// Wait until the process has another parent, because the daemon is dead. Event: `waiting`.
     Orphan,
     /// Checkpoint. Event: `checkpoint` with `ok` or the error.
     Checkpoint(Checkpoint),
-    /// At `policy`, which is no event: chooses one of several processors, see [`policy`].
+    /// Choose one of several processors, see [`policy`]. Used at `policy`, which is not an event.
     Policy(String),
 }
 
@@ -71,7 +71,7 @@ enum Action {
 struct Checkpoint {
     #[serde(default)]
     at: At,
-    /// Whether an error of it is the handler's.
+    /// Whether the handler returns its error.
     #[serde(default)]
     or_fail: bool,
 }
@@ -82,13 +82,13 @@ enum At {
     /// `checkpoint()`.
     #[default]
     Here,
-    /// `checkpoint_at` the record at hand.
+    /// `checkpoint_at` the current record.
     Record,
     /// `checkpoint_at_sequence`.
     Sequence(String, u64),
 }
 
-/// The error of a handler that failed as it was told to.
+/// The error of a handler that failed as the script demanded.
 #[derive(Debug)]
 pub struct Failed(String);
 
@@ -100,7 +100,7 @@ impl fmt::Display for Failed {
 
 impl Error for Failed {}
 
-/// The policy that the script chooses; empty if it chooses none.
+/// The policy that the script chooses; empty if it does not choose one.
 #[must_use]
 pub fn policy() -> String {
     let script = std::env::var("KCL_TEST_SCRIPT").unwrap_or_default();
@@ -110,7 +110,7 @@ pub fn policy() -> String {
     chosen.next_back().unwrap_or_default()
 }
 
-/// What a processor was told to do, and where it writes down what it sees.
+/// A processor's script, and the file in which it records events.
 #[derive(Debug)]
 pub struct Script {
     rules: Vec<Rule>,
@@ -121,11 +121,11 @@ pub struct Script {
 }
 
 impl Script {
-    /// Reads the environment, and takes part in `on_init`.
+    /// Reads the environment, and acts in `on_init`.
     ///
     /// # Errors
     ///
-    /// If the environment makes no sense, or the script says so.
+    /// If the environment is invalid, or the script demands an error.
     pub fn start(shard: &Shard) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let position = match shard.position() {
             Position::After { sequence_number, sub_sequence_number: 0 } => sequence_number.to_string(),
@@ -134,7 +134,7 @@ impl Script {
         Self::begin(&format!("{} {position}", shard.id()))
     }
 
-    /// Reads the environment where there is no `on_init`.
+    /// Reads the environment, for a processor without `on_init`.
     ///
     /// # Errors
     ///
@@ -157,21 +157,21 @@ impl Script {
         Ok(script)
     }
 
-    /// Takes part in a handler that is called once a message.
+    /// Acts in a handler that is called once per message.
     ///
     /// # Errors
     ///
-    /// If the script says so.
+    /// If the script demands an error.
     pub fn message(&mut self, event: &'static str, checkpointer: Option<&mut Checkpointer>) -> Result<(), Failed> {
         self.note(json!({"event": event}));
         self.play(event, None, checkpointer)
     }
 
-    /// Takes part in `on_record`.
+    /// Acts in `on_record`.
     ///
     /// # Errors
     ///
-    /// If the script says so.
+    /// If the script demands an error.
     pub fn record(
         &mut self,
         record: &Record,
@@ -182,11 +182,11 @@ impl Script {
         self.play("record", Some(record), checkpointer)
     }
 
-    /// Takes part in `on_records`: the batch first, then each of its records.
+    /// Acts in `on_records`: for the batch first, then for each of its records.
     ///
     /// # Errors
     ///
-    /// If the script says so.
+    /// If the script demands an error.
     pub fn records(
         &mut self,
         records: &[Record],
@@ -201,12 +201,12 @@ impl Script {
         Ok(())
     }
 
-    /// Writes down a batch whose records are handed to [`Script::record`] one by one.
+    /// Records a batch whose records are passed to [`Script::record`] one by one.
     pub fn batch(&mut self, records: usize, behind: MillisBehindLatest) {
         self.note(json!({"event": "batch", "detail": records.to_string(), "behind": behind.0}));
     }
 
-    /// Writes down a dead letter: its place and the attempts.
+    /// Records a dead letter: its place and the attempts.
     pub fn dead_letter(&mut self, letter: &DeadLetter<'_>) {
         let (number, sub) = (letter.record().sequence_number(), letter.record().sub_sequence_number());
         let detail = format!("{number}/{sub} after {}", letter.attempts());
@@ -214,7 +214,7 @@ impl Script {
     }
 
     fn note(&mut self, event: Value) {
-        // One write a line, so that whoever reads along sees whole lines.
+        // One write per line, so that a concurrent reader sees whole lines.
         if let Err(error) = self.events.write_all(format!("{event}\n").as_bytes()) {
             eprintln!("events.jsonl: {error}");
         }
@@ -237,7 +237,7 @@ impl Script {
         Ok(())
     }
 
-    #[expect(clippy::print_stdout, reason = "that printing does no harm is what is tested")]
+    #[expect(clippy::print_stdout, reason = "the tests check that printing does no harm")]
     fn act(
         &mut self,
         action: Action,
@@ -363,7 +363,7 @@ fn name(error: &CheckpointError) -> String {
     name.to_owned()
 }
 
-/// In the words of the driver, which says the same of what it sent.
+/// Describes a record as the driver describes the records that it sends.
 fn describe(record: &Record) -> Value {
     let arrival = record.approximate_arrival_timestamp();
     let arrival = arrival.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map(|time| time.as_millis() as u64);
@@ -377,7 +377,7 @@ fn describe(record: &Record) -> Value {
     })
 }
 
-/// The 64-bit FNV-1a hash: enough to see that no byte was changed, and as short on the driver's side.
+/// The 64-bit FNV-1a hash: enough to detect a changed byte, and as short in the driver.
 fn fnv(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -1,4 +1,4 @@
-//! Records that the Kinesis Producer Library has put together: Amazon's own library made them.
+//! Aggregates of the Kinesis Producer Library, made by Amazon's own library.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use crate::harness::Place;
 
-/// What Amazon's library made, and what Amazon's KCL makes of it on a shard with these hash keys.
+/// A record made by Amazon's library, and its parts according to Amazon's KCL, on a shard with these hash keys.
 pub(crate) struct Vector {
     name: String,
     pub(crate) data: Vec<u8>,
-    /// The shard's first hash key and its last.
+    /// The shard's first and last hash key.
     range: [String; 2],
-    /// None if it is a record as it is.
+    /// `None` for a plain record.
     parts: Option<Vec<Vec<u8>>>,
 }
 
@@ -36,7 +36,7 @@ fn read(line: &str) -> Result<Vector, Failed> {
     })
 }
 
-/// The vector of this name.
+/// The vector with this name.
 pub(crate) fn vector(name: &str) -> Result<Vector, Failed> {
     vectors()?.into_iter().find(|vector| vector.name == name).ok_or_else(|| format!("no vector {name}").into())
 }
@@ -60,7 +60,7 @@ pub(crate) fn taken_apart(place: &Place) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Puts each where its range starts; what a processor is to write down of them.
+/// Puts each vector at the start of its range, and returns the lines that a processor must write to the ledger.
 fn put(place: &Place, vectors: Vec<Vector>) -> Result<Vec<String>, Failed> {
     let mut expected = Vec::new();
     for vector in vectors {

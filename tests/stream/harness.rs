@@ -1,4 +1,4 @@
-//! A place for each test, with a stream, and the tool at work there.
+//! A folder and a stream for each test, and the tool running there.
 
 use std::ffi::OsString;
 use std::fs;
@@ -17,29 +17,29 @@ use tests::aws::Aws;
 use tests::emulators::{self, emulators};
 use tests::ledger::Ledger;
 
-/// No test waits as long unless it fails.
+/// The longest wait, which only a failing test reaches.
 const PATIENCE: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(20);
 
 static LEDGER: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "tests", "--example", "ledger"]));
 
-/// Runs a test in a place of its own, which is kept if it fails.
+/// Runs a test in its own place, whose folder is kept if the test fails.
 pub(crate) fn run(name: &str, test: fn(&Place) -> Result<(), Failed>) -> Result<(), Failed> {
     let place = Place::new(name)?;
-    // An assertion that fails is a panic.
+    // A failed assertion is a panic.
     let ended = panic::catch_unwind(AssertUnwindSafe(|| test(&place))).unwrap_or_else(|panic| {
-        let said = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-        Err(said.unwrap_or("it panicked").to_owned().into())
+        let message = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        Err(message.unwrap_or("it panicked").to_owned().into())
     });
     ended.map_err(|failed| {
         let why = failed.message().unwrap_or("it failed").to_owned();
-        Failed::from(format!("{why}\nwhat passed is kept in {}", place.folder.display()))
+        Failed::from(format!("{why}\nthe files are kept in {}", place.folder.display()))
     })?;
     fs::remove_dir_all(&place.folder)?;
     Ok(())
 }
 
-/// Where a test's files are, and its stream.
+/// A test's folder and its stream.
 pub(crate) struct Place {
     folder: PathBuf,
     /// The stream's name.
@@ -49,7 +49,7 @@ pub(crate) struct Place {
 
 impl Place {
     fn new(test: &str) -> Result<Self, Failed> {
-        // Several runs of the tests at once do not meet.
+        // The process id keeps simultaneous runs of the tests apart.
         let name = format!("{}-{}", test.rsplit("::").next().unwrap_or(test), std::process::id());
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("stream").join(&name);
         if folder.exists() {
@@ -68,12 +68,12 @@ impl Place {
         self.folder.join(name)
     }
 
-    /// What the processors wrote down so far.
+    /// The entries that the processors have written so far.
     pub(crate) fn ledger(&self) -> Ledger {
         Ledger::read(&self.path("ledger"))
     }
 
-    /// The data of the records that the processors got, in order.
+    /// The data of the records that the processors received, in order.
     pub(crate) fn data(&self) -> Vec<String> {
         let ledger = self.ledger();
         let data = ledger.all("record ").filter_map(|entry| entry.what.splitn(4, ' ').nth(3));
@@ -84,14 +84,14 @@ impl Place {
         create(&self.aws, &self.name, shards)
     }
 
-    /// Puts text under a key each.
+    /// Puts records, each a key and a text.
     pub(crate) fn put(&self, records: &[(&str, &str)]) -> Result<Vec<(String, String)>, Failed> {
         let records: Vec<_> =
             records.iter().map(|(key, data)| ((*key).to_owned(), data.as_bytes().to_owned())).collect();
         Ok(self.aws.put(&self.name, &records)?)
     }
 
-    /// Splits or merges, and waits until that is done.
+    /// Splits or merges shards, and waits until that is done.
     pub(crate) fn reshape(&self, operation: &str, mut input: Value) -> Result<(), Failed> {
         input["StreamName"] = json!(self.name);
         self.aws.kinesis(operation, &input)?;
@@ -103,7 +103,7 @@ impl Place {
         self.start_at(&self.aws.kinesis, flags)
     }
 
-    /// The same at another endpoint.
+    /// Starts the same at another endpoint.
     pub(crate) fn start_at(&self, endpoint: &str, flags: &[&str]) -> Result<Running, Failed> {
         let stream = ["--stream", &self.name, "--endpoint", endpoint, "--region", "us-east-1"];
         let ledger = LEDGER.to_str().ok_or("no text")?;
@@ -121,7 +121,7 @@ impl Place {
     }
 }
 
-/// Creates a stream, and waits until it is there.
+/// Creates a stream, and waits until it is active.
 pub(crate) fn create(aws: &Aws, stream: &str, shards: u32) -> Result<(), Failed> {
     aws.kinesis("CreateStream", &json!({ "StreamName": stream, "ShardCount": shards }))?;
     active(aws, stream)
@@ -134,26 +134,26 @@ fn active(aws: &Aws, stream: &str) -> Result<(), Failed> {
     })
 }
 
-/// Waits until something is so.
-pub(crate) fn until(what: &str, so: impl Fn() -> bool) -> Result<(), Failed> {
+/// Waits until a condition holds.
+pub(crate) fn until(what: &str, condition: impl Fn() -> bool) -> Result<(), Failed> {
     let deadline = Instant::now() + PATIENCE;
-    while !so() {
+    while !condition() {
         if Instant::now() >= deadline {
-            return Err(format!("in vain was waited until {what}").into());
+            return Err(format!("timed out waiting until {what}").into());
         }
         thread::sleep(POLL);
     }
     Ok(())
 }
 
-/// The tool at work.
+/// A running tool.
 pub(crate) struct Running {
     child: Child,
     said: Arc<Mutex<String>>,
     listener: Option<JoinHandle<()>>,
 }
 
-/// How it ended.
+/// The exit code and stderr of an ended run.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
@@ -178,38 +178,38 @@ impl Running {
         Ok(Self { child, said, listener: Some(listener) })
     }
 
-    /// What it said so far.
+    /// The output on stderr so far.
     pub(crate) fn said(&self) -> String {
         self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits until something is so; the tool must go on meanwhile.
-    pub(crate) fn until(&mut self, what: &str, so: impl Fn() -> bool) -> Result<(), Failed> {
+    /// Waits until a condition holds. The tool must keep running in the meantime.
+    pub(crate) fn until(&mut self, what: &str, condition: impl Fn() -> bool) -> Result<(), Failed> {
         let deadline = Instant::now() + PATIENCE;
-        while !so() {
+        while !condition() {
             if let Some(status) = self.child.try_wait()? {
                 return Err(format!("the tool ended ({status}) before {what}:\n{}", self.said()).into());
             }
             if Instant::now() >= deadline {
-                return Err(format!("in vain was waited until {what}:\n{}", self.said()).into());
+                return Err(format!("timed out waiting until {what}:\n{}", self.said()).into());
             }
             thread::sleep(POLL);
         }
         Ok(())
     }
 
-    /// Waits until it says something.
+    /// Waits until stderr contains a text.
     pub(crate) fn until_said(&mut self, text: &str) -> Result<(), Failed> {
         let said = Arc::clone(&self.said);
         self.until(text, || said.lock().unwrap_or_else(PoisonError::into_inner).contains(text))
     }
 
-    /// As Ctrl-C does, then waits for its end.
+    /// Interrupts the tool as Ctrl-C does, then waits for its end.
     pub(crate) fn interrupt(self) -> Result<Ended, Failed> {
         let pid = Pid::from_raw(self.child.id().cast_signed()).ok_or("no process")?;
         kill_process(pid, Signal::INT)?;
         let ended = self.end()?;
-        if ended.code == Some(130) { Ok(ended) } else { Err(format!("not graceful: {ended:?}").into()) }
+        if ended.code == Some(130) { Ok(ended) } else { Err(format!("it did not end gracefully: {ended:?}").into()) }
     }
 
     /// Waits for its end.

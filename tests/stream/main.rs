@@ -1,7 +1,7 @@
-//! `cargo kcl local --stream`, on a local Kinesis.
+//! `cargo kcl local --stream`, against a local Kinesis.
 //!
-//! The emulators are started once; each test has a stream of its own there. They take Java, Maven and Node: where one is missing
-//! the tests are ignored, unless `CI` is set. Of a test that failed its folder is kept, which its message names.
+//! The emulators are started once, and each test has its own stream there. They need Java, Maven and Node. If one is missing, the
+//! tests are ignored, unless `CI` is set. The folder of a failed test is kept; the test's message names it.
 
 mod aggregates;
 mod harness;
@@ -17,24 +17,24 @@ use tests::emulators;
 
 use crate::harness::Place;
 
-/// A test: its name, and what it does on a stream of its own.
+/// A test: its name and its function, which gets its own stream.
 type Test = (&'static str, fn(&Place) -> Result<(), Failed>);
 
-/// Those that take longest come first.
+/// The tests; the slowest come first.
 const TESTS: &[Test] = &[
-    ("trouble::an_emulator_that_dies_and_comes_back_is_read_on", trouble::killed_and_restarted),
+    ("trouble::reading_continues_after_an_emulator_is_killed_and_restarted", trouble::killed_and_restarted),
     ("trouble::throttling_and_an_expired_iterator_cost_no_record", trouble::throttled_and_expired),
     ("shards::each_key_comes_in_order_over_a_split_and_a_merge", shards::split_and_merge),
-    ("resume::a_run_goes_on_inside_an_aggregate", resume::inside_an_aggregate),
+    ("resume::a_run_resumes_inside_an_aggregate", resume::inside_an_aggregate),
     ("resume::a_state_serves_one_stream_and_one_run_at_a_time", resume::one_stream_one_run),
-    ("resume::what_came_between_two_runs_from_latest_is_not_lost", resume::latest_over_two_runs),
-    ("shards::a_merge_waits_for_a_parent_not_heard_of_yet", shards::merged_with_an_unknown),
+    ("resume::records_between_two_runs_from_latest_are_not_lost", resume::latest_over_two_runs),
+    ("shards::a_merge_waits_for_an_unknown_parent", shards::merged_with_an_unknown),
     ("shards::a_run_can_start_at_a_time", shards::from_a_time),
-    ("shards::a_failed_processor_starts_again_from_its_checkpoint", shards::restarted),
-    ("shards::the_consumer_prints_what_it_gets", shards::consumer),
-    ("aggregates::they_are_taken_apart_as_the_kcl_does", aggregates::taken_apart),
+    ("shards::a_failed_processor_restarts_from_its_checkpoint", shards::restarted),
+    ("shards::the_consumer_prints_its_records", shards::consumer),
+    ("aggregates::they_are_split_as_the_kcl_does", aggregates::taken_apart),
     ("trouble::a_stream_that_is_deleted_ends_the_run", trouble::deleted),
-    ("trouble::what_makes_no_sense_with_a_stream_is_refused", trouble::refused),
+    ("trouble::options_that_do_not_fit_a_stream_are_refused", trouble::refused),
 ];
 
 fn main() -> ExitCode {

@@ -1,4 +1,4 @@
-//! A Kinesis that is another one, but for what it fails to do.
+//! A proxy of a Kinesis that fails calls on demand.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// Passes calls on, until its process ends.
+/// Forwards calls until its process ends.
 #[derive(Clone)]
 pub(crate) struct Proxy {
     url: String,
@@ -16,9 +16,9 @@ pub(crate) struct Proxy {
 #[derive(Default)]
 struct State {
     to: String,
-    /// The operation that is answered with an error next, and the error.
+    /// The operations to answer with an error, and the errors.
     failures: VecDeque<(&'static str, &'static str)>,
-    /// What was asked for, in order.
+    /// The operations that were called, in order.
     calls: Vec<String>,
 }
 
@@ -32,7 +32,7 @@ impl Proxy {
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let proxy = serving.clone();
-                // A connection that breaks is the client's to open again.
+                // The client opens a broken connection again.
                 thread::spawn(move || _ = proxy.serve(&stream));
             }
         });
@@ -52,12 +52,12 @@ impl Proxy {
         self.state().failures.extend(std::iter::repeat_n((operation, error), times));
     }
 
-    /// Whether all has failed that was to.
+    /// Whether all demanded failures have occurred.
     pub(crate) fn has_failed(&self) -> bool {
         self.state().failures.is_empty()
     }
 
-    /// How often an operation was asked for.
+    /// How many times an operation was called.
     pub(crate) fn calls(&self, operation: &str) -> usize {
         self.state().calls.iter().filter(|call| *call == operation).count()
     }
@@ -107,7 +107,7 @@ impl Proxy {
             let mut state = self.state();
             state.calls.push(operation.to_owned());
             if let Some((_, error)) = state.failures.pop_front_if(|(failing, _)| *failing == operation) {
-                let answer = format!("{{\"__type\":\"{error}\",\"message\":\"as the test has it\"}}");
+                let answer = format!("{{\"__type\":\"{error}\",\"message\":\"as the test demands\"}}");
                 return Ok((400, "application/x-amz-json-1.1".to_owned(), answer.into_bytes()));
             }
             state.to.clone()

@@ -1,4 +1,4 @@
-//! What a run leaves behind for the next one.
+//! Runs that resume where an earlier one ended.
 
 use libtest_mimic::Failed;
 use serde_json::json;
@@ -10,7 +10,7 @@ pub(crate) fn inside_an_aggregate(place: &Place) -> Result<(), Failed> {
     place.create(1)?;
     let three = vector("three parts")?;
     let plain = |data: &str| ("a".to_owned(), data.as_bytes().to_owned());
-    let put = place.aws.put(&place.name, &[plain("before"), ("a".to_owned(), three.data), plain("behind")])?;
+    let put = place.aws.put(&place.name, &[plain("before"), ("a".to_owned(), three.data), plain("after")])?;
     let state = ["--app", "a", "--state", "state", "--limit", "3"];
     let ended = place.start(&state)?.end()?;
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
@@ -18,7 +18,7 @@ pub(crate) fn inside_an_aggregate(place: &Place) -> Result<(), Failed> {
     let mut run = place.start(&state[..4])?;
     run.until("the last is seen", || place.data().len() == 5)?;
     run.interrupt()?;
-    assert_eq!(place.data(), ["before", "first", "second", "third", "behind"]);
+    assert_eq!(place.data(), ["before", "first", "second", "third", "after"]);
     let ledger = place.ledger();
     let starts: Vec<_> = ledger.all("initialize").map(|entry| entry.what.as_str()).collect();
     assert_eq!(starts, ["initialize TRIM_HORIZON", &format!("initialize {}/1", put[1].1)]);
@@ -36,7 +36,7 @@ pub(crate) fn one_stream_one_run(place: &Place) -> Result<(), Failed> {
     assert!(second.stderr.contains("is used by another run that has not ended"), "{}", second.stderr);
     run.interrupt()?;
 
-    // A file in its place, another stream, and another of the same name.
+    // The state is refused for a file, for another stream, and for a new stream with the same name.
     std::fs::write(place.path("input"), "1\n")?;
     let file = Running::start(place.tool(&[&state[..], &["--input", "input", "--", "true"]].concat()))?;
     let refused = file.end()?;

@@ -1,4 +1,4 @@
-//! What a run brings of a stream whose shards come and go.
+//! Runs on a stream whose shards are split and merged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -22,7 +22,7 @@ pub(crate) fn split_and_merge(place: &Place) -> Result<(), Failed> {
         place.put(&records.iter().map(|(key, data)| (key.as_str(), data.as_str())).collect::<Vec<_>>())
     };
     put(400)?;
-    // In the middle of the lower half, then the second quarter with the upper half.
+    // Split in the middle of the lower half, then merge the second quarter with the upper half.
     place.reshape(
         "SplitShard",
         json!({ "ShardToSplit": "shardId-000000000000", "NewStartingHashKey": (1_u128 << 126).to_string() }),
@@ -53,10 +53,10 @@ pub(crate) fn split_and_merge(place: &Place) -> Result<(), Failed> {
         assert!(ended < started, "{child} started before {parent} ended");
     }
 
-    // All that ended is at its end for the next run, too, which has nothing to bring.
+    // Shards that have ended are also ended for the next run, which has no records to deliver.
     let mut run = place.start(&["--app", "a", "--state", "state"])?;
     run.until_said("goes on behind the checkpoints")?;
-    run.until("the open shards are", || place.ledger().all("initialize").count() == 7)?;
+    run.until("the open shards are started", || place.ledger().all("initialize").count() == 7)?;
     run.interrupt()?;
     assert_eq!(place.data().len(), 1_200);
     Ok(())
@@ -64,7 +64,7 @@ pub(crate) fn split_and_merge(place: &Place) -> Result<(), Failed> {
 
 pub(crate) fn merged_with_an_unknown(place: &Place) -> Result<(), Failed> {
     place.create(2)?;
-    // Which falls in the second quarter.
+    // This key lies in the second quarter.
     let put = |data: &str| place.put(&[("alice", data)]);
     let gate = place.path("gate");
     put(&format!("wait-for {}", gate.display()))?;
@@ -72,7 +72,7 @@ pub(crate) fn merged_with_an_unknown(place: &Place) -> Result<(), Failed> {
         put(data)?;
     }
     let mut run = place.start(&["--max-records", "1"])?;
-    run.until("it is held up", || place.ledger().place("shardId-000000000000", "waiting").is_some())?;
+    run.until("the processor waits", || place.ledger().place("shardId-000000000000", "waiting").is_some())?;
     place.reshape(
         "SplitShard",
         json!({ "ShardToSplit": "shardId-000000000000", "NewStartingHashKey": (1_u128 << 126).to_string() }),
@@ -94,14 +94,14 @@ pub(crate) fn merged_with_an_unknown(place: &Place) -> Result<(), Failed> {
 pub(crate) fn from_a_time(place: &Place) -> Result<(), Failed> {
     place.create(1)?;
     place.put(&[("a", "before")])?;
-    // Arrival is known to the millisecond.
+    // Arrival times are in milliseconds.
     let start = SystemTime::now();
-    until("a millisecond is over", || start.elapsed().is_ok_and(|elapsed| elapsed.as_millis() > 1))?;
+    until("a millisecond has passed", || start.elapsed().is_ok_and(|elapsed| elapsed.as_millis() > 1))?;
     let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-    place.put(&[("a", "behind")])?;
+    place.put(&[("a", "after")])?;
     let ended = place.start(&["--from", &time, "--limit", "1"])?.end()?;
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    assert_eq!(place.data(), ["behind"]);
+    assert_eq!(place.data(), ["after"]);
     assert!(place.ledger().place("shardId-000000000000", "initialize AT_TIMESTAMP").is_some());
     Ok(())
 }
