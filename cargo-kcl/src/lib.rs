@@ -1,6 +1,6 @@
-//! The tool behind `cargo kcl`: one module for each verb, and what they share.
+//! The implementation of `cargo kcl`: one module per verb, and the modules that they share.
 //!
-//! `local` is a daemon for one machine. Whatever the verb, processors are started by `spawn`, through the tool itself.
+//! `local` is a daemon for one machine. Every verb starts processors with `spawn`, through the tool itself.
 
 mod args;
 mod cache;
@@ -30,20 +30,20 @@ use cli::{Cli, Verb};
 
 /// Runs the tool with these arguments, the program's name first.
 ///
-/// The exit code is 0 if all went well, 1 if a processor failed, 2 for wrong use, and 130 after an interruption.
+/// The exit code is 0 on success, 1 if a processor failed, 2 for a usage error, and 130 after an interruption.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     abort_on_panic();
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
-    // Cargo calls `cargo-kcl kcl local` for `cargo kcl local`.
+    // Cargo runs `cargo-kcl kcl local` for `cargo kcl local`.
     if arguments.get(1).is_some_and(|argument| argument == "kcl") {
         arguments.remove(1);
     }
     #[cfg(not(feature = "aws"))]
-    let asked = arguments.clone();
+    let given = arguments.clone();
     match Cli::parse_from(arguments).verb {
         Verb::New(options) => new::run(&options),
         #[cfg(not(feature = "aws"))]
-        Verb::Local(options) if options.stream.is_some() => kinesis::absent::refuse(&asked),
+        Verb::Local(options) if options.stream.is_some() => kinesis::absent::refuse(&given),
         Verb::Local(options) => local::run(&options),
         Verb::Daemon(options) => daemon::run(&options),
         Verb::Emulate(options) => emulate::run(&options),
@@ -56,22 +56,23 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         #[cfg(feature = "aws")]
         Verb::Stream(command) => stream::run(&command),
         #[cfg(not(feature = "aws"))]
-        Verb::Put(_) | Verb::Tail(_) | Verb::Stream(_) => kinesis::absent::refuse(&asked),
+        Verb::Put(_) | Verb::Tail(_) | Verb::Stream(_) => kinesis::absent::refuse(&given),
         Verb::Exec { parent, death, command } => process::exec::run(parent, death, &command),
     }
 }
 
-/// What `local --format json` makes of a line: data, partition key and hash. For the fuzz targets.
+/// Parses a line as `local --format json` does, into data, partition key and hash. For the fuzz targets.
 ///
 /// # Errors
 ///
-/// What is wrong with the line.
+/// The reason why the line is invalid.
 #[doc(hidden)]
 pub fn json_record(line: &[u8]) -> Result<(Vec<u8>, String, u128), String> {
     input::record::json_record(line)
 }
 
-/// A thread that panicked would leave the others waiting for it; processors die with the tool, however it ends.
+/// Aborts the tool if any thread panics. Otherwise the other threads would wait for that thread forever. Processors die with the
+/// tool, however it ends.
 fn abort_on_panic() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {

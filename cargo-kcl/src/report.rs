@@ -1,4 +1,4 @@
-//! What people read: all of it goes to stderr, in whole lines.
+//! Output for people: all of it goes to stderr, in whole lines.
 
 use std::collections::VecDeque;
 use std::fmt::Display;
@@ -9,28 +9,28 @@ use indicatif::ProgressBar;
 
 /// The longest line that is kept in one piece.
 const LONGEST_LINE: usize = 64 << 10;
-/// As much of a line of foreign text as a message shows.
+/// The number of bytes of foreign text that a message shows.
 const EXCERPT: usize = 160;
 
-/// Writes the tool's own line. If nobody reads stderr there is nobody to tell.
+/// Writes a line of the tool's own. Errors are ignored: if stderr is closed, nobody can be informed.
 pub(crate) fn line(text: impl Display) {
     raw(&format!("cargo kcl: {text}\n"));
 }
 
-/// Writes text as it is, in one piece.
+/// Writes text unchanged, in one piece.
 pub(crate) fn raw(text: &str) {
     write(text.as_bytes());
 }
 
-/// What stands at the bottom of the terminal, if anything does: lines are written above it.
+/// The progress display at the bottom of the terminal, if there is one. Lines are written above it.
 static BOTTOM: RwLock<Option<ProgressBar>> = RwLock::new(None);
 
-/// From now on, lines are written above this.
+/// Writes lines above this display from now on.
 pub(crate) fn write_above(bottom: &ProgressBar) {
     *BOTTOM.write().unwrap_or_else(PoisonError::into_inner) = Some(bottom.clone());
 }
 
-/// Takes away what [`write_above`] put there.
+/// Removes the display that [`write_above`] set.
 pub(crate) fn clear_bottom() {
     if let Some(bottom) = BOTTOM.write().unwrap_or_else(PoisonError::into_inner).take() {
         bottom.finish_and_clear();
@@ -54,16 +54,16 @@ pub(crate) fn json(value: &impl serde::Serialize) {
     }
 }
 
-/// As many lines of a processor are remembered, and as much of each.
+/// The number of a processor's last lines that are kept.
 const LAST_LINES: usize = 5;
 
-/// Copies to stderr until the end, line by line, each behind the prefix; lines of different writers are never mixed. `hear` gets
-/// them too, as they are.
-pub(crate) fn pump(from: impl Read, prefix: &str, hear: impl FnMut(&[u8])) {
-    pump_to(from, prefix, hear, write);
+/// Copies to stderr until the end, line by line, each with the prefix. Lines of different writers are never mixed. `observe` also
+/// gets the lines, unchanged.
+pub(crate) fn pump(from: impl Read, prefix: &str, observe: impl FnMut(&[u8])) {
+    pump_to(from, prefix, observe, write);
 }
 
-/// The colour of the prefix of a shard, if stderr is a terminal and nobody asked for none.
+/// Colours the prefix of a shard, if stderr is a terminal and NO_COLOR is not set.
 pub(crate) fn coloured(prefix: &str, number: u32) -> String {
     let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     if wanted && io::stderr().is_terminal() && !console::is_dumb() {
@@ -78,7 +78,7 @@ pub(crate) fn coloured(prefix: &str, number: u32) -> String {
 pub(crate) struct LastLines(VecDeque<String>);
 
 impl LastLines {
-    /// Whole lines follow.
+    /// Adds whole lines.
     pub(crate) fn add(&mut self, lines: &[u8]) {
         let mut last: Vec<_> = lines.trim_ascii_end().rsplit(|&byte| byte == b'\n').take(LAST_LINES).collect();
         last.reverse();
@@ -90,13 +90,13 @@ impl LastLines {
         }
     }
 
-    /// All that are remembered, in order.
+    /// The kept lines, in order.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.0.iter().cloned().collect()
     }
 }
 
-fn pump_to(mut from: impl Read, prefix: &str, mut hear: impl FnMut(&[u8]), mut write: impl FnMut(&[u8])) {
+fn pump_to(mut from: impl Read, prefix: &str, mut observe: impl FnMut(&[u8]), mut write: impl FnMut(&[u8])) {
     let mut buffer = vec![0; LONGEST_LINE];
     let mut held = 0;
     let mut lines = Vec::new();
@@ -114,19 +114,19 @@ fn pump_to(mut from: impl Read, prefix: &str, mut hear: impl FnMut(&[u8]), mut w
             None => continue,
         };
         prefixed(&buffer[..complete], prefix, &mut lines);
-        hear(&buffer[..complete]);
+        observe(&buffer[..complete]);
         write(&lines);
         buffer.copy_within(complete..held, 0);
         held -= complete;
     }
     if held > 0 {
         prefixed(&buffer[..held], prefix, &mut lines);
-        hear(&buffer[..held]);
+        observe(&buffer[..held]);
         write(&lines);
     }
 }
 
-/// Each line of `text` behind the prefix and with its end.
+/// Writes each line of `text` to `to`, with the prefix and a line feed.
 fn prefixed(text: &[u8], prefix: &str, to: &mut Vec<u8>) {
     to.clear();
     for line in text.split_inclusive(|&byte| byte == b'\n') {
@@ -136,7 +136,7 @@ fn prefixed(text: &[u8], prefix: &str, to: &mut Vec<u8>) {
     }
 }
 
-/// The start of some foreign text, printable on one line.
+/// The start of foreign text, printable on one line.
 pub(crate) fn excerpt(text: &[u8]) -> String {
     let shown = &text[..text.len().min(EXCERPT)];
     let mut excerpt = String::from_utf8_lossy(shown).replace(|char: char| char.is_control(), "\u{fffd}");
@@ -146,7 +146,7 @@ pub(crate) fn excerpt(text: &[u8]) -> String {
     excerpt
 }
 
-/// Text as one word of a shell's command.
+/// Quotes the text as one word of a shell command.
 pub(crate) fn quoted(text: &str) -> String {
     let plain = |char: char| char.is_ascii_alphanumeric() || "-_./=:,@%+".contains(char);
     if !text.is_empty() && text.chars().all(plain) {
@@ -155,7 +155,7 @@ pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// A number of bytes as people read it.
+/// Formats a number of bytes for people.
 pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     if count < 1_000 {
@@ -170,7 +170,7 @@ pub(crate) fn bytes(count: u64) -> String {
     format!("{value:.1} {}", UNITS[unit])
 }
 
-/// `1 record`, `2 records`.
+/// Formats a count with its noun, as in `1 record` and `2 records`.
 pub(crate) fn count(count: u64, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_quoted_can_be_pasted() {
+    fn quoted_text_can_be_pasted() {
         for (text, pasted) in [
             ("a/b.c", "a/b.c"),
             ("", "''"),
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn people_read_round_numbers() {
+    fn numbers_for_people_are_round() {
         assert_eq!(bytes(999), "999 B");
         assert_eq!(bytes(1_000), "1.0 kB");
         assert_eq!(bytes(999_999), "1.0 MB");

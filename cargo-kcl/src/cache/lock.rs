@@ -130,7 +130,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Enough of a digest to name a folder by.
-pub(super) fn short_digest(content: &[u8]) -> String {
+pub(crate) fn short_digest(content: &[u8]) -> String {
     hex(&Sha256::digest(content)[..6])
 }
 

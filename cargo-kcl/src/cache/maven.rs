@@ -10,7 +10,7 @@ use super::{CacheError, progress, tools};
 const PLUGIN: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies";
 
 /// Puts what the pom depends on into the folder.
-pub(super) fn fetch(pom: &str, what: &'static str, folder: &Path) -> Result<(), CacheError> {
+pub(crate) fn fetch(pom: &str, what: &'static str, folder: &Path) -> Result<(), CacheError> {
     let maven = tools::maven()?;
     let failed = |error| CacheError::Folder { path: folder.to_owned(), error };
     // Maven leaves nothing beside its pom but what it is told to.

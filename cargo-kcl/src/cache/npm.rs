@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{CacheError, progress, tools};
 
 /// Installs what the lock file among `files` names into the folder.
-pub(super) fn fetch(files: &[(&str, &str)], what: &'static str, folder: &Path) -> Result<(), CacheError> {
+pub(crate) fn fetch(files: &[(&str, &str)], what: &'static str, folder: &Path) -> Result<(), CacheError> {
     let npm = tools::npm()?;
     for (name, content) in files {
         let path = folder.join(name);

@@ -16,7 +16,7 @@ const TERMINAL: Duration = Duration::from_millis(200);
 const ELSEWHERE: Duration = Duration::from_secs(10);
 
 /// Runs it; a line with one of `steps_of` in it is a file fetched, and if it fails the lines with `trouble` in them are shown.
-pub(super) fn run(
+pub(crate) fn run(
     tool: &'static str,
     what: &'static str,
     command: &[OsString],

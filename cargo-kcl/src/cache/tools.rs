@@ -73,7 +73,7 @@ impl Java {
     }
 
     /// Compiles one file against the jars of a folder.
-    pub(super) fn compile(&self, name: &str, source: &str, jars: &Path, to: &Path) -> Result<(), CacheError> {
+    pub(crate) fn compile(&self, name: &str, source: &str, jars: &Path, to: &Path) -> Result<(), CacheError> {
         let failed = |error| CacheError::Folder { path: to.to_owned(), error };
         let file = to.join(name);
         fs::write(&file, source).map_err(failed)?;
@@ -101,7 +101,7 @@ fn class_path(jars: &Path) -> io::Result<OsString> {
 }
 
 /// A Node that is new enough.
-pub(super) fn node() -> Result<PathBuf, ToolError> {
+pub(crate) fn node() -> Result<PathBuf, ToolError> {
     let path = find("node".as_ref()).ok_or(ToolError::NoNode)?;
     let output = output_of(&path, "--version");
     let version = output.trim().trim_start_matches('v');
@@ -109,11 +109,11 @@ pub(super) fn node() -> Result<PathBuf, ToolError> {
     Ok(path)
 }
 
-pub(super) fn npm() -> Result<PathBuf, ToolError> {
+pub(crate) fn npm() -> Result<PathBuf, ToolError> {
     find("npm".as_ref()).ok_or(ToolError::NoNpm)
 }
 
-pub(super) fn maven() -> Result<PathBuf, ToolError> {
+pub(crate) fn maven() -> Result<PathBuf, ToolError> {
     find("mvn".as_ref()).ok_or(ToolError::NoMaven)
 }
 

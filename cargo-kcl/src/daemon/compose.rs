@@ -13,7 +13,7 @@ use crate::properties::{Origin, Properties};
 const GRACE: &str = "20000";
 
 /// The worker's name on emulators: the next run is the same worker, and takes its leases back at once.
-pub(super) const LOCAL_WORKER: &str = "local";
+pub(crate) const LOCAL_WORKER: &str = "local";
 
 /// What makes a daemon on emulators quick: nobody else competes, and nobody pays for a call.
 const LOCAL: [(&str, &str); 17] = [
@@ -77,13 +77,13 @@ pub(crate) fn parse_set(text: &str) -> Result<(String, String), String> {
 }
 
 /// Reads the user's own file.
-pub(super) fn read(path: &Path) -> Result<Properties, DaemonError> {
+pub(crate) fn read(path: &Path) -> Result<Properties, DaemonError> {
     let bytes = fs::read(path).map_err(|error| DaemonError::Properties { path: path.to_owned(), error })?;
     Properties::parse(&bytes).map_err(|error| DaemonError::Malformed { path: path.to_owned(), error })
 }
 
 /// The endpoints that were given, by a flag or as the SDKs read them.
-pub(super) fn endpoints(options: &DaemonOptions) -> [Option<String>; 2] {
+pub(crate) fn endpoints(options: &DaemonOptions) -> [Option<String>; 2] {
     let variable = |name| env::var(name).ok().filter(|url| !url.is_empty());
     [
         options.endpoint.clone().or_else(|| variable("AWS_ENDPOINT_URL_KINESIS")),
@@ -92,7 +92,7 @@ pub(super) fn endpoints(options: &DaemonOptions) -> [Option<String>; 2] {
 }
 
 /// Lays what the command line says over what the file says.
-pub(super) fn lay_flags_over(properties: &mut Properties, options: &DaemonOptions) {
+pub(crate) fn lay_flags_over(properties: &mut Properties, options: &DaemonOptions) {
     let mut set = |flag: &str, key: &str, value: Option<String>| {
         if let Some(value) = value {
             properties.set(key, value, Origin::Flag(flag.to_owned()));
@@ -137,7 +137,7 @@ pub(super) fn lay_flags_over(properties: &mut Properties, options: &DaemonOption
 }
 
 /// Fills in what is right and was not given. `program` is what people call the processor.
-pub(super) fn fill_in(properties: &mut Properties, program: &str, emulated: bool) {
+pub(crate) fn fill_in(properties: &mut Properties, program: &str, emulated: bool) {
     if properties.get("initialPositionInStreamExtended").is_none() {
         properties.set_default("initialPositionInStream", "TRIM_HORIZON");
     }

@@ -9,26 +9,26 @@ const LONGEST: usize = 4 << 20;
 
 /// One event of the log, or a line that is none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Event {
-    pub(super) time: String,
+pub(crate) struct Event {
+    pub(crate) time: String,
     /// `INFO`, `WARN`, `ERROR`; empty for a line that is no event.
-    pub(super) level: String,
+    pub(crate) level: String,
     /// The class that says it, without its package.
-    pub(super) logger: String,
-    pub(super) message: String,
+    pub(crate) logger: String,
+    pub(crate) message: String,
     /// The exception's stack trace, as Java prints it.
-    pub(super) exception: String,
+    pub(crate) exception: String,
 }
 
 /// Puts events together from lines.
 #[derive(Debug, Default)]
-pub(super) struct Events {
+pub(crate) struct Events {
     held: String,
 }
 
 impl Events {
     /// Takes a line, without its end; an event if it is complete with it.
-    pub(super) fn line(&mut self, line: &str) -> Option<Event> {
+    pub(crate) fn line(&mut self, line: &str) -> Option<Event> {
         if self.held.is_empty() && !line.starts_with(FIELD) {
             return Some(Event { message: line.to_owned(), ..Event::default() });
         }
@@ -53,7 +53,7 @@ impl Events {
 
 impl Event {
     /// The exception's own line and those of its causes: what happened, without where.
-    pub(super) fn causes(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn causes(&self) -> impl Iterator<Item = &str> {
         let lines = self.exception.lines().enumerate();
         lines.filter_map(|(at, line)| if at == 0 { Some(line) } else { line.strip_prefix("Caused by: ") })
     }

@@ -12,12 +12,12 @@ const LOGBACK: &str = include_str!("../../java/daemon/logback.xml");
 
 /// A folder for one run, gone with it. Its path has no spaces and is ASCII.
 #[derive(Debug)]
-pub(super) struct Home {
+pub(crate) struct Home {
     folder: TempDir,
 }
 
 impl Home {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let candidates = [env::temp_dir(), "/tmp".into(), "/var/tmp".into()];
         let parent = candidates.iter().find(|path| is_plain(path.as_os_str()) && path.is_dir()).ok_or_else(|| {
             io::Error::other("no temporary folder's path is free of spaces, which the daemon cannot take; set TMPDIR")
@@ -27,16 +27,16 @@ impl Home {
         Ok(Self { folder })
     }
 
-    pub(super) fn logback(&self) -> PathBuf {
+    pub(crate) fn logback(&self) -> PathBuf {
         self.folder.path().join("logback.xml")
     }
 
-    pub(super) fn properties(&self) -> PathBuf {
+    pub(crate) fn properties(&self) -> PathBuf {
         self.folder.path().join("daemon.properties")
     }
 
     /// The command as `executableName` can have it: the daemon splits that on spaces and knows no quotes.
-    pub(super) fn executable_name(&self, command: &[OsString]) -> io::Result<String> {
+    pub(crate) fn executable_name(&self, command: &[OsString]) -> io::Result<String> {
         let [program, arguments @ ..] = command else { return Err(io::Error::other("there is nothing to run")) };
         let plain: Option<Vec<&str>> = command.iter().map(|part| part.to_str().filter(|_| is_plain(part))).collect();
         if let Some(parts) = plain {

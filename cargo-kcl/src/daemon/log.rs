@@ -22,7 +22,7 @@ const HARMLESS: [&str; 1] = ["Did not find an operating range metadata provider"
 const LONGEST: usize = 300;
 
 /// Reads the daemon's two outputs and shows what matters of them.
-pub(super) struct Log {
+pub(crate) struct Log {
     verbose: bool,
     colours: bool,
     context: Context,
@@ -41,7 +41,7 @@ pub(super) struct Log {
 
 impl Log {
     /// Reads from now on; all of it goes to the file, too.
-    pub(super) fn open(verbose: bool, path: Option<&Path>, properties: &Properties) -> Result<Self, DaemonError> {
+    pub(crate) fn open(verbose: bool, path: Option<&Path>, properties: &Properties) -> Result<Self, DaemonError> {
         let failed = |path: &Path, error| DaemonError::Log { path: path.to_owned(), error };
         let file = path.map(|path| File::create(path).map_err(|error| failed(path, error))).transpose()?;
         Ok(Self {
@@ -59,7 +59,7 @@ impl Log {
     }
 
     /// A line of the daemon's stdout: its log.
-    pub(super) fn output(&mut self, line: &str) {
+    pub(crate) fn output(&mut self, line: &str) {
         let Some(event) = self.events.line(line) else { return };
         if let Some((line, shard)) = processor_line(&event) {
             *self.echoes.entry(line.to_owned()).or_default() += 1;
@@ -87,7 +87,7 @@ impl Log {
     }
 
     /// A line of the daemon's stderr: a processor's that the log had already, or Java's own.
-    pub(super) fn error(&mut self, line: &str) {
+    pub(crate) fn error(&mut self, line: &str) {
         if let Some(count) = self.echoes.get_mut(line) {
             *count -= 1;
             if *count == 0 {
@@ -106,12 +106,12 @@ impl Log {
     }
 
     /// From now on the daemon is ending, and complains about all that ends with it.
-    pub(super) fn stopping(&mut self) {
+    pub(crate) fn stopping(&mut self) {
         self.stopping = true;
     }
 
     /// The daemon has ended: the sum of it.
-    pub(super) fn finish(&mut self, status: ExitStatus) {
+    pub(crate) fn finish(&mut self, status: ExitStatus) {
         if let Some(file) = &mut self.file {
             _ = file.flush();
         }

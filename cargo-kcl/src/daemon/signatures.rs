@@ -5,7 +5,7 @@ use crate::properties::Properties;
 
 /// What an explanation names.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Context {
+pub(crate) struct Context {
     stream: String,
     application: String,
     region: String,
@@ -14,7 +14,7 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub(super) fn new(properties: &Properties) -> Self {
+    pub(crate) fn new(properties: &Properties) -> Self {
         let text = |key| properties.get(key).unwrap_or_default().to_owned();
         let region = properties.get("streamArn").and_then(|arn| arn.split(':').nth(3)).or(properties.get("regionName"));
         Self {
@@ -28,7 +28,7 @@ impl Context {
 }
 
 /// The sentence that goes with an event, if it is known what it means.
-pub(super) fn explain(event: &Event, context: &Context) -> Option<String> {
+pub(crate) fn explain(event: &Event, context: &Context) -> Option<String> {
     let said = format!("{}\n{}", event.message, event.exception);
     let has = |text: &str| said.contains(text);
     let shard = shard_in(&said).map(|shard| format!(" of {shard}")).unwrap_or_default();

@@ -33,7 +33,7 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Runs the daemon to its end and returns the exit code to hand on. To be called on a thread that lives as long as the tool:
 /// the daemon is asked to end when it does.
-pub(super) fn supervise(command: &[OsString], mut log: Log, mut emulators: Option<Emulators>) -> io::Result<u8> {
+pub(crate) fn supervise(command: &[OsString], mut log: Log, mut emulators: Option<Emulators>) -> io::Result<u8> {
     let mut signals = Signals::catch()?;
     let mut child = bound(command, Death::Terminate)?.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let missing = || io::Error::other("the pipes from the daemon are missing");

@@ -46,7 +46,7 @@ pub(crate) struct Emulator {
 }
 
 /// Starts the local Kinesis.
-pub(super) fn kinesis(installed: &Kinesis, verbose: bool) -> Result<Emulator, EmulatorError> {
+pub(crate) fn kinesis(installed: &Kinesis, verbose: bool) -> Result<Emulator, EmulatorError> {
     let [plain, tls] = free_ports()?;
     let command = ["--require".into(), installed.loopback.clone().into(), installed.main.clone().into()];
     let environment = [
@@ -67,7 +67,7 @@ pub(super) fn kinesis(installed: &Kinesis, verbose: bool) -> Result<Emulator, Em
 }
 
 /// Starts the local DynamoDB.
-pub(super) fn dynamodb(installed: &DynamoDb, verbose: bool) -> Result<Emulator, EmulatorError> {
+pub(crate) fn dynamodb(installed: &DynamoDb, verbose: bool) -> Result<Emulator, EmulatorError> {
     let [port, _] = free_ports()?;
     let mut natives = OsString::from("-Djava.library.path=");
     natives.push(&installed.jars);
@@ -131,12 +131,12 @@ impl Emulator {
         Ok(Self { name, endpoint, process: Process::new(child), said })
     }
 
-    pub(super) fn endpoint(&self) -> &Endpoint {
+    pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
     /// Waits until it answers.
-    pub(super) fn wait_until_ready(&mut self) -> Result<(), EmulatorError> {
+    pub(crate) fn wait_until_ready(&mut self) -> Result<(), EmulatorError> {
         let deadline = Instant::now() + PATIENCE;
         let list = match self.name {
             "kinesis-local" => "ListStreams",
@@ -157,7 +157,7 @@ impl Emulator {
     }
 
     /// An error if it has ended.
-    pub(super) fn check(&mut self) -> Result<(), EmulatorError> {
+    pub(crate) fn check(&mut self) -> Result<(), EmulatorError> {
         match self.process.try_wait() {
             Ok(None) => Ok(()),
             Ok(Some(status)) => Err(EmulatorError::Ended { name: self.name, status, said: self.last_said() }),

@@ -1,4 +1,4 @@
-//! `cargo kcl new`: a processor to start from, which builds, passes its tests and runs.
+//! `cargo kcl new`: writes a starter project that builds, passes its tests and runs.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -14,54 +14,54 @@ mod name;
 
 use name::NameError;
 
-/// Write a processor to start from: a project that builds, passes its tests and runs
+/// Create a starter project: a processor that builds, passes its tests and runs
 ///
 /// The folder gets a Cargo.toml, a `#[kcl::processor]` with tests in src/main.rs, a few records, a README and a .gitignore.
-/// What is there already is never touched.
+/// Existing files are never touched.
 ///
-/// `kcl` is not published yet, so the project has to be told where it comes from: --path or --git. Within a clone of it, that
-/// clone is taken.
+/// `kcl` is not published yet, so say where it comes from with --path or --git. Inside a clone of its repository, that clone is the
+/// default.
 #[derive(Debug, clap::Args)]
 #[command(
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 the project is there, 2 wrong use, or it cannot be written.\n\n\
+    after_help = "Exit codes: 0 the project was created, 2 usage error or the project cannot be written.\n\n\
                   Examples:\n  cargo kcl new orders --git https://example.org/kcl.git\n  \
                   cargo kcl new ../orders --path ~/src/kcl"
 )]
 pub(crate) struct NewOptions {
-    /// The folder to make; its last part is the project's name
+    /// Folder to create; its last component is the project's name
     #[arg(value_name = "NAME")]
     name: PathBuf,
 
-    /// The folder of `kcl`, or that of the clone it is in
+    /// Folder of the `kcl` crate, or of the clone that contains it
     #[arg(long, value_name = "DIR_OF_KCL", conflicts_with = "git")]
     path: Option<PathBuf>,
 
-    /// The URL of a git repository with `kcl` in it
+    /// URL of a git repository that contains `kcl`
     #[arg(long, value_name = "URL")]
     git: Option<String>,
 }
 
-/// Why there is no new project.
+/// The reason why a project was not created.
 #[derive(Debug, thiserror::Error)]
 enum NewError {
     #[error(transparent)]
     Name(#[from] NameError),
-    #[error("{} is there already; name another, or remove it first", .0.display())]
-    There(PathBuf),
+    #[error("{} already exists; choose another name, or remove it first", .0.display())]
+    Exists(PathBuf),
     #[error("{} cannot be written: {error}", path.display())]
     Write { path: PathBuf, error: io::Error },
     #[error(
-        "where `kcl` comes from is not known here: name its folder with --path DIR, or its repository with --git URL. \
-         (The crate of that name that `cargo add` finds is another one.)"
+        "cannot tell where `kcl` comes from: give its folder with --path DIR, or its repository with --git URL. \
+         (The crate of that name that `cargo add` finds is a different one.)"
     )]
     NoSource,
     #[error("{} is not the folder of `kcl`: {why}", path.display())]
     NotKcl { path: PathBuf, why: String },
-    #[error("the path {} is no text, which a Cargo.toml is; move it, or use --git URL", .0.display())]
-    NoText(PathBuf),
+    #[error("the path {} is not valid UTF-8, as Cargo.toml requires; move the folder, or use --git URL", .0.display())]
+    NotUtf8(PathBuf),
     #[error(
-        "`{0}` is no URL that cargo takes; it is like https://example.org/kcl.git, ssh://git@example.org/kcl.git or file:///srv/kcl.git"
+        "cargo does not accept `{0}` as a URL; write one such as https://example.org/kcl.git, ssh://git@example.org/kcl.git or file:///srv/kcl.git"
     )]
     Url(String),
 }
@@ -82,15 +82,15 @@ fn create(options: &NewOptions) -> Result<(), NewError> {
     let name = name::of(folder)?;
     let kcl = Kcl::find(options)?;
     fs::create_dir(folder).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => NewError::There(folder.clone()),
+        io::ErrorKind::AlreadyExists => NewError::Exists(folder.clone()),
         _ => NewError::Write { path: folder.clone(), error },
     })?;
     if let Err(error) = write(folder, name, &kcl) {
-        // It is all ours, and half a project is none.
+        // This run created the folder, and half a project is of no use.
         _ = fs::remove_dir_all(folder);
         return Err(error);
     }
-    report::line(format_args!("wrote a processor to {}. There:", folder.display()));
+    report::line(format_args!("created a processor in {}. Next, in that folder:", folder.display()));
     report::raw("  cargo test\n");
     report::raw(&format!("  {} local --input orders.jsonl --key /customer --shards 2\n", tool(folder, &kcl)));
     Ok(())
@@ -98,7 +98,7 @@ fn create(options: &NewOptions) -> Result<(), NewError> {
 
 fn write(folder: &Path, name: &str, kcl: &Kcl) -> Result<(), NewError> {
     let files = [
-        ("Cargo.toml", manifest(name, kcl, lies_in_workspace(folder))?),
+        ("Cargo.toml", manifest(name, kcl, is_in_workspace(folder))?),
         ("src/main.rs", include_str!("template/main.rs").to_owned()),
         ("orders.jsonl", include_str!("template/orders.jsonl").to_owned()),
         ("README.md", include_str!("template/README.md").replace("{name}", name)),
@@ -113,7 +113,7 @@ fn write(folder: &Path, name: &str, kcl: &Kcl) -> Result<(), NewError> {
     Ok(())
 }
 
-/// Where `kcl` comes from.
+/// The source of the dependency on `kcl`.
 enum Kcl {
     Folder(PathBuf),
     Git(String),
@@ -135,40 +135,40 @@ impl Kcl {
     }
 }
 
-/// Why it is not.
+/// Checks that the folder is that of `kcl`; the error says why it is not.
 fn is_kcl(folder: &Path) -> Result<(), String> {
     let manifest = folder.join("Cargo.toml");
     let text = fs::read_to_string(&manifest).map_err(|error| format!("{}: {error}", manifest.display()))?;
-    // The crate of the same name that was published has no such sibling.
+    // The published crate of the same name does not depend on `kcl-macros`.
     let is_named = text.lines().any(|line| line.trim() == "name = \"kcl\"");
     if is_named && text.contains("kcl-macros") {
         Ok(())
     } else {
-        Err(format!("{} is another package's", manifest.display()))
+        Err(format!("{} belongs to another package", manifest.display()))
     }
 }
 
-/// How the tool is called in the new project: out of the clone if it is not installed, and within the clone, whose alias works
-/// for the clone's own packages only.
+/// The command that runs the tool in the new project. It runs from the clone if the tool is not installed, and also if the project
+/// is inside the clone, because the clone's alias works only for the clone's own packages.
 fn tool(folder: &Path, kcl: &Kcl) -> String {
     let clone = match kcl {
         Kcl::Folder(kcl) => kcl.parent().filter(|clone| clone.join("cargo-kcl").is_dir()),
         Kcl::Git(_) => None,
     };
     let is_installed = find(OsStr::new("cargo-kcl")).is_some();
-    let lies_in = |clone: &Path| folder.canonicalize().is_ok_and(|folder| folder.starts_with(clone));
+    let is_in = |clone: &Path| folder.canonicalize().is_ok_and(|folder| folder.starts_with(clone));
     match clone {
-        Some(clone) if !is_installed || lies_in(clone) => {
+        Some(clone) if !is_installed || is_in(clone) => {
             let manifest = report::quoted(&clone.join("Cargo.toml").to_string_lossy());
-            // As the clone's alias does: without what talks to AWS it builds in a fraction of the time.
+            // The same flags as the clone's alias: without the AWS features it builds in a fraction of the time.
             format!("cargo run --release --manifest-path {manifest} --package cargo-kcl --no-default-features --")
         }
         _ => "cargo kcl".to_owned(),
     }
 }
 
-/// Whether cargo would look for the project among those of a workspace.
-fn lies_in_workspace(folder: &Path) -> bool {
+/// Whether cargo would treat the project as a member of an enclosing workspace.
+fn is_in_workspace(folder: &Path) -> bool {
     let mut cargo = cargo();
     cargo.args(["locate-project", "--workspace"]).stdout(Stdio::null()).stderr(Stdio::null());
     let above = folder.canonicalize().ok().and_then(|folder| folder.parent().map(Path::to_owned));
@@ -178,12 +178,12 @@ fn lies_in_workspace(folder: &Path) -> bool {
 fn manifest(name: &str, kcl: &Kcl, in_workspace: bool) -> Result<String, NewError> {
     let source = match kcl {
         Kcl::Folder(path) => {
-            format!("path = {}", quoted(path.to_str().ok_or_else(|| NewError::NoText(path.clone()))?))
+            format!("path = {}", quoted(path.to_str().ok_or_else(|| NewError::NotUtf8(path.clone()))?))
         }
         Kcl::Git(url) => format!("git = {}", quoted(url)),
     };
     let workspace = if in_workspace {
-        "\n# A workspace of its own. To make it a part of the one it lies in: remove this, and name it in `members` there.\n[workspace]\n"
+        "\n# This package is its own workspace. To add it to the enclosing one, remove this and list it in `members` there.\n[workspace]\n"
     } else {
         ""
     };
@@ -204,7 +204,7 @@ fn manifest(name: &str, kcl: &Kcl, in_workspace: bool) -> Result<String, NewErro
     ))
 }
 
-/// A basic string of TOML.
+/// Quotes the text as a TOML basic string.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for char in text.chars() {

@@ -1,19 +1,19 @@
-//! What a project may be called: what cargo takes for a package, and rustc for the crate of its binary.
+//! Project names: those that cargo accepts for a package, and rustc for the crate of its binary.
 
 use std::path::{Path, PathBuf};
 
-/// Why a project cannot be called so.
+/// The reason why a project cannot have this name.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum NameError {
-    #[error("{} names no folder that could be made; write a name, as in: cargo kcl new orders", .0.display())]
+pub(crate) enum NameError {
+    #[error("{} does not name a new folder; give a name, as in: cargo kcl new orders", .0.display())]
     None(PathBuf),
     #[error(
-        "`{0}` is no name for a package: it starts with a letter, and has letters of ASCII, digits, `-` and `_` only"
+        "`{0}` is not a valid package name: it must start with a letter, and contain only ASCII letters, digits, `-` and `_`"
     )]
     Characters(String),
-    #[error("`{0}` is longer than the 64 characters that a package's name may have")]
+    #[error("`{0}` is longer than 64 characters, the limit for a package name")]
     Long(String),
-    #[error("`{name}` is no name for a package: {why}; try `{name}-processor`")]
+    #[error("`{name}` cannot be a package name: {why}; try `{name}-processor`")]
     Taken { name: String, why: &'static str },
 }
 
@@ -25,7 +25,7 @@ const OF_CARGO: &str = " build deps examples incremental ";
 const DEPENDENCIES: &str = " kcl kcl-macros kcl_macros serde serde_json ";
 
 /// The name of a project in this folder.
-pub(super) fn of(folder: &Path) -> Result<&str, NameError> {
+pub(crate) fn of(folder: &Path) -> Result<&str, NameError> {
     let last = folder.file_name().ok_or_else(|| NameError::None(folder.to_owned()))?;
     let name = last.to_str().ok_or_else(|| NameError::Characters(last.to_string_lossy().into_owned()))?;
     let known = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_');
@@ -37,10 +37,10 @@ pub(super) fn of(folder: &Path) -> Result<&str, NameError> {
     }
     let is_one_of = |names: &str| names.contains(&format!(" {name} "));
     let why = match () {
-        () if is_one_of(KEYWORDS) => "it is a keyword of Rust",
-        () if is_one_of(OF_RUST) => "a crate of Rust's own has it",
-        () if is_one_of(OF_CARGO) => "cargo has a folder of that name where it would build it",
-        () if is_one_of(DEPENDENCIES) => "the project depends on a package of that name",
+        () if is_one_of(KEYWORDS) => "it is a Rust keyword",
+        () if is_one_of(OF_RUST) => "it is the name of one of Rust's own crates",
+        () if is_one_of(OF_CARGO) => "cargo uses a folder of that name in its build directory",
+        () if is_one_of(DEPENDENCIES) => "the project depends on a package with that name",
         () => return Ok(name),
     };
     Err(NameError::Taken { name: name.to_owned(), why })

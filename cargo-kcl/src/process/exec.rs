@@ -1,7 +1,7 @@
-//! `__exec`: what stands between the tool and each of its processors for a moment.
+//! `__exec`: the short intermediate step between the tool and each of its processors.
 //!
-//! A process can only ask for its own death with its parent, and only the code between fork and exec could ask on behalf of a
-//! program that knows nothing of it; to run code there takes `unsafe`. So the tool starts itself, asks, and becomes the program.
+//! A process can only request its own death signal. For a program that does not request it, only code between fork and exec could
+//! do so, and running code there needs `unsafe`. So the tool starts itself, makes the request, and becomes the program.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -15,16 +15,17 @@ use crate::report;
 /// The verb's name.
 pub(crate) const VERB: &str = "__exec";
 
-/// How a process dies when the tool does.
+/// How a process is ended when the tool ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Death {
-    /// At once.
+    /// Kill it at once
     Kill,
-    /// It is asked to end.
+    /// Ask it to end
     Terminate,
 }
 
-/// Becomes `command`. Linux and FreeBSD kill it when the thread that started it ends; elsewhere the end of its input has to do.
+/// Becomes `command`. Linux and FreeBSD signal it when the thread that started it ends; elsewhere it must notice the end of its
+/// input.
 pub(crate) fn run(parent: i32, death: Death, command: &[OsString]) -> ExitCode {
     #[cfg(any(target_os = "linux", target_os = "freebsd"))]
     {
@@ -33,13 +34,13 @@ pub(crate) fn run(parent: i32, death: Death, command: &[OsString]) -> ExitCode {
             Death::Terminate => rustix::process::Signal::TERM,
         };
         if let Err(error) = rustix::process::set_parent_process_death_signal(Some(signal)) {
-            report::line(format_args!("a process could not be bound to the tool's life: {error}"));
+            report::line(format_args!("cannot make a process end with the tool: {error}"));
             return ExitCode::from(CANNOT_EXECUTE);
         }
     }
     #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
     let _ = death;
-    // The tool may have died before the request: then nobody is there to send anything.
+    // If the tool died before the request, no signal will ever come.
     if getppid().map(|pid| pid.as_raw_nonzero().get()) != Some(parent) {
         return ExitCode::from(CANNOT_EXECUTE);
     }

@@ -1,4 +1,4 @@
-//! What runs: finding a processor's program, and building it as `cargo run` would.
+//! Finding a processor's program, and building it as `cargo run` would.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, BufReader};
@@ -46,34 +46,36 @@ impl ProgramOptions {
 /// A program that can be started.
 #[derive(Debug)]
 pub(crate) struct Program {
-    /// What people call it.
+    /// The name for people.
     pub(crate) name: String,
-    /// Its path and arguments.
+    /// The path and the arguments.
     pub(crate) command: Vec<OsString>,
 }
 
-/// Why there is nothing to run.
+/// The reason why there is no program to run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProgramError {
-    #[error("`{}` is no command that can be executed: neither a path to an executable file nor found in PATH", .0.display())]
+    #[error("`{}` cannot be executed: it is neither the path of an executable file nor in PATH", .0.display())]
     NotExecutable(OsString),
     #[error("cargo cannot be started: {0}")]
     Cargo(io::Error),
     #[error("the processor does not build")]
     Build,
     #[error(
-        "cargo sees no package here; say what to run behind `--`, as in: cargo kcl local --input FILE -- target/debug/my-processor"
+        "cargo finds no package here; give the command to run after `--`, as in: cargo kcl local --input FILE -- target/debug/my-processor"
     )]
     NoPackage,
-    #[error("what `cargo metadata` says is not understood: {0}")]
+    #[error("cannot parse the output of `cargo metadata`: {0}")]
     Metadata(serde_json::Error),
     #[error("no package `{0}` in this workspace")]
     UnknownPackage(String),
-    #[error("there is no binary to run here; name one with --example NAME or --package NAME, or a command behind `--`")]
+    #[error(
+        "there is no binary to run here; choose one with --example NAME or --package NAME, or give a command after `--`"
+    )]
     NoBinary,
-    #[error("there are several binaries to run here; name one with --bin NAME{}", listed(.0))]
+    #[error("there are several binaries to run here; choose one with --bin NAME{}", listed(.0))]
     SeveralBinaries(Vec<String>),
-    #[error("cargo built {built} executables for {wanted}; say which package's with --package NAME")]
+    #[error("cargo built {built} executables for {wanted}; choose the package with --package NAME")]
     Ambiguous { wanted: String, built: usize },
 }
 
@@ -82,7 +84,7 @@ fn listed(names: &[String]) -> String {
 }
 
 impl Program {
-    /// Finds and, unless a command is given, builds it.
+    /// Finds the given command, or builds the program if there is no command.
     pub(crate) fn prepare(options: &ProgramOptions) -> Result<Self, ProgramError> {
         let [program, arguments @ ..] = &options.command[..] else { return Self::build(options) };
         let path = find(program).ok_or_else(|| ProgramError::NotExecutable(program.clone()))?;
@@ -108,7 +110,7 @@ impl Program {
         if options.release {
             cargo.arg("--release");
         }
-        let mut executables = built(cargo, kind, &name)?;
+        let mut executables = build_executables(cargo, kind, &name)?;
         match (executables.pop(), executables.len()) {
             (Some(executable), 0) => Ok(Self { name, command: vec![executable.into()] }),
             (_, others) => Err(ProgramError::Ambiguous { wanted: format!("--{kind} {name}"), built: others + 1 }),
@@ -116,7 +118,7 @@ impl Program {
     }
 }
 
-/// Where the workspace's Cargo.toml is, if there is one.
+/// The folder of the workspace's Cargo.toml, if there is one.
 pub(crate) fn workspace_root() -> Option<PathBuf> {
     let output =
         cargo().args(["locate-project", "--workspace", "--message-format", "plain"]).stderr(Stdio::null()).output();
@@ -125,13 +127,13 @@ pub(crate) fn workspace_root() -> Option<PathBuf> {
     manifest.parent().map(Path::to_owned)
 }
 
-/// The cargo that runs this tool, else the one in PATH.
+/// The cargo that runs this tool, or else the one in PATH.
 pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// Runs a `cargo build` and takes the paths of what it built from what it says. Its progress and errors go to stderr.
-fn built(mut cargo: Command, kind: &str, name: &str) -> Result<Vec<PathBuf>, ProgramError> {
+/// Runs a `cargo build`, and returns the paths of the executables that its output names. Its progress and errors go to stderr.
+fn build_executables(mut cargo: Command, kind: &str, name: &str) -> Result<Vec<PathBuf>, ProgramError> {
     #[derive(Deserialize)]
     struct Artifact {
         executable: Option<PathBuf>,
@@ -142,7 +144,7 @@ fn built(mut cargo: Command, kind: &str, name: &str) -> Result<Vec<PathBuf>, Pro
     let mut executables = Vec::new();
     if let Some(stdout) = cargo.stdout.take() {
         for line in BufReader::new(stdout).split(b'\n') {
-            // Cargo may say more than what is known here.
+            // Cargo also prints messages of other kinds.
             let Ok(artifact) = serde_json::from_slice(&line.map_err(ProgramError::Cargo)?) else { continue };
             if let Artifact { executable: Some(executable), target: Some(target) } = artifact
                 && target.is(kind)
@@ -156,7 +158,7 @@ fn built(mut cargo: Command, kind: &str, name: &str) -> Result<Vec<PathBuf>, Pro
     if status.success() && !executables.is_empty() { Ok(executables) } else { Err(ProgramError::Build) }
 }
 
-/// As much of `cargo metadata` as it takes to run what `cargo run` would.
+/// The parts of `cargo metadata` that decide what `cargo run` would run.
 #[derive(Deserialize)]
 struct Workspace {
     packages: Vec<Package>,
@@ -195,7 +197,7 @@ impl Workspace {
         serde_json::from_slice(&output.stdout).map_err(ProgramError::Metadata)
     }
 
-    /// The binary that `cargo run` would take, and its package.
+    /// The binary that `cargo run` would run, and its package.
     fn default_binary(&self, package: Option<&str>) -> Result<(String, String), ProgramError> {
         let candidates: Vec<&Package> = match package {
             Some(name) => {
@@ -233,7 +235,7 @@ impl Workspace {
         }
     }
 
-    /// The package whose folder this is, or the nearest one above it.
+    /// The package in the current folder, or in the nearest folder above it.
     fn current_package(&self) -> Option<&Package> {
         let here = std::env::current_dir().ok()?;
         let manifest = here.ancestors().map(|folder| folder.join("Cargo.toml")).find(|manifest| manifest.is_file())?;
@@ -241,7 +243,7 @@ impl Workspace {
     }
 }
 
-/// The file that a shell would start.
+/// The file that a shell would run for this program name.
 pub(crate) fn find(program: &OsStr) -> Option<PathBuf> {
     let executable = |path: &PathBuf| path.is_file() && access(path, Access::EXEC_OK).is_ok();
     if program.as_encoded_bytes().contains(&b'/') {
@@ -280,10 +282,10 @@ mod tests {
     }
 
     #[test]
-    fn says_what_there_is_to_choose_from() {
+    fn an_error_lists_the_binaries_to_choose_from() {
         let several = workspace(&[("orders", None, &["a", "b"]), ("library", None, &[])]);
         let error = several.default_binary(None).unwrap_err();
-        assert_eq!(error.to_string(), "there are several binaries to run here; name one with --bin NAME: a, b");
+        assert_eq!(error.to_string(), "there are several binaries to run here; choose one with --bin NAME: a, b");
         assert!(matches!(several.default_binary(Some("library")), Err(ProgramError::NoBinary)));
         assert!(matches!(several.default_binary(Some("lost")), Err(ProgramError::UnknownPackage(_))));
     }

@@ -1,4 +1,4 @@
-//! Starting and ending processors: none outlives the tool.
+//! Starting and ending processors. No processor outlives the tool.
 
 use std::ffi::OsString;
 use std::io;
@@ -13,10 +13,10 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::process::exec::{self, Death};
 
-/// How often a process is asked whether it has ended.
+/// The interval at which a process is checked for its end.
 const POLL: Duration = Duration::from_millis(5);
 
-/// A processor that was started, and the ends of its pipes.
+/// A started processor, and the tool's ends of its pipes.
 pub(crate) struct Spawned {
     pub(crate) stdin: ChildStdin,
     pub(crate) stdout: ChildStdout,
@@ -24,9 +24,9 @@ pub(crate) struct Spawned {
     pub(crate) process: Process,
 }
 
-/// Starts a command through the tool itself, in a process group of its own, so that Ctrl-C in a terminal reaches only the tool.
+/// Starts a command through the tool itself, in its own process group, so that Ctrl-C in a terminal reaches only the tool.
 ///
-/// The processor dies with the *thread* that calls this, so the tool's main thread does.
+/// The processor dies with the *thread* that calls this function, so call it on the tool's main thread.
 pub(crate) fn spawn(command: &[OsString]) -> io::Result<Spawned> {
     let mut child =
         bound(command, Death::Kill)?.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
@@ -37,7 +37,8 @@ pub(crate) fn spawn(command: &[OsString]) -> io::Result<Spawned> {
     Ok(Spawned { stdin, stdout, stderr, process: Process::new(child) })
 }
 
-/// What starts a command that dies as told with the thread that starts it; in a process group of its own, with nothing to read.
+/// Prepares a command that dies, in the given way, with the thread that starts it. It has its own process group, and an empty
+/// stdin.
 pub(crate) fn bound(command: &[OsString], death: Death) -> io::Result<Command> {
     let mut bound = Command::new(own_path()?);
     let death = match death {
@@ -50,26 +51,26 @@ pub(crate) fn bound(command: &[OsString], death: Death) -> io::Result<Command> {
 }
 
 fn own_path() -> io::Result<PathBuf> {
-    // Holds even if the file was replaced by a newer build meanwhile.
+    // Valid even if a newer build has replaced the file in the meantime.
     if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
 }
 
-/// A handle of a started process; its clones mean the same one.
+/// A handle to a started process. Clones refer to the same process.
 #[derive(Clone, Debug)]
 pub(crate) struct Process(Arc<Mutex<Child>>);
 
 impl Process {
-    /// A process that was started in a group of its own.
+    /// Wraps a process that was started in its own process group.
     pub(crate) fn new(child: Child) -> Self {
         Self(Arc::new(Mutex::new(child)))
     }
 
-    /// Its exit status, once it has ended.
+    /// The exit status, once the process has ended.
     pub(crate) fn try_wait(&self) -> io::Result<Option<ExitStatus>> {
         self.child().try_wait()
     }
 
-    /// Waits for its end, but not longer than this.
+    /// Waits for the end of the process, for at most this long.
     pub(crate) fn wait_for(&self, most: Duration) -> io::Result<Option<ExitStatus>> {
         let deadline = Instant::now() + most;
         loop {
@@ -81,10 +82,10 @@ impl Process {
         }
     }
 
-    /// Kills it with its process group, if it has not ended.
+    /// Kills the process and its process group, if it has not ended.
     pub(crate) fn kill(&self) {
         let mut child = self.child();
-        // While it is not reaped its id belongs to nobody else, and nobody reaps it without the lock.
+        // Until the process is reaped no other process can have its id, and reaping it needs the lock.
         if let (Ok(None), Ok(id)) = (child.try_wait(), i32::try_from(child.id()))
             && let Some(group) = Pid::from_raw(id)
         {

@@ -16,7 +16,7 @@ const POLLING_KEYS: [&str; 5] = [
     "millisBehindLatestThresholdForReducedTps",
 ];
 
-pub(super) fn lint(properties: &Properties, findings: &mut Vec<Finding>) {
+pub(crate) fn lint(properties: &Properties, findings: &mut Vec<Finding>) {
     missing(properties, findings);
     grace(properties, findings);
     stream(properties, findings);

@@ -31,15 +31,15 @@ pub(crate) struct Finding {
 }
 
 impl Finding {
-    pub(super) fn error(what: impl Into<String>, why: impl Into<String>, mend: impl Into<String>) -> Self {
+    pub(crate) fn error(what: impl Into<String>, why: impl Into<String>, mend: impl Into<String>) -> Self {
         Self { level: Level::Error, origin: None, what: what.into(), why: why.into(), mend: mend.into() }
     }
 
-    pub(super) fn warning(what: impl Into<String>, why: impl Into<String>, mend: impl Into<String>) -> Self {
+    pub(crate) fn warning(what: impl Into<String>, why: impl Into<String>, mend: impl Into<String>) -> Self {
         Self { level: Level::Warning, ..Self::error(what, why, mend) }
     }
 
-    pub(super) fn at(self, property: &Property) -> Self {
+    pub(crate) fn at(self, property: &Property) -> Self {
         Self { origin: Some(property.origin.clone()), ..self }
     }
 
@@ -123,7 +123,7 @@ fn lint_repetition(before: &[Property], property: &Property, findings: &mut Vec<
 }
 
 /// What the daemon makes of a value of this key that it cannot read.
-pub(super) fn fate_of_unreadable(key: &Key) -> &'static str {
+pub(crate) fn fate_of_unreadable(key: &Key) -> &'static str {
     match key.kind {
         Kind::Primitive(_) | Kind::Decimal(..) => {
             "the daemon takes a number it cannot read for 0, and a 0 for \"not set\", without a word"

@@ -23,14 +23,14 @@ const PROVIDERS: [&str; 10] = [
 const WEB_IDENTITY: &str = "WebIdentityTokenFileCredentialsProvider";
 
 /// The numbers that the daemon does not take for 0 if it cannot read them.
-pub(super) const REFUSED_UNREAD: [&str; 2] = ["initialPositionInStreamExtended", "maxActiveThreads"];
+pub(crate) const REFUSED_UNREAD: [&str; 2] = ["initialPositionInStreamExtended", "maxActiveThreads"];
 
 /// A processor may well need that long for one message: at a shard's end alone a checkpoint that is throttled is tried again
 /// for 12 s.
 const SHORT_TIMEOUT_SECONDS: i64 = 30;
 
 /// What is wrong with this value, if anything: the first thing that is.
-pub(super) fn lint(key: &Key, property: &Property) -> Option<Finding> {
+pub(crate) fn lint(key: &Key, property: &Property) -> Option<Finding> {
     let value = property.value.as_str();
     blank(key, value)
         .or_else(|| quoted(key, value))
@@ -174,7 +174,7 @@ fn table_name(key: &Key, value: &str) -> Option<Finding> {
 }
 
 /// The region and the stream's name in an ARN.
-pub(super) fn arn_parts(value: &str) -> Option<(&str, &str)> {
+pub(crate) fn arn_parts(value: &str) -> Option<(&str, &str)> {
     let parts: Vec<_> = value.splitn(6, ':').collect();
     let ["arn", partition, "kinesis", region, account, resource] = parts[..] else { return None };
     let stream = resource.strip_prefix("stream/")?;

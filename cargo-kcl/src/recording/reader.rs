@@ -1,4 +1,4 @@
-//! Recorded conversations: where they are, and what was said.
+//! Recorded conversations: finding and reading them.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
@@ -6,21 +6,21 @@ use std::path::{Path, PathBuf};
 
 use kcl::protocol::{Message, MessageError, Reply};
 
-/// What the processor was told.
-pub(crate) const TOLD: &str = "in.jsonl";
-/// What it said.
-pub(crate) const SAID: &str = "out.jsonl";
-/// Its exit code.
+/// The file of the messages that the processor received.
+pub(crate) const IN_FILE: &str = "in.jsonl";
+/// The file of its replies.
+pub(crate) const OUT_FILE: &str = "out.jsonl";
+/// The file of its exit code.
 const EXIT: &str = "exit";
 
-/// Why a recording cannot be played.
+/// The reason why a recording cannot be replayed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TranscriptError {
     #[error("{} cannot be read: {error}", path.display())]
     Io { path: PathBuf, error: io::Error },
-    #[error("{} is no recording: that is a folder with in.jsonl and out.jsonl, such as `cargo kcl local --record` makes, or its in.jsonl", .0.display())]
+    #[error("{} is not a recording: give a folder with in.jsonl and out.jsonl, such as `cargo kcl local --record` writes, or its in.jsonl", .0.display())]
     NoRecording(PathBuf),
-    #[error("there is no recording in {}: none of the folders there has an in.jsonl", .0.display())]
+    #[error("no recording in {}: none of its folders has an in.jsonl", .0.display())]
     NoneBelow(PathBuf),
     #[error("{}, line {line}: {error}", path.display())]
     Line { path: PathBuf, line: u64, error: Box<MessageError> },
@@ -30,7 +30,7 @@ pub(crate) enum TranscriptError {
     Exit(PathBuf),
 }
 
-/// The folders of all conversations in these paths: those of a folder in order of shards and lives.
+/// Finds the folders of all conversations in these paths. Those within a folder are in order of shards and lives.
 pub(crate) fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, TranscriptError> {
     let mut found = Vec::new();
     for path in paths {
@@ -42,7 +42,7 @@ pub(crate) fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, TranscriptError> {
                 return Err(TranscriptError::NoneBelow(path.clone()));
             }
         } else {
-            let folder = path.parent().filter(|_| path.file_name().is_some_and(|name| name == TOLD));
+            let folder = path.parent().filter(|_| path.file_name().is_some_and(|name| name == IN_FILE));
             let folder = folder.ok_or_else(|| TranscriptError::NoRecording(path.clone()))?;
             found.push(if folder.as_os_str().is_empty() { ".".into() } else { folder.to_owned() });
         }
@@ -51,7 +51,7 @@ pub(crate) fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, TranscriptError> {
 }
 
 fn find_below(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), TranscriptError> {
-    if folder.join(TOLD).is_file() {
+    if folder.join(IN_FILE).is_file() {
         found.push(folder.to_owned());
         return Ok(());
     }
@@ -76,28 +76,28 @@ fn failed(path: &Path, error: io::Error) -> TranscriptError {
     TranscriptError::Io { path: path.to_owned(), error }
 }
 
-/// One conversation, read as it is played: it may be larger than memory.
+/// One conversation, read while it is replayed, because it may be larger than memory.
 #[derive(Debug)]
 pub(crate) struct Transcript {
-    told: Lines,
-    said: Lines,
-    /// The exit code, if one was kept: none of a processor that was killed.
+    sent: Lines,
+    replies: Lines,
+    /// The exit code, if it was recorded. A processor that was killed has none.
     pub(crate) exit: Option<i32>,
 }
 
-/// A line of the daemon.
+/// A line that the daemon sent.
 #[derive(Debug)]
-pub(crate) struct Told {
-    /// As it stands in the file, with its line feed.
+pub(crate) struct Sent {
+    /// The line as it is in the file, with its line feed.
     pub(crate) text: Vec<u8>,
-    /// From 1.
+    /// The line number, from 1.
     pub(crate) line: u64,
     pub(crate) message: Message,
 }
 
-/// An answer.
+/// A reply of the processor.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct Replied {
     pub(crate) line: u64,
     pub(crate) reply: Reply,
 }
@@ -110,57 +110,57 @@ impl Transcript {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(failed(&exit_path, error)),
         };
-        Ok(Self { told: Lines::open(folder.join(TOLD))?, said: Lines::open(folder.join(SAID))?, exit })
+        Ok(Self { sent: Lines::open(folder.join(IN_FILE))?, replies: Lines::open(folder.join(OUT_FILE))?, exit })
     }
 
-    /// The daemon's next message. None where the recording ends, in the middle of a line too.
-    pub(crate) fn message(&mut self) -> Result<Option<Told>, TranscriptError> {
-        let Some(told) = self.told()? else { return Ok(None) };
-        match told.message {
+    /// The daemon's next message. `None` at the end of the recording, even if that is in the middle of a line.
+    pub(crate) fn message(&mut self) -> Result<Option<Sent>, TranscriptError> {
+        let Some(sent) = self.next_sent()? else { return Ok(None) };
+        match sent.message {
             Message::Checkpoint { .. } => {
-                Err(self.told.order("the answer to a checkpoint, but out.jsonl has no checkpoint that it answers"))
+                Err(self.sent.order("an answer to a checkpoint, but out.jsonl has no such checkpoint"))
             }
-            _ => Ok(Some(told)),
+            _ => Ok(Some(sent)),
         }
     }
 
     /// The daemon's answer to a checkpoint.
-    pub(crate) fn answer(&mut self) -> Result<Option<Told>, TranscriptError> {
-        let Some(told) = self.told()? else { return Ok(None) };
-        match told.message {
-            Message::Checkpoint { .. } => Ok(Some(told)),
-            _ => Err(self.told.order("a message, but out.jsonl has a checkpoint here that no line answers")),
+    pub(crate) fn answer(&mut self) -> Result<Option<Sent>, TranscriptError> {
+        let Some(sent) = self.next_sent()? else { return Ok(None) };
+        match sent.message {
+            Message::Checkpoint { .. } => Ok(Some(sent)),
+            _ => Err(self.sent.order("a message, but out.jsonl has a checkpoint here that no line answers")),
         }
     }
 
-    /// What the processor said next. What was no reply is passed over, as the daemon passes over it.
-    pub(crate) fn reply(&mut self) -> Result<Option<Said>, TranscriptError> {
-        while let Some(text) = self.said.next()? {
+    /// The processor's next reply. Lines that are not replies are skipped, as the daemon skips them.
+    pub(crate) fn reply(&mut self) -> Result<Option<Replied>, TranscriptError> {
+        while let Some(text) = self.replies.next()? {
             if let (Ok(reply), true) = (Reply::from_line(&text), text.ends_with(b"\n")) {
-                return Ok(Some(Said { line: self.said.number, reply }));
+                return Ok(Some(Replied { line: self.replies.number, reply }));
             }
         }
         Ok(None)
     }
 
-    /// How many lines of the daemon are left.
+    /// The number of remaining lines of the daemon.
     pub(crate) fn rest(mut self) -> Result<u64, TranscriptError> {
         let mut rest = 0;
-        while self.told.next()?.is_some() {
+        while self.sent.next()?.is_some() {
             rest += 1;
         }
         Ok(rest)
     }
 
-    fn told(&mut self) -> Result<Option<Told>, TranscriptError> {
-        let Some(text) = self.told.next()? else { return Ok(None) };
+    fn next_sent(&mut self) -> Result<Option<Sent>, TranscriptError> {
+        let Some(text) = self.sent.next()? else { return Ok(None) };
         if !text.ends_with(b"\n") {
             return Ok(None);
         }
-        let line = self.told.number;
+        let line = self.sent.number;
         match Message::from_line(&text) {
-            Ok(message) => Ok(Some(Told { text, line, message })),
-            Err(error) => Err(TranscriptError::Line { path: self.told.path.clone(), line, error: Box::new(error) }),
+            Ok(message) => Ok(Some(Sent { text, line, message })),
+            Err(error) => Err(TranscriptError::Line { path: self.sent.path.clone(), line, error: Box::new(error) }),
         }
     }
 }
@@ -180,7 +180,7 @@ impl Lines {
         }
     }
 
-    /// With its line feed, if it has one.
+    /// The next line, with its line feed if it has one.
     fn next(&mut self) -> Result<Option<Vec<u8>>, TranscriptError> {
         let mut line = Vec::new();
         let read = self.from.read_until(b'\n', &mut line).map_err(|error| failed(&self.path, error))?;

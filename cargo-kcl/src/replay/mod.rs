@@ -1,7 +1,7 @@
-//! `cargo kcl replay`: the daemon's side of recorded conversations, again.
+//! `cargo kcl replay`: plays the daemon's side of recorded conversations.
 //!
-//! [`transcript`] finds and reads them, [`play`] holds them with a processor and compares, [`pipes`] are a processor's ends that
-//! nobody waits at for ever.
+//! [`transcript`] finds and reads the recordings. [`play`] plays one into a processor and compares the answers. [`pipes`] wraps a
+//! processor's stdin and stdout, so that no wait lasts forever.
 
 mod pipes;
 mod play;
@@ -17,38 +17,38 @@ use crate::process::program::{Program, ProgramError, ProgramOptions};
 use crate::recording::reader::{TranscriptError, find};
 use crate::report;
 
-/// Play recorded conversations into a processor, and say where its answers differ
+/// Replay recorded conversations with a processor, and show where its answers differ
 ///
-/// A recording is what `cargo kcl local --record DIR` keeps: a folder for each conversation, with in.jsonl (what the processor was
-/// told) and out.jsonl (what it said). Recordings of the real MultiLangDaemon in the same layout do as well.
+/// A recording is what `cargo kcl local --record DIR` writes: a folder for each conversation, with in.jsonl (what the processor
+/// received) and out.jsonl (what it sent). Recordings of the real MultiLangDaemon in the same layout work as well.
 ///
-/// For each one the processor is started anew, gets the recorded messages, and has to answer as it was recorded: the same
-/// checkpoints, the same statuses, the same exit code. Its checkpoints are answered as they were then, refused ones too. What counts
-/// is the order, not the time. Where it says something else, that is shown, with the line of the file, and the conversation ends:
-/// what the daemon would have said next was never recorded. The others are played all the same.
+/// For each recording a new processor is started. It receives the recorded messages, and must answer as recorded: the same
+/// checkpoints, the same statuses, the same exit code. Its checkpoints get the recorded answers, including refusals. Only the order
+/// counts, not the timing. The first answer that differs is shown with the line of the file, and the conversation ends, because the
+/// daemon's reaction to it was never recorded. The other recordings are still replayed.
 ///
-/// A recording that stops in the middle, because the tool or the processor was killed, is played as far as it goes.
+/// A recording that breaks off, because the tool or the processor was killed, is replayed as far as it goes.
 #[derive(Debug, clap::Args)]
 #[command(
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 all answers are the same, 1 some differ, 2 wrong use, or a recording that cannot be read.\n\n\
+    after_help = "Exit codes: 0 all answers are the same, 1 some differ, 2 usage error or a recording that cannot be read.\n\n\
                   Examples:\n  \
                   cargo kcl local --input orders.jsonl --record before\n  \
                   cargo kcl replay before"
 )]
 pub(crate) struct ReplayOptions {
-    /// Folders with recordings, however deep, or the in.jsonl of one
+    /// Folders that contain recordings at any depth, or the in.jsonl of a recording
     #[arg(value_name = "DIR|FILE", required = true)]
     recordings: Vec<PathBuf>,
 
     #[command(flatten)]
     program: ProgramOptions,
 
-    /// How long to wait for an answer before it counts as none
+    /// Wait for an answer for TIME before it counts as missing
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     stuck_after: Duration,
 
-    /// Say nothing but what differs
+    /// Report only differences
     #[arg(long, short)]
     quiet: bool,
 }
@@ -98,7 +98,7 @@ fn replay(options: &ReplayOptions) -> Result<u8, ReplayError> {
     if !options.quiet {
         let differ = match different {
             0 => "all the same".to_owned(),
-            different => format!("{} the same, {different} not", count - different),
+            different => format!("{} the same, {different} different", count - different),
         };
         report::raw(&format!("{}: {differ}\n", report::count(count, "conversation")));
     }

@@ -1,4 +1,4 @@
-//! A processor's stdin and stdout, with an end to patience.
+//! A processor's stdin and stdout, with a time limit.
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// Waits so long for the other side, and no longer: then it is an error of the kind [`TimedOut`](io::ErrorKind::TimedOut).
+/// A pipe that waits for the other side for a limited time, and then fails with the kind [`TimedOut`](io::ErrorKind::TimedOut).
 #[derive(Debug)]
-pub(super) struct Patient<P> {
+pub(crate) struct Patient<P> {
     pipe: P,
     patience: Timespec,
 }
@@ -29,14 +29,14 @@ impl<P: AsFd> Patient<P> {
     }
 }
 
-/// What the processor says.
-pub(super) fn stdout(pipe: ChildStdout, patience: Duration) -> Patient<ChildStdout> {
+/// The processor's stdout.
+pub(crate) fn stdout(pipe: ChildStdout, patience: Duration) -> Patient<ChildStdout> {
     Patient::new(pipe, patience)
 }
 
-/// Where it is talked to.
-pub(super) fn stdin(pipe: ChildStdin, patience: Duration) -> io::Result<Patient<ChildStdin>> {
-    // A line that fills the pipe would wait for ever behind `poll`.
+/// The processor's stdin.
+pub(crate) fn stdin(pipe: ChildStdin, patience: Duration) -> io::Result<Patient<ChildStdin>> {
+    // Otherwise a write that fills the pipe would block forever after `poll` returned.
     rustix::io::ioctl_fionbio(&pipe, true)?;
     Ok(Patient::new(pipe, patience))
 }

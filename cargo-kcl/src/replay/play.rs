@@ -1,4 +1,4 @@
-//! One conversation, held again.
+//! Replaying one conversation.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -13,38 +13,38 @@ use super::pipes::{self, Patient};
 use crate::process::program::Program;
 use crate::process::replies::{NoReply, Replies};
 use crate::process::spawn::{Process, Spawned, spawn};
-use crate::recording::reader::{SAID, TOLD, Told, Transcript, TranscriptError};
+use crate::recording::reader::{IN_FILE, OUT_FILE, Sent, Transcript, TranscriptError};
 use crate::report;
 
-/// How long a processor whose conversation is over may take to end.
+/// The time that a processor may take to end after its conversation.
 const TO_END: Duration = Duration::from_secs(5);
 
-/// Why a conversation cannot be held.
+/// The reason why a conversation cannot be replayed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum PlayError {
+pub(crate) enum PlayError {
     #[error(transparent)]
     Transcript(#[from] TranscriptError),
     #[error("the processor cannot be started: {0}")]
     Spawn(io::Error),
-    #[error("the processor cannot be talked to: {0}")]
+    #[error("cannot write to the processor: {0}")]
     Pipe(io::Error),
 }
 
-/// How a conversation went.
+/// The result of a replayed conversation.
 #[derive(Debug)]
-pub(super) enum Played {
+pub(crate) enum Played {
     Same { messages: u64, checkpoints: u64, stopped: Option<&'static str> },
     Different(Difference),
 }
 
-/// Where the processor departed from the recording.
+/// The point at which the processor departed from the recording.
 #[derive(Debug)]
-pub(super) struct Difference {
-    /// The line of the recording, and what it asks.
+pub(crate) struct Difference {
+    /// The line of the recording, and its request.
     asked: String,
     recorded: String,
     now: String,
-    /// How many lines were not played.
+    /// The number of lines that were not replayed.
     rest: u64,
 }
 
@@ -54,23 +54,23 @@ impl fmt::Display for Difference {
         writeln!(f, "  asked     {asked}\n  recorded  {recorded}\n  now       {now}")?;
         match rest {
             0 => Ok(()),
-            1 => writeln!(f, "  The conversation ends here; the last line of {TOLD} was not played."),
+            1 => writeln!(f, "  The conversation ends here; the last line of {IN_FILE} was not replayed."),
             rest => {
-                writeln!(f, "  The conversation ends here; the {rest} lines of {TOLD} that follow were not played.")
+                writeln!(f, "  The conversation ends here; the last {rest} lines of {IN_FILE} were not replayed.")
             }
         }
     }
 }
 
-/// What the processor did in place of the recorded answer.
+/// What the processor did instead of the recorded answer.
 enum Other {
-    Said(Reply),
-    Nothing(NoReply),
+    Replied(Reply),
+    NoReply(NoReply),
     Ended,
 }
 
-/// Plays one recording into a new process.
-pub(super) fn play(folder: &Path, program: &Program, patience: Duration) -> Result<Played, PlayError> {
+/// Replays one recording with a new process.
+pub(crate) fn play(folder: &Path, program: &Program, patience: Duration) -> Result<Played, PlayError> {
     let mut transcript = Transcript::open(folder)?;
     let Spawned { stdin, stdout, stderr, process } = spawn(&program.command).map_err(PlayError::Spawn)?;
     let pump = thread::spawn(move || report::pump(stderr, "", |_| {}));
@@ -86,7 +86,8 @@ pub(super) fn play(folder: &Path, program: &Program, patience: Duration) -> Resu
     })
 }
 
-/// The same, and why it stopped if the recording does; or else what was asked, the recorded answer, and this one.
+/// `Ok` if the answers were the same, with the reason if the recording breaks off. Otherwise the request, the recorded answer and
+/// the new one.
 type Outcome = Result<Option<&'static str>, (String, String, String)>;
 
 struct Player {
@@ -111,7 +112,7 @@ impl Player {
                 let Some(recorded) = transcript.reply()? else { return Ok(self.stop(asked, transcript.exit)) };
                 let now = if gone { Err(Other::Ended) } else { self.reply(&recorded.reply) };
                 if let Err(now) = now {
-                    let recorded = format!("{SAID}, line {}: {}", recorded.line, in_words(&recorded.reply));
+                    let recorded = format!("{OUT_FILE}, line {}: {}", recorded.line, in_words(&recorded.reply));
                     return Ok(Err((asked, recorded, self.explain(now))));
                 }
                 if matches!(recorded.reply, Reply::Status { .. }) {
@@ -126,38 +127,38 @@ impl Player {
         Ok(self.end_of_input(asked, transcript.exit))
     }
 
-    /// The recording has no answer to what was asked last: the processor ended by itself, or was killed.
+    /// Handles a recording without an answer to the last request: the processor ended by itself, or was killed.
     fn stop(&mut self, asked: String, exit: Option<i32>) -> Outcome {
         match exit {
             Some(code) => self.ends(asked, format!("no answer, and exit code {code}"), code),
-            None => Ok(Some("the recording stops before the answer to the last one")),
+            None => Ok(Some("the recording stops before the answer to the last message")),
         }
     }
 
-    /// All that was recorded was answered in the same way; what is left is how it ends.
+    /// Compares how the processor ends, after all recorded messages were answered in the same way.
     fn end_of_input(&mut self, asked: String, exit: Option<i32>) -> Outcome {
-        let Some(code) = exit else { return Ok(Some("how it ended was not recorded")) };
+        let Some(code) = exit else { return Ok(Some("its exit code was not recorded")) };
         self.stdin = None;
-        self.ends(format!("the end of the input, behind {asked}"), format!("exit code {code}"), code)
+        self.ends(format!("the end of the input, after {asked}"), format!("exit code {code}"), code)
     }
 
     fn ends(&mut self, asked: String, recorded: String, code: i32) -> Outcome {
         let other = match self.replies.next() {
             Err(NoReply::Closed) if self.exit_code() == Some(code) => return Ok(None),
             Err(NoReply::Closed) => Other::Ended,
-            Err(none) => Other::Nothing(none),
-            Ok(reply) => Other::Said(reply),
+            Err(none) => Other::NoReply(none),
+            Ok(reply) => Other::Replied(reply),
         };
         Err((asked, recorded, self.explain(other)))
     }
 
-    /// Whether the processor is gone.
-    fn send(&mut self, told: &Told) -> Result<bool, PlayError> {
+    /// Sends a message, and returns whether the processor is gone.
+    fn send(&mut self, sent: &Sent) -> Result<bool, PlayError> {
         let Some(stdin) = &mut self.stdin else { return Ok(true) };
-        match stdin.write_all(&told.text) {
+        match stdin.write_all(&sent.text) {
             Ok(()) => Ok(false),
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(true),
-            // It does not read; that it does not answer either shows next.
+            // It does not read. The wait for its reply shows that it does not answer either.
             Err(error) if error.kind() == io::ErrorKind::TimedOut => Ok(false),
             Err(error) => Err(PlayError::Pipe(error)),
         }
@@ -166,32 +167,32 @@ impl Player {
     fn reply(&mut self, recorded: &Reply) -> Result<(), Other> {
         match self.replies.next() {
             Ok(reply) if same(&reply, recorded) => Ok(()),
-            Ok(reply) => Err(Other::Said(reply)),
+            Ok(reply) => Err(Other::Replied(reply)),
             Err(NoReply::Closed) => Err(Other::Ended),
-            Err(none) => Err(Other::Nothing(none)),
+            Err(none) => Err(Other::NoReply(none)),
         }
     }
 
     fn explain(&self, other: Other) -> String {
         match other {
-            Other::Said(reply) => {
-                // It would go on about an end of its input that comes only now.
+            Other::Replied(reply) => {
+                // Otherwise it would report the end of its input, which is due to the replay.
                 self.process.kill();
                 in_words(&reply)
             }
             Other::Ended => match self.process.wait_for(TO_END) {
                 Ok(Some(status)) => format!("the processor ended ({status})"),
-                _ => "the processor closed its stdin or stdout, and goes on running".to_owned(),
+                _ => "the processor closed its stdin or stdout, and is still running".to_owned(),
             },
-            Other::Nothing(NoReply::Refused { line, why }) => {
-                format!("{why}: `{line}`\n            there: {}", why.consequence())
+            Other::NoReply(NoReply::Refused { line, why }) => {
+                format!("{why}: `{line}`\n            in production: {}", why.consequence())
             }
-            Other::Nothing(NoReply::Unfinished { text }) => format!("text without a line feed: `{text}`"),
-            Other::Nothing(NoReply::Io(error)) if error.kind() == io::ErrorKind::TimedOut => {
-                format!("nothing within {} (--stuck-after)", humantime::format_duration(self.patience))
+            Other::NoReply(NoReply::Unfinished { text }) => format!("text without a line feed: `{text}`"),
+            Other::NoReply(NoReply::Io(error)) if error.kind() == io::ErrorKind::TimedOut => {
+                format!("no answer within {} (--stuck-after)", humantime::format_duration(self.patience))
             }
-            Other::Nothing(NoReply::Io(error)) => format!("its stdout cannot be read: {error}"),
-            Other::Nothing(NoReply::Closed) => "its stdout was closed".to_owned(),
+            Other::NoReply(NoReply::Io(error)) => format!("its stdout cannot be read: {error}"),
+            Other::NoReply(NoReply::Closed) => "its stdout was closed".to_owned(),
         }
     }
 
@@ -199,7 +200,7 @@ impl Player {
         self.process.wait_for(self.patience).ok().flatten().and_then(|status| status.code())
     }
 
-    /// Nothing is left behind, and the processor's last words come before what is said of it.
+    /// Ends the process, and waits for its stderr, so that its last lines are printed before the result.
     fn end(&mut self) {
         self.stdin = None;
         if !matches!(self.process.wait_for(TO_END), Ok(Some(_))) {
@@ -214,9 +215,10 @@ impl Player {
     }
 }
 
-/// Whether the daemon would do the same on both: without a sub-sequence number it is 0, without a sequence number it is nothing.
+/// Whether the daemon would react to both in the same way. A missing sub-sequence number means 0; without a sequence number it is
+/// ignored.
 fn same(one: &Reply, other: &Reply) -> bool {
-    let meant = |reply: &Reply| match reply {
+    let normalized = |reply: &Reply| match reply {
         Reply::Checkpoint { sequence_number: Some(number), sub_sequence_number } => Reply::Checkpoint {
             sequence_number: Some(number.clone()),
             sub_sequence_number: Some(sub_sequence_number.unwrap_or(0)),
@@ -226,7 +228,7 @@ fn same(one: &Reply, other: &Reply) -> bool {
         }
         other => other.clone(),
     };
-    meant(one) == meant(other)
+    normalized(one) == normalized(other)
 }
 
 fn in_words(reply: &Reply) -> String {
@@ -238,31 +240,31 @@ fn in_words(reply: &Reply) -> String {
         Reply::Checkpoint { sequence_number: Some(number), sub_sequence_number: Some(sub) } => {
             format!("checkpoint at {number}/{sub}")
         }
-        Reply::Checkpoint { sequence_number: None, .. } => "checkpoint at the end of what was handed over".to_owned(),
+        Reply::Checkpoint { sequence_number: None, .. } => "checkpoint at the end of the batch".to_owned(),
         other => format!("{other:?}"),
     }
 }
 
-fn describe(told: &Told) -> String {
-    let line = told.line;
-    match &told.message {
+fn describe(sent: &Sent) -> String {
+    let line = sent.line;
+    match &sent.message {
         Message::ProcessRecords { records, .. } => {
             let count = report::count(records.len() as u64, "record");
             match &records[..] {
-                [] => format!("{TOLD}, line {line}: processRecords without records"),
-                [only] => format!("{TOLD}, line {line}: processRecords, {count}: {}", only.sequence_number()),
+                [] => format!("{IN_FILE}, line {line}: processRecords without records"),
+                [only] => format!("{IN_FILE}, line {line}: processRecords, {count}: {}", only.sequence_number()),
                 [first, .., last] => format!(
-                    "{TOLD}, line {line}: processRecords, {count}: {} to {}",
+                    "{IN_FILE}, line {line}: processRecords, {count}: {} to {}",
                     first.sequence_number(),
                     last.sequence_number()
                 ),
             }
         }
         Message::Initialize { shard_id, position } => {
-            format!("{TOLD}, line {line}: initialize {shard_id} at {position}")
+            format!("{IN_FILE}, line {line}: initialize {shard_id} at {position}")
         }
-        Message::Checkpoint { error: None, .. } => format!("line {line}: checkpoint taken"),
+        Message::Checkpoint { error: None, .. } => format!("line {line}: checkpoint accepted"),
         Message::Checkpoint { error: Some(error), .. } => format!("line {line}: checkpoint refused, {error}"),
-        other => format!("{TOLD}, line {line}: {}", other.action()),
+        other => format!("{IN_FILE}, line {line}: {}", other.action()),
     }
 }

@@ -1,17 +1,17 @@
-//! Sums up what each customer pays: a record processor for Amazon Kinesis.
+//! A record processor for Amazon Kinesis that sums up what each customer pays.
 
 use std::collections::BTreeMap;
 
 use kcl::{Json, Shard};
 
-/// What a record holds.
+/// The content of a record.
 #[derive(serde::Deserialize)]
 struct Order {
     customer: String,
     cents: u64,
 }
 
-/// What is known of one shard. Each shard has a process of its own.
+/// The state of one shard. Each shard has its own process.
 #[derive(Default)]
 struct Totals {
     cents: BTreeMap<String, u64>,
@@ -39,8 +39,8 @@ mod tests {
 
     use super::*;
 
-    /// Holds the conversation that the MultiLangDaemon would: a shard with these records, read to its end. Returns what the
-    /// processor replies, and how it ended.
+    /// Plays the MultiLangDaemon's part for a shard with these records, read to its end. Returns the processor's replies and its
+    /// result.
     fn process(records: &[&str]) -> (Vec<Reply>, Result<(), RunError>) {
         let records = (1_u64..).zip(records).map(|(number, data)| WireRecord {
             data: data.as_bytes(),
@@ -89,8 +89,8 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_is_no_order_is_not_acknowledged() {
-        let (replies, ended) = process(&[r#"{"customer":"ada","cents":7}"#, "no order"]);
+    fn a_record_that_is_not_an_order_is_not_acknowledged() {
+        let (replies, ended) = process(&[r#"{"customer":"ada","cents":7}"#, "not an order"]);
         assert!(ended.is_err());
         assert!(!replies.contains(&status("processRecords")));
     }
