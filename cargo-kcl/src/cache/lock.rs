@@ -1,4 +1,4 @@
-//! Lock files: a SHA-256 and a name for each file, in the format of `sha256sum`.
+//! Lock files: the SHA-256 and the name of each file, in the format of `sha256sum`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,28 +9,28 @@ use std::thread;
 
 use sha2::{Digest, Sha256};
 
-/// The files that were tested.
+/// The files that this tool was tested with.
 pub(crate) struct Lock {
     files: BTreeMap<&'static str, &'static str>,
     text: &'static str,
 }
 
-/// A folder that does not hold what the lock file names.
+/// A difference between a folder and the lock file.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LockError {
-    #[error("{} is not there", .0.display())]
+    #[error("{} is missing", .0.display())]
     Missing(PathBuf),
-    #[error("{} has SHA-256 {found}, the lock file {wanted}", path.display())]
+    #[error("{} has SHA-256 {found}, but the lock file has {wanted}", path.display())]
     Differs { path: PathBuf, found: String, wanted: String },
     #[error("{} is not in the lock file", .0.display())]
     Extra(PathBuf),
     #[error("{} cannot be read: {error}", path.display())]
     Read { path: PathBuf, error: io::Error },
-    #[error("{} holds no jars", .0.display())]
+    #[error("{} does not contain any jars", .0.display())]
     Empty(PathBuf),
 }
 
-/// How a folder of jars differs from the locked one, without one of its files being another than its name says.
+/// The differences in names between a folder of jars and the locked one. No file has a locked name and other content.
 #[derive(Debug, Default)]
 pub(crate) struct Differences {
     missing: Vec<String>,
@@ -62,12 +62,13 @@ impl Lock {
         Self { files, text }
     }
 
-    /// Names the folder: another lock, another folder.
+    /// An identifier for the folder's name, so that every lock file has its own folder.
     pub(crate) fn id(&self) -> String {
         short_digest(self.text.as_bytes())
     }
 
-    /// Whether the folder holds exactly these files. Other files do no harm, other jars would be on the class path.
+    /// Checks that the folder contains exactly these files. Additional files do no harm, but additional jars would be on the class
+    /// path.
     pub(crate) fn verify(&self, folder: &Path) -> Result<(), LockError> {
         let differences = self.compare(folder)?;
         if let Some(name) = differences.missing.first() {
@@ -79,7 +80,7 @@ impl Lock {
         }
     }
 
-    /// Compares; a locked name with other content is an error.
+    /// Compares the folder with the lock. A file with a locked name and other content is an error.
     pub(crate) fn compare(&self, folder: &Path) -> Result<Differences, LockError> {
         let (missing, present): (Vec<_>, Vec<_>) = self.files.iter().partition(|(name, _)| !folder.join(name).exists());
         check_all(folder, &present)?;
@@ -91,7 +92,7 @@ impl Lock {
     }
 }
 
-/// Checks the files on all cores: there are more than a hundred megabytes of them before every start.
+/// Checks the files on several cores, because there are more than a hundred megabytes of them to check before every start.
 fn check_all(folder: &Path, files: &[(&&str, &&str)]) -> Result<(), LockError> {
     let threads = thread::available_parallelism().map_or(1, usize::from).min(8);
     thread::scope(|scope| {
@@ -129,7 +130,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Enough of a digest to name a folder by.
+/// The start of a digest, long enough to name a folder.
 pub(crate) fn short_digest(content: &[u8]) -> String {
     hex(&Sha256::digest(content)[..6])
 }
@@ -182,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_without_jars_is_told_from_one_with_others() {
+    fn a_folder_without_jars_differs_from_one_with_other_jars() {
         let lock = Lock::parse(LOCK);
         assert!(matches!(lock.compare(folder(&[]).path()), Err(LockError::Empty(_))));
         let others = folder(&[("z.jar", "")]);

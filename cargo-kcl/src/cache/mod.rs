@@ -1,4 +1,4 @@
-//! What is installed once and then used offline: the daemon's jars and the emulators, each as the lock file has it.
+//! The software that is installed once and then used offline: the daemon's jars and the emulators, each verified by a lock file.
 
 mod lock;
 mod maven;
@@ -17,20 +17,20 @@ use crate::report;
 /// The version of the MultiLangDaemon that the lock file names.
 pub(crate) const DAEMON_VERSION: &str = "3.1.3";
 
-/// Why something cannot be installed or used.
+/// The reason why something cannot be installed or used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CacheError {
-    #[error("there is no folder to install into: set KCL_CACHE_DIR, XDG_CACHE_HOME or HOME to an absolute path")]
+    #[error("no folder to install into: set KCL_CACHE_DIR, XDG_CACHE_HOME or HOME to an absolute path")]
     NoFolder,
     #[error("the cache {} cannot be used: {error}", path.display())]
     Folder { path: PathBuf, error: io::Error },
-    #[error("the path of the cache, {}, holds a colon, which a Java class path cannot; set KCL_CACHE_DIR to another", .0.display())]
+    #[error("the path of the cache, {}, contains a colon, which a Java class path does not allow; set KCL_CACHE_DIR to another path", .0.display())]
     Colon(PathBuf),
     #[error(transparent)]
     Tool(#[from] ToolError),
-    #[error("{0}; remove that folder and it is installed anew")]
+    #[error("{0}; remove that folder to have it installed again")]
     Installed(LockError),
-    #[error("what was fetched is not what was tested: {0}; nothing of it was kept")]
+    #[error("the fetched files are not the tested ones: {0}; none of them was kept")]
     Fetched(LockError),
     #[error("these jars cannot be used: {0}")]
     OwnJars(LockError),
@@ -44,7 +44,7 @@ pub(crate) enum CacheError {
 struct Package {
     /// The start of its folder's name.
     name: &'static str,
-    /// What people call it, and how much it is.
+    /// Its name for people, with the size.
     what: &'static str,
     /// Its `SHA256SUMS`.
     lock: &'static str,
@@ -66,7 +66,7 @@ const KINESIS: Package =
 const LOOPBACK_JAVA: &str = include_str!("../../java/dynamodb/Loopback.java");
 const LOOPBACK_NODE: &str = include_str!("../../node/loopback.cjs");
 
-/// The jars of the daemon, and what is to be said about them.
+/// The jars of the daemon.
 #[derive(Debug)]
 pub(crate) struct Jars {
     pub(crate) folder: PathBuf,
@@ -76,9 +76,9 @@ pub(crate) struct Jars {
 #[derive(Debug)]
 pub(crate) struct DynamoDb {
     pub(crate) java: Java,
-    /// The jars, with the native libraries among them.
+    /// The folder of the jars and the native libraries.
     pub(crate) jars: PathBuf,
-    /// Our own class.
+    /// The folder of this tool's own class.
     pub(crate) classes: PathBuf,
 }
 
@@ -88,7 +88,7 @@ pub(crate) struct Kinesis {
     pub(crate) node: PathBuf,
     pub(crate) main: PathBuf,
     pub(crate) certificate: PathBuf,
-    /// Our own script, loaded first.
+    /// This tool's own script, which is loaded first.
     pub(crate) loopback: PathBuf,
 }
 
@@ -99,7 +99,7 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// `KCL_CACHE_DIR`, else `kcl` in the user's cache folder.
+    /// Opens `KCL_CACHE_DIR`, or else `kcl` in the user's cache folder.
     pub(crate) fn open() -> Result<Self, CacheError> {
         let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let root = match env::var_os("KCL_CACHE_DIR").filter(|path| !path.is_empty()) {
@@ -118,14 +118,14 @@ impl Cache {
         Ok(Self { root })
     }
 
-    /// The daemon's jars, through Maven the first time.
+    /// The daemon's jars, fetched through Maven the first time.
     pub(crate) fn daemon(&self) -> Result<Jars, CacheError> {
         let folder = self
             .ensure(&DAEMON, |folder| maven::fetch(include_str!("../../java/daemon/pom.xml"), DAEMON.what, folder))?;
         Ok(Jars { folder })
     }
 
-    /// Where the daemon's jars are, or will be.
+    /// The folder of the daemon's jars, which may not exist yet.
     pub(crate) fn daemon_folder(&self) -> PathBuf {
         self.folder_of(&DAEMON)
     }
@@ -134,18 +134,18 @@ impl Cache {
         self.root.join(format!("{}-{}", package.name, Lock::parse(package.lock).id()))
     }
 
-    /// DynamoDB Local, through Maven the first time.
+    /// DynamoDB Local, fetched through Maven the first time.
     pub(crate) fn dynamodb(&self, java: Java) -> Result<DynamoDb, CacheError> {
         let jars = self.ensure(&DYNAMODB, |folder| {
             maven::fetch(include_str!("../../java/dynamodb/pom.xml"), DYNAMODB.what, folder)
         })?;
-        let classes = self.our_own("dynamodb-loopback", LOOPBACK_JAVA, |folder| {
+        let classes = self.made_here("dynamodb-loopback", LOOPBACK_JAVA, |folder| {
             java.compile("Loopback.java", LOOPBACK_JAVA, &jars, folder)
         })?;
         Ok(DynamoDb { java, jars, classes })
     }
 
-    /// kinesis-local, through npm the first time.
+    /// kinesis-local, fetched through npm the first time.
     pub(crate) fn kinesis(&self) -> Result<Kinesis, CacheError> {
         let node = tools::node()?;
         let folder = self.ensure(&KINESIS, |folder| {
@@ -155,7 +155,7 @@ impl Cache {
             ];
             npm::fetch(&files, KINESIS.what, folder)
         })?;
-        let scripts = self.our_own("kinesis-loopback", LOOPBACK_NODE, |folder| {
+        let scripts = self.made_here("kinesis-loopback", LOOPBACK_NODE, |folder| {
             let path = folder.join("loopback.cjs");
             fs::write(&path, LOOPBACK_NODE).map_err(|error| CacheError::Folder { path, error })
         })?;
@@ -168,7 +168,7 @@ impl Cache {
         })
     }
 
-    /// The folder of a package; every file in it is what the lock file says.
+    /// The folder of a package, which is installed if necessary. Its files match the lock file.
     fn ensure(
         &self,
         package: &Package,
@@ -180,15 +180,15 @@ impl Cache {
             lock.verify(&folder).map_err(CacheError::Installed)?;
             return Ok(folder);
         }
-        report::line(format_args!("installing {} into {}, once", package.what, self.root.display()));
+        report::line(format_args!("installing {} into {} (only once)", package.what, self.root.display()));
         self.make(&folder, |temporary| {
             fetch(temporary)?;
             lock.verify(temporary).map_err(CacheError::Fetched)
         })
     }
 
-    /// The folder of something this tool makes itself, by the content that it is made of.
-    fn our_own(
+    /// The folder of something that this tool makes itself, named after the content that it is made from.
+    fn made_here(
         &self,
         name: &str,
         content: &str,
@@ -198,7 +198,7 @@ impl Cache {
         if folder.is_dir() { Ok(folder) } else { self.make(&folder, make) }
     }
 
-    /// Makes a folder all at once: whoever sees it sees it whole, and of several that make it one wins.
+    /// Makes a folder atomically. Nobody sees it half made, and if several processes make it, one wins.
     fn make(&self, folder: &Path, fill: impl FnOnce(&Path) -> Result<(), CacheError>) -> Result<PathBuf, CacheError> {
         let failed = |error| CacheError::Folder { path: folder.to_owned(), error };
         let temporary = tempfile::Builder::new().prefix(".new-").tempdir_in(&self.root).map_err(failed)?;
@@ -213,7 +213,7 @@ impl Cache {
 }
 
 impl Jars {
-    /// Jars that the user brought. Others than the locked ones are welcome; another content under a locked name is not.
+    /// Jars that the user provides. They may differ from the locked ones, but a jar with a locked name must have the locked content.
     pub(crate) fn own(folder: &Path) -> Result<Self, CacheError> {
         let folder =
             std::path::absolute(folder).map_err(|error| CacheError::Folder { path: folder.to_owned(), error })?;

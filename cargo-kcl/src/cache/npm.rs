@@ -1,11 +1,11 @@
-//! Node packages through npm, with the user's own settings.
+//! Fetching Node packages through npm, with the user's own settings.
 
 use std::fs;
 use std::path::Path;
 
 use super::{CacheError, progress, tools};
 
-/// Installs what the lock file among `files` names into the folder.
+/// Installs the packages of the lock file among `files` into the folder.
 pub(crate) fn fetch(files: &[(&str, &str)], what: &'static str, folder: &Path) -> Result<(), CacheError> {
     let npm = tools::npm()?;
     for (name, content) in files {

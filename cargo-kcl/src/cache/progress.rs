@@ -1,4 +1,4 @@
-//! Runs a program that downloads, and shows that it does.
+//! Running a program that downloads files, and showing its progress.
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read};
@@ -10,12 +10,13 @@ use super::CacheError;
 use crate::process::spawn::spawn;
 use crate::report;
 
-/// How much of what a program said is shown if it fails.
+/// The number of a program's last lines that are shown if it fails.
 const LAST_LINES: usize = 12;
 const TERMINAL: Duration = Duration::from_millis(200);
 const ELSEWHERE: Duration = Duration::from_secs(10);
 
-/// Runs it; a line with one of `steps_of` in it is a file fetched, and if it fails the lines with `trouble` in them are shown.
+/// Runs the program. A line that contains one of `steps_of` counts as a fetched file. If the program fails, the lines that contain
+/// `trouble` are shown.
 pub(crate) fn run(
     tool: &'static str,
     what: &'static str,
@@ -38,7 +39,7 @@ pub(crate) fn run(
     let terminal = io::stderr().is_terminal();
     let mut shown = Instant::now();
     let mut steps = 0_u64;
-    let mut said: Vec<String> = Vec::new();
+    let mut output: Vec<String> = Vec::new();
     for line in received {
         if steps_of.iter().any(|step| line.contains(step)) {
             steps += 1;
@@ -47,10 +48,10 @@ pub(crate) fn run(
             report::raw(&format!("\r\x1b[K  {tool}: {}", report::count(steps, "file")));
             shown = Instant::now();
         } else if !terminal && shown.elapsed() >= ELSEWHERE {
-            report::line(format_args!("{tool} is at it: {}", report::count(steps, "file")));
+            report::line(format_args!("{tool} is running: {}", report::count(steps, "file")));
             shown = Instant::now();
         }
-        said.push(line);
+        output.push(line);
     }
     if terminal {
         report::raw("\r\x1b[K");
@@ -58,7 +59,7 @@ pub(crate) fn run(
     for reader in readers {
         _ = reader.join();
     }
-    // Both its outputs are closed: it has ended, or is about to.
+    // Both of its outputs are closed, so it has ended or is about to.
     let status = loop {
         if let Some(status) = spawned.process.wait_for(Duration::from_secs(1)).map_err(failed)? {
             break status;
@@ -67,12 +68,12 @@ pub(crate) fn run(
     if status.success() {
         return Ok(());
     }
-    let mut telling: Vec<_> = said.iter().filter(|line| line.contains(trouble)).map(String::as_str).collect();
-    telling.truncate(LAST_LINES);
-    if telling.is_empty() {
-        telling = said[said.len().saturating_sub(LAST_LINES)..].iter().map(String::as_str).collect();
+    let mut excerpt: Vec<_> = output.iter().filter(|line| line.contains(trouble)).map(String::as_str).collect();
+    excerpt.truncate(LAST_LINES);
+    if excerpt.is_empty() {
+        excerpt = output[output.len().saturating_sub(LAST_LINES)..].iter().map(String::as_str).collect();
     }
-    Err(CacheError::Fetch { tool, what, status: status.to_string(), output: telling.join("\n") })
+    Err(CacheError::Fetch { tool, what, status: status.to_string(), output: excerpt.join("\n") })
 }
 
 fn send_lines(from: impl Read, to: &Sender<String>) {

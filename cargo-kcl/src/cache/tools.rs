@@ -1,4 +1,4 @@
-//! The programs this tool needs and does not bring: Java, Node, Maven, npm.
+//! The programs that this tool needs but does not install: Java, Node, Maven and npm.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::{env, fs, io};
 use super::CacheError;
 use crate::process::program::find;
 
-/// The oldest Java and Node that everything was run with.
+/// The oldest tested versions of Java and Node.
 const JAVA: u32 = 17;
 const NODE: u32 = 20;
 
@@ -16,33 +16,33 @@ const NODE: u32 = 20;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ToolError {
     #[error(
-        "there is no Java: neither JAVA_HOME nor PATH has one. Install a JDK, version {JAVA} or newer (Debian and Ubuntu: apt \
+        "Java was not found, neither in JAVA_HOME nor in PATH. Install a JDK, version {JAVA} or newer (Debian and Ubuntu: apt \
          install openjdk-17-jdk-headless; macOS: brew install openjdk)"
     )]
     NoJava,
-    #[error("JAVA_HOME is {}, but there is no bin/java in it: correct it, or unset it to have PATH searched", .0.display())]
+    #[error("JAVA_HOME is {}, but it does not contain bin/java: correct it, or unset it to search PATH", .0.display())]
     JavaHome(PathBuf),
-    #[error("{} is {found}, but version {needed} or newer is needed: install it, and let {variable} find it", path.display())]
+    #[error("{} is {found}, but version {needed} or newer is needed: install it, and set {variable} so that it is found", path.display())]
     TooOld { path: PathBuf, found: String, needed: u32, variable: &'static str },
-    #[error("{} does not say its version: {output}", path.display())]
+    #[error("{} does not report its version: {output}", path.display())]
     NoVersion { path: PathBuf, output: String },
     #[error(
-        "{} is a Java runtime without a compiler, and the local DynamoDB needs a JDK once (Debian and Ubuntu: apt install \
+        "{} is a Java runtime without a compiler, but installing the local DynamoDB needs a JDK (Debian and Ubuntu: apt install \
          openjdk-17-jdk-headless): {output}", path.display()
     )]
     NoCompiler { path: PathBuf, output: String },
     #[error(
-        "there is no Node: PATH has no `node`. The local Kinesis needs version {NODE} or newer (Debian and Ubuntu: apt install \
+        "Node was not found: there is no `node` in PATH. The local Kinesis needs version {NODE} or newer (Debian and Ubuntu: apt install \
          nodejs npm; macOS: brew install node)"
     )]
     NoNode,
     #[error(
-        "there is no `npm` in PATH, and the local Kinesis is fetched through it (it comes with Node, or with apt install npm)"
+        "there is no `npm` in PATH, which is needed to fetch the local Kinesis (it comes with Node, or with apt install npm)"
     )]
     NoNpm,
     #[error(
-        "there is no `mvn` in PATH, and jars are fetched through Maven: install it (Debian and Ubuntu: apt install maven; macOS: brew \
-         install maven), or bring the daemon's jars yourself with --jars DIR"
+        "there is no `mvn` in PATH, and Maven is needed to fetch jars: install it (Debian and Ubuntu: apt install maven; macOS: brew \
+         install maven), or provide the daemon's jars yourself with --jars DIR"
     )]
     NoMaven,
 }
@@ -54,7 +54,7 @@ pub(crate) struct Java {
 }
 
 impl Java {
-    /// The one of `JAVA_HOME`, else the first in `PATH`.
+    /// Finds the Java of `JAVA_HOME`, or else the first one in `PATH`.
     pub(crate) fn find() -> Result<Self, ToolError> {
         let (path, variable) = match env::var_os("JAVA_HOME").filter(|home| !home.is_empty()) {
             Some(home) => {
@@ -72,7 +72,7 @@ impl Java {
         Ok(Self { path })
     }
 
-    /// Compiles one file against the jars of a folder.
+    /// Compiles one file against the jars in a folder.
     pub(crate) fn compile(&self, name: &str, source: &str, jars: &Path, to: &Path) -> Result<(), CacheError> {
         let failed = |error| CacheError::Folder { path: to.to_owned(), error };
         let file = to.join(name);
@@ -93,7 +93,7 @@ impl Java {
     }
 }
 
-/// Every jar by its name: only the `java` command itself understands a `*`.
+/// A class path that names every jar, because only the `java` command itself understands a `*`.
 fn class_path(jars: &Path) -> io::Result<OsString> {
     let mut paths: Vec<_> = jars.read_dir()?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>()?;
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "jar"));

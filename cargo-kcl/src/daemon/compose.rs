@@ -1,4 +1,4 @@
-//! The daemon's properties, from what was given and what is right.
+//! Composing the daemon's properties from the file, the options and sensible defaults.
 
 use std::path::Path;
 use std::str::FromStr;
@@ -9,13 +9,14 @@ use super::{DaemonError, DaemonOptions};
 use crate::emulate;
 use crate::properties::{Origin, Properties};
 
-/// How long processors may take to checkpoint when the daemon is stopped: less than most supervisors wait before they kill.
+/// The time, in milliseconds, that processors may take to checkpoint when the daemon is stopped. Most supervisors wait longer
+/// before they kill.
 const GRACE: &str = "20000";
 
-/// The worker's name on emulators: the next run is the same worker, and takes its leases back at once.
+/// The worker's name on emulators. The next run is the same worker, so it takes its leases back at once.
 pub(crate) const LOCAL_WORKER: &str = "local";
 
-/// What makes a daemon on emulators quick: nobody else competes, and nobody pays for a call.
+/// Properties that make a daemon on emulators fast: there are no competing workers, and calls cost nothing.
 const LOCAL: [(&str, &str); 17] = [
     ("regionName", emulate::REGION),
     ("AwsCredentialsProvider", "SystemPropertyCredentialsProvider"),
@@ -41,7 +42,7 @@ const LOCAL: [(&str, &str); 17] = [
 pub(crate) enum StartAt {
     TrimHorizon,
     Latest,
-    /// Seconds since 1970.
+    /// In seconds since 1970.
     Time(u64),
 }
 
@@ -56,12 +57,12 @@ impl FromStr for StartAt {
                 .ok()
                 .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
                 .map(|since| Self::Time(since.as_secs()))
-                .ok_or("write `trim-horizon`, `latest` or a time in UTC as in 2026-01-31T12:00:00Z"),
+                .ok_or("write `trim-horizon`, `latest` or a time in UTC such as 2026-01-31T12:00:00Z"),
         }
     }
 }
 
-/// How records are read.
+/// The way in which records are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Retrieval {
     Polling,
@@ -82,7 +83,7 @@ pub(crate) fn read(path: &Path) -> Result<Properties, DaemonError> {
     Properties::parse(&bytes).map_err(|error| DaemonError::Malformed { path: path.to_owned(), error })
 }
 
-/// The endpoints that were given, by a flag or as the SDKs read them.
+/// The endpoints given by options, or by the environment variables that the SDKs read.
 pub(crate) fn endpoints(options: &DaemonOptions) -> [Option<String>; 2] {
     let variable = |name| env::var(name).ok().filter(|url| !url.is_empty());
     [
@@ -91,8 +92,8 @@ pub(crate) fn endpoints(options: &DaemonOptions) -> [Option<String>; 2] {
     ]
 }
 
-/// Lays what the command line says over what the file says.
-pub(crate) fn lay_flags_over(properties: &mut Properties, options: &DaemonOptions) {
+/// Applies the options of the command line to the properties of the file.
+pub(crate) fn apply_options(properties: &mut Properties, options: &DaemonOptions) {
     let mut set = |flag: &str, key: &str, value: Option<String>| {
         if let Some(value) = value {
             properties.set(key, value, Origin::Flag(flag.to_owned()));
@@ -122,7 +123,7 @@ pub(crate) fn lay_flags_over(properties: &mut Properties, options: &DaemonOption
     for (key, value) in &options.set {
         set(&format!("--set {key}"), key, Some(value.clone()));
     }
-    // What names the same thing in another way gives way.
+    // An option also replaces the property that gives the same thing in another form.
     if options.stream.is_some() {
         properties.remove("streamArn");
     }
@@ -136,7 +137,7 @@ pub(crate) fn lay_flags_over(properties: &mut Properties, options: &DaemonOption
     }
 }
 
-/// Fills in what is right and was not given. `program` is what people call the processor.
+/// Sets defaults for the properties that were not given. `program` is the processor's name.
 pub(crate) fn fill_in(properties: &mut Properties, program: &str, emulated: bool) {
     if properties.get("initialPositionInStreamExtended").is_none() {
         properties.set_default("initialPositionInStream", "TRIM_HORIZON");
@@ -166,7 +167,7 @@ pub(crate) fn fill_in(properties: &mut Properties, program: &str, emulated: bool
     properties.set_default("shutdownGraceMillis", GRACE);
 }
 
-/// A name that a table can have, from a program's.
+/// Turns a program's name into a valid table name.
 fn application_name(program: &str) -> String {
     let name: String = program
         .chars()
@@ -189,13 +190,13 @@ mod tests {
     fn composed(file: &str, arguments: &[&str]) -> Properties {
         let CommandLine { options } = CommandLine::parse_from(["daemon"].iter().chain(arguments));
         let mut properties = Properties::parse(file.as_bytes()).expect("Java reads it");
-        lay_flags_over(&mut properties, &options);
+        apply_options(&mut properties, &options);
         fill_in(&mut properties, "my processor", options.emulate);
         properties
     }
 
     #[test]
-    fn the_command_line_wins_over_the_file_and_set_over_both() {
+    fn the_command_line_overrides_the_file_and_set_overrides_both() {
         let file = "streamName = a\nmaxRecords = 1\nregionName = us-east-1\nfailoverTimeMillis = 7000\n";
         let properties = composed(
             file,
@@ -213,17 +214,17 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_given_is_right() {
+    fn missing_properties_get_defaults() {
         let properties = composed("", &["--stream", "a"]);
         assert_eq!(properties.get("shutdownGraceMillis"), Some(GRACE));
         assert_eq!(properties.get("AwsCredentialsProvider"), Some("DefaultCredentialsProvider"));
         assert_eq!(properties.get("initialPositionInStream"), Some("TRIM_HORIZON"));
-        // A real application has the name that its user gives it.
+        // The user must name a real application.
         assert_eq!(properties.get("applicationName"), None);
     }
 
     #[test]
-    fn the_same_said_in_another_way_gives_way() {
+    fn an_option_replaces_the_other_form_of_the_same_property() {
         let time = composed("initialPositionInStream = LATEST\n", &["--from", "2026-01-02T03:04:05Z"]);
         assert_eq!(time.get("initialPositionInStream"), None);
         assert_eq!(time.get("initialPositionInStreamExtended"), Some("1767323045"));

@@ -1,33 +1,33 @@
-//! What the daemon's log says, event by event.
+//! Parsing the daemon's log into events.
 
-/// Between an event's fields, and at its start.
+/// The character before each field of an event.
 const FIELD: char = '\u{241f}';
-/// At its end.
+/// The end of an event.
 const END: &str = "\u{241e}";
-/// Longer than any event is.
+/// A size in bytes that no event reaches.
 const LONGEST: usize = 4 << 20;
 
-/// One event of the log, or a line that is none.
+/// One event of the log, or a line outside any event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) time: String,
-    /// `INFO`, `WARN`, `ERROR`; empty for a line that is no event.
+    /// `INFO`, `WARN` or `ERROR`; empty for a line outside any event.
     pub(crate) level: String,
-    /// The class that says it, without its package.
+    /// The class that logs it, without its package.
     pub(crate) logger: String,
     pub(crate) message: String,
     /// The exception's stack trace, as Java prints it.
     pub(crate) exception: String,
 }
 
-/// Puts events together from lines.
+/// Assembles events from lines.
 #[derive(Debug, Default)]
 pub(crate) struct Events {
     held: String,
 }
 
 impl Events {
-    /// Takes a line, without its end; an event if it is complete with it.
+    /// Takes a line, without its line feed. Returns an event if the line completes one.
     pub(crate) fn line(&mut self, line: &str) -> Option<Event> {
         if self.held.is_empty() && !line.starts_with(FIELD) {
             return Some(Event { message: line.to_owned(), ..Event::default() });
@@ -45,14 +45,14 @@ impl Events {
         let mut field = || fields.next().unwrap_or_default();
         let (time, level, logger) = (field(), field(), field());
         let mut rest: Vec<String> = fields.collect();
-        // A message may hold the separator, a stack trace hardly.
+        // A message may contain the separator; a stack trace hardly ever does.
         let exception = rest.pop().unwrap_or_default();
         Some(Event { time, level, logger, message: rest.join("\u{241f}"), exception: exception.trim_end().to_owned() })
     }
 }
 
 impl Event {
-    /// The exception's own line and those of its causes: what happened, without where.
+    /// The first line of the exception and of each of its causes, without the stack frames.
     pub(crate) fn causes(&self) -> impl Iterator<Item = &str> {
         let lines = self.exception.lines().enumerate();
         lines.filter_map(|(at, line)| if at == 0 { Some(line) } else { line.strip_prefix("Caused by: ") })

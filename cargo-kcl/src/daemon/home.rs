@@ -1,4 +1,4 @@
-//! The files of one run: the properties, the log's format, and a way to the processor that the daemon can take.
+//! The files of one run: the properties, the log's format, and a path to the processor that the daemon can use.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 const LOGBACK: &str = include_str!("../../java/daemon/logback.xml");
 
-/// A folder for one run, gone with it. Its path has no spaces and is ASCII.
+/// A folder for one run, which is removed after it. Its path is ASCII and has no spaces.
 #[derive(Debug)]
 pub(crate) struct Home {
     folder: TempDir,
@@ -20,7 +20,7 @@ impl Home {
     pub(crate) fn new() -> io::Result<Self> {
         let candidates = [env::temp_dir(), "/tmp".into(), "/var/tmp".into()];
         let parent = candidates.iter().find(|path| is_plain(path.as_os_str()) && path.is_dir()).ok_or_else(|| {
-            io::Error::other("no temporary folder's path is free of spaces, which the daemon cannot take; set TMPDIR")
+            io::Error::other("no temporary folder has a path without spaces, which the daemon needs; set TMPDIR to one")
         })?;
         let folder = tempfile::Builder::new().prefix("kcl-").tempdir_in(parent)?;
         fs::write(folder.path().join("logback.xml"), LOGBACK)?;
@@ -35,9 +35,9 @@ impl Home {
         self.folder.path().join("daemon.properties")
     }
 
-    /// The command as `executableName` can have it: the daemon splits that on spaces and knows no quotes.
+    /// The command in a form that fits `executableName`, which the daemon splits on spaces, without quoting.
     pub(crate) fn executable_name(&self, command: &[OsString]) -> io::Result<String> {
-        let [program, arguments @ ..] = command else { return Err(io::Error::other("there is nothing to run")) };
+        let [program, arguments @ ..] = command else { return Err(io::Error::other("there is no command to run")) };
         let plain: Option<Vec<&str>> = command.iter().map(|part| part.to_str().filter(|_| is_plain(part))).collect();
         if let Some(parts) = plain {
             return Ok(parts.join(" "));
@@ -50,16 +50,18 @@ impl Home {
             fs::write(&path, script(command))?;
             fs::set_permissions(&path, fs::Permissions::from_mode(0o700))?;
         }
-        path.into_os_string().into_string().map_err(|_| io::Error::other("the temporary folder's path is no text"))
+        path.into_os_string()
+            .into_string()
+            .map_err(|_| io::Error::other("the temporary folder's path is not valid UTF-8"))
     }
 }
 
-/// Nothing that splitting or an encoding could change.
+/// Whether neither splitting on spaces nor an encoding can change the text.
 fn is_plain(text: &OsStr) -> bool {
     !text.is_empty() && text.as_bytes().iter().all(|byte| byte.is_ascii_graphic())
 }
 
-/// A shell script that becomes the command.
+/// A shell script that executes the command.
 fn script(command: &[OsString]) -> Vec<u8> {
     let mut script = b"#!/bin/sh\nexec".to_vec();
     for part in command {
@@ -85,7 +87,7 @@ mod tests {
         let home = Home::new().expect("a folder can be made");
         let command: Vec<OsString> = command.iter().map(Into::into).collect();
         let name = home.executable_name(&command).expect("it can be named");
-        // As the daemon does it.
+        // Split in the same way as the daemon.
         let parts: Vec<_> = name.split(' ').filter(|part| !part.is_empty()).collect();
         let output = Command::new(parts[0]).args(&parts[1..]).output().expect("it starts");
         (name, String::from_utf8(output.stdout).expect("it is text"))
@@ -97,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_the_arguments_hold_reaches_the_program() {
+    fn arguments_of_any_content_reach_the_program() {
         let odd = ["/usr/bin/printf", "[%s]", "two words", "", "it's", "$HOME `x` \\", "\u{e9}\n"];
         assert_eq!(run(&odd).1, "[two words][][it's][$HOME `x` \\][\u{e9}\n]");
     }

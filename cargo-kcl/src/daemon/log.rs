@@ -1,4 +1,5 @@
-//! What people see of what the daemon says: processors' own words, the shards' lives, trouble once, and explanations.
+//! The part of the daemon's log that people see: the processors' stderr, the milestones of shards, each problem once, and
+//! explanations.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -12,35 +13,35 @@ use super::signatures::{Context, explain};
 use crate::properties::Properties;
 use crate::report;
 
-/// Colours of shards: those that can be read on dark and light.
+/// Colours of shards, readable on dark and light backgrounds.
 const COLOURS: [u8; 6] = [36, 33, 35, 32, 34, 31];
 
-/// Warnings of every healthy daemon.
+/// Warnings that every healthy daemon logs.
 const HARMLESS: [&str; 1] = ["Did not find an operating range metadata provider"];
 
-/// Longer messages of the daemon's end in nothing that helps.
+/// The length in characters at which a message of the daemon is cut. The rest does not help.
 const LONGEST: usize = 300;
 
-/// Reads the daemon's two outputs and shows what matters of them.
+/// Reads the daemon's two outputs and shows the important part.
 pub(crate) struct Log {
     verbose: bool,
     colours: bool,
     context: Context,
     file: Option<BufWriter<File>>,
     events: Events,
-    /// Lines of processors that the log had and stderr has not had yet: each comes on both.
+    /// Lines of processors that came in the log and not yet on stderr. Each line comes on both.
     echoes: HashMap<String, usize>,
-    /// How often the same trouble was met.
-    troubles: HashMap<String, u64>,
-    /// What was explained, so that it is once.
+    /// The number of times that each problem occurred.
+    problems: HashMap<String, u64>,
+    /// Explanations that were given, because each is given once.
     explained: Vec<String>,
-    /// Whether a shard has had records.
+    /// The shards that have had records.
     with_records: Vec<String>,
     stopping: bool,
 }
 
 impl Log {
-    /// Reads from now on; all of it goes to the file, too.
+    /// Creates the log. Everything also goes to the file, if there is one.
     pub(crate) fn open(verbose: bool, path: Option<&Path>, properties: &Properties) -> Result<Self, DaemonError> {
         let failed = |path: &Path, error| DaemonError::Log { path: path.to_owned(), error };
         let file = path.map(|path| File::create(path).map_err(|error| failed(path, error))).transpose()?;
@@ -51,14 +52,14 @@ impl Log {
             file: file.map(BufWriter::new),
             events: Events::default(),
             echoes: HashMap::new(),
-            troubles: HashMap::new(),
+            problems: HashMap::new(),
             explained: Vec::new(),
             with_records: Vec::new(),
             stopping: false,
         })
     }
 
-    /// A line of the daemon's stdout: its log.
+    /// Handles a line of the daemon's stdout, which is its log.
     pub(crate) fn output(&mut self, line: &str) {
         let Some(event) = self.events.line(line) else { return };
         if let Some((line, shard)) = processor_line(&event) {
@@ -74,11 +75,11 @@ impl Log {
         } else if explanation.is_none() || event.level != "INFO" {
             self.show(&event);
         }
-        self.tell(explanation);
+        self.report_once(explanation);
     }
 
-    /// Says what something means, once.
-    fn tell(&mut self, explanation: Option<String>) {
+    /// Reports an explanation, unless it was reported before.
+    fn report_once(&mut self, explanation: Option<String>) {
         let new = explanation.filter(|explanation| !self.stopping && !self.explained.contains(explanation));
         if let Some(explanation) = new {
             report::line(&explanation);
@@ -86,7 +87,7 @@ impl Log {
         }
     }
 
-    /// A line of the daemon's stderr: a processor's that the log had already, or Java's own.
+    /// Handles a line of the daemon's stderr: a processor's line that was in the log already, or Java's own.
     pub(crate) fn error(&mut self, line: &str) {
         if let Some(count) = self.echoes.get_mut(line) {
             *count -= 1;
@@ -96,36 +97,36 @@ impl Log {
             return;
         }
         self.write(line);
-        // Stack traces and the daemon's usage say where, not what.
+        // Indented lines are stack frames or the daemon's usage. They do not name the problem.
         if self.verbose || !line.starts_with(char::is_whitespace) && !line.is_empty() {
             report::raw(&format!("java: {line}\n"));
         }
         let event = Event { level: "ERROR".to_owned(), message: line.to_owned(), ..Event::default() };
         let explanation = explain(&event, &self.context);
-        self.tell(explanation);
+        self.report_once(explanation);
     }
 
-    /// From now on the daemon is ending, and complains about all that ends with it.
+    /// Marks the daemon as stopping. It logs problems about everything that stops with it, and those are not shown.
     pub(crate) fn stopping(&mut self) {
         self.stopping = true;
     }
 
-    /// The daemon has ended: the sum of it.
+    /// Reports the daemon's end, with a summary.
     pub(crate) fn finish(&mut self, status: ExitStatus) {
         if let Some(file) = &mut self.file {
             _ = file.flush();
         }
-        let folded: u64 = self.troubles.values().map(|times| times - 1).sum();
+        let folded: u64 = self.problems.values().map(|times| times - 1).sum();
         if folded > 0 {
             report::line(format_args!(
-                "{} of the daemon's not shown again; -v shows all",
-                report::count(folded, "complaint")
+                "{} of the daemon not shown; -v shows them all",
+                report::count(folded, "repeated message")
             ));
         }
         if self.stopping {
             report::line("the daemon has ended");
         } else if self.explained.is_empty() {
-            report::line(format_args!("the daemon gave up ({status}); -v or --log FILE shows all it said"));
+            report::line(format_args!("the daemon gave up ({status}); -v or --log FILE shows its full log"));
         } else {
             report::line(format_args!("the daemon gave up ({status}): {}", self.explained.join("; ")));
         }
@@ -133,7 +134,7 @@ impl Log {
 
     fn write(&mut self, text: &str) {
         if let Some(file) = &mut self.file {
-            // Each event is in the file before the next thing happens, as a log is read while it grows.
+            // Flushed after each event, because people read a log while it grows.
             _ = writeln!(file, "{text}").and_then(|()| file.flush());
         }
     }
@@ -153,9 +154,9 @@ impl Log {
         }
         let causes: Vec<_> = event.causes().collect();
         let first_line = event.message.lines().next().unwrap_or_default();
-        // The same trouble differs in numbers and in the shard.
+        // Occurrences of the same problem differ only in numbers and in the shard.
         let kind: String = format!("{first_line}{causes:?}").chars().filter(|c| !c.is_ascii_hexdigit()).collect();
-        let times = self.troubles.entry(kind).or_default();
+        let times = self.problems.entry(kind).or_default();
         *times += 1;
         if *times == 1 {
             let level = event.level.to_lowercase();
@@ -168,7 +169,7 @@ impl Log {
         }
     }
 
-    /// What happens to a shard.
+    /// The event in the life of a shard that this log event reports, and the shard.
     fn milestone(&mut self, event: &Event) -> Option<(&'static str, String)> {
         match event.logger.as_str() {
             "Scheduler" if event.message.starts_with("Initialization complete") => {
@@ -188,7 +189,7 @@ impl Log {
                     }
                     "shardEnded" => "processed to its end",
                     "leaseLost" if !self.stopping => "lease lost: another worker takes over",
-                    "shutdownRequested" if !self.stopping => "shut down, to be handed over",
+                    "shutdownRequested" if !self.stopping => "shut down, for its handover",
                     _ => return None,
                 };
                 Some((what, shard))

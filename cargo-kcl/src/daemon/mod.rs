@@ -1,7 +1,7 @@
 //! `cargo kcl daemon`: Amazon's MultiLangDaemon, from its jars to its exit code.
 //!
-//! The properties are put together ([`compose`]) and checked, the files of the run are written ([`home`]), and the daemon is
-//! run to its end ([`supervise`]) while what it says is read ([`event`]), folded ([`log`]) and explained ([`signatures`]).
+//! The properties are composed ([`compose`]) and checked, the files of the run are written ([`home`]), and the daemon runs to its
+//! end ([`supervise`]). Meanwhile its log is parsed ([`event`]), condensed ([`log`]) and explained ([`signatures`]).
 
 mod compose;
 mod event;
@@ -32,7 +32,7 @@ use crate::process::program::{Program, ProgramError};
 use crate::properties::{Level, Malformed, Origin, Properties, lint};
 use crate::report;
 
-/// Why the daemon does not run.
+/// The reason why the daemon does not run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DaemonError {
     #[error(transparent)]
@@ -51,13 +51,13 @@ pub(crate) enum DaemonError {
     Properties { path: PathBuf, error: io::Error },
     #[error("{}, {error}", path.display())]
     Malformed { path: PathBuf, error: Malformed },
-    #[error("the daemon would not do what its properties say; nothing was started")]
+    #[error("the daemon would not behave as its properties say; nothing was started")]
     Findings,
-    #[error("--shards, --input and --key describe the local stream, so they go with --emulate")]
+    #[error("--shards, --input and --key describe the local stream, so they need --emulate")]
     NoEmulator,
-    #[error("only one of the two endpoints is given; with --emulate give both, or none to have new emulators started")]
+    #[error("only one of the two endpoints is given; with --emulate give both, or neither to start new emulators")]
     HalfAnEmulator,
-    #[error("`{0}` is not on this machine; --emulate runs on local emulators only")]
+    #[error("`{0}` is not on this machine; --emulate works only with local emulators")]
     NotLocal(String),
     #[error("the files of the run cannot be written: {0}")]
     Home(io::Error),
@@ -80,11 +80,11 @@ pub(crate) fn run(options: &DaemonOptions) -> ExitCode {
     }
 }
 
-/// Where a local run's stream and tables are.
+/// The services with the stream and the tables of a local run.
 struct Local {
     kinesis: Endpoint,
     dynamodb: Endpoint,
-    /// Those this run started itself.
+    /// The emulators that this run started itself.
     emulators: Option<Emulators>,
 }
 
@@ -96,7 +96,7 @@ fn prepare_and_run(options: &DaemonOptions) -> Result<u8, DaemonError> {
         Some(path) => compose::read(path)?,
         None => Properties::default(),
     };
-    compose::lay_flags_over(&mut properties, options);
+    compose::apply_options(&mut properties, options);
     let home = Home::new().map_err(DaemonError::Home)?;
     let name = name_processor(&mut properties, options, &home)?;
     compose::fill_in(&mut properties, &name, options.emulate);
@@ -130,7 +130,7 @@ fn prepare_and_run(options: &DaemonOptions) -> Result<u8, DaemonError> {
     supervise(&command, log, emulators).map_err(DaemonError::Run)
 }
 
-/// Settles `executableName`, and what people call the processor.
+/// Sets `executableName`, and returns the processor's name.
 fn name_processor(properties: &mut Properties, options: &DaemonOptions, home: &Home) -> Result<String, DaemonError> {
     if let Some(command) = properties.get("executableName")
         && !options.program.is_given()
@@ -145,7 +145,7 @@ fn name_processor(properties: &mut Properties, options: &DaemonOptions, home: &H
     Ok(program.name)
 }
 
-/// Shows what is wrong with the properties; an error if the daemon would not do what they say.
+/// Shows the findings about the properties. Fails if the daemon would not behave as they say.
 fn check(properties: &Properties, options: &DaemonOptions) -> Result<(), DaemonError> {
     let findings = lint(properties);
     let name = match &options.properties {
@@ -158,7 +158,7 @@ fn check(properties: &Properties, options: &DaemonOptions) -> Result<(), DaemonE
     if findings.iter().any(|finding| finding.level == Level::Error) { Err(DaemonError::Findings) } else { Ok(()) }
 }
 
-/// The emulators that are running, else new ones.
+/// The running emulators whose endpoints were given, or else new ones.
 fn local(options: &DaemonOptions, cache: &Cache) -> Result<Local, DaemonError> {
     match compose::endpoints(options) {
         [Some(kinesis), Some(dynamodb)] => {
@@ -186,7 +186,7 @@ fn local(options: &DaemonOptions, cache: &Cache) -> Result<Local, DaemonError> {
     }
 }
 
-/// The stream with its records, and the tables of the application.
+/// Creates the stream with its records, and the tables of the application.
 fn prepare_stream(local: &Local, properties: &Properties, options: &DaemonOptions) -> Result<(), DaemonError> {
     let text = |key| properties.get(key).unwrap_or_default();
     let stream = match properties.get("streamArn") {
@@ -213,9 +213,9 @@ fn command(java: &Path, jars: &Path, home: &Home, emulated: bool) -> Vec<OsStrin
     let mut command: Vec<OsString> =
         vec![java.into(), "-Dfile.encoding=UTF-8".into(), "-Dstderr.encoding=UTF-8".into()];
     if emulated {
-        // A quick start is worth more here than speed later.
+        // A fast start matters more here than speed later.
         command.extend(["-XX:TieredStopAtLevel=1".into(), "-XX:+UseSerialGC".into()]);
-        // For the provider that reads these; the environment, which processors share, stays the user's.
+        // `SystemPropertyCredentialsProvider` reads these. The environment, which processors share, is left to the user.
         command.push(format!("-Daws.accessKeyId={ACCESS_KEY}").into());
         command.push(format!("-Daws.secretAccessKey={ACCESS_KEY}").into());
     }
@@ -231,10 +231,10 @@ fn command(java: &Path, jars: &Path, home: &Home, emulated: bool) -> Vec<OsStrin
     command
 }
 
-/// What `--dry-run` was asked for, so it goes to stdout.
+/// Prints the result of `--dry-run`. It was asked for, so it goes to stdout.
 fn print(command: &[OsString], properties: &Properties, emulated: bool) -> io::Result<()> {
     let quoted = command.iter().map(|part| report::quoted(&part.to_string_lossy()));
     let line = quoted.collect::<Vec<_>>().join(" ");
-    let emulators = if emulated { "# and the emulators' endpoints, once they have their ports\n" } else { "" };
+    let emulators = if emulated { "# plus the emulators' endpoints, once their ports are known\n" } else { "" };
     io::stdout().write_all(format!("{line}\n\n{properties}{emulators}").as_bytes())
 }

@@ -1,9 +1,9 @@
-//! What the daemon's complaints mean, and what to do about them.
+//! Explanations of the daemon's messages, with a remedy.
 
 use super::event::Event;
 use crate::properties::Properties;
 
-/// What an explanation names.
+/// The names that explanations use.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Context {
     stream: String,
@@ -27,16 +27,16 @@ impl Context {
     }
 }
 
-/// The sentence that goes with an event, if it is known what it means.
+/// The explanation of an event, if it is a known one.
 pub(crate) fn explain(event: &Event, context: &Context) -> Option<String> {
-    let said = format!("{}\n{}", event.message, event.exception);
-    let has = |text: &str| said.contains(text);
-    let shard = shard_in(&said).map(|shard| format!(" of {shard}")).unwrap_or_default();
+    let text = format!("{}\n{}", event.message, event.exception);
+    let has = |part: &str| text.contains(part);
+    let shard = shard_in(&text).map(|shard| format!(" of {shard}")).unwrap_or_default();
 
     if event.logger == "GetNextMessageTask" && has("Skipping unexpected line on STDOUT") {
         return Some(format!(
-            "the processor{shard} wrote text to its stdout, which is the protocol: the daemon skips such a line, and hangs if no line \
-             feed ends it; write to stderr instead"
+            "the processor{shard} wrote text to its stdout, which carries the protocol: the daemon skips such a line, and hangs if \
+             it does not end with a line feed; write to stderr instead"
         ));
     }
     if let Some(wrong) = wrong_answer(&event.message) {
@@ -47,24 +47,24 @@ pub(crate) fn explain(event: &Event, context: &Context) -> Option<String> {
     }
     if has("Application didn't checkpoint at end of shard") {
         return Some(format!(
-            "the processor{shard} answered shardEnded without a checkpoint: the shard never counts as done and its children \
-             never start; checkpoint at the shard's end, without a sequence number, before the status"
+            "the processor{shard} answered shardEnded without a checkpoint: the shard never counts as done, and its child shards \
+             never start; checkpoint at the end of the shard, without a sequence number, before the status"
         ));
     }
     if has("Cannot run program") || has("Failed to start client executable") {
-        let why = said.lines().find_map(|line| line.split_once("error=")).map(|(_, why)| why);
+        let why = text.lines().find_map(|line| line.split_once("error=")).map(|(_, why)| why);
         let what = match why.and_then(|why| why.split(',').next()) {
             Some("2") => "there is no such file, or no interpreter for it",
-            Some("8") => "it is not an executable of this machine",
-            Some("13") => "it is not executable, or in a folder that is not",
-            _ => "the operating system refuses",
+            Some("8") => "it is not an executable for this machine",
+            Some("13") => "it is not executable, or its folder is not accessible",
+            _ => "the operating system refuses to run it",
         };
         return Some(format!("the processor `{}` cannot be started: {what}", context.executable));
     }
     if has("Reached end of STDIN of child process") {
         return Some(format!(
-            "the processor{shard} ended before it answered; what it last said stands above. The daemon ends with it, and what was \
-             not checkpointed is delivered again"
+            "the processor{shard} ended before it answered; its last output is above. The daemon ends with it, and records that were \
+             not checkpointed are delivered again"
         ));
     }
     if has("Timedout to get status message") {
@@ -75,15 +75,15 @@ pub(crate) fn explain(event: &Event, context: &Context) -> Option<String> {
     if event.logger == "MultiLangShardRecordProcessor" && event.exception.starts_with("java.lang.NullPointerException")
     {
         return Some(
-            "a processor wrote the line `null` to its stdout, which is the protocol: the daemon ends with it; what its own code \
-             prints belongs on stderr"
+            "a processor wrote the line `null` to its stdout, which carries the protocol: this ends the daemon; write to stderr \
+             instead"
                 .to_owned(),
         );
     }
-    service(&said, context)
+    service(&text, context)
 }
 
-/// A status for another message than the one that waits for it.
+/// Explains a status for a message other than the one that was sent.
 fn wrong_answer(message: &str) -> Option<String> {
     let (answer, rest) =
         message.strip_prefix("Received response ")?.split_once(" from subprocess while waiting for ")?;
@@ -91,15 +91,13 @@ fn wrong_answer(message: &str) -> Option<String> {
     let answer: serde_json::Value = serde_json::from_str(answer).ok()?;
     let answered = answer["responseFor"].as_str().unwrap_or("nothing");
     (answered != asked).then(|| {
-        format!(
-            "the processor of {shard} was asked for `{asked}` and answered for `{answered}`; the daemon ends with it"
-        )
+        format!("the processor of {shard} received `{asked}` and answered for `{answered}`; this ends the daemon")
     })
 }
 
-/// What AWS, or the way there, refuses.
-fn service(said: &str, context: &Context) -> Option<String> {
-    let has = |text: &str| said.contains(text);
+/// Explains errors from AWS, or from the network on the way to it.
+fn service(text: &str, context: &Context) -> Option<String> {
+    let has = |part: &str| text.contains(part);
     if has("Unable to load credentials from") || has("No credential providers were specified") {
         return Some(
             "no AWS credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose AWS_PROFILE, or give \
@@ -118,27 +116,27 @@ fn service(said: &str, context: &Context) -> Option<String> {
     .any(|name| has(name))
     {
         return Some(
-            "AWS does not accept the credentials: they are wrong, expired, or of another partition".to_owned(),
+            "AWS does not accept the credentials: they are wrong, expired, or for another partition".to_owned(),
         );
     }
     if has("is not authorized to perform") || has("AccessDeniedException") {
         let action =
-            said.split("is not authorized to perform: ").nth(1).and_then(|rest| rest.split_whitespace().next());
-        let action = action.map_or_else(|| "an action it needs".to_owned(), |action| format!("`{action}`"));
-        return Some(format!("the credentials do not allow {action}: give it to the role or user (IAM)"));
+            text.split("is not authorized to perform: ").nth(1).and_then(|rest| rest.split_whitespace().next());
+        let action = action.map_or_else(|| "a required action".to_owned(), |action| format!("`{action}`"));
+        return Some(format!("the credentials do not allow {action}: grant it to the role or user (IAM)"));
     }
     if has("Unable to load region from any of the providers") {
-        return Some("no region is known: give --region, or set AWS_REGION".to_owned());
+        return Some("no region is set: give --region, or set AWS_REGION".to_owned());
     }
     if has("UnknownHostException") {
         return Some(format!(
-            "AWS is not found under its name in {}: the region is misspelled, or this machine has no network",
+            "the host name of AWS in {} cannot be resolved: the region is misspelled, or this machine has no network",
             context.region
         ));
     }
     if has("Connection refused") {
         let at = context.kinesis.as_ref().map(|url| format!(" (Kinesis is expected at {url})")).unwrap_or_default();
-        return Some(format!("nobody listens at an endpoint{at}: is it up, and is the port right?"));
+        return Some(format!("nothing listens at an endpoint{at}: is the service running, and is the port right?"));
     }
     if has("ResourceNotFoundException") && (has("Stream") || has("stream")) && !has("non-existent table") {
         return Some(format!(
@@ -148,36 +146,37 @@ fn service(said: &str, context: &Context) -> Option<String> {
     }
     if has("non-existent table") || has("ResourceNotFoundException") && has("DynamoDb") {
         return Some(format!(
-            "a table of the application `{}` is gone: it was deleted while the daemon ran, and the daemon makes it only at its start",
+            "a table of the application `{}` is gone: it was deleted while the daemon ran, and the daemon creates tables only when it starts",
             context.application
         ));
     }
     if has("LimitExceededException") && has("onsumer") {
         return Some(
-            "the stream has as many fan-out consumers as it may: use --retrieval polling, or deregister one".to_owned(),
+            "the stream has reached its limit of fan-out consumers: use --retrieval polling, or deregister one"
+                .to_owned(),
         );
     }
     if has("ProvisionedThroughputExceededException") {
         return Some(
-            "AWS throttles: other consumers share the shard's reads (fan-out has its own), or a table's capacity is too small".to_owned(),
+            "AWS throttles: other consumers share the shard's read throughput (fan-out has its own), or a table's capacity is too small".to_owned(),
         );
     }
     if has("OutOfMemoryError") {
         return Some(
-            "Java has run out of memory: give it more with JAVA_TOOL_OPTIONS=-Xmx2g, say, or lower --max-records"
+            "Java ran out of memory: give it more, for example with JAVA_TOOL_OPTIONS=-Xmx2g, or lower --max-records"
                 .to_owned(),
         );
     }
     if has("Could not find or load main class") {
-        return Some("the jars do not hold the MultiLangDaemon: --jars must name the folder that does".to_owned());
+        return Some("the jars do not contain the MultiLangDaemon: give its folder with --jars".to_owned());
     }
     None
 }
 
-/// The first shard that is named.
-fn shard_in(said: &str) -> Option<&str> {
-    let start = said.find("shardId-")?;
-    let rest = &said[start..];
+/// The first shard id in the text.
+fn shard_in(text: &str) -> Option<&str> {
+    let start = text.find("shardId-")?;
+    let rest = &text[start..];
     let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).unwrap_or(rest.len());
     Some(&rest[..end])
 }
@@ -200,9 +199,9 @@ mod tests {
         Context::new(&properties)
     }
 
-    /// Each as the daemon said it in a run with that fault.
+    /// Each message is from the log of a real daemon with that fault.
     #[test]
-    fn known_complaints_are_explained() {
+    fn known_messages_are_explained() {
         for (logger, message, exception, expected) in [
             (
                 "MultiLangShardRecordProcessor",
@@ -238,7 +237,7 @@ mod tests {
                 "Scheduler",
                 "x",
                 "Caused by: java.net.UnknownHostException: kinesis.eu-west-9.amazonaws.com",
-                "not found under its name",
+                "cannot be resolved",
             ),
             (
                 "Scheduler",
@@ -260,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn text_on_stdout_is_explained_although_the_daemon_takes_it_lightly() {
+    fn text_on_stdout_is_explained_although_the_daemon_logs_it_as_info() {
         let event = Event {
             level: "INFO".to_owned(),
             logger: "GetNextMessageTask".to_owned(),

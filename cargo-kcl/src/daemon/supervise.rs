@@ -1,4 +1,5 @@
-//! The daemon's life: started, listened to, stopped once gracefully and the second time at once, and nothing left behind.
+//! Running the daemon: starting it, reading its output, and stopping it. The first request stops it gracefully, the second kills
+//! it. No process is left over.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -22,17 +23,17 @@ use crate::process::exec::Death;
 use crate::process::spawn::bound;
 use crate::report;
 
-/// As the daemon itself has it when a processor fails.
+/// The exit code that the daemon itself uses when a processor fails.
 const GAVE_UP: u8 = 1;
-/// A shell's code for a command that a signal ended is this much more than the signal.
+/// The number that shells add to a signal to get the exit code of a command that the signal ended.
 const SIGNALLED: i32 = 128;
-/// How often it is looked whether the daemon and the emulators live.
+/// The interval at which the daemon and the emulators are checked for their end.
 const TICK: Duration = Duration::from_millis(100);
-/// How long processors may go on once the daemon is gone: their input has ended.
+/// The time that processors may take to end after the daemon, which ends their input.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
-/// Runs the daemon to its end and returns the exit code to hand on. To be called on a thread that lives as long as the tool:
-/// the daemon is asked to end when it does.
+/// Runs the daemon to its end, and returns the tool's exit code. Call it on a thread that lives as long as the tool, because the
+/// daemon is asked to stop when that thread ends.
 pub(crate) fn supervise(command: &[OsString], mut log: Log, mut emulators: Option<Emulators>) -> io::Result<u8> {
     let mut signals = Signals::catch()?;
     let mut child = bound(command, Death::Terminate)?.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
@@ -47,14 +48,14 @@ pub(crate) fn supervise(command: &[OsString], mut log: Log, mut emulators: Optio
         if let Some(request) = signals.take()? {
             log.stopping();
             match request {
-                Request::End => {
-                    report::line("stopping the daemon: processors may checkpoint now; once more kills them");
+                Request::Stop => {
+                    report::line("stopping the daemon: processors may checkpoint now; a second request kills them");
                     _ = kill_process(group, Signal::TERM);
                 }
                 Request::Kill => _ = kill_process_group(group, Signal::KILL),
             }
         }
-        // Not reaped before all it said was read.
+        // After the daemon's end, its remaining output is read.
         if let Some(status) = child.try_wait()? {
             listen(&mut output, &mut error, &mut log)?;
             break status;
@@ -62,7 +63,7 @@ pub(crate) fn supervise(command: &[OsString], mut log: Log, mut emulators: Optio
         if let Some(Err(error)) = emulators.as_mut().map(Emulators::check)
             && signals.requests == 0
         {
-            report::line(format_args!("{error}; the daemon cannot go on"));
+            report::line(format_args!("{error}; the daemon cannot continue"));
             signals.requests = 1;
             _ = kill_process(group, Signal::TERM);
         }
@@ -71,7 +72,7 @@ pub(crate) fn supervise(command: &[OsString], mut log: Log, mut emulators: Optio
     log.finish(status);
     Ok(match code(status) {
         _ if signals.interrupted => INTERRUPTED,
-        // It gives up with 0 if it cannot initialize, and never ends by itself for a good reason.
+        // The daemon also exits with 0 if it cannot initialize. It never ends by itself unless something is wrong.
         0 if signals.requests == 0 => GAVE_UP,
         code => code,
     })
@@ -82,12 +83,13 @@ fn code(status: ExitStatus) -> u8 {
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
 }
 
-/// The daemon is gone, and its processors' input with it: they end, and those that do not are ended. They are in its group.
+/// Waits for the processors, which are in the daemon's process group, and kills those that do not end. Their input ended with the
+/// daemon.
 fn end_processors(group: Pid) {
     let deadline = Instant::now() + LAST_WORDS;
     while test_kill_process_group(group).is_ok() {
         if Instant::now() >= deadline {
-            report::line("a processor goes on although its input has ended; it is killed");
+            report::line("a processor is still running although its input has ended; killing it");
             _ = kill_process_group(group, Signal::KILL);
             return;
         }
@@ -105,8 +107,8 @@ fn wait(output: &Pipe, error: &Pipe, signals: &Signals) -> io::Result<()> {
     }
 }
 
-/// Reads what there is. A processor's line comes twice, in the log first and then on stderr: reading stderr first and the log
-/// after it, what was read of stderr is always in what was read of the log.
+/// Reads the available output. A processor's line comes twice, first in the log and then on stderr. Reading stderr before the log
+/// ensures that every line read from stderr has been read from the log, too.
 fn listen(output: &mut Pipe, error: &mut Pipe, log: &mut Log) -> io::Result<()> {
     error.read()?;
     output.read()?;
@@ -144,7 +146,7 @@ impl Pipe {
         Ok(())
     }
 
-    /// The complete lines, and at the end of the pipe the rest.
+    /// Passes on the complete lines, and at the end of the pipe the rest.
     fn lines(&mut self, mut line: impl FnMut(&str)) {
         let complete = match memchr::memrchr(b'\n', &self.held) {
             _ if !self.open => self.held.len(),
@@ -158,9 +160,9 @@ impl Pipe {
     }
 }
 
-/// What a signal asks for.
+/// The request that a signal makes.
 enum Request {
-    End,
+    Stop,
     Kill,
 }
 
@@ -183,9 +185,9 @@ impl Signals {
         Ok(Self { interrupt, terminate, requests: 0, interrupted: false })
     }
 
-    /// The first signal asks for an end, each after it for a quick one.
+    /// The request of the signals that arrived. The first signal stops the daemon, each later one kills it.
     fn take(&mut self) -> io::Result<Option<Request>> {
-        let mut came = 0;
+        let mut arrived = 0;
         let mut byte = [0];
         for from in [&self.interrupt, &self.terminate] {
             let mut from: &UnixStream = from;
@@ -193,7 +195,7 @@ impl Signals {
                 match from.read(&mut byte) {
                     Ok(0) => break,
                     Ok(_) => {
-                        came += 1;
+                        arrived += 1;
                         self.interrupted |= std::ptr::eq(from, &self.interrupt);
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -202,11 +204,11 @@ impl Signals {
                 }
             }
         }
-        if came == 0 {
+        if arrived == 0 {
             return Ok(None);
         }
         let first = self.requests == 0;
-        self.requests += came;
-        Ok(Some(if first && came == 1 { Request::End } else { Request::Kill }))
+        self.requests += arrived;
+        Ok(Some(if first && arrived == 1 { Request::Stop } else { Request::Kill }))
     }
 }

@@ -1,4 +1,4 @@
-//! The two services' JSON, as far as a local stream and its lease table need it.
+//! The part of the two services' JSON APIs that a local stream and its lease table need.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{ACCESS_KEY, REGION};
 
-/// No call to this machine takes as long.
+/// A time that no call to this machine should reach.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A service that speaks AWS's JSON protocol.
@@ -16,7 +16,7 @@ pub(crate) enum Service {
     DynamoDb,
 }
 
-/// Where a service listens.
+/// The address of a service.
 #[derive(Debug, Clone)]
 pub(crate) struct Endpoint {
     service: Service,
@@ -30,7 +30,7 @@ pub(crate) enum ApiError {
     Http { operation: &'static str, url: String, error: minreq::Error },
     #[error("{operation} at {url} answered {kind}: {message}")]
     Refused { operation: &'static str, url: String, kind: String, message: String },
-    #[error("{operation} at {url}: the answer is not understood: {text}")]
+    #[error("{operation} at {url}: cannot parse the answer: {text}")]
     Answer { operation: &'static str, url: String, text: String },
 }
 
@@ -60,7 +60,7 @@ impl Endpoint {
             Service::Kinesis => ("Kinesis_20131202", "1.1", "kinesis"),
             Service::DynamoDb => ("DynamoDB_20120810", "1.0", "dynamodb"),
         };
-        // The emulators want the signature's shape and check nothing else of it.
+        // The emulators check only the form of the signature.
         let authorization = format!(
             "AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/20260101/{REGION}/{name}/aws4_request, SignedHeaders=host, Signature=0"
         );

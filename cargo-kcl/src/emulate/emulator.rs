@@ -1,4 +1,4 @@
-//! One emulator's process.
+//! The process of one emulator.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -17,10 +17,10 @@ use crate::process::exec::Death;
 use crate::process::spawn::{Process, bound};
 use crate::report;
 
-/// A slow machine with much else to do needs a while; nobody waits longer than this.
+/// The time to wait for an emulator, which is long enough for a slow and busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
-/// How much of what an emulator said is shown if it fails.
+/// The number of an emulator's last lines that are shown if it fails.
 const LAST_LINES: usize = 10;
 
 /// An emulator that does not run.
@@ -28,10 +28,10 @@ const LAST_LINES: usize = 10;
 pub(crate) enum EmulatorError {
     #[error("{name} cannot be started: {error}")]
     Start { name: &'static str, error: io::Error },
-    #[error("{name} ended by itself ({status}){said}")]
-    Ended { name: &'static str, status: ExitStatus, said: String },
-    #[error("{name} does not answer at {url} after {} s{said}", PATIENCE.as_secs())]
-    Silent { name: &'static str, url: String, said: String },
+    #[error("{name} ended unexpectedly ({status}){output}")]
+    Ended { name: &'static str, status: ExitStatus, output: String },
+    #[error("{name} does not answer at {url} after {} s{output}", PATIENCE.as_secs())]
+    Silent { name: &'static str, url: String, output: String },
     #[error("there is no free port on 127.0.0.1: {0}")]
     Port(io::Error),
 }
@@ -42,7 +42,7 @@ pub(crate) struct Emulator {
     name: &'static str,
     endpoint: Endpoint,
     process: Process,
-    said: Arc<Mutex<VecDeque<String>>>,
+    last_lines: Arc<Mutex<VecDeque<String>>>,
 }
 
 /// Starts the local Kinesis.
@@ -54,7 +54,7 @@ pub(crate) fn kinesis(installed: &Kinesis, verbose: bool) -> Result<Emulator, Em
         ("KINESIS_MOCK_PLAIN_PORT", plain.to_string().into()),
         ("KINESIS_MOCK_TLS_PORT", tls.to_string().into()),
         ("SHARD_LIMIT", "1000".into()),
-        // Each is half a second otherwise, as if that made a difference to anybody.
+        // The defaults are half a second each, which only slows tests down.
         ("CREATE_STREAM_DURATION", "20ms".into()),
         ("DELETE_STREAM_DURATION", "20ms".into()),
         ("SPLIT_SHARD_DURATION", "20ms".into()),
@@ -91,13 +91,13 @@ pub(crate) fn dynamodb(installed: &DynamoDb, verbose: bool) -> Result<Emulator, 
     Emulator::start("DynamoDB Local", Service::DynamoDb, port, command, &[], verbose)
 }
 
-/// Ports that nobody listened on a moment ago.
+/// Finds two ports that were free a moment ago.
 fn free_ports() -> Result<[u16; 2], EmulatorError> {
     let port = || {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.local_addr().map(|address| (listener, address.port()))
     };
-    // Both are held until both are known: they differ.
+    // Both are held until both are known, so that they differ.
     let first = port().map_err(EmulatorError::Port)?;
     let second = port().map_err(EmulatorError::Port)?;
     Ok([first.1, second.1])
@@ -120,22 +120,22 @@ impl Emulator {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(failed)?;
-        let said = Arc::default();
+        let last_lines = Arc::default();
         let outputs: [Option<Box<dyn Read + Send>>; 2] =
             [child.stdout.take().map(|out| Box::new(out) as _), child.stderr.take().map(|err| Box::new(err) as _)];
         for output in outputs.into_iter().flatten() {
-            let said = Arc::clone(&said);
-            thread::spawn(move || listen(output, name, verbose, &said));
+            let last_lines = Arc::clone(&last_lines);
+            thread::spawn(move || read_lines(output, name, verbose, &last_lines));
         }
         let endpoint = Endpoint::new(service, format!("http://127.0.0.1:{port}"));
-        Ok(Self { name, endpoint, process: Process::new(child), said })
+        Ok(Self { name, endpoint, process: Process::new(child), last_lines })
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    /// Waits until it answers.
+    /// Waits until the emulator answers.
     pub(crate) fn wait_until_ready(&mut self) -> Result<(), EmulatorError> {
         let deadline = Instant::now() + PATIENCE;
         let list = match self.name {
@@ -148,7 +148,7 @@ impl Emulator {
                 return Err(EmulatorError::Silent {
                     name: self.name,
                     url: self.endpoint.url().to_owned(),
-                    said: self.last_said(),
+                    output: self.last_output(),
                 });
             }
             thread::sleep(POLL);
@@ -156,21 +156,21 @@ impl Emulator {
         Ok(())
     }
 
-    /// An error if it has ended.
+    /// Fails if the emulator has ended.
     pub(crate) fn check(&mut self) -> Result<(), EmulatorError> {
         match self.process.try_wait() {
             Ok(None) => Ok(()),
-            Ok(Some(status)) => Err(EmulatorError::Ended { name: self.name, status, said: self.last_said() }),
+            Ok(Some(status)) => Err(EmulatorError::Ended { name: self.name, status, output: self.last_output() }),
             Err(error) => Err(EmulatorError::Start { name: self.name, error }),
         }
     }
 
-    fn last_said(&self) -> String {
-        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.is_empty() {
+    fn last_output(&self) -> String {
+        let lines = self.last_lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.is_empty() {
             return String::new();
         }
-        format!("; the last it said:\n  {}", said.iter().map(String::as_str).collect::<Vec<_>>().join("\n  "))
+        format!("; its last output:\n  {}", lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n  "))
     }
 }
 
@@ -181,17 +181,17 @@ impl Drop for Emulator {
     }
 }
 
-/// Keeps the last lines, and shows all if asked for.
-fn listen(output: impl Read, name: &str, verbose: bool, said: &Mutex<VecDeque<String>>) {
+/// Reads the output, keeps its last lines, and shows all of it if `verbose`.
+fn read_lines(output: impl Read, name: &str, verbose: bool, last_lines: &Mutex<VecDeque<String>>) {
     for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line).trim_end().to_owned();
         if verbose {
             report::raw(&format!("[{name}] {line}\n"));
         }
-        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.len() == LAST_LINES {
-            said.pop_front();
+        let mut last_lines = last_lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if last_lines.len() == LAST_LINES {
+            last_lines.pop_front();
         }
-        said.push_back(line);
+        last_lines.push_back(line);
     }
 }

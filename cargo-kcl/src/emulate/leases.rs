@@ -1,13 +1,13 @@
-//! The tables of an application, made before the daemon looks for them.
+//! Creating the tables of an application before the daemon looks for them.
 //!
-//! The daemon makes them itself, but waits ten seconds for an index, up to thirty before it first looks at an empty lease table,
-//! and some more for the other tables. All of it is there to share work with other workers; here there is one.
+//! The daemon would create them itself, but it waits ten seconds for an index, up to thirty before it first looks at an empty lease
+//! table, and some more for the other tables. These waits exist for sharing work among workers, and here there is only one.
 
 use serde_json::{Value, json};
 
 use super::api::{ApiError, Endpoint};
 
-/// Where a shard starts.
+/// The position at which a shard starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Start {
     TrimHorizon,
@@ -16,7 +16,7 @@ pub(crate) enum Start {
 }
 
 impl Start {
-    /// As the lease table has it.
+    /// The position as the lease table stores it.
     fn checkpoint(self) -> &'static str {
         match self {
             Self::TrimHorizon => "TRIM_HORIZON",
@@ -26,8 +26,8 @@ impl Start {
     }
 }
 
-/// Makes the tables of `application`, with a lease for each shard that has no parent, owned by `worker`. Does nothing if there
-/// is a lease table.
+/// Creates the tables of `application`, with a lease for each shard that has no parent, owned by `worker`. Does nothing if the lease
+/// table exists.
 pub(crate) fn prepare(
     kinesis: &Endpoint,
     dynamodb: &Endpoint,
@@ -79,7 +79,7 @@ pub(crate) fn prepare(
     Ok(())
 }
 
-/// False if the table is there already.
+/// Creates a table. Returns false if it exists already.
 fn create(dynamodb: &Endpoint, table: &Value) -> Result<bool, ApiError> {
     match dynamodb.call("CreateTable", table) {
         Ok(_) => Ok(true),
@@ -88,7 +88,7 @@ fn create(dynamodb: &Endpoint, table: &Value) -> Result<bool, ApiError> {
     }
 }
 
-/// The shards the daemon itself would make leases for first: those whose parents, if any, are gone.
+/// The shards for which the daemon itself would create leases first: those without parents, or whose parents are gone.
 fn shards_without_parents(kinesis: &Endpoint, stream: &str) -> Result<Vec<Value>, ApiError> {
     let mut shards = Vec::new();
     let mut input = json!({ "StreamName": stream });

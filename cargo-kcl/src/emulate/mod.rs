@@ -1,4 +1,4 @@
-//! A local Kinesis and a local DynamoDB: installed once, started on loopback, and ended with the tool.
+//! A local Kinesis and a local DynamoDB: installed once, started on the loopback interface, and ended with the tool.
 
 mod api;
 mod emulator;
@@ -26,13 +26,13 @@ use crate::cache::{Cache, CacheError, Java, ToolError};
 use crate::exit::{FAILED, WRONG_USE};
 use crate::report;
 
-/// What the emulators are asked with: neither checks a signature.
+/// The region and the access key for calls to the emulators. Neither emulator verifies signatures.
 pub(crate) const REGION: &str = "us-east-1";
 pub(crate) const ACCESS_KEY: &str = "local";
 
 const POLL: Duration = Duration::from_millis(50);
 
-/// Why there are no emulators.
+/// The reason why the emulators do not run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EmulateError {
     #[error(transparent)]
@@ -43,7 +43,7 @@ pub(crate) enum EmulateError {
     Emulator(#[from] EmulatorError),
     #[error(transparent)]
     Stream(#[from] StreamError),
-    #[error("--shards, --input and --key describe a stream; name it with --stream NAME")]
+    #[error("--shards, --input and --key describe a stream; give its name with --stream NAME")]
     NoStream,
     #[error("signals cannot be caught: {0}")]
     Signals(io::Error),
@@ -51,7 +51,7 @@ pub(crate) enum EmulateError {
     Output(io::Error),
 }
 
-/// A running pair. Dropping it ends both.
+/// A running pair of emulators. Dropping it ends both.
 #[derive(Debug)]
 pub(crate) struct Emulators {
     kinesis: Emulator,
@@ -59,14 +59,14 @@ pub(crate) struct Emulators {
 }
 
 impl Emulators {
-    /// Installs them if need be, starts both and waits until they answer. To be called on a thread that lives as long as the
-    /// tool: they die with it.
+    /// Installs the emulators if necessary, starts both, and waits until they answer. Call it on a thread that lives as long as the
+    /// tool, because they die with that thread.
     pub(crate) fn start(cache: &Cache, verbose: bool) -> Result<Self, EmulateError> {
-        // What is missing shows before anything is installed.
+        // A missing Java is reported before anything is installed.
         let java = Java::find()?;
         let kinesis = cache.kinesis()?;
         let dynamodb = cache.dynamodb(java)?;
-        // They start at the same time.
+        // Both start at the same time.
         let mut dynamodb = emulator::dynamodb(&dynamodb, verbose)?;
         let mut kinesis = emulator::kinesis(&kinesis, verbose)?;
         kinesis.wait_until_ready()?;
@@ -82,7 +82,7 @@ impl Emulators {
         self.dynamodb.endpoint()
     }
 
-    /// An error if one of them has ended.
+    /// Fails if one of them has ended.
     pub(crate) fn check(&mut self) -> Result<(), EmulatorError> {
         self.kinesis.check()?;
         self.dynamodb.check()
@@ -91,7 +91,7 @@ impl Emulators {
 
 /// `cargo kcl emulate`.
 pub(crate) fn run(options: &EmulateOptions) -> ExitCode {
-    match keep_up(options) {
+    match keep_running(options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             report::line(&error);
@@ -100,7 +100,7 @@ pub(crate) fn run(options: &EmulateOptions) -> ExitCode {
     }
 }
 
-fn keep_up(options: &EmulateOptions) -> Result<(), EmulateError> {
+fn keep_running(options: &EmulateOptions) -> Result<(), EmulateError> {
     if options.stream.is_none() && options.content.is_given() {
         return Err(EmulateError::NoStream);
     }
@@ -113,7 +113,7 @@ fn keep_up(options: &EmulateOptions) -> Result<(), EmulateError> {
         report::line(create_stream(emulators.kinesis(), name, &options.content)?);
     }
     print_environment(&emulators).map_err(EmulateError::Output)?;
-    report::line("both emulators are up, on this machine only; Ctrl-C ends them");
+    report::line("both emulators are running, on this machine only; press Ctrl-C to stop them");
     while !stopped.load(Ordering::Relaxed) {
         emulators.check()?;
         thread::sleep(POLL);
@@ -121,7 +121,7 @@ fn keep_up(options: &EmulateOptions) -> Result<(), EmulateError> {
     Ok(())
 }
 
-/// What the SDKs of AWS read: one `export NAME=value` a line, for a shell to take over.
+/// Prints the variables that the AWS SDKs read, one `export NAME=value` per line, for a shell to source.
 fn print_environment(emulators: &Emulators) -> io::Result<()> {
     let environment = [
         ("AWS_ENDPOINT_URL_KINESIS", emulators.kinesis().url()),
@@ -137,7 +137,7 @@ fn print_environment(emulators: &Emulators) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Whether a URL leads to this machine.
+/// Whether a URL is one of this machine.
 pub(crate) fn is_local(url: &str) -> bool {
     let host = url.strip_prefix("http://").unwrap_or_default();
     ["127.0.0.1", "localhost", "[::1]"]

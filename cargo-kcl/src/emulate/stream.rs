@@ -1,4 +1,4 @@
-//! A stream on the emulator, and records to start with.
+//! Creating a stream on the emulator, with its first records.
 
 use std::borrow::Cow;
 use std::thread;
@@ -13,15 +13,15 @@ use super::api::{ApiError, Endpoint};
 use crate::input::lines::{InputError, Lines, Next, Source};
 use crate::report;
 
-/// What a PutRecords call may bring: 500 records, and 5 MiB with their keys.
+/// The limits of a PutRecords call. Kinesis accepts 500 records, and 5 MiB with their keys.
 const CALL_RECORDS: usize = 500;
 const CALL_BYTES: usize = 4 << 20;
-/// The most data of a record.
+/// The largest size of a record, in bytes.
 const RECORD_BYTES: usize = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(10);
 
-/// Why there is no stream, or not all of its records.
+/// The reason why the stream, or some of its records, could not be created.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StreamError {
     #[error(transparent)]
@@ -30,27 +30,27 @@ pub(crate) enum StreamError {
     Input(#[from] InputError),
     #[error("the stream `{name}` is not active after {} s", PATIENCE.as_secs())]
     NotActive { name: String },
-    #[error("{input}, line {line}: {bytes} bytes, and a record of Kinesis holds {RECORD_BYTES} at most")]
+    #[error("{input}, line {line}: the record has {bytes} bytes, more than the {RECORD_BYTES} that Kinesis allows")]
     TooLong { input: String, line: u64, bytes: usize },
-    #[error("{0} records were refused by the emulator")]
+    #[error("the emulator refused {0} records")]
     Refused(u64),
 }
 
-/// Creates the stream unless it is there, puts the records of the input on it, and says in a sentence what was done.
+/// Creates the stream unless it exists, and puts the records of the input on it. Returns a sentence that reports what was done.
 pub(crate) fn create(kinesis: &Endpoint, name: &str, options: &StreamOptions) -> Result<String, StreamError> {
     let sources = Source::open_all(&options.input)?;
     let input = json!({ "StreamName": name, "ShardCount": options.shards() });
-    let made = match kinesis.call("CreateStream", &input) {
-        Ok(_) => format!("stream `{name}` was created with {}", report::count(options.shards().into(), "shard")),
-        Err(error) if error.is("ResourceInUseException") => format!("stream `{name}` is there already"),
+    let created = match kinesis.call("CreateStream", &input) {
+        Ok(_) => format!("created stream `{name}` with {}", report::count(options.shards().into(), "shard")),
+        Err(error) if error.is("ResourceInUseException") => format!("stream `{name}` already exists"),
         Err(error) => return Err(error.into()),
     };
     wait_until_active(kinesis, name)?;
     if options.input.is_empty() {
-        return Ok(made);
+        return Ok(created);
     }
     let records = put(kinesis, name, options, sources)?;
-    Ok(format!("{made}; {} put on it", report::count(records, "record")))
+    Ok(format!("{created}; put {} on it", report::count(records, "record")))
 }
 
 fn wait_until_active(kinesis: &Endpoint, name: &str) -> Result<(), StreamError> {
