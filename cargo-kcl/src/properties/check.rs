@@ -35,7 +35,7 @@ pub(crate) struct CheckOptions {
     pub(crate) list: bool,
 }
 
-/// Checks each file; 1 if there is anything to mend.
+/// Checks each file. The exit code is 1 if there are findings.
 pub(crate) fn run(options: &CheckOptions) -> ExitCode {
     if options.list {
         return list();
@@ -70,10 +70,7 @@ fn check(file: &Path) -> u8 {
     let errors = findings.iter().filter(|finding| finding.level == Level::Error).count() as u64;
     let warnings = findings.len() as u64 - errors;
     if findings.is_empty() {
-        report::line(format_args!(
-            "{name}: {}, nothing to mend",
-            report::count(properties.entries().len() as u64, "key")
-        ));
+        report::line(format_args!("{name}: {}, no findings", report::count(properties.entries().len() as u64, "key")));
         return 0;
     }
     let [errors, warnings] = [report::count(errors, "error"), report::count(warnings, "warning")];
@@ -81,7 +78,7 @@ fn check(file: &Path) -> u8 {
     1
 }
 
-/// The table of keys: what was asked for, so it goes to stdout.
+/// Prints the table of keys. It was asked for, so it goes to stdout.
 fn list() -> ExitCode {
     let mut text = String::new();
     for key in KEYS {
@@ -96,7 +93,7 @@ fn list() -> ExitCode {
     }
     match io::stdout().write_all(text.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads it has read enough.
+        // The reader has closed the pipe: it has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             report::line(format_args!("the list cannot be written: {error}"));

@@ -1,10 +1,10 @@
-//! What is missing, and what does not go together.
+//! Checks for missing properties, and for properties that contradict each other.
 
 use super::file::{Properties, Property};
 use super::lint::Finding;
 use super::values::arn_parts;
 
-/// Threads the daemon keeps busy for itself, and for each shard: one writes, one reads the replies, one reads stderr.
+/// The threads that the daemon occupies itself, and per shard: one writes, one reads the replies, one reads stderr.
 const DAEMON_THREADS: i64 = 1;
 const SHARD_THREADS: i64 = 3;
 
@@ -34,7 +34,7 @@ fn number(properties: &Properties, key: &str) -> Option<i64> {
 
 fn missing(properties: &Properties, findings: &mut Vec<Finding>) {
     let required = [
-        ("executableName", "the daemon has nothing to run", "give it the processor's command"),
+        ("executableName", "the daemon has no program to run", "set it to the processor's command"),
         (
             "applicationName",
             "the daemon cannot name its lease table",
@@ -46,21 +46,21 @@ fn missing(properties: &Properties, findings: &mut Vec<Finding>) {
             "write AwsCredentialsProvider = DefaultCredentialsProvider",
         ),
     ];
-    for (key, why, mend) in required {
+    for (key, why, fix) in required {
         if properties.get(key).is_none() {
-            findings.push(Finding::error(format!("`{key}` is missing"), why, mend));
+            findings.push(Finding::error(format!("`{key}` is missing"), why, fix));
         }
     }
 }
 
 fn grace(properties: &Properties, findings: &mut Vec<Finding>) {
     let why = "without a grace period processors get no shutdownRequested when the daemon is stopped: they cannot checkpoint, \
-               and their last records are delivered again";
-    let mend = "write shutdownGraceMillis = 20000";
+               and the last records are delivered again";
+    let fix = "write shutdownGraceMillis = 20000";
     match properties.property("shutdownGraceMillis") {
-        None => findings.push(Finding::warning("`shutdownGraceMillis` is missing", why, mend)),
+        None => findings.push(Finding::warning("`shutdownGraceMillis` is missing", why, fix)),
         Some(property) if number(properties, "shutdownGraceMillis") == Some(0) => {
-            findings.push(Finding::warning("`shutdownGraceMillis` is 0", why, mend).at(property));
+            findings.push(Finding::warning("`shutdownGraceMillis` is 0", why, fix).at(property));
         }
         Some(_) => {}
     }
@@ -71,8 +71,8 @@ fn stream(properties: &Properties, findings: &mut Vec<Finding>) {
     let Some(arn) = properties.property("streamArn") else {
         if name.is_none() {
             findings.push(Finding::error(
-                "neither `streamName` nor `streamArn` is there",
-                "the daemon has nothing to read",
+                "neither `streamName` nor `streamArn` is given",
+                "the daemon has no stream to read",
                 "write streamName = NAME, or give --stream NAME to `cargo kcl daemon`",
             ));
         }
@@ -93,7 +93,7 @@ fn stream(properties: &Properties, findings: &mut Vec<Finding>) {
         findings.push(
             Finding::error(
                 format!("`regionName` is `{}`, but the stream of `streamArn` is in `{region}`", set.value),
-                "the daemon asks the region of `regionName` for the stream",
+                "the daemon looks for the stream in the region of `regionName`",
                 format!("write regionName = {region}"),
             )
             .at(set),
@@ -109,21 +109,21 @@ fn position(properties: &Properties, findings: &mut Vec<Finding>) {
     if let Some((_, second)) = both(properties, "initialPositionInStream", "initialPositionInStreamExtended") {
         findings.push(
             Finding::error(
-                "`initialPositionInStream` and `initialPositionInStreamExtended` are both there",
-                "one of the two counts, and which one is not settled",
+                "`initialPositionInStream` and `initialPositionInStreamExtended` are both given",
+                "only one of the two takes effect, and which one is undefined",
                 "keep one",
             )
             .at(&second),
         );
     }
-    // Thirteen digits are milliseconds, or the year 33658.
+    // A number of thirteen digits is in milliseconds, unless it means the year 33658.
     if let Some(property) = properties.property("initialPositionInStreamExtended")
         && number(properties, "initialPositionInStreamExtended").is_some_and(|seconds| seconds > 100_000_000_000)
     {
         findings.push(
             Finding::error(
                 format!("`initialPositionInStreamExtended` is {}", property.value),
-                "it counts seconds, and that many end in a far future",
+                "it is a time in seconds, and this one is in the distant future",
                 "divide it by 1000: it seems to be in milliseconds",
             )
             .at(property),
@@ -138,7 +138,7 @@ fn retrieval(properties: &Properties, findings: &mut Vec<Finding>) {
             findings.push(
                 Finding::error(
                     format!("`{}` has no effect with `retrievalMode = FANOUT`", property.key),
-                    "it belongs to polling",
+                    "it is a property of polling",
                     "remove it, or write retrievalMode = POLLING",
                 )
                 .at(property),
@@ -150,8 +150,8 @@ fn retrieval(properties: &Properties, findings: &mut Vec<Finding>) {
         findings.push(
             Finding::error(
                 format!("`{}` has no effect while the daemon polls", property.key),
-                "it belongs to enhanced fan-out; setting a key of polling alone makes the daemon poll",
-                "remove it, or write retrievalMode = FANOUT and remove the keys of polling",
+                "it is a property of enhanced fan-out; setting any polling key makes the daemon poll",
+                "remove it, or write retrievalMode = FANOUT and remove the polling keys",
             )
             .at(property),
         );
@@ -164,8 +164,8 @@ fn retrieval(properties: &Properties, findings: &mut Vec<Finding>) {
         findings.push(
             Finding::error(
                 format!("`applicationName` has {} characters", name.value.len()),
-                "it names the stream consumer of enhanced fan-out too, and that has at most 128",
-                "give fanoutConfig.consumerName a shorter one",
+                "it also names the stream consumer of enhanced fan-out, whose name has at most 128",
+                "set fanoutConfig.consumerName to a shorter name",
             )
             .at(name),
         );
@@ -180,18 +180,18 @@ fn threads(properties: &Properties, findings: &mut Vec<Finding>) {
     if wanted.is_some_and(|wanted| wanted <= shards) {
         return;
     }
-    let mend = match wanted {
+    let fix = match wanted {
         Some(wanted) => {
-            format!("give it {} or more, or leave it out", wanted.saturating_mul(SHARD_THREADS) + DAEMON_THREADS)
+            format!("set it to {} or more, or remove it", wanted.saturating_mul(SHARD_THREADS) + DAEMON_THREADS)
         }
-        None if shards > 0 => format!("leave it out, or write maxLeasesForWorker = {shards} as well"),
-        None => "leave it out".to_owned(),
+        None if shards > 0 => format!("remove it, or write maxLeasesForWorker = {shards} as well"),
+        None => "remove it".to_owned(),
     };
     findings.push(
         Finding::error(
             format!("`maxActiveThreads` is {threads}: enough for {shards} shards"),
-            "a shard takes three threads and the daemon one; a shard beyond that waits for ever",
-            mend,
+            "a shard needs three threads and the daemon one; any further shard waits forever",
+            fix,
         )
         .at(property),
     );
@@ -201,8 +201,8 @@ fn worker(properties: &Properties, findings: &mut Vec<Finding>) {
     if let Some((_, second)) = both(properties, "workerId", "workerIdentifier") {
         findings.push(
             Finding::error(
-                "`workerId` and `workerIdentifier` are both there",
-                "they are the same, and which one counts is not settled",
+                "`workerId` and `workerIdentifier` are both given",
+                "they mean the same, and which one takes effect is undefined",
                 "keep one",
             )
             .at(&second),
@@ -220,15 +220,15 @@ fn capacities(properties: &Properties, findings: &mut Vec<Finding>) {
                 Some(property) if !provisioned => findings.push(
                     Finding::error(
                         format!("`{key}` has no effect"),
-                        "the table is paid by request",
+                        "the table is billed per request",
                         format!("remove it, or write {table}BillingMode = PROVISIONED"),
                     )
                     .at(property),
                 ),
                 None if provisioned => findings.push(Finding::error(
                     format!("`{key}` is missing"),
-                    format!("`{table}BillingMode` is PROVISIONED, and the table cannot be made without a capacity"),
-                    "give it a number from 1",
+                    format!("`{table}BillingMode` is PROVISIONED, and the table cannot be created without a capacity"),
+                    "set it to a number from 1",
                 )),
                 _ => {}
             }
@@ -242,8 +242,8 @@ fn timing(properties: &Properties, findings: &mut Vec<Finding>) {
         findings.push(
             Finding::warning(
                 format!("`failoverTimeMillis` is {}", property.value),
-                "a worker that pauses for that long, to collect garbage say, loses all its shards",
-                "give it 1000 or more; the default is 10000",
+                "a worker that pauses for that long, for example for garbage collection, loses all its shards",
+                "set it to 1000 or more; the default is 10000",
             )
             .at(property),
         );

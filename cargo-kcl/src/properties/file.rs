@@ -1,13 +1,13 @@
-//! Java's `.properties` files: read as the daemon's Java reads them, and written.
+//! Java's `.properties` files: reading them as the daemon's Java does, and writing them.
 
 use std::fmt;
 
-/// Where a property was given.
+/// The place where a property was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// This line of the file, counted from 1.
     Line(usize),
-    /// This flag of the command line, or this variable of the environment.
+    /// This option of the command line, or this environment variable.
     Flag(String),
     /// Chosen by this tool.
     Tool,
@@ -19,11 +19,11 @@ pub(crate) struct Property {
     pub(crate) key: String,
     pub(crate) value: String,
     pub(crate) origin: Origin,
-    /// The file writes it in bytes that are not ASCII.
+    /// Whether its line in the file has bytes that are not ASCII.
     pub(crate) not_ascii: bool,
 }
 
-/// What a daemon is told, in the order in which it was given.
+/// The properties of a daemon, in the order in which they were given.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Properties {
     entries: Vec<Property>,
@@ -41,7 +41,7 @@ impl Properties {
     ///
     /// # Errors
     ///
-    /// If Java would not read it.
+    /// If Java would refuse to read the file.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut entries = Vec::new();
         let mut lines = NaturalLines { rest: bytes, number: 0 };
@@ -70,41 +70,41 @@ impl Properties {
         Ok(Self { entries })
     }
 
-    /// Every property that was given, repeated ones too.
+    /// Every property that was given, including repeated ones.
     pub(crate) fn entries(&self) -> &[Property] {
         &self.entries
     }
 
-    /// The value that counts: the last one given.
+    /// The effective value, which is the last one given.
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
         self.property(key).map(|property| property.value.as_str())
     }
 
-    /// The property that counts: the last one given.
+    /// The effective property, which is the last one given.
     pub(crate) fn property(&self, key: &str) -> Option<&Property> {
         self.entries.iter().rfind(|property| super::keys::canonical(&property.key) == key)
     }
 
-    /// Gives a property; what was given for the key before is gone.
+    /// Sets a property, replacing any earlier ones with the same key.
     pub(crate) fn set(&mut self, key: &str, value: impl Into<String>, origin: Origin) {
         self.remove(key);
         self.entries.push(Property { key: key.to_owned(), value: value.into(), origin, not_ascii: false });
     }
 
-    /// Gives a property unless there is one.
+    /// Sets a property unless it was given.
     pub(crate) fn set_default(&mut self, key: &str, value: impl Into<String>) {
         if self.get(key).is_none() {
             self.set(key, value, Origin::Tool);
         }
     }
 
-    /// Takes a key away.
+    /// Removes a key.
     pub(crate) fn remove(&mut self, key: &str) {
         self.entries.retain(|property| super::keys::canonical(&property.key) != key);
     }
 }
 
-/// Writes a file that Java reads back as the same, in ASCII.
+/// Writes an ASCII file from which Java reads back the same properties.
 impl fmt::Display for Properties {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for property in &self.entries {
@@ -133,7 +133,7 @@ fn escape(text: &str, key: bool, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
-/// Lines as they stand in the file; `\r\n`, `\n` and `\r` all end one.
+/// The lines of the file as written. `\r\n`, `\n` and `\r` all end a line.
 struct NaturalLines<'a> {
     rest: &'a [u8],
     number: usize,
@@ -167,7 +167,7 @@ fn ends_in_continuation(line: &[u8]) -> bool {
     line.iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 1
 }
 
-/// The key ends at the first `=`, `:` or space that has no backslash before it.
+/// Splits a line into key and value. The key ends at the first `=`, `:` or space without a backslash before it.
 fn split(line: &[u8]) -> (&[u8], &[u8]) {
     let mut escaped = false;
     let end = line.iter().position(|&byte| {
@@ -183,7 +183,7 @@ fn split(line: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// `None` if a `\u` is broken. Bytes are Latin-1, as Java takes them.
+/// Decodes the escapes, or returns `None` if a `\u` is malformed. Bytes are Latin-1, as in Java.
 fn unescape(bytes: &[u8]) -> Option<String> {
     let mut units = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
@@ -224,7 +224,7 @@ mod tests {
         properties.entries().iter().map(pair).collect()
     }
 
-    /// What `java.util.Properties` (17) makes of the same bytes was looked up once, for every line here.
+    /// The expected values are those of `java.util.Properties` (17) for the same bytes.
     #[test]
     fn files_are_read_as_java_reads_them() {
         let text = b"# a comment \\\n  ! another\n\na=1\n b : 2 \r\nc 3\rd\n e\\ f\\=\\: = g\\\n   h\\tI\\q\n\\u006b\\u00e9=\xe9\nz=\\\n#y\n=x\nw==v\nlast=\\";
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn written_properties_are_read_back() {
         let mut properties = Properties::default();
         properties.set(" key = :#!\\", "  spaces, \u{e9}, \u{1f980}\n\ttab\\ = : # ", Origin::Tool);
         properties.set("empty", "", Origin::Tool);
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_a_key_counts() {
+    fn the_last_value_of_a_key_counts() {
         let mut properties = Properties::parse(b"a=1\na=2\n").expect("Java reads it");
         assert_eq!(properties.get("a"), Some("2"));
         properties.set("a", "3", Origin::Tool);

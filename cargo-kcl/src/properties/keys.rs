@@ -1,28 +1,28 @@
-//! Every key the daemon's properties file may hold: the one table that the linter and `cargo kcl check --list` read.
+//! The table of all keys of the daemon's properties file, which the linter and `cargo kcl check --list` use.
 
 use std::ops::RangeInclusive;
 
 /// One key of the daemon's properties file.
 #[derive(Debug)]
 pub(crate) struct Key {
-    /// As the daemon wants it spelled.
+    /// The spelling that the daemon requires.
     pub(crate) name: &'static str,
-    /// What its value must be.
+    /// The kind of its value.
     pub(crate) kind: Kind,
-    /// What the daemon does without it.
+    /// The daemon's behaviour without it.
     pub(crate) default: &'static str,
-    /// What it is for, in one sentence.
+    /// Its purpose, in one sentence.
     pub(crate) meaning: &'static str,
-    /// The daemon's version that brought it, if that is newer than the one this tool runs.
+    /// The version of the daemon that introduced it, if that is newer than the one that this tool runs.
     pub(crate) since: Option<&'static str>,
 }
 
-/// What a value must be, as far as it can be told from the text.
+/// The kind of a value, as far as its text can be checked.
 #[derive(Debug, Clone)]
 pub(crate) enum Kind {
     /// Anything.
     Text,
-    /// A command: split on spaces, without quoting.
+    /// A command, which is split on spaces, without quoting.
     Executable,
     /// A stream's name.
     StreamName,
@@ -30,13 +30,13 @@ pub(crate) enum Kind {
     StreamArn,
     /// The name of a DynamoDB table.
     TableName,
-    /// A whole number that the daemon keeps in a Java primitive: it cannot tell 0 from "not set".
+    /// An integer that the daemon keeps in a Java primitive, so that it cannot distinguish 0 from "not set".
     Primitive(RangeInclusive<i64>),
-    /// A whole number for which 0 is a value.
+    /// An integer for which 0 is a value.
     Number(RangeInclusive<i64>),
     /// A decimal number that the daemon keeps in a Java primitive.
     Decimal(f64, f64),
-    /// `true` or `false` in a Java primitive: it cannot tell `false` from "not set".
+    /// `true` or `false` in a Java primitive, so that the daemon cannot distinguish `false` from "not set".
     PrimitiveFlag,
     /// `true` or `false`.
     Flag,
@@ -48,15 +48,15 @@ pub(crate) enum Kind {
     Region,
     /// An ISO 8601 duration such as `P1D`.
     Duration,
-    /// `key=value` pairs between commas.
+    /// `key=value` pairs, separated by commas.
     Tags,
-    /// Names between commas.
+    /// Names, separated by commas.
     Names,
-    /// Classes of credentials providers between commas.
+    /// Classes of credentials providers, separated by commas.
     Credentials,
     /// A setting of one of the AWS SDK's clients.
     Client,
-    /// A key the daemon has but can never take a value for.
+    /// A key that the daemon has, but for which it accepts no value.
     Unusable,
 }
 
@@ -81,7 +81,7 @@ impl Kind {
             Self::Names => "names,...",
             Self::Credentials => "providers,...",
             Self::Client => "SDK setting",
-            Self::Unusable => "nothing",
+            Self::Unusable => "no value",
         };
         text.to_owned()
     }
@@ -95,7 +95,7 @@ fn describe_range(range: &RangeInclusive<i64>) -> String {
     }
 }
 
-/// The key of that exact name, or the one whose family (`kinesisClient.*`) it belongs to.
+/// The key with exactly this name, or the family (`kinesisClient.*`) that the name belongs to.
 pub(crate) fn find(name: &str) -> Option<&'static Key> {
     let name = canonical(name);
     KEYS.iter().find(|key| match key.name.strip_suffix('*') {
@@ -104,7 +104,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Key> {
     })
 }
 
-/// The name under which the daemon looks a key up: it does not mind the case of one prefix only.
+/// The name under which the daemon looks up a key. It ignores the case of one prefix, and of nothing else.
 pub(crate) fn canonical(name: &str) -> String {
     match name.get(..CREDENTIALS.len()) {
         Some(prefix) if prefix.eq_ignore_ascii_case(CREDENTIALS) => {
@@ -114,7 +114,7 @@ pub(crate) fn canonical(name: &str) -> String {
     }
 }
 
-/// The key whose name is nearest to a name that is none, if one is near enough to be meant.
+/// The key whose name is nearest to an unknown name, if it is near enough to be the intended one.
 pub(crate) fn nearest(name: &str) -> Option<&'static Key> {
     let lower = name.to_ascii_lowercase();
     KEYS.iter()
@@ -143,14 +143,19 @@ const BILLING: Kind = Kind::Word(&["PAY_PER_REQUEST", "PROVISIONED"]);
 
 /// All keys, grouped as a reader would look for them.
 pub(crate) const KEYS: &[Key] = &[
-    // What runs.
-    key("executableName", Kind::Executable, "required", "The processor's command; split on spaces, without quoting."),
+    // The processor.
+    key(
+        "executableName",
+        Kind::Executable,
+        "required",
+        "The processor's command, which is split on spaces, without quoting.",
+    ),
     key("processingLanguage", Kind::Text, "none", "Only logged."),
     key(
         "maxActiveThreads",
         Kind::Number(i64::MIN..=INT),
         "0: as many as needed",
-        "A fixed pool of threads instead; a shard needs 3, the daemon itself 1.",
+        "The size of a fixed thread pool; a shard needs 3 threads, the daemon itself 1.",
     ),
     key(
         "shutdownGraceMillis",
@@ -162,9 +167,9 @@ pub(crate) const KEYS: &[Key] = &[
         "timeoutInSeconds",
         Kind::Number(1..=INT),
         "none",
-        "A processor that takes longer for one message ends the whole daemon at once, all shards with it.",
+        "A processor that takes longer for one message ends the whole daemon at once, with all its shards.",
     ),
-    // What is read.
+    // The stream.
     key("applicationName", Kind::TableName, "required", "Names the lease table, the metrics and the fan-out consumer."),
     key("streamName", Kind::StreamName, "required, or streamArn", "The stream."),
     key("streamArn", Kind::StreamArn, "none", "The stream's ARN; wins over streamName."),
@@ -179,32 +184,32 @@ pub(crate) const KEYS: &[Key] = &[
         "initialPositionInStreamExtended",
         Kind::Number(0..=LONG),
         "none",
-        "The same as a time: seconds since 1970-01-01 UTC.",
+        "The same, as a time in seconds since 1970-01-01 UTC.",
     ),
     key(
         "retrievalMode",
         Kind::Word(&["DEFAULT", "FANOUT", "POLLING"]),
-        "DEFAULT: fan-out, polling if one of its keys is set",
-        "Enhanced fan-out (a paid consumer of its own) or shared polling.",
+        "DEFAULT: fan-out, or polling if one of its keys is set",
+        "Enhanced fan-out (a dedicated consumer, for which AWS charges) or polling, which shares throughput.",
     ),
     key(
         "callProcessRecordsEvenForEmptyRecordList",
         Kind::PrimitiveFlag,
         "false",
-        "Calls the processor when there are no records, too.",
+        "Also calls the processor when there are no records.",
     ),
-    // Who may.
+    // Credentials.
     key(
         "AwsCredentialsProvider",
         Kind::Credentials,
         "required",
-        "Where credentials come from, for Kinesis and, unless told otherwise, the rest.",
+        "The source of credentials for Kinesis and, unless set otherwise, the other services.",
     ),
     key("AwsCredentialsProviderDynamoDB", Kind::Credentials, "AwsCredentialsProvider", "The same for DynamoDB."),
     key("AwsCredentialsProviderCloudWatch", Kind::Credentials, "AwsCredentialsProvider", "The same for CloudWatch."),
-    // Where.
-    key("kinesisEndpoint", Kind::Url, "the region's", "Kinesis's URL."),
-    key("dynamoDBEndpoint", Kind::Url, "the region's", "DynamoDB's URL."),
+    // Endpoints.
+    key("kinesisEndpoint", Kind::Url, "the region's", "The URL of Kinesis."),
+    key("dynamoDBEndpoint", Kind::Url, "the region's", "The URL of DynamoDB."),
     key("kinesisClient.*", Kind::Client, "the SDK's", "A setting of the SDK's Kinesis client."),
     key("dynamoDbClient.*", Kind::Client, "the SDK's", "A setting of the SDK's DynamoDB client."),
     key(
@@ -214,75 +219,83 @@ pub(crate) const KEYS: &[Key] = &[
         "A setting of the SDK's CloudWatch client: endpointOverride is its URL.",
     ),
     // Polling.
-    key("maxRecords", Kind::Primitive(1..=10_000), "10000", "Records a GetRecords call (polling)."),
+    key("maxRecords", Kind::Primitive(1..=10_000), "10000", "The most records per GetRecords call (polling)."),
     key(
         "idleTimeBetweenReadsInMillis",
         Kind::Primitive(200..=LONG),
         "1500",
         "The pause between two reads of a shard (polling); less than 200 counts as 200.",
     ),
-    key("retryGetRecordsInSeconds", Kind::Number(1..=INT), "none", "When to try a GetRecords call again (polling)."),
+    key(
+        "retryGetRecordsInSeconds",
+        Kind::Number(1..=INT),
+        "none",
+        "The time after which a GetRecords call is retried (polling).",
+    ),
     key("maxGetRecordsThreadPool", Kind::Number(1..=INT), "none", "Threads for GetRecords calls (polling)."),
     key(
         "millisBehindLatestThresholdForReducedTps",
         Kind::Primitive(0..=LONG),
         "0: off",
-        "Reads less often while it is nearer to the tip than this (polling).",
+        "Reads less often while the daemon is less than this behind the end of the stream (polling).",
     ),
     // Enhanced fan-out.
-    key("fanoutConfig.consumerArn", Kind::Text, "none", "A stream consumer registered before."),
+    key("fanoutConfig.consumerArn", Kind::Text, "none", "An already registered stream consumer."),
     key("fanoutConfig.consumerName", Kind::Text, "applicationName", "The stream consumer to register."),
-    key("fanoutConfig.maxDescribeStreamSummaryRetries", COUNT, "10", "Tries of DescribeStreamSummary."),
-    key("fanoutConfig.maxDescribeStreamConsumerRetries", COUNT, "10", "Tries of DescribeStreamConsumer."),
-    key("fanoutConfig.registerStreamConsumerRetries", COUNT, "10", "Tries of RegisterStreamConsumer."),
-    key("fanoutConfig.retryBackoffMillis", MILLIS, "1000", "The pause between these tries."),
+    key("fanoutConfig.maxDescribeStreamSummaryRetries", COUNT, "10", "Attempts at DescribeStreamSummary."),
+    key("fanoutConfig.maxDescribeStreamConsumerRetries", COUNT, "10", "Attempts at DescribeStreamConsumer."),
+    key("fanoutConfig.registerStreamConsumerRetries", COUNT, "10", "Attempts at RegisterStreamConsumer."),
+    key("fanoutConfig.retryBackoffMillis", MILLIS, "1000", "The pause between these attempts."),
     // The worker.
-    key("workerId", Kind::Text, "random", "This worker's name: never the same in two workers."),
-    key("workerIdentifier", Kind::Text, "random", "Another spelling of workerId."),
-    key("failoverTimeMillis", MILLIS, "10000", "A worker that has not renewed a lease for this long has lost it."),
-    key("leaseAssignmentIntervalMillis", MILLIS, "twice failoverTimeMillis", "How often the leader hands out leases."),
-    key("maxLeasesForWorker", COUNT, "no limit", "The most shards this worker takes."),
+    key("workerId", Kind::Text, "random", "The name of this worker; no two workers may have the same."),
+    key("workerIdentifier", Kind::Text, "random", "Another name for workerId."),
+    key("failoverTimeMillis", MILLIS, "10000", "A worker that has not renewed a lease for this long loses it."),
+    key("leaseAssignmentIntervalMillis", MILLIS, "twice failoverTimeMillis", "How often the leader assigns leases."),
+    key("maxLeasesForWorker", COUNT, "no limit", "The most shards that this worker takes."),
     key("maxLeaseRenewalThreads", COUNT, "20", "Threads that renew leases."),
-    key("taskBackoffTimeMillis", MILLIS, "500", "The pause after a task that failed."),
-    key("logWarningForTaskAfterMillis", Kind::Number(1..=LONG), "none", "Warns of tasks that take longer."),
-    key("schedulerInitializationBackoffTimeMillis", MILLIS, "1000", "The pause between tries to start up."),
+    key("taskBackoffTimeMillis", MILLIS, "500", "The pause after a failed task."),
+    key("logWarningForTaskAfterMillis", Kind::Number(1..=LONG), "none", "Warns about tasks that take longer."),
+    key("schedulerInitializationBackoffTimeMillis", MILLIS, "1000", "The pause between attempts to start up."),
     key(
         "clientVersionConfig",
         Kind::Word(&["CLIENT_VERSION_CONFIG_3X", "CLIENT_VERSION_CONFIG_COMPATIBLE_WITH_2X"]),
         "CLIENT_VERSION_CONFIG_3X",
-        "How leases are balanced; the other value is for the way from KCL 2.",
+        "How leases are balanced; the other value is for migrating from KCL 2.",
     ),
     key(
         "maxLeasesToStealAtOneTime",
         COUNT,
         "1",
-        "Leases to take from another worker at once; KCL 3 balances otherwise.",
+        "Leases to take from another worker at once; KCL 3 balances differently.",
     ),
-    key("enablePriorityLeaseAssignment", Kind::Flag, "true", "Takes long expired leases first; not used by KCL 3."),
+    key("enablePriorityLeaseAssignment", Kind::Flag, "true", "Takes long-expired leases first; not used by KCL 3."),
     // Shards and leases.
     key("shardSyncIntervalMillis", MILLIS, "60000", "How often shards and leases are compared."),
-    key("parentShardPollIntervalMillis", MILLIS, "10000", "How often a new shard asks if its parents are done."),
+    key("parentShardPollIntervalMillis", MILLIS, "10000", "How often a new shard checks whether its parents are done."),
     key("cleanupLeasesUponShardCompletion", Kind::PrimitiveFlag, "true", "Deletes the leases of shards that are done."),
-    key("ignoreUnexpectedChildShards", Kind::PrimitiveFlag, "false", "For streams of DynamoDB."),
+    key("ignoreUnexpectedChildShards", Kind::PrimitiveFlag, "false", "For DynamoDB streams."),
     key(
         "skipShardSyncAtWorkerInitializationIfLeasesExist",
         Kind::PrimitiveFlag,
         "false",
-        "Starts without comparing shards and leases if there are leases.",
+        "Starts without comparing shards and leases if leases exist.",
     ),
-    key("listShardsBackoffTimeInMillis", MILLIS, "1500", "The pause between tries of ListShards."),
-    key("maxListShardsRetryAttempts", COUNT, "50", "Tries of ListShards."),
-    key("shardPrioritization", Kind::Unusable, "none", "The daemon has the key but takes no value for it."),
+    key("listShardsBackoffTimeInMillis", MILLIS, "1500", "The pause between attempts at ListShards."),
+    key("maxListShardsRetryAttempts", COUNT, "50", "Attempts at ListShards."),
+    key("shardPrioritization", Kind::Unusable, "none", "The daemon has this key, but accepts no value for it."),
     key("isGracefulLeaseHandoffEnabled", Kind::Flag, "true", "Lets a processor checkpoint before its lease moves on."),
-    key("gracefulLeaseHandoffTimeoutMillis", Kind::Number(1..=LONG), "30000", "How long it may take for that."),
-    key("validateSequenceNumberBeforeCheckpointing", Kind::PrimitiveFlag, "none", "Without effect since KCL 2."),
+    key("gracefulLeaseHandoffTimeoutMillis", Kind::Number(1..=LONG), "30000", "How long that may take."),
+    key("validateSequenceNumberBeforeCheckpointing", Kind::PrimitiveFlag, "none", "No effect since KCL 2."),
     // The lease table.
     key("tableName", Kind::TableName, "applicationName", "The lease table."),
     key("initialLeaseTableReadCapacity", COUNT, "10", "Its read capacity, if it is provisioned."),
     key("initialLeaseTableWriteCapacity", COUNT, "10", "Its write capacity, if it is provisioned."),
     key("leaseTableDeletionProtectionEnabled", Kind::Flag, "false", "Protects it against deletion."),
     key("leaseTablePitrEnabled", Kind::Flag, "false", "Keeps point-in-time backups of it."),
-    since("3.5", key("leaseTableScanTotalSegments", COUNT, "chosen by size", "Segments of a parallel scan of it.")),
+    since(
+        "3.5",
+        key("leaseTableScanTotalSegments", COUNT, "chosen by size", "The number of segments of a parallel scan of it."),
+    ),
     since(
         "3.5",
         key("migrateAllEntitiesToLeaseTable", Kind::PrimitiveFlag, "false", "Moves the other two tables into it."),
@@ -293,19 +306,24 @@ pub(crate) const KEYS: &[Key] = &[
             "tableMigrationCompleteBakeTimeSeconds",
             Kind::Primitive(3_600..=604_800),
             "86400",
-            "How long that may be undone.",
+            "How long that can be undone.",
         ),
     ),
     // The other two tables.
     key("coordinatorStateTableName", Kind::TableName, "applicationName-CoordinatorState", "The leader's table."),
-    key("coordinatorStateBillingMode", BILLING, "PAY_PER_REQUEST", "How it is paid for."),
+    key("coordinatorStateBillingMode", BILLING, "PAY_PER_REQUEST", "How it is billed."),
     key("coordinatorStateReadCapacity", MILLIS, "none", "Its read capacity, if it is provisioned."),
     key("coordinatorStateWriteCapacity", MILLIS, "none", "Its write capacity, if it is provisioned."),
     key("coordinatorStatePointInTimeRecoveryEnabled", Kind::Flag, "false", "Keeps point-in-time backups of it."),
     key("coordinatorStateDeletionProtectionEnabled", Kind::Flag, "false", "Protects it against deletion."),
     key("coordinatorStateTags", Kind::Tags, "none", "Its tags."),
-    key("workerMetricsTableName", Kind::TableName, "applicationName-WorkerMetricStats", "The table of workers' loads."),
-    key("workerMetricsBillingMode", BILLING, "PAY_PER_REQUEST", "How it is paid for."),
+    key(
+        "workerMetricsTableName",
+        Kind::TableName,
+        "applicationName-WorkerMetricStats",
+        "The table of the workers' loads.",
+    ),
+    key("workerMetricsBillingMode", BILLING, "PAY_PER_REQUEST", "How it is billed."),
     key("workerMetricsReadCapacity", MILLIS, "none", "Its read capacity, if it is provisioned."),
     key("workerMetricsWriteCapacity", MILLIS, "none", "Its write capacity, if it is provisioned."),
     key("workerMetricsPointInTimeRecoveryEnabled", Kind::Flag, "false", "Keeps point-in-time backups of it."),
@@ -315,18 +333,33 @@ pub(crate) const KEYS: &[Key] = &[
     key("disableWorkerMetrics", Kind::Flag, "false", "Balances without looking at the workers' CPU."),
     key("inMemoryWorkerMetricsCaptureFrequencyMillis", MILLIS, "1000", "How often the load is measured."),
     key("workerMetricsReporterFreqInMillis", MILLIS, "30000", "How often it is written to the table."),
-    key("noOfPersistedMetricsPerWorkerMetrics", COUNT, "10", "How many measurements are kept."),
-    key("maxThroughputPerHostKBps", Kind::Decimal(0.001, f64::MAX), "no limit", "The most a worker is given to read."),
-    key("dampeningPercentage", Kind::Primitive(1..=100), "60", "How much of an imbalance is mended at a time."),
-    key("reBalanceThresholdPercentage", Kind::Primitive(1..=100), "10", "The imbalance that is left alone."),
-    key("allowThroughputOvershoot", Kind::Flag, "true", "Moves a shard even if it is more than needed."),
-    key("varianceBalancingFrequency", COUNT, "3", "Balances in every so many assignments."),
+    key("noOfPersistedMetricsPerWorkerMetrics", COUNT, "10", "The number of measurements that are kept."),
+    key(
+        "maxThroughputPerHostKBps",
+        Kind::Decimal(0.001, f64::MAX),
+        "no limit",
+        "The most throughput that a worker is assigned.",
+    ),
+    key("dampeningPercentage", Kind::Primitive(1..=100), "60", "The part of an imbalance that is corrected at a time."),
+    key("reBalanceThresholdPercentage", Kind::Primitive(1..=100), "10", "The imbalance that is tolerated."),
+    key("allowThroughputOvershoot", Kind::Flag, "true", "Moves a shard even if its load is more than needed."),
+    key("varianceBalancingFrequency", COUNT, "3", "Balances in every Nth assignment of leases."),
     key("workerMetricsEMAAlpha", Kind::Decimal(0.000_001, 1.0), "0.5", "The weight of the newest measurement."),
-    key("staleWorkerMetricsEntryCleanupDuration", Kind::Duration, "P1D", "When a gone worker's entry is deleted."),
+    key(
+        "staleWorkerMetricsEntryCleanupDuration",
+        Kind::Duration,
+        "P1D",
+        "The time after which the entry of a vanished worker is deleted.",
+    ),
     // CloudWatch.
-    key("metricsLevel", Kind::Word(&["DETAILED", "NONE", "SUMMARY"]), "DETAILED", "What is sent to CloudWatch."),
-    key("metricsBufferTimeMillis", MILLIS, "10000", "How long measurements may wait."),
-    key("metricsMaxQueueSize", COUNT, "10000", "How many measurements may wait."),
+    key(
+        "metricsLevel",
+        Kind::Word(&["DETAILED", "NONE", "SUMMARY"]),
+        "DETAILED",
+        "The metrics that are sent to CloudWatch.",
+    ),
+    key("metricsBufferTimeMillis", MILLIS, "10000", "How long measurements may be buffered."),
+    key("metricsMaxQueueSize", COUNT, "10000", "How many measurements may be buffered."),
     key("metricsEnabledDimensions", Kind::Names, "ALL", "The dimensions that are sent."),
 ];
 
@@ -335,7 +368,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_key_stands_once() {
+    fn every_key_is_listed_once() {
         let mut names: Vec<_> = KEYS.iter().map(|key| key.name.to_ascii_lowercase()).collect();
         names.sort();
         let all = names.len();
@@ -344,14 +377,14 @@ mod tests {
     }
 
     #[test]
-    fn the_daemon_forgives_the_case_of_one_prefix_only() {
+    fn the_daemon_ignores_the_case_of_one_prefix_only() {
         assert_eq!(find("awsCREDENTIALSproviderDynamoDB").map(|key| key.name), Some("AwsCredentialsProviderDynamoDB"));
         assert!(find("awsCredentialsProviderDynamodb").is_none());
         assert!(find("streamname").is_none());
     }
 
     #[test]
-    fn the_nearest_key_is_offered_and_nothing_far() {
+    fn the_nearest_key_is_suggested_unless_it_is_too_far() {
         assert_eq!(nearest("streamname").map(|key| key.name), Some("streamName"));
         assert_eq!(nearest("failoverTimeMilis").map(|key| key.name), Some("failoverTimeMillis"));
         assert!(nearest("colour").is_none());

@@ -1,7 +1,7 @@
-//! What is wrong with a daemon's properties.
+//! Finding problems in a daemon's properties.
 //!
-//! The daemon says little: it ignores a key it does not know, takes a number it cannot read for 0 and drops a 0. Whatever
-//! would not do what it says is a finding here.
+//! The daemon reports little: it ignores unknown keys, treats a number that it cannot parse as 0, and drops a 0. Every property
+//! that would not have the effect it states is a finding here.
 
 use std::fmt;
 
@@ -10,40 +10,40 @@ use super::file::{Origin, Properties, Property};
 use super::keys::{self, Key, Kind};
 use super::values;
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
-    /// It runs, but hardly as it is meant.
+    /// The daemon runs, but probably not as intended.
     Warning,
-    /// It does not run, or not as it says.
+    /// The daemon does not run, or not as the properties say.
     Error,
 }
 
-/// One thing that is wrong: where, what, why, and how to mend it.
+/// One problem: its place, a description, the reason, and the fix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
     pub(crate) level: Level,
-    /// `None` if something is missing.
+    /// `None` if a property is missing.
     pub(crate) origin: Option<Origin>,
     pub(crate) what: String,
     pub(crate) why: String,
-    pub(crate) mend: String,
+    pub(crate) fix: String,
 }
 
 impl Finding {
-    pub(crate) fn error(what: impl Into<String>, why: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { level: Level::Error, origin: None, what: what.into(), why: why.into(), mend: mend.into() }
+    pub(crate) fn error(what: impl Into<String>, why: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { level: Level::Error, origin: None, what: what.into(), why: why.into(), fix: fix.into() }
     }
 
-    pub(crate) fn warning(what: impl Into<String>, why: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { level: Level::Warning, ..Self::error(what, why, mend) }
+    pub(crate) fn warning(what: impl Into<String>, why: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { level: Level::Warning, ..Self::error(what, why, fix) }
     }
 
     pub(crate) fn at(self, property: &Property) -> Self {
         Self { origin: Some(property.origin.clone()), ..self }
     }
 
-    /// The finding with the name of the file that its line number is one of.
+    /// Formats the finding, with this file name before its line number.
     pub(crate) fn in_file(&self, name: impl fmt::Display) -> String {
         let place = match &self.origin {
             Some(Origin::Line(line)) => format!("{name}:{line}"),
@@ -54,11 +54,11 @@ impl Finding {
             Level::Warning => "warning",
             Level::Error => "error",
         };
-        format!("{place}: {level}: {}\n  why:  {}\n  mend: {}\n", self.what, self.why, self.mend)
+        format!("{place}: {level}: {}\n  why: {}\n  fix: {}\n", self.what, self.why, self.fix)
     }
 }
 
-/// Everything that is wrong, in the order of the file; what is missing comes last.
+/// All findings, in the order of the file. Missing properties come last.
 pub(crate) fn lint(properties: &Properties) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (at, property) in properties.entries().iter().enumerate() {
@@ -82,8 +82,8 @@ fn lint_property(property: &Property, findings: &mut Vec<Finding>) {
     if let Some(version) = key.since {
         let finding = Finding::warning(
             format!("`{}` is a key of KCL {version}", key.name),
-            format!("the daemon that this tool runs is {} and ignores it", crate::cache::DAEMON_VERSION),
-            "remove it, unless another daemon reads the same file",
+            format!("the daemon that this tool runs is version {} and ignores it", crate::cache::DAEMON_VERSION),
+            "remove it, unless a different daemon reads the same file",
         );
         findings.push(finding.at(property));
     }
@@ -91,18 +91,18 @@ fn lint_property(property: &Property, findings: &mut Vec<Finding>) {
 }
 
 fn unknown_key(name: &str) -> Finding {
-    let mend = match keys::nearest(name) {
-        Some(key) => format!("write `{}`, if that is meant", key.name),
-        None => "remove it; `cargo kcl check --list` shows every key".to_owned(),
+    let fix = match keys::nearest(name) {
+        Some(key) => format!("write `{}`, if you mean that", key.name),
+        None => "remove it; `cargo kcl check --list` shows all keys".to_owned(),
     };
     let lower = name.to_ascii_lowercase();
     let why = match keys::nearest(name) {
         Some(key) if key.name.to_ascii_lowercase() == lower => {
-            "upper and lower case count; the daemon ignores a key it does not know without a word"
+            "keys are case-sensitive; the daemon silently ignores a key that it does not know"
         }
-        _ => "the daemon ignores a key it does not know without a word",
+        _ => "the daemon silently ignores a key that it does not know",
     };
-    Finding::error(format!("unknown key `{name}`"), why, mend)
+    Finding::error(format!("unknown key `{name}`"), why, fix)
 }
 
 fn lint_repetition(before: &[Property], property: &Property, findings: &mut Vec<Finding>) {
@@ -115,23 +115,23 @@ fn lint_repetition(before: &[Property], property: &Property, findings: &mut Vec<
         };
         let finding = Finding::error(
             format!("`{key}` is given twice"),
-            format!("{place} gives it too, and only one of the two counts"),
+            format!("{place} also gives it, and only one of the two takes effect"),
             "keep one",
         );
         findings.push(finding.at(property));
     }
 }
 
-/// What the daemon makes of a value of this key that it cannot read.
+/// The way in which the daemon treats a value of this key that it cannot parse.
 pub(crate) fn fate_of_unreadable(key: &Key) -> &'static str {
     match key.kind {
         Kind::Primitive(_) | Kind::Decimal(..) => {
-            "the daemon takes a number it cannot read for 0, and a 0 for \"not set\", without a word"
+            "the daemon silently treats a number that it cannot parse as 0, and a 0 as \"not set\""
         }
         Kind::Number(_) if !values::REFUSED_UNREAD.contains(&key.name) => {
-            "the daemon takes a number it cannot read for 0 without a word"
+            "the daemon silently treats a number that it cannot parse as 0"
         }
-        Kind::PrimitiveFlag | Kind::Flag => "the daemon takes whatever it cannot read for false without a word",
+        Kind::PrimitiveFlag | Kind::Flag => "the daemon silently treats a value that it cannot parse as false",
         _ => "the daemon refuses to start with it",
     }
 }
@@ -140,7 +140,7 @@ pub(crate) fn fate_of_unreadable(key: &Key) -> &'static str {
 mod tests {
     use super::*;
 
-    /// A file with nothing to mend.
+    /// A file without findings.
     const CLEAN: &str = "executableName = sh -c true\n\
                          applicationName = orders\n\
                          streamName = orders\n\
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_found_where_nothing_is_wrong() {
+    fn a_correct_file_has_no_findings() {
         for more in [
             "",
             "regionName = us-gov-west-1",
@@ -172,20 +172,20 @@ mod tests {
             "failoverTimeMillis = 10000 ",
             "streamArn = arn:aws:kinesis:eu-west-1:123456789012:stream/orders\nregionName = eu-west-1",
         ] {
-            // Prefixes count in any case, the rest does not.
+            // The case of the prefix does not matter, that of the rest does.
             let found = findings(&more.replace("providercloudwatch", "providerCloudWatch"));
             assert_eq!(found, [], "{more}");
         }
     }
 
     #[test]
-    fn what_would_not_do_as_it_says_is_found_with_its_line_and_its_mend() {
+    fn a_property_without_its_stated_effect_is_found_with_its_line_and_its_fix() {
         let sixth = Some(Origin::Line(6));
-        for (line, what, mend) in [
+        for (line, what, fix) in [
             ("streamname = x", "unknown key `streamname`", "write `streamName`"),
             ("colour = red", "unknown key `colour`", "--list"),
-            ("failoverTimeMillis = 10000 # 10 s", "is no value", "write 10000 alone"),
-            ("failoverTimeMillis = ten", "is no value", "digits"),
+            ("failoverTimeMillis = 10000 # 10 s", "is not a valid value", "write 10000 alone"),
+            ("failoverTimeMillis = ten", "is not a valid value", "digits"),
             ("failoverTimeMillis = 0", "is 0", "number from 1"),
             ("failoverTimeMillis = -1", "is -1", "number from 1"),
             ("failoverTimeMillis = 500", "is 500", "1000 or more"),
@@ -193,52 +193,52 @@ mod tests {
             ("maxRecords = 20000", "is 20000", "1 to 10000"),
             ("idleTimeBetweenReadsInMillis = 50", "is 50", "number from 200"),
             ("cleanupLeasesUponShardCompletion = false", "cannot be switched off", "remove"),
-            ("leaseTablePitrEnabled = perhaps", "is no value", "true or false"),
+            ("leaseTablePitrEnabled = perhaps", "is not a valid value", "true or false"),
             ("leaseTablePitrEnabled = true ", "white space", "remove"),
             ("timeoutInSeconds = 5", "is 5", "30 or more"),
             ("timeoutInSeconds = 0", "is 0", "number from 1"),
-            ("maxActiveThreads = 3", "enough for 0 shards", "leave it out"),
+            ("maxActiveThreads = 3", "enough for 0 shards", "remove it"),
             ("maxActiveThreads = 7", "enough for 2 shards", "maxLeasesForWorker = 2"),
-            ("initialPositionInStream = AT_TIMESTAMP", "is no value", "initialPositionInStreamExtended"),
-            ("initialPositionInStream = TRIMHORIZON", "is no value", "write TRIM_HORIZON"),
+            ("initialPositionInStream = AT_TIMESTAMP", "is not a valid value", "initialPositionInStreamExtended"),
+            ("initialPositionInStream = TRIMHORIZON", "is not a valid value", "write TRIM_HORIZON"),
             ("initialPositionInStreamExtended = 1636609142000", "is 1636609142000", "divide it by 1000"),
-            ("regionName = us-esat-1", "no region", "us-east-1"),
-            ("regionName = Frankfurt", "is no region", "us-east-1"),
-            ("kinesisEndpoint = localhost:4567", "no URL", "http://HOST:PORT"),
-            ("workerId = \"me\"", "stands in quotes", "write me"),
+            ("regionName = us-esat-1", "not a known region", "us-east-1"),
+            ("regionName = Frankfurt", "is not a region", "us-east-1"),
+            ("kinesisEndpoint = localhost:4567", "is not the URL", "http://HOST:PORT"),
+            ("workerId = \"me\"", "is in quotes", "write me"),
             ("applicationName = ab", "is given twice", "keep one"),
             ("tableName = ab", "has 2 characters", "another name"),
             ("tableName = a/b", "'/' cannot be part", "another name"),
-            ("streamArn = arn:aws:kinesis:x:1:stream/a", "no stream's ARN", "12 digits"),
+            ("streamArn = arn:aws:kinesis:x:1:stream/a", "is not the ARN", "12 digits"),
             ("streamArn = arn:aws:kinesis:eu-west-1:123456789012:stream/b", "`streamArn` names `b`", "keep one"),
             (
                 "AwsCredentialsProviderDynamoDB = DefaultAWSCredentialsProviderChain",
                 "no credentials provider",
                 "write Default",
             ),
-            ("AwsCredentialsProviderDynamoDB = StsAssumeRoleCredentialsProvider", "not told which", "ROLE_ARN"),
-            ("metricsLevel = LOUD", "is no value", "SUMMARY"),
+            ("AwsCredentialsProviderDynamoDB = StsAssumeRoleCredentialsProvider", "needs a role", "ROLE_ARN"),
+            ("metricsLevel = LOUD", "is not a valid value", "SUMMARY"),
             ("shardPrioritization = x", "cannot be set", "remove"),
-            ("workerMetricsTags = a", "is no tag", "key=value"),
+            ("workerMetricsTags = a", "is not a tag", "key=value"),
             ("coordinatorStateReadCapacity = 5", "has no effect", "PROVISIONED"),
-            ("staleWorkerMetricsEntryCleanupDuration = 5 minutes", "is no value", "PT30M"),
+            ("staleWorkerMetricsEntryCleanupDuration = 5 minutes", "is not a valid value", "PT30M"),
             ("workerMetricsEMAAlpha = 7", "is 7", "decimal"),
             ("leaseTableScanTotalSegments = 4", "KCL 3.5", "remove"),
             ("processingLanguage = r\u{fc}st", "not ASCII", "uXXXX"),
         ] {
             let found = findings(line);
             let hit = found.iter().find(|finding| {
-                finding.what.contains(what) && finding.mend.contains(mend)
-                    || finding.what.contains(what) && mend.is_empty()
+                finding.what.contains(what) && finding.fix.contains(fix)
+                    || finding.what.contains(what) && fix.is_empty()
             });
-            // What contradicts an earlier line is told where it is easiest to mend.
+            // A contradiction to an earlier line is reported where it is easiest to fix.
             let hit = hit.unwrap_or_else(|| panic!("{line}: {found:#?}"));
             assert!(hit.origin == sixth || hit.origin == Some(Origin::Line(3)), "{line}: {hit:?}");
         }
     }
 
     #[test]
-    fn what_is_missing_is_found() {
+    fn a_missing_property_is_found() {
         for (key, what) in [
             ("executableName", "`executableName` is missing"),
             ("applicationName", "`applicationName` is missing"),
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn the_processor_must_be_there_and_executable() {
+    fn the_processor_must_exist_and_be_executable() {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let path = |name: &str| folder.path().join(name).display().to_string();
         std::fs::write(path("plain"), "").expect("a file can be written");
@@ -266,8 +266,8 @@ mod tests {
             (path("none"), "there is no processor"),
             (path("plain"), "is not executable"),
             (path(""), "is a directory"),
-            (path("with space"), "holds spaces"),
-            ("\"/bin/sh\" -c true".to_owned(), "holds quotes"),
+            (path("with space"), "contains spaces"),
+            ("\"/bin/sh\" -c true".to_owned(), "contains quotes"),
         ] {
             let text = CLEAN.replace("sh -c true", &command);
             let found = lint(&Properties::parse(text.as_bytes()).expect("Java reads it"));
@@ -278,7 +278,7 @@ mod tests {
     #[test]
     fn a_finding_shows_its_place() {
         let text = findings("colour = red").first().expect("a finding").in_file("app.properties");
-        assert!(text.starts_with("app.properties:6: error: unknown key `colour`\n  why:  "), "{text}");
-        assert!(text.contains("\n  mend: "), "{text}");
+        assert!(text.starts_with("app.properties:6: error: unknown key `colour`\n  why: "), "{text}");
+        assert!(text.contains("\n  fix: "), "{text}");
     }
 }

@@ -1,4 +1,4 @@
-//! The daemon's properties: its keys, its file format, and what is wrong with a file.
+//! The daemon's properties: their keys, the file format, and the checks of a file.
 
 mod check;
 mod combinations;

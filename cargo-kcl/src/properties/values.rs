@@ -1,4 +1,4 @@
-//! What is wrong with one value.
+//! Checks of single values.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use super::keys::{Key, Kind};
 use super::lint::{Finding, fate_of_unreadable};
 use crate::process::program as processor;
 
-/// Providers that the daemon finds by their short names.
+/// The providers that the daemon finds by their short names.
 const PROVIDERS: [&str; 10] = [
     "AnonymousCredentialsProvider",
     "ContainerCredentialsProvider",
@@ -22,14 +22,13 @@ const PROVIDERS: [&str; 10] = [
 ];
 const WEB_IDENTITY: &str = "WebIdentityTokenFileCredentialsProvider";
 
-/// The numbers that the daemon does not take for 0 if it cannot read them.
+/// The numbers that the daemon refuses, instead of treating them as 0, if it cannot parse them.
 pub(crate) const REFUSED_UNREAD: [&str; 2] = ["initialPositionInStreamExtended", "maxActiveThreads"];
 
-/// A processor may well need that long for one message: at a shard's end alone a checkpoint that is throttled is tried again
-/// for 12 s.
+/// A processor may need this long for one message. A throttled checkpoint at the end of a shard alone is retried for 12 s.
 const SHORT_TIMEOUT_SECONDS: i64 = 30;
 
-/// What is wrong with this value, if anything: the first thing that is.
+/// The first problem of this value, if it has any.
 pub(crate) fn lint(key: &Key, property: &Property) -> Option<Finding> {
     let value = property.value.as_str();
     blank(key, value)
@@ -44,7 +43,7 @@ fn blank(key: &Key, value: &str) -> Option<Finding> {
         Finding::error(
             format!("`{}` has no value", key.name),
             format!("it takes {}; {}", key.kind.describe(), fate_of_unreadable(key)),
-            "give it one, or remove the line",
+            "set it, or remove the line",
         )
     })
 }
@@ -53,8 +52,8 @@ fn quoted(key: &Key, value: &str) -> Option<Finding> {
     let value = value.trim();
     let inner = ['"', '\''].iter().find_map(|&quote| value.strip_prefix(quote)?.strip_suffix(quote))?;
     Some(Finding::error(
-        format!("the value of `{}` stands in quotes", key.name),
-        "a properties file knows no quotes: they are part of the value",
+        format!("the value of `{}` is in quotes", key.name),
+        "a properties file has no quoting: the quotes are part of the value",
         format!("write {inner}"),
     ))
 }
@@ -62,8 +61,8 @@ fn quoted(key: &Key, value: &str) -> Option<Finding> {
 fn not_ascii(key: &Key, property: &Property) -> Option<Finding> {
     property.not_ascii.then(|| {
         Finding::error(
-            format!("the line of `{}` holds a character that is not ASCII", key.name),
-            "the daemon reads the file as Latin-1, whatever it was written in",
+            format!("the line of `{}` contains a character that is not ASCII", key.name),
+            "the daemon reads the file as Latin-1, whatever its encoding is",
             "write it as \\uXXXX",
         )
     })
@@ -78,7 +77,7 @@ fn spaced(key: &Key, value: &str) -> Option<Finding> {
     (kept && value.trim_end() != value).then(|| {
         Finding::error(
             format!("the value of `{}` ends in white space", key.name),
-            "in a properties file what stands behind a value is part of it",
+            "in a properties file the value extends to the end of the line",
             "remove the white space",
         )
     })
@@ -102,7 +101,7 @@ fn of_kind(key: &Key, value: &str) -> Option<Finding> {
         Kind::Credentials => credentials(key, value),
         Kind::Unusable => Some(Finding::error(
             format!("`{}` cannot be set", key.name),
-            "the daemon has the key, but refuses to start with any value for it",
+            "the daemon has this key, but refuses to start with any value for it",
             "remove it",
         )),
     }
@@ -112,9 +111,9 @@ fn executable(value: &str) -> Option<Finding> {
     let program = value.split(' ').find(|part| !part.is_empty())?;
     if program.starts_with(['"', '\'']) {
         return Some(Finding::error(
-            "`executableName` holds quotes",
-            "the daemon splits the command on spaces and knows no quotes",
-            "name a file whose path has no spaces: a link or a small script will do",
+            "`executableName` contains quotes",
+            "the daemon splits the command on spaces, without quoting",
+            "use a file whose path has no spaces, such as a link or a small script",
         ));
     }
     if processor::find(program.as_ref()).is_some() {
@@ -124,56 +123,56 @@ fn executable(value: &str) -> Option<Finding> {
     Some(if path.is_dir() {
         Finding::error(
             format!("the processor `{program}` is a directory"),
-            "it is to be executed",
-            "name the file in it",
+            "the daemon executes it",
+            "give the path of the file in it",
         )
     } else if path.is_file() {
         Finding::error(
             format!("the processor `{program}` is not executable"),
-            "the daemon starts it, once a shard",
-            format!("chmod +x {program}"),
+            "the daemon starts it, once per shard",
+            format!("run chmod +x {program}"),
         )
     } else if program != value && Path::new(value).is_file() {
         Finding::error(
-            format!("the path `{value}` holds spaces"),
-            "the daemon splits the command on spaces and knows no quotes",
-            "name a file whose path has no spaces: a link or a small script will do",
+            format!("the path `{value}` contains spaces"),
+            "the daemon splits the command on spaces, without quoting",
+            "use a file whose path has no spaces, such as a link or a small script",
         )
     } else {
         Finding::error(
             format!("there is no processor `{program}`"),
-            "the daemon looks for it from the folder it is started in, and in PATH if it has no slash",
-            "build it, or name it by its absolute path",
+            "the daemon looks for it relative to the folder in which it is started, and in PATH if it has no slash",
+            "build it, or give its absolute path",
         )
     })
 }
 
-/// Names of streams and tables have the same characters.
+/// Checks the name of a stream or a table. Both allow the same characters.
 fn name(key: &Key, value: &str, least: usize, most: usize) -> Option<Finding> {
     if let Some(odd) = value.chars().find(|&c| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))) {
         return Some(Finding::error(
             format!("{odd:?} cannot be part of `{}`", key.name),
-            "a name is made of letters, digits, `_`, `.` and `-`",
+            "a name consists of ASCII letters, digits, `_`, `.` and `-`",
             "choose another name",
         ));
     }
     (!(least..=most).contains(&value.len())).then(|| {
         Finding::error(
             format!("`{}` has {} characters", key.name, value.len()),
-            format!("such a name has {least} to {most}"),
+            format!("such a name has {least} to {most} characters"),
             "choose another name",
         )
     })
 }
 
 fn table_name(key: &Key, value: &str) -> Option<Finding> {
-    // The longest of the tables that are named after the application ends in `-WorkerMetricStats`.
+    // The longest table name derived from the application's ends in `-WorkerMetricStats`.
     let most = if key.name == "applicationName" { 255 - "-WorkerMetricStats".len() } else { 255 };
     name(key, value, 3, most)
         .map(|finding| Finding { why: format!("it becomes the name of a DynamoDB table: {}", finding.why), ..finding })
 }
 
-/// The region and the stream's name in an ARN.
+/// The region and the name of the stream in an ARN.
 pub(crate) fn arn_parts(value: &str) -> Option<(&str, &str)> {
     let parts: Vec<_> = value.splitn(6, ':').collect();
     let ["arn", partition, "kinesis", region, account, resource] = parts[..] else { return None };
@@ -190,9 +189,9 @@ pub(crate) fn arn_parts(value: &str) -> Option<(&str, &str)> {
 fn arn(value: &str) -> Option<Finding> {
     arn_parts(value).is_none().then(|| {
         Finding::error(
-            format!("`{value}` is no stream's ARN"),
+            format!("`{value}` is not the ARN of a stream"),
             "the daemon refuses to start with it",
-            "write arn:aws:kinesis:REGION:ACCOUNT:stream/NAME, the account in 12 digits",
+            "write arn:aws:kinesis:REGION:ACCOUNT:stream/NAME, with an account of 12 digits",
         )
     })
 }
@@ -201,45 +200,45 @@ fn number(key: &Key, value: &str, range: &std::ops::RangeInclusive<i64>) -> Opti
     let value = value.trim();
     let Ok(number) = value.parse::<i64>() else {
         return Some(Finding::error(
-            format!("`{value}` is no value for `{}`: {}", key.name, key.kind.describe()),
+            format!("`{value}` is not a valid value for `{}`: {}", key.name, key.kind.describe()),
             fate_of_unreadable(key),
             comment_or(value, "write digits only"),
         ));
     };
     if number == 0 && key.name == "shutdownGraceMillis" {
-        return None; // What that means is told with the key that may be missing.
+        return None; // Reported together with the missing key, in `combinations`.
     }
     if range.contains(&number) {
         return (key.name == "timeoutInSeconds" && number < SHORT_TIMEOUT_SECONDS).then(|| {
             Finding::warning(
                 format!("`timeoutInSeconds` is {number}"),
                 "a processor that needs longer for one message ends the daemon at once, with all its shards and without a \
-                 checkpoint; a throttled checkpoint alone is tried again for up to 12 s",
-                format!("give it {SHORT_TIMEOUT_SECONDS} or more, or leave it out"),
+                 checkpoint; a throttled checkpoint alone is retried for up to 12 s",
+                format!("set it to {SHORT_TIMEOUT_SECONDS} or more, or remove it"),
             )
         });
     }
     if number == 0 && matches!(key.kind, Kind::Primitive(_)) {
         return Some(Finding::error(
             format!("`{}` is 0", key.name),
-            format!("the daemon cannot tell a 0 from \"not set\" and takes its default ({})", key.default),
+            format!("the daemon cannot distinguish 0 from \"not set\", and uses the default ({})", key.default),
             format!("write a {}", key.kind.describe()),
         ));
     }
     let why = match key.name {
-        "maxRecords" => "the daemon refuses to start with more than a GetRecords call may bring",
-        "idleTimeBetweenReadsInMillis" => "the daemon takes 200 instead",
+        "maxRecords" => "the daemon refuses to start with more than a GetRecords call allows",
+        "idleTimeBetweenReadsInMillis" => "the daemon uses 200 instead",
         "timeoutInSeconds" => "the daemon would end at the first message",
-        _ => "it makes no sense to the daemon, which does not check it",
+        _ => "the daemon does not check it, but cannot work with it",
     };
     Some(Finding::error(format!("`{}` is {number}", key.name), why, format!("write a {}", key.kind.describe())))
 }
 
-/// What to do about a value that cannot be read: it may have a comment behind it.
+/// The fix for a value that cannot be parsed, which may have a comment after it.
 fn comment_or(value: &str, otherwise: &str) -> String {
     match value.split_once(['#', '!', ';']) {
         Some((before, _)) if !before.trim().is_empty() => {
-            format!("write {} alone: a comment has a line of its own", before.trim())
+            format!("write {} alone, and put the comment on its own line", before.trim())
         }
         _ => otherwise.to_owned(),
     }
@@ -250,11 +249,11 @@ fn decimal(key: &Key, value: &str, low: f64, high: f64) -> Option<Finding> {
         Ok(number) if (low..=high).contains(&number) => None,
         Ok(_) => Some(Finding::error(
             format!("`{}` is {value}", key.name),
-            "it makes no sense to the daemon, which does not check it",
+            "the daemon does not check it, but cannot work with it",
             format!("write a {}", key.kind.describe()),
         )),
         Err(_) => Some(Finding::error(
-            format!("`{value}` is no value for `{}`: {}", key.name, key.kind.describe()),
+            format!("`{value}` is not a valid value for `{}`: {}", key.name, key.kind.describe()),
             fate_of_unreadable(key),
             comment_or(value, "write a decimal number with a point"),
         )),
@@ -267,7 +266,7 @@ fn flag(key: &Key, value: &str) -> Option<Finding> {
         "false" | "no" | "n" | "off" | "0" => false,
         _ => {
             return Some(Finding::error(
-                format!("`{value}` is no value for `{}`: {}", key.name, key.kind.describe()),
+                format!("`{value}` is not a valid value for `{}`: {}", key.name, key.kind.describe()),
                 fate_of_unreadable(key),
                 comment_or(value, "write true or false"),
             ));
@@ -277,7 +276,7 @@ fn flag(key: &Key, value: &str) -> Option<Finding> {
     dropped.then(|| {
         Finding::error(
             format!("`{}` cannot be switched off here", key.name),
-            "the daemon cannot tell false from \"not set\" and takes its default, which is true",
+            "the daemon cannot distinguish false from \"not set\", and uses the default, which is true",
             "remove it",
         )
     })
@@ -289,17 +288,17 @@ fn word(key: &Key, value: &str, words: &[&str]) -> Option<Finding> {
         return None;
     }
     let nearest = words.iter().min_by_key(|word| strsim::levenshtein(&upper, word))?;
-    let mend = if upper == "AT_TIMESTAMP" {
-        "give initialPositionInStreamExtended the time instead, in seconds since 1970-01-01 UTC".to_owned()
+    let fix = if upper == "AT_TIMESTAMP" {
+        "set initialPositionInStreamExtended to the time instead, in seconds since 1970-01-01 UTC".to_owned()
     } else if strsim::levenshtein(&upper, nearest) * 2 <= nearest.len() {
         format!("write {nearest}")
     } else {
         format!("write one of {}", words.join(", "))
     };
     Some(Finding::error(
-        format!("`{value}` is no value for `{}`", key.name),
+        format!("`{value}` is not a valid value for `{}`", key.name),
         fate_of_unreadable(key),
-        comment_or(value, &mend),
+        comment_or(value, &fix),
     ))
 }
 
@@ -310,14 +309,14 @@ fn url(key: &Key, value: &str) -> Option<Finding> {
     });
     (!valid).then(|| {
         Finding::error(
-            format!("`{value}` is no URL of an endpoint"),
-            "the daemon fails with it at its first call",
+            format!("`{value}` is not the URL of an endpoint"),
+            "the daemon's first call fails with it",
             format!("write http://HOST:PORT or https://HOST for `{}`", key.name),
         )
     })
 }
 
-/// `us-east-1`, `us-gov-west-1`, `ap-southeast-2`: two or three words and a number.
+/// Checks the name of a region: two or three words and a number, as in `us-east-1`, `us-gov-west-1` and `ap-southeast-2`.
 fn region(key: &Key, value: &str) -> Option<Finding> {
     let parts: Vec<_> = value.split('-').collect();
     let word = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
@@ -325,20 +324,20 @@ fn region(key: &Key, value: &str) -> Option<Finding> {
         if (2..=3).contains(&words.len()) && words.iter().all(word) && number.parse::<u8>().is_ok());
     if !valid {
         return Some(Finding::error(
-            format!("`{value}` is no region"),
-            "the daemon takes any text and fails at its first call",
-            format!("write `{}` as in us-east-1", key.name),
+            format!("`{value}` is not a region"),
+            "the daemon accepts any text, and its first call fails",
+            format!("write `{}` like us-east-1", key.name),
         ));
     }
     let direction = parts[parts.len() - 2];
     let known = ["central", "east", "north", "northeast", "northwest", "south", "southeast", "southwest", "west"];
     (!known.contains(&direction)).then(|| {
         let nearest = known.iter().min_by_key(|word| strsim::damerau_levenshtein(direction, word));
-        let mend = nearest.map_or(String::new(), |word| value.replacen(direction, word, 1));
+        let fix = nearest.map_or(String::new(), |word| value.replacen(direction, word, 1));
         Finding::error(
-            format!("`{value}` is no region that is known"),
-            "the daemon takes any text and fails at its first call",
-            format!("write {mend}, if that is meant"),
+            format!("`{value}` is not a known region"),
+            "the daemon accepts any text, and its first call fails",
+            format!("write {fix}, if you mean that"),
         )
     })
 }
@@ -364,9 +363,9 @@ fn duration(key: &Key, value: &str) -> Option<Finding> {
     });
     (!valid).then(|| {
         Finding::error(
-            format!("`{value}` is no value for `{}`: {}", key.name, key.kind.describe()),
+            format!("`{value}` is not a valid value for `{}`: {}", key.name, key.kind.describe()),
             fate_of_unreadable(key),
-            "write it as in PT30M, PT6H or P1D",
+            "write it like PT30M, PT6H or P1D",
         )
     })
 }
@@ -377,8 +376,8 @@ fn tags(key: &Key, value: &str) -> Option<Finding> {
         !matches!((parts.next(), parts.next(), parts.next()), (Some(key), Some(value), None) if !key.is_empty() && !value.is_empty())
     })?;
     Some(Finding::error(
-        format!("`{}` is no tag", odd.trim()),
-        "the daemon leaves it out",
+        format!("`{}` is not a tag", odd.trim()),
+        "the daemon ignores it",
         format!("write `{}` as key=value, separated by commas", key.name),
     ))
 }
@@ -386,11 +385,11 @@ fn tags(key: &Key, value: &str) -> Option<Finding> {
 fn credentials(key: &Key, value: &str) -> Option<Finding> {
     value.split(',').map(str::trim).filter(|provider| !provider.is_empty()).find_map(|provider| {
         let class = provider.split('|').next().unwrap_or(provider);
-        // A class with a package is the user's own, or one that is spelled out.
+        // A class with a package is the user's own, or a known one with its full name.
         if class.contains('.') || class == WEB_IDENTITY || PROVIDERS.contains(&class) {
             return arguments(class, provider);
         }
-        let mend = match class {
+        let fix = match class {
             "DefaultAWSCredentialsProviderChain" | "DefaultCredentialsProviderChain" => "DefaultCredentialsProvider",
             "EC2ContainerCredentialsProviderWrapper" => "ContainerCredentialsProvider",
             "STSAssumeRoleSessionCredentialsProvider" => "StsAssumeRoleCredentialsProvider",
@@ -407,19 +406,19 @@ fn credentials(key: &Key, value: &str) -> Option<Finding> {
         };
         Some(Finding::error(
             format!("there is no credentials provider `{class}` for `{}`", key.name),
-            "the daemon leaves out a provider that it does not find, and refuses to start without one",
-            format!("write {mend}, or a class of your own with its package"),
+            "the daemon ignores a provider that it does not find, and refuses to start without any",
+            format!("write {fix}, or a class of your own with its package"),
         ))
     })
 }
 
-/// The one provider that needs arguments.
+/// Checks the arguments of the only provider that needs them.
 fn arguments(class: &str, provider: &str) -> Option<Finding> {
     let assumes = matches!(class, "StsAssumeRoleCredentialsProvider" | "KclStsAssumeRoleCredentialsProvider");
     (assumes && provider.split('|').filter(|argument| !argument.contains('=')).count() < 3).then(|| {
         Finding::error(
-            format!("`{class}` is to assume a role, but is not told which"),
-            "without its two arguments the daemon leaves it out",
+            format!("`{class}` needs a role to assume, but none is given"),
+            "the daemon ignores it without its two arguments",
             format!("write {class}|ROLE_ARN|SESSION_NAME|endpointRegion=REGION"),
         )
     })
