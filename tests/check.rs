@@ -10,7 +10,7 @@ fn check(arguments: &[&str], folder: &Path) -> Output {
 }
 
 #[test]
-fn the_exit_code_says_whether_there_is_anything_to_mend() {
+fn the_exit_code_tells_whether_there_are_findings() {
     let folder = tempfile::tempdir().expect("a folder");
     let clean = "executableName = sh\nstreamName = words\napplicationName = words\n\
                  AwsCredentialsProvider = DefaultCredentialsProvider\nshutdownGraceMillis = 20000\n";
@@ -23,9 +23,9 @@ fn the_exit_code_says_whether_there_is_anything_to_mend() {
 
     let odd = check(&["clean.properties", "odd.properties"], folder.path());
     assert_eq!(odd.status.code(), Some(1), "{odd:?}");
-    let said = str::from_utf8(&odd.stderr).expect("it is text");
-    assert!(said.contains("odd.properties:2: error: unknown key `streamname`\n"), "{said}");
-    assert!(said.contains("  mend: write `streamName`"), "{said}");
+    let stderr = str::from_utf8(&odd.stderr).expect("stderr is UTF-8");
+    assert!(stderr.contains("odd.properties:2: error: unknown key `streamname`\n"), "{stderr}");
+    assert!(stderr.contains("  fix: write `streamName`"), "{stderr}");
 
     let none = check(&["none.properties"], folder.path());
     assert_eq!(none.status.code(), Some(2), "{none:?}");

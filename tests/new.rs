@@ -1,4 +1,4 @@
-//! `cargo kcl new`: what it writes builds, passes its tests and runs; what is there is left alone.
+//! `cargo kcl new`: the project builds, passes its tests and runs, and existing files are left alone.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -9,7 +9,7 @@ use tests::workspace;
 
 static TOOL: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "cargo-kcl"]));
 
-/// A command there, with dependencies that were built before, in the versions of this workspace.
+/// A command in this folder, with dependencies that were built before, in the versions of this workspace.
 fn command(program: impl AsRef<Path>, arguments: &[&str], folder: &Path) -> Command {
     let mut command = Command::new(program.as_ref());
     command.args(arguments).current_dir(folder).stdin(Stdio::null());
@@ -22,12 +22,12 @@ fn new(arguments: &[&str], folder: &Path) -> Output {
     command(&*TOOL, &[&["new"], arguments].concat(), folder).output().expect("the tool starts")
 }
 
-/// Asserts the exit code, and that stderr says this.
+/// Asserts the exit code, and that stderr contains this text.
 #[track_caller]
-fn expect(output: &Output, code: i32, says: &str) {
-    let said = str::from_utf8(&output.stderr).expect("it is text");
-    assert_eq!(output.status.code(), Some(code), "{said}");
-    assert!(said.contains(says), "`{says}` is not in:\n{said}");
+fn expect(output: &Output, code: i32, expected: &str) {
+    let stderr = str::from_utf8(&output.stderr).expect("stderr is UTF-8");
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    assert!(stderr.contains(expected), "`{expected}` is not in:\n{stderr}");
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn a_new_project_builds_passes_its_tests_and_runs() {
     let folder = folder.path().join("with a space");
     fs::create_dir(&folder).unwrap();
     let kcl = workspace().join("kcl");
-    expect(&new(&["orders", "--path", kcl.to_str().unwrap()], &folder), 0, "wrote a processor to orders");
+    expect(&new(&["orders", "--path", kcl.to_str().unwrap()], &folder), 0, "created a processor in orders");
     let project = folder.join("orders");
     fs::copy(workspace().join("Cargo.lock"), project.join("Cargo.lock")).unwrap();
 
@@ -52,43 +52,43 @@ fn a_new_project_builds_passes_its_tests_and_runs() {
 }
 
 #[test]
-fn in_another_workspace_it_is_one_of_its_own() {
+fn a_project_inside_a_workspace_is_its_own_workspace() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("Cargo.toml"), "[workspace]\nresolver = \"3\"\n").unwrap();
-    // The folder of a clone does as well as that of `kcl` in it.
+    // The folder of a clone works as well as that of `kcl` in it.
     expect(&new(&["orders", "--path", workspace().to_str().unwrap()], folder.path()), 0, "cargo test");
     let project = folder.path().join("orders");
-    // One who has not installed the tool is told how to run it out of the clone, which builds it as the clone's alias does.
+    // If the tool is not installed, the command runs it from the clone, with the same flags as the clone's alias.
     let mut bare = command(&*TOOL, &["new", "more", "--path", workspace().to_str().unwrap()], folder.path());
-    let says = "/Cargo.toml --package cargo-kcl --no-default-features -- local --input orders.jsonl";
-    expect(&bare.env("PATH", "").env("CARGO", env!("CARGO")).output().unwrap(), 0, says);
+    let expected = "/Cargo.toml --package cargo-kcl --no-default-features -- local --input orders.jsonl";
+    expect(&bare.env("PATH", "").env("CARGO", env!("CARGO")).output().unwrap(), 0, expected);
     let root = command(env!("CARGO"), &["locate-project", "--workspace"], &project).output().unwrap();
     assert!(String::from_utf8_lossy(&root.stdout).contains("orders/Cargo.toml"), "{root:?}");
     let manifest = fs::read_to_string(project.join("Cargo.toml")).unwrap();
-    assert!(manifest.contains("remove this, and name it in `members` there"), "{manifest}");
+    assert!(manifest.contains("remove this and list it in `members` there"), "{manifest}");
 }
 
 #[test]
-fn what_cannot_be_is_refused_and_nothing_is_written() {
+fn an_impossible_project_is_refused_and_nothing_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let here = workspace().to_str().unwrap();
-    for (arguments, says) in [
+    for (arguments, expected) in [
         (&["orders"][..], "--path DIR, or its repository with --git URL"),
         (&["orders", "--path", "nowhere"], "nowhere is not the folder of `kcl`"),
-        (&["orders", "--git", "here"], "`here` is no URL that cargo takes"),
+        (&["orders", "--git", "here"], "cargo does not accept `here` as a URL"),
         (&["orders", "--path", here, "--git", "https://example.org/kcl"], "cannot be used with"),
-        (&["2fast", "--path", here], "`2fast` is no name for a package: it starts with a letter"),
-        (&["fn", "--path", here], "it is a keyword of Rust; try `fn-processor`"),
+        (&["2fast", "--path", here], "`2fast` is not a valid package name: it must start with a letter"),
+        (&["fn", "--path", here], "it is a Rust keyword; try `fn-processor`"),
         (&["a/b", "--path", here], "a/b cannot be written: No such file or directory"),
     ] {
-        expect(&new(arguments, folder.path()), 2, says);
+        expect(&new(arguments, folder.path()), 2, expected);
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 
     let project = folder.path().join("orders");
     fs::create_dir(&project).unwrap();
     fs::write(project.join("mine"), "mine").unwrap();
-    expect(&new(&["orders", "--path", here], folder.path()), 2, "orders is there already");
+    expect(&new(&["orders", "--path", here], folder.path()), 2, "orders already exists");
     assert_eq!(fs::read_dir(&project).unwrap().count(), 1);
 }
 

@@ -1,6 +1,6 @@
-//! What the tool says of itself, word by word: the help of every verb, and what wrong use and bad input are answered with.
+//! The tool's words, compared literally: the help of every verb, and the errors for wrong usage and bad input.
 //!
-//! `UPDATE_SNAPSHOTS=1 cargo test -p tests --test cli` writes the files in `snapshots` anew; look at what that does to them.
+//! `UPDATE_SNAPSHOTS=1 cargo test -p tests --test cli` rewrites the files in `snapshots`. Review their diff.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,23 +10,23 @@ use std::{env, fs};
 
 static TOOL: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "cargo-kcl"]));
 
-/// What the tool says to these arguments in a folder, and its exit code.
-fn said(arguments: &[&str], folder: &Path) -> String {
+/// The tool's output for these arguments in a folder, and its exit code.
+fn output_of(arguments: &[&str], folder: &Path) -> String {
     let mut command = Command::new(&*TOOL);
     command.args(arguments).current_dir(folder).stdin(Stdio::null()).env("NO_COLOR", "1");
-    // They would stand in the help, and take the place of options.
+    // They would appear in the help, and act as options.
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KCL_")) {
         command.env_remove(name);
     }
     let output = command.output().expect("the tool starts");
-    let text = |bytes| String::from_utf8(bytes).expect("it is text");
+    let text = |bytes| String::from_utf8(bytes).expect("the output is UTF-8");
     let (stdout, stderr) = (text(output.stdout), text(output.stderr));
     let code = output.status.code().expect("no signal ends it");
-    let said = format!("{stdout}{stderr}[exit code {code}]\n");
-    said.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    let all = format!("{stdout}{stderr}[exit code {code}]\n");
+    all.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
-/// Compares with what is kept under this name, or keeps it.
+/// Compares with the snapshot of this name, or updates it.
 fn check(name: &str, now: &str) -> Result<(), String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("cli/snapshots").join(name);
     if env::var_os("UPDATE_SNAPSHOTS").is_some() {
@@ -52,7 +52,7 @@ fn assert_none_differs(checks: Vec<Result<(), String>>) {
     let differences: Vec<_> = checks.into_iter().filter_map(Result::err).collect();
     assert!(
         differences.is_empty(),
-        "{}\nif that is as it should be: UPDATE_SNAPSHOTS=1 cargo test -p tests --test cli",
+        "{}\nif this is intended: UPDATE_SNAPSHOTS=1 cargo test -p tests --test cli",
         differences.join("\n")
     );
 }
@@ -60,14 +60,14 @@ fn assert_none_differs(checks: Vec<Result<(), String>>) {
 /// The verbs that a help page lists.
 fn verbs(help: &str) -> Vec<String> {
     let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    // What does not fit a line goes on in the next one, further in.
+    // Text that does not fit on a line continues on the next one, with a deeper indentation.
     let names = listed.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
     names.filter(|name| !name.is_empty()).filter(|name| *name != "help").map(str::to_owned).collect()
 }
 
-/// Compares the help of these verbs, and of those below them.
+/// Compares the help of this verb, and of the verbs below it.
 fn check_help(of: &[&str], checks: &mut Vec<Result<(), String>>) {
-    let help = said(&[of, &["--help"]].concat(), Path::new("."));
+    let help = output_of(&[of, &["--help"]].concat(), Path::new("."));
     let name = if of.is_empty() { "cargo-kcl".to_owned() } else { of.join("-") };
     checks.push(check(&format!("help/{name}.txt"), &help));
     if !help.contains("Exit codes: ") && of.len() < 2 {
@@ -86,7 +86,7 @@ fn every_verb_has_its_help() {
     assert_none_differs(checks);
 }
 
-/// What is wrong, by the verb; each is run in a folder with the files that [`errors_say_what_to_do`] makes.
+/// Wrong arguments, by verb. Each line is run in a folder with the files that [`errors_say_what_to_do`] creates.
 const WRONG: &[(&str, &[&str])] = &[
     ("cargo-kcl", &["", "locl", "--vrsion", "local --help-me"]),
     (
@@ -158,8 +158,8 @@ fn errors_say_what_to_do() {
             write("garbage/garbage.redb", "this is no database");
             write("properties", "streamname = words\nshutdownGraceMillis = soon\n");
             let arguments: Vec<_> = line.split_whitespace().collect();
-            let said = said(&arguments, folder.path());
-            _ = write!(all, "$ cargo kcl {line}\n{said}\n");
+            let output = output_of(&arguments, folder.path());
+            _ = write!(all, "$ cargo kcl {line}\n{output}\n");
         }
         checks.push(check(&format!("errors/{verb}.txt"), &all));
     }

@@ -1,4 +1,4 @@
-//! Records that the Kinesis Producer Library has put together.
+//! Records that the Kinesis Producer Library aggregated.
 
 use libtest_mimic::Failed;
 use md5::{Digest as _, Md5};
@@ -25,7 +25,7 @@ pub(crate) fn aggregated(place: &Place) -> Result<(), Failed> {
             .map(|&(record, sub, data)| format!("record {}/{sub} {} {data}", put[record].1, data.len()))
             .collect();
     assert_eq!(seen, expected);
-    // The checkpoint names the part as well.
+    // The checkpoint also names the part.
     let leases = place.aws.leases(&place.name)?;
     let lease = leases.iter().find(|lease| lease.shard == "shardId-000000000000").ok_or("no lease")?;
     assert_eq!((&lease.checkpoint, lease.sub.as_str()), (&put[2].1, "1"));
@@ -41,7 +41,7 @@ fn aggregate(key: &str, parts: &[&str]) -> Vec<u8> {
     };
     let mut message = field(1, key.as_bytes());
     for part in parts {
-        // The index of its partition key, and its data.
+        // The index of the record's partition key, and its data.
         let record = [vec![1 << 3, 0], field(3, part.as_bytes())].concat();
         message.extend(field(3, &record));
     }

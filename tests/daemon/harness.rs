@@ -1,4 +1,4 @@
-//! The emulators, a place for each test, and daemons at work there.
+//! The emulators, a place for each test, and daemons that run there.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -16,40 +16,40 @@ use tests::aws::Aws;
 use tests::emulators::{self, emulators};
 use tests::ledger::Ledger;
 
-/// No test waits as long unless it fails.
+/// A time that no wait reaches unless the test fails.
 const PATIENCE: Duration = Duration::from_secs(240);
 const POLL: Duration = Duration::from_millis(50);
 
 static LEDGER: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "tests", "--example", "ledger"]));
 static TAP: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "tests", "--example", "tap"]));
 
-/// Runs a test in a place of its own, which is kept if it fails.
+/// Runs a test in its own place, which is kept if the test fails.
 pub(crate) fn run(name: &str, test: fn(&Place) -> Result<(), Failed>) -> Result<(), Failed> {
     let place = Place::new(name)?;
-    // An assertion that fails is a panic.
+    // A failed assertion is a panic.
     let ended = panic::catch_unwind(AssertUnwindSafe(|| test(&place))).unwrap_or_else(|panic| {
-        let said = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-        Err(said.unwrap_or("it panicked").to_owned().into())
+        let message = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        Err(message.unwrap_or("it panicked").to_owned().into())
     });
     ended.map_err(|failed| {
         let why = failed.message().unwrap_or("it failed").to_owned();
-        Failed::from(format!("{why}\nwhat passed is kept in {}", place.folder.display()))
+        Failed::from(format!("{why}\nthe files of the run are kept in {}", place.folder.display()))
     })?;
     fs::remove_dir_all(&place.folder)?;
     Ok(())
 }
 
-/// Where a test's files are, and its stream and application.
+/// The folder of a test's files, its stream and its application.
 pub(crate) struct Place {
     pub(crate) folder: PathBuf,
-    /// The stream's name, and the application's.
+    /// The name of the stream and of the application.
     pub(crate) name: String,
     pub(crate) aws: Aws,
 }
 
 impl Place {
     fn new(test: &str) -> Result<Self, Failed> {
-        // Several runs of the tests at once do not meet.
+        // Concurrent runs of the tests do not collide.
         let name = format!("{}-{}", test.rsplit("::").next().unwrap_or(test), std::process::id());
         let folder = scratch().join("runs").join(&name);
         if folder.exists() {
@@ -63,27 +63,27 @@ impl Place {
         self.folder.join(name)
     }
 
-    /// What the processors wrote down so far.
+    /// The entries that the processors have written so far.
     pub(crate) fn ledger(&self) -> Ledger {
         Ledger::read(&self.path("ledger"))
     }
 
-    /// All that the first daemon here has said so far.
+    /// The log of the first daemon of this place so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.path("daemon.0.log")).unwrap_or_default()
     }
 
-    /// Starts `cargo kcl daemon` with the ledger-keeping processor, on a stream of that many shards.
+    /// Starts `cargo kcl daemon` with the ledger-keeping processor, on a stream with this number of shards.
     pub(crate) fn start(&self, shards: u32) -> Result<Daemon, Failed> {
         self.start_with(&["--shards", &shards.to_string()], self.processor())
     }
 
-    /// The command of the ledger-keeping processor, with what keeps a transcript before it.
+    /// The command of the ledger-keeping processor, run by the program that keeps a transcript.
     pub(crate) fn processor(&self) -> [&'static OsStr; 2] {
         [TAP.as_os_str(), LEDGER.as_os_str()]
     }
 
-    /// The same with other flags and another processor.
+    /// The same as [`start`](Self::start), with other flags and another processor.
     pub(crate) fn start_with<'a>(
         &self,
         flags: &[&str],
@@ -93,15 +93,15 @@ impl Place {
         self.start_on_its_own(&[&endpoints, flags].concat(), processor)
     }
 
-    /// The same with emulators that the daemon's launcher starts itself.
+    /// The same as [`start_with`](Self::start_with), with emulators that the daemon's launcher starts itself.
     pub(crate) fn start_on_its_own<'a>(
         &self,
         flags: &[&str],
         processor: impl IntoIterator<Item = &'a OsStr>,
     ) -> Result<Daemon, Failed> {
-        // The log of an earlier daemon here stays.
+        // The log of an earlier daemon of this place is kept.
         let log = (0..).map(|number| self.path(&format!("daemon.{number}.log"))).find(|path| !path.exists());
-        let log = log.ok_or("no name is left for a log")?;
+        let log = log.ok_or("no free name for a log")?;
         let mut arguments: Vec<OsString> = ["daemon", "--emulate", "--stream", &self.name, "--app", &self.name]
             .iter()
             .chain(flags)
@@ -120,10 +120,10 @@ impl Place {
     }
 }
 
-/// The tool, whose daemons have what the user has set from nobody else.
+/// The tool, without the environment variables that configure a daemon.
 fn tool(arguments: &[OsString]) -> Command {
     let mut command = emulators::tool(arguments);
-    // What the user has set would go to the daemon, too.
+    // Otherwise the settings of the user who runs the tests would apply to the daemon.
     for name in
         ["AWS_ENDPOINT_URL_KINESIS", "AWS_ENDPOINT_URL_DYNAMODB", "KCL_FROM", "KCL_RETRIEVAL", "KCL_MAX_RECORDS"]
     {
@@ -136,7 +136,7 @@ fn scratch() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("daemon")
 }
 
-/// The launcher at work.
+/// A running launcher.
 pub(crate) struct Daemon {
     child: Child,
     stderr: Option<JoinHandle<String>>,
@@ -166,44 +166,44 @@ impl Daemon {
         Ok(kill_process(pid, signal)?)
     }
 
-    /// Waits until something is so; the daemon must go on meanwhile.
-    pub(crate) fn until(&mut self, what: &str, so: impl Fn() -> bool) -> Result<(), Failed> {
+    /// Waits until a condition holds. The daemon must not end before.
+    pub(crate) fn until(&mut self, what: &str, condition: impl Fn() -> bool) -> Result<(), Failed> {
         let deadline = Instant::now() + PATIENCE;
-        while !so() {
+        while !condition() {
             if let Some(status) = self.child.try_wait()? {
-                return Err(format!("the daemon ended ({status}) before {what}:\n{}", self.said()).into());
+                return Err(format!("the daemon ended ({status}) before {what}:\n{}", self.take_stderr()).into());
             }
             if Instant::now() >= deadline {
                 _ = self.child.kill();
-                return Err(format!("in vain was waited until {what}:\n{}", self.said()).into());
+                return Err(format!("timed out waiting until {what}:\n{}", self.take_stderr()).into());
             }
             thread::sleep(POLL);
         }
         Ok(())
     }
 
-    /// Asks it to end, and waits for that.
+    /// Asks the launcher to stop, and waits for its end.
     pub(crate) fn stop(self) -> Result<Ended, Failed> {
         self.signal(Signal::TERM)?;
         self.end()
     }
 
-    /// Waits for its end.
+    /// Waits for the launcher's end.
     pub(crate) fn end(mut self) -> Result<Ended, Failed> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait()? {
-                return Ok(Ended { status, stderr: self.said() });
+                return Ok(Ended { status, stderr: self.take_stderr() });
             }
             if Instant::now() >= deadline {
                 _ = self.child.kill();
-                return Err(format!("the daemon does not end:\n{}", self.said()).into());
+                return Err(format!("the daemon does not end:\n{}", self.take_stderr()).into());
             }
             thread::sleep(POLL);
         }
     }
 
-    fn said(&mut self) -> String {
+    fn take_stderr(&mut self) -> String {
         self.stderr.take().and_then(|stderr| stderr.join().ok()).unwrap_or_default()
     }
 }
@@ -216,7 +216,7 @@ impl Drop for Daemon {
 }
 
 impl Ended {
-    /// It ended because it was asked to, after the daemon had.
+    /// Checks that the launcher ended because it was asked to stop, after the daemon had ended.
     pub(crate) fn was_graceful(&self) -> Result<(), Failed> {
         if self.status.code() == Some(143) { Ok(()) } else { Err(format!("not graceful: {self:?}").into()) }
     }

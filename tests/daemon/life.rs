@@ -1,4 +1,4 @@
-//! The launcher's life, and what it leaves: nothing.
+//! How the launcher ends, and that it leaves no process running.
 
 use std::fs;
 use std::path::Path;
@@ -19,14 +19,14 @@ pub(crate) fn prints_and_spawns(place: &Place) -> Result<(), Failed> {
     let order = format!("print-and-spawn {}", grandchild.display());
     place.aws.put(&place.name, &[("1".to_owned(), order.into_bytes()), ("2".to_owned(), b"next".to_vec())])?;
     daemon.until("the next record is seen", || place.ledger().data().contains("next"))?;
-    // The grandchild that holds every descriptor does not hold up the daemon's end.
+    // The grandchild, which keeps every descriptor open, does not delay the daemon's end.
     let ended = daemon.stop()?;
     if let Some(pid) = fs::read_to_string(grandchild)?.trim().parse().ok().and_then(Pid::from_raw) {
         _ = kill_process(pid, Signal::KILL);
     }
     ended.was_graceful()?;
-    for said in ["printed to stdout", "spawned\n", "spawned too"] {
-        assert_eq!(ended.stderr.matches(said).count(), 1, "{said:?} in {}", ended.stderr);
+    for text in ["printed to stdout", "spawned\n", "spawned too"] {
+        assert_eq!(ended.stderr.matches(text).count(), 1, "{text:?} in {}", ended.stderr);
     }
     assert!(!ended.stderr.contains("wrote text to its stdout"), "{}", ended.stderr);
     Ok(())
@@ -35,7 +35,7 @@ pub(crate) fn prints_and_spawns(place: &Place) -> Result<(), Failed> {
 pub(crate) fn own_emulators(place: &Place) -> Result<(), Failed> {
     let orders = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/data/orders.jsonl");
     let orders = fs::canonicalize(orders)?;
-    let input = orders.to_str().ok_or("the path is no text")?;
+    let input = orders.to_str().ok_or("the path is not UTF-8")?;
     let mut daemon = place.start_on_its_own(&["--input", input, "--shards", "4"], place.processor())?;
     let records = fs::read_to_string(&orders)?.lines().count();
     daemon.until("all orders are seen", || place.ledger().all("record ").count() == records)?;
@@ -43,7 +43,7 @@ pub(crate) fn own_emulators(place: &Place) -> Result<(), Failed> {
     assert_eq!(emulators.len(), 3, "Kinesis, DynamoDB and the daemon");
     let ended = daemon.stop()?;
     ended.was_graceful()?;
-    assert!(ended.stderr.contains(&format!("created with 4 shards; {records} records put on it")), "{}", ended.stderr);
+    assert!(ended.stderr.contains(&format!(" with 4 shards; put {records} records on it")), "{}", ended.stderr);
     assert!(!emulators.iter().any(|&id| is_running(id)), "an emulator outlived the launcher");
     Ok(())
 }
@@ -60,7 +60,7 @@ pub(crate) fn killed_launcher(place: &Place) -> Result<(), Failed> {
     daemon.signal(Signal::KILL)?;
     let ended = daemon.end()?;
     assert_eq!(ended.status.code(), None);
-    // Java was asked to end, and had the processors shut down.
+    // Java was asked to stop, and shut the processors down.
     let deadline = Instant::now() + PATIENCE;
     while let Some(left) = all.iter().find(|&&pid| is_running(pid)) {
         if Instant::now() > deadline {
@@ -90,7 +90,7 @@ pub(crate) fn second_signal(place: &Place) -> Result<(), Failed> {
 }
 
 pub(crate) fn cannot_start(place: &Place) -> Result<(), Failed> {
-    // It can be executed, but nothing can execute it.
+    // The file is executable, but its interpreter does not exist.
     let script = place.path("script with spaces");
     fs::write(&script, "#!/nowhere/interpreter\n")?;
     fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
@@ -100,7 +100,7 @@ pub(crate) fn cannot_start(place: &Place) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Processes whose parent this is.
+/// The child processes of this process.
 fn children(parent: i32) -> Vec<i32> {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());

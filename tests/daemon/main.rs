@@ -1,10 +1,10 @@
 //! Processors under the real MultiLangDaemon, on a local Kinesis and a local DynamoDB.
 //!
-//! `cargo kcl emulate` is started once; each test has a stream and an application of its own there, and runs `cargo kcl daemon`
-//! as a user would. It takes Java, Maven and Node: where one is missing the tests are ignored, unless `CI` is set.
+//! `cargo kcl emulate` is started once. Each test has its own stream and application there, and runs `cargo kcl daemon` as a user
+//! would. This needs Java, Maven and Node. If one of them is missing the tests are ignored, unless `CI` is set.
 //!
-//! Of a test that failed everything is kept, in a folder that its message names: what the daemon sent and got (a folder a
-//! process), its log, and what the processors wrote down.
+//! Everything of a failed test is kept in a folder that the test's message names: the messages that the daemon sent and received (a
+//! folder per process), its log, and the entries that the processors wrote.
 
 mod aggregate;
 mod harness;
@@ -24,18 +24,18 @@ use crate::harness::Place;
 /// A daemon keeps a core busy while it starts.
 const DAEMONS_AT_ONCE: usize = 3;
 
-/// A test: its name, and what it does on a stream of its own.
+/// A test: its name, and the function that runs it on its own stream.
 type Test = (&'static str, fn(&Place) -> Result<(), Failed>);
 
-/// Those that take longest come first.
+/// The tests, the longest first.
 const TESTS: &[Test] = &[
     ("records::twenty_thousand_are_seen_once_and_checkpointed", records::twenty_thousand),
     ("resharding::parents_are_finished_before_their_children_start", resharding::split_and_merge),
-    ("recovery::a_stopped_daemon_goes_on_where_it_was", recovery::stopped_in_the_middle),
+    ("recovery::a_stopped_daemon_resumes_where_it_stopped", recovery::stopped_in_the_middle),
     ("recovery::a_killed_processor_costs_no_record", recovery::killed_in_the_middle),
     ("recovery::a_failed_record_is_the_next_to_be_delivered", recovery::failed_in_the_middle),
     ("records::alice_bob_and_charlie_reach_four_shards", records::alice_bob_and_charlie),
-    ("records::aggregated_ones_are_taken_apart", aggregate::aggregated),
+    ("records::aggregated_records_are_taken_apart", aggregate::aggregated),
     ("life::printing_and_spawning_disturb_nothing", life::prints_and_spawns),
     ("life::emulators_come_and_go_with_the_launcher", life::own_emulators),
     ("life::a_killed_launcher_leaves_nothing_running", life::killed_launcher),
@@ -43,7 +43,7 @@ const TESTS: &[Test] = &[
     ("life::a_processor_that_cannot_start_is_explained", life::cannot_start),
 ];
 
-/// Those that are slow by nature: `cargo test --package tests --test daemon -- --ignored`.
+/// Tests that are inherently slow: `cargo test --package tests --test daemon -- --ignored`.
 const ON_DEMAND: &[Test] = &[("takeover::a_second_worker_takes_over", takeover::second_worker)];
 
 fn main() -> ExitCode {

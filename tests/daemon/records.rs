@@ -1,4 +1,4 @@
-//! Records reach the processors, all of them.
+//! All records reach the processors.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use libtest_mimic::Failed;
 
 use crate::harness::Place;
 
-/// As many as the sample's own integration test has, and the same.
+/// The records of the sample's own integration test.
 const NAMES: [&str; 3] = ["alice", "bob", "charlie"];
 
 pub(crate) fn alice_bob_and_charlie(place: &Place) -> Result<(), Failed> {
@@ -27,7 +27,7 @@ pub(crate) fn twenty_thousand(place: &Place) -> Result<(), Failed> {
     const RECORDS: usize = 20_000;
     let mut daemon = place.start(4)?;
     daemon.until("the stream is there", || place.ledger().all("initialize").count() == 4)?;
-    // Empty ones, short ones, ones of every byte, some of a megabyte; keys of ASCII and others.
+    // Records that are empty, short, contain every byte, or have a megabyte; keys with ASCII and other characters.
     let records: Vec<_> = (0..RECORDS)
         .map(|number| {
             let key = format!("key {number} \u{e9}\u{1f980}\u{2028}");
@@ -41,7 +41,7 @@ pub(crate) fn twenty_thousand(place: &Place) -> Result<(), Failed> {
         })
         .collect();
     let put = place.aws.put(&place.name, &records)?;
-    // Reading the ledger each time would take longer than writing it does.
+    // Counting lines, because parsing the ledger each time would take longer than writing it.
     let lines = || fs::read(place.path("ledger")).map_or(0, |text| text.iter().filter(|&&byte| byte == b'\n').count());
     daemon.until("all are seen", || lines() >= RECORDS + 4)?;
     daemon.stop()?.was_graceful()?;

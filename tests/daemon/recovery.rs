@@ -1,4 +1,4 @@
-//! What ends in the middle goes on where it was, and no record is lost.
+//! A daemon that ends in the middle resumes where it stopped, and no record is lost.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::harness::{Ended, Place};
 
 const RECORDS: usize = 400;
 
-/// Records of which one, in the middle, is this order.
+/// Records, of which the middle one is this order.
 fn records(order: &str) -> Vec<(String, Vec<u8>)> {
     (0..RECORDS)
         .map(|number| {
@@ -19,8 +19,8 @@ fn records(order: &str) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-/// Runs on until all records are seen, and ends; then looks at both runs.
-fn go_on(place: &Place, order: &str) -> Result<(), Failed> {
+/// Runs a second daemon until all records are seen, and then checks both runs.
+fn resume(place: &Place, order: &str) -> Result<(), Failed> {
     let before = place.ledger();
     let mut daemon = place.start(1)?;
     let all = records(order);
@@ -38,7 +38,7 @@ fn go_on(place: &Place, order: &str) -> Result<(), Failed> {
     };
     let first: Vec<_> = first.iter().filter_map(number).collect();
     let delivered: Vec<_> = second.iter().filter_map(number).collect();
-    // Delivery goes on right behind a record that was seen, and in order to the end.
+    // Delivery resumes directly after a record that was seen, and is in order to the end.
     let again = delivered.first().ok_or("nothing was delivered")?;
     let seen_before = first.iter().filter(|number| *number < again).count();
     assert_eq!(seen_before + delivered.len(), RECORDS, "from {again} on: {ledger:?}");
@@ -59,7 +59,7 @@ pub(crate) fn stopped_in_the_middle(place: &Place) -> Result<(), Failed> {
 
     let ledger = place.ledger();
     assert_eq!(ledger.all("shutdownRequested").count(), 1, "{ledger:?}");
-    // What was done is not done again.
+    // Processed records are not delivered again.
     let done = ledger.all("record ").count();
     let rest: Vec<_> = (0..10).map(|number| (number.to_string(), format!("later {number}").into_bytes())).collect();
     place.aws.put(&place.name, &rest)?;
@@ -71,10 +71,10 @@ pub(crate) fn stopped_in_the_middle(place: &Place) -> Result<(), Failed> {
     Ok(())
 }
 
-/// The daemon gave up, and said why.
+/// Asserts that the daemon gave up, for this reason.
 fn gave_up(ended: &Ended, why: &str) {
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-    assert!(ended.stderr.contains(why), "no word of `{why}`: {}", ended.stderr);
+    assert!(ended.stderr.contains(why), "`{why}` is not in: {}", ended.stderr);
 }
 
 pub(crate) fn killed_in_the_middle(place: &Place) -> Result<(), Failed> {
@@ -83,7 +83,7 @@ pub(crate) fn killed_in_the_middle(place: &Place) -> Result<(), Failed> {
     daemon.until("the shard is started", || place.ledger().all("initialize").count() == 1)?;
     place.aws.put(&place.name, &records(&order))?;
     gave_up(&daemon.end()?, "the processor of shardId-000000000000 ended before it answered");
-    go_on(place, &order)
+    resume(place, &order)
 }
 
 pub(crate) fn failed_in_the_middle(place: &Place) -> Result<(), Failed> {
@@ -93,12 +93,12 @@ pub(crate) fn failed_in_the_middle(place: &Place) -> Result<(), Failed> {
     let put = place.aws.put(&place.name, &records(&order))?;
     let ended = daemon.end()?;
     gave_up(&ended, "the processor of shardId-000000000000 ended before it answered");
-    // The processor's own words, once.
+    // The processor's own output, once.
     assert_eq!(ended.stderr.matches("as told").count(), 1, "{}", ended.stderr);
 
-    // What succeeded is checkpointed, and the one that failed comes first the next time.
+    // The records before the failed one are checkpointed, and the next run starts with the failed one.
     let before = place.ledger().0.len();
-    go_on(place, &order)?;
+    resume(place, &order)?;
     let failed = &put[RECORDS / 2].1;
     let ledger = place.ledger();
     let next = ledger.0[before..].iter().find(|entry| entry.what.starts_with("record ")).ok_or("no record")?;

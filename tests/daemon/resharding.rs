@@ -1,4 +1,4 @@
-//! Shards are split and merged while processors run.
+//! Splitting and merging shards while processors run.
 
 use libtest_mimic::Failed;
 use serde_json::json;
@@ -39,7 +39,7 @@ pub(crate) fn split_and_merge(place: &Place) -> Result<(), Failed> {
     Ok(())
 }
 
-/// A hundred records, spread over whatever shards there are.
+/// Puts a hundred records, spread over the open shards, and waits until they are seen.
 fn put_and_see(place: &Place, daemon: &mut Daemon, when: &str) -> Result<(), Failed> {
     let records: Vec<_> =
         (0..100).map(|number| (number.to_string(), format!("{when} {number}").into_bytes())).collect();

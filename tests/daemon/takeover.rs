@@ -1,4 +1,4 @@
-//! A second worker. Slow by nature: the daemon balances shards over minutes.
+//! A second worker. This test is inherently slow, because the daemon balances shards over minutes.
 
 use libtest_mimic::Failed;
 use rustix::process::Signal;
@@ -14,7 +14,7 @@ pub(crate) fn second_worker(place: &Place) -> Result<(), Failed> {
     place.aws.put(&place.name, &numbers)?;
     first.until("the first fifty are seen", || place.ledger().data().len() == 50)?;
 
-    // It dies without a word; its shards are taken once its leases and its leader's lock have run out.
+    // The worker dies without shutting down. Its shards are taken over once its leases and its leader lock have expired.
     first.signal(Signal::KILL)?;
     first.end()?;
     let more: Vec<_> = (0..50).map(|number| (number.to_string(), format!("second {number}").into_bytes())).collect();

@@ -115,7 +115,7 @@ fn wrong_use_says_what_is_right() {
     }
     Running::start(place.tool(["--", witness()])).end().expect(2, &["--input <FILE>"]);
     Running::start(place.tool(["--input", "input", "--", "no-such-command"])).end().expect(2, &["no-such-command"]);
-    Running::start(place.tool(["--input", "input"])).end().expect(2, &["cargo sees no package here"]);
+    Running::start(place.tool(["--input", "input"])).end().expect(2, &["cargo finds no package here"]);
     Running::start(place.tool(["--input", "input", "--example", "x", "--", "sh"]))
         .end()
         .expect(2, &["cannot be used with"]);

@@ -45,11 +45,11 @@ fn each_difference_is_shown_and_the_others_are_played() {
     ended.expect(
         1,
         &[
-            "recorded/shardId-000000000000: differs\n  asked     in.jsonl, line 2: processRecords, ",
-            "\n  recorded  out.jsonl, line 2: checkpoint at the end of what was handed over\n",
-            "\n  now       status for processRecords\n  The conversation ends here; the 3 lines of in.jsonl",
+            "recorded/shardId-000000000000: differs\n  request   in.jsonl, line 2: processRecords, ",
+            "\n  recorded  out.jsonl, line 2: checkpoint at the end of the batch\n",
+            "\n  now       status for processRecords\n  The conversation ends here; the last 3 lines of in.jsonl",
             "recorded/shardId-000000000001: differs",
-            "2 conversations: 0 the same, 2 not",
+            "2 conversations: 0 the same, 2 different",
         ],
     );
 }
@@ -75,7 +75,7 @@ fn restarts_are_conversations_of_their_own() {
     assert!(second.lines().next().unwrap().contains("\"sequenceNumber\":\"49"), "{second}");
     assert!(!place.path("recorded/shardId-000000000000/exit").exists(), "a signal leaves no exit code");
     replay(&place, "abort")
-        .expect(0, &["the recording stops before the answer to the last one", "2 conversations: all the same"]);
+        .expect(0, &["the recording stops before the answer to the last message", "2 conversations: all the same"]);
 }
 
 #[test]
@@ -103,14 +103,14 @@ fn what_the_real_daemon_said_can_be_played() {
     ended.expect(0, &["5 conversations: all the same"]);
     let one = format!("{real}/shardId-000000000004/in.jsonl");
     let ended = Running::start(place.replay([&one, "--", "sh", "-c", LAZY])).end();
-    ended.expect(1, &["in.jsonl, line 2: processRecords, ", "1 conversation: 0 the same, 1 not"]);
+    ended.expect(1, &["in.jsonl, line 2: processRecords, ", "1 conversation: 0 the same, 1 different"]);
 }
 
 #[test]
 fn who_does_not_answer_is_not_waited_for() {
     let place = recorded("1\n", &[], "");
     let ended = Running::start(place.replay(["recorded", "--stuck-after", "1ms", "--", "sleep", "1000"])).end();
-    ended.expect(1, &["now       nothing within 1ms (--stuck-after)"]);
+    ended.expect(1, &["now       no answer within 1ms (--stuck-after)"]);
 }
 
 #[test]
@@ -131,8 +131,8 @@ fn what_is_no_recording_is_said() {
     fs::create_dir(place.path("empty")).unwrap();
     for (path, says) in [
         ("nowhere", "nowhere cannot be read"),
-        ("empty", "there is no recording in empty"),
-        ("input", "input is no recording: that is a folder with in.jsonl and out.jsonl"),
+        ("empty", "no recording in empty"),
+        ("input", "input is not a recording: give a folder with in.jsonl and out.jsonl"),
     ] {
         Running::start(place.replay([path, "--", witness()])).end().expect(2, &[says]);
     }

@@ -51,7 +51,7 @@ pub(crate) struct Difference {
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { asked, recorded, now, rest } = self;
-        writeln!(f, "  asked     {asked}\n  recorded  {recorded}\n  now       {now}")?;
+        writeln!(f, "  request   {asked}\n  recorded  {recorded}\n  now       {now}")?;
         match rest {
             0 => Ok(()),
             1 => writeln!(f, "  The conversation ends here; the last line of {IN_FILE} was not replayed."),
@@ -102,7 +102,7 @@ struct Player {
 
 impl Player {
     fn play(&mut self, transcript: &mut Transcript) -> Result<Outcome, PlayError> {
-        let mut asked = "its start".to_owned();
+        let mut asked = "the start".to_owned();
         while let Some(message) = transcript.message()? {
             self.messages += 1;
             let described = describe(&message);
