@@ -1,6 +1,6 @@
 //! A processor without the macro: the trait, a constructor and a `main`.
 //!
-//! Counts the bytes of each batch and checkpoints every thousandth record itself.
+//! It counts records and bytes, and checkpoints every thousandth record itself.
 
 use std::process::ExitCode;
 
@@ -35,7 +35,7 @@ impl Processor for ByHand {
     }
 
     fn lease_lost(&mut self, input: &mut LeaseLost<'_>) -> Result<(), BoxError> {
-        eprintln!("{}: another worker goes on", input.shard().id());
+        eprintln!("{}: another worker continues", input.shard().id());
         Ok(())
     }
 

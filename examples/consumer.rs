@@ -1,6 +1,6 @@
-//! Prints what a stream brings, shard by shard: the half of a pair whose other is `producer`.
+//! Prints the records of a stream, shard by shard: the counterpart of `producer`.
 //!
-//! It knows nothing of AWS: `cargo kcl local --stream s1`, `cargo kcl daemon` and a file feed it alike.
+//! It knows nothing about AWS: `cargo kcl local --stream s1`, `cargo kcl daemon` and a file feed it in the same way.
 
 use kcl::{Record, Shard};
 

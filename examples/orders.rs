@@ -1,4 +1,4 @@
-//! Writes JSON orders, one a line: `orders [COUNT [SEED]]`. The same arguments write the same orders.
+//! Writes orders in JSON, one per line: `orders [COUNT [SEED]]`. The same arguments give the same orders.
 
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 const CUSTOMERS: [&str; 12] =
     ["alice", "bob", "charlie", "dana", "erin", "frank", "grace", "heidi", "ivan", "judy", "mallory", "niaj"];
 
-/// `SplitMix64`: small, and the same everywhere.
+/// A `SplitMix64` generator: small, and the same on every machine.
 struct Random(u64);
 
 impl Random {
@@ -24,7 +24,7 @@ fn write_orders(count: u64, seed: u64, to: impl Write) -> io::Result<()> {
     let mut random = Random(seed);
     for id in 1..=count {
         let customer = CUSTOMERS[random.below(CUSTOMERS.len() as u64) as usize];
-        // Most orders are small, a few are not.
+        // Most orders are small; one in twenty is larger.
         let cents = 99 + random.below(10_000) + if random.below(20) == 0 { random.below(250_000) } else { 0 };
         writeln!(to, r#"{{"id":{id},"customer":"{customer}","cents":{cents}}}"#)?;
     }

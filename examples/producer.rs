@@ -1,7 +1,7 @@
-//! Puts a record on a stream every second, until Ctrl-C: the half of a pair whose other is `consumer`.
+//! Puts a record on a stream every second until Ctrl-C: the counterpart of `consumer`.
 //!
-//! `cargo run --package examples --features aws --example producer -- s1`; region, credentials and endpoint are found as the AWS SDK
-//! finds them.
+//! Run it with `cargo run --package examples --features aws --example producer -- s1`. The AWS SDK finds the region, the credentials
+//! and the endpoint in its usual way.
 
 use std::error::Error;
 use std::io::{self, Write as _};
@@ -33,12 +33,12 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let reasons = successors(Some::<&dyn Error>(&*error), |&error| error.source());
-            // Behind its first line the SDK lists where it looked for credentials.
+            // After the first line, the SDK lists the places where it looked for credentials.
             let first_line = |reason: &dyn Error| reason.to_string().lines().next().map(str::to_owned);
             let mut reasons: Vec<_> = reasons.filter_map(first_line).collect();
             reasons.dedup();
             eprintln!("producer: {}", reasons.join(": ").trim_end_matches(". Attempted:"));
-            // No answer came, perhaps because there is nothing to ask with.
+            // No answer came, perhaps because the region or the credentials are missing.
             if let Some(SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_)) =
                 error.downcast_ref::<SdkError<PutRecordError>>()
             {
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Produces until the first signal, or the first record that cannot be put.
+/// Produces records until a signal arrives or a record cannot be put.
 fn run(stream: String) -> Result {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let (interrupt, interrupted) = oneshot::channel();
@@ -65,7 +65,7 @@ fn run(stream: String) -> Result {
         let mut tasks = JoinSet::new();
         tasks.spawn(produce(stream));
         tasks.spawn(async { Ok(interrupted.await?) });
-        // The other one is dropped.
+        // The other task is dropped.
         tasks.join_next().await.transpose()?.unwrap_or(Ok(()))
     })
 }
@@ -90,7 +90,7 @@ async fn produce(stream: String) -> Result {
 
 async fn client() -> Client {
     let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    // Throttling and broken connections are tried again, after 1, 2, 4 … seconds at most.
+    // Throttled requests and broken connections are retried after at most 1, 2, 4 … seconds.
     let retries = RetryConfig::standard().with_max_attempts(8);
     Client::new(&aws_config::defaults(BehaviorVersion::latest()).http_client(http).retry_config(retries).load().await)
 }

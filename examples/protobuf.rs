@@ -1,12 +1,12 @@
-//! Adds up orders in Protocol Buffers: a payload of one's own, and what happens to records that are none.
+//! Adds up orders in Protocol Buffers: shows a custom payload type, and dead-letters records that cannot be decoded.
 //!
-//! A crate of one's own can implement `FromRecord` for a type of its own only, so `Proto` stands between `kcl` and `prost`.
+//! A crate can implement `FromRecord` only for its own types, so the type `Proto` connects `kcl` and `prost`.
 
 use kcl::dead_letter::JsonLines;
 use kcl::{DeadLetter, FromRecord, Record, Shard};
 use prost::{DecodeError, Message};
 
-/// `message Order { uint64 id = 1; uint64 cents = 2; }`; a build script with `prost-build` writes it from a `.proto` file.
+/// `message Order { uint64 id = 1; uint64 cents = 2; }`. A build script with `prost-build` can generate it from a `.proto` file.
 #[derive(Clone, PartialEq, Message)]
 struct Order {
     #[prost(uint64, tag = "1")]
@@ -15,7 +15,7 @@ struct Order {
     cents: u64,
 }
 
-/// A payload in Protocol Buffers, of any message type.
+/// A Protocol Buffers payload of any message type.
 struct Proto<T>(T);
 
 impl<'r, T: Message + Default> FromRecord<'r> for Proto<T> {

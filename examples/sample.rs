@@ -1,6 +1,6 @@
-//! Every handler spelled out: reports each message it gets, and checkpoints itself.
+//! Defines every handler, reports each message it receives, and checkpoints itself.
 //!
-//! Handlers take what they need, in any order; each is optional but the one for records.
+//! Handlers take the arguments they need, in any order. Every handler but the one for records is optional.
 
 use kcl::{CheckpointError, Checkpointer, MillisBehindLatest, Record, Shard};
 
@@ -11,14 +11,14 @@ struct Sample {
 
 #[kcl::processor]
 impl Sample {
-    /// The shard is this process's: there is one process a shard.
+    /// The shard belongs to this process: there is one process per shard.
     #[on_init]
     fn initialize(shard: &Shard) -> Self {
         eprintln!("{}: initialize, from {}", shard.id(), shard.position());
         Sample { shard: shard.id().to_owned(), records: 0 }
     }
 
-    /// A batch, in order. What is not checkpointed is delivered again, to this process or to another.
+    /// A batch, in order. Records that are not checkpointed are delivered again, to this process or to another.
     #[on_records]
     fn process_records(
         &mut self,
@@ -41,19 +41,19 @@ impl Sample {
         checkpointer.checkpoint()
     }
 
-    /// Another worker has the shard now. There is nothing to checkpoint any more, so there is no `Checkpointer` to be had.
+    /// Another worker has the shard now. Nothing can be checkpointed any more, so this handler cannot take a `Checkpointer`.
     #[on_lease_lost]
     fn lease_lost(&mut self) {
         eprintln!("{}: lease lost after {} records", self.shard, self.records);
     }
 
-    /// The shard was split, merged or closed. The runtime checkpoints its end once this has succeeded.
+    /// The shard was split, merged or closed. The runtime checkpoints its end after this handler has succeeded.
     #[on_shard_end]
     fn shard_ended(&mut self) {
         eprintln!("{}: shard ended after {} records", self.shard, self.records);
     }
 
-    /// The worker is about to stop: the last moment to checkpoint.
+    /// The worker is about to stop. This is the last chance to checkpoint.
     #[on_shutdown_requested]
     fn shutdown_requested(&mut self, checkpointer: &mut Checkpointer) -> Result<(), CheckpointError> {
         eprintln!("{}: shutdown requested after {} records", self.shard, self.records);
