@@ -1,4 +1,4 @@
-//! The JVMs that stand for the daemon.
+//! The JVMs that act as the daemon.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -13,7 +13,7 @@ use crate::scenario::Scenario;
 
 /// How a scenario ended.
 pub(crate) enum Outcome {
-    /// It was played to its end.
+    /// The scenario was played to its end.
     Played(Report),
     /// The JVM ended first.
     DaemonGone(ExitStatus),
@@ -21,9 +21,9 @@ pub(crate) enum Outcome {
 
 /// One JVM for each default charset, shared by all scenarios that can share it.
 ///
-/// Sharing is sound because a scenario has a child, a lease row, an executor and threads of its own, and the JVM
-/// starts children with no descriptors but their three pipes. It saves a second a scenario. A scenario in which the
-/// daemon dies, or ends itself, has its own.
+/// Sharing is sound because a scenario has its own child, lease row, executor and threads, and the JVM starts children
+/// with only the descriptors of their three pipes. Sharing saves a second per scenario. A scenario in which the daemon
+/// dies or ends itself gets its own JVM.
 pub(crate) struct Daemons {
     class_path: String,
     processors: BTreeMap<String, PathBuf>,
@@ -36,7 +36,7 @@ impl Daemons {
         Daemons { class_path, processors, scratch, shared: Mutex::default() }
     }
 
-    /// Plays a scenario. What passes on the wire, and what is logged, is written below `folder`.
+    /// Plays a scenario. The traffic and the logs are written below `folder`.
     pub(crate) fn run(&self, scenario: &Scenario, folder: &Path) -> Result<Outcome, String> {
         let command = self
             .processors
@@ -65,14 +65,14 @@ impl Daemons {
     }
 }
 
-/// A JVM that runs scenarios, any number at a time. It ends when its standard input does, so it cannot outlive us.
+/// A JVM that runs any number of scenarios at a time. It ends when its standard input does, so it cannot outlive this process.
 struct Jvm {
     process: Mutex<Child>,
     requests: Mutex<Option<ChildStdin>>,
     waiting: Arc<Mutex<Waiting>>,
 }
 
-/// Who waits for which scenario's report; none once the JVM has ended.
+/// The senders of the awaited reports, by scenario; `None` once the JVM has ended.
 type Waiting = Option<HashMap<String, Sender<Report>>>;
 
 impl Jvm {
@@ -80,7 +80,7 @@ impl Jvm {
         let failed = |error: std::io::Error| format!("java: {error}");
         let mut process = Command::new("java")
             .arg(format!("-Dfile.encoding={charset}"))
-            // Short-lived: a second for the best code is not got back.
+            // The JVM is short-lived, so a second spent on the best code does not pay off.
             .args(["-Xmx2g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", class_path])
             .arg("kcl.conformance.Main")
             .stdin(Stdio::piped())
@@ -96,7 +96,7 @@ impl Jvm {
             for line in BufReader::new(reports).lines().map_while(Result::ok) {
                 hand_out(&line, &readers);
             }
-            // Dropping the senders tells those who wait.
+            // Dropping the senders wakes the waiting scenarios.
             readers.lock().unwrap_or_else(PoisonError::into_inner).take();
         });
         Ok(Jvm { process: Mutex::new(process), requests: Mutex::new(requests), waiting })
@@ -134,11 +134,11 @@ impl Jvm {
 fn hand_out(line: &str, waiting: &Mutex<Waiting>) {
     let report: Report = match serde_json::from_str(line) {
         Ok(report) => report,
-        Err(error) => return eprintln!("the driver said what is no report: {error}: {line}"),
+        Err(error) => return eprintln!("the driver printed a line that is not a report: {error}: {line}"),
     };
     let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(sender) = waiting.as_mut().and_then(|waiting| waiting.remove(&report.name)) {
-        // Whoever asked has given up waiting.
+        // Sending fails if the scenario has given up waiting.
         let _ = sender.send(report);
     }
 }

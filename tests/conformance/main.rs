@@ -1,13 +1,13 @@
-//! Processors under Amazon's own MultiLangDaemon classes, without a stream and without a network.
+//! Runs processors under Amazon's own MultiLangDaemon classes, without a stream and without a network.
 //!
 //! `java/` is a small program that drives a processor through a scripted conversation: Amazon's record processor and
-//! checkpointer over a lease table of one row. The scripts are the data files in `scenarios/`, each scenario one test.
-//! Here they are read, handed over, and judged by what the processor saw, what the row holds, what Amazon's class
-//! made of it, and how the process ended.
+//! checkpointer over a lease table of one row. The scripts are the data files in `scenarios/`, and each scenario is one
+//! test. This crate reads the scripts, passes them to the program, and judges the outcome by the records that the
+//! processor saw, the checkpoint in the row, the reaction of Amazon's class, and the end of the process.
 //!
-//! `cargo test --package tests --test conformance -- stdio/` runs those whose names contain `stdio/`. Of a scenario that
-//! failed everything is kept: what passed between the two (a folder a processor), what the processor wrote down
-//! (`events.jsonl`) and what Amazon's classes logged (`daemon.log`).
+//! `cargo test --package tests --test conformance -- stdio/` runs the scenarios whose names contain `stdio/`. After a
+//! failed scenario, its folder keeps the traffic (one folder per processor), the events that the processor wrote
+//! (`events.jsonl`) and the log of Amazon's classes (`daemon.log`).
 
 mod daemon;
 mod report;
@@ -24,7 +24,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use crate::daemon::Daemons;
 use crate::scenario::Scenario;
 
-/// Most of a scenario's time goes by waiting: for retries, for processes to end.
+/// A scenario spends most of its time waiting for retries and for processes to end.
 const SCENARIOS_AT_ONCE: usize = 12;
 
 fn main() -> ExitCode {
@@ -59,12 +59,12 @@ fn run(scenario: &Scenario) -> Result<(), Failed> {
     let outcome = daemons.run(scenario, &folder)?;
     let complaints = verdict::judge(scenario, &outcome, &folder)?;
     if complaints.is_empty() {
-        // A run that went as it should leaves nothing behind.
+        // A successful run leaves no files.
         std::fs::remove_dir_all(&folder).map_err(|error| error.to_string())?;
         return Ok(());
     }
     Err(format!(
-        "{}\n  {}\nwhat passed between daemon and processor: {}",
+        "{}\n  {}\nthe traffic between daemon and processor: {}",
         scenario.about,
         complaints.join("\n  "),
         folder.display()

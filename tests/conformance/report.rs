@@ -1,16 +1,16 @@
-//! What comes back from the driver, and what the processor wrote down itself.
+//! The reports of the driver, and the events that the processor wrote.
 
 use std::path::Path;
 
 use serde::Deserialize;
 
-/// What the driver says after a scenario.
+/// The driver's report on a scenario.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Report {
     pub(crate) name: String,
     pub(crate) steps: Vec<Seen>,
-    /// Why the scenario could not be played to its end.
+    /// The reason why the scenario could not be played to its end.
     #[serde(default)]
     pub(crate) error: Option<String>,
     /// Whether a processor had to be killed at the end.
@@ -18,11 +18,11 @@ pub(crate) struct Report {
     pub(crate) left_over: bool,
 }
 
-/// How things stood after a step.
+/// The state after a step.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Seen {
-    /// The records that Amazon's class was given for the processor.
+    /// The records that Amazon's class got for the processor.
     pub(crate) sent: Vec<SentRecord>,
     pub(crate) hung: bool,
     /// Whether the daemon would have ended with exit code 1.
@@ -30,13 +30,13 @@ pub(crate) struct Seen {
     /// The row's checkpoint.
     pub(crate) sequence_number: Option<String>,
     pub(crate) sub_sequence_number: u64,
-    /// How the processor ended, if it did; 128 and the signal's number if by one.
+    /// The processor's exit code, if it ended; 128 plus the signal's number if a signal ended it.
     pub(crate) exit: Option<i32>,
-    /// The how many-eth processor this is, from 1.
+    /// The number of this processor, counted from 1.
     pub(crate) life: usize,
-    /// How long `events.jsonl` was.
+    /// The length of `events.jsonl`.
     pub(crate) events: usize,
-    /// How long this life's `out.jsonl` was.
+    /// The length of this life's `out.jsonl`.
     pub(crate) out: usize,
 }
 
@@ -52,17 +52,17 @@ pub(crate) struct SentRecord {
 }
 
 impl SentRecord {
-    /// Whether this is the other one; partition keys may have been lost on the way.
+    /// Whether the two are the same record. With `lossy_keys`, the partition keys may differ.
     pub(crate) fn is(&self, other: &SentRecord, lossy_keys: bool) -> bool {
         if lossy_keys { SentRecord { key: other.key.clone(), ..self.clone() } == *other } else { self == other }
     }
 }
 
-/// A line that a processor wrote down.
+/// An event that a processor wrote.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Event {
     pub(crate) event: String,
-    /// What to add to the event's name, where there is something.
+    /// A detail to add to the event's name.
     #[serde(default)]
     pub(crate) detail: Option<String>,
     #[serde(default)]
@@ -74,7 +74,7 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    /// The event in the words of a scenario.
+    /// The event as a scenario spells it.
     pub(crate) fn words(&self) -> String {
         match &self.detail {
             Some(detail) => format!("{} {detail}", self.event),
@@ -83,7 +83,7 @@ impl Event {
     }
 }
 
-/// The part of a file of JSON lines between two lengths of it.
+/// Reads a file of JSON lines between two byte offsets.
 pub(crate) fn lines<T: for<'a> Deserialize<'a>>(file: &Path, from: usize, to: Option<usize>) -> Result<Vec<T>, String> {
     let Ok(bytes) = std::fs::read(file) else {
         return Ok(Vec::new());

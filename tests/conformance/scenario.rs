@@ -1,12 +1,12 @@
-//! The data files: what they may say, and what goes without saying.
+//! The data files: their format and their defaults.
 //!
 //! A file holds `{"about": ..., "scenarios": [...]}`. A scenario with `"for_each": {"error": ["A", "B"]}` stands for
-//! one scenario a value, `$error` replaced in all its text; several keys stand for every combination. Where the value is
-//! an object, `$error.name` stands for its member of that name.
+//! one scenario per value, with `$error` replaced in all its text. Several keys stand for every combination. If the
+//! value is an object, `$error.name` stands for its member `name`.
 //!
-//! Positions are written `3` or `"3/1"` (a record's number, its sub-sequence), or `"TRIM_HORIZON"` and the like. The
-//! number of a record becomes a sequence number as long as Kinesis makes them (`"=3"` does not); `#3` in other text
-//! becomes that too.
+//! Positions are written `3` or `"3/1"` (a record's number and sub-sequence number), or as a sentinel such as
+//! `"TRIM_HORIZON"`. The number of a record becomes a sequence number of the length that Kinesis uses, and so does `#3`
+//! in other text. In `"=3"`, the number stays as it is.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
-/// What a record's number of six digits is appended to.
+/// The prefix of sequence numbers, followed by a record's number in six digits.
 const PREFIX: &str = "49590338271490256608559692538361571095921575989136";
 
 const ARRIVAL: u64 = 1_790_000_000_000;
@@ -33,71 +33,71 @@ struct File {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Scenario {
     pub(crate) name: String,
-    /// What must hold, in a sentence: shown where it does not.
+    /// The rule that must hold, in a sentence, which a failure shows.
     pub(crate) about: String,
-    /// Which of `processors/` runs.
+    /// The name of the processor, one of `processors/`.
     pub(crate) processor: String,
-    /// How it behaves: see `tests::script`.
+    /// The processor's behaviour: see `tests::script`.
     #[serde(default)]
     behave: Vec<Value>,
     /// The JVM's default charset.
     #[serde(default = "utf8")]
     pub(crate) charset: String,
-    /// Gives the scenario a JVM of its own and says how that one ends before the last step is over.
+    /// Gives the scenario its own JVM, which must end with this exit code before the last step is over.
     #[serde(default)]
     pub(crate) daemon_exit: Option<i32>,
-    /// The daemon's property of that name.
+    /// The daemon's property `timeoutInSeconds`.
     #[serde(default)]
     timeout_in_seconds: Option<u32>,
-    /// Where the lease stands at the beginning; null for a row without a checkpoint.
+    /// The row's checkpoint at the start; null for a row without one.
     #[serde(default = "trim_horizon")]
     pub(crate) lease: Option<Position>,
-    /// The partition keys do not survive the JVM's charset.
+    /// Whether the JVM's charset may change the partition keys.
     #[serde(default)]
     pub(crate) lossy_keys: bool,
     pub(crate) steps: Vec<Step>,
-    /// What standard error has to hold, of all processes together.
+    /// Texts that the standard error of all processes together must contain.
     #[serde(default)]
     pub(crate) stderr: Vec<String>,
-    /// What it must not.
+    /// Texts that it must not contain.
     #[serde(default)]
     pub(crate) stderr_not: Vec<String>,
 }
 
-/// One thing the daemon does.
+/// One action of the daemon.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Step {
     #[serde(rename = "do")]
     pub(crate) what: Act,
-    /// Of `initialize`: the shard, if not the first.
+    /// For `initialize`: the shard, if it is not the first.
     #[serde(default = "first_shard")]
     pub(crate) shard: String,
-    /// Of `initialize`: another behaviour than the scenario's.
+    /// For `initialize`: a behaviour other than the scenario's.
     #[serde(default)]
     behave: Option<Vec<Value>>,
-    /// Of `initialize`: what another worker left in the row.
+    /// For `initialize`: the checkpoint that another worker left in the row.
     #[serde(default)]
     pub(crate) lease: Option<Position>,
-    /// Of `processRecords`.
+    /// For `processRecords`.
     #[serde(default)]
     records: Vec<Records>,
-    /// Of `processRecords`.
+    /// For `processRecords`.
     #[serde(default, rename = "millisBehindLatest")]
     pub(crate) millis_behind_latest: Option<u64>,
-    /// Of `signal`.
+    /// For `signal`.
     #[serde(default)]
     signal: Option<String>,
-    /// What becomes of checkpoints in this step.
+    /// The refusal of checkpoints in this step.
     #[serde(default)]
     refuse: Option<Refuse>,
-    /// After how many bytes of this step's message the processor's input ends.
+    /// The number of bytes of this step's message after which the processor's input ends.
     #[serde(default)]
     cut: Option<u64>,
-    /// What happens while the message is being handled.
+    /// The actions that happen while the message is being handled.
     #[serde(default)]
     during: Vec<During>,
-    /// What must hold afterwards.
+    /// The expected state afterwards.
     #[serde(default, rename = "then")]
     pub(crate) expect: Expect,
 }
@@ -105,7 +105,7 @@ pub(crate) struct Step {
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Act {
-    /// Starts a processor too, as the daemon does.
+    /// Also starts a processor, as the daemon does.
     Initialize,
     ProcessRecords,
     LeaseLost,
@@ -120,16 +120,16 @@ pub(crate) enum Act {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Refuse {
-    /// The exception's simple name; left out: none, the row is written.
+    /// The exception's simple name. If it is left out, no exception is thrown and the row is written.
     #[serde(default)]
     error: Option<String>,
-    /// How often; left out: always.
+    /// The number of refusals. If it is left out, every checkpoint is refused.
     #[serde(default)]
     times: Option<u32>,
-    /// How many checkpoints succeed first.
+    /// The number of checkpoints that succeed first.
     #[serde(default)]
     after: u32,
-    /// A signal that the processor gets while it waits for the answer.
+    /// A signal that the processor receives while it waits for the answer.
     #[serde(default)]
     signal: Option<String>,
     /// Also close the processor's input, so that no answer gets through.
@@ -143,10 +143,10 @@ struct Refuse {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum During {
-    /// Wait until the processor wrote down an event of that name.
+    /// Wait until the processor has written an event of this name.
     Await(String),
     Signal(String),
-    /// Make the file the processor waits for.
+    /// Create the file that the processor waits for.
     Open(String),
     /// Close the processor's standard input.
     HangUp(bool),
@@ -160,7 +160,7 @@ enum Records {
     Range {
         from: u64,
         count: u64,
-        /// That many made-up bytes each.
+        /// The number of generated bytes in each record.
         bytes: u64,
     },
     One {
@@ -183,34 +183,34 @@ enum Data {
     Null(()),
 }
 
-/// What must hold after a step. What is left out is judged by what the step does: see `verdict`.
+/// The expected state after a step. `verdict` derives what is left out from the kind of step.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Expect {
     /// The row's checkpoint, if it changed.
     #[serde(default)]
     pub(crate) lease: Option<Position>,
-    /// Whether Amazon's class gave up, which ends the daemon.
+    /// Whether Amazon's class gives up, which ends the daemon.
     #[serde(default)]
     pub(crate) failed: bool,
-    /// The records that the processor saw, if not all.
+    /// The records that the processor saw, if it did not see all.
     #[serde(default)]
     pub(crate) saw: Option<Anything<Vec<Position>>>,
-    /// What else it wrote down.
+    /// The other events that it wrote.
     #[serde(default)]
     pub(crate) events: Option<Anything<Vec<String>>>,
-    /// The checkpoints it asked for, `"null"` for one without a sequence number.
+    /// The checkpoints that it asked for; `"null"` is one without a sequence number.
     #[serde(default)]
     pub(crate) asked: Option<Vec<Position>>,
-    /// How many checkpoints it asked for.
+    /// The number of checkpoints that it asked for.
     #[serde(default)]
     pub(crate) tries: Option<usize>,
-    /// The exit codes it may have ended with, where it had to end.
+    /// The exit codes that it may have ended with, if it had to end.
     #[serde(default)]
     pub(crate) exit: Option<Anything<Exits>>,
 }
 
-/// `"any"`, or something to compare with.
+/// `"any"`, or a value to compare with.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Anything<T> {
@@ -245,7 +245,7 @@ impl Position {
 
     fn parse(text: &str) -> Result<Self, String> {
         let (sequence, sub) = text.split_once('/').unwrap_or((text, "0"));
-        let sub = sub.parse().map_err(|_| format!("`{text}` is no position"))?;
+        let sub = sub.parse().map_err(|_| format!("`{text}` is not a position"))?;
         Ok(match (sequence.strip_prefix('='), sequence.parse::<u32>()) {
             (Some(verbatim), _) => Position::new(verbatim, sub),
             (None, Ok(number)) => Position { sequence: format!("{PREFIX}{number:06}"), sub },
@@ -276,7 +276,7 @@ impl<'de> Deserialize<'de> for Position {
         let text = match Value::deserialize(deserializer)? {
             Value::String(text) => text,
             Value::Number(number) => number.to_string(),
-            other => return Err(serde::de::Error::custom(format!("`{other}` is no position"))),
+            other => return Err(serde::de::Error::custom(format!("`{other}` is not a position"))),
         };
         Position::parse(&text).map_err(serde::de::Error::custom)
     }
@@ -301,7 +301,7 @@ pub(crate) fn load(folder: &Path) -> Result<Vec<Scenario>, String> {
                     serde_json::from_value(value).map_err(|error| located(format!("{name}: {error}")))?;
                 scenario.name = format!("{theme}/{}", scenario.name);
                 if scenarios.iter().any(|other| other.name == scenario.name) {
-                    return Err(located(format!("{name} is there twice")));
+                    return Err(located(format!("{name} exists twice")));
                 }
                 scenarios.push(scenario);
             }
@@ -310,14 +310,14 @@ pub(crate) fn load(folder: &Path) -> Result<Vec<Scenario>, String> {
     Ok(scenarios)
 }
 
-/// Replaces a scenario with `for_each` by one for each combination of its values.
+/// Replaces a scenario that has `for_each` by one scenario for each combination of its values.
 fn combinations(mut scenario: Map<String, Value>) -> Result<Vec<Value>, String> {
     let Some(each) = scenario.remove("for_each") else {
         return Ok(vec![Value::Object(scenario)]);
     };
     let mut all = vec![Value::Object(scenario)];
-    for (key, values) in each.as_object().ok_or("`for_each` is no object")? {
-        let values = values.as_array().ok_or("`for_each` holds no arrays")?;
+    for (key, values) in each.as_object().ok_or("`for_each` is not an object")? {
+        let values = values.as_array().ok_or("a value of `for_each` is not an array")?;
         let marks = |value: &Value| match value.as_object() {
             Some(members) => members.iter().map(|(name, value)| (format!("${key}.{name}"), value.clone())).collect(),
             None => vec![(format!("${key}"), value.clone())],
@@ -345,7 +345,7 @@ fn replaced(within: &Value, mark: &str, by: &Value) -> Value {
     }
 }
 
-/// Text in which `#3` stands for the sequence number of the third record.
+/// Replaces `#3` in a text by the sequence number of the third record.
 pub(crate) fn expand_marks(text: &str) -> String {
     let mut parts = text.split('#');
     let mut expanded = parts.next().unwrap_or_default().to_owned();
@@ -360,7 +360,7 @@ pub(crate) fn expand_marks(text: &str) -> String {
 }
 
 impl Scenario {
-    /// The scenario as the driver takes it.
+    /// The scenario in the driver's format.
     pub(crate) fn request(&self, command: &Path, folder: &Path) -> Value {
         let steps: Vec<Value> = self.steps.iter().map(|step| self.step(step, command, folder)).collect();
         json!({
@@ -468,7 +468,7 @@ fn record(at: &Position, data: &Option<Data>, key: Option<&str>, arrival: Option
     })
 }
 
-/// Tells a null from what is left out.
+/// Distinguishes a null from a missing value.
 fn some<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }

@@ -1,11 +1,11 @@
-//! What has to be there before the first scenario: Java, Maven, the packaged driver, the processors.
+//! The requirements of the scenarios: Java, Maven, the packaged driver and the processors.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// As `java/pom.xml` has it.
+/// The same version as in `java/pom.xml`.
 const OLDEST_JAVA: u32 = 17;
 
 /// The processors of `processors/`, as Cargo names them.
@@ -19,7 +19,7 @@ const PROCESSORS: [&str; 7] = [
     "bare",
 ];
 
-/// What this machine lacks to run the scenarios, if anything.
+/// The tool that this machine lacks to run the scenarios, if any.
 pub(crate) fn missing() -> Option<String> {
     let output = |tool: &str| Command::new(tool).arg("-version").stdin(Stdio::null()).output();
     let Ok(java) = output("java") else {
@@ -35,13 +35,13 @@ pub(crate) fn missing() -> Option<String> {
     }
 }
 
-/// From `openjdk version "17.0.15" 2025-04-15`.
+/// The major version in a text like `openjdk version "17.0.15" 2025-04-15`.
 fn java_version(text: &str) -> Option<u32> {
     let version = text.split('"').nth(1)?;
     version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-/// Has Maven package the driver into `target`, unless that was done from the same sources before, and returns the
+/// Has Maven package the driver into `target`, unless it was packaged from the same sources before, and returns the
 /// class path.
 pub(crate) fn package_java(sources: &Path, target: &Path) -> Result<String, String> {
     fs::create_dir_all(target).map_err(|error| format!("{}: {error}", target.display()))?;
@@ -74,7 +74,7 @@ pub(crate) fn package_java(sources: &Path, target: &Path) -> Result<String, Stri
     Ok(format!("{0}/conformance.jar:{0}/lib/*", target.display()))
 }
 
-/// Every source of the driver, one after the other: what the stamp is compared with.
+/// All sources of the driver in one text, to compare with the stamp.
 fn read_all(folder: &Path) -> Result<String, String> {
     let mut paths: Vec<PathBuf> = fs::read_dir(folder)
         .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect())
@@ -98,7 +98,7 @@ pub(crate) fn build_processors() -> BTreeMap<String, PathBuf> {
     PROCESSORS.iter().map(|name| ((*name).to_owned(), build(name))).collect()
 }
 
-/// Makes an empty folder of `folder`.
+/// Creates `folder`, or empties it if it exists.
 pub(crate) fn empty(folder: &Path) -> Result<(), String> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -1,12 +1,12 @@
-//! Whether a scenario went as it should. What a step does not spell out has to be as follows.
+//! Judges the outcome of a scenario. Unless a step says otherwise, the following must hold after it:
 //!
-//! - The row's checkpoint is what it was, and Amazon's class has not given up.
-//! - The processor saw every record that was sent, once, in order, whole.
-//! - It wrote down one call of the handler that the message is for.
-//! - It lives on, unless the step ends it: then with 0, or with 1 where Amazon's class gave up.
+//! - The row's checkpoint has not changed, and Amazon's class has not given up.
+//! - The processor saw every record that was sent, once, in order and unchanged.
+//! - The processor wrote one call of the handler for the message.
+//! - The processor is still running, unless the step ends it. Then its exit code is 0, or 1 if Amazon's class gave up.
 //!
-//! And always: on standard output there is nothing but the protocol; a processor that ended with 0 was dropped; what it
-//! spawned and left running is still there, so that it really could have kept a pipe open.
+//! In every scenario, standard output contains only protocol messages, and a processor that exited with 0 was dropped.
+//! Processes that it spawned and left running are still running, so they really could have kept a pipe open.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -19,17 +19,17 @@ use crate::daemon::Outcome;
 use crate::report::{Event, Report, Seen, lines};
 use crate::scenario::{Act, Anything, Exits, Position, Scenario, Step, expand_marks};
 
-/// How long an orphaned processor may take to notice: only ever waited for in full when it does not.
+/// The time that an orphaned processor may take to end. The test waits for all of it only if the processor does not end.
 const ORPHAN_DEADLINE: Duration = Duration::from_secs(20);
 
-/// What was not as it should be, in sentences.
+/// Returns a complaint for each difference from the expected outcome.
 pub(crate) fn judge(scenario: &Scenario, outcome: &Outcome, folder: &Path) -> Result<Vec<String>, String> {
     let mut verdict = Verdict { scenario, folder, complaints: Vec::new() };
     let judged = match outcome {
         Outcome::Played(report) => verdict.played(report),
         Outcome::DaemonGone(status) => verdict.orphaned(*status),
     };
-    // Whatever else went wrong, nothing is left running.
+    // Nothing may be left running, whatever else went wrong.
     verdict.survivors()?;
     judged.map(|()| verdict.complaints)
 }
@@ -77,7 +77,7 @@ impl Verdict<'_> {
             self.complain(error.clone());
         }
         if report.left_over {
-            self.complain("a processor was still there at the end");
+            self.complain("a processor was still running at the end");
         }
         self.standard_output(before.life)?;
         self.standard_error(before.life);
@@ -93,7 +93,7 @@ impl Verdict<'_> {
         lease: Option<&Position>,
     ) -> Result<(), String> {
         let expect = &step.expect;
-        self.compare(&format!("{place}: given up"), &expect.failed, &seen.gave_up);
+        self.compare(&format!("{place}: Amazon's class gave up"), &expect.failed, &seen.gave_up);
 
         let holds = seen.sequence_number.as_deref().map(|number| Position::new(number, seen.sub_sequence_number));
         let shown = |position: Option<&Position>| position.map(ToString::to_string);
@@ -120,8 +120,8 @@ impl Verdict<'_> {
         };
         if !fine {
             self.complain(match seen.exit {
-                Some(code) => format!("{place}: the processor ended with {code}"),
-                None => format!("{place}: the processor is still there"),
+                Some(code) => format!("{place}: the processor exited with {code}"),
+                None => format!("{place}: the processor is still running"),
             });
         }
     }
@@ -132,7 +132,9 @@ impl Verdict<'_> {
         for record in &saw {
             let sent = by_place.get(&(&record.sequence, record.sub)).copied();
             if !sent.is_some_and(|sent| record.is(sent, self.scenario.lossy_keys)) {
-                self.complain(format!("{place}: saw a record that is not as sent: {record:?}, was {sent:?}"));
+                self.complain(format!(
+                    "{place}: saw a record that differs from the one sent: {record:?}, sent {sent:?}"
+                ));
                 return;
             }
         }
@@ -171,7 +173,7 @@ impl Verdict<'_> {
 
         for event in events.iter().filter(|event| event.event == "record" || event.event == "batch") {
             if event.behind != step.millis_behind_latest {
-                self.compare(&format!("{place}: behind"), &step.millis_behind_latest, &event.behind);
+                self.compare(&format!("{place}: millisBehindLatest"), &step.millis_behind_latest, &event.behind);
                 break;
             }
         }
@@ -180,9 +182,9 @@ impl Verdict<'_> {
     fn asked(&mut self, place: &str, step: &Step, before: &Seen, seen: &Seen) -> Result<(), String> {
         let from = if before.life == seen.life { before.out } else { 0 };
         let out = self.folder.join(seen.life.to_string()).join("out.jsonl");
-        // What is no JSON there has its own complaint.
-        let said: Vec<Value> = lines(&out, from, Some(seen.out)).unwrap_or_default();
-        let asked: Vec<String> = said
+        // Lines that are not JSON get a complaint of their own elsewhere.
+        let replies: Vec<Value> = lines(&out, from, Some(seen.out)).unwrap_or_default();
+        let asked: Vec<String> = replies
             .iter()
             .filter(|message| message["action"] == "checkpoint")
             .map(|message| match message["sequenceNumber"].as_str() {
@@ -197,12 +199,12 @@ impl Verdict<'_> {
             self.compare(&format!("{place}: checkpoints asked for"), &expected, &asked);
         }
         if let Some(tries) = &step.expect.tries {
-            self.compare(&format!("{place}: tries to checkpoint"), tries, &asked.len());
+            self.compare(&format!("{place}: attempts to checkpoint"), tries, &asked.len());
         }
         Ok(())
     }
 
-    /// A line there that is no message is skipped by the daemon at best.
+    /// Checks that every line is a message: at best, the daemon skips a line that is not.
     fn standard_output(&mut self, lives: usize) -> Result<(), String> {
         for life in 1..=lives {
             let path = self.folder.join(life.to_string()).join("out.jsonl");
@@ -213,7 +215,7 @@ impl Verdict<'_> {
             }
             for line in text.lines() {
                 if !is_message(line) {
-                    self.complain(format!("on standard output, and no message: {line:.200}"));
+                    self.complain(format!("a line on standard output is not a message: {line:.200}"));
                 }
             }
         }
@@ -228,12 +230,12 @@ impl Verdict<'_> {
         }
         for wanted in &self.scenario.stderr {
             if !text.contains(&expand_marks(wanted)) {
-                self.complain(format!("not on standard error: {wanted}"));
+                self.complain(format!("missing on standard error: {wanted}"));
             }
         }
         for unwanted in &self.scenario.stderr_not {
             if text.contains(&expand_marks(unwanted)) {
-                self.complain(format!("on standard error: {unwanted}"));
+                self.complain(format!("must not be on standard error: {unwanted}"));
             }
         }
     }
@@ -248,12 +250,12 @@ impl Verdict<'_> {
         let drops = events.iter().filter(|event| event.event == "drop").count();
         let begun = events.iter().filter(|event| event.event == "init").count();
         if drops < left.min(begun) {
-            self.complain(format!("of {left} processors that ended with 0 only {drops} were dropped"));
+            self.complain(format!("only {drops} of the {left} processors that exited with 0 were dropped"));
         }
         Ok(())
     }
 
-    /// After the daemon's death: the processor has to end by itself.
+    /// Checks that the processor ends by itself after the death of the daemon.
     fn orphaned(&mut self, status: ExitStatus) -> Result<(), String> {
         if status.code() != self.scenario.daemon_exit {
             self.complain(format!("the daemon ended with {status}"));
@@ -292,14 +294,14 @@ impl Verdict<'_> {
             if is_running(pid) {
                 kill(pid)?;
             } else {
-                self.complain("what the processor spawned was not running any more");
+                self.complain("a process that the processor spawned was not running any more");
             }
         }
         Ok(())
     }
 }
 
-/// As strict as the daemon: a key it does not know makes it skip the line.
+/// Whether the daemon would take a line as a message: it skips a line with an unknown key.
 fn is_message(line: &str) -> bool {
     let Ok(Value::Object(message)) = serde_json::from_str(line) else {
         return false;
@@ -312,7 +314,7 @@ fn is_message(line: &str) -> bool {
     message.keys().all(|key| keys.contains(&key.as_str()))
 }
 
-/// Whether there is such a process and it has not ended.
+/// Whether a process with this id exists and has not ended.
 fn is_running(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat"))
         .is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| !rest.starts_with(" Z")))

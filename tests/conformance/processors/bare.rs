@@ -1,4 +1,4 @@
-//! No handler but the one that has to be there.
+//! A processor with only the required handler.
 
 use kcl::{MillisBehindLatest, Record};
 use tests::script::{Failed, Script};

@@ -1,4 +1,4 @@
-//! What processors with a policy have in common: what a record does stands in its data.
+//! The common part of the processors with a policy: the data of a record chooses what it does.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -6,7 +6,7 @@ use std::error::Error;
 use kcl::{BoxError, FromRecord, MillisBehindLatest, Record, Shard};
 use tests::script::Script;
 
-/// What is no `invalid`.
+/// Any payload but `invalid`.
 pub(crate) struct Valid;
 
 impl FromRecord<'_> for Valid {
@@ -17,10 +17,10 @@ impl FromRecord<'_> for Valid {
     }
 }
 
-/// Does what records say.
+/// Handles records as their data says.
 pub(crate) struct Poisoned {
     pub(crate) script: Script,
-    /// The sequence numbers that failed once.
+    /// The records that have failed once, by sequence and sub-sequence number.
     failed: HashSet<(String, u64)>,
 }
 

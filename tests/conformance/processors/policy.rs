@@ -1,5 +1,5 @@
-//! `on_record` with a policy, which the rule `{"at": "policy", "do": [{"policy": "RETRY OTHERWISE INVALID"}]}` chooses. What a
-//! record does stands in its data: `poison` fails, `panic` panics, `once` fails the first time, `invalid` cannot be decoded.
+//! `on_record` with a policy, which the rule `{"at": "policy", "do": [{"policy": "RETRY OTHERWISE INVALID"}]}` chooses. The data of
+//! a record chooses what it does: `poison` fails, `panic` panics, `once` fails the first time, `invalid` cannot be decoded.
 
 mod poisoned;
 
@@ -51,7 +51,7 @@ macro_rules! policies {
                     return kcl::run::<Policed>();
                 }
             })*
-            eprintln!("there is no policy {policy}");
+            eprintln!("unknown policy {policy}");
             ExitCode::FAILURE
         }
     };

@@ -1,4 +1,4 @@
-//! `on_records` with a `Checkpointer`: the script says when to checkpoint.
+//! `on_records` with a `Checkpointer`: the script decides when to checkpoint.
 
 use std::error::Error;
 

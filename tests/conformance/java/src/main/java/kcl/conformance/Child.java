@@ -10,7 +10,7 @@ import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
-/** The processor's process, with everything that passes through its three pipes written to files as it passes. */
+/** The processor's process. Everything that passes through its three pipes is also written to files. */
 final class Child extends Process {
     private final Process process;
     private final Input input;
@@ -18,8 +18,8 @@ final class Child extends Process {
     private final Output error;
 
     /**
-     * @param folder where {@code in}, {@code out} and {@code err} are written
-     * @param cutAfter how many bytes of input the child gets before its standard input is closed, or null for all
+     * @param folder the folder for the copies of its three pipes
+     * @param cutAfter the number of bytes of input that the child gets before its standard input is closed, or null for no limit
      */
     Child(Process process, Path folder, Long cutAfter) throws IOException {
         this.process = process;
@@ -29,22 +29,22 @@ final class Child extends Process {
         cutAfter(cutAfter);
     }
 
-    /** Lets so many more bytes of input pass, then closes the child's standard input in the middle of a line. */
+    /** Lets this many more bytes of input pass, then closes the child's standard input, even in the middle of a line. */
     void cutAfter(Long bytes) {
         input.left = bytes;
     }
 
-    /** Closes the child's standard input, as the daemon's death does. */
+    /** Closes the child's standard input, as the death of the daemon does. */
     void hangUp() throws IOException {
         input.hangUp();
     }
 
-    /** Done once the child is gone and nobody holds the writing end of its standard error any more. */
+    /** Completes once the child has ended and nobody holds the writing end of its standard error. */
     CompletableFuture<Void> ended() {
         return process.onExit().thenCombine(error.ended, (exit, end) -> null);
     }
 
-    /** Whether the child has nothing left to do but to end: its input is closed, or its output is. */
+    /** Returns whether the child can only end now, because its input or its output is closed. */
     boolean isEnding() {
         return input.closed || output.ended.isDone();
     }

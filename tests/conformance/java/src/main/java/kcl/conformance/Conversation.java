@@ -33,11 +33,11 @@ import software.amazon.kinesis.retrieval.KinesisClientRecord;
 import software.amazon.kinesis.retrieval.kpl.ExtendedSequenceNumber;
 
 /**
- * One scenario: a lease row and the processors that hold it one after the other, driven step by step as the KCL's
- * tasks drive them.
+ * One scenario: a lease row and the processors that hold it one after the other, driven step by step in the same way
+ * as by the KCL's tasks.
  */
 final class Conversation {
-    /** Far beyond what any step takes: a step that reaches it has hung. */
+    /** Far longer than any step takes: a step that reaches it has hung. */
     private static final long DEADLINE_SECONDS = 30;
 
     private static final int POLL_MILLIS = 2;
@@ -63,7 +63,7 @@ final class Conversation {
         });
     }
 
-    /** Runs a scenario to its end, or to the first step that hangs, and says what was seen after each step. */
+    /** Runs a scenario to its end or to the first step that hangs, and reports the state after each step. */
     static ObjectNode run(JsonNode scenario) {
         ObjectNode report = JsonNodeFactory.instance.objectNode();
         report.put("name", scenario.get("name").textValue());
@@ -118,7 +118,7 @@ final class Conversation {
             }
             done.get(DEADLINE_SECONDS, TimeUnit.SECONDS);
             if (child != null && child.isEnding()) {
-                // Amazon's class does not always wait itself, for one not during shutdownRequested.
+                // Amazon's class does not always wait itself: during shutdownRequested, for example, it does not.
                 child.ended().get(DEADLINE_SECONDS, TimeUnit.SECONDS);
             }
         } catch (TimeoutException e) {
@@ -177,7 +177,7 @@ final class Conversation {
         };
     }
 
-    /** Starts another processor on the row, as a worker does that takes the lease. */
+    /** Starts another processor on the row, as a worker that takes the lease does. */
     private Void initialize(JsonNode step, Long cut) throws Exception {
         if (step.has("lease")) {
             lease.value(position(step.get("lease")));
@@ -221,7 +221,7 @@ final class Conversation {
         return configuration;
     }
 
-    /** As the KCL's ProcessTask: what the row already covers is not delivered again, and the bound moves up. */
+    /** Does the same as the KCL's ProcessTask: records that the row covers are not delivered again, and the bound moves up. */
     private ProcessRecordsInput batch(JsonNode step, ArrayNode sent) {
         List<KinesisClientRecord> records = new ArrayList<>();
         ExtendedSequenceNumber largest = checkpointer.largestPermittedCheckpointValue();
@@ -247,7 +247,7 @@ final class Conversation {
                 .build();
     }
 
-    /** What the child of a daemon that ended sees; over once the child is gone and nobody holds its pipes. */
+    /** Closes the input as an ended daemon does, and returns once the child has ended and nobody holds its pipes. */
     private Void endOfInput() throws Exception {
         child.hangUp();
         child.getInputStream().transferTo(OutputStream.nullOutputStream());
@@ -265,7 +265,7 @@ final class Conversation {
         }
     }
 
-    /** Something that happens while the step's message is being handled. */
+    /** Performs an action while the step's message is being handled. */
     private void meanwhile(JsonNode action, long eventsBefore, Future<?> done) throws Exception {
         if (action.has("await")) {
             await(action.get("await").textValue(), eventsBefore, done);
@@ -287,7 +287,7 @@ final class Conversation {
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(DEADLINE_SECONDS);
         while (!since(from).contains(wanted)) {
             if (done.isDone() && !since(from).contains(wanted)) {
-                throw new IllegalStateException("the step ended and there was no " + event);
+                throw new IllegalStateException("the step ended without the event " + event);
             }
             if (System.nanoTime() > deadline) {
                 throw new TimeoutException();
@@ -296,7 +296,7 @@ final class Conversation {
         }
     }
 
-    /** The end of a daemon that is killed: nothing is closed, flushed or said. */
+    /** Ends like a killed daemon: nothing is closed, flushed or sent. */
     private static void die() {
         Runtime.getRuntime().halt(137);
     }

@@ -9,7 +9,7 @@ import software.amazon.kinesis.exceptions.ThrottlingException;
 import software.amazon.kinesis.processor.Checkpointer;
 import software.amazon.kinesis.retrieval.kpl.ExtendedSequenceNumber;
 
-/** A lease table of one row, in memory, which refuses writes on request. */
+/** An in-memory lease table of one row, which refuses writes on request. */
 final class LeaseRow implements Checkpointer {
     private ExtendedSequenceNumber checkpoint;
     private String operation;
@@ -20,12 +20,12 @@ final class LeaseRow implements Checkpointer {
     }
 
     /**
-     * What becomes of the next writes.
+     * The handling of the next writes.
      *
-     * @param error the simple name of the exception that is thrown, or null for a write that succeeds all the same
-     * @param after how many writes pass first
-     * @param times how many this is about then, or null for all
-     * @param first run before the exception, or before the write
+     * @param error the simple name of the exception that is thrown, or null for a write that succeeds
+     * @param after the number of writes that succeed first
+     * @param times the number of writes after those that are affected, or null for all
+     * @param first an action to run before the exception or the write
      */
     record Refusal(String error, int after, Integer times, Runnable first) {
         static final Refusal NONE = new Refusal(null, 0, 0, () -> {});
@@ -70,11 +70,11 @@ final class LeaseRow implements Checkpointer {
             case "InvalidStateException" -> throw new InvalidStateException(message);
             case "IllegalArgumentException" -> throw new IllegalArgumentException(message);
             case "UnheardOfException" -> throw new UnheardOfException(message);
-            default -> throw new AssertionError("the scenario asks for an exception that is not known: " + error);
+            default -> throw new AssertionError("the scenario asks for an unknown exception: " + error);
         }
     }
 
-    /** Stands for every exception that the processor's author has never heard of. */
+    /** Stands for every exception that the processor's author does not know. */
     private static final class UnheardOfException extends RuntimeException {
         private static final long serialVersionUID = 1L;
 
@@ -95,13 +95,13 @@ final class LeaseRow implements Checkpointer {
 
     @Override
     public void prepareCheckpoint(String leaseKey, ExtendedSequenceNumber pending, String concurrencyToken) {
-        throw new UnsupportedOperationException("the MultiLangDaemon prepares no checkpoints");
+        throw new UnsupportedOperationException("the MultiLangDaemon does not prepare checkpoints");
     }
 
     @Override
     public void prepareCheckpoint(
             String leaseKey, ExtendedSequenceNumber pending, String concurrencyToken, byte[] pendingState) {
-        throw new UnsupportedOperationException("the MultiLangDaemon prepares no checkpoints");
+        throw new UnsupportedOperationException("the MultiLangDaemon does not prepare checkpoints");
     }
 
     @Override

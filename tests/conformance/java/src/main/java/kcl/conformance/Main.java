@@ -11,9 +11,9 @@ import java.nio.charset.StandardCharsets;
 /**
  * Runs scripted conversations between Amazon's MultiLangDaemon classes and a processor.
  *
- * <p>Standard input: one scenario a line, as JSON. Standard output: one report a line, in the order in which they
- * end. Each scenario has its own thread, child, lease row and executor; none waits for another. The end of standard
- * input ends the program and every child.
+ * <p>Standard input carries one scenario per line, as JSON. Standard output carries one report per line, in the order
+ * in which the scenarios end. Each scenario has its own thread, child, lease row and executor, and none waits for
+ * another. The end of standard input ends the program and every child.
  */
 public final class Main {
     private Main() {}
@@ -21,7 +21,7 @@ public final class Main {
     public static void main(String[] arguments) throws IOException {
         ObjectMapper json = new ObjectMapper();
         PrintStream reports = System.out;
-        // Whatever else prints goes where it cannot be taken for a report.
+        // Other output goes to standard error, where it cannot be taken for a report.
         System.setOut(System.err);
 
         BufferedReader scenarios =

@@ -30,7 +30,7 @@ final class Records {
         return expanded;
     }
 
-    /** Either base64, or a number of bytes to make up, or null. */
+    /** The data of a record: decoded from base64, generated if a number of bytes is given, or null. */
     private static ByteBuffer data(JsonNode record) {
         JsonNode data = record.get("data");
         if (data.isNull()) {
@@ -47,7 +47,7 @@ final class Records {
         return ByteBuffer.wrap(bytes);
     }
 
-    /** Says what the child is to get, in the words that the processors under test use for what they got. */
+    /** Describes a record that the child should get, in the format in which the processors under test report records. */
     static void describe(KinesisClientRecord record, ObjectNode to) {
         byte[] data = record.data() == null ? new byte[0] : record.data().array();
         to.put("sequence", record.sequenceNumber());
@@ -62,7 +62,7 @@ final class Records {
         to.put("fnv", Long.toHexString(fnv(data)));
     }
 
-    /** The 64-bit FNV-1a hash: enough to see that no byte was changed, and four lines in any language. */
+    /** The 64-bit FNV-1a hash: enough to detect a changed byte, and four lines in any language. */
     private static long fnv(byte[] data) {
         long hash = 0xcbf29ce484222325L;
         for (byte one : data) {

@@ -10,7 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
-/** Keeps what Amazon's classes log apart by scenario: every thread of a scenario is named after its folder. */
+/** Separates the log of Amazon's classes by scenario: every thread of a scenario is named after its folder. */
 public final class ScenarioLog extends AppenderBase<ILoggingEvent> {
     private static final int LONGEST_MESSAGE = 2_000;
 

@@ -7,10 +7,10 @@ import java.util.function.UnaryOperator;
 import software.amazon.kinesis.multilang.config.MultiLangDaemonConfiguration;
 
 /**
- * Amazon's own record processor. Where it would end the JVM it notes that it gave up, and the child it starts is
- * handed to {@code watch}, which may stand between the two.
+ * Amazon's own record processor. Instead of ending the JVM, it notes that it gave up. It passes the child that it
+ * starts to {@code watch}, which may wrap it.
  *
- * <p>The class lives in Amazon's package because what it overrides is visible there only.
+ * <p>The class is in Amazon's package because the methods that it overrides are visible only there.
  */
 public final class WatchedProcessor extends MultiLangShardRecordProcessor {
     private final UnaryOperator<Process> watch;
@@ -25,7 +25,7 @@ public final class WatchedProcessor extends MultiLangShardRecordProcessor {
         this.watch = watch;
     }
 
-    /** Whether the daemon would have ended with exit code 1. */
+    /** Returns whether the daemon would have ended with exit code 1. */
     public boolean gaveUp() {
         return gaveUp;
     }
