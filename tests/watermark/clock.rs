@@ -1,4 +1,4 @@
-//! The time of the schedule that this thread runs: it passes when the world says so.
+//! The clock of the schedule that this thread runs. The world moves it forward.
 
 use std::cell::Cell;
 use std::sync::LazyLock;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 thread_local!(static TIME: Cell<Duration> = const { Cell::new(Duration::ZERO) });
 
-/// What the processors see.
+/// The time that the processors see.
 pub(crate) fn now() -> Instant {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     *START + time()
@@ -16,6 +16,6 @@ pub(crate) fn time() -> Duration {
     TIME.get()
 }
 
-pub(crate) fn pass(seconds: usize) {
+pub(crate) fn advance(seconds: usize) {
     TIME.set(TIME.get() + Duration::from_secs(seconds as u64));
 }

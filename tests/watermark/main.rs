@@ -1,9 +1,10 @@
-//! The watermark, under any schedule of failures: a model daemon delivers, redelivers and refuses, handlers fail and panic,
-//! processes are killed between any two effects. Nothing is ever checkpointed or acknowledged that was not processed, skipped or
-//! dead-lettered, in the end everything was, and the policy was kept to the letter. Checkpoints come when they should, and a process
-//! counts right what it has done.
+//! The watermark, under any schedule of failures. A model daemon delivers, redelivers and refuses; handlers fail and panic; processes
+//! are killed between any two effects. The test checks that no record is checkpointed or acknowledged before it is processed, skipped
+//! or dead-lettered, that every record is in the end, and that the policy is followed exactly. It also checks that checkpoints are
+//! made on time, and that each process reports the right counts.
 //!
-//! A seed makes a schedule. `KCL_SEED=7 cargo test -p tests --test watermark` runs that one, `KCL_SCHEDULES=10000000` that many.
+//! A seed makes a schedule. `KCL_SEED=7 cargo test -p tests --test watermark` runs the schedule of that seed, and
+//! `KCL_SCHEDULES=10000000` sets the number of schedules.
 
 mod clock;
 mod paces;
@@ -20,10 +21,10 @@ use kcl::{
 use paces::{Numbered, Timed};
 use world::{Ends, Rules, World, place};
 
-/// How many schedules run without being asked for.
+/// The number of schedules when `KCL_SCHEDULES` is not set.
 const SCHEDULES: u64 = 100_000;
 
-/// A processor whose handler gets one record.
+/// Defines a processor whose handler gets one record at a time.
 macro_rules! one {
     ($name:ident($($options:tt)*) $($letters:tt)?) => {
         struct $name(Ends);
@@ -45,7 +46,7 @@ macro_rules! one {
     };
 }
 
-/// A processor whose handler gets the batch.
+/// Defines a processor whose handler gets the whole batch.
 macro_rules! whole {
     ($name:ident($($options:tt)*) $($letters:tt)?) => {
         struct $name(Ends);
@@ -79,7 +80,7 @@ whole!(WholeRetries(retry = 2, invalid = "skip"));
 whole!(WholeSkips(retry = 1, otherwise = "skip", invalid = "skip"));
 whole!(WholeLetters(retry = 1, otherwise = "dead_letter", invalid = "dead_letter") letters);
 
-/// Checkpoints itself, now and then.
+/// A processor that sometimes checkpoints in its handler.
 struct Own(Ends);
 
 #[kcl::processor(main = false)]
@@ -100,7 +101,7 @@ impl Own {
 fn run<P: Processor>(seed: u64, rules: Rules, make: impl Fn(Ends) -> P) -> Result<(), String> {
     let rules = Rules { checkpoints: P::CHECKPOINTS, ..rules };
     let ends = Ends::new(World::new(seed, rules));
-    // Each process that does not come to the end uses up a trouble, of which there are few.
+    // Each process that does not reach the end uses up one of a few troubles.
     for _ in 0..20 {
         ends.world().start();
         let lines = ends.clone();
@@ -117,7 +118,7 @@ fn run<P: Processor>(seed: u64, rules: Rules, make: impl Fn(Ends) -> P) -> Resul
     Err("the shard does not end".to_owned())
 }
 
-/// Lets the runtime checkpoint at one of its paces.
+/// Runs one schedule with one of the paces for the runtime's checkpoints.
 fn paced<P: Processor>(seed: u64, rules: Rules, make: fn(Ends) -> P) -> Result<(), String> {
     match seed / 11 % 4 {
         0 => run(seed, rules, make),
@@ -150,11 +151,11 @@ fn schedule(seed: u64) -> Result<(), String> {
 /// A number from the environment.
 fn number(name: &str) -> Option<u64> {
     let text = env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
 }
 
 #[test]
-fn something_becomes_of_every_record_before_it_is_checkpointed() {
+fn every_record_is_settled_before_it_is_checkpointed() {
     let (first, end) = match number("KCL_SEED") {
         Some(seed) => (seed, seed + 1),
         None => (0, number("KCL_SCHEDULES").unwrap_or(SCHEDULES)),
@@ -167,7 +168,7 @@ fn something_becomes_of_every_record_before_it_is_checkpointed() {
                 return;
             }
             if let Err(violation) = schedule(seed) {
-                panic!("{violation}\nto see it again: KCL_SEED={seed} cargo test -p tests --test watermark");
+                panic!("{violation}\nto reproduce it: KCL_SEED={seed} cargo test -p tests --test watermark");
             }
         }
     };

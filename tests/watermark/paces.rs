@@ -1,4 +1,4 @@
-//! Processors whose checkpoints come at another pace than their own.
+//! Wrappers that give a processor another pace of checkpoints.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use kcl::{
     BoxError, Checkpoints, DeadLetter, LeaseLost, Policy, ProcessRecords, Processor, ShardEnded, ShutdownRequested,
 };
 
-/// Every half minute.
+/// Checkpoints every 30 seconds.
 pub(crate) struct Timed<P>(pub(crate) P);
 
-/// Once so many records are done.
+/// Checkpoints after `RECORDS` records.
 pub(crate) struct Numbered<P, const RECORDS: u64>(pub(crate) P);
 
 macro_rules! paced {

@@ -1,6 +1,6 @@
-//! Numbers that look random and depend on nothing but their seed.
+//! Pseudo-random numbers that depend only on their seed.
 
-/// SplitMix64.
+/// A SplitMix64 generator.
 pub(crate) struct Random(u64);
 
 impl Random {
@@ -21,7 +21,7 @@ impl Random {
         (self.next() % end as u64) as usize
     }
 
-    /// True as many times in a hundred.
+    /// True in `percent` of 100 cases.
     pub(crate) fn percent(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }

@@ -1,4 +1,4 @@
-//! The world outside one processor: a daemon that delivers, redelivers and refuses, and a ledger of what became of each record.
+//! The world outside one processor: a daemon that delivers, redelivers and refuses, and a ledger of the state of each record.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -12,7 +12,7 @@ use kcl::{BoxError, Checkpoints, DeadLetter, Otherwise, Position, RunError};
 use crate::clock;
 use crate::random::Random;
 
-/// What a processor of the simulation promises.
+/// The rules that a simulated processor must keep.
 #[derive(Clone, Copy)]
 pub(crate) struct Rules {
     pub(crate) retry: u32,
@@ -23,23 +23,23 @@ pub(crate) struct Rules {
     pub(crate) checkpoints: Checkpoints,
 }
 
-/// One record of the shard, and what became of it.
+/// One record of the shard and its state.
 struct Entry {
     number: u64,
     sub: u64,
     /// Its payload can be decoded.
     valid: bool,
-    /// The handler fails each time.
+    /// The handler fails at it each time.
     poison: bool,
     /// It was processed, skipped or dead-lettered.
     settled: bool,
-    /// By the process at work.
-    by_this: bool,
+    /// It was settled by the current process.
+    by_current: bool,
 }
 
-/// What a process has done, as it should say itself in the end.
+/// The counts of a process, which it should report at its end.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Done {
+struct Counts {
     records: usize,
     batches: usize,
     retries: usize,
@@ -52,37 +52,38 @@ pub(crate) struct World {
     pub(crate) random: Random,
     rules: Rules,
     entries: Vec<Entry>,
-    /// How many more things may go wrong, poison aside.
+    /// How many more failures may be injected, apart from poison.
     trouble: usize,
     lease: Lease,
     /// Bytes on their way to the processor.
     input: VecDeque<u8>,
-    /// A line on its way from it.
+    /// The beginning of a line from the processor.
     output: Vec<u8>,
     /// The batch that is being processed, by the places of its records.
     delivered: std::ops::Range<usize>,
-    /// What the handler was called with last, in this process, and how often; for whole batches, the batch's first record.
+    /// The record of this process's last call of the handler; for whole batches, the first record of the batch.
     last: Option<usize>,
+    /// How often the handler was called with it.
     attempts: u32,
     /// The place of the first record that was delivered to this process.
     start: usize,
     /// When the daemon last accepted a checkpoint of this process, or started it.
-    told: Duration,
-    done: Done,
-    /// What the process says that it has done.
-    says: Option<Done>,
-    /// A checkpoint was refused during this message, so no word on when it should have been made.
+    checkpointed_at: Duration,
+    counts: Counts,
+    /// The counts that the process reported.
+    reported: Option<Counts>,
+    /// A checkpoint was refused during this message, so the time of the next one is not checked.
     refused: bool,
-    /// A message was acknowledged though nothing became of its records: from there on there are no checkpoints.
+    /// A message was acknowledged without settling its records. From then on, no checkpoint is expected.
     gap: bool,
     lost: bool,
-    /// The daemon said that the lease is gone, so this message may be acknowledged whatever became of it.
+    /// The daemon reported that the lease is lost, so this message may be acknowledged although its records are not settled.
     excused: bool,
-    /// The last message is said.
+    /// The last message was sent.
     over: bool,
-    /// Whatever the process does from here on never happened.
+    /// The process was killed: nothing that it does from now on has an effect.
     killed: bool,
-    /// The first broken promise.
+    /// The first broken rule.
     violation: Option<String>,
 }
 
@@ -98,12 +99,12 @@ impl World {
     pub(crate) fn new(seed: u64, rules: Rules) -> Self {
         let mut random = Random::new(seed);
         let mut entries = Vec::new();
-        // Each sequence number is an aggregate of one to three user records.
+        // Each sequence number belongs to an aggregate of one to three user records.
         for number in 1..=random.below(8) as u64 {
             for sub in 0..=random.below(3) as u64 {
                 let valid = rules.invalid == Otherwise::Fail || !random.percent(15);
                 let poison = valid && rules.otherwise != Otherwise::Fail && random.percent(10);
-                entries.push(Entry { number: number * 10, sub, valid, poison, settled: false, by_this: false });
+                entries.push(Entry { number: number * 10, sub, valid, poison, settled: false, by_current: false });
             }
         }
         let trouble = random.below(8);
@@ -119,9 +120,9 @@ impl World {
             last: None,
             attempts: 0,
             start: 0,
-            told: Duration::ZERO,
-            done: Done::default(),
-            says: None,
+            checkpointed_at: Duration::ZERO,
+            counts: Counts::default(),
+            reported: None,
             refused: false,
             gap: false,
             lost: false,
@@ -132,7 +133,7 @@ impl World {
         }
     }
 
-    /// A new process gets the shard.
+    /// Gives the shard to a new process.
     pub(crate) fn start(&mut self) {
         let position = self.lease.position().clone();
         self.lease = Lease::new(position.clone());
@@ -141,18 +142,19 @@ impl World {
         self.input.clear();
         self.output.clear();
         (self.last, self.attempts) = (None, 0);
-        (self.start, self.told, self.done, self.says) = (next, clock::time(), Done::default(), None);
+        (self.start, self.checkpointed_at) = (next, clock::time());
+        (self.counts, self.reported) = (Counts::default(), None);
         (self.refused, self.gap) = (false, false);
         (self.lost, self.excused, self.over, self.killed) = (false, false, false, false);
-        self.entries.iter_mut().for_each(|entry| entry.by_this = false);
+        self.entries.iter_mut().for_each(|entry| entry.by_current = false);
         self.send(&Message::Initialize { shard_id: "shard".to_owned(), position });
     }
 
-    /// How a process ended; whether the shard needs no other.
+    /// Judges the end of a process. Returns whether the shard is done.
     pub(crate) fn end(&mut self, result: Result<(), RunError>) -> Result<bool, String> {
         if !self.killed {
             if let Err(RunError::Handler(failed)) = &result {
-                // Without an attempt, its payload could not be decoded.
+                // There is no attempt if the payload cannot be decoded.
                 let expected = [0, self.rules.retry + 1].contains(&failed.attempts());
                 check!(self, expected || self.excused, "gave up too early or too late: {failed}");
                 self.judge_end_of_failure();
@@ -160,8 +162,9 @@ impl World {
                 check!(self, matches!(error, RunError::ShardEnd { .. }), "{error}");
             }
             if !self.gap && !self.excused {
-                self.done.records = self.reached() - self.start;
-                check!(self, self.says.as_ref() == Some(&self.done), "did {:?}, says {:?}", self.done, self.says);
+                self.counts.records = self.reached() - self.start;
+                let right = self.reported.as_ref() == Some(&self.counts);
+                check!(self, right, "counted {:?}, but reported {:?}", self.counts, self.reported);
             }
         }
         if let Some(violation) = self.violation.take() {
@@ -179,32 +182,32 @@ impl World {
         self.input.push_back(b'\n');
     }
 
-    /// Whether something goes wrong now, of what does as many times in a hundred.
+    /// Decides whether a failure happens now, with this probability in percent, if any failures are left.
     fn trouble(&mut self, percent: usize) -> bool {
         let trouble = self.trouble > 0 && self.random.percent(percent);
         self.trouble -= usize::from(trouble);
         trouble
     }
 
-    /// Between any two effects the process may be killed. Whether it is alive.
+    /// May kill the process, which can happen between any two effects. Returns whether it is alive.
     fn alive(&mut self) -> bool {
         self.killed = self.killed || self.trouble(2);
         !self.killed
     }
 
-    /// The place up to which something has become of the records, as far as the runtime can know.
+    /// The place of the first record that is not settled, as far as the runtime can know.
     fn reached(&self) -> usize {
         if self.rules.whole {
             return self.delivered.start;
         }
         let mut places = self.start..self.delivered.end;
-        places.find(|&place| !self.entries[place].by_this).unwrap_or(self.delivered.end)
+        places.find(|&place| !self.entries[place].by_current).unwrap_or(self.delivered.end)
     }
 
-    /// How many records this process has dealt with behind what the daemon knows.
+    /// The number of records that this process has settled after the last checkpoint.
     fn outstanding(&self) -> usize {
         let position = self.lease.position();
-        self.entries.iter().filter(|entry| entry.by_this && !passes(position, entry)).count()
+        self.entries.iter().filter(|entry| entry.by_current && !passes(position, entry)).count()
     }
 
     /// Whether the runtime owes the daemon a checkpoint.
@@ -212,37 +215,37 @@ impl World {
         self.outstanding() > 0
             && match self.rules.checkpoints {
                 Checkpoints::Batch => true,
-                Checkpoints::Interval(interval) => clock::time() - self.told >= interval,
+                Checkpoints::Interval(interval) => clock::time() - self.checkpointed_at >= interval,
                 Checkpoints::Records(records) => self.outstanding() as u64 >= records,
                 Checkpoints::Handler => false,
             }
     }
 
-    /// Before it gives up, it says what succeeded.
+    /// Checks that a failing processor has checkpointed the records that succeeded.
     fn judge_end_of_failure(&mut self) {
         if self.rules.checkpoints != Checkpoints::Handler && !self.refused && !self.gap {
             let reached = self.reached();
             let left = self.entries[self.start..reached].iter().position(|entry| !passes(self.lease.position(), entry));
-            check!(self, left.is_none(), "{left:?} behind {} succeeded and was not checkpointed", self.start);
+            check!(self, left.is_none(), "{left:?} after {} succeeded and was not checkpointed", self.start);
         }
     }
 
-    /// The processor acknowledges: whether it has checkpointed as it should, neither too late nor too early.
+    /// Checks that an acknowledging processor does not owe a checkpoint.
     fn judge_acknowledgement(&mut self) {
         if self.refused || self.gap || self.rules.checkpoints == Checkpoints::Handler {
             return;
         }
-        // `over` is set by the message that is acknowledged now.
+        // `over` was set when the message that is acknowledged now was sent.
         let owed = if self.over { !self.lost && self.outstanding() > 0 } else { self.is_due() };
-        check!(self, !owed, "{} records are processed and not checkpointed in time", self.outstanding());
+        check!(self, !owed, "{} records were processed and not checkpointed in time", self.outstanding());
     }
 
-    /// The processor has acknowledged; it gets what comes next.
+    /// Sends the next message after an acknowledgement.
     fn deliver(&mut self) {
         if self.over {
             return; // the end of the input
         }
-        clock::pass(self.random.below(20));
+        clock::advance(self.random.below(20));
         if self.lost || self.trouble(1) {
             (self.over, self.lost) = (true, true);
             self.lease.lose();
@@ -256,7 +259,7 @@ impl World {
         let next = self.delivered.end;
         let end = self.entries.len().min(next + self.random.below(6));
         self.delivered = next..end;
-        self.done.batches += usize::from(!self.delivered.is_empty());
+        self.counts.batches += usize::from(!self.delivered.is_empty());
         if next == self.entries.len() {
             self.over = true;
             self.lease.end_shard();
@@ -285,9 +288,9 @@ impl World {
     fn reply(&mut self, line: &[u8]) {
         match Reply::from_line(line) {
             Ok(Reply::Checkpoint { sequence_number, sub_sequence_number }) => {
-                let all = self.delivered.clone().all(|place| self.entries[place].by_this);
+                let all = self.delivered.clone().all(|place| self.entries[place].by_current);
                 let early = all && !self.over && !self.is_due() && self.rules.checkpoints != Checkpoints::Handler;
-                check!(self, !early || self.refused, "a checkpoint came that nobody waits for");
+                check!(self, !early || self.refused, "a checkpoint came too early");
                 let refusal = if self.trouble(10) { Some(self.random.pick(&REFUSALS)) } else { None };
                 let error =
                     refusal.or_else(|| match self.lease.judge(sequence_number.as_deref(), sub_sequence_number) {
@@ -299,14 +302,14 @@ impl World {
                     });
                 match error {
                     None => {
-                        self.told = clock::time();
-                        self.done.checkpoints += 1;
+                        self.checkpointed_at = clock::time();
+                        self.counts.checkpoints += 1;
                     }
                     Some(_) => self.refused = true,
                 }
                 if error == Some("ShutdownException") {
                     self.excused = true;
-                    // A daemon may say so and go on all the same.
+                    // A daemon may report this and continue anyway.
                     self.lost = self.lost || self.random.percent(60);
                     if self.lost {
                         self.lease.lose();
@@ -316,10 +319,10 @@ impl World {
                 self.send(&Message::Checkpoint { sequence_number, sub_sequence_number, error });
             }
             Ok(Reply::Status { .. }) => {
-                let left = self.delivered.clone().find(|&place| !self.entries[place].by_this);
-                check!(self, self.excused || left.is_none(), "{left:?} was acknowledged, but nothing became of it");
+                let left = self.delivered.clone().find(|&place| !self.entries[place].by_current);
+                check!(self, self.excused || left.is_none(), "{left:?} was acknowledged, but not settled");
                 self.judge_acknowledgement();
-                // Who checkpoints itself may fail behind a record with which all is well.
+                // A handler that checkpoints may fail after it has settled its record.
                 let own = self.rules.checkpoints == Checkpoints::Handler;
                 self.gap = self.gap || left.is_some() || (own && self.excused);
                 (self.excused, self.refused) = (false, false);
@@ -330,30 +333,30 @@ impl World {
         }
     }
 
-    /// The one promise: something became of all that is checkpointed.
+    /// Checks the main rule: every record that is checkpointed was settled.
     fn checkpoint(&mut self, position: Option<Position>) {
         let Some(position) = position else { return };
         for place in 0..self.entries.len() {
             let entry = &self.entries[place];
             if passes(&position, entry) {
-                let settled = entry.settled && (entry.by_this || place < self.start);
-                check!(self, settled, "{position} was checkpointed, but nothing became of {place}");
+                let settled = entry.settled && (entry.by_current || place < self.start);
+                check!(self, settled, "{position} was checkpointed, but {place} was not settled");
             }
         }
         self.lease.advance(position);
     }
 
-    /// The handler is called with these records.
+    /// Judges a call of the handler with these records, and decides its result.
     pub(crate) fn call(&mut self, places: &[usize]) -> Result<(), BoxError> {
         let Some(&first) = places.first() else { return Ok(()) };
         if !self.alive() {
             return Ok(());
         }
         let identity = if self.rules.whole { self.delivered.start } else { first };
-        clock::pass(self.random.below(3));
+        clock::advance(self.random.below(3));
         if self.last == Some(identity) {
             self.attempts += 1;
-            self.done.retries += 1;
+            self.counts.retries += 1;
         } else {
             check!(self, self.last.is_none_or(|last| last < identity), "{identity} came after {:?}", self.last);
             (self.last, self.attempts) = (Some(identity), 1);
@@ -364,10 +367,10 @@ impl World {
             check!(self, valid.eq(places.iter().copied()), "{places:?} is not the batch");
         } else {
             let left = (self.delivered.start..first).find(|&place| !self.entries[place].settled);
-            check!(self, left.is_none(), "{first} was handed over, and nothing became of {left:?}");
+            check!(self, left.is_none(), "{first} was handed over before {left:?} was settled");
         }
         for &place in places {
-            check!(self, self.entries[place].valid, "{place} cannot be decoded");
+            check!(self, self.entries[place].valid, "{place} cannot be decoded, but was handed over");
             if self.entries[place].poison || self.trouble(15) {
                 if self.random.percent(20) {
                     std::panic::resume_unwind(Box::new("as scheduled"));
@@ -382,7 +385,7 @@ impl World {
         Ok(())
     }
 
-    /// A dead letter comes.
+    /// Judges a call with a dead letter, and decides its result.
     pub(crate) fn letter(&mut self, letter: &DeadLetter<'_>) -> Result<(), BoxError> {
         let place = place(letter.record().partition_key());
         if !self.alive() {
@@ -393,52 +396,52 @@ impl World {
             return Err("as scheduled".into());
         }
         self.settle(place);
-        self.done.letters += 1;
+        self.counts.letters += 1;
         self.alive();
         Ok(())
     }
 
-    /// Something became of a record.
+    /// Marks a record as settled.
     fn settle(&mut self, place: usize) {
-        (self.entries[place].settled, self.entries[place].by_this) = (true, true);
+        (self.entries[place].settled, self.entries[place].by_current) = (true, true);
     }
 
-    /// A record is passed: whether that is the user's word.
-    fn judge(&mut self, place: usize, attempts: u32, word: Otherwise) {
+    /// Checks that skipping or dead-lettering a record follows the policy.
+    fn judge(&mut self, place: usize, attempts: u32, action: Otherwise) {
         let valid = self.entries[place].valid;
         let expected = if valid { (self.rules.otherwise, self.rules.retry + 1) } else { (self.rules.invalid, 0) };
-        check!(self, expected == (word, attempts), "{place} was passed by {word:?} after {attempts} attempts");
+        check!(self, expected == (action, attempts), "{place} was settled by {action:?} after {attempts} attempts");
         check!(self, !valid || self.attempts == attempts, "{place} was tried {} times, not {attempts}", self.attempts);
     }
 
-    /// A line for stderr.
+    /// Reads a line that the process wrote to stderr.
     fn line(&mut self, line: &str) {
-        if let Some(says) = says(line) {
-            self.says = Some(says);
+        if let Some(counts) = parse_counts(line) {
+            self.reported = Some(counts);
             return;
         }
         let Some((_, rest)) = line.split_once("skipped record ") else { return };
         if !self.alive() {
             return;
         }
-        let word = |behind: &str| rest.split_once(behind)?.1.split([' ', '`']).next()?.parse::<usize>().ok();
-        match word("partition key `") {
+        let number = |label: &str| rest.split_once(label)?.1.split([' ', '`']).next()?.parse::<usize>().ok();
+        match number("partition key `") {
             Some(place) => {
-                self.judge(place, word(" after ").unwrap_or(0) as u32, Otherwise::Skip);
+                self.judge(place, number(" after ").unwrap_or(0) as u32, Otherwise::Skip);
                 self.settle(place);
-                self.done.skipped += 1;
+                self.counts.skipped += 1;
             }
-            None => check!(self, false, "no record in {line}"),
+            None => check!(self, false, "no partition key in {line}"),
         }
     }
 }
 
-/// What a process says that it has done.
-fn says(line: &str) -> Option<Done> {
+/// The counts in a process's report.
+fn parse_counts(line: &str) -> Option<Counts> {
     let (_, counts) = line.split_once("shard shard: ")?;
     let mut numbers = counts.split(", ").map(|count| count.split(' ').next()?.parse().ok());
     let mut next = || numbers.next()?;
-    let done = Done {
+    let counts = Counts {
         records: next()?,
         batches: next()?,
         retries: next()?,
@@ -446,7 +449,7 @@ fn says(line: &str) -> Option<Done> {
         letters: next()?,
         checkpoints: next()?,
     };
-    Some(done)
+    Some(counts)
 }
 
 const REFUSALS: [&str; 6] = [
@@ -468,12 +471,12 @@ fn passes(position: &Position, entry: &Entry) -> bool {
     }
 }
 
-/// The keys of the simulation are places.
+/// The place of a record, which is its partition key in the simulation.
 pub(crate) fn place(key: &str) -> usize {
     key.parse().expect("a place")
 }
 
-/// One processor's two ends of the world.
+/// A processor's two connections to the world: its input and its output.
 #[derive(Clone)]
 pub(crate) struct Ends(Arc<Mutex<World>>);
 
