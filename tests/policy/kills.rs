@@ -1,6 +1,6 @@
-//! Processes killed at any moment lose no dead letter.
+//! Processes that are killed at any moment lose no dead letters.
 //!
-//! `KCL_KILLS=200 cargo test -p tests --test policy kills` kills as many; `KCL_SEED` chooses when.
+//! `KCL_KILLS=200 cargo test -p tests --test policy kills` sets the number of kills; `KCL_SEED` chooses the moments.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -18,7 +18,7 @@ use tests::{Conversation, build};
 
 use super::processes::{poison, start};
 
-/// How many processes are killed without being asked for.
+/// The number of kills when `KCL_KILLS` is not set.
 const KILLS: u64 = 20;
 
 /// Every third record is poison.
@@ -26,7 +26,7 @@ fn is_poison(number: u64) -> bool {
     number.is_multiple_of(3)
 }
 
-/// Numbers that look random and depend on nothing but their seed.
+/// Pseudo-random numbers that depend only on their seed.
 struct Random(u64);
 
 impl Random {
@@ -38,12 +38,12 @@ impl Random {
     }
 }
 
-/// When a process is killed.
+/// The moment at which a process is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Moment {
-    /// While the batch is on its way.
+    /// While the batch is being sent.
     Sending,
-    /// So many microseconds after it got the batch, whatever it is at.
+    /// This many microseconds after it received the batch, whatever it is doing.
     Within(u64),
     /// After the checkpoint was stored, before the answer.
     Unanswered,
@@ -51,7 +51,7 @@ enum Moment {
     Answered,
 }
 
-/// What stands in a file of the folder is whole, but for a last line without its end.
+/// Counts the dead letters in the folder by record number. Every line must be whole, except for a last line without a line end.
 fn letters(folder: &Path) -> HashMap<u64, u64> {
     let mut numbers = HashMap::new();
     for file in fs::read_dir(folder.join("letters")).expect("readable") {
@@ -66,14 +66,14 @@ fn letters(folder: &Path) -> HashMap<u64, u64> {
     numbers
 }
 
-/// A daemon with one shard, which goes on until it is told to end.
+/// A daemon with one shard, which continues until the test ends it.
 struct Daemon {
     lease: Lease,
     random: Random,
 }
 
 impl Daemon {
-    /// Runs one process from where the last one came to; whether it read the shard to its end.
+    /// Runs one process from where the last one stopped. Returns whether it read the shard to its end.
     fn run(&mut self, folder: &Path, kill: bool, end: u64) -> bool {
         let position = self.lease.position().clone();
         let mut next = match &position {
@@ -102,7 +102,7 @@ impl Daemon {
                 Some(Moment::Sending) => {
                     let part = self.random.below(message.len() as u64) as usize;
                     process.write(&message.as_bytes()[..part]);
-                    return false; // dropping it kills it
+                    return false; // dropping the process kills it
                 }
                 Some(Moment::Within(micros)) => {
                     process.write(message.as_bytes());
@@ -127,17 +127,17 @@ impl Daemon {
         }
     }
 
-    /// Answers checkpoints until the message is acknowledged, or it is time to kill.
+    /// Answers checkpoints until the message is acknowledged or the process is to be killed. Returns whether it is to be killed.
     fn answer(&mut self, process: &mut Conversation, kill: Option<Moment>) -> bool {
         loop {
-            let reply = process.receive().expect("it lives");
+            let reply = process.receive().expect("the process is running");
             let Reply::Checkpoint { sequence_number, sub_sequence_number } =
                 Reply::from_line(reply.as_bytes()).expect("a reply")
             else {
                 return false;
             };
-            let asked = self.lease.judge(sequence_number.as_deref(), sub_sequence_number).expect("in range");
-            if let Some(position) = asked {
+            let judged = self.lease.judge(sequence_number.as_deref(), sub_sequence_number).expect("in range");
+            if let Some(position) = judged {
                 self.lease.advance(position);
             }
             if kill == Some(Moment::Unanswered) {
@@ -194,7 +194,7 @@ fn killed_processes_lose_no_dead_letter() {
     feed_back(folder.path(), letters.values().sum());
 }
 
-/// The folder's files are input again.
+/// Feeds the files of the folder to a processor again.
 fn feed_back(folder: &Path, letters: u64) {
     let mut command = Command::new(build(&["--package", "cargo-kcl"]));
     command.args(["kcl", "local", "--format", "json"]);
@@ -202,7 +202,7 @@ fn feed_back(folder: &Path, letters: u64) {
         command.arg("--input").arg(file.expect("readable").path());
     }
     let again = tempfile::tempdir().expect("a folder");
-    command.env("KCL_TEST_FOLDER", again.path()).env("KCL_TEST_MENDED", "1").env("KCL_REPORT", "1");
+    command.env("KCL_TEST_FOLDER", again.path()).env("KCL_TEST_FIXED", "1").env("KCL_REPORT", "1");
     let output = command.arg("--").arg(poison()).output().expect("it starts");
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{error}");

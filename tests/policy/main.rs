@@ -1,4 +1,4 @@
-//! What happens to records that fail, as a daemon and the processor see it.
+//! Failure policies, as the daemon and the processor see them.
 
 mod kills;
 mod processes;
@@ -41,19 +41,19 @@ fn batch(bodies: &[&str]) -> String {
     format!(r#"{{"action":"processRecords","records":[{}]}}"#, records.join(","))
 }
 
-/// Numbers from 1 as bodies.
+/// A batch whose bodies are the numbers from 1.
 fn numbers(count: u64) -> String {
     let bodies: Vec<_> = (1..=count).map(|number| number.to_string()).collect();
     batch(&bodies.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-/// What a handler does, and what it saw.
+/// The failures planned for a handler, and the calls that it received.
 #[derive(Clone, Default)]
 struct Plan(Rc<RefCell<Inner>>);
 
 #[derive(Default)]
 struct Inner {
-    /// How often the handler fails at a body.
+    /// How often the handler still fails at each body.
     failures: HashMap<i64, u32>,
     panics: bool,
     calls: Vec<i64>,
@@ -96,7 +96,7 @@ impl Plan {
     }
 }
 
-/// Runs a processor on these lines; what it answered, and how it ended.
+/// Runs a processor on these lines. Returns its replies and the result of the run.
 fn run<P: Processor>(make: impl Fn() -> P, input: &[&str]) -> (Vec<String>, Result<(), RunError>) {
     let input = input.iter().map(|line| format!("{line}\n")).collect::<String>();
     let mut output = Vec::new();
@@ -168,7 +168,7 @@ impl Batches {
 }
 
 #[test]
-fn a_record_is_tried_again_and_nothing_is_said_to_the_daemon_meanwhile() {
+fn a_record_is_retried_and_nothing_is_sent_to_the_daemon_meanwhile() {
     for panics in [false, true] {
         let plan = Plan::failing([(2, 2), (3, 1)]);
         plan.0.borrow_mut().panics = panics;
@@ -180,7 +180,7 @@ fn a_record_is_tried_again_and_nothing_is_said_to_the_daemon_meanwhile() {
 }
 
 #[test]
-fn a_record_that_fails_for_good_says_how_often_it_was_tried() {
+fn a_permanent_failure_reports_the_number_of_attempts() {
     let plan = Plan::failing([(2, 1), (3, 9)]);
     let (output, result) = run(|| Retries(plan.clone()), &[INITIALIZE, &numbers(4), OK]);
     assert_eq!(plan.calls(), [1, 2, 2, 3, 3, 3]);
@@ -194,7 +194,7 @@ fn a_record_that_fails_for_good_says_how_often_it_was_tried() {
 }
 
 #[test]
-fn what_cannot_be_decoded_is_never_tried_again() {
+fn a_payload_that_cannot_be_decoded_is_never_retried() {
     let plan = Plan::default();
     let (output, result) = run(|| Retries(plan.clone()), &[INITIALIZE, &batch(&["1", "two", "3"]), OK]);
     assert_eq!(plan.calls(), [1]);
@@ -205,7 +205,7 @@ fn what_cannot_be_decoded_is_never_tried_again() {
 }
 
 #[test]
-fn a_skipped_record_is_passed_wherever_it_stands() {
+fn a_record_is_skipped_at_any_place_in_its_batch() {
     for poison in 1..=3 {
         let plan = Plan::failing([(poison, 9)]);
         let (output, result) = run(|| Skips(plan.clone()), &[INITIALIZE, &numbers(3), OK]);
@@ -217,7 +217,7 @@ fn a_skipped_record_is_passed_wherever_it_stands() {
 }
 
 #[test]
-fn a_batch_of_nothing_but_poison_is_passed() {
+fn a_batch_in_which_every_record_fails_is_skipped() {
     let plan = Plan::failing([(1, 9)]);
     let (output, result) = run(|| Skips(plan.clone()), &[INITIALIZE, &batch(&["x", "1", "y"]), OK]);
     assert!(result.is_ok());
@@ -249,7 +249,7 @@ fn a_panic_becomes_a_dead_letter_with_its_message() {
     assert_eq!(plan.letters(), [("1".to_owned(), 2, "panicked: it broke".to_owned())]);
 }
 
-/// Fails in several lines, as `assert_eq!` does.
+/// Fails with messages of several lines, as `assert_eq!` does.
 struct Verbose(Plan);
 
 #[kcl::processor(main = false)]
@@ -270,9 +270,9 @@ impl Verbose {
 }
 
 #[test]
-fn an_error_is_one_line_whatever_it_says() {
+fn an_error_is_reported_on_one_line_whatever_its_text() {
     let plan = Plan::default();
-    run(|| Verbose(plan.clone()), &[INITIALIZE, &numbers(2), OK]).1.expect("all is taken");
+    run(|| Verbose(plan.clone()), &[INITIALIZE, &numbers(2), OK]).1.expect("every dead letter is kept");
     let texts: Vec<_> = plan.letters().into_iter().map(|(.., text)| text).collect();
     assert_eq!(texts, [r"it broke\nkcl: shard b: forged\u{1b}[2J", r"panicked: it\n\tbroke"]);
     for number in [1, 2] {
@@ -284,7 +284,7 @@ fn an_error_is_one_line_whatever_it_says() {
 }
 
 #[test]
-fn a_dead_letter_that_is_not_taken_fails_its_record() {
+fn a_dead_letter_that_cannot_be_kept_fails_its_record() {
     let plan = Plan::failing([(2, 9)]);
     plan.0.borrow_mut().letters_fail = true;
     let (output, result) = run(|| Letters(plan.clone()), &[INITIALIZE, &numbers(3), OK]);
@@ -296,7 +296,7 @@ fn a_dead_letter_that_is_not_taken_fails_its_record() {
 }
 
 #[test]
-fn a_batch_is_tried_again_whole() {
+fn a_batch_is_retried_whole() {
     let plan = Plan::failing([(2, 1)]);
     let (output, result) = run(|| Batches(plan.clone()), &[INITIALIZE, &numbers(3), OK]);
     assert!(result.is_ok());
@@ -306,7 +306,7 @@ fn a_batch_is_tried_again_whole() {
 }
 
 #[test]
-fn a_batch_that_fails_for_good_is_dead_lettered_whole_and_each_record_once() {
+fn a_batch_that_fails_permanently_is_dead_lettered_whole_with_each_record_once() {
     let plan = Plan::failing([(3, 9)]);
     let (output, result) = run(|| Batches(plan.clone()), &[INITIALIZE, &batch(&["1", "x", "3"]), OK]);
     assert!(result.is_ok());
@@ -317,7 +317,7 @@ fn a_batch_that_fails_for_good_is_dead_lettered_whole_and_each_record_once() {
 }
 
 #[test]
-fn a_batch_goes_without_what_cannot_be_decoded() {
+fn a_batch_leaves_out_payloads_that_cannot_be_decoded() {
     let plan = Plan::default();
     let (output, result) = run(|| Batches(plan.clone()), &[INITIALIZE, &batch(&["a", "2", "b", "4", "c"]), OK]);
     assert!(result.is_ok());
@@ -367,7 +367,7 @@ impl SeesWhy {
 }
 
 #[test]
-fn a_handler_may_see_what_cannot_be_decoded() {
+fn a_handler_may_see_payloads_that_cannot_be_decoded() {
     let input = [INITIALIZE, &batch(&["1", "x", "3"]), OK];
     let plan = Plan::default();
     assert!(run(|| Sees(plan.clone()), &input).1.is_ok());
@@ -390,7 +390,7 @@ impl Own {
 }
 
 #[test]
-fn nothing_is_tried_again_or_skipped_once_the_lease_is_gone() {
+fn nothing_is_retried_or_skipped_once_the_lease_is_lost() {
     let plan = Plan::default();
     let (output, result) = run(|| Own(plan.clone()), &[INITIALIZE, &numbers(3), OK, LOST]);
     assert!(result.is_ok());
@@ -399,17 +399,17 @@ fn nothing_is_tried_again_or_skipped_once_the_lease_is_gone() {
 }
 
 #[test]
-fn nothing_is_tried_again_or_skipped_once_the_daemon_is_gone() {
+fn nothing_is_retried_or_skipped_once_the_daemon_is_gone() {
     let plan = Plan::failing([(1, 9)]);
     let (output, result) = run(|| Own(plan.clone()), &[INITIALIZE, &numbers(3)]);
-    // The handler goes on without an answer, and fails.
+    // The handler gets no answer, continues, and fails.
     assert_eq!(plan.calls(), [1]);
     assert_eq!(output, [INITIALIZED, &at(1)]);
     failed(result);
 }
 
 #[test]
-fn what_was_skipped_is_passed_by_the_checkpoint_of_a_failure() {
+fn the_checkpoint_on_failure_covers_skipped_records() {
     struct Mixed(Plan);
 
     #[kcl::processor(main = false)]
@@ -444,7 +444,7 @@ impl Kept {
     }
 }
 
-/// Runs one process that keeps dead letters in this folder.
+/// Runs one processor that keeps its dead letters in this folder.
 fn keep(folder: &std::path::Path, failures: &[(i64, u32)], input: &str) -> Result<(), RunError> {
     let shard = Shard::new("shardId-000000000007", kcl::Position::TrimHorizon);
     let make = || Kept {
@@ -454,7 +454,7 @@ fn keep(folder: &std::path::Path, failures: &[(i64, u32)], input: &str) -> Resul
     run(make, &[INITIALIZE, input, OK]).1
 }
 
-/// The lines of every file, one file after the other.
+/// The lines of each file, in the order of the files' names.
 fn lines(folder: &std::path::Path) -> Vec<Vec<Value>> {
     let files = fs::read_dir(folder.join("letters")).expect("readable").map(|entry| entry.expect("readable").path());
     let mut files: Vec<_> = files.collect();
@@ -467,7 +467,8 @@ fn lines(folder: &std::path::Path) -> Vec<Vec<Value>> {
 #[test]
 fn dead_letters_are_lines_that_can_be_read_back() {
     let folder = tempfile::tempdir().expect("a folder");
-    keep(folder.path(), &[(1, 9), (3, 9)], &batch(&["é", "x", "two", "yes", "\u{0}\n\""])).expect("all is taken");
+    keep(folder.path(), &[(1, 9), (3, 9)], &batch(&["é", "x", "two", "yes", "\u{0}\n\""]))
+        .expect("every dead letter is kept");
     let files = lines(folder.path());
     let [letters] = &files[..] else { panic!("{files:?}") };
     let data: Vec<_> = letters.iter().map(|letter| letter["data"].as_str().expect("text")).collect();
@@ -482,28 +483,28 @@ fn dead_letters_are_lines_that_can_be_read_back() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_kept_in_base64() {
+fn bytes_that_are_not_text_are_kept_in_base64() {
     let folder = tempfile::tempdir().expect("a folder");
     let input = r#"{"action":"processRecords","records":[{"data":"/w==","partitionKey":"a","sequenceNumber":"7","approximateArrivalTimestamp":5}]}"#;
-    keep(folder.path(), &[(1, 9)], input).expect("it is taken");
+    keep(folder.path(), &[(1, 9)], input).expect("the dead letter is kept");
     let letter = &lines(folder.path())[0][0];
     assert_eq!((&letter["dataBase64"], &letter["data"]), (&Value::from("/w=="), &Value::Null));
     assert_eq!(letter["approximateArrivalTimestamp"], 5);
 }
 
 #[test]
-fn each_process_has_a_file_of_its_own_once_it_has_a_dead_letter() {
+fn each_process_gets_its_own_file_with_its_first_dead_letter() {
     let folder = tempfile::tempdir().expect("a folder");
-    keep(folder.path(), &[], &numbers(3)).expect("all is well");
+    keep(folder.path(), &[], &numbers(3)).expect("nothing fails");
     assert!(lines(folder.path()).is_empty());
     for _ in 0..3 {
-        keep(folder.path(), &[(1, 9)], &numbers(3)).expect("all is taken");
+        keep(folder.path(), &[(1, 9)], &numbers(3)).expect("every dead letter is kept");
     }
     assert_eq!(lines(folder.path()).iter().map(Vec::len).collect::<Vec<_>>(), [3, 3, 3]);
 }
 
 #[test]
-fn a_file_that_was_removed_takes_no_dead_letter_along() {
+fn no_dead_letter_is_written_to_a_removed_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let shard = Shard::new("shardId-000000000007", kcl::Position::TrimHorizon);
 
@@ -514,7 +515,7 @@ fn a_file_that_was_removed_takes_no_dead_letter_along() {
         #[on_record(otherwise = "dead_letter")]
         fn handle(&mut self, record: &Record) -> Result<(), BoxError> {
             if record.data() == b"2" {
-                // As one does who has played it back.
+                // A user removes the file after playing it back.
                 fs::remove_file(fs::read_dir(&self.1)?.next().ok_or("no file")??.path())?;
             }
             Err("it broke".into())
@@ -528,7 +529,7 @@ fn a_file_that_was_removed_takes_no_dead_letter_along() {
 
     let letters = folder.path().join("letters");
     let make = || Removed(JsonLines::open(&letters, &shard).expect("a folder"), letters.clone());
-    run(make, &[INITIALIZE, &numbers(3), OK]).1.expect("all is taken");
+    run(make, &[INITIALIZE, &numbers(3), OK]).1.expect("every dead letter is kept");
     let files = lines(folder.path());
     let [letters] = &files[..] else { panic!("{files:?}") };
     let data: Vec<_> = letters.iter().map(|letter| letter["data"].as_str().expect("text")).collect();
@@ -536,21 +537,21 @@ fn a_file_that_was_removed_takes_no_dead_letter_along() {
 }
 
 #[test]
-fn a_folder_is_made_with_those_above_it_and_by_any_number() {
+fn a_folder_is_created_with_its_parents_and_by_several_processes() {
     let folder = tempfile::tempdir().expect("a folder");
     let shard = Shard::new("shardId-000000000007", kcl::Position::TrimHorizon);
     let (deep, file) = (folder.path().join("a/b/c"), folder.path().join("file"));
     for _ in 0..2 {
-        JsonLines::open(&deep, &shard).expect("it is made, or there");
+        JsonLines::open(&deep, &shard).expect("it is created or exists");
     }
     assert!(deep.is_dir());
     fs::write(&file, "").expect("writable");
-    JsonLines::open(&file, &shard).expect_err("it is no folder");
-    JsonLines::open(file.join("a"), &shard).expect_err("it is in none");
+    JsonLines::open(&file, &shard).expect_err("it is not a folder");
+    JsonLines::open(file.join("a"), &shard).expect_err("its parent is not a folder");
 }
 
 #[test]
-fn a_folder_that_is_gone_fails_the_record() {
+fn a_missing_folder_fails_the_record() {
     let folder = tempfile::tempdir().expect("a folder");
     let shard = Shard::new("shardId-000000000007", kcl::Position::TrimHorizon);
     let make = || {

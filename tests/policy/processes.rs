@@ -1,4 +1,4 @@
-//! What a person sees of it: the stderr of real processes.
+//! Failure policies as a person sees them: the stderr of real processes.
 
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
@@ -8,7 +8,7 @@ use tests::{Conversation, Ended, build};
 
 use super::{INITIALIZE, OK, batch};
 
-/// The processor that does as its records say.
+/// The processor whose records choose what it does.
 pub(crate) fn poison() -> &'static path::Path {
     static PATH: LazyLock<path::PathBuf> = LazyLock::new(|| build(&["--package", "tests", "--example", "poison"]));
     &PATH
@@ -20,7 +20,7 @@ pub(crate) fn start(folder: &path::Path) -> Conversation {
     Conversation::start(&mut command)
 }
 
-/// Answers its checkpoints until the message is acknowledged.
+/// Accepts its checkpoints until the message is acknowledged.
 fn acknowledged(processor: &mut Conversation) {
     while processor.receive().expect("a reply").contains("checkpoint") {
         processor.send(OK);
@@ -32,7 +32,7 @@ fn lines(ended: &Ended) -> Vec<&str> {
 }
 
 #[test]
-fn every_record_that_is_passed_over_is_a_line_and_all_are_counted() {
+fn every_skipped_or_dead_lettered_record_gets_a_line_and_is_counted() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut processor = start(folder.path());
     processor.send(INITIALIZE);
@@ -58,12 +58,12 @@ fn every_record_that_is_passed_over_is_a_line_and_all_are_counted() {
 }
 
 #[test]
-fn a_process_that_fails_counts_too_and_says_last_why_it_failed() {
+fn a_process_that_fails_prints_its_counts_and_last_the_failure() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut processor = start(folder.path());
     processor.send(INITIALIZE);
     acknowledged(&mut processor);
-    // Now no dead letter can be kept.
+    // Without the folder, no dead letter can be kept.
     fs::remove_dir(folder.path().join("letters")).expect("it is empty");
     processor.send(&batch(&[r#""good""#, r#""poison""#]));
     assert!(processor.receive().expect("a checkpoint").contains("checkpoint"));
@@ -77,7 +77,7 @@ fn a_process_that_fails_counts_too_and_says_last_why_it_failed() {
 }
 
 #[test]
-fn a_handler_that_runs_for_long_is_named_while_it_runs() {
+fn a_slow_handler_is_named_while_it_runs() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut processor = start(folder.path());
     processor.send(INITIALIZE);
@@ -94,7 +94,7 @@ fn a_handler_that_runs_for_long_is_named_while_it_runs() {
 }
 
 #[test]
-fn a_record_that_waits_to_be_tried_again_is_named_and_given_up_with_the_daemon() {
+fn a_record_waiting_for_its_retry_is_named_and_given_up_when_the_daemon_is_gone() {
     let mut command = Command::new(build(&["--package", "tests", "--example", "patient"]));
     let mut processor = Conversation::start(command.stderr(Stdio::piped()));
     processor.send(INITIALIZE);
@@ -102,7 +102,7 @@ fn a_record_that_waits_to_be_tried_again_is_named_and_given_up_with_the_daemon()
     processor.send(&batch(&["1", "2"]));
     processor
         .wait_for_error("at record 1/0 with partition key `key-1`, number 1 of 2 in its batch, has been running for");
-    // Half an hour goes by otherwise.
+    // Otherwise the retry would come after half an hour or more.
     let ended = processor.end();
     assert_eq!((ended.code, &ended.output[..]), (Some(1), &[][..]));
     let last = ended.error.lines().last().unwrap_or_default();
@@ -110,7 +110,7 @@ fn a_record_that_waits_to_be_tried_again_is_named_and_given_up_with_the_daemon()
 }
 
 #[test]
-fn what_a_handler_prints_stands_before_what_is_said_of_its_record() {
+fn the_output_of_a_handler_comes_before_the_report_on_its_record() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut processor = start(folder.path());
     processor.send(INITIALIZE);
@@ -121,7 +121,7 @@ fn what_a_handler_prints_stands_before_what_is_said_of_its_record() {
     let mut said = ended.error.lines();
     for record in 1..=200 {
         for _attempt in 0..2 {
-            assert_eq!(said.next(), Some("is told poison"), "record {record} in {}", ended.error);
+            assert_eq!(said.next(), Some("payload: poison"), "record {record} in {}", ended.error);
         }
         let line = said.next().unwrap_or_default();
         assert!(line.contains(&format!(": dead-lettered record {record}/0 ")), "{line}");
@@ -131,7 +131,7 @@ fn what_a_handler_prints_stands_before_what_is_said_of_its_record() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_used_is_named() {
+fn an_unusable_folder_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("letters"), "in the way").expect("a file");
     let mut processor = start(folder.path());

@@ -1,5 +1,5 @@
-//! A processor for the tests: writes what happens to it to the file that `LEDGER` names, a line each: the shard, the process
-//! and what it was. Some records tell it what to do.
+//! A processor for the tests. It writes each event to the file that `LEDGER` names, one per line: the shard, the process id and the
+//! event. Some records are orders that it follows.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -17,12 +17,12 @@ struct Ledger {
 
 impl Ledger {
     fn write(&mut self, what: fmt::Arguments<'_>) -> io::Result<()> {
-        // One write a line: processes of several shards write to the same file, and any may be killed.
+        // One write per line, because processes of several shards write to the same file, and any of them may be killed.
         let line = format!("{} {} {what}\n", self.shard, process::id());
         self.file.write_all(line.as_bytes())
     }
 
-    /// Does what a record says.
+    /// Follows the order in a record.
     #[expect(clippy::print_stdout)]
     fn obey(&mut self, order: &str) -> Result<(), BoxError> {
         let (order, path) = order.split_once(' ').unwrap_or((order, ""));
@@ -42,7 +42,7 @@ impl Ledger {
                 println!("printed to stdout");
                 print!("and without an end");
                 Command::new("sh").args(["-c", "cat; echo spawned; echo spawned too >&2"]).status()?;
-                // It holds whatever it inherited for longer than this process lives.
+                // It keeps every inherited descriptor open for longer than this process runs.
                 Command::new("sh").args(["-c", "echo $$ > \"$0\"; exec sleep 1000", path]).spawn()?;
             }
             _ => {}

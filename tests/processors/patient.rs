@@ -1,4 +1,4 @@
-//! Fails at every record, and waits for long before it tries again.
+//! A processor for the tests that fails at every record and waits long before each retry.
 
 #[derive(Default)]
 struct Patient;

@@ -1,6 +1,6 @@
-//! A processor for the tests with a bug that `BUG` names, written against the wire, as one who does without the crate would.
+//! A processor for the tests with the bug that `BUG` names. It speaks the protocol directly, like a processor written without the crate.
 //!
-//! Each record that it has processed stands in the file that `DONE` names, a line each, if there is one.
+//! If `DONE` names a file, it writes each processed record there, one per line.
 
 use std::env;
 use std::error::Error;
@@ -16,9 +16,9 @@ struct Planted {
     bug: String,
     input: BufReader<io::Stdin>,
     done: Option<File>,
-    /// The first record of all, for those who go back to it.
+    /// The first record of all, for the bug that goes back to it.
     first: Option<String>,
-    /// What was not written down yet.
+    /// The records that are not written yet.
     held: Vec<String>,
 }
 
@@ -26,7 +26,7 @@ impl Planted {
     fn line(&mut self) -> Outcome<Option<Vec<u8>>> {
         let mut line = Vec::new();
         if self.bug == "short-reads" {
-            // As if a read always brought a whole line: what is none is dropped.
+            // Assumes that a read always returns a whole line, and drops everything else.
             let mut buffer = vec![0; 1 << 20];
             loop {
                 let read = self.input.get_mut().read(&mut buffer)?;
@@ -42,23 +42,23 @@ impl Planted {
     }
 
     #[expect(clippy::print_stdout)]
-    fn say(&self, reply: &Reply) -> Outcome<()> {
+    fn send(&self, reply: &Reply) -> Outcome<()> {
         println!("{}", serde_json::to_string(reply)?);
         Ok(io::stdout().flush()?)
     }
 
-    /// Until it is taken, unless the lease is gone; whether it was.
+    /// Repeats a checkpoint until it is accepted or the lease is lost. Returns whether it was accepted.
     fn checkpoint(&mut self, sequence_number: Option<&str>) -> Outcome<bool> {
         for _ in 0..20 {
             let sequence_number = sequence_number.map(str::to_owned);
-            self.say(&Reply::Checkpoint { sequence_number, sub_sequence_number: None })?;
+            self.send(&Reply::Checkpoint { sequence_number, sub_sequence_number: None })?;
             let line = self.line()?.ok_or("the input ended before the answer")?;
             match Message::from_line(&line)? {
                 Message::Checkpoint { error: None, .. } => return Ok(true),
                 Message::Checkpoint { error: Some(error), .. } if error == "ShutdownException" => return Ok(false),
                 Message::Checkpoint { .. } if self.bug == "ignores-refusals" => return Ok(false),
                 Message::Checkpoint { .. } => {}
-                other => return Err(format!("{} in place of the answer", other.action()).into()),
+                other => return Err(format!("{} instead of the answer", other.action()).into()),
             }
         }
         Err("the checkpoint was refused too often".into())
@@ -89,13 +89,13 @@ impl Planted {
             "past-the-end" => {
                 let (rest, digit) = last.split_at(last.len() - 1);
                 let beyond = format!("{rest}{}", if digit == "9" { "99" } else { "9" });
-                self.say(&Reply::Checkpoint { sequence_number: Some(beyond), sub_sequence_number: None })?;
+                self.send(&Reply::Checkpoint { sequence_number: Some(beyond), sub_sequence_number: None })?;
                 self.line()?;
             }
             "goes-back" => {
                 self.checkpoint(Some(&last))?;
                 let first = self.first.clone();
-                self.say(&Reply::Checkpoint { sequence_number: first, sub_sequence_number: None })?;
+                self.send(&Reply::Checkpoint { sequence_number: first, sub_sequence_number: None })?;
                 self.line()?;
             }
             _ => {
@@ -136,7 +136,7 @@ fn main() -> Outcome<()> {
             Message::LeaseLost if planted.bug == "leaves-early" => return Ok(()),
             _ => {}
         }
-        planted.say(&Reply::status(message.action()))?;
+        planted.send(&Reply::status(message.action()))?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! Does with a record as its payload says, and keeps what fails for good in the folder that `KCL_TEST_FOLDER` names.
+//! A processor for the tests whose records choose what it does. It keeps dead letters in the folder that `KCL_TEST_FOLDER` names.
 //!
-//! The payload is a text in JSON: `poison` fails, `panic` panics, `wait` waits until there is a file `go` in the folder, anything else
-//! is good. With `KCL_TEST_MENDED`, `poison` is good, too.
+//! The payload is a text in JSON: `poison` fails, `panic` panics, `wait` waits until the folder contains a file `go`, and anything else
+//! succeeds. With `KCL_TEST_FIXED`, `poison` succeeds too.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use kcl::{DeadLetter, Json, Shard};
 struct Poison {
     folder: PathBuf,
     letters: JsonLines,
-    mended: bool,
+    fixed: bool,
 }
 
 #[kcl::processor(warn_after = "40ms")]
@@ -22,14 +22,14 @@ impl Poison {
     fn open(shard: &Shard) -> io::Result<Self> {
         let folder = PathBuf::from(env::var_os("KCL_TEST_FOLDER").unwrap_or_default());
         let letters = JsonLines::open(folder.join("letters"), shard)?;
-        Ok(Poison { folder, letters, mended: env::var_os("KCL_TEST_MENDED").is_some() })
+        Ok(Poison { folder, letters, fixed: env::var_os("KCL_TEST_FIXED").is_some() })
     }
 
     #[on_record(retry = 1, backoff = "1ms..1ms", otherwise = "dead_letter", invalid = "skip")]
     fn handle(&mut self, Json(what): Json<&str>) -> Result<(), &'static str> {
-        eprintln!("is told {what}");
+        eprintln!("payload: {what}");
         match what {
-            "poison" if !self.mended => return Err("as it says"),
+            "poison" if !self.fixed => return Err("as it says"),
             "panic" => panic!("as it says"),
             "wait" => {
                 while !self.folder.join("go").exists() {

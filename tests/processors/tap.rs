@@ -1,6 +1,7 @@
-//! Stands between the daemon and a processor, for the tests: keeps what passes in `TRANSCRIPTS`, a folder a process.
+//! A program for the tests that runs between the daemon and a processor. It keeps the traffic in the folder `TRANSCRIPTS`, in one
+//! folder per process.
 //!
-//! Its arguments are the processor's command. It ends as the processor ends.
+//! Its arguments are the processor's command. It exits as the processor exits.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -21,7 +22,7 @@ fn main() -> io::Result<ExitCode> {
     let mut child = Command::new(program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let stdin = child.stdin.take().ok_or_else(missing("the processor has no stdin"))?;
     let stdout = child.stdout.take().ok_or_else(missing("the processor has no stdout"))?;
-    // Not joined: it may wait for the daemon when the processor has ended.
+    // The thread is not joined: it may still wait for the daemon after the processor has ended.
     thread::spawn(move || copy(io::stdin(), stdin, incoming));
     copy(stdout, io::stdout(), outgoing);
     let status = child.wait()?;
@@ -29,7 +30,7 @@ fn main() -> io::Result<ExitCode> {
     Ok(ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
 }
 
-/// Copies until either side is closed; what was read is kept.
+/// Copies until either side is closed, and keeps the bytes that it read.
 fn copy(mut from: impl Read, mut to: impl Write, mut kept: impl Write) {
     let mut buffer = vec![0; 64 << 10];
     loop {

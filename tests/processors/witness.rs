@@ -1,5 +1,5 @@
-//! A processor for the tests: writes what it sees to the file that `SEEN` names, a line each, and does what `DO` says when a
-//! record's data is `now`.
+//! A processor for the tests. It writes what it sees to the file that `SEEN` names, one event per line. When a record's data is `now`,
+//! it performs the action that `DO` names.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -15,7 +15,7 @@ struct Witness {
 
 impl Witness {
     fn saw(&mut self, what: std::fmt::Arguments<'_>) -> io::Result<()> {
-        // One write a line: whatever ends this process, what it saw stands in the file.
+        // One write per line, so that the file holds what the process saw, however the process ends.
         self.seen.write_all(format!("{what}\n").as_bytes())
     }
 }
@@ -62,10 +62,10 @@ impl Processor for Witness {
     }
 }
 
-/// A processor is not to print to stdout; what happens if its author does it all the same is what is tested.
+/// Performs an action. A processor should not print to stdout; the tests check what happens if its author does so anyway.
 #[expect(clippy::print_stdout)]
-fn act(what: &str) -> Result<(), BoxError> {
-    match what {
+fn act(action: &str) -> Result<(), BoxError> {
+    match action {
         "fail" => return Err("as told".into()),
         "panic" => panic!("as told"),
         "abort" => process::abort(),
@@ -80,11 +80,11 @@ fn act(what: &str) -> Result<(), BoxError> {
             }
         }
         "forge" => println!(r#"{{"action":"status","responseFor":"processRecords"}}"#),
-        // `cat` would eat the daemon's messages if it could.
+        // `cat` would read the daemon's messages if it could.
         "spawn" => {
             Command::new("sh").args(["-c", "cat; echo spawned; echo spawned too >&2"]).status()?;
         }
-        // Holds whatever it inherited for as long as this process's parent lives and longer.
+        // Keeps every inherited descriptor open for longer than the parent of this process runs.
         "leave-grandchild" => {
             let child = Command::new("sh")
                 .args(["-c", "echo $$ > \"$GRANDCHILD\"; exec sleep 1000"])
@@ -112,7 +112,7 @@ fn act(what: &str) -> Result<(), BoxError> {
         "thread-panic" => {
             _ = thread::spawn(|| panic!("in a thread")).join();
         }
-        other => return Err(format!("DO={other} is not known").into()),
+        other => return Err(format!("unknown action DO={other}").into()),
     }
     Ok(())
 }

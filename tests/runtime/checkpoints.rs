@@ -1,4 +1,4 @@
-//! When checkpoints are made, and what comes of refused ones.
+//! When the runtime checkpoints, and how it handles refused checkpoints.
 
 use kcl::{ProcessRecords, RunError, ShardEnded};
 
@@ -8,14 +8,14 @@ use crate::{
 };
 
 #[test]
-fn an_empty_batch_is_acknowledged_and_nothing_is_checkpointed() {
+fn an_empty_batch_is_acknowledged_without_a_checkpoint() {
     let (output, result) = run(Auto::default(), &[INITIALIZE, EMPTY]);
     assert!(result.is_ok());
     assert_eq!(output, [status("initialize"), status("processRecords")]);
 }
 
 #[test]
-fn a_refused_checkpoint_is_no_failure_of_a_batch() {
+fn a_refused_checkpoint_does_not_fail_its_batch() {
     for exception in ["InvalidStateException", "IllegalArgumentException", "NullPointerException", "ShutdownException"]
     {
         let input = [INITIALIZE, &batch([(1, 0)]), &refused(exception), &batch([(2, 0)]), OK];
@@ -48,7 +48,7 @@ fn a_throttled_checkpoint_is_tried_five_times() {
 }
 
 #[test]
-fn the_users_checkpoints_are_tried_again_too() {
+fn the_users_checkpoints_are_retried_too() {
     let records = Box::new(|input: &mut ProcessRecords<'_>| {
         input.checkpointer().checkpoint()?;
         Ok(())
@@ -72,7 +72,7 @@ fn the_end_of_a_shard_is_checkpointed_before_it_is_acknowledged() {
 }
 
 #[test]
-fn a_shard_end_that_stays_throttled_is_tried_ten_times() {
+fn a_shard_end_whose_checkpoint_stays_throttled_is_tried_ten_times() {
     let no = refused("ThrottlingException");
     let input: Vec<&str> = [INITIALIZE, SHARD_ENDED].into_iter().chain([&no[..]; 11]).collect();
     let (output, result) = run(Auto::default(), &input);
@@ -81,7 +81,7 @@ fn a_shard_end_that_stays_throttled_is_tried_ten_times() {
 }
 
 #[test]
-fn a_shard_end_that_was_refused_is_never_acknowledged() {
+fn a_shard_end_whose_checkpoint_is_refused_is_never_acknowledged() {
     for exception in ["InvalidStateException", "IllegalArgumentException", "SomeException"] {
         let (output, result) = run(Auto::default(), &[INITIALIZE, SHARD_ENDED, &refused(exception)]);
         assert_eq!(output, [&status("initialize"), ALL]);
@@ -89,7 +89,7 @@ fn a_shard_end_that_was_refused_is_never_acknowledged() {
         assert_eq!(error.exit_code(), 1);
         assert!(matches!(error, RunError::ShardEnd { .. }) && error.to_string().contains(exception), "{error}");
     }
-    // The lease is gone: the daemon turns the retry into leaseLost.
+    // The lease is lost: the daemon sends leaseLost on its retry.
     let (output, result) = run(Auto::default(), &[INITIALIZE, SHARD_ENDED, &refused("ShutdownException"), LEASE_LOST]);
     assert!(result.is_ok());
     assert_eq!(output, [&status("initialize"), ALL, &status("shardEnded"), &status("leaseLost")]);
@@ -118,7 +118,7 @@ fn a_shard_end_that_the_handler_checkpointed_is_not_checkpointed_again() {
 fn a_shard_end_whose_handler_failed_is_not_checkpointed() {
     for how in [error, panic] {
         let processor = Auto { shard_ended: Box::new(move |_| how()), ..Auto::default() };
-        // The daemon takes the last record's number for SHARD_END itself, so that must not be sent either.
+        // The daemon reads the last record's number as SHARD_END, so that number must not be sent either.
         let input = [INITIALIZE, &batch([(1, 0)]), &refused("InvalidStateException"), SHARD_ENDED, OK];
         let (output, result) = run(processor, &input);
         assert_eq!(output, [&status("initialize"), ALL, &status("processRecords")]);
@@ -127,7 +127,7 @@ fn a_shard_end_whose_handler_failed_is_not_checkpointed() {
 }
 
 #[test]
-fn who_takes_the_checkpointer_decides() {
+fn the_runtime_does_not_checkpoint_for_a_handler_that_does() {
     let records = Box::new(|input: &mut ProcessRecords<'_>| {
         let records = input.records();
         input.for_each_record(|input| {

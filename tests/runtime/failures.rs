@@ -1,4 +1,4 @@
-//! What fails, and what is checkpointed then.
+//! Failures, and the checkpoints that they cause.
 
 use std::cell::RefCell;
 use std::io;
@@ -42,7 +42,7 @@ fn a_batch_that_fails_as_a_whole_checkpoints_the_batches_before() {
         calls += 1;
         if calls == 2 { error() } else { Ok(()) }
     };
-    // The first batch's checkpoint was refused, so the daemon does not know of it yet.
+    // The checkpoint of the first batch was refused, so the daemon does not have it yet.
     let processor = Auto { records: Box::new(records), ..Auto::default() };
     let input = [INITIALIZE, &batch([(1, 0), (2, 3)]), &refused("InvalidStateException"), &batch([(4, 0), (5, 0)]), OK];
     let (output, result) = run(processor, &input);
@@ -52,7 +52,7 @@ fn a_batch_that_fails_as_a_whole_checkpoints_the_batches_before() {
 }
 
 #[test]
-fn a_failure_behind_the_last_record_is_one_of_the_whole_batch() {
+fn a_failure_after_the_last_record_fails_the_whole_batch() {
     let records = Box::new(|input: &mut ProcessRecords<'_>| {
         input.for_each_record(|_| Ok(()))?;
         Err("the buffer could not be flushed".into())
@@ -72,7 +72,7 @@ fn a_failure_behind_the_last_record_is_one_of_the_whole_batch() {
 }
 
 #[test]
-fn a_failure_of_who_checkpoints_itself_sends_nothing() {
+fn the_failure_of_a_handler_that_checkpoints_sends_nothing() {
     let (output, result) =
         run(Own { records: fail_at(2, error), ..Own::default() }, &[INITIALIZE, &batch([(1, 0), (2, 0)])]);
     assert_eq!(output, [status("initialize")]);
@@ -80,7 +80,7 @@ fn a_failure_of_who_checkpoints_itself_sends_nothing() {
 }
 
 #[test]
-fn a_lost_lease_is_no_failure() {
+fn a_lost_lease_is_not_a_failure() {
     for swallow in [true, false] {
         let records = Box::new(move |input: &mut ProcessRecords<'_>| {
             let result = input.checkpointer().checkpoint();
@@ -102,7 +102,7 @@ fn a_lost_lease_is_no_failure() {
 }
 
 #[test]
-fn a_failure_whose_checkpoint_finds_the_lease_gone_is_no_failure() {
+fn a_failure_whose_checkpoint_reports_a_lost_lease_is_not_a_failure() {
     let processor = Auto { records: fail_at(2, error), ..Auto::default() };
     let input = [INITIALIZE, &batch([(1, 0), (2, 0)]), &refused("ShutdownException"), SHUTDOWN_REQUESTED, LEASE_LOST];
     let (output, result) = run(processor, &input);
@@ -119,7 +119,7 @@ fn a_failure_whose_checkpoint_finds_the_lease_gone_is_no_failure() {
 }
 
 #[test]
-fn nothing_is_checkpointed_past_what_was_given_up_with_the_lease() {
+fn nothing_is_checkpointed_past_records_abandoned_with_the_lease() {
     let records = Box::new(|input: &mut ProcessRecords<'_>| {
         input.checkpointer().checkpoint()?;
         Ok(())
@@ -135,7 +135,7 @@ fn nothing_is_checkpointed_past_what_was_given_up_with_the_lease() {
 }
 
 #[test]
-fn the_causes_of_an_error_are_told() {
+fn the_causes_of_an_error_are_reported() {
     let records: Records = Box::new(|_| Err(Box::new(CheckpointError::Io(io::Error::other("root cause")))));
     let (_, result) = run(Auto { records, ..Auto::default() }, &[INITIALIZE, &batch([(1, 0)])]);
     assert!(
@@ -146,7 +146,7 @@ fn the_causes_of_an_error_are_told() {
     );
 }
 
-/// Writes what it was handed at the end of each batch: record 2 fails once, and so does every write.
+/// Buffers records and writes the buffer at the end of each batch. Record 2 fails once, and every write fails.
 struct Buffers {
     failures: u32,
     buffer: Rc<RefCell<Vec<String>>>,
@@ -170,7 +170,7 @@ impl Processor for Buffers {
 }
 
 #[test]
-fn a_batch_that_fails_behind_its_records_is_tried_again_whole_and_none_of_it_checkpointed() {
+fn a_batch_that_fails_after_its_records_is_retried_whole_and_not_checkpointed() {
     let buffer = Rc::default();
     let make = |_: &Shard| Ok::<_, BoxError>(Buffers { failures: 1, buffer: Rc::clone(&buffer) });
     let input = [INITIALIZE, &batch([(1, 0), (2, 0), (3, 0)]), OK].join("\n");

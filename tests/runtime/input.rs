@@ -1,4 +1,4 @@
-//! What the daemon should not say, and a daemon that is gone.
+//! Input that the daemon should not send, and a daemon that has died.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use kcl::{BoxError, CheckpointError, ProcessRecords, Runner, Shard};
 use crate::{ALL, Auto, EMPTY, INITIALIZE, LEASE_LOST, OK, Own, SHARD_ENDED, batch, run, run_bytes, status};
 
 #[test]
-fn what_is_not_understood_is_never_acknowledged() {
+fn input_that_is_not_understood_is_never_acknowledged() {
     for (input, shard, part) in [
         (&["hello"][..], false, "`hello`"),
         (&[INITIALIZE, "hello"], true, "`hello`"),
@@ -37,7 +37,7 @@ fn a_message_that_was_cut_short_is_not_understood() {
 }
 
 #[test]
-fn an_answer_that_is_no_answer_ends_the_run_whatever_the_handler_makes_of_it() {
+fn a_wrong_answer_to_a_checkpoint_ends_the_run_whatever_the_handler_returns() {
     for answer in ["hello", LEASE_LOST] {
         let records = Box::new(|input: &mut ProcessRecords<'_>| {
             assert!(matches!(input.checkpointer().checkpoint(), Err(CheckpointError::Io(_))));
@@ -66,7 +66,7 @@ fn a_daemon_that_dies_instead_of_answering_gets_no_acknowledgement() {
 }
 
 #[test]
-fn a_daemon_that_does_not_read_any_more_is_gone() {
+fn a_closed_output_ends_the_run_and_a_failed_read_fails_it() {
     struct Closed;
     impl io::Write for Closed {
         fn write(&mut self, _: &[u8]) -> io::Result<usize> {

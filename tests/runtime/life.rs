@@ -1,4 +1,4 @@
-//! What comes one after the other: the handlers, and the end.
+//! The life of a processor: its handlers in order, and its end.
 
 use std::cell::RefCell;
 use std::io;
@@ -69,7 +69,7 @@ fn a_whole_life() {
 }
 
 #[test]
-fn the_shard_is_told_where_it_starts() {
+fn the_processor_gets_its_start_position() {
     let line = INITIALIZE.replace("\"TRIM_HORIZON\",\"subSequenceNumber\":0", "\"7\",\"subSequenceNumber\":2");
     let seen = RefCell::new(None);
     let runner = Runner::new(|shard: &Shard| {
@@ -81,7 +81,7 @@ fn the_shard_is_told_where_it_starts() {
 }
 
 #[test]
-fn the_end_of_input_is_no_error_and_drops_the_processor() {
+fn the_end_of_input_is_not_an_error_and_drops_the_processor() {
     let (output, result) = run(Auto::default(), &[]);
     assert!(output.is_empty() && result.is_ok());
 

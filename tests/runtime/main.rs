@@ -1,4 +1,4 @@
-//! The runtime's rules, as a daemon sees them: what goes in, line by line, and what comes out.
+//! The runtime's rules, as a daemon sees them: input lines and the replies to them.
 
 mod checkpoints;
 mod failures;
@@ -18,13 +18,13 @@ use kcl::{
 type Result<T = (), E = BoxError> = std::result::Result<T, E>;
 type Records = Box<dyn FnMut(&mut ProcessRecords<'_>) -> Result>;
 
-/// A processor made of closures. `BY_HANDLER`: its checkpoints are its own.
+/// A processor made of closures. With `BY_HANDLER`, it makes its own checkpoints.
 struct Scripted<const BY_HANDLER: bool> {
     records: Records,
     lease_lost: Box<dyn FnMut(&mut LeaseLost<'_>) -> Result>,
     shard_ended: Box<dyn FnMut(&mut ShardEnded<'_>) -> Result>,
     shutdown_requested: Box<dyn FnMut(&mut ShutdownRequested<'_>) -> Result>,
-    /// Says when the processor is gone.
+    /// Records that the processor was dropped.
     #[expect(dead_code, reason = "for its drop")]
     dropped: SetOnDrop,
 }
@@ -67,12 +67,12 @@ impl<const BY_HANDLER: bool> Processor for Scripted<BY_HANDLER> {
     }
 }
 
-/// The runtime's checkpoints.
+/// The runtime checkpoints.
 type Auto = Scripted<false>;
-/// The handler's checkpoints.
+/// The handler checkpoints.
 type Own = Scripted<true>;
 
-/// Runs a processor on these lines; what it answered, and how it ended.
+/// Runs a processor on these lines. Returns its replies and the result of the run.
 fn run<const BY_HANDLER: bool>(processor: Scripted<BY_HANDLER>, input: &[&str]) -> (Vec<String>, Result<(), RunError>) {
     let input = input.iter().map(|line| format!("{line}\n")).collect::<String>();
     run_bytes(processor, input.as_bytes())
@@ -83,7 +83,7 @@ fn run_bytes<const BY_HANDLER: bool>(
     input: &[u8],
 ) -> (Vec<String>, Result<(), RunError>) {
     let processor = RefCell::new(Some(processor));
-    let runner = Runner::new(|_: &Shard| processor.take().ok_or("a second processor was asked for"));
+    let runner = Runner::new(|_: &Shard| processor.take().ok_or("a second processor was requested"));
     let mut output = Vec::new();
     let result = runner.run_on(input, &mut output);
     let output = String::from_utf8(output).expect("JSON");
@@ -122,7 +122,7 @@ fn status(action: &str) -> String {
     format!(r#"{{"action":"status","responseFor":"{action}"}}"#)
 }
 
-/// Fails at the record of this number.
+/// A record handler that fails at the record with this number.
 fn fail_at(number: u64, how: fn() -> Result) -> Records {
     Box::new(move |input| {
         input.for_each_record(|record| if *record.record().sequence_number() == number.into() { how() } else { Ok(()) })

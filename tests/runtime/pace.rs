@@ -1,10 +1,10 @@
-//! How often the runtime checkpoints.
+//! The pace of the runtime's checkpoints.
 
 use kcl::{BoxError, RunError, Runner, Shard};
 
 use crate::{ALL, EMPTY, INITIALIZE, LEASE_LOST, OK, SHARD_ENDED, SHUTDOWN_REQUESTED, at, batch, refused, status};
 
-/// Fails at the record of this number.
+/// Fails at the record with this number.
 struct ByNumber(u64);
 
 #[kcl::processor(main = false, checkpoint = "4 records")]
@@ -17,7 +17,7 @@ impl ByNumber {
 
 struct ByTime(u64);
 
-// Nothing of a test takes as long.
+// No test runs that long.
 #[kcl::processor(main = false, checkpoint = "2h")]
 impl ByTime {
     #[on_record]
@@ -41,7 +41,7 @@ const RECORDS: &str = r#"{"action":"status","responseFor":"processRecords"}"#;
 const NONE: u64 = 0;
 
 #[test]
-fn a_number_of_records_is_checkpointed_with_the_batch_that_reaches_it() {
+fn the_batch_that_reaches_the_number_of_records_is_checkpointed() {
     let input = [&numbers(1..4), &numbers(4..6), OK, &numbers(6..9), EMPTY, &numbers(9..10), OK, LEASE_LOST];
     let input: Vec<_> = std::iter::once(INITIALIZE).chain(input).collect();
     let (output, result) = run(|| ByNumber(NONE), &input);
@@ -51,7 +51,7 @@ fn a_number_of_records_is_checkpointed_with_the_batch_that_reaches_it() {
 }
 
 #[test]
-fn a_checkpoint_that_was_refused_comes_with_the_next_message() {
+fn a_refused_checkpoint_is_repeated_with_the_next_message() {
     let no = refused("InvalidStateException");
     let (output, result) = run(|| ByNumber(NONE), &[INITIALIZE, &numbers(1..5), &no, EMPTY, OK, EMPTY]);
     assert!(result.is_ok());
@@ -59,7 +59,7 @@ fn a_checkpoint_that_was_refused_comes_with_the_next_message() {
 }
 
 #[test]
-fn what_is_left_is_checkpointed_on_a_requested_shutdown() {
+fn remaining_records_are_checkpointed_at_a_requested_shutdown() {
     for (output, result) in [
         run(|| ByNumber(NONE), &[INITIALIZE, &numbers(1..3), &numbers(3..4), SHUTDOWN_REQUESTED, OK]),
         run(|| ByTime(NONE), &[INITIALIZE, &numbers(1..3), &numbers(3..4), SHUTDOWN_REQUESTED, OK]),
@@ -70,7 +70,7 @@ fn what_is_left_is_checkpointed_on_a_requested_shutdown() {
 }
 
 #[test]
-fn what_is_left_is_covered_by_the_end_of_the_shard() {
+fn the_end_of_the_shard_covers_remaining_records() {
     for (output, result) in [
         run(|| ByNumber(NONE), &[INITIALIZE, &numbers(1..3), SHARD_ENDED, OK]),
         run(|| ByTime(NONE), &[INITIALIZE, &numbers(1..3), SHARD_ENDED, OK]),
@@ -81,7 +81,7 @@ fn what_is_left_is_covered_by_the_end_of_the_shard() {
 }
 
 #[test]
-fn what_succeeded_is_checkpointed_before_a_failure() {
+fn records_that_succeeded_are_checkpointed_on_failure() {
     for (poison, succeeded) in [(3, 2), (5, 4)] {
         for (output, result) in [
             run(|| ByNumber(poison), &[INITIALIZE, &numbers(1..3), &numbers(3..7), OK]),

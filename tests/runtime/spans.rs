@@ -1,4 +1,4 @@
-//! What a subscriber of `tracing` sees.
+//! The spans and events that a subscriber of `tracing` sees.
 
 use std::fmt::{Debug, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,26 +12,26 @@ use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::{INITIALIZE, OK, SHARD_ENDED, refused};
 
-/// Writes down spans and events, each below the spans it is in.
+/// A subscriber that notes spans and events, each with its enclosing spans.
 struct Notes {
-    most: Level,
+    max_level: Level,
     next: AtomicU64,
-    /// All that there ever were, by their number.
+    /// All spans so far, by id.
     spans: Mutex<Vec<String>>,
     entered: Mutex<Vec<u64>>,
     lines: Arc<Mutex<Vec<String>>>,
 }
 
 impl Notes {
-    fn note(&self, what: &str) {
+    fn note(&self, text: &str) {
         let spans = self.spans.lock().expect("no panic");
         let entered = self.entered.lock().expect("no panic");
-        let within: Vec<_> = entered.iter().map(|&id| spans[id as usize - 1].as_str()).chain([what]).collect();
+        let within: Vec<_> = entered.iter().map(|&id| spans[id as usize - 1].as_str()).chain([text]).collect();
         self.lines.lock().expect("no panic").push(within.join(" > "));
     }
 }
 
-/// Fields as text.
+/// A visitor that writes fields as text.
 struct Text(String);
 
 impl Visit for Text {
@@ -42,7 +42,7 @@ impl Visit for Text {
 
 impl Subscriber for Notes {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "kcl" && *metadata.level() <= self.most
+        metadata.target() == "kcl" && *metadata.level() <= self.max_level
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {
@@ -84,10 +84,10 @@ impl Picky {
     }
 }
 
-/// What arrives at this level and below is written down there.
-fn notes(most: Level, lines: &Arc<Mutex<Vec<String>>>) -> Notes {
+/// A subscriber that writes everything up to this level to `lines`.
+fn notes(max_level: Level, lines: &Arc<Mutex<Vec<String>>>) -> Notes {
     Notes {
-        most,
+        max_level,
         next: AtomicU64::new(1),
         spans: Mutex::default(),
         entered: Mutex::default(),
@@ -95,9 +95,9 @@ fn notes(most: Level, lines: &Arc<Mutex<Vec<String>>>) -> Notes {
     }
 }
 
-/// A conversation in which everything happens that is worth a span or an event.
+/// Runs a conversation that causes every kind of span and event.
 fn converse() {
-    // 2, and what is no number.
+    // The number 2, and a payload that is not a number.
     let records = [("1", "Mg=="), ("2", "eA==")].map(|(number, data)| {
         format!(r#"{{"data":"{data}","partitionKey":"k","sequenceNumber":"{number}","subSequenceNumber":7}}"#)
     });
@@ -105,17 +105,17 @@ fn converse() {
     let input = [INITIALIZE, &batch, OK, SHARD_ENDED, &refused("NullPointerException")].join("\n");
     Runner::new(|_: &Shard| Ok::<_, BoxError>(Picky::default()))
         .run_on(input.as_bytes(), std::io::sink())
-        .expect_err("the end is refused");
+        .expect_err("the checkpoint of the end is refused");
 }
 
-/// One subscriber at a time: `tracing` keeps for all threads whether anybody wants a span.
+/// Allows one subscriber at a time, because `tracing` shares the interest in a span between all threads.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// What is seen at this level and below.
-fn seen(most: Level) -> Vec<String> {
+/// The lines noted up to this level.
+fn seen(max_level: Level) -> Vec<String> {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let lines = Arc::default();
-    tracing::subscriber::with_default(notes(most, &lines), converse);
+    tracing::subscriber::with_default(notes(max_level, &lines), converse);
     std::mem::take(&mut *lines.lock().expect("no panic"))
 }
 
@@ -151,13 +151,13 @@ fn spans_carry_the_shard_and_the_sequence_numbers() {
 }
 
 #[test]
-fn levels_that_nobody_listens_to_are_not_there() {
-    let levels = |most| seen(most).iter().map(|line| line.split(" > ").count() - 1).max();
+fn levels_above_the_subscribers_are_left_out() {
+    let levels = |max_level| seen(max_level).iter().map(|line| line.split(" > ").count() - 1).max();
     assert_eq!([Level::INFO, Level::DEBUG, Level::TRACE].map(levels), [Some(1), Some(2), Some(3)]);
     assert!(seen(Level::WARN).iter().all(|line| line.starts_with("WARN ")));
 }
 
-/// Sets up its subscriber itself.
+/// A processor that sets up its own subscriber.
 struct SelfMade(#[expect(dead_code, reason = "for its drop")] DefaultGuard);
 
 #[kcl::processor(main = false)]
@@ -167,7 +167,7 @@ impl SelfMade {
 }
 
 #[test]
-fn a_subscriber_that_is_set_up_in_on_init_sees_the_shard() {
+fn a_subscriber_set_up_in_on_init_sees_the_shard() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let lines = Arc::default();
     let make = |_: &Shard| Ok::<_, BoxError>(SelfMade(tracing::subscriber::set_default(notes(Level::DEBUG, &lines))));
