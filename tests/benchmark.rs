@@ -1,5 +1,5 @@
-//! What `cargo kcl local` costs a record, beside the processor that it feeds and beside a pipe that carries the same bytes to
-//! nobody. It takes a minute, and says most on a machine that has nothing else to do:
+//! The cost of a record in `cargo kcl local`, compared with the processor that it feeds and with a pipe whose reader throws the same
+//! bytes away. The benchmark takes a minute and is most accurate on an idle machine:
 //!
 //! ```console
 //! $ cargo test -p tests --test benchmark -- --ignored --nocapture
@@ -15,23 +15,23 @@ use std::{env, thread};
 use kcl::protocol::{ProcessRecords, WireRecord};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
-/// How many bytes of input each run takes.
+/// The number of input bytes of each run.
 fn bytes() -> usize {
     env::var("KCL_BENCHMARK_MB").map_or(400, |text| text.parse().expect("a number of megabytes")) * 1_000_000
 }
 
-/// What a process came to.
+/// The resources that a process used.
 struct Cost {
     wall: Duration,
-    /// Its own.
+    /// CPU time of the process itself.
     cpu: Duration,
-    /// Of those that it started.
+    /// CPU time of the processes that it started.
     of_children: Duration,
-    /// The most memory that it had, in bytes.
+    /// Peak memory in bytes.
     memory: u64,
 }
 
-/// Waits for a process's end and says what it cost, before the system forgets that.
+/// Waits for a process to end and returns its cost, which must be read before the process is reaped.
 fn cost(mut child: Child, started: Instant) -> Cost {
     let id = Pid::from_child(&child);
     let proc = |file: &str| fs::read_to_string(format!("/proc/{}/{file}", id.as_raw_nonzero())).unwrap_or_default();
@@ -49,15 +49,15 @@ fn cost(mut child: Child, started: Instant) -> Cost {
     Cost { wall, cpu, of_children, memory }
 }
 
-/// The CPU times of a process, and of its children that have ended, from its `stat`.
+/// The CPU times of a process and of its ended children, from its `stat`.
 fn times(stat: &str) -> [Duration; 2] {
-    let (_, fields) = stat.rsplit_once(") ").expect("what proc(5) says");
+    let (_, fields) = stat.rsplit_once(") ").expect("the format of proc(5)");
     let ticks: Vec<u64> = fields.split(' ').skip(11).take(4).map(|ticks| ticks.parse().expect("a number")).collect();
     let time = |ticks: u64| Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64);
     [time(ticks[0] + ticks[1]), time(ticks[2] + ticks[3])]
 }
 
-/// Writes lines of so many bytes, line feeds included; how many there are.
+/// Writes lines of `record` bytes each, line feeds included. Returns the number of lines.
 fn generate(path: &Path, record: usize) -> usize {
     let records = bytes() / record;
     let mut file = BufWriter::new(File::create(path).expect("it can be made"));
@@ -69,9 +69,9 @@ fn generate(path: &Path, record: usize) -> usize {
     records
 }
 
-/// Writes the messages of a shard with so many records, as the tool writes them, to a consumer that throws them away: how long
-/// that takes, and the CPU time of writing.
-fn write_to_nobody(record: usize, records: usize) -> (Duration, Duration) {
+/// Writes the messages of a shard with `records` records, as the tool writes them, to a consumer that throws them away. Returns the
+/// elapsed time and the CPU time of the writer.
+fn write_to_discarder(record: usize, records: usize) -> (Duration, Duration) {
     let data = vec![b'x'; record - 1];
     let wire = (0..1_000_u64).map(|number| WireRecord {
         data: &data,
@@ -84,20 +84,20 @@ fn write_to_nobody(record: usize, records: usize) -> (Duration, Duration) {
     let mut line = Vec::new();
     ProcessRecords { records: &wire[..], millis_behind_latest: Some(0) }.write(&mut line).expect("JSON");
     line.push(b'\n');
-    let mut nobody = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");
-    let mut pipe = nobody.stdin.take().expect("piped");
+    let mut discarder = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");
+    let mut pipe = discarder.stdin.take().expect("piped");
     let own = || times(&fs::read_to_string("/proc/self/stat").expect("readable"))[0];
     let (started, before) = (Instant::now(), own());
     for _ in 0..records / wire.len() {
         pipe.write_all(&line).expect("it reads");
     }
     drop(pipe);
-    nobody.wait().expect("it ends");
+    discarder.wait().expect("it ends");
     (started.elapsed(), own() - before)
 }
 
 #[test]
-#[ignore = "it takes a minute, and a machine with nothing else to do"]
+#[ignore = "takes a minute and needs an idle machine"]
 fn cost_of_a_record() {
     let tool = tests::build(&["--release", "--package", "cargo-kcl", "--no-default-features"]);
     let processor = tests::build(&["--release", "--package", "examples", "--example", "by_hand"]);
@@ -107,7 +107,7 @@ fn cost_of_a_record() {
     eprintln!("  record  shards   records/s   MB/s     tool processor ratio       wall      CPU      memory");
     for record in [100, 1 << 10] {
         let records = generate(&input, record);
-        let (pipe_wall, pipe_cpu) = write_to_nobody(record, records);
+        let (pipe_wall, pipe_cpu) = write_to_discarder(record, records);
         let per_record = |time: Duration| time.as_secs_f64() * 1e9 / records as f64;
         for shards in ["1", "8"] {
             let mut command = Command::new(&tool);

@@ -1,4 +1,4 @@
-//! Tells `ui.rs` whether this is the toolchain whose error texts are on record.
+//! Sets a `cfg` for `ui.rs` if this is the toolchain that the recorded error texts come from.
 
 use std::env;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! The packages in `fixtures`: what one file cannot say about `#[kcl::processor]`, and that each of them runs.
+//! Builds and runs the packages in `fixtures`: the uses of `#[kcl::processor]` that need a package of their own.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,12 +12,12 @@ const TO_THE_END: [&str; 3] = [
     r#"{"action":"shardEnded"}"#,
 ];
 
-/// Cargo, on the fixtures' own workspace, with the versions of this one: nothing has to be fetched.
+/// A Cargo command on the fixtures' own workspace. It uses the versions of this workspace, so nothing has to be fetched.
 fn cargo(verb: &str, package: &str) -> Command {
     let fixtures = workspace().join("tests/fixtures");
     let lock = fs::read(workspace().join("Cargo.lock")).expect("readable");
     let copy = fixtures.join("Cargo.lock");
-    // Cargo drops from it what the fixtures do not need; two tests may not do so at once.
+    // Cargo removes the entries that the fixtures do not need. Only one test may write the file.
     static LOCK: std::sync::Once = std::sync::Once::new();
     LOCK.call_once(|| fs::write(copy, lock).expect("writable"));
     let mut command = Command::new(env!("CARGO"));
@@ -29,7 +29,7 @@ fn cargo(verb: &str, package: &str) -> Command {
     command
 }
 
-/// Builds a fixture; the path of its binary.
+/// Builds a fixture and returns the path of its binary.
 fn built(package: &str) -> PathBuf {
     built_as(package, "dev")
 }
@@ -49,8 +49,8 @@ fn built_as(package: &str, profile: &str) -> PathBuf {
     executables.next_back().expect("a binary")
 }
 
-/// Reads a shard with one record to its end. A checkpoint is a line that asks for one, and is granted.
-fn runs(binary: &Path, says: &str) {
+/// Has a processor read a shard with one record to its end, and accepts each checkpoint that it asks for.
+fn runs(binary: &Path, expected: &str) {
     let mut processor = Conversation::start(Command::new(binary).stderr(Stdio::piped()));
     let mut checkpoints = Vec::new();
     for message in TO_THE_END {
@@ -66,7 +66,7 @@ fn runs(binary: &Path, says: &str) {
     }
     let ended = processor.end();
     assert_eq!(ended.code, Some(0), "{}", ended.error);
-    assert!(ended.error.contains(says), "{}", ended.error);
+    assert!(ended.error.contains(expected), "{}", ended.error);
     assert_eq!(checkpoints.len(), 2, "{checkpoints:?}");
 }
 
@@ -76,7 +76,7 @@ fn kcl_may_have_another_name() {
 }
 
 #[test]
-fn a_processor_may_stand_in_a_library() {
+fn a_processor_may_be_in_a_library() {
     runs(&built("library"), "7 cents");
 }
 
@@ -91,9 +91,9 @@ fn unsafe_code_may_be_forbidden() {
 }
 
 #[test]
-fn a_panic_that_aborts_is_never_acknowledged_whatever_the_policy() {
+fn a_record_whose_panic_aborts_is_never_acknowledged_under_any_policy() {
     let binary = built_as("aborts", "abort");
-    // The second record says `error`, then `panic`.
+    // The data of the second record: `error`, then `panic`.
     for (second, passes) in [("ZXJyb3I=", true), ("cGFuaWM=", false)] {
         let mut processor = Conversation::start(Command::new(&binary).stderr(Stdio::piped()));
         processor.send(TO_THE_END[0]);
@@ -101,7 +101,7 @@ fn a_panic_that_aborts_is_never_acknowledged_whatever_the_policy() {
         let record = |number, data| format!(r#"{{"data":"{data}","partitionKey":"k","sequenceNumber":"{number}"}}"#);
         let records = [record(1, "eA=="), record(2, second), record(3, "eA==")].join(",");
         processor.send(&format!(r#"{{"action":"processRecords","records":[{records}]}}"#));
-        // The checkpoint, or the end.
+        // The checkpoint, or the end of the output.
         let reply = processor.receive();
         let ended = processor.end();
         assert_eq!(reply.is_some(), passes, "{reply:?}");
@@ -114,18 +114,18 @@ fn a_panic_that_aborts_is_never_acknowledged_whatever_the_policy() {
 }
 
 #[test]
-fn the_macro_may_be_left_out() {
+fn a_processor_may_be_written_without_the_macro() {
     runs(&built("minimal"), "1 records");
 }
 
 #[test]
-fn clippy_finds_nothing_in_what_is_written() {
+fn clippy_finds_nothing_in_the_generated_code() {
     let clippy = cargo("clippy", "strict").arg("--version").output().expect("cargo starts");
     if clippy.status.success() {
         let status = cargo("clippy", "strict").status().expect("cargo starts");
         assert!(status.success());
     } else {
-        eprintln!("clippy is not installed: the fixture is only built");
+        eprintln!("clippy is not installed, so the fixture is only built and run");
     }
     runs(&built("strict"), "7 cents");
 }

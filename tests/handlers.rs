@@ -1,4 +1,4 @@
-//! What handlers written with `#[kcl::processor]` are called with, and what their results do.
+//! The arguments of handlers written with `#[kcl::processor]`, and the effects of their results.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -20,7 +20,7 @@ const LEASE_LOST: &str = r#"{"action":"leaseLost"}"#;
 const SHARD_ENDED: &str = r#"{"action":"shardEnded"}"#;
 const SHUTDOWN_REQUESTED: &str = r#"{"action":"shutdownRequested"}"#;
 
-/// Runs what `make` makes on these lines: its replies, and how it ended.
+/// Runs the processor that `make` returns on these lines. Returns its replies and the result of the run.
 fn run<P: Processor>(make: impl Fn(&Shard) -> P, lines: &[&str]) -> (Vec<String>, Result<(), RunError>) {
     let mut output = Vec::new();
     let input = lines.join("\n") + "\n";
@@ -51,14 +51,14 @@ struct Order {
     cents: u64,
 }
 
-/// Tells the test what the handlers are called with.
+/// Reports to the test each call of a handler, with its arguments.
 struct Witness {
-    says: Sender<String>,
+    calls: Sender<String>,
 }
 
 impl Witness {
-    fn say(&self, what: String) {
-        self.says.send(what).expect("the test listens");
+    fn report(&self, call: String) {
+        self.calls.send(call).expect("the test listens");
     }
 }
 
@@ -78,22 +78,22 @@ mod one_by_one {
             record: &Record,
         ) {
             let (id, key) = (shard.id(), record.partition_key());
-            self.0.say(format!("{id} {key} {} {behind:?}", order.cents));
+            self.0.report(format!("{id} {key} {} {behind:?}", order.cents));
         }
 
         #[on_lease_lost]
         fn lost(&self, shard: &Shard) {
-            self.0.say(format!("{} lost", shard.id()));
+            self.0.report(format!("{} lost", shard.id()));
         }
 
         #[on_shard_end]
         fn ended(&mut self) {
-            self.0.say("ended".to_owned());
+            self.0.report("ended".to_owned());
         }
 
         #[on_shutdown_requested]
         fn stop(&mut self, shard: &Shard) {
-            self.0.say(format!("{} stop", shard.id()));
+            self.0.report(format!("{} stop", shard.id()));
         }
     }
 }
@@ -109,23 +109,23 @@ mod in_batches {
     impl InBatches {
         #[on_records]
         fn add(&mut self, shard: &Shard, progress: Progress<'_>, records: &[Record]) -> Result<(), CheckpointError> {
-            self.0.say(format!("{} {}", shard.id(), records.len()));
+            self.0.report(format!("{} {}", shard.id(), records.len()));
             progress.checkpoint_at(&records[0])
         }
 
         #[on_shard_end]
         fn ended(&mut self, shard: &Shard, checkpointer: &mut Checkpointer) -> Result<(), CheckpointError> {
-            self.0.say(format!("{} ended", shard.id()));
+            self.0.report(format!("{} ended", shard.id()));
             checkpointer.checkpoint()
         }
     }
 }
 
 #[test]
-fn each_handler_gets_what_it_asks_for_and_the_runtime_checkpoints() {
-    let (says, heard) = channel();
+fn each_handler_gets_its_arguments_and_the_runtime_checkpoints() {
+    let (sender, calls) = channel();
     let (replies, result) = run(
-        |_| one_by_one::OneByOne(Witness { says: says.clone() }),
+        |_| one_by_one::OneByOne(Witness { calls: sender.clone() }),
         &[
             INITIALIZE,
             TWO_ORDERS,
@@ -138,9 +138,9 @@ fn each_handler_gets_what_it_asks_for_and_the_runtime_checkpoints() {
         ],
     );
     result.expect("nothing fails");
-    let heard: Vec<_> = heard.try_iter().collect();
+    let calls: Vec<_> = calls.try_iter().collect();
     assert_eq!(
-        heard,
+        calls,
         [
             "shardId-000000000007 ada 7 Some(40)",
             "shardId-000000000007 bob 8 Some(40)",
@@ -165,14 +165,14 @@ fn each_handler_gets_what_it_asks_for_and_the_runtime_checkpoints() {
 }
 
 #[test]
-fn a_checkpointer_behind_an_alias_leaves_checkpoints_to_the_handler() {
-    let (says, heard) = channel();
+fn a_checkpointer_under_a_type_alias_leaves_checkpoints_to_the_handler() {
+    let (sender, calls) = channel();
     let (replies, result) = run(
-        |_| in_batches::InBatches(Witness { says: says.clone() }),
+        |_| in_batches::InBatches(Witness { calls: sender.clone() }),
         &[INITIALIZE, TWO_ORDERS, CHECKPOINTED, SHUTDOWN_REQUESTED, SHARD_ENDED, CHECKPOINTED],
     );
     result.expect("nothing fails");
-    assert_eq!(heard.try_iter().collect::<Vec<_>>(), ["shardId-000000000007 2", "shardId-000000000007 ended"]);
+    assert_eq!(calls.try_iter().collect::<Vec<_>>(), ["shardId-000000000007 2", "shardId-000000000007 ended"]);
     assert_eq!(
         replies,
         [
@@ -187,18 +187,18 @@ fn a_checkpointer_behind_an_alias_leaves_checkpoints_to_the_handler() {
 }
 
 #[test]
-fn an_undecodable_payload_fails_its_handler_and_says_where_and_why() {
-    let (says, heard) = channel();
+fn an_undecodable_payload_fails_its_handler_with_place_and_reason() {
+    let (sender, calls) = channel();
     let (replies, result) =
-        run(|_| one_by_one::OneByOne(Witness { says: says.clone() }), &[INITIALIZE, ONE_BROKEN_ORDER, CHECKPOINTED]);
-    // The record before it succeeded, so that is checkpointed; the message is not acknowledged.
-    assert_eq!(heard.try_iter().count(), 1);
+        run(|_| one_by_one::OneByOne(Witness { calls: sender.clone() }), &[INITIALIZE, ONE_BROKEN_ORDER, CHECKPOINTED]);
+    // The record before it succeeded and is checkpointed. The message is not acknowledged.
+    assert_eq!(calls.try_iter().count(), 1);
     assert_eq!(replies, [status("initialize"), checkpoint(Some("11"))]);
-    let failed = result.expect_err("the second is no order");
+    let failed = result.expect_err("the second record is not an order");
     assert_eq!(failed.exit_code(), 1);
     let text = in_full(&failed);
     for part in ["shardId-000000000007", "12", "bob", r#"{"cents":"x"}"#, "line 1 column 12"] {
-        assert!(text.contains(part), "{part} is not in {text}");
+        assert!(text.contains(part), "{part} is missing from {text}");
     }
 }
 
@@ -213,7 +213,7 @@ impl Failing {
 }
 
 #[test]
-fn an_err_is_a_failure_with_its_text() {
+fn an_err_is_a_failure_and_keeps_its_text() {
     let (replies, result) = run(|_| Failing, &[INITIALIZE, TWO_ORDERS]);
     assert_eq!(replies, [status("initialize")]);
     let text = in_full(&result.expect_err("it always fails"));
@@ -245,7 +245,7 @@ impl Longest {
 }
 
 #[test]
-fn a_payload_of_ones_own_and_a_checkpoint_for_each_record() {
+fn a_custom_payload_with_a_checkpoint_for_each_record() {
     let (replies, result) = run(|_| Longest::default(), &[INITIALIZE, TWO_ORDERS, CHECKPOINTED, CHECKPOINTED]);
     result.expect("nothing fails");
     assert_eq!(

@@ -1,4 +1,4 @@
-//! The protocol, both sides of it: whatever one side writes the other reads.
+//! Both sides of the protocol: each side reads what the other writes.
 
 use std::time::{Duration, SystemTime};
 
@@ -52,7 +52,7 @@ fn read(line: &[u8]) -> Message {
 
 proptest! {
     #[test]
-    fn any_record_survives(records in proptest::collection::vec(records(), 0..20), millis in proptest::option::of(any::<u32>())) {
+    fn any_record_survives_a_round_trip(records in proptest::collection::vec(records(), 0..20), millis in proptest::option::of(any::<u32>())) {
         let millis_behind_latest = millis.map(u64::from);
         let wire: Vec<_> = records.iter().map(AnyRecord::wire).collect();
         let line = serde_json::to_vec(&ProcessRecords { records: &wire, millis_behind_latest })?;
@@ -72,7 +72,7 @@ proptest! {
     }
 
     #[test]
-    fn any_shard_survives(id in "\\PC{1,64}", number in sequence_numbers(), sub in 0..=i64::MAX as u64) {
+    fn any_shard_survives_a_round_trip(id in "\\PC{1,64}", number in sequence_numbers(), sub in 0..=i64::MAX as u64) {
         for position in [Position::TrimHorizon, Position::Latest, Position::AtTimestamp, Position::ShardEnd, Position::Unknown,
                          Position::after(number, sub)] {
             let line = serde_json::to_vec(&Message::Initialize { shard_id: id.clone(), position: position.clone() })?;
@@ -82,7 +82,7 @@ proptest! {
     }
 
     #[test]
-    fn any_reply_survives(text in proptest::option::of("\\PC{0,64}"), sub in proptest::option::of(any::<i64>())) {
+    fn any_reply_survives_a_round_trip(text in proptest::option::of("\\PC{0,64}"), sub in proptest::option::of(any::<i64>())) {
         for reply in [
             Reply::Status { response_for: text.clone() },
             Reply::Checkpoint { sequence_number: text.clone(), sub_sequence_number: sub },
@@ -100,7 +100,7 @@ proptest! {
     }
 
     #[test]
-    fn no_line_makes_either_side_panic(line in proptest::collection::vec(any::<u8>(), 0..100), text in "\\PC{0,100}") {
+    fn neither_side_panics_on_any_line(line in proptest::collection::vec(any::<u8>(), 0..100), text in "\\PC{0,100}") {
         for line in [&line[..], text.as_bytes()] {
             _ = Message::from_line(line).map_err(|error| error.to_string());
             _ = Reply::from_line(line).map_err(|error| error.to_string());
@@ -108,7 +108,7 @@ proptest! {
     }
 
     #[test]
-    fn a_truncated_line_says_so(records in proptest::collection::vec(records(), 1..4), cut in any::<prop::sample::Index>()) {
+    fn a_truncated_line_is_reported_as_truncated(records in proptest::collection::vec(records(), 1..4), cut in any::<prop::sample::Index>()) {
         let wire: Vec<_> = records.iter().map(AnyRecord::wire).collect();
         let line = serde_json::to_vec(&ProcessRecords { records: wire, millis_behind_latest: None })?;
         let error = Message::from_line(&line[..cut.index(line.len())]).expect_err("half a message");
@@ -125,7 +125,7 @@ fn only_record(fields: &str) -> kcl::Record {
 }
 
 #[test]
-fn what_may_be_missing_or_null_has_a_default() {
+fn optional_fields_that_are_missing_or_null_have_defaults() {
     for fields in [
         r#""sequenceNumber":"7""#,
         r#""data":null,"partitionKey":null,"sequenceNumber":"7","approximateArrivalTimestamp":null,"subSequenceNumber":null"#,
@@ -144,14 +144,14 @@ fn escapes_and_other_charsets_are_read() {
         only_record(r#""data":"\u0061GVs\u0062G8=","partitionKey":"\"\u00e9\u2028\ud83d\ude00","sequenceNumber":"7""#);
     assert_eq!((record.data(), record.partition_key()), (&b"hello"[..], "\"é\u{2028}😀"));
 
-    // A JVM with Latin-1 as its default writes `é` as one byte.
+    // A JVM whose default charset is Latin-1 writes `é` as one byte.
     let line = b"{\"action\":\"processRecords\",\"records\":[{\"data\":\"aGVsbG8=\",\"partitionKey\":\"caf\xe9\",\"sequenceNumber\":\"7\"}]}";
-    let Message::ProcessRecords { records, .. } = read(line) else { panic!("another message") };
+    let Message::ProcessRecords { records, .. } = read(line) else { panic!("not processRecords") };
     assert_eq!((records[0].data(), records[0].partition_key()), (&b"hello"[..], "caf\u{fffd}"));
 }
 
 #[test]
-fn arrival_is_a_time() {
+fn the_arrival_timestamp_becomes_a_system_time() {
     let at = |millis: i64| only_record(&format!(r#""sequenceNumber":"7","approximateArrivalTimestamp":{millis}"#));
     let after = |millis| SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
     assert_eq!(at(1_795_348_564_154).approximate_arrival_timestamp(), Some(after(1_795_348_564_154)));
@@ -168,7 +168,7 @@ fn a_record_outlives_its_message_and_crosses_threads() {
 }
 
 #[test]
-fn bare_messages_need_nothing_and_take_anything() {
+fn messages_without_fields_need_none_and_ignore_any() {
     for action in ["leaseLost", "shardEnded", "shutdownRequested"] {
         for line in [
             format!(r#"{{"action":"{action}"}}"#),
@@ -184,7 +184,7 @@ fn bare_messages_need_nothing_and_take_anything() {
 }
 
 #[test]
-fn an_unknown_position_is_no_reason_to_refuse_a_shard() {
+fn a_shard_with_an_unknown_position_is_accepted() {
     for sequence_number in ["null", "\"A_NEW_SENTINEL\"", "\"\""] {
         let line = format!(
             r#"{{"action":"initialize","shardId":"s","sequenceNumber":{sequence_number},"subSequenceNumber":null}}"#
@@ -194,7 +194,7 @@ fn an_unknown_position_is_no_reason_to_refuse_a_shard() {
 }
 
 #[test]
-fn a_line_that_is_no_message_is_shown() {
+fn a_line_that_is_not_a_message_is_shown() {
     for (line, expected) in [
         ("hello", "expected value at line 1 column 1; what came is `hello`"),
         ("", "EOF while parsing a value at line 1 column 0; what came is ``"),
@@ -222,7 +222,7 @@ fn a_line_that_is_no_message_is_shown() {
         assert!(error.contains(expected), "{line}: {error}");
     }
     let long = format!("{}\u{1b}[31m", "x".repeat(5000));
-    let error = Message::from_line(long.as_bytes()).expect_err("no message").to_string();
+    let error = Message::from_line(long.as_bytes()).expect_err("not a message").to_string();
     assert!(error.len() < 400 && error.contains("more bytes"), "{error}");
 }
 

@@ -1,4 +1,4 @@
-//! A processor's stdin, stdout and stderr belong to the protocol, whatever user code does with its own.
+//! A processor's stdin, stdout and stderr belong to the protocol, whatever user code reads and prints.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -15,7 +15,7 @@ static WITNESS: LazyLock<PathBuf> = LazyLock::new(|| build(&["--package", "tests
 const INITIALIZE: &str =
     r#"{"action":"initialize","shardId":"shardId-000000000007","sequenceNumber":"TRIM_HORIZON","subSequenceNumber":0}"#;
 const INITIALIZED: &str = r#"{"action":"status","responseFor":"initialize"}"#;
-/// Two records, of which the first says `now`.
+/// Two records. The data of the first is `now`.
 const BATCH: &str = r#"{"action":"processRecords","records":[{"data":"bm93","partitionKey":"k","sequenceNumber":"1"},{"data":"bGF0ZXI=","partitionKey":"k","sequenceNumber":"2"}]}"#;
 const CHECKPOINT: &str = r#"{"action":"checkpoint","sequenceNumber":null,"subSequenceNumber":null}"#;
 const CHECKPOINTED: &str = r#"{"action":"checkpoint","sequenceNumber":null,"subSequenceNumber":null,"error":null}"#;
@@ -27,18 +27,18 @@ struct Witness {
 }
 
 impl Witness {
-    fn start(what: &str) -> Self {
-        Self::start_with(what, |_| {})
+    fn start(action: &str) -> Self {
+        Self::start_with(action, |_| {})
     }
 
-    fn start_with(what: &str, change: impl FnOnce(&mut Command)) -> Self {
-        Self::start_with_stderr(what, Stdio::piped(), change)
+    fn start_with(action: &str, change: impl FnOnce(&mut Command)) -> Self {
+        Self::start_with_stderr(action, Stdio::piped(), change)
     }
 
-    fn start_with_stderr(what: &str, stderr: Stdio, change: impl FnOnce(&mut Command)) -> Self {
+    fn start_with_stderr(action: &str, stderr: Stdio, change: impl FnOnce(&mut Command)) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let mut command = Command::new(&*WITNESS);
-        command.env("DO", what).env("SEEN", folder.path().join("seen")).env("GRANDCHILD", folder.path().join("pid"));
+        command.env("DO", action).env("SEEN", folder.path().join("seen")).env("GRANDCHILD", folder.path().join("pid"));
         change(&mut command);
         Self { conversation: Conversation::start(command.stderr(stderr)), folder }
     }
@@ -47,7 +47,7 @@ impl Witness {
         self.conversation.receive().expect("a reply")
     }
 
-    /// From `initialize` to the acknowledgement of one batch.
+    /// Runs the conversation from `initialize` to the acknowledgement of one batch.
     fn process(&mut self) {
         self.conversation.send(INITIALIZE);
         assert_eq!(self.receive(), INITIALIZED);
@@ -62,7 +62,7 @@ impl Witness {
         seen.lines().map(str::to_owned).collect()
     }
 
-    /// Ends the input; how it ended, and what it saw.
+    /// Ends the input. Returns how the process ended and what it saw.
     fn end(self) -> (Ended, Vec<String>) {
         let Self { folder, conversation } = self;
         let ended = conversation.end();
@@ -78,7 +78,7 @@ impl Witness {
 const SEEN: [&str; 4] = ["initialize shardId-000000000007 TRIM_HORIZON", "record 1/0 now", "record 2/0 later", "drop"];
 
 #[test]
-fn what_is_printed_goes_to_stderr() {
+fn printed_text_goes_to_stderr() {
     let mut witness = Witness::start("print");
     witness.process();
     let (ended, seen) = witness.end();
@@ -90,7 +90,7 @@ fn what_is_printed_goes_to_stderr() {
 }
 
 #[test]
-fn nothing_of_what_is_printed_is_lost_or_waited_for() {
+fn printed_text_is_neither_lost_nor_waited_for() {
     let mut witness = Witness::start("print-much");
     witness.process();
     let (ended, _) = witness.end();
@@ -107,7 +107,7 @@ fn a_reply_cannot_be_forged() {
 }
 
 #[test]
-fn a_spawned_process_gets_neither_the_messages_nor_the_replies() {
+fn a_spawned_process_can_neither_read_messages_nor_write_replies() {
     let mut witness = Witness::start("spawn");
     witness.process();
     let (ended, seen) = witness.end();
@@ -117,7 +117,7 @@ fn a_spawned_process_gets_neither_the_messages_nor_the_replies() {
 }
 
 #[test]
-fn a_grandchild_that_holds_every_descriptor_holds_up_nobody() {
+fn a_grandchild_that_holds_every_descriptor_delays_nothing() {
     for what in ["leave-grandchild", "noisy-grandchild"] {
         let mut witness = Witness::start(what);
         let pid_file = witness.folder.path().join("pid");
@@ -128,19 +128,19 @@ fn a_grandchild_that_holds_every_descriptor_holds_up_nobody() {
             if let Some(pid) = pid.and_then(Pid::from_raw) {
                 break pid;
             }
-            assert!(std::time::Instant::now() < deadline, "the grandchild did not start");
+            assert!(std::time::Instant::now() < deadline, "the grandchild has not started");
             std::thread::yield_now();
         };
         let (ended, seen) = witness.end();
         assert_eq!((ended.code, &seen[..]), (Some(0), &SEEN.map(str::to_owned)[..]));
-        // It was there all the time. (The noisy one ends by itself, as nobody reads its noise any more.)
+        // It was running all the time. (The noisy one ends by itself once nobody reads its output.)
         let killed = kill_process(pid, Signal::KILL);
         assert!(killed.is_ok() || what == "noisy-grandchild", "{killed:?}");
     }
 }
 
 #[test]
-fn a_failure_is_told_with_its_record() {
+fn a_failure_is_reported_with_its_record() {
     for (what, said) in [("fail", "failed"), ("panic", "panicked")] {
         let mut witness = Witness::start(what);
         witness.conversation.send(INITIALIZE);
@@ -157,13 +157,13 @@ fn a_failure_is_told_with_its_record() {
 }
 
 #[test]
-fn the_last_words_of_a_crash_are_kept() {
+fn the_last_output_before_a_crash_is_kept() {
     let mut witness = Witness::start("panic");
     witness.conversation.send(INITIALIZE);
     witness.receive();
     witness.conversation.send(BATCH);
     let (ended, _) = witness.end();
-    assert!(ended.error.contains("processors/witness.rs"), "the panic's place: {}", ended.error);
+    assert!(ended.error.contains("processors/witness.rs"), "no place of the panic: {}", ended.error);
 
     let mut witness = Witness::start("abort");
     witness.conversation.send(INITIALIZE);
@@ -175,7 +175,7 @@ fn the_last_words_of_a_crash_are_kept() {
 }
 
 #[test]
-fn what_was_printed_before_a_handler_ends_the_process_comes_out() {
+fn text_printed_before_a_handler_ends_the_process_is_kept() {
     let mut witness = Witness::start("exit");
     witness.conversation.send(INITIALIZE);
     witness.receive();
@@ -186,7 +186,7 @@ fn what_was_printed_before_a_handler_ends_the_process_comes_out() {
 }
 
 #[test]
-fn a_thread_that_keeps_stdout_locked_holds_up_nobody() {
+fn a_thread_that_keeps_stdout_locked_delays_nothing() {
     let mut witness = Witness::start("hold-stdout");
     witness.process();
     let (ended, seen) = witness.end();
@@ -194,7 +194,7 @@ fn a_thread_that_keeps_stdout_locked_holds_up_nobody() {
 }
 
 #[test]
-fn a_panic_in_a_thread_leaves_the_guard_in_place() {
+fn a_panic_in_a_thread_leaves_the_redirection_in_place() {
     let mut witness = Witness::start("thread-panic");
     witness.process();
     let (ended, _) = witness.end();
@@ -203,7 +203,7 @@ fn a_panic_in_a_thread_leaves_the_guard_in_place() {
 }
 
 #[test]
-fn a_broken_stderr_is_no_reason_to_stop() {
+fn a_broken_stderr_does_not_stop_the_processor() {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
     let mut witness = Witness::start_with_stderr("print-much", writer.into(), |_| {});
@@ -220,10 +220,10 @@ fn signals_are_left_to_the_daemon() {
         });
         witness.conversation.send(INITIALIZE);
         assert_eq!(witness.receive(), INITIALIZED);
-        kill_process_group(witness.pid(), signal).expect("it lives");
+        kill_process_group(witness.pid(), signal).expect("the process is running");
         witness.conversation.send(BATCH);
         assert_eq!(witness.receive(), CHECKPOINT);
-        kill_process_group(witness.pid(), signal).expect("it lives");
+        kill_process_group(witness.pid(), signal).expect("the process is running");
         witness.conversation.send(CHECKPOINTED);
         assert_eq!(witness.receive(), PROCESSED);
         assert_eq!(witness.seen(), SEEN[..3]);
@@ -246,7 +246,7 @@ fn end_of_input_at_any_point_ends_the_process() {
         assert!(ended.error.starts_with("kcl: "), "{}", ended.error);
     }
 
-    // While the answer to a checkpoint is awaited.
+    // While the processor waits for the answer to a checkpoint.
     let mut witness = Witness::start("print");
     witness.conversation.send(INITIALIZE);
     witness.receive();
@@ -257,14 +257,14 @@ fn end_of_input_at_any_point_ends_the_process() {
 }
 
 #[test]
-fn a_terminal_is_told_what_this_is() {
+fn a_processor_started_in_a_terminal_explains_itself() {
     let script = Command::new("script")
         .args(["--quiet", "--return", "--command"])
         .arg(&*WITNESS)
         .arg("/dev/null")
         .stdin(Stdio::null())
         .output();
-    // `script` is not on every machine; where it is, stdin is a terminal.
+    // `script` is not installed on every machine. Where it is, it makes stdin a terminal.
     if let Ok(output) = script {
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(text.contains("cargo kcl local"), "{text}");

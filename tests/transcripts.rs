@@ -1,4 +1,4 @@
-//! What the real daemon said, recorded: our processor side has to live with it, our daemon side has to say the same.
+//! Recordings of the real daemon: our processor side must handle its messages, and our daemon side must send the same.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use kcl::protocol::{Message, Reply};
 use kcl::{Position, SequenceNumber};
 use tests::{Conversation, build, workspace};
 
-/// One child of the daemon: the lines of both sides, in the order they were said.
+/// One child of the daemon: the lines of both sides, in the order in which they were sent.
 struct Transcript {
     name: String,
     lines: Vec<Line>,
@@ -20,7 +20,7 @@ enum Line {
     Processor(String),
 }
 
-/// The children whose lease was taken away, with the number of messages that they had got by then.
+/// The children that lost their lease, with the number of messages that they had received by then.
 const LOST: [(&str, usize); 1] = [("e2_checkpoint_lost/shardId-000000000000", 2)];
 
 fn transcripts() -> Vec<Transcript> {
@@ -77,8 +77,8 @@ impl Daemon {
         Self { lease: Lease::new(Position::Unknown) }
     }
 
-    /// A message is about to be sent.
-    fn say(&mut self, message: &Message) {
+    /// Updates the lease for a message that is about to be sent.
+    fn announce(&mut self, message: &Message) {
         match message {
             Message::Initialize { position, .. } => self.lease = Lease::new(position.clone()),
             Message::ProcessRecords { records, .. } => match records.last() {
@@ -105,7 +105,7 @@ impl Daemon {
 }
 
 #[test]
-fn our_daemon_side_answers_as_the_real_one_did() {
+fn our_daemon_side_answers_as_the_real_daemon_did() {
     for transcript in transcripts() {
         let lost = LOST.iter().find(|(name, _)| *name == transcript.name).map(|(_, messages)| *messages);
         let (mut daemon, mut messages, mut answer) = (Daemon::new(), 0, None);
@@ -116,14 +116,14 @@ fn our_daemon_side_answers_as_the_real_one_did() {
                         assert_eq!(answer.as_ref(), Some(line), "{}", transcript.name)
                     }
                     (message, None) => {
-                        // What we would have written is what it wrote.
+                        // We would have written the same line.
                         assert_eq!(
                             serde_json::to_string(&message).expect("it serializes"),
                             *line,
                             "{}",
                             transcript.name
                         );
-                        daemon.say(&message);
+                        daemon.announce(&message);
                         messages += 1;
                         if lost == Some(messages) {
                             daemon.lease.lose();
@@ -144,7 +144,7 @@ fn our_daemon_side_answers_as_the_real_one_did() {
 }
 
 #[test]
-fn a_processor_lives_through_every_recording() {
+fn a_processor_handles_every_recording() {
     let witness = build(&["--package", "tests", "--example", "witness"]);
     for transcript in transcripts() {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -154,7 +154,7 @@ fn a_processor_lives_through_every_recording() {
         let mut daemon = Daemon::new();
         let mut expected = Vec::new();
         for (line, message) in transcript.messages() {
-            daemon.say(&message);
+            daemon.announce(&message);
             processor.send(line);
             let status = loop {
                 let line = processor.receive().expect("a reply");
@@ -211,12 +211,12 @@ fn a_lease_judges_as_the_kcl_does() {
     assert_eq!(judge(&lease, Some("9"), Some(4)), Err("IllegalArgumentException"));
     assert_eq!(judge(&lease, Some("9"), Some(-1)), Err("IllegalArgumentException"));
     assert_eq!(judge(&lease, None, None), Ok(Some(Position::after(number(9), 3))));
-    // At the end of the shard its last record's number stands for SHARD_END.
+    // At the end of the shard, the number of its last record stands for SHARD_END.
     lease.end_shard();
     assert_eq!(judge(&lease, Some("9"), Some(3)), Ok(Some(Position::ShardEnd)));
     assert_eq!(judge(&lease, Some("9"), Some(2)), Ok(Some(Position::after(number(9), 2))));
     assert_eq!(judge(&lease, None, None), Ok(Some(Position::ShardEnd)));
-    // Unless it was checkpointed before: then that changes nothing.
+    // If that record was checkpointed before, its number changes nothing.
     lease.advance(Position::after(number(9), 3));
     assert_eq!(judge(&lease, Some("9"), Some(3)), Ok(None));
     lease.lose();
