@@ -196,15 +196,15 @@ fn a_shard_with_an_unknown_position_is_accepted() {
 #[test]
 fn a_line_that_is_not_a_message_is_shown() {
     for (line, expected) in [
-        ("hello", "expected value at line 1 column 1; what came is `hello`"),
-        ("", "EOF while parsing a value at line 1 column 0; what came is ``"),
-        ("{}", "no `action`; what came is `{}`"),
-        (r#"{"action":"dance"}"#, r#"unknown action `dance`; what came is `{"action":"dance"}`"#),
-        (r#"{"action":"initialize"}"#, r#"no `shardId`; what came is `{"action":"initialize"}`"#),
-        (r#"{"action":"processRecords"}"#, r#"no `records`; what came is `{"action":"processRecords"}`"#),
+        ("hello", "expected value at line 1 column 1; received `hello`"),
+        ("", "EOF while parsing a value at line 1 column 0; received ``"),
+        ("{}", "`action` is missing; received `{}`"),
+        (r#"{"action":"dance"}"#, r#"unknown action `dance`; received `{"action":"dance"}`"#),
+        (r#"{"action":"initialize"}"#, r#"`shardId` is missing; received `{"action":"initialize"}`"#),
+        (r#"{"action":"processRecords"}"#, r#"`records` is missing; received `{"action":"processRecords"}`"#),
         (
             r#"{"action":"shutdown","reason":"BORED"}"#,
-            r#"a `shutdown` for the unknown reason `BORED`; what came is `{"action":"shutdown","reason":"BORED"}`"#,
+            r#"a `shutdown` with the unknown reason `BORED`; received `{"action":"shutdown","reason":"BORED"}`"#,
         ),
     ] {
         assert_eq!(Message::from_line(line.as_bytes()).expect_err(line).to_string(), expected);

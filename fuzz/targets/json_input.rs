@@ -1,4 +1,5 @@
-//! A line of `cargo kcl local --format json`: a record that is taken is the same when it is spelled out in another way.
+//! A line of `cargo kcl local --format json`. If it is a record, spelling that record out in another way reads as the same
+//! record.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! What a daemon may say, byte by byte: a record is what `serde_json` and `base64` alone would make of it, where they take the line;
-//! and a whole run neither panics nor answers anything that is no reply.
+//! A daemon's messages, as arbitrary bytes. If `serde_json` and `base64` alone can read a line, its records must be what they
+//! read. A whole run must not panic, and must answer with replies only.
 
 #![no_main]
 
@@ -14,7 +14,7 @@ use kcl::{BoxError, Checkpoints, Policy, ProcessRecords, Processor, Runner, Shar
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
-/// Takes everything, and fails at records of one byte.
+/// Accepts all records but those of one byte.
 struct Taker;
 
 impl Processor for Taker {
@@ -26,7 +26,7 @@ impl Processor for Taker {
     }
 }
 
-/// Gives a few bytes at a time.
+/// Returns a few bytes at a time.
 struct Slow(Vec<u8>, usize, usize);
 
 impl Read for Slow {
@@ -53,7 +53,7 @@ impl Write for Output {
 
 fn compare(line: &[u8]) {
     let Ok(Message::ProcessRecords { records, .. }) = Message::from_line(line) else { return };
-    // Texts are taken as the bytes they are, whatever charset or control character is in them; `serde_json` refuses some.
+    // `kcl` takes strings as raw bytes, with any charset and any control characters. `serde_json` refuses some of them.
     let Ok(value) = serde_json::from_slice::<Value>(line) else { return };
     let values = value["records"].as_array().expect("an array");
     assert_eq!(records.len(), values.len());

@@ -1,4 +1,5 @@
-//! What a processor may say, as a daemon judges it: what is taken is written and read as the same, what is refused is explained.
+//! A processor's replies, as a daemon reads them. A reply that is accepted must survive writing and reading, and a refusal must
+//! have an explanation.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Checkpoints: what handlers may ask for, what the daemon answers, and how often it is asked again.
+//! Checkpoints: a handler's requests, the daemon's answers, and the retries.
 
 use std::fmt;
 use std::io;
@@ -9,9 +9,9 @@ use crate::retry::{Backoff, Retry};
 use crate::trace;
 use crate::{Record, SequenceNumber};
 
-/// Tells the daemon how far a shard is done. A handler takes it as `&mut Checkpointer`.
+/// Reports to the daemon how far a shard has been processed. A handler takes it as `&mut Checkpointer`.
 ///
-/// What [`checkpoint()`](Self::checkpoint) means depends on the handler:
+/// The meaning of [`checkpoint()`](Self::checkpoint) depends on the handler:
 ///
 /// | in | it means |
 /// |---|---|
@@ -20,11 +20,12 @@ use crate::{Record, SequenceNumber};
 /// | `#[on_shard_end]` | SHARD_END |
 /// | `#[on_shutdown_requested]` | the last record that was handed over |
 ///
-/// A record handler that takes a `Checkpointer` decides alone when its records are checkpointed; the runtime then sends
-/// none but SHARD_END.
+/// A record handler that takes a `Checkpointer` alone decides when its records are checkpointed. The runtime then sends
+/// no checkpoint but SHARD_END.
 ///
-/// Each call waits for the daemon's answer. [Retryable](CheckpointError::is_retryable) refusals are tried again, up to 5
-/// times in all (10 at the end of a shard), after a random time of up to 100 ms, then 200 ms and so on, at most 2 s.
+/// Each call waits for the daemon's answer. After a [retryable](CheckpointError::is_retryable) refusal the call tries
+/// again, up to 5 times in total (10 at the end of a shard). It waits for a random time of up to 100 ms, then of up to
+/// 200 ms, and so on, at most 2 s.
 ///
 /// ```
 /// # use kcl::{CheckpointError, Checkpointer, Record};
@@ -46,15 +47,16 @@ pub struct Checkpointer {
     pub(crate) connection: Connection,
     scope: Scope,
     retry: Retry,
-    /// What this message has seen so far; reset by [`Checkpointer::enter_message`].
+    /// The outcome of this message's checkpoints so far; reset by [`Checkpointer::enter_message`].
     pub(crate) seen: Seen,
-    /// A message was acknowledged though its records were not processed, since the lease was gone: no checkpoint may pass them.
+    /// A message was acknowledged although its records were not processed, because the lease was gone: no checkpoint
+    /// may pass them.
     pub(crate) gap: bool,
-    /// How many were accepted.
+    /// The number of checkpoints that the daemon accepted.
     pub(crate) accepted: u64,
 }
 
-/// What [`Checkpointer::checkpoint`] stands for.
+/// The meaning of [`Checkpointer::checkpoint`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
     /// The whole batch.
@@ -63,16 +65,16 @@ pub(crate) enum Scope {
     Record(SequenceNumber, u64),
     /// The shard's end.
     ShardEnd,
-    /// Everything that was handed over.
+    /// Everything that was delivered.
     Shutdown,
 }
 
-/// What happened to the checkpoints of one message.
+/// The outcome of one message's checkpoints.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Seen {
-    /// The daemon said that the lease is gone.
+    /// The daemon answered that the lease is gone.
     pub(crate) lease_lost: bool,
-    /// One for all that was handed over (at shard end: SHARD_END) was accepted.
+    /// A checkpoint for everything that was delivered (at shard end: SHARD_END) was accepted.
     pub(crate) all_confirmed: bool,
 }
 
@@ -82,30 +84,30 @@ impl Checkpointer {
         Self { connection, scope: Scope::Batch, retry, seen: Seen::default(), gap: false, accepted: 0 }
     }
 
-    /// A new message is at hand.
+    /// Starts a new message.
     pub(crate) fn enter_message(&mut self, scope: Scope) {
         self.seen = Seen::default();
         self.enter(scope);
     }
 
-    /// Another part of the same message is at hand.
+    /// Starts another part of the same message.
     pub(crate) fn enter(&mut self, scope: Scope) {
         self.scope = scope;
     }
 
-    /// Whether nothing that a handler does in this message can be checkpointed any more.
+    /// Whether no more checkpoints are possible in this message.
     pub(crate) fn is_over(&self) -> bool {
         self.seen.lease_lost || self.connection.is_broken()
     }
 
-    /// Checkpoints what this call of the handler was handed; see [`Checkpointer`].
+    /// Checkpoints the records that this call of the handler received; see [`Checkpointer`].
     ///
     /// # Errors
     ///
     /// The daemon's refusal after all retries, or a broken connection; see [`CheckpointError`].
     pub fn checkpoint(&mut self) -> Result<(), CheckpointError> {
         match self.scope {
-            // Null is the end of the whole batch, so one record is named.
+            // Null means the end of the whole batch, so this names the record.
             Scope::Record(sequence_number, sub_sequence_number) => {
                 self.checkpoint_at_sequence(&sequence_number, sub_sequence_number)
             }
@@ -113,21 +115,22 @@ impl Checkpointer {
         }
     }
 
-    /// Checkpoints up to and including this record, its sub-sequence number included.
+    /// Checkpoints up to and including this record. The record's sub-sequence number counts.
     ///
     /// # Errors
     ///
-    /// As [`checkpoint`](Self::checkpoint); [`CheckpointError::OutOfRange`] for a record before the last checkpoint or behind
-    /// the last record that was handed over.
+    /// The errors of [`checkpoint`](Self::checkpoint), and [`CheckpointError::OutOfRange`] for a record before the last
+    /// checkpoint or after the last record that was delivered.
     pub fn checkpoint_at(&mut self, record: &Record) -> Result<(), CheckpointError> {
         self.checkpoint_at_sequence(record.sequence_number(), record.sub_sequence_number())
     }
 
-    /// Checkpoints up to and including this sequence number and sub-sequence number (0 where the record is no aggregate).
+    /// Checkpoints up to and including this sequence number and sub-sequence number (0 if the record was not
+    /// aggregated).
     ///
     /// # Errors
     ///
-    /// As [`checkpoint_at`](Self::checkpoint_at).
+    /// The errors of [`checkpoint_at`](Self::checkpoint_at).
     pub fn checkpoint_at_sequence(
         &mut self,
         sequence_number: &SequenceNumber,
@@ -135,12 +138,12 @@ impl Checkpointer {
     ) -> Result<(), CheckpointError> {
         self.request(&Reply::Checkpoint {
             sequence_number: Some(sequence_number.to_string()),
-            // A Java long on the other side; no record has more.
+            // The daemon reads it as a Java long; no record has a larger one.
             sub_sequence_number: Some(sub_sequence_number.try_into().map_err(|_| CheckpointError::OutOfRange)?),
         })
     }
 
-    /// Everything that was handed over, records that the daemon kept to itself included; at shard end, SHARD_END.
+    /// Checkpoints everything up to here, including records that the daemon did not pass on; at shard end, SHARD_END.
     pub(crate) fn checkpoint_all(&mut self) -> Result<(), CheckpointError> {
         self.request(&Reply::Checkpoint { sequence_number: None, sub_sequence_number: None })?;
         self.seen.all_confirmed = true;
@@ -151,12 +154,12 @@ impl Checkpointer {
         if self.gap {
             return Err(CheckpointError::LeaseLost);
         }
-        let result = self.request_patiently(reply);
+        let result = self.request_with_retries(reply);
         trace::checkpoint(reply, result.as_ref().copied());
         result
     }
 
-    fn request_patiently(&mut self, reply: &Reply) -> Result<(), CheckpointError> {
+    fn request_with_retries(&mut self, reply: &Reply) -> Result<(), CheckpointError> {
         let attempts = if self.scope == Scope::ShardEnd { Retry::ATTEMPTS_AT_SHARD_END } else { Retry::ATTEMPTS };
         let mut attempt = 1;
         loop {
@@ -172,7 +175,7 @@ impl Checkpointer {
         }
     }
 
-    /// Waits after the attempt of this number, counted from 1; no longer than the daemon is there.
+    /// Waits after attempt number `attempt`, counted from 1. The wait ends early if the daemon goes away.
     pub(crate) fn wait(&mut self, backoff: Backoff, attempt: u32) {
         let time = self.retry.draw(backoff, attempt);
         self.connection.wait(time);
@@ -190,34 +193,38 @@ impl Checkpointer {
     }
 }
 
-/// Why a checkpoint was not made. In brackets: the daemon's exception. Its text includes the cause.
+/// The reason a checkpoint was not made, with the daemon's exception in parentheses. Its text includes the cause.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// The lease table is asked too often (`ThrottlingException`).
+    /// The lease table receives too many requests (`ThrottlingException`).
     Throttled,
-    /// The lease table cannot be reached, or another service the daemon depends on (`KinesisClientLibDependencyException`).
+    /// The lease table, or another service that the daemon depends on, cannot be reached
+    /// (`KinesisClientLibDependencyException`).
     Dependency,
     /// Another worker has the lease now, or the daemon is stopping (`ShutdownException`): the records since the last
     /// checkpoint are delivered to that worker. `leaseLost` follows.
     LeaseLost,
-    /// The daemon cannot checkpoint now: during `initialize` or `leaseLost`, or its lease table is missing (`InvalidStateException`).
+    /// The daemon cannot checkpoint now: it is in `initialize` or `leaseLost`, or its lease table is missing
+    /// (`InvalidStateException`).
     InvalidState,
-    /// Before the last checkpoint, or behind the last record that was handed over (`IllegalArgumentException`).
+    /// The sequence number is before the last checkpoint, or after the last record that was delivered
+    /// (`IllegalArgumentException`).
     OutOfRange,
-    /// Another exception, by its simple class name.
+    /// Another exception, with its simple class name.
     Other(String),
-    /// The daemon could not be asked or did not answer.
+    /// The daemon could not be reached, or did not answer.
     Io(io::Error),
 }
 
 impl CheckpointError {
-    /// Whether the same request may succeed a moment later: [`Throttled`](Self::Throttled) and [`Dependency`](Self::Dependency).
+    /// Whether the same request may succeed a moment later: true for [`Throttled`](Self::Throttled) and
+    /// [`Dependency`](Self::Dependency).
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Throttled | Self::Dependency)
     }
 
-    /// By the simple class name of what the daemon's checkpointer threw.
+    /// The error for the simple class name of the exception that the daemon's checkpointer threw.
     fn from_daemon(name: String) -> Self {
         match name.as_str() {
             "ThrottlingException" => Self::Throttled,
@@ -237,13 +244,13 @@ impl fmt::Display for CheckpointError {
             Self::Dependency => f.write_str(
                 "the lease table or another service cannot be reached (KinesisClientLibDependencyException)",
             ),
-            Self::LeaseLost => f.write_str("the lease is gone, another worker may have it (ShutdownException)"),
+            Self::LeaseLost => f.write_str("the lease is gone; another worker may have it (ShutdownException)"),
             Self::InvalidState => f.write_str("no checkpoint is possible in this state (InvalidStateException)"),
             Self::OutOfRange => f.write_str(
-                "the sequence number is before the last checkpoint or behind the last record handed over (IllegalArgumentException)",
+                "the sequence number is before the last checkpoint or after the last record delivered (IllegalArgumentException)",
             ),
             Self::Other(name) => write!(f, "the daemon's checkpoint failed ({name})"),
-            Self::Io(error) => write!(f, "the daemon could not be asked: {error}"),
+            Self::Io(error) => write!(f, "the daemon could not be reached: {error}"),
         }
     }
 }

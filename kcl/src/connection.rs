@@ -1,4 +1,4 @@
-//! The two ends of the conversation: lines in, lines out, and what went wrong with them.
+//! The two ends of the conversation: lines in, lines out, and their errors.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -15,25 +15,25 @@ pub(crate) struct Connection {
     lines: LineReader<Box<dyn Read + Send>>,
     writer: Box<dyn Write + Send>,
     patience: Patience,
-    /// The line to be written, kept for its buffer.
+    /// The line to write; kept so that its buffer is reused.
     out: Vec<u8>,
-    /// As soon as `initialize` named it.
+    /// The shard's id, once `initialize` has named it.
     pub(crate) shard: Option<String>,
-    /// Why no handler may go on, where one learned of it through a checkpoint.
+    /// The reason the conversation ended, if a handler's checkpoint found out.
     broken: Option<Broken>,
 }
 
-/// How it waits before something is tried again.
+/// How a connection waits before a retry.
 pub(crate) enum Patience {
-    /// For as long as it takes.
+    /// Always waits for the full time.
     Blind,
-    /// Only as long as there is a daemon that may read the outcome: at the other end of this input.
+    /// Stops waiting once no daemon is left to read the outcome, at the other end of this input.
     Watchful(RealEnd),
-    /// Simulations do not wait.
+    /// Does not wait: for simulations.
     None,
 }
 
-/// The conversation is over.
+/// The reason the conversation is over.
 #[derive(Debug)]
 pub(crate) enum Broken {
     /// The daemon is gone: its end of a pipe is closed.
@@ -47,7 +47,7 @@ impl Connection {
         reader: impl Read + Send + 'static,
         writer: impl Write + Send + 'static,
     ) -> Self {
-        // Where nobody waits there are thousands.
+        // Simulations have thousands of connections, so each gets a small buffer.
         let capacity = if matches!(patience, Patience::None) { 1 << 12 } else { CAPACITY };
         Self {
             patience,
@@ -59,11 +59,11 @@ impl Connection {
         }
     }
 
-    /// Waits; the conversation is over if the daemon goes away meanwhile.
+    /// Waits. If the daemon goes away meanwhile, the conversation is over.
     pub(crate) fn wait(&mut self, time: Duration) {
         match &self.patience {
             Patience::None => {}
-            // What was read ahead is still to be answered.
+            // Messages that were read ahead still need answers.
             Patience::Watchful(input) if !self.lines.has_unread() => {
                 if input.ends_within(time) {
                     self.broken.get_or_insert(Broken::End);
@@ -94,7 +94,7 @@ impl Connection {
         })
     }
 
-    /// Sends a line and waits for the answer. After an error the conversation is over, see [`Connection::take_broken`].
+    /// Sends a line and waits for the answer. After an error the conversation is over; see [`Connection::take_broken`].
     pub(crate) fn exchange(&mut self, reply: &Reply) -> io::Result<Message> {
         if self.broken.is_some() {
             return Err(io::Error::new(io::ErrorKind::NotConnected, "the conversation with the daemon has ended"));
@@ -103,7 +103,7 @@ impl Connection {
         answer.map_err(|broken| self.break_off(broken))
     }
 
-    /// The daemon said something else than it had to.
+    /// Ends the conversation, because the daemon did not send what the protocol requires.
     pub(crate) fn unexpected(&mut self, message: &Message, expected: &'static str) -> io::Error {
         let shard = self.shard.clone();
         self.break_off(Broken::Error(RunError::Unexpected { shard, action: message.action(), expected }))
@@ -118,12 +118,12 @@ impl Connection {
         error
     }
 
-    /// Whether the conversation ended in the middle of a handler.
+    /// Whether the conversation ended during a handler.
     pub(crate) fn is_broken(&self) -> bool {
         self.broken.is_some()
     }
 
-    /// Why the conversation ended in the middle of a handler, if it did.
+    /// The reason the conversation ended during a handler, if it did.
     pub(crate) fn take_broken(&mut self) -> Option<Broken> {
         self.broken.take()
     }

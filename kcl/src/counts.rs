@@ -1,26 +1,26 @@
-//! What a processor has done, counted for the line that `KCL_REPORT=1` asks for.
+//! Counts of a processor's work, for the line that `KCL_REPORT=1` requests.
 
 use std::env;
 use std::fmt;
 
-/// What a processor has done with its records.
+/// Counts of a processor's work.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
-    /// Records that were dealt with: processed, skipped or dead-lettered.
+    /// Records that are done: processed, skipped or dead-lettered.
     pub(crate) records: u64,
-    /// Messages that brought records.
+    /// Messages with records.
     pub(crate) batches: u64,
-    /// How often a handler was called again with what had failed.
+    /// The number of times a handler was called again after a failure.
     pub(crate) retries: u64,
     pub(crate) skipped: u64,
     pub(crate) dead_lettered: u64,
-    /// Those that the daemon accepted.
+    /// Checkpoints that the daemon accepted.
     pub(crate) checkpoints: u64,
 }
 
 impl Counts {
-    /// Whether they were asked for.
-    pub(crate) fn are_wanted() -> bool {
+    /// Whether the user requested them.
+    pub(crate) fn are_requested() -> bool {
         env::var_os("KCL_REPORT").is_some_and(|value| !value.is_empty() && value != "0")
     }
 }

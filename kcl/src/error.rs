@@ -1,4 +1,4 @@
-//! Why a run ended before its input did.
+//! The reasons a run ended before its input did.
 
 use std::any::Any;
 use std::error::Error;
@@ -9,35 +9,36 @@ use crate::excerpt::Excerpt;
 use crate::protocol::MessageError;
 use crate::{BoxError, CheckpointError, Record, Shard};
 
-/// Why a run ended before its input did; nothing was acknowledged that was not processed.
+/// The reason a run ended before its input did. No message was acknowledged whose records were not processed.
 ///
-/// Its text tells all, causes included, so it has no `source()`.
+/// Its text includes the causes, so it has no `source()`.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RunError {
     /// A handler returned an error or panicked.
     Handler(HandlerFailed),
-    /// SHARD_END could not be checkpointed: to acknowledge `shardEnded` without it would block the shard's children for ever.
+    /// SHARD_END could not be checkpointed. `shardEnded` is not acknowledged, because an acknowledgement without the
+    /// checkpoint would block the shard's children forever.
     ShardEnd {
         /// The shard's id.
         shard: String,
-        /// Why not.
+        /// The reason.
         source: CheckpointError,
     },
-    /// The daemon sent a line that is no message.
+    /// The daemon sent a line that is not a message.
     Input {
         /// The shard's id, if `initialize` had named it.
         shard: Option<String>,
-        /// What is wrong with the line.
+        /// The problem with the line.
         source: MessageError,
     },
-    /// The daemon sent a message that has no place here.
+    /// The daemon sent a message that the protocol does not allow here.
     Unexpected {
         /// The shard's id, if `initialize` had named it.
         shard: Option<String>,
-        /// What came.
+        /// The message that it sent.
         action: &'static str,
-        /// What had to come.
+        /// The message that was expected.
         expected: &'static str,
     },
     /// Reading failed.
@@ -51,7 +52,7 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// What the process exits with: 1 if a handler failed or SHARD_END was refused, 2 for everything about the input.
+    /// The process's exit code: 1 if a handler failed or SHARD_END was refused, 2 for all other errors.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Handler(_) | Self::ShardEnd { .. } => 1,
@@ -82,11 +83,11 @@ impl fmt::Display for RunError {
             }
             Self::Input { shard, source } => {
                 on(f, shard)?;
-                write!(f, "not a message of the MultiLangDaemon: {source}")
+                write!(f, "not a MultiLangDaemon message: {source}")
             }
             Self::Unexpected { shard, action, expected } => {
                 on(f, shard)?;
-                write!(f, "the daemon sent `{action}` where {expected} had to come")
+                write!(f, "the daemon sent `{action}` instead of {expected}")
             }
             Self::Read(error) => write!(f, "reading from the daemon failed: {error}"),
             Self::Write(error) => write!(f, "writing to the daemon failed: {error}"),
@@ -107,7 +108,8 @@ impl From<HandlerFailed> for RunError {
     }
 }
 
-/// A handler that returned an error or panicked, and what it was at. Its text includes the causes.
+/// The failure of a handler that returned an error or panicked, with the message and the records. Its text includes the
+/// causes.
 #[derive(Debug)]
 pub struct HandlerFailed {
     shard: String,
@@ -117,7 +119,7 @@ pub struct HandlerFailed {
     failure: Failure,
 }
 
-/// Where in a message a handler is.
+/// The place in a message where a handler is.
 #[derive(Debug)]
 pub(crate) enum At {
     Message,
@@ -126,7 +128,7 @@ pub(crate) enum At {
 }
 
 impl At {
-    /// In this batch, at the one record of it that is known.
+    /// A place in this batch: at `one` record, if that is known.
     pub(crate) fn new(batch: &[Record], one: Option<&Record>) -> Self {
         let number = |record: &Record| -> Box<str> {
             format!("{}/{}", record.sequence_number(), record.sub_sequence_number()).into()
@@ -166,10 +168,10 @@ impl Failure {
     pub(crate) fn panic(payload: &(dyn Any + Send)) -> Self {
         let message =
             payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        Self::Panic(Panicked(message.unwrap_or("with a value that is no text").to_owned()))
+        Self::Panic(Panicked(message.unwrap_or("the panic's value is not text").to_owned()))
     }
 
-    /// As an error, whatever it was.
+    /// The failure as an error, whatever its kind.
     pub(crate) fn as_error(&self) -> &(dyn Error + Send + Sync + 'static) {
         match self {
             Self::Error(error) => &**error,
@@ -178,7 +180,7 @@ impl Failure {
     }
 }
 
-/// A handler's panic, by its message.
+/// A handler's panic, with its message.
 #[derive(Debug)]
 pub(crate) struct Panicked(String);
 
@@ -206,7 +208,7 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
-/// Escapes what would break a line or a terminal, as in the message of a failed `assert_eq!`.
+/// Escapes characters that would break a line or a terminal, such as those in the message of a failed `assert_eq!`.
 struct OneLine<'a, 'b>(&'a mut fmt::Formatter<'b>);
 
 impl Write for OneLine<'_, '_> {
@@ -223,13 +225,13 @@ impl HandlerFailed {
         Self { shard: shard.id().to_owned(), action, at: At::Message, attempts: 1, failure }
     }
 
-    /// Adds the batch, and the one record of it that failed, if that is known.
+    /// Adds the batch, and the record that failed, if that is known.
     pub(crate) fn with_records(mut self, batch: &[Record], failed: Option<&Record>) -> Self {
         self.at = At::new(batch, failed);
         self
     }
 
-    /// Says how often the handler was called.
+    /// Sets the number of times the handler was called.
     pub(crate) fn with_attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts;
         self
@@ -244,13 +246,14 @@ impl HandlerFailed {
         &self.shard
     }
 
-    /// How often the handler was called: more than once where a [`Policy`](crate::Policy) has it tried again, and 0 for a
-    /// payload that could not be decoded.
+    /// The number of times the handler was called: more than once if a [`Policy`](crate::Policy) asks for retries, and
+    /// 0 if the payload could not be decoded.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// The daemon's message that was being handled, such as `processRecords`; `drop` for the processor's own `Drop`.
+    /// The name of the daemon's message that was being handled, such as `processRecords`; `drop` for the processor's
+    /// own `Drop`.
     pub fn action(&self) -> &'static str {
         self.action
     }
@@ -287,7 +290,7 @@ impl fmt::Display for HandlerFailed {
 
 impl Error for HandlerFailed {}
 
-/// A dead letter that was not taken, so that its record has failed after all.
+/// The failure to handle a dead letter, which makes its record a failed one after all.
 #[derive(Debug)]
 pub(crate) struct DeadLetterFailed {
     record: String,
@@ -316,7 +319,7 @@ impl Error for DeadLetterFailed {
     }
 }
 
-/// One record that the shard goes on without.
+/// One record that was skipped or dead-lettered.
 pub(crate) struct Passed<'a> {
     pub(crate) how: &'static str,
     pub(crate) record: &'a Record,

@@ -1,13 +1,14 @@
-//! Bytes in messages: escaped, and no more than a line of them.
+//! Bytes in messages: escaped, and shortened to one line.
 
 use std::fmt::{self, Write as _};
 
-/// The most bytes of the original that an excerpt shows.
+/// The largest number of the original's bytes that an excerpt shows.
 const SHOWN: usize = 160;
 
-/// The start of some bytes, printable on one line; says how much was left out.
+/// The start of some bytes, printable on one line, with the number of bytes that were left out.
 ///
-/// Text stays text whatever its script; what would break a line or a terminal is escaped, as are bytes that are no UTF-8.
+/// Text of any script is kept. Characters that would break a line or a terminal are escaped, and so are bytes that are
+/// not UTF-8.
 pub(crate) struct Excerpt<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Display for Excerpt<'_> {

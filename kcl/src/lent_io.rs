@@ -1,14 +1,15 @@
 //! A borrowed reader and writer for a connection that must own its ends.
 //!
-//! A [`Checkpointer`](crate::Checkpointer) has no lifetime, so that handlers can name it in aliases and signatures without
-//! one; it owns its connection. To run on a borrowed reader and writer, a scoped thread serves them.
+//! A [`Checkpointer`](crate::Checkpointer) has no lifetime parameter, so that handlers can name it in aliases and
+//! signatures without one. It therefore owns its connection. To run on a borrowed reader and writer, a scoped thread
+//! serves them.
 
 use std::io::{self, Read, Write};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 enum Request {
-    /// Reads at most as many bytes.
+    /// Reads at most this many bytes.
     Read(usize),
     Write(Vec<u8>),
     Flush,
@@ -16,12 +17,12 @@ enum Request {
 
 type Response = io::Result<Vec<u8>>;
 
-/// One end of the connection; the reader's and the writer's are never used at the same time.
+/// One end of the connection. The reader's end and the writer's end are never used at the same time.
 pub(crate) struct Lent {
     requests: Sender<(Request, Sender<Response>)>,
 }
 
-/// Calls `borrow` with ends that it may keep as long as it likes; they are served until it returns.
+/// Calls `borrow` with two owned ends. They are served until it returns.
 pub(crate) fn lend<T>(reader: impl Read + Send, writer: impl Write + Send, borrow: impl FnOnce(Lent, Lent) -> T) -> T {
     thread::scope(|scope| {
         let (requests, inbox) = channel();
@@ -43,7 +44,7 @@ fn serve(mut reader: impl Read, mut writer: impl Write, inbox: Receiver<(Request
             Request::Write(bytes) => writer.write_all(&bytes).map(|()| bytes),
             Request::Flush => writer.flush().map(|()| Vec::new()),
         };
-        // Nobody waits for it any more only if the run is over.
+        // Sending fails only if the run is over and nobody waits for the response.
         _ = respond.send(response);
     }
 }

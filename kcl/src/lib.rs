@@ -33,45 +33,46 @@
 //! }
 //! ```
 //!
-//! That is a whole `src/main.rs`: [`processor`](macro@processor) writes `main` and the conversation with Amazon's
+//! That is a complete `src/main.rs`. [`processor`](macro@processor) writes `main` and the conversation with Amazon's
 //! MultiLangDaemon, which starts the program once for each shard and talks to it through stdin and stdout
-//! (see [`protocol`]). On one machine, `cargo kcl local` stands in for the daemon.
+//! (see [`protocol`]). On your own machine, `cargo kcl local` stands in for the daemon.
 //!
 //! # Right by default
 //!
-//! - **Delivery is at least once.** What is not checkpointed is delivered again, to this process's successor or to another
-//!   worker's.
-//! - **Checkpoints.** If the record handler takes no [`Checkpointer`], the runtime checkpoints after each batch that
-//!   succeeded, or [less often](macro@processor#who-checkpoints), before it gives up on one that failed (the records before),
-//!   and when a shutdown is requested. If it takes one, they are the handler's alone. SHARD_END is always checkpointed, once
-//!   `#[on_shard_end]` has succeeded or is left out.
-//! - **Failure.** A handler that returns an error or panics is never acknowledged: the error goes to stderr with the shard and
-//!   the record, and the process ends with exit code 1. Retry, skip and dead-letter are
-//!   [spelled out](macro@processor#records-that-fail) by the user.
-//! - **Stdio.** stdout is the protocol's. What user code prints, to stdout or stderr, goes to stderr; processes it starts
-//!   inherit neither the daemon's messages nor its pipes. See [`Runner::run`].
+//! - **Delivery is at least once.** Records that are not checkpointed are delivered again, to this process's successor
+//!   or to another worker's process.
+//! - **Checkpoints.** If the record handler does not take a [`Checkpointer`], the runtime makes the checkpoints: after
+//!   each batch that succeeded, or [less often](macro@processor#who-checkpoints); before it gives up on a batch that
+//!   failed (for the records before the failed one); and when a shutdown is requested. If the handler takes a
+//!   [`Checkpointer`], it makes all of these itself. SHARD_END is always checkpointed, once `#[on_shard_end]` has
+//!   succeeded or if it is left out.
+//! - **Failure.** If a handler returns an error or panics, its message is never acknowledged: the error goes to stderr
+//!   with the shard and the record, and the process ends with exit code 1. Retries, skipped records and dead letters
+//!   exist only where the user [asks for them](macro@processor#records-that-fail).
+//! - **Stdio.** stdout belongs to the protocol. Anything that user code prints, to stdout or stderr, goes to stderr.
+//!   Processes that user code starts inherit neither the daemon's messages nor its pipes. See [`Runner::run`].
 //!
 //! # Features
 //!
-//! - `macros` (on by default): the attributes. Without it, implement [`Processor`] by hand.
+//! - `macros` (on by default): the attributes. Without this feature, implement [`Processor`] by hand.
 //! - `tracing`: spans and events with the target `kcl`, for any subscriber of the `tracing` crate:
 //!
-//!   | level | what |
+//!   | level | content |
 //!   |---|---|
-//!   | info | span `shard` around everything: `shard_id`, `position` |
-//!   | debug | span `message` around a handler's work on one: `action`, `records`, `first_sequence_number`, `last_sequence_number` |
-//!   | trace | span `record` around a record handler's work on one: `sequence_number`, `sub_sequence_number` |
-//!   | warn | events of what is tried again, skipped and dead-lettered, with `error` and `attempts`, and of refused checkpoints |
-//!   | debug | events of checkpoints, with their `sequence_number`; none is the end of the batch, or of the shard |
+//!   | info | span `shard` around the whole run: `shard_id`, `position` |
+//!   | debug | span `message` around a handler's work on one message: `action`, `records`, `first_sequence_number`, `last_sequence_number` |
+//!   | trace | span `record` around a record handler's work on one record: `sequence_number`, `sub_sequence_number` |
+//!   | warn | events for retries and for skipped and dead-lettered records, with `error` and `attempts`; events for refused checkpoints |
+//!   | debug | events for checkpoints, with their `sequence_number`; without one, the checkpoint is for the end of the batch or of the shard |
 //!
-//!   Levels that nobody listens to cost next to nothing. A subscriber may write to stdout as it is used to: what arrives there
-//!   goes to stderr. Set it up in `#[on_init]`, or in a `main` of your own.
+//!   Levels without a subscriber cost next to nothing. A subscriber may write to stdout as usual: its output goes to stderr.
+//!   Set it up in `#[on_init]`, or in your own `main`.
 
-// The attributes' pages are not there without them.
+// Without the feature `macros`, the attributes' pages do not exist.
 #![cfg_attr(not(feature = "macros"), allow(rustdoc::broken_intra_doc_links))]
 
 #[cfg(not(unix))]
-compile_error!("kcl needs a Unix: a processor's stdin, stdout and stderr are moved aside by file descriptor");
+compile_error!("kcl needs Unix: it moves a processor's stdin, stdout and stderr aside by file descriptor");
 
 #[cfg(feature = "macros")]
 mod attributes;
@@ -117,5 +118,5 @@ pub use runner::{Runner, run};
 pub use sequence::{ParseSequenceNumberError, SequenceNumber};
 pub use shard::{MillisBehindLatest, Position, Shard};
 
-/// Any error: what the methods of [`Processor`] return, and what an error of a handler is turned into.
+/// Any error. The methods of [`Processor`] return it, and a handler's error is converted into it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

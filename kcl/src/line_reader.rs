@@ -1,30 +1,32 @@
-//! Lines from one large buffer.
+//! A reader of lines with one large buffer.
 
 use std::io::{self, Read};
 
-/// What a first read can take: the pipe's size after [`enlarge_pipe`](crate::stdio), if that was granted.
+/// The most that a first read can return: the pipe's size after [`enlarge_pipe`](crate::stdio), if that succeeded.
 pub(crate) const CAPACITY: usize = 1 << 20;
-/// Reading into memory that starts a few bytes behind a page's start, where `malloc` puts large buffers, costs up to five
-/// times as much on some processors.
+/// The alignment of the buffer. `malloc` puts large buffers a few bytes after a page's start. On some CPUs, reading
+/// into such memory costs up to five times as much.
 const ALIGNMENT: usize = 4096;
 
-/// Reads lines; a line lives in the buffer until the next is asked for.
+/// Reads lines. A line lives in the buffer until the next one is requested.
 #[derive(Debug)]
 pub(crate) struct LineReader<R> {
     reader: R,
     buffer: AlignedBuffer,
-    /// The unread part of the buffer.
+    /// The start of the buffer's unread part.
     start: usize,
+    /// The end of the buffer's unread part.
     end: usize,
 }
 
 impl<R: Read> LineReader<R> {
-    /// The buffer starts with this capacity, and grows with the lines.
+    /// Creates a reader whose buffer has this capacity at first, and grows with the lines.
     pub(crate) fn with_capacity(capacity: usize, reader: R) -> Self {
         Self { reader, buffer: AlignedBuffer::new(capacity), start: 0, end: 0 }
     }
 
-    /// The next line without its end; `None` at the end of the input. The input's last line may lack its end.
+    /// The next line without its line feed; `None` at the end of the input. The input's last line may lack the line
+    /// feed.
     pub(crate) fn next_line(&mut self) -> io::Result<Option<&[u8]>> {
         let mut searched = 0;
         let length = loop {
@@ -47,12 +49,12 @@ impl<R: Read> LineReader<R> {
         Ok(Some(&self.buffer.as_slice()[line]))
     }
 
-    /// Whether there is more than the lines that were asked for.
+    /// Whether the buffer holds more than the lines that were returned.
     pub(crate) fn has_unread(&self) -> bool {
         self.start < self.end
     }
 
-    /// Reads more behind what is unread.
+    /// Reads more bytes, after the unread part.
     fn fill(&mut self) -> io::Result<usize> {
         if self.start > 0 {
             self.buffer.as_mut_slice().copy_within(self.start..self.end, 0);
@@ -75,7 +77,7 @@ impl<R: Read> LineReader<R> {
     }
 }
 
-/// Zeroed memory that starts at a page's start. Untouched pages of it take no memory.
+/// Zeroed memory that starts at the start of a page. Its untouched pages take no memory.
 #[derive(Debug)]
 struct AlignedBuffer {
     memory: Vec<u8>,
@@ -113,7 +115,7 @@ impl AlignedBuffer {
 mod tests {
     use super::*;
 
-    /// Hands out its pieces one read at a time.
+    /// Returns one piece for each read.
     struct Pieces(Vec<Vec<u8>>);
 
     impl Read for Pieces {

@@ -1,4 +1,4 @@
-//! Typed payloads: what handlers can take in place of the records themselves.
+//! Typed payloads, which handlers can take instead of records.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -8,11 +8,12 @@ use serde::Deserialize;
 use crate::excerpt::Excerpt;
 use crate::{BoxError, Record};
 
-/// A payload that is read from one record. A type that implements it can be an argument of an `#[on_record]` handler, and
-/// `Vec<(&Record, P)>` of it one of an `#[on_records]` handler.
+/// A payload that is read from one record. A type `P` that implements this trait can be an argument of an
+/// `#[on_record]` handler, and `Vec<(&Record, P)>` can be an argument of an `#[on_records]` handler.
 ///
-/// Where the data is no such payload the handler is not called, and has failed. A handler that is to see those records too
-/// takes `Result<P, E>`, for any `E: From<P::Error>` such as [`BoxError`], or `Option<P>` if why does not matter.
+/// If the payload cannot be read from the data, the handler is not called and counts as failed. To see those records
+/// too, take `Result<P, E>`, for any `E: From<P::Error>` such as [`BoxError`], or `Option<P>` if the reason does not
+/// matter.
 ///
 /// ```
 /// use kcl::{FromRecord, Record};
@@ -33,14 +34,14 @@ use crate::{BoxError, Record};
     note = "a payload is `Json<T>` with `T: serde::Deserialize`, a type of your own that implements `kcl::FromRecord`, or an `Option` or `Result` of one"
 )]
 pub trait FromRecord<'r>: Sized {
-    /// Why a record was none; it becomes the error of the handler, which then is not called.
+    /// The reason the payload cannot be read. It becomes the error of the handler, which is not called then.
     type Error: Into<BoxError>;
 
-    /// Reads the payload; it may borrow from the record.
+    /// Reads the payload, which may borrow from the record.
     ///
     /// # Errors
     ///
-    /// If the record's data is no such payload.
+    /// If the record's data is not such a payload.
     fn from_record(record: &'r Record) -> Result<Self, Self::Error>;
 }
 
@@ -58,7 +59,7 @@ impl<'r, T: Deserialize<'r>> FromRecord<'r> for Json<T> {
     }
 }
 
-/// `None` where the data is no such payload.
+/// `None` if the data is not such a payload.
 impl<'r, P: FromRecord<'r>> FromRecord<'r> for Option<P> {
     type Error = Infallible;
 
@@ -67,7 +68,7 @@ impl<'r, P: FromRecord<'r>> FromRecord<'r> for Option<P> {
     }
 }
 
-/// The error where the data is no such payload.
+/// An error if the data is not such a payload.
 impl<'r, P: FromRecord<'r>, E: From<P::Error>> FromRecord<'r> for Result<P, E> {
     type Error = Infallible;
 
@@ -76,7 +77,7 @@ impl<'r, P: FromRecord<'r>, E: From<P::Error>> FromRecord<'r> for Result<P, E> {
     }
 }
 
-/// A record whose payload could not be read: the reader's error, and how the data starts.
+/// The error of a payload that could not be read, with the start of the data.
 #[derive(Debug)]
 pub(crate) struct UndecodablePayload {
     source: BoxError,
@@ -103,7 +104,8 @@ impl std::error::Error for UndecodablePayload {
     }
 }
 
-/// The records of a batch whose payloads could not be read, by their place in it: at least one, in order.
+/// The errors of a batch's payloads that could not be read, with the places of their records in the batch: at least
+/// one, in order.
 #[derive(Debug)]
 pub(crate) struct UndecodablePayloads(pub(crate) Vec<(usize, UndecodablePayload)>);
 

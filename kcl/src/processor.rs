@@ -1,4 +1,4 @@
-//! The trait behind the macro: one method a message, typed input.
+//! The trait that the macro implements: one method for each message, with typed input.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use crate::trace;
 use crate::watch::Running;
 use crate::{BoxError, Checkpointer, DeadLetter, MillisBehindLatest, Policy, Record, Shard};
 
-/// What handles the records of one shard: one method for each message of the daemon.
+/// A processor of one shard's records, with one method for each message of the daemon.
 ///
-/// `#[kcl::processor]` writes the implementation; by hand it is as short:
+/// `#[kcl::processor]` writes the implementation. By hand it is just as short:
 ///
 /// ```
 /// use kcl::{BoxError, Initialize, ProcessRecords, Processor, Shard};
@@ -35,101 +35,106 @@ use crate::{BoxError, Checkpointer, DeadLetter, MillisBehindLatest, Policy, Reco
 /// }
 /// ```
 ///
-/// A method that returns an error or panics has failed: the message is never acknowledged and the process ends with exit
-/// code 1, so that the daemon delivers again what was not checkpointed.
+/// If a method returns an error or panics, it has failed. The message is never acknowledged and the process ends with
+/// exit code 1, so that the daemon redelivers the records that were not checkpointed.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a processor",
     label = "must implement `kcl::Processor`",
     note = "put `#[kcl::processor]` on its `impl` block, or implement `kcl::Processor` for it by hand"
 )]
 pub trait Processor {
-    /// Who checkpoints the records, and when. With [`Checkpoints::Handler`] the runtime sends none but SHARD_END.
+    /// Who checkpoints the records, and when. With [`Checkpoints::Handler`], the runtime sends no checkpoint but
+    /// SHARD_END.
     const CHECKPOINTS: Checkpoints = Checkpoints::Batch;
 
-    /// What happens to records that fail. By default the first failure ends the process.
+    /// The policy for records that fail. By default, the first failure ends the process.
     ///
-    /// To try again is to call [`process_records`](Self::process_records) again:
-    /// [`for_each_record`](ProcessRecords::for_each_record) then goes on with the record that failed, or with the one behind it
-    /// if that was skipped or dead-lettered. Where the batch fails without it, or behind it, it is tried, skipped or
-    /// dead-lettered whole.
+    /// A retry calls [`process_records`](Self::process_records) again.
+    /// [`for_each_record`](ProcessRecords::for_each_record) then resumes at the record that failed, or after it if that
+    /// record was skipped or dead-lettered. If the method fails without `for_each_record`, or after it has returned,
+    /// the batch is retried, skipped or dead-lettered as a whole.
     const POLICY: Policy = Policy::new();
 
-    /// How long a method may run, or take for one record of [`for_each_record`](ProcessRecords::for_each_record), before it is
-    /// named on stderr, while it runs, with the shard, the record or the records, and the time; then again after twice as long
-    /// and so on. Further attempts by the [`POLICY`](Self::POLICY), and the waits before them, count as one with the first. It may come late by an eighth of that time, or 5 s. [`Duration::MAX`]: never.
+    /// The time after which a running method is reported on stderr, with the shard, the record or records, and the time
+    /// that it has taken. In [`for_each_record`](ProcessRecords::for_each_record), the time counts for each record. The
+    /// report is repeated after twice the time, and so on. Retries by the [`POLICY`](Self::POLICY), and the waits
+    /// before them, count as one call with the first attempt. A report may be late by an eighth of the time, but at
+    /// most by 5 s. With [`Duration::MAX`], nothing is reported.
     const WARN_AFTER: Duration = Duration::from_secs(60);
 
-    /// A batch of records, in the order of the shard; delivery is at least once.
+    /// Processes a batch of records, in the order of the shard. Delivery is at least once.
     ///
     /// # Errors
     ///
-    /// Any; see the trait.
+    /// Any error; see the trait.
     fn process_records(&mut self, input: &mut ProcessRecords<'_>) -> Result<(), BoxError>;
 
-    /// A record that failed for good, if the [`POLICY`](Self::POLICY) says [`DeadLetter`](crate::Otherwise::DeadLetter). Once it
-    /// is taken, checkpoints pass the record.
+    /// Takes a record that failed permanently, if the [`POLICY`](Self::POLICY) asks for
+    /// [`DeadLetter`](crate::Otherwise::DeadLetter). After success, checkpoints pass the record.
     ///
     /// # Errors
     ///
-    /// Any: the record has failed then. Without an implementation, always.
+    /// Any error; the record has failed then. The default implementation always fails.
     fn dead_letter(&mut self, input: &DeadLetter<'_>) -> Result<(), BoxError> {
         let _ = input;
-        Err("the processor takes no dead letters".into())
+        Err("the processor does not take dead letters".into())
     }
 
-    /// Another worker has the lease now: nothing more can be checkpointed.
+    /// Called when another worker has the lease. Checkpoints are no longer possible.
     ///
     /// # Errors
     ///
-    /// Any; see the trait.
+    /// Any error; see the trait.
     fn lease_lost(&mut self, input: &mut LeaseLost<'_>) -> Result<(), BoxError> {
         let _ = input;
         Ok(())
     }
 
-    /// The shard was read to its end. After success the runtime checkpoints SHARD_END, unless this call did.
+    /// Called when the shard was read to its end. After success, the runtime checkpoints SHARD_END, unless this call
+    /// did.
     ///
     /// # Errors
     ///
-    /// Any; see the trait.
+    /// Any error; see the trait.
     fn shard_ended(&mut self, input: &mut ShardEnded<'_>) -> Result<(), BoxError> {
         let _ = input;
         Ok(())
     }
 
-    /// The worker is about to stop or to hand the lease over: the last moment to checkpoint.
+    /// Called when the worker is about to stop or to hand over the lease. This is the last moment to checkpoint.
     ///
     /// # Errors
     ///
-    /// Any; see the trait.
+    /// Any error; see the trait.
     fn shutdown_requested(&mut self, input: &mut ShutdownRequested<'_>) -> Result<(), BoxError> {
         let _ = input;
         Ok(())
     }
 }
 
-/// How a [`Processor`] starts where nothing but its shard is needed; [`Runner::new`](crate::Runner::new) takes any other factory.
+/// A [`Processor`] that needs nothing but its shard to start. For other processors, give a factory to
+/// [`Runner::new`](crate::Runner::new).
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no processor that can start by itself",
+    message = "`{Self}` is not a processor that can start by itself",
     label = "must implement `kcl::Initialize`",
     note = "`#[kcl::processor]` implements it for a type that has an `#[on_init]` constructor, or else `Default`",
-    note = "a processor that is made by a function of yours is run by `kcl::Runner::new(function).run()`"
+    note = "to run a processor that your own function makes, call `kcl::Runner::new(function).run()`"
 )]
 pub trait Initialize: Processor + Sized {
     /// Makes the processor of this shard, on the daemon's `initialize`.
     ///
     /// # Errors
     ///
-    /// Any: the message is not acknowledged and the process ends with exit code 1.
+    /// Any error. The message is not acknowledged then, and the process ends with exit code 1.
     fn initialize(shard: &Shard) -> Result<Self, BoxError>;
 }
 
 /// Who checkpoints the records of a [`Processor`], and when.
 ///
-/// Where the runtime does, it does so behind whole batches that succeeded, so that a checkpoint never passes what was not
-/// processed. Whatever was not checkpointed by then is when a shutdown is requested, when a handler fails (the records that
-/// succeeded before it), and by SHARD_END; but not if [`shard_ended`](Processor::shard_ended) fails, nor where nobody can be
-/// asked any more: the lease is gone, or the daemon is.
+/// The runtime checkpoints after whole batches that succeeded, so that a checkpoint never passes a record that was not
+/// processed. It also checkpoints the remaining records when a shutdown is requested, when a handler fails (those that
+/// succeeded before the failure), and with SHARD_END. It does not if [`shard_ended`](Processor::shard_ended) fails, or
+/// if checkpoints are no longer possible because the lease or the daemon is gone.
 ///
 /// ```
 /// use std::time::Duration;
@@ -148,17 +153,17 @@ pub trait Initialize: Processor + Sized {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checkpoints {
-    /// The runtime, after each batch.
+    /// The runtime checkpoints after each batch.
     Batch,
-    /// The runtime, behind the first batch that ends as long after the last checkpoint, or later.
+    /// The runtime checkpoints after the first batch that ends at least this long after the last checkpoint.
     ///
-    /// The daemon reads what a processor says only as an answer to a message, so such a checkpoint waits for one: on a shard
-    /// where nothing happens, until the shutdown is requested or the lease is gone.
+    /// The daemon reads a processor's output only after it sent a message, so such a checkpoint waits for the next
+    /// message. On a quiet shard, it waits until the shutdown is requested or the lease is gone.
     Interval(Duration),
-    /// The runtime, behind the batch with which so many records were processed since the last checkpoint: what may come again
-    /// is fewer than that, and one batch.
+    /// The runtime checkpoints after the batch that brings the number of records since the last checkpoint to at least
+    /// this. Fewer than this many records, plus one batch, may be delivered again.
     Records(u64),
-    /// The record handler, through its [`Checkpointer`].
+    /// The record handler checkpoints, with its [`Checkpointer`].
     Handler,
 }
 
@@ -170,24 +175,25 @@ pub struct ProcessRecords<'a> {
     pub(crate) shard: &'a Shard,
     pub(crate) checkpointer: &'a mut Checkpointer,
     pub(crate) progress: Progress,
-    /// How many of the first records are done, by an earlier attempt.
+    /// The number of the batch's first records that an earlier attempt completed.
     pub(crate) first: usize,
-    /// The places, in order, of records that the batch goes on without.
+    /// The places, in order, of records that were skipped or dead-lettered.
     pub(crate) left_out: &'a [usize],
     pub(crate) running: &'a Running,
 }
 
-/// How far a batch has come.
+/// The progress of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// The batch succeeds or fails as one: nothing can be said about its records.
+    /// The batch succeeds or fails as a whole: nothing is known about its records.
     Whole,
-    /// One by one: as many of its first records have succeeded, and the next one is at work or has failed.
+    /// The records are handled one by one: this many of the first ones have succeeded, and the next one is running or
+    /// has failed.
     Records(usize),
 }
 
 impl<'a> ProcessRecords<'a> {
-    /// The records, in order. May be empty, if the daemon's `callProcessRecordsEvenForEmptyRecordList` is set.
+    /// The records, in order. The batch may be empty if the daemon's `callProcessRecordsEvenForEmptyRecordList` is set.
     pub fn records(&self) -> &'a [Record] {
         self.records
     }
@@ -202,17 +208,18 @@ impl<'a> ProcessRecords<'a> {
         self.shard
     }
 
-    /// For a processor with [`Checkpoints::Handler`]: [`checkpoint()`](Checkpointer::checkpoint) means this whole batch.
+    /// The checkpointer, for a processor with [`Checkpoints::Handler`]. [`checkpoint()`](Checkpointer::checkpoint)
+    /// means this whole batch.
     pub fn checkpointer(&mut self) -> &mut Checkpointer {
         self.checkpointer
     }
 
-    /// Hands over the records one by one and keeps count, so that on failure the runtime can name the record that failed
-    /// and checkpoint those before it.
+    /// Calls `handle` for each record in turn and keeps count, so that on failure the runtime can name the record that
+    /// failed and checkpoint the records before it.
     ///
     /// # Errors
     ///
-    /// The first error of `handle`; the records behind it are not handed over.
+    /// The first error of `handle`. The records after that one are not handled.
     pub fn for_each_record<F>(&mut self, mut handle: F) -> Result<(), BoxError>
     where
         F: FnMut(&mut ProcessRecord<'_>) -> Result<(), BoxError>,
@@ -232,7 +239,7 @@ impl<'a> ProcessRecords<'a> {
                 checkpointer: self.checkpointer,
             })
         });
-        // From here on the batch is one thing again: what follows in the same call may fail, too.
+        // From here on, the batch counts as a whole again: the rest of the call may fail too.
         self.checkpointer.enter(Scope::Batch);
         if result.is_ok() {
             self.progress = Progress::Whole;
@@ -257,7 +264,7 @@ impl<'a> ProcessRecord<'a> {
         self.record
     }
 
-    /// How far its batch is behind the newest record of the shard.
+    /// How far the record's batch is behind the newest record of the shard.
     pub fn millis_behind_latest(&self) -> MillisBehindLatest {
         self.millis_behind_latest
     }
@@ -267,13 +274,14 @@ impl<'a> ProcessRecord<'a> {
         self.shard
     }
 
-    /// For a processor with [`Checkpoints::Handler`]: [`checkpoint()`](Checkpointer::checkpoint) means up to and including this record.
+    /// The checkpointer, for a processor with [`Checkpoints::Handler`]. [`checkpoint()`](Checkpointer::checkpoint)
+    /// means up to and including this record.
     pub fn checkpointer(&mut self) -> &mut Checkpointer {
         self.checkpointer
     }
 }
 
-/// The input of [`Processor::lease_lost`]. There is no checkpointer: the lease is gone.
+/// The input of [`Processor::lease_lost`]. It has no checkpointer, because the lease is gone.
 #[derive(Debug)]
 pub struct LeaseLost<'a> {
     pub(crate) shard: &'a Shard,
@@ -299,7 +307,7 @@ impl<'a> ShardEnded<'a> {
         self.shard
     }
 
-    /// [`checkpoint()`](Checkpointer::checkpoint) means SHARD_END.
+    /// The checkpointer. [`checkpoint()`](Checkpointer::checkpoint) means SHARD_END.
     pub fn checkpointer(&mut self) -> &mut Checkpointer {
         self.checkpointer
     }
@@ -318,7 +326,7 @@ impl<'a> ShutdownRequested<'a> {
         self.shard
     }
 
-    /// [`checkpoint()`](Checkpointer::checkpoint) means the last record that was handed over.
+    /// The checkpointer. [`checkpoint()`](Checkpointer::checkpoint) means the last record that was delivered.
     pub fn checkpointer(&mut self) -> &mut Checkpointer {
         self.checkpointer
     }

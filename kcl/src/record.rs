@@ -10,10 +10,11 @@ use serde::Deserialize;
 
 use crate::SequenceNumber;
 
-/// One record of a Kinesis stream; a user record where the Kinesis Producer Library aggregated several into one.
+/// One record of a Kinesis stream. If the Kinesis Producer Library aggregated several user records into one, this is
+/// one of the user records.
 ///
-/// Cheap to clone: a share of the buffers of the batch it came with, which live as long as any record of it.
-/// To keep a few records of many for long, copy out what is needed.
+/// A record is cheap to clone: it shares the buffers of its batch, which live until the last of the batch's records is
+/// dropped. To keep a few of many records for a long time, copy the data that you need.
 #[derive(Clone)]
 pub struct Record {
     batch: Arc<Batch>,
@@ -49,32 +50,32 @@ impl Record {
         &self.batch.entries[self.index]
     }
 
-    /// The payload, decoded from the daemon's base64. A record without data is empty.
+    /// The payload, decoded from the daemon's base64. It is empty for a record without data.
     pub fn data(&self) -> &[u8] {
         &self.batch.data[self.entry().data.clone()]
     }
 
-    /// The payload as a share of the batch's buffer, to be kept without a copy.
+    /// The payload as a share of the batch's buffer. Use it to keep the payload without a copy.
     pub fn bytes(&self) -> Bytes {
         self.batch.data.slice(self.entry().data.clone())
     }
 
-    /// The key that the producer chose; it decides the shard. Up to 256 characters.
+    /// The key that the producer chose, of up to 256 characters. It decides the record's shard.
     pub fn partition_key(&self) -> &str {
         &self.batch.keys[self.entry().key.clone()]
     }
 
-    /// The record's number in its shard; the user records of one aggregated record share it.
+    /// The record's number in its shard. The user records of one aggregated record share it.
     pub fn sequence_number(&self) -> &SequenceNumber {
         &self.entry().sequence_number
     }
 
-    /// The place among the user records of an aggregated record, else 0.
+    /// The record's place among the user records of an aggregated record, or else 0.
     pub fn sub_sequence_number(&self) -> u64 {
         self.entry().sub_sequence_number
     }
 
-    /// When Kinesis got the record, to the millisecond; not given by every source.
+    /// The time when Kinesis received the record, to the millisecond. Not every source reports it.
     pub fn approximate_arrival_timestamp(&self) -> Option<SystemTime> {
         let millis = self.approximate_arrival_millis()?;
         let distance = Duration::from_millis(millis.unsigned_abs());
@@ -85,12 +86,12 @@ impl Record {
         }
     }
 
-    /// As the wire has it: milliseconds since 1970.
+    /// The arrival time as it is on the wire: milliseconds since 1970.
     pub(crate) fn approximate_arrival_millis(&self) -> Option<i64> {
         self.entry().arrival
     }
 
-    /// The payload read as JSON. `T` may borrow from the record.
+    /// Reads the payload as JSON. `T` may borrow from the record.
     ///
     /// ```
     /// # use kcl::Record;
@@ -105,7 +106,7 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// `serde_json`'s, with line and column, if the payload is not one JSON value of this type.
+    /// The error of `serde_json`, with line and column, if the payload is not one JSON value of this type.
     pub fn json<'r, T: Deserialize<'r>>(&'r self) -> Result<T, serde_json::Error> {
         serde_json::from_slice(self.data())
     }

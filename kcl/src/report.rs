@@ -1,4 +1,4 @@
-//! kcl's own words to the person who reads stderr.
+//! kcl's own lines on stderr.
 
 use std::fmt::{self, Display};
 use std::panic::catch_unwind;
@@ -8,26 +8,26 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::AsFd;
 use rustix::stdio::stderr;
 
-use crate::stdio::{WayOut, patiently};
+use crate::stdio::{Relay, retry_until_ready};
 
-/// Where kcl's own lines go while a processor runs.
+/// The destination of kcl's own lines while a processor runs.
 #[derive(Clone, Debug)]
 pub(crate) enum Report {
-    /// Wherever the process prints.
+    /// The stderr that the process prints to.
     Printed,
-    /// To the process's real stderr, which was moved aside.
-    Direct(Arc<WayOut>),
-    /// To whoever asked for them.
-    Handed(Hand),
+    /// The process's real stderr, which was moved aside.
+    Direct(Arc<Relay>),
+    /// A function of the caller.
+    Callback(Callback),
 }
 
-/// Takes lines.
+/// A function that takes lines.
 #[derive(Clone)]
-pub(crate) struct Hand(pub(crate) Arc<dyn Fn(&str) + Send + Sync>);
+pub(crate) struct Callback(pub(crate) Arc<dyn Fn(&str) + Send + Sync>);
 
-impl fmt::Debug for Hand {
+impl fmt::Debug for Callback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Hand").finish_non_exhaustive()
+        f.debug_tuple("Callback").finish_non_exhaustive()
     }
 }
 
@@ -36,32 +36,32 @@ impl Report {
     pub(crate) fn line(&self, text: impl Display) {
         match self {
             Self::Printed => print(&text.to_string()),
-            Self::Direct(way) => way.line(text),
-            Self::Handed(Hand(take)) => take(&text.to_string()),
+            Self::Direct(relay) => relay.line(text),
+            Self::Callback(Callback(take)) => take(&text.to_string()),
         }
     }
 }
 
-/// Prints a line where tests can capture it. A broken stderr is nobody's failure, so nothing comes of its panic.
+/// Prints a line where tests can capture it. A broken stderr is not a failure, so its panic has no effect.
 fn print(text: &str) {
     let stderr = stderr();
     let mut ready = [PollFd::new(&stderr, PollFlags::OUT)];
-    // Found out beforehand where it can be, as not every program unwinds.
+    // Checked beforehand where possible, because not every program unwinds.
     let broken = poll(&mut ready, Some(&Timespec::default())).is_ok() && ready[0].revents().contains(PollFlags::ERR);
     if !broken {
         _ = catch_unwind(|| eprintln!("kcl: {text}"));
     }
 }
 
-/// Writes a line, in one piece. If nobody reads it there is nobody to tell.
+/// Writes a line in one piece. Errors are ignored: there is no other place to report them.
 pub(crate) fn write_line(to: impl AsFd, text: impl Display) {
     write_all(to, format!("kcl: {text}\n").as_bytes());
 }
 
-/// Writes as much as can be written.
+/// Writes the bytes, and stops at the first error.
 pub(crate) fn write_all(to: impl AsFd, mut bytes: &[u8]) {
     while !bytes.is_empty() {
-        match patiently(&to, PollFlags::OUT, || rustix::io::write(&to, bytes)) {
+        match retry_until_ready(&to, PollFlags::OUT, || rustix::io::write(&to, bytes)) {
             Ok(written) => bytes = &bytes[written..],
             Err(_) => return,
         }

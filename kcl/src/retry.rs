@@ -1,9 +1,9 @@
-//! When what failed is tried again: a refused checkpoint, or a record.
+//! The waits before retries, of refused checkpoints and of records that failed.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-/// A limit that doubles with each attempt.
+/// A limit on the wait that doubles with each attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Backoff {
     pub(crate) first: Duration,
@@ -14,14 +14,14 @@ impl Backoff {
     pub(crate) const CHECKPOINTS: Self = Self { first: Duration::from_millis(100), most: Duration::from_secs(2) };
     pub(crate) const RECORDS: Self = Self { first: Duration::from_millis(200), most: Duration::from_secs(5) };
 
-    /// The longest wait after the attempt of this number, counted from 1.
+    /// The longest wait after attempt number `attempt`, counted from 1.
     fn limit(self, attempt: u32) -> Duration {
         self.first.saturating_mul(1 << (attempt - 1).min(31)).min(self.most)
     }
 }
 
-/// Draws waits with full jitter: a random time of up to the limit, so that many shards that were throttled together do not come
-/// back together.
+/// Draws waits with full jitter: a random time of up to the limit. Shards that were throttled together then do not
+/// retry together.
 #[derive(Debug, Default)]
 pub(crate) struct Retry {
     random: RandomState,
@@ -29,12 +29,13 @@ pub(crate) struct Retry {
 }
 
 impl Retry {
-    /// How often a checkpoint is tried.
+    /// The number of attempts to make a checkpoint.
     pub(crate) const ATTEMPTS: u32 = 5;
-    /// A shard whose end is not checkpointed costs the whole worker, so it gets more.
+    /// The number of attempts to checkpoint a shard's end. Failure there ends the whole worker, so it gets more
+    /// attempts.
     pub(crate) const ATTEMPTS_AT_SHARD_END: u32 = 10;
 
-    /// The wait after the attempt of this number, counted from 1.
+    /// The wait after attempt number `attempt`, counted from 1.
     pub(crate) fn draw(&mut self, backoff: Backoff, attempt: u32) -> Duration {
         self.drawn += 1;
         let draw = self.random.hash_one(self.drawn);

@@ -13,7 +13,7 @@ use crate::connection::{Broken, Connection, Patience};
 use crate::counts::Counts;
 use crate::error::{Failure, HandlerFailed, RunError};
 use crate::protocol::{Message, Reply, ShutdownReason};
-use crate::report::{self, Hand, Report};
+use crate::report::{self, Callback, Report};
 use crate::trace;
 use crate::watch::Watch;
 use crate::{
@@ -21,15 +21,16 @@ use crate::{
     SequenceNumber, Shard, ShardEnded, ShutdownRequested, lent_io, stdio,
 };
 
-/// Runs a processor on the process's own stdin and stdout until the daemon ends the conversation: what the `main` that
-/// `#[kcl::processor]` writes calls.
+/// Runs a processor on the process's own stdin and stdout until the daemon ends the conversation. The `main` that
+/// `#[kcl::processor]` writes calls this function.
 ///
-/// See [`Runner::run`] for what it does with the process, and for the exit codes.
+/// See [`Runner::run`] for its effects on the process, and for the exit codes.
 pub fn run<P: Initialize>() -> ExitCode {
     Runner::new(P::initialize).run()
 }
 
-/// Runs processors that a factory makes: for what [`run`] cannot give them, such as a shared connection pool.
+/// Runs processors that a factory makes. Use it to give them something that [`run`] cannot, such as a shared connection
+/// pool.
 ///
 /// ```
 /// use kcl::{BoxError, ProcessRecords, Processor, Runner};
@@ -37,7 +38,7 @@ pub fn run<P: Initialize>() -> ExitCode {
 ///
 /// struct Forward(Sender<Vec<u8>>);
 ///
-/// // What `#[kcl::processor(main = false)]` writes, too.
+/// // `#[kcl::processor(main = false)]` writes this, too.
 /// impl Processor for Forward {
 ///     fn process_records(&mut self, input: &mut ProcessRecords<'_>) -> Result<(), BoxError> {
 ///         input.for_each_record(|input| Ok(self.0.send(input.record().data().to_vec())?))
@@ -62,7 +63,8 @@ pub struct Runner<F> {
 }
 
 impl<F> Runner<F> {
-    /// A runner of the processors that `factory` makes, one a shard; it is called on the daemon's `initialize`.
+    /// Creates a runner of the processors that `factory` makes, one for each shard. The daemon's `initialize` calls
+    /// `factory`.
     pub fn new<P, E>(factory: F) -> Self
     where
         F: Fn(&Shard) -> Result<P, E>,
@@ -72,18 +74,20 @@ impl<F> Runner<F> {
 
     /// Runs on the process's own stdin and stdout until the daemon ends the conversation.
     ///
-    /// The protocol owns the real stdin, stdout and stderr meanwhile: what user code prints, to stdout too, goes to stderr, and
-    /// processes that it starts get neither the daemon's messages nor its pipes. SIGINT and SIGTERM are left to the daemon:
-    /// the end of the input ends the process. What cannot go on is reported on stderr.
+    /// Meanwhile, the protocol owns the real stdin, stdout and stderr. Anything that user code prints, even to stdout,
+    /// goes to stderr, and processes that it starts receive neither the daemon's messages nor its pipes. SIGINT and
+    /// SIGTERM are left to the daemon: the end of the input ends the process. An error that ends the run is reported on
+    /// stderr.
     ///
-    /// Call it first: what `main` prints or starts before has the daemon's pipes. What a handler prints before it calls
-    /// [`std::process::exit`] comes out; what other threads, or an abort, end the process with may not.
+    /// Call this method first: anything that `main` prints or starts before the call uses the daemon's pipes. Output
+    /// that a handler prints before it calls [`std::process::exit`] reaches stderr. If another thread, or an abort,
+    /// ends the process, the last output may be lost.
     ///
-    /// With `KCL_REPORT=1` in the environment the last line on stderr before an error's is what was done with the
-    /// records, [counted](macro@crate::processor#counts).
+    /// With `KCL_REPORT=1` in the environment, the last line on stderr (before that of an error) reports the
+    /// [counts](macro@crate::processor#counts) of records, batches and checkpoints.
     ///
-    /// The exit code is 0 at the end of the input, 1 if a handler failed (for want of the daemon, too) or SHARD_END was not
-    /// checkpointed, and 2 if the input was not understood, failed, or is a terminal.
+    /// The exit code is 0 at the end of the input, 1 if a handler failed (also because the daemon was gone) or
+    /// SHARD_END was not checkpointed, and 2 if the input was not understood, could not be read, or is a terminal.
     pub fn run<P, E>(&self) -> ExitCode
     where
         F: Fn(&Shard) -> Result<P, E>,
@@ -91,10 +95,7 @@ impl<F> Runner<F> {
         E: Into<BoxError>,
     {
         match stdio::with_protocol(|input, output, report| {
-            self.converse(
-                Connection::new(Patience::Watchful(input.clone()), input, output),
-                &Surroundings::real(report),
-            )
+            self.converse(Connection::new(Patience::Watchful(input.clone()), input, output), &Environment::real(report))
         }) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
@@ -104,15 +105,14 @@ impl<F> Runner<F> {
         }
     }
 
-    /// Runs on a reader and a writer, without touching the process's own stdio; what is worth a line, but no failure, still goes
-    /// to stderr.
+    /// Runs on a reader and a writer, without touching the process's own stdio. Warnings still go to stderr.
     ///
-    /// They may be borrowed, as a thread that ends with this call serves them; hence `Send`, which locked ends such as
-    /// `stdin().lock()` are not: pass `stdin()` instead.
+    /// The reader and the writer may be borrowed: a thread that ends with this call serves them. They must therefore be
+    /// `Send`. Locked ends such as `stdin().lock()` are not: pass `stdin()` instead.
     ///
     /// # Errors
     ///
-    /// Whatever would end the process with an exit code other than 0.
+    /// Any error that would end the process with an exit code other than 0.
     pub fn run_on<P, E>(&self, reader: impl Read + Send, writer: impl Write + Send) -> Result<(), RunError>
     where
         F: Fn(&Shard) -> Result<P, E>,
@@ -120,12 +120,12 @@ impl<F> Runner<F> {
         E: Into<BoxError>,
     {
         lent_io::lend(reader, writer, |reader, writer| {
-            self.converse(Connection::new(Patience::Blind, reader, writer), &Surroundings::real(&Report::Printed))
+            self.converse(Connection::new(Patience::Blind, reader, writer), &Environment::real(&Report::Printed))
         })
     }
 
-    /// For simulations that run thousands of processors a second: on ends of their own, with a small buffer; nothing waits, `now`
-    /// is asked for the time, and `report` gets the lines that are for stderr.
+    /// Runs a simulation, of which there may be thousands a second. It owns its reader and writer, has a small buffer
+    /// and never waits. `now` returns the time, and `report` receives the lines for stderr.
     #[doc(hidden)]
     pub fn simulate<P, E>(
         &self,
@@ -140,11 +140,11 @@ impl<F> Runner<F> {
         E: Into<BoxError>,
     {
         let connection = Connection::new(Patience::None, reader, writer);
-        let report = Report::Handed(Hand(Arc::new(report)));
-        self.converse(connection, &Surroundings { report: &report, now, counts: true, watch: false })
+        let report = Report::Callback(Callback(Arc::new(report)));
+        self.converse(connection, &Environment { report: &report, now, counts: true, watch: false })
     }
 
-    fn converse<P, E>(&self, connection: Connection, around: &Surroundings<'_>) -> Result<(), RunError>
+    fn converse<P, E>(&self, connection: Connection, environment: &Environment<'_>) -> Result<(), RunError>
     where
         F: Fn(&Shard) -> Result<P, E>,
         P: Processor,
@@ -158,14 +158,16 @@ impl<F> Runner<F> {
                 let shard = Shard::new(shard_id, position);
                 let entered = trace::shard(&shard);
                 let watch = match P::WARN_AFTER {
-                    after if around.watch && after < Duration::MAX => Watch::start(&shard, after, around.report),
+                    after if environment.watch && after < Duration::MAX => {
+                        Watch::start(&shard, after, environment.report)
+                    }
                     _ => Watch::off(),
                 };
                 let running = watch.enter("initialize", None);
                 let processor = guard(|| (self.factory)(&shard).map_err(Into::into))
                     .map_err(|failure| HandlerFailed::new(&shard, "initialize", failure))?;
                 drop(running);
-                // `#[on_init]` may have been where the subscriber was set up.
+                // `#[on_init]` may have set up the subscriber.
                 let entered = trace::shard_anew(entered, &shard);
                 (shard, entered, watch, processor)
             }
@@ -181,15 +183,15 @@ impl<F> Runner<F> {
             processor,
             shard,
             checkpointer: Checkpointer::new(connection),
-            watermark: Watermark::new(around.now),
-            report: around.report,
+            watermark: Watermark::new(environment.now),
+            report: environment.report,
             watch,
             counts: Counts::default(),
         };
         let result = session.converse();
-        if around.counts {
+        if environment.counts {
             session.counts.checkpoints = session.checkpointer.accepted;
-            session.say(format_args!("{}", session.counts));
+            session.report_line(format_args!("{}", session.counts));
         }
         let Session { processor, shard, watch, .. } = session;
         let running = watch.enter("drop", None);
@@ -205,24 +207,24 @@ impl<F> Runner<F> {
     }
 }
 
-/// What is around a conversation.
-struct Surroundings<'a> {
+/// The environment of a conversation.
+struct Environment<'a> {
     report: &'a Report,
-    /// What says how late it is.
+    /// The clock.
     now: fn() -> Instant,
-    /// Whether the counts are wanted.
+    /// Whether to report the counts.
     counts: bool,
-    /// Whether handlers that run for long are named.
+    /// Whether to report long-running handlers.
     watch: bool,
 }
 
-impl<'a> Surroundings<'a> {
+impl<'a> Environment<'a> {
     fn real(report: &'a Report) -> Self {
-        Self { report, now: Instant::now, counts: Counts::are_wanted(), watch: true }
+        Self { report, now: Instant::now, counts: Counts::are_requested(), watch: true }
     }
 }
 
-/// Calls user code; a panic is a failure like any other.
+/// Calls user code, and turns a panic into a failure like any other.
 fn guard<T>(call: impl FnOnce() -> Result<T, BoxError>) -> Result<T, Failure> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(result) => result.map_err(Failure::Error),
@@ -241,14 +243,15 @@ struct Session<'a, P> {
     counts: Counts,
 }
 
-/// How far the records are done, for a processor whose checkpoints the runtime makes.
+/// The position up to which records are done, for a processor whose checkpoints the runtime makes.
 struct Watermark {
     now: fn() -> Instant,
-    /// The last record before which, itself included, all have succeeded, or were dealt with by the user's own word.
+    /// The last record of which this holds: it and all records before it have succeeded, or were skipped or
+    /// dead-lettered.
     done: Option<(SequenceNumber, u64)>,
-    /// How many are done of which the daemon does not know.
+    /// The number of records that are done since the last checkpoint.
     outstanding: u64,
-    /// When it last was told.
+    /// The time of the last checkpoint.
     since: Instant,
 }
 
@@ -257,7 +260,7 @@ impl Watermark {
         Self { now, done: None, outstanding: 0, since: now() }
     }
 
-    /// The batch up to here is done.
+    /// Records that these records are done.
     fn reach(&mut self, done: &[Record]) {
         if let Some(last) = done.last() {
             self.done = Some((*last.sequence_number(), last.sub_sequence_number()));
@@ -265,7 +268,7 @@ impl Watermark {
         }
     }
 
-    /// Whether the daemon should be told by now.
+    /// Whether a checkpoint is due.
     fn is_due(&self, checkpoints: Checkpoints) -> bool {
         self.outstanding > 0
             && match checkpoints {
@@ -276,14 +279,14 @@ impl Watermark {
             }
     }
 
-    /// The daemon knows of all that is done.
+    /// Records a checkpoint of everything that is done.
     fn confirm(&mut self) {
         self.outstanding = 0;
         self.since = (self.now)();
     }
 }
 
-/// What follows a message that was dealt with.
+/// The next step after a message was handled.
 enum Next {
     Acknowledge,
     /// The daemon is gone.
@@ -304,7 +307,7 @@ impl<P: Processor> Session<'_, P> {
             match self.handle(message)? {
                 Next::Acknowledge => {}
                 Next::End => {
-                    self.say(format_args!("the daemon was gone before {action} could be acknowledged"));
+                    self.report_line(format_args!("the daemon was gone before {action} could be acknowledged"));
                     return Ok(());
                 }
             }
@@ -365,14 +368,15 @@ impl<P: Processor> Session<'_, P> {
             Settled::Done if self.checkpointer.seen.all_confirmed => Ok(Next::Acknowledge),
             Settled::Done => match self.checkpointer.checkpoint_all() {
                 Ok(()) => Ok(Next::Acknowledge),
-                // The daemon's retry turns into `leaseLost`; records that were never processed are another matter.
+                // The daemon's retry becomes `leaseLost`. That excuse does not hold for records that were never
+                // processed.
                 Err(CheckpointError::LeaseLost) if !self.checkpointer.gap => Ok(Next::Acknowledge),
                 Err(source) => match self.checkpointer.connection.take_broken() {
                     Some(Broken::Error(error)) => Err(error),
                     _ => Err(RunError::ShardEnd { shard: self.shard.id().to_owned(), source }),
                 },
             },
-            // No checkpoint of what is done: here the daemon takes the last record's number for SHARD_END itself.
+            // No checkpoint of the records that are done: here the daemon reads the last record's number as SHARD_END.
             Settled::Failed(failed) => Err(failed.into()),
             Settled::Excused(failed) => Ok(self.excuse(&failed)),
             Settled::End => Ok(Next::End),
@@ -395,7 +399,7 @@ impl<P: Processor> Session<'_, P> {
         }
     }
 
-    /// What a handler's result means, before the runtime's own checkpoint.
+    /// Judges a handler's result, before the runtime's own checkpoint.
     fn settle(&mut self, result: Result<(), HandlerFailed>) -> Result<Settled, RunError> {
         let broken = self.checkpointer.connection.take_broken();
         match (broken, result) {
@@ -408,7 +412,8 @@ impl<P: Processor> Session<'_, P> {
         }
     }
 
-    /// The runtime's checkpoint for everything that was handed over. Its failure is no reason to stop: the next one covers it.
+    /// Makes the runtime's checkpoint for everything that was delivered. Failure is not a reason to stop: the next
+    /// checkpoint covers the same records.
     fn checkpoint_all(&mut self) -> Result<Next, RunError> {
         if P::CHECKPOINTS == Checkpoints::Handler || self.checkpointer.gap {
             return Ok(Next::Acknowledge);
@@ -418,42 +423,45 @@ impl<P: Processor> Session<'_, P> {
             Err(error) => match self.checkpointer.connection.take_broken() {
                 Some(Broken::Error(error)) => return Err(error),
                 Some(Broken::End) => return Ok(Next::End),
-                None => self.say(format_args!("a checkpoint was not made: {error}")),
+                None => self.report_line(format_args!("a checkpoint was not made: {error}")),
             },
         }
         Ok(Next::Acknowledge)
     }
 
-    /// A handler failed: checkpoints the records that have succeeded, if the daemon does not know of them yet.
+    /// Handles a handler's failure: checkpoints the records that have succeeded, if the daemon does not know of them
+    /// yet.
     fn fail(&mut self, failed: HandlerFailed) -> Result<Next, RunError> {
         let known = P::CHECKPOINTS == Checkpoints::Handler
             || self.watermark.outstanding == 0
             || self.checkpointer.seen.all_confirmed;
         if let Some((sequence_number, sub_sequence_number)) = self.watermark.done.filter(|_| !known) {
             if let Err(error) = self.checkpointer.checkpoint_at_sequence(&sequence_number, sub_sequence_number) {
-                self.say(format_args!("what succeeded could not be checkpointed: {error}"));
+                self.report_line(format_args!("the records that succeeded could not be checkpointed: {error}"));
             }
         }
         if self.checkpointer.seen.lease_lost { Ok(self.excuse(&failed)) } else { Err(failed.into()) }
     }
 
-    /// A handler failed, but the lease is gone: whoever has it now gets the records, and to fail would only end the whole worker.
+    /// Excuses a handler's failure, because the lease is gone. The lease's new owner receives the records, and a
+    /// failure here would only end the whole worker.
     fn excuse(&mut self, failed: &HandlerFailed) -> Next {
-        self.report.line(format_args!("{failed}; as the lease is gone, it is acknowledged all the same"));
+        self.report.line(format_args!("{failed}; the message is acknowledged anyway, because the lease is gone"));
         self.checkpointer.gap = true;
         Next::Acknowledge
     }
 
-    fn say(&self, what: impl std::fmt::Display) {
-        self.report.line(format_args!("shard {}: {what}", self.shard.id()));
+    fn report_line(&self, text: impl std::fmt::Display) {
+        self.report.line(format_args!("shard {}: {text}", self.shard.id()));
     }
 }
 
+/// A handler's result, judged.
 enum Settled {
     /// The handler succeeded.
     Done,
     Failed(HandlerFailed),
-    /// It failed, but the lease is gone.
+    /// The handler failed, but the lease is gone.
     Excused(HandlerFailed),
     /// The daemon is gone.
     End,

@@ -1,17 +1,17 @@
-//! Sequence numbers: decimals that no machine integer holds.
+//! Sequence numbers: decimals that do not fit a machine integer.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Decimal digits a limb holds: the most that fit a `u64` whatever they are.
+/// The number of decimal digits in a limb: a `u64` holds any 19 digits.
 const DIGITS: usize = 19;
 /// 7 x 19 = 133 digits, enough for the 129 of [`SequenceNumber::MAX_DIGITS`].
 const LIMBS: usize = 7;
 
 /// The sequence number of a record: a decimal of up to 129 digits.
 ///
-/// Kinesis documents it as `0|([1-9]\d{0,128})`; today's have 56 digits, which is more than a `u128` holds.
-/// It compares as the number it is, takes no heap and is cheap to copy.
+/// Kinesis documents it as `0|([1-9]\d{0,128})`. Today's sequence numbers have 56 digits, which is more than a `u128`
+/// holds. It compares as a number, takes no heap memory and is cheap to copy.
 ///
 /// ```
 /// use kcl::SequenceNumber;
@@ -29,14 +29,14 @@ pub struct SequenceNumber {
 }
 
 impl SequenceNumber {
-    /// The most digits a sequence number has.
+    /// The largest number of digits in a sequence number.
     pub const MAX_DIGITS: usize = 129;
 
     /// Reads ASCII digits.
     ///
     /// # Errors
     ///
-    /// If there are none, if there are more than [`MAX_DIGITS`](Self::MAX_DIGITS), or if anything else stands among them.
+    /// If there are no digits or more than [`MAX_DIGITS`](Self::MAX_DIGITS), or if any byte is not a digit.
     pub fn from_ascii(digits: &[u8]) -> Result<Self, ParseSequenceNumberError> {
         if digits.is_empty() {
             return Err(ParseSequenceNumberError(Problem::Empty));
@@ -61,9 +61,9 @@ impl SequenceNumber {
         to.extend_from_slice(self.digits(&mut [b'0'; LIMBS * DIGITS]));
     }
 
-    /// The digits, in a buffer of zeros.
+    /// Writes the digits to the end of a buffer of zeros, and returns them.
     fn digits<'b>(&self, buffer: &'b mut [u8; LIMBS * DIGITS]) -> &'b [u8] {
-        // Of today's 56 digits most limbs know nothing.
+        // With today's 56 digits, most limbs are zero.
         let zeros = self.limbs.iter().take_while(|&&limb| limb == 0).count();
         for (chunk, &limb) in buffer.chunks_exact_mut(DIGITS).zip(&self.limbs).skip(zeros) {
             let mut rest = limb;
@@ -108,7 +108,7 @@ impl fmt::Debug for SequenceNumber {
     }
 }
 
-/// What is wrong with a text that is no [`SequenceNumber`].
+/// The problem with a text that is not a [`SequenceNumber`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseSequenceNumberError(Problem);
 
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_number() {
+    fn refuses_text_that_is_not_a_number() {
         for text in ["", " 1", "1 ", "+1", "-1", "1.0", "TRIM_HORIZON", "1_000", "１", &"9".repeat(130)] {
             assert!(text.parse::<SequenceNumber>().is_err(), "{text:?}");
         }

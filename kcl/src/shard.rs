@@ -1,10 +1,10 @@
-//! What a processor is told about its shard.
+//! A processor's shard, and its position in it.
 
 use std::fmt;
 
 use crate::SequenceNumber;
 
-/// The shard whose records a processor gets: one process, one shard.
+/// The shard whose records a processor receives. Each process has one shard.
 ///
 /// ```
 /// # use kcl::{Position, Shard};
@@ -18,7 +18,8 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// A shard by its id and the position from which its records come. Handlers are given theirs; this is for tests.
+    /// Creates a shard from its id and the position where its records start. This is for tests: handlers receive their
+    /// shard.
     pub fn new(id: impl Into<String>, position: Position) -> Self {
         Self { id: id.into(), position }
     }
@@ -28,45 +29,47 @@ impl Shard {
         &self.id
     }
 
-    /// Where the shard stood when this process got it: the checkpoint behind which its records start.
+    /// The shard's position when this process received it: its records start after this checkpoint.
     pub fn position(&self) -> &Position {
         &self.position
     }
 }
 
-/// A place in a shard: where its records start, or up to where they are done.
+/// A place in a shard: the start of its records, or the end of those that are done.
 ///
-/// On the wire it is `initialize`'s `sequenceNumber` and `subSequenceNumber` (`InitializeMessage` of the MultiLangDaemon).
+/// On the wire it is the `sequenceNumber` and `subSequenceNumber` of `initialize` (`InitializeMessage` of the
+/// MultiLangDaemon).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Position {
     /// From the oldest record that the stream still holds.
     TrimHorizon,
-    /// From the first record that comes after the start.
+    /// From the first record that arrives after the start.
     Latest,
-    /// From the first record at or after a time that the daemon was given.
+    /// From the first record at or after a time in the daemon's configuration.
     AtTimestamp,
     /// The shard was read to its end.
     ShardEnd,
-    /// Behind this record: it was checkpointed, the next one comes first.
+    /// After this record: it was checkpointed, so the next one comes first.
     After {
         /// The record's sequence number.
         sequence_number: SequenceNumber,
-        /// Its place among the user records of an aggregated record of the Kinesis Producer Library, else 0.
+        /// The record's place among the user records of an aggregated record of the Kinesis Producer Library, or else
+        /// 0.
         sub_sequence_number: u64,
     },
-    /// The daemon named none, or one that this version does not know.
+    /// The daemon did not name a position, or named one that this version does not know.
     Unknown,
 }
 
 impl Position {
-    /// The position behind a record.
+    /// The position after a record.
     pub fn after(sequence_number: SequenceNumber, sub_sequence_number: u64) -> Self {
         Self::After { sequence_number, sub_sequence_number }
     }
 }
 
-/// As the daemon writes it; [`Position::After`] as `sequence number/sub-sequence number`.
+/// Writes the position as the daemon does, and [`Position::After`] as `sequence number/sub-sequence number`.
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -82,7 +85,8 @@ impl fmt::Display for Position {
     }
 }
 
-/// How far the batch is behind the newest record of its shard, in milliseconds; `None` where the daemon does not say.
+/// How far the batch is behind the newest record of its shard, in milliseconds; `None` if the daemon does not report
+/// it.
 ///
 /// ```
 /// # use kcl::{MillisBehindLatest, Record};
@@ -90,7 +94,7 @@ impl fmt::Display for Position {
 /// # impl Lag {
 /// fn records(&mut self, records: &[Record], MillisBehindLatest(behind): MillisBehindLatest) {
 ///     if behind.is_some_and(|millis| millis > 60_000) {
-///         eprintln!("more than a minute behind, {} records at hand", records.len());
+///         eprintln!("more than a minute behind, with {} records", records.len());
 ///     }
 /// }
 /// # }

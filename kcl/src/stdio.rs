@@ -1,8 +1,8 @@
 //! The process's own stdin, stdout and stderr, which the protocol owns while a processor runs.
 //!
-//! The daemon reads a processor's stdout only for replies, and after the last one waits until stdout and stderr are closed
-//! by everyone who holds them. So user code gets other ones: what it prints goes through a pipe of our own to the real
-//! stderr, and the processes it starts inherit that pipe, never the daemon's.
+//! The daemon expects only replies on a processor's stdout. After the last reply, it waits until every process that
+//! holds stdout or stderr has closed them. User code therefore gets replacements: its output goes through an inner pipe
+//! to the real stderr, and the processes that it starts inherit that pipe, never the daemon's.
 
 use std::cell::Cell;
 use std::fmt::{self, Display};
@@ -21,13 +21,14 @@ use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stderr, stdin, stdout}
 use crate::error::RunError;
 use crate::report::{Report, write_all, write_line};
 
-/// What a write to the pipe of a daemon can bring at once; Linux allows an unprivileged process as much.
+/// The size of the daemon's pipe, which limits how much one write can bring. Linux allows an unprivileged process this
+/// much.
 const PIPE_SIZE: usize = 1 << 20;
 
-/// Where the real ends are kept: above the three, so that nothing takes them for those.
+/// The lowest descriptor for the real ends: above the standard three, so that nothing confuses them.
 const LOWEST_FD: i32 = 3;
 
-/// Calls `converse` with the real stdin, the real stdout and the real stderr, while everyone else has other ones.
+/// Calls `converse` with the real stdin, stdout and stderr, while all other code has replacements.
 pub(crate) fn with_protocol(
     converse: impl FnOnce(RealEnd, RealEnd, &Report) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
@@ -42,8 +43,9 @@ pub(crate) fn with_protocol(
     result
 }
 
-/// SIGTERM and SIGINT often go to a whole process group: the daemon's processors are to live until it ends their input. Caught
-/// rather than ignored, as processes that user code starts would inherit that.
+/// Catches SIGTERM and SIGINT. They often go to a whole process group, but the daemon's processors must live until it
+/// ends their input. The signals are caught rather than ignored, because processes that user code starts would inherit
+/// the latter.
 fn leave_signals_to_the_daemon(report: &Report) {
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
         if let Err(error) = signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false))) {
@@ -70,24 +72,25 @@ impl Guard {
         Ok(Self {
             input: RealEnd(Arc::new(input)),
             output: RealEnd(Arc::new(output)),
-            report: Report::Direct(Arc::clone(&inner.way)),
+            report: Report::Direct(Arc::clone(&inner.relay)),
             inner,
         })
     }
 }
 
-/// The real stdin or stdout. Whoever started the process may have made it non-blocking; that is a property of what both sides
-/// share, so it is lived with rather than changed.
+/// The real stdin or stdout. The process that started this one may have made it non-blocking. Both processes share that
+/// setting, so it is not changed.
 #[derive(Clone)]
 pub(crate) struct RealEnd(Arc<OwnedFd>);
 
 impl RealEnd {
-    /// Waits for as long, or until everyone who could write is gone and has left nothing to read; whether that is so.
+    /// Waits for `time`, or until every writer is gone and nothing is left to read. Returns whether the latter is the
+    /// case.
     pub(crate) fn ends_within(&self, time: Duration) -> bool {
         let start = Instant::now();
         loop {
             let left = time.saturating_sub(start.elapsed());
-            // No event is asked for, so it is the other side's end that is reported.
+            // No events are requested, so only the end of the other side is reported.
             let mut end = [PollFd::new(&*self.0, PollFlags::empty())];
             match poll(&mut end, Timespec::try_from(left).ok().as_ref()) {
                 Ok(0) => return false,
@@ -104,8 +107,8 @@ impl RealEnd {
 
 impl Read for RealEnd {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        match patiently(&self.0, PollFlags::IN, || rustix::io::read(&self.0, &mut *to)) {
-            // A socket says so when the other side went away without having read everything.
+        match retry_until_ready(&self.0, PollFlags::IN, || rustix::io::read(&self.0, &mut *to)) {
+            // A socket reports this if the other side went away before it had read everything.
             Err(Errno::CONNRESET) => Ok(0),
             result => Ok(result?),
         }
@@ -114,7 +117,7 @@ impl Read for RealEnd {
 
 impl Write for RealEnd {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match patiently(&self.0, PollFlags::OUT, || rustix::io::write(&self.0, bytes)) {
+        match retry_until_ready(&self.0, PollFlags::OUT, || rustix::io::write(&self.0, bytes)) {
             Err(Errno::CONNRESET) => Err(io::ErrorKind::BrokenPipe.into()),
             result => Ok(result?),
         }
@@ -125,8 +128,8 @@ impl Write for RealEnd {
     }
 }
 
-/// Tries again after an interruption, and after waiting where a non-blocking descriptor would have its owner try later.
-pub(crate) fn patiently<T>(
+/// Retries after an interruption, and after a wait if a non-blocking descriptor is not ready.
+pub(crate) fn retry_until_ready<T>(
     fd: impl AsFd,
     ready: PollFlags,
     mut attempt: impl FnMut() -> Result<T, Errno>,
@@ -140,7 +143,8 @@ pub(crate) fn patiently<T>(
     }
 }
 
-/// Fewer, larger reads; best effort, as it fails for what is no pipe and for a user who has many.
+/// Enlarges the pipe, for fewer and larger reads. This is best effort: it fails if `input` is not a pipe, or if the
+/// user has too many pipes.
 fn enlarge_pipe(input: &OwnedFd) {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let _ = rustix::pipe::fcntl_setpipe_size(input, PIPE_SIZE);
@@ -149,16 +153,16 @@ fn enlarge_pipe(input: &OwnedFd) {
 }
 
 thread_local! {
-    /// Kept here so that it ends, and what was printed comes out, even if a handler calls [`std::process::exit`]: that runs the
-    /// destructors of the thread that calls it, where the platform has it so (as Linux and macOS do).
+    /// The inner pipe. It is kept here so that it ends, and its output reaches stderr, even if a handler calls
+    /// [`std::process::exit`]: on platforms such as Linux and macOS, that runs the destructors of the calling thread.
     static INNER_PIPE: Cell<Option<InnerPipe>> = const { Cell::new(None) };
 }
 
-/// The pipe that user code prints to, pumped to the real stderr by a thread.
+/// The pipe that user code prints to. A thread copies its output to the real stderr.
 struct InnerPipe {
-    way: Arc<WayOut>,
+    relay: Arc<Relay>,
     active: Arc<AtomicBool>,
-    /// Closed to stop the pump.
+    /// The end of a pipe that is closed to stop the pump.
     stop: Option<OwnedFd>,
     pump: Option<JoinHandle<()>>,
 }
@@ -168,27 +172,27 @@ impl InnerPipe {
         let (printed, inlet) = pipe()?;
         let (stopped, stop) = pipe()?;
         rustix::io::ioctl_fionbio(&printed, true)?;
-        let way = Arc::new(WayOut { printed, error, buffer: Mutex::new(vec![0; 64 << 10]) });
+        let relay = Arc::new(Relay { printed, error, buffer: Mutex::new(vec![0; 64 << 10]) });
         let pump = thread::Builder::new().name("kcl-stderr".to_owned()).spawn({
-            let way = Arc::clone(&way);
-            move || pump(&way, &stopped)
+            let relay = Arc::clone(&relay);
+            move || pump(&relay, &stopped)
         });
         let pump = pump.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::AGAIN))?;
         dup2_stdout(&inlet)?;
         dup2_stderr(&inlet)?;
         let active = Arc::new(AtomicBool::new(true));
-        show_panics_directly(Arc::clone(&way), inlet, Arc::clone(&active));
-        Ok(Self { way, active, stop: Some(stop), pump: Some(pump) })
+        show_panics_directly(Arc::clone(&relay), inlet, Arc::clone(&active));
+        Ok(Self { relay, active, stop: Some(stop), pump: Some(pump) })
     }
 }
 
 impl Drop for InnerPipe {
-    /// Passes on what was printed so far, without waiting for processes that still hold the pipe, and lets what is printed
-    /// from here on go to the real stderr.
+    /// Copies the output so far, without waiting for processes that still hold the pipe. Later output goes directly to
+    /// the real stderr.
     fn drop(&mut self) {
         self.active.store(false, Ordering::SeqCst);
-        _ = dup2_stdout(&self.way.error);
-        _ = dup2_stderr(&self.way.error);
+        _ = dup2_stdout(&self.relay.error);
+        _ = dup2_stderr(&self.relay.error);
         self.stop = None;
         if let Some(pump) = self.pump.take() {
             _ = pump.join();
@@ -196,13 +200,13 @@ impl Drop for InnerPipe {
     }
 }
 
-/// A panic may be the last that is heard of the process, so its message takes no detour.
-fn show_panics_directly(way: Arc<WayOut>, inlet: OwnedFd, active: Arc<AtomicBool>) {
+/// Makes panic messages go directly to the real stderr, because a panic may be the last output of the process.
+fn show_panics_directly(relay: Arc<Relay>, inlet: OwnedFd, active: Arc<AtomicBool>) {
     let previous = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         if active.load(Ordering::SeqCst) {
-            way.pass_on();
-            _ = dup2_stderr(&way.error);
+            relay.pass_on();
+            _ = dup2_stderr(&relay.error);
         }
         previous(info);
         if active.load(Ordering::SeqCst) {
@@ -211,35 +215,35 @@ fn show_panics_directly(way: Arc<WayOut>, inlet: OwnedFd, active: Arc<AtomicBool
     }));
 }
 
-/// From the pipe that user code prints to, to the real stderr.
-pub(crate) struct WayOut {
+/// The way from the pipe that user code prints to, to the real stderr.
+pub(crate) struct Relay {
     printed: OwnedFd,
     error: OwnedFd,
-    /// Whoever has it is the one who writes to the real stderr.
+    /// The copy buffer. The thread that holds it is the only one that writes to the real stderr.
     buffer: Mutex<Vec<u8>>,
 }
 
-impl fmt::Debug for WayOut {
+impl fmt::Debug for Relay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WayOut").finish_non_exhaustive()
+        f.debug_struct("Relay").finish_non_exhaustive()
     }
 }
 
-impl WayOut {
-    /// Writes a line of kcl's own, behind all that was printed before.
+impl Relay {
+    /// Writes one of kcl's own lines, after the output that was printed before.
     pub(crate) fn line(&self, text: impl Display) {
         let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
         self.copy(&mut buffer);
         write_line(&self.error, text);
     }
 
-    /// Passes on what was printed so far.
+    /// Copies the output so far.
     fn pass_on(&self) {
         self.copy(&mut self.buffer.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Only what is there now: a process that outlives this one may go on printing for ever. If nobody reads the real stderr it
-    /// is read all the same, so that nobody who prints has to wait.
+    /// Copies only the output that is available now: a process that outlives this one may continue to print forever. If
+    /// nobody reads the real stderr, the output is still read, so that no process that prints has to wait.
     fn copy(&self, buffer: &mut [u8]) {
         let mut left = ioctl_fionread(&self.printed).unwrap_or(0);
         while left > 0 {
@@ -253,7 +257,7 @@ impl WayOut {
     }
 }
 
-/// Both ends are closed in processes that are started.
+/// Makes a pipe whose ends are closed in processes that are started.
 fn pipe() -> Result<(OwnedFd, OwnedFd), Errno> {
     #[cfg(not(target_vendor = "apple"))]
     return rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC);
@@ -266,16 +270,16 @@ fn pipe() -> Result<(OwnedFd, OwnedFd), Errno> {
     }
 }
 
-/// Passes on what is printed until `stopped` is closed at its other end.
-fn pump(way: &WayOut, stopped: &OwnedFd) {
+/// Copies output until the other end of `stopped` is closed.
+fn pump(relay: &Relay, stopped: &OwnedFd) {
     loop {
-        let mut ready = [PollFd::new(&way.printed, PollFlags::IN), PollFd::new(stopped, PollFlags::IN)];
+        let mut ready = [PollFd::new(&relay.printed, PollFlags::IN), PollFd::new(stopped, PollFlags::IN)];
         match poll(&mut ready, None) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(_) => return,
         }
         let is_over = !ready[1].revents().is_empty();
-        way.pass_on();
+        relay.pass_on();
         if is_over {
             return;
         }

@@ -1,4 +1,4 @@
-//! Spans and events, with the feature `tracing`; without it, nothing.
+//! Spans and events with the feature `tracing`. Without the feature, the functions do nothing.
 
 #[cfg(not(feature = "tracing"))]
 pub(crate) use off::*;
@@ -21,10 +21,10 @@ mod on {
         info_span!(target: "kcl", "shard", shard_id = shard.id(), position = %shard.position()).entered()
     }
 
-    /// For a subscriber that came only after the span.
-    pub(crate) fn shard_anew(entered: Entered, is: &Shard) -> Entered {
-        let came_late = entered.with_subscriber(|(_, then)| then.is::<NoSubscriber>()).unwrap_or(true);
-        if came_late { shard(is) } else { entered }
+    /// Makes the span again if it was made before the subscriber was set up.
+    pub(crate) fn shard_anew(entered: Entered, current: &Shard) -> Entered {
+        let is_late = entered.with_subscriber(|(_, subscriber)| subscriber.is::<NoSubscriber>()).unwrap_or(true);
+        if is_late { shard(current) } else { entered }
     }
 
     pub(crate) fn message(action: &'static str, records: &[Record]) -> Entered {
@@ -53,7 +53,7 @@ mod on {
     }
 
     pub(crate) fn retry(failed: &HandlerFailed) {
-        warn!(target: "kcl", attempts = failed.attempts(), error = %failed, "trying again");
+        warn!(target: "kcl", attempts = failed.attempts(), error = %failed, "retrying");
     }
 
     pub(crate) fn passed(passed: &Passed<'_>) {
@@ -68,8 +68,8 @@ mod on {
         );
     }
 
-    pub(crate) fn checkpoint(asked: &Reply, result: Result<(), &CheckpointError>) {
-        let Reply::Checkpoint { sequence_number, sub_sequence_number } = asked else { return };
+    pub(crate) fn checkpoint(request: &Reply, result: Result<(), &CheckpointError>) {
+        let Reply::Checkpoint { sequence_number, sub_sequence_number } = request else { return };
         let (sequence_number, sub_sequence_number) = (sequence_number.as_deref(), *sub_sequence_number);
         match result {
             Ok(()) => debug!(target: "kcl", sequence_number, sub_sequence_number, "checkpointed"),

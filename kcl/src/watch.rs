@@ -1,7 +1,7 @@
-//! A watch over handlers: one that runs for long is named on stderr while it runs.
+//! A watch over handlers, which reports a long-running handler on stderr while it runs.
 //!
-//! A thread looks now and then which call is at work. The calls themselves cost a store for each record and two uncontended locks
-//! for each batch: no clock is read for them.
+//! A thread checks from time to time which call is running. For the calls themselves, the watch costs one store for
+//! each record and two uncontended locks for each batch. They do not read the clock.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,24 +12,24 @@ use crate::error::At;
 use crate::report::Report;
 use crate::{Record, Shard};
 
-/// How often the thread looks in the time after which it warns.
-const LOOKS: u32 = 8;
-/// The longest time between two looks.
-const LONGEST: Duration = Duration::from_secs(5);
+/// The number of checks in the time after which the thread warns.
+const CHECKS: u32 = 8;
+/// The longest time between two checks.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Over the handlers of one processor.
+/// A watch over the handlers of one processor.
 #[derive(Debug)]
 pub(crate) struct Watch {
     calls: Arc<Calls>,
-    /// The one that looks; `None` if nobody does.
+    /// The thread that checks; `None` if there is none.
     thread: Option<Thread>,
 }
 
 #[derive(Debug, Default)]
 struct Calls {
-    /// What is at work: 0 for nothing, else a number that nothing else has had.
-    at_work: AtomicU64,
-    /// The last number given out.
+    /// The number of the call or record that is running, or 0. Every call and every record has its own number.
+    running: AtomicU64,
+    /// The last number that was assigned.
     last: AtomicU64,
     call: Mutex<Call>,
     over: AtomicBool,
@@ -39,7 +39,7 @@ struct Calls {
 #[derive(Clone, Debug, Default)]
 struct Call {
     action: &'static str,
-    /// Its number; those of its records, one by one, follow.
+    /// The call's number. The numbers of its records follow it.
     number: u64,
     records: Option<Arc<Vec<Record>>>,
 }
@@ -50,7 +50,7 @@ impl Calls {
     }
 }
 
-/// A handler at work, until it is dropped.
+/// A running handler, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Running {
     calls: Arc<Calls>,
@@ -58,33 +58,33 @@ pub(crate) struct Running {
 }
 
 impl Watch {
-    /// Nobody looks.
+    /// A watch without a thread.
     pub(crate) fn off() -> Self {
         Self { calls: Arc::default(), thread: None }
     }
 
-    /// Warns of handlers of this shard's processor that run as long.
+    /// Starts a watch that warns of handlers of this shard's processor that run for at least `after`.
     pub(crate) fn start(shard: &Shard, after: Duration, report: &Report) -> Self {
         let mut watch = Self::off();
-        let (calls, shard, said) = (Arc::clone(&watch.calls), shard.id().to_owned(), report.clone());
+        let (calls, shard, thread_report) = (Arc::clone(&watch.calls), shard.id().to_owned(), report.clone());
         let thread = thread::Builder::new().name("kcl-watch".to_owned());
-        match thread.spawn(move || look(&calls, &shard, after, &said)) {
+        match thread.spawn(move || check(&calls, &shard, after, &thread_report)) {
             Ok(handle) => watch.thread = Some(handle.thread().clone()),
-            Err(error) => report.line(format_args!("handlers that run for long will not be named: {error}")),
+            Err(error) => report.line(format_args!("long-running handlers will not be reported: {error}")),
         }
         watch
     }
 
-    /// A handler is called.
+    /// Records that a handler is called.
     pub(crate) fn enter(&self, action: &'static str, records: Option<&Arc<Vec<Record>>>) -> Running {
         let calls = Arc::clone(&self.calls);
-        // Only this side writes, so this needs no `fetch_add`.
+        // Only this thread writes, so `fetch_add` is not needed.
         let number = calls.last.load(Ordering::Relaxed) + 1;
         calls.last.store(number + records.map_or(0, |records| records.len() as u64), Ordering::Relaxed);
         if self.thread.is_some() {
             *calls.call() = Call { action, number, records: records.cloned() };
         }
-        calls.at_work.store(number, Ordering::Relaxed);
+        calls.running.store(number, Ordering::Relaxed);
         Running { calls, number }
     }
 }
@@ -99,28 +99,28 @@ impl Drop for Watch {
 }
 
 impl Running {
-    /// The record of this place is handed over.
+    /// Records that the handler starts the record at this place.
     pub(crate) fn reach(&self, place: usize) {
-        self.calls.at_work.store(self.number + 1 + place as u64, Ordering::Relaxed);
+        self.calls.running.store(self.number + 1 + place as u64, Ordering::Relaxed);
     }
 
-    /// What is at work now concerns no single record.
+    /// Records that the handler is done with single records.
     pub(crate) fn reach_end(&self) {
-        self.calls.at_work.store(self.number, Ordering::Relaxed);
+        self.calls.running.store(self.number, Ordering::Relaxed);
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.calls.at_work.store(0, Ordering::Relaxed);
+        self.calls.running.store(0, Ordering::Relaxed);
         self.calls.call().records = None;
     }
 }
 
-/// Looks until it is over.
-fn look(calls: &Calls, shard: &str, after: Duration, report: &Report) {
-    let pause = (after / LOOKS).clamp(Duration::from_millis(1), LONGEST);
-    // At once and then all the time would be of no use.
+/// Checks until the watch is over.
+fn check(calls: &Calls, shard: &str, after: Duration, report: &Report) {
+    let pause = (after / CHECKS).clamp(Duration::from_millis(1), LONGEST_PAUSE);
+    // A warning at once, and then all the time, would be useless.
     let after = after.max(pause);
     let (mut seen, mut since, mut next) = (0, Instant::now(), after);
     loop {
@@ -128,14 +128,14 @@ fn look(calls: &Calls, shard: &str, after: Duration, report: &Report) {
         if calls.over.load(Ordering::Relaxed) {
             return;
         }
-        let now = calls.at_work.load(Ordering::Relaxed);
+        let now = calls.running.load(Ordering::Relaxed);
         if now != seen {
             (seen, since, next) = (now, Instant::now(), after);
         } else if now != 0 && since.elapsed() >= next {
-            // As long again before the next line on it.
+            // The next warning comes after twice the time.
             next = next.saturating_mul(2);
             let call = calls.call().clone();
-            // Unless it has just come to its end.
+            // Unless the call has just ended.
             if let Some(place) = now.checked_sub(call.number) {
                 if let Some(line) = line(shard, &call, place, since.elapsed()) {
                     report.line(line);
@@ -145,7 +145,7 @@ fn look(calls: &Calls, shard: &str, after: Duration, report: &Report) {
     }
 }
 
-/// `place` is 0 for the whole batch, else a record's, counted from 1.
+/// The warning. `place` is 0 for the whole batch, or else the place of a record, counted from 1.
 fn line(shard: &str, call: &Call, place: u64, elapsed: Duration) -> Option<String> {
     let none = Vec::new();
     let records = call.records.as_deref().unwrap_or(&none);
@@ -154,7 +154,7 @@ fn line(shard: &str, call: &Call, place: u64, elapsed: Duration) -> Option<Strin
         place => Some(records.get(usize::try_from(place - 1).ok()?)?),
     };
     let at = At::new(records, one);
-    // More than a record's own number is known: how far the batch is.
+    // A record's place also shows how far the batch has come.
     let of = one.map(|_| format!(", number {place} of {} in its batch,", records.len())).unwrap_or_default();
     let elapsed = Duration::from_millis(elapsed.as_millis().try_into().unwrap_or(u64::MAX));
     Some(format!("shard {shard}: {}{at}{of} has been running for {elapsed:.0?}", call.action))

@@ -14,14 +14,14 @@ fn run(rogue: &str) -> Ended {
 
 #[test]
 fn what_is_no_reply_is_explained() {
-    const SKIPPED: &str = "there: the MultiLangDaemon skips such a line without a word";
+    const SKIPPED: &str = "there: the MultiLangDaemon silently skips such a line";
     const MEND: &str = "mend: stdout carries replies only, print to stderr instead";
     const FIELDS: &str = "mend: a status has `action` and `responseFor`, a checkpoint `action`, `sequenceNumber`";
     for (rogue, says) in [
-        ("echo hello", ["no JSON", "`hello`", SKIPPED]),
+        ("echo hello", ["not JSON", "`hello`", SKIPPED]),
         ("echo", ["the line is blank", SKIPPED, MEND]),
-        ("echo 42", ["JSON, but no object", "`42`", SKIPPED]),
-        ("echo '{\"action\":\"status\"'", ["no JSON", SKIPPED, MEND]),
+        ("echo 42", ["JSON, but not an object", "`42`", SKIPPED]),
+        ("echo '{\"action\":\"status\"'", ["not JSON", SKIPPED, MEND]),
         ("echo '{\"level\":\"info\"}'", ["a JSON object without an `action`", SKIPPED, MEND]),
         ("echo '{\"action\":\"done\"}'", ["the unknown action `done`", SKIPPED, MEND]),
         (
@@ -32,7 +32,7 @@ fn what_is_no_reply_is_explained() {
             "echo '{\"action\":\"checkpoint\",\"subSequenceNumber\":\"x\"}'",
             ["`subSequenceNumber` is not", SKIPPED, FIELDS],
         ),
-        ("echo '{\"action\":\"shardEnded\"}'", ["`shardEnded`, which only the daemon says", SKIPPED, MEND]),
+        ("echo '{\"action\":\"shardEnded\"}'", ["`shardEnded`, which only the daemon sends", SKIPPED, MEND]),
         ("echo null", ["the JSON value `null`", "there: the MultiLangDaemon ends the whole worker", MEND]),
     ] {
         let ended = run(rogue);

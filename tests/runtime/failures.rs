@@ -142,7 +142,7 @@ fn the_causes_of_an_error_are_reported() {
         result
             .expect_err("it failed")
             .to_string()
-            .ends_with("in a batch of 1 record, 1/0: the daemon could not be asked: root cause")
+            .ends_with("in a batch of 1 record, 1/0: the daemon could not be reached: root cause")
     );
 }
 

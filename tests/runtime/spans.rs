@@ -130,7 +130,7 @@ fn spans_carry_the_shard_and_the_sequence_numbers() {
         SHARD.to_owned(),
         format!("{SHARD}{MESSAGE}"),
         format!("{SHARD}{MESSAGE}record sequence_number=1 sub_sequence_number=7 > "),
-        format!("{SHARD}{MESSAGE}WARN message=trying again attempts=1 {failed} 1/7 with partition key `k`: it broke"),
+        format!("{SHARD}{MESSAGE}WARN message=retrying attempts=1 {failed} 1/7 with partition key `k`: it broke"),
         format!("{SHARD}{MESSAGE}record sequence_number=1 sub_sequence_number=7 > "),
         format!(
             "{SHARD}{MESSAGE}WARN message=skipped sequence_number=1 sub_sequence_number=7 attempts=2 {failed} 1/7 with \

@@ -16,34 +16,35 @@ use crate::Shard;
 
 /// Keeps dead letters as lines of JSON, in files of one folder.
 ///
-/// See [`#[on_dead_letter]`](macro@crate::on_dead_letter) for one in use.
+/// See [`#[on_dead_letter]`](macro@crate::on_dead_letter) for an example.
 ///
-/// Any number of processes may use one folder, also two that both believe to have the shard: each appends to a file of its own,
-/// named for the shard, the time and the process, which is there as soon as it has a line.
-/// A line is on the disk when [`write`](Self::write) returns, so before any checkpoint passes its record.
+/// Any number of processes may use one folder, even two that both believe they have the shard. Each process appends to
+/// its own file, named after the shard, the time and the process, and created with its first line. A line is on disk
+/// when [`write`](Self::write) returns, and so before any checkpoint passes its record.
 ///
-/// A file may be removed at any time, as when its records were played back: the next line goes into a new one. What is moved
-/// within its file system stays this process's file, and gets its next lines where it is then.
+/// You may remove a file at any time, for example after you replayed its records. The next line goes into a new file.
+/// If you move a file within its file system, it remains this process's file and receives the next lines at its new
+/// path.
 ///
-/// As records are delivered at least once, the same one may stand in two files. A process that was killed while it wrote can
-/// leave a last line without its end: its record is delivered again, and stands whole in a later file. What reads such a file back
-/// stops there, and says so: take the line out.
+/// Records are delivered at least once, so two files may hold the same record. A process that is killed during a write
+/// can leave an incomplete last line. Its record is delivered again, and a later file holds it completely. A program
+/// that reads such a file back stops at that line with an error: remove the line.
 ///
-/// A line is an object that `cargo kcl local --format json --input FILE` reads as a record again, of
+/// A line is an object that `cargo kcl local --format json --input FILE` reads back as a record. It has these fields:
 ///
-/// | field | what |
+/// | field | content |
 /// |---|---|
 /// | `data` or `dataBase64` | the payload: as text if it is UTF-8, else in base64 |
-/// | `partitionKey`, `sequenceNumber`, `subSequenceNumber` | the record's |
-/// | `approximateArrivalTimestamp` | in milliseconds since 1970; left out where the record has none |
-/// | `shardId` | the shard it was read from |
+/// | `partitionKey`, `sequenceNumber`, `subSequenceNumber` | the record's values |
+/// | `approximateArrivalTimestamp` | in milliseconds since 1970; left out if the record does not have it |
+/// | `shardId` | the shard that the record was read from |
 /// | `error` | the last error with its causes |
-/// | `attempts` | how often the handler was called; 0 if the payload could not be decoded |
+/// | `attempts` | the number of times the handler was called; 0 if the payload could not be decoded |
 #[derive(Debug)]
 pub struct JsonLines {
     folder: PathBuf,
     shard: String,
-    /// From the first line on.
+    /// The current file; `None` before the first line.
     file: Option<File>,
 }
 
@@ -65,24 +66,25 @@ struct Line<'a> {
 }
 
 impl JsonLines {
-    /// Dead letters of this shard go into this folder, which is made if it is not there.
+    /// Opens a folder for the dead letters of this shard. The folder is created if it does not exist.
     ///
     /// # Errors
     ///
-    /// If it cannot be made.
+    /// If the folder cannot be created.
     pub fn open(folder: impl AsRef<Path>, shard: &Shard) -> io::Result<Self> {
         let folder = folder.as_ref();
-        // For paths that do not depend on where the process goes later.
+        // An absolute path, so that a later change of the working directory does not matter.
         let folder =
             create_folder(folder).and_then(|()| folder.canonicalize()).map_err(|error| named(folder, &error))?;
         Ok(Self { folder, shard: file_name(shard.id()), file: None })
     }
 
-    /// Appends one, and waits until it is on the disk.
+    /// Appends a dead letter, and waits until it is on disk.
     ///
     /// # Errors
     ///
-    /// If it cannot be written. What was written of it then stays the last of its file, and the next goes into a new one.
+    /// If it cannot be written. A part of it may then remain as the last line of its file; the next one goes into a new
+    /// file.
     pub fn write(&mut self, letter: &DeadLetter<'_>) -> io::Result<()> {
         let record = letter.record();
         let text = std::str::from_utf8(record.data()).ok();
@@ -105,7 +107,7 @@ impl JsonLines {
                 None => self.create().map_err(|error| named(&self.folder, &error))?,
             };
             let written = file.write_all(&bytes).and_then(|()| file.sync_data()).and_then(|()| file.metadata());
-            // Where the file was removed meanwhile, the line went with it.
+            // If the file was removed meanwhile, the line is lost with it.
             if written.map_err(|error| named(&self.folder, &error))?.nlink() > 0 {
                 self.file = Some(file);
                 return Ok(());
@@ -113,7 +115,7 @@ impl JsonLines {
         }
     }
 
-    /// A file that nobody else has, and that a power cut does not take out of its folder.
+    /// Creates a file that no other process uses, and that stays in its folder after a power failure.
     fn create(&self) -> io::Result<File> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let (millis, id) = (since.as_millis(), process::id());
@@ -132,12 +134,12 @@ impl JsonLines {
     }
 }
 
-/// An error that says where.
+/// Adds the folder to an error.
 fn named(folder: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("dead letters cannot be kept in {}: {error}", folder.display()))
 }
 
-/// A folder, with those above it, that a power cut does not take away once a file in it is on the disk.
+/// Creates a folder and its parents so that they survive a power failure once a file in the folder is on disk.
 fn create_folder(folder: &Path) -> io::Result<()> {
     let above = match folder.parent() {
         Some(above) if above.as_os_str().is_empty() => Path::new("."),
@@ -153,13 +155,13 @@ fn create_folder(folder: &Path) -> io::Result<()> {
     };
     match created {
         Ok(()) => File::open(above)?.sync_all(),
-        // It was there, or another process has just made it.
+        // It existed, or another process has just created it.
         Err(_) if folder.is_dir() => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-/// A shard's id, as far as it can stand in a file's name.
+/// A shard's id, with the characters replaced that a file's name should not have.
 fn file_name(id: &str) -> String {
     id.chars().map(|char| if char.is_ascii_alphanumeric() || char == '-' || char == '_' { char } else { '_' }).collect()
 }

@@ -1,4 +1,4 @@
-//! Records that failed for good, and where to put them.
+//! Records that failed permanently, and a place to keep them.
 
 mod json_lines;
 
@@ -10,7 +10,7 @@ use crate::{Record, Shard};
 
 pub use json_lines::JsonLines;
 
-/// A record that failed for good, and why. An `#[on_dead_letter]` handler takes it as `&DeadLetter`.
+/// A record that failed permanently, with the error. An `#[on_dead_letter]` handler takes it as `&DeadLetter`.
 ///
 /// Its text, as from `to_string()`, is the error with its causes, on one line.
 #[derive(Clone, Copy, Debug)]
@@ -36,18 +36,18 @@ impl<'a> DeadLetter<'a> {
         self.record
     }
 
-    /// The shard it was read from.
+    /// The shard that the record was read from.
     pub fn shard(&self) -> &'a Shard {
         self.shard
     }
 
-    /// The last error; of a panic, its message; of a payload that could not be decoded, the decoder's below it. A batch that
-    /// failed as a whole has the same for each of its records.
+    /// The last error. For a panic, the error has the panic's message. For a payload that could not be decoded, its
+    /// source is the decoder's error. If a batch failed as a whole, its records all have the same error.
     pub fn error(&self) -> &'a (dyn Error + Send + Sync + 'static) {
         self.error
     }
 
-    /// How often the handler was called with it: 0 if its payload could not be decoded.
+    /// The number of times the handler was called with the record: 0 if its payload could not be decoded.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }

@@ -1,6 +1,7 @@
-//! The arguments a handler may take, chosen by type: one trait for each place, so that each has its own list in errors.
+//! The arguments that a handler may take, chosen by type. Each kind of handler has its own trait, so that errors show
+//! its own list of arguments.
 //!
-//! The impls are marked `do_not_recommend`, else errors would list them beside it.
+//! The impls are marked `do_not_recommend`: otherwise errors would list them as well.
 
 use std::cell::RefCell;
 
@@ -10,22 +11,22 @@ use crate::{
     BoxError, Checkpointer, DeadLetter, FromRecord, MillisBehindLatest, ProcessRecord, ProcessRecords, Record, Shard,
 };
 
-/// What `#[on_init]` and `#[on_lease_lost]` choose from.
+/// The input of `#[on_init]` and `#[on_lease_lost]`.
 pub struct ShardCx<'c> {
     pub(super) shard: &'c Shard,
 }
 
-/// What `#[on_records]` chooses from.
+/// The input of `#[on_records]`.
 pub struct RecordsCx<'c> {
     records: &'c [Record],
-    /// The places, in order, of records that the batch goes on without.
+    /// The places, in order, of records that were skipped or dead-lettered.
     left_out: &'c [usize],
     shard: &'c Shard,
     millis_behind_latest: MillisBehindLatest,
     checkpointer: Lent<'c>,
 }
 
-/// What `#[on_record]` chooses from.
+/// The input of `#[on_record]`.
 pub struct RecordCx<'c> {
     record: &'c Record,
     shard: &'c Shard,
@@ -33,13 +34,13 @@ pub struct RecordCx<'c> {
     checkpointer: Lent<'c>,
 }
 
-/// What `#[on_shard_end]` and `#[on_shutdown_requested]` choose from.
+/// The input of `#[on_shard_end]` and `#[on_shutdown_requested]`.
 pub struct ShutdownCx<'c> {
     shard: &'c Shard,
     checkpointer: Lent<'c>,
 }
 
-/// What `#[on_dead_letter]` chooses from.
+/// The input of `#[on_dead_letter]`.
 pub struct DeadLetterCx<'c> {
     pub(super) letter: &'c DeadLetter<'c>,
 }
@@ -52,7 +53,7 @@ impl<'c> Lent<'c> {
         Self(RefCell::new(Some(checkpointer)))
     }
 
-    /// The error is never seen: [`Takes::and`] refuses a second one while it is compiled.
+    /// The error never occurs: [`Takes::and`] refuses a second checkpointer at compile time.
     fn take(&self) -> Result<&'c mut Checkpointer, BoxError> {
         self.0.take().ok_or_else(|| "the handler took its checkpointer twice".into())
     }
@@ -87,7 +88,8 @@ impl<'c> ShutdownCx<'c> {
     }
 }
 
-/// The body of an impl: what is taken, and how. The impls' heads stand apart, where errors can show them.
+/// The body of an impl: the part that is taken, and the code that takes it. The impls' heads are written out, so that
+/// errors can show them.
 macro_rules! takes {
     ($takes:ident, |$cx:ident: $Cx:ident| $take:expr) => {
         const TAKES: Takes = Takes::$takes;
@@ -99,14 +101,14 @@ macro_rules! takes {
     };
 }
 
-/// What `#[on_init]` may take.
+/// An argument of `#[on_init]`.
 #[diagnostic::on_unimplemented(
     message = "an `#[on_init]` constructor cannot take `{Self}`",
     label = "must be `&Shard`",
     note = "an `#[on_init]` constructor takes `&Shard`, or nothing"
 )]
 pub trait OnInit<'c>: Sized {
-    /// What it takes.
+    /// The part of the input that the argument takes.
     const TAKES: Takes;
 
     /// Takes it.
@@ -122,22 +124,22 @@ impl<'c> OnInit<'c> for &'c Shard {
     takes!(SHARD, |cx: ShardCx| Ok(cx.shard));
 }
 
-/// What `#[on_records]` may take.
+/// An argument of `#[on_records]`.
 #[diagnostic::on_unimplemented(
     message = "an `#[on_records]` handler cannot take `{Self}`",
     label = "not an argument of `#[on_records]`",
-    note = "an `#[on_records]` handler takes any of, in any order: `&[Record]`, `&mut Checkpointer`, `&Shard`, `MillisBehindLatest`",
-    note = "in place of `&[Record]` it takes `Vec<(&Record, P)>`, where `P` is a payload such as `Json<T>`"
+    note = "an `#[on_records]` handler takes any of these, in any order: `&[Record]`, `&mut Checkpointer`, `&Shard`, `MillisBehindLatest`",
+    note = "instead of `&[Record]`, it can take `Vec<(&Record, P)>`, where `P` is a payload such as `Json<T>`"
 )]
 pub trait OnRecords<'c>: Sized {
-    /// What it takes.
+    /// The part of the input that the argument takes.
     const TAKES: Takes;
 
     /// Takes it.
     ///
     /// # Errors
     ///
-    /// If it was taken already; if it holds payloads, and some cannot be read.
+    /// If it was taken already, or if it holds payloads and some of them cannot be read.
     fn take(cx: &RecordsCx<'c>) -> Result<Self, BoxError>;
 }
 
@@ -146,7 +148,7 @@ impl<'c> OnRecords<'c> for &'c [Record] {
     takes!(RECORDS, |cx: RecordsCx| Ok(cx.records));
 }
 
-// Not marked as the others are: what a payload lacks is for its own trait to say.
+// Not marked like the others: the payload's own trait explains what the payload lacks.
 impl<'c, P: FromRecord<'c>> OnRecords<'c> for Vec<(&'c Record, P)> {
     takes!(TYPED_RECORDS, |cx: RecordsCx| {
         let mut payloads = Vec::with_capacity(cx.records.len());
@@ -177,15 +179,15 @@ impl<'c> OnRecords<'c> for MillisBehindLatest {
     takes!(MILLIS_BEHIND_LATEST, |cx: RecordsCx| Ok(cx.millis_behind_latest));
 }
 
-/// What `#[on_record]` may take.
+/// An argument of `#[on_record]`.
 #[diagnostic::on_unimplemented(
     message = "an `#[on_record]` handler cannot take `{Self}`",
     label = "not an argument of `#[on_record]`",
-    note = "an `#[on_record]` handler takes any of, in any order: `&Record`, one payload, `&mut Checkpointer`, `&Shard`, `MillisBehindLatest`",
+    note = "an `#[on_record]` handler takes any of these, in any order: `&Record`, one payload, `&mut Checkpointer`, `&Shard`, `MillisBehindLatest`",
     note = "a payload is `Json<T>` with `T: serde::Deserialize`, a type of your own that implements `kcl::FromRecord`, or an `Option` or `Result` of one"
 )]
 pub trait OnRecord<'c>: Sized {
-    /// What it takes.
+    /// The part of the input that the argument takes.
     const TAKES: Takes;
 
     /// Takes it.
@@ -216,19 +218,19 @@ impl<'c> OnRecord<'c> for MillisBehindLatest {
     takes!(MILLIS_BEHIND_LATEST, |cx: RecordCx| Ok(cx.millis_behind_latest));
 }
 
-// Not marked as the others are: what a payload lacks is for its own trait to say, down to serde's.
+// Not marked like the others: the payload's own trait, or serde's below it, explains what the payload lacks.
 impl<'c, P: FromRecord<'c>> OnRecord<'c> for P {
     takes!(PAYLOAD, |cx: RecordCx| UndecodablePayload::read(cx.record).map_err(Into::into));
 }
 
-/// What `#[on_lease_lost]` may take.
+/// An argument of `#[on_lease_lost]`.
 #[diagnostic::on_unimplemented(
     message = "an `#[on_lease_lost]` handler cannot take `{Self}`",
     label = "must be `&Shard`",
     note = "an `#[on_lease_lost]` handler takes `&Shard`, or nothing: another worker has the lease now, so nothing can be checkpointed"
 )]
 pub trait OnLeaseLost<'c>: Sized {
-    /// What it takes.
+    /// The part of the input that the argument takes.
     const TAKES: Takes;
 
     /// Takes it.
@@ -244,14 +246,14 @@ impl<'c> OnLeaseLost<'c> for &'c Shard {
     takes!(SHARD, |cx: ShardCx| Ok(cx.shard));
 }
 
-/// What `#[on_shard_end]` may take.
+/// An argument of `#[on_shard_end]`.
 #[diagnostic::on_unimplemented(
     message = "an `#[on_shard_end]` handler cannot take `{Self}`",
     label = "not an argument of `#[on_shard_end]`",
-    note = "an `#[on_shard_end]` handler takes any of, in any order: `&mut Checkpointer`, `&Shard`"
+    note = "an `#[on_shard_end]` handler takes any of these, in any order: `&mut Checkpointer`, `&Shard`"
 )]
 pub trait OnShardEnd<'c>: Sized {
-    /// What it takes.
+    /// The part of the input that the argument takes.
     const TAKES: Takes;
 
     /// Takes it.
@@ -272,14 +274,14 @@ impl<'c> OnShardEnd<'c> for &'c Shard {
     takes!(SHARD, |cx: ShutdownCx| Ok(cx.shard));
 }
 
-/// What `#[on_shutdown_requested]` may take.
+/// An argument of `#[on_shutdown_requested]`.
 #[diagnostic::on_unimplemented(
     message = "an `#[on_shutdown_requested]` handler cannot take `{Self}`",
     label = "not an argument of `#[on_shutdown_requested]`",
-    note = "an `#[on_shutdown_requested]` handler takes any of, in any order: `&mut Checkpointer`, `&Shard`"
+    note = "an `#[on_shutdown_requested]` handler takes any of these, in any order: `&mut Checkpointer`, `&Shard`"
 )]
 pub trait OnShutdownRequested<'c>: Sized {
-    /// What it takes.
+    /// The part of the input that the argument takes.
     const TAKES: Takes;
 
     /// Takes it.
@@ -300,15 +302,15 @@ impl<'c> OnShutdownRequested<'c> for &'c Shard {
     takes!(SHARD, |cx: ShutdownCx| Ok(cx.shard));
 }
 
-/// What `#[on_dead_letter]` may take.
+/// An argument of `#[on_dead_letter]`.
 #[diagnostic::on_unimplemented(
     message = "an `#[on_dead_letter]` handler cannot take `{Self}`",
     label = "not an argument of `#[on_dead_letter]`",
-    note = "an `#[on_dead_letter]` handler takes any of, in any order: `&DeadLetter`, `&Record`, `&Shard`",
+    note = "an `#[on_dead_letter]` handler takes any of these, in any order: `&DeadLetter`, `&Record`, `&Shard`",
     note = "`&DeadLetter` holds the record, the last error and the number of attempts"
 )]
 pub trait OnDeadLetter<'c>: Sized {
-    /// What it takes.
+    /// The part of the input that the argument takes.
     const TAKES: Takes;
 
     /// Takes it.

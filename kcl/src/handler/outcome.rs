@@ -1,21 +1,21 @@
-//! What handlers return.
+//! The results of handlers.
 
 use crate::BoxError;
 
-/// What every handler comes to.
+/// The result of every handler.
 pub type Handled = Result<(), BoxError>;
 
-/// What a constructor comes to.
+/// The result of a constructor.
 pub type Made<P> = Result<P, BoxError>;
 
-/// What a handler may return.
+/// A type that a handler may return.
 #[diagnostic::on_unimplemented(
     message = "a handler cannot return `{Self}`",
     label = "must be `()` or `Result<(), E>`",
     note = "the value would be thrown away: keep it in `self`, or report a failure as the `Err` of a `Result<(), E>`"
 )]
 pub trait Outcome {
-    /// Its failure, if it is one.
+    /// Converts the value to the common result.
     fn handled(self) -> Handled;
 }
 
@@ -34,7 +34,7 @@ impl<T: Nothing, E: Failure> Outcome for Result<T, E> {
     }
 }
 
-/// What a handler's `Result` may hold.
+/// A value that a handler's `Result` may hold.
 #[diagnostic::on_unimplemented(
     message = "a handler cannot return a `Result` with a `{Self}`",
     label = "must be `()` or `Result<(), E>`",
@@ -44,15 +44,15 @@ pub trait Nothing {}
 
 impl Nothing for () {}
 
-/// What a handler may fail with.
+/// An error that a handler may return.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of a handler",
     label = "the `E` of `Result<_, E>` must turn into `Box<dyn Error + Send + Sync>`",
-    note = "what does: types that implement `std::error::Error` and are `Send` and `Sync`, `String`, `&str`, `kcl::BoxError`",
-    note = "a plain `Box<dyn Error>` does not, as it may not be `Send`: write `kcl::BoxError` in its place"
+    note = "these do: types that implement `std::error::Error` and are `Send` and `Sync`, `String`, `&str`, `kcl::BoxError`",
+    note = "a plain `Box<dyn Error>` does not, because it may not be `Send`: write `kcl::BoxError` instead"
 )]
 pub trait Failure {
-    /// The error, of whatever type it was.
+    /// Converts the error to the common type.
     fn into_error(self) -> BoxError;
 }
 
@@ -64,14 +64,14 @@ impl<E: Into<BoxError>> Failure for E {
     }
 }
 
-/// What `#[on_init]` may return.
+/// A type that `#[on_init]` may return.
 #[diagnostic::on_unimplemented(
     message = "an `#[on_init]` constructor cannot return `{Self}`",
     label = "must be `Self` or `Result<Self, E>`",
     note = "it makes the processor, so `Self` is `{P}`"
 )]
 pub trait Constructed<P> {
-    /// The processor, or why there is none.
+    /// The processor, or the error.
     fn constructed(self) -> Made<P>;
 }
 
@@ -90,15 +90,16 @@ impl<P, E: Failure> Constructed<P> for Result<P, E> {
     }
 }
 
-/// How a processor starts without `#[on_init]`. The lifetime keeps rustc from judging a bound with it before it is used.
+/// A processor that starts without `#[on_init]`. The lifetime keeps rustc from checking a bound with this trait before
+/// it is used.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has neither `#[on_init]` nor `Default`",
-    label = "nothing says how this processor starts",
-    note = "the processor of a shard is made by its `#[on_init]` constructor, or else by `Default`",
+    label = "this processor has no constructor",
+    note = "a shard's processor is made by its `#[on_init]` constructor, or else by `Default`",
     note = "add `#[on_init] fn new() -> Self {{ ... }}` to the impl, or `#[derive(Default)]` to the type"
 )]
 pub trait OnInitOrDefault<'a>: Sized {
-    /// Makes one.
+    /// Makes the processor.
     fn make() -> Self;
 }
 

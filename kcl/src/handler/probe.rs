@@ -1,8 +1,8 @@
-//! What an argument takes, asked in constants of their own: there a type that is no argument takes nothing and is no error, since
-//! the call of the handler has that error already.
+//! Probes for the part of the input that an argument takes. If a type cannot be an argument, its probe answers with
+//! [`Takes::UNKNOWN`] rather than an error, because the call of the handler already has that error.
 //!
-//! `<probe::OnRecord<'_, T>>::TAKES` is the inherent constant below if `T` is an argument, else that of a trait beside the
-//! question, which `#[kcl::processor]` writes there and which every type has.
+//! If `T` can be an argument, `<probe::OnRecord<'_, T>>::TAKES` is the inherent constant below. Otherwise it is the
+//! constant of a trait that every type implements, and that `#[kcl::processor]` writes next to the probe.
 
 use std::marker::PhantomData;
 
@@ -10,11 +10,11 @@ use super::Takes;
 
 macro_rules! probes {
     ($($Place:ident)*) => {$(
-        /// Asks for one place.
+        /// The probe for one handler.
         pub struct $Place<'c, T>(PhantomData<(&'c (), T)>);
 
         impl<'c, T: super::$Place<'c>> $Place<'c, T> {
-            /// What an argument of this type takes.
+            /// The part that an argument of this type takes.
             pub const TAKES: Takes = T::TAKES;
         }
     )*};

@@ -1,15 +1,15 @@
-//! What the arguments of a handler take, known while it is compiled.
+//! The parts of the input that a handler's arguments take, checked at compile time.
 
 use crate::Checkpoints;
 
-/// A set of things that can be taken once each.
+/// A set of parts of the input. Each part can be taken once.
 #[derive(Clone, Copy, Debug)]
 pub struct Takes(u8);
 
 impl Takes {
-    /// What a handler without arguments takes.
+    /// The empty set, for a handler without arguments.
     pub const NOTHING: Self = Self(0);
-    /// What a type takes that is no argument; it has an error of its own, so nothing is said about it here.
+    /// The set for a type that cannot be an argument. That type has its own error, so it causes none here.
     pub const UNKNOWN: Self = Self(1 << 7);
     pub(crate) const RECORDS: Self = Self(1);
     pub(crate) const PAYLOAD: Self = Self(1 << 1);
@@ -24,7 +24,8 @@ impl Takes {
     ///
     /// # Panics
     ///
-    /// If it was taken already: evaluated at compile time, where the panic is the error's text.
+    /// If the part was taken already. This is evaluated at compile time, and the panic's message is the compiler's
+    /// error.
     #[must_use]
     #[track_caller]
     pub const fn and(self, argument: Self) -> Self {
@@ -39,11 +40,11 @@ impl Takes {
         }
     }
 
-    /// Judges the option `invalid`.
+    /// Checks the option `invalid`.
     ///
     /// # Panics
     ///
-    /// If there is no payload that could be invalid: evaluated at compile time, too.
+    /// If the handler does not take a payload. This is evaluated at compile time, too.
     #[must_use]
     #[track_caller]
     pub const fn payload_for_invalid(self) -> Self {
@@ -54,24 +55,24 @@ impl Takes {
         self
     }
 
-    /// Judges the option `checkpoint`.
+    /// Checks the option `checkpoint`.
     ///
     /// # Panics
     ///
-    /// If the handler checkpoints itself: evaluated at compile time, too.
+    /// If the handler takes a checkpointer. This is evaluated at compile time, too.
     #[must_use]
     #[track_caller]
     pub const fn no_checkpointer(self) -> Self {
         assert!(
             self.0 & Self::CHECKPOINTER.0 == 0,
-            "option `checkpoint` is for a record handler without a `&mut Checkpointer`: who takes one checkpoints alone, so \
-             leave out the argument or the option"
+            "option `checkpoint` is for a record handler without a `&mut Checkpointer`: a handler that takes one makes all \
+             checkpoints itself, so leave out the argument or the option"
         );
         self
     }
 }
 
-/// Who checkpoints, if the record handler takes these arguments and nothing else is said.
+/// Who checkpoints if the record handler takes these arguments and has no option for it.
 #[must_use]
 pub const fn checkpoints(arguments: &[Takes]) -> Checkpoints {
     let mut rest = arguments;

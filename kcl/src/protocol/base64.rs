@@ -1,4 +1,4 @@
-//! Base64 as the daemon writes it: the fastest engine the machine has.
+//! Base64 as the daemon writes it, with the fastest engine that the machine supports.
 
 use std::sync::LazyLock;
 
@@ -18,7 +18,7 @@ static ENGINE: LazyLock<Fastest> = LazyLock::new(|| {
     return Fastest::new(&base64::alphabet::STANDARD, config);
 });
 
-/// Appends what `encoded` stands for.
+/// Appends the decoded bytes of `encoded`.
 pub(crate) fn decode(encoded: &[u8], to: &mut Vec<u8>) -> Result<(), DecodeError> {
     let start = to.len();
     to.resize(start + base64::decoded_len_estimate(encoded.len()), 0);

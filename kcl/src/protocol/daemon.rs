@@ -1,14 +1,14 @@
-//! The daemon's side: which checkpoints it takes.
+//! The daemon's side: the rules for checkpoints.
 
 use std::cmp::Ordering;
 
 use crate::{Position, SequenceNumber};
 
-/// How far a shard's lease stands, and which checkpoints may move it: the rules of the KCL's
+/// The position of a shard's lease, and the rules for the checkpoints that move it. These are the rules of the KCL's
 /// `ShardRecordProcessorCheckpointer`, without its table.
 ///
-/// A request is [judged](Self::judge), then stored by whoever keeps the leases, then [taken over](Self::advance), so that
-/// nothing is acknowledged that was not kept.
+/// First [judge](Self::judge) a request, then store it where the leases are kept, then [advance](Self::advance) the
+/// lease. That way, no checkpoint is acknowledged that was not stored.
 ///
 /// ```
 /// use kcl::Position;
@@ -21,71 +21,72 @@ use crate::{Position, SequenceNumber};
 /// let position = lease.judge(None, None)?;
 /// assert_eq!(position, Some(Position::after(7.into(), 0)));
 /// lease.advance(Position::after(7.into(), 0));
-/// assert_eq!(lease.judge(Some("7"), Some(0))?, None, "it stands there already");
+/// assert_eq!(lease.judge(Some("7"), Some(0))?, None, "the lease is already there");
 /// # Ok::<(), CheckpointRefused>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Lease {
     last: Position,
     largest: Position,
-    /// The last record of a shard that has ended: to checkpoint it is to checkpoint SHARD_END.
+    /// The last record of a shard that has ended. A checkpoint at this record is a checkpoint of SHARD_END.
     end: Option<Position>,
     state: State,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// No message that allows checkpoints is at hand.
+    /// The current message does not allow checkpoints.
     Closed,
     Held,
     Lost,
 }
 
 impl Lease {
-    /// A lease that stands here. Checkpoints are refused until something is delivered, as during `initialize`.
+    /// Creates a lease at this position. It refuses checkpoints until something is delivered, as during `initialize`.
     pub fn new(position: Position) -> Self {
         Self { last: position.clone(), largest: position, end: None, state: State::Closed }
     }
 
-    /// Where the lease stands.
+    /// The position of the lease.
     pub fn position(&self) -> &Position {
         &self.last
     }
 
-    /// A batch is handed over whose last record is this; an empty batch is [`Lease::open`].
+    /// Delivers a batch with this last record. For an empty batch, call [`Lease::open`].
     pub fn deliver(&mut self, sequence_number: SequenceNumber, sub_sequence_number: u64) {
         self.largest = Position::after(sequence_number, sub_sequence_number);
         self.open();
     }
 
-    /// A message that allows checkpoints is at hand and brings no records: an empty batch, or `shutdownRequested`.
+    /// Delivers a message without records that allows checkpoints: an empty batch, or `shutdownRequested`.
     pub fn open(&mut self) {
         if self.state == State::Closed {
             self.state = State::Held;
         }
     }
 
-    /// `shardEnded` is at hand.
+    /// Delivers `shardEnded`.
     pub fn end_shard(&mut self) {
         self.end = Some(std::mem::replace(&mut self.largest, Position::ShardEnd));
         self.open();
     }
 
-    /// The lease is gone: from here on every checkpoint is refused with `ShutdownException`.
+    /// Loses the lease. From now on, checkpoints that would move it are refused with `ShutdownException`.
     pub fn lose(&mut self) {
         self.state = State::Lost;
     }
 
-    /// `initialize` or `leaseLost` is at hand: the daemon has no checkpointer for it.
+    /// Delivers `initialize` or `leaseLost`, for which the daemon has no checkpointer.
     pub fn close(&mut self) {
         self.state = State::Closed;
     }
 
-    /// Where a request would move the lease; `None` if it stands there already, which is a success too.
+    /// The position to which a request would move the lease; `None` if the lease is already there, which is a success
+    /// too.
     ///
     /// # Errors
     ///
-    /// What the daemon would answer in its place.
+    /// The error that the daemon would answer with.
     pub fn judge(
         &self,
         sequence_number: Option<&str>,
@@ -94,46 +95,47 @@ impl Lease {
         if self.state == State::Closed {
             return Err(CheckpointRefused::InvalidState);
         }
-        let asked = match sequence_number {
+        let requested = match sequence_number {
             None => self.largest.clone(),
             Some(text) => {
-                let asked = parse(text, sub_sequence_number.unwrap_or(0)).ok_or(CheckpointRefused::OutOfRange)?;
-                let in_range = compare(&self.last, &asked).is_le() && compare(&asked, &self.largest).is_le();
+                let requested = parse(text, sub_sequence_number.unwrap_or(0)).ok_or(CheckpointRefused::OutOfRange)?;
+                let in_range = compare(&self.last, &requested).is_le() && compare(&requested, &self.largest).is_le();
                 if !in_range {
                     return Err(CheckpointRefused::OutOfRange);
                 }
-                asked
+                requested
             }
         };
-        if asked == self.last {
+        if requested == self.last {
             return Ok(None);
         }
         if self.state == State::Lost {
             return Err(CheckpointRefused::LeaseLost);
         }
-        Ok(Some(if self.end.as_ref() == Some(&asked) { Position::ShardEnd } else { asked }))
+        Ok(Some(if self.end.as_ref() == Some(&requested) { Position::ShardEnd } else { requested }))
     }
 
-    /// The checkpoint is kept: the lease stands here now.
+    /// Moves the lease to this position, after the checkpoint was stored.
     pub fn advance(&mut self, position: Position) {
         self.last = position;
     }
 }
 
-/// A checkpoint that the daemon refuses, by the exception it names in its answer.
+/// The reason the daemon refuses a checkpoint, with the exception that it names in its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CheckpointRefused {
-    /// `IllegalArgumentException`: no sequence number, before the last checkpoint, or behind the last record delivered.
+    /// `IllegalArgumentException`: not a sequence number, or before the last checkpoint, or after the last record
+    /// delivered.
     OutOfRange,
-    /// `InvalidStateException`: not in this message.
+    /// `InvalidStateException`: the current message does not allow checkpoints.
     InvalidState,
     /// `ShutdownException`: the lease is gone.
     LeaseLost,
 }
 
 impl CheckpointRefused {
-    /// The exception's simple class name, as the answer has it.
+    /// The exception's simple class name, as in the answer.
     pub fn exception(self) -> &'static str {
         match self {
             Self::OutOfRange => "IllegalArgumentException",
@@ -162,7 +164,7 @@ fn parse(text: &str, sub_sequence_number: i64) -> Option<Position> {
     })
 }
 
-/// `ExtendedSequenceNumber.compareTo`: the sentinels before every number, SHARD_END behind.
+/// `ExtendedSequenceNumber.compareTo`: SHARD_END comes after every number, the other sentinels come before.
 fn compare(one: &Position, other: &Position) -> Ordering {
     fn rank(position: &Position) -> (u8, Option<(&SequenceNumber, u64)>) {
         match position {

@@ -1,4 +1,4 @@
-//! What the daemon says.
+//! The daemon's messages.
 
 use std::fmt;
 
@@ -9,9 +9,10 @@ use super::records::{Records, WireRecord};
 use crate::excerpt::Excerpt;
 use crate::{Position, Record, SequenceNumber};
 
-/// A message of the daemon to a processor: one line of JSON.
+/// A message from the daemon to a processor: one line of JSON.
 ///
-/// Reading is lenient, as future daemons may add fields: unknown ones are skipped, nullable ones may be missing.
+/// Reading is lenient, because future daemons may add fields: unknown fields are skipped, and nullable fields may be
+/// missing.
 ///
 /// ```
 /// use kcl::protocol::Message;
@@ -24,11 +25,11 @@ use crate::{Position, Record, SequenceNumber};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Message {
-    /// The first one: the shard, and where its records start. (`InitializeMessage`)
+    /// The first message: the shard, and the start of its records. (`InitializeMessage`)
     Initialize {
         /// The shard's id.
         shard_id: String,
-        /// Where its records start.
+        /// The start of its records.
         position: Position,
     },
     /// A batch of records. (`ProcessRecordsMessage`)
@@ -42,25 +43,26 @@ pub enum Message {
     LeaseLost,
     /// The shard was read to its end. (`ShardEndedMessage`)
     ShardEnded,
-    /// The worker is about to stop or to hand the lease over. (`ShutdownRequestedMessage`)
+    /// The worker is about to stop or to hand over the lease. (`ShutdownRequestedMessage`)
     ShutdownRequested,
-    /// What KCL 1 says in place of [`ShardEnded`](Self::ShardEnded) and [`LeaseLost`](Self::LeaseLost).
+    /// The message that KCL 1 sends instead of [`ShardEnded`](Self::ShardEnded) and [`LeaseLost`](Self::LeaseLost).
     Shutdown {
-        /// Which of the two it is.
+        /// The reason, which says which of the two it is.
         reason: ShutdownReason,
     },
-    /// The answer to [`Reply::Checkpoint`](super::Reply::Checkpoint), with the request's numbers as they were given. (`CheckpointMessage`)
+    /// The answer to [`Reply::Checkpoint`](super::Reply::Checkpoint), with the request's numbers unchanged.
+    /// (`CheckpointMessage`)
     Checkpoint {
         /// As requested.
         sequence_number: Option<String>,
         /// As requested.
         sub_sequence_number: Option<i64>,
-        /// The simple class name of the exception, if it failed.
+        /// The simple class name of the exception, if the checkpoint failed.
         error: Option<String>,
     },
 }
 
-/// Why a KCL 1 daemon shuts a processor down.
+/// The reason a KCL 1 daemon shuts down a processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShutdownReason {
     /// The shard was read to its end.
@@ -70,7 +72,7 @@ pub enum ShutdownReason {
 }
 
 impl Message {
-    /// The records that it brings.
+    /// The message's records.
     pub(crate) fn records(&self) -> &[Record] {
         match self {
             Self::ProcessRecords { records, .. } => records,
@@ -78,7 +80,7 @@ impl Message {
         }
     }
 
-    /// The message's name on the wire; a status names it as what it responds to.
+    /// The message's name on the wire, which is also the `responseFor` of its status.
     pub fn action(&self) -> &'static str {
         match self {
             Self::Initialize { .. } => "initialize",
@@ -91,18 +93,18 @@ impl Message {
         }
     }
 
-    /// Reads one line, with or without its end.
+    /// Reads one line, with or without its line feed.
     ///
     /// # Errors
     ///
-    /// If it is no JSON object, names no known action, or lacks what its action needs.
+    /// If the line is not a JSON object, does not name a known action, or lacks a field that its action needs.
     pub fn from_line(line: &[u8]) -> Result<Self, MessageError> {
         let raw: Raw = serde_json::from_slice(line).map_err(|error| MessageError::new(line, Problem::Json(error)))?;
         raw.into_message().map_err(|problem| MessageError::new(line, problem))
     }
 }
 
-/// Every field of every message: which are needed depends on the action, which may stand anywhere in the object.
+/// All fields of all messages. The action decides which fields are needed, and may come anywhere in the object.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Raw {
@@ -147,7 +149,7 @@ impl Raw {
     }
 }
 
-/// A sentinel that this version does not know is no reason to refuse a shard.
+/// A sentinel that this version does not know is not a reason to refuse a shard.
 fn position(sequence_number: Option<&str>, sub_sequence_number: Option<i64>) -> Position {
     match sequence_number {
         Some("TRIM_HORIZON") => Position::TrimHorizon,
@@ -213,7 +215,7 @@ impl Serialize for Message {
     }
 }
 
-/// [`Message::ProcessRecords`] for a daemon whose records are not [`Record`]s: serializes to the same line.
+/// [`Message::ProcessRecords`] for a daemon whose records are not [`Record`]s. It serializes to the same line.
 #[derive(Clone, Debug)]
 pub struct ProcessRecords<R> {
     /// The records, in order.
@@ -233,21 +235,21 @@ impl<'a, R: AsRef<[WireRecord<'a>]>> Serialize for ProcessRecords<R> {
 }
 
 impl ProcessRecords<&[WireRecord<'_>]> {
-    /// Appends the message, without the line's end: what serializing it writes, in half the time.
+    /// Appends the message, without a line feed. This writes the same bytes as serializing, in half the time.
     ///
     /// # Errors
     ///
-    /// None that is known: all of it serializes.
+    /// None known: every value serializes.
     pub fn write(&self, line: &mut Vec<u8>) -> Result<(), serde_json::Error> {
         self.write_in_parts(line, |_| Ok(()))
     }
 
-    /// Like [`write`](Self::write), but shows what there is behind each record, to be taken away before more is appended: a
-    /// message is larger than its records by half, and need never be whole.
+    /// Like [`write`](Self::write), but calls `part` with the line after each record. `part` may take the bytes away
+    /// before more are appended: a message is larger than its records by half, and need never be in memory as a whole.
     ///
     /// # Errors
     ///
-    /// What `part` returns.
+    /// The error that `part` returns.
     pub fn write_in_parts<E: From<serde_json::Error>>(
         &self,
         line: &mut Vec<u8>,
@@ -268,7 +270,7 @@ impl ProcessRecords<&[WireRecord<'_>]> {
     }
 }
 
-/// A line that is no [`Message`].
+/// The error for a line that is not a [`Message`].
 #[derive(Debug)]
 pub struct MessageError {
     problem: Problem,
@@ -288,7 +290,7 @@ impl MessageError {
         Self { problem, excerpt: Excerpt(line.trim_ascii_end()).to_string() }
     }
 
-    /// Whether the line is JSON that stops before its end, as when the daemon died while writing it.
+    /// Whether the line is incomplete JSON, for example because the daemon died while it wrote the line.
     pub fn is_truncated(&self) -> bool {
         matches!(&self.problem, Problem::Json(error) if error.is_eof())
     }
@@ -298,15 +300,15 @@ impl fmt::Display for MessageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.problem {
             Problem::Json(error) => write!(f, "{error}")?,
-            Problem::Action(None) => f.write_str("no `action`")?,
+            Problem::Action(None) => f.write_str("`action` is missing")?,
             Problem::Action(Some(action)) => write!(f, "unknown action `{}`", Excerpt(action.as_bytes()))?,
-            Problem::Missing(field) => write!(f, "no `{field}`")?,
-            Problem::Reason(None) => f.write_str("a `shutdown` without `reason`")?,
+            Problem::Missing(field) => write!(f, "`{field}` is missing")?,
+            Problem::Reason(None) => f.write_str("a `shutdown` without a `reason`")?,
             Problem::Reason(Some(reason)) => {
-                write!(f, "a `shutdown` for the unknown reason `{}`", Excerpt(reason.as_bytes()))?;
+                write!(f, "a `shutdown` with the unknown reason `{}`", Excerpt(reason.as_bytes()))?;
             }
         }
-        write!(f, "; what came is `{}`", self.excerpt)
+        write!(f, "; received `{}`", self.excerpt)
     }
 }
 

@@ -1,11 +1,12 @@
-//! The protocol of the MultiLangDaemon: what it and a processor say to each other, one line of JSON each.
+//! The protocol of the MultiLangDaemon: the daemon and a processor exchange messages, each of which is one line of
+//! JSON.
 //!
-//! The daemon writes a [`Message`] to the processor's stdin; the processor answers on its stdout with a [`Reply`]: any number
-//! of checkpoints, each answered by a message, then the status, which acknowledges the message. The daemon never sends the
-//! next message before that. Facts are those of `amazon-kinesis-client-multilang` 3, package
-//! `software.amazon.kinesis.multilang`.
+//! The daemon writes a [`Message`] to the processor's stdin. The processor answers on its stdout, with [`Reply`]s: any
+//! number of checkpoints, each of which the daemon answers with a message, and then the status, which acknowledges the
+//! message. The daemon never sends the next message before the status. All of this describes
+//! `amazon-kinesis-client-multilang` 3, package `software.amazon.kinesis.multilang`.
 //!
-//! [`daemon`] is the other side of the same conversation, for whatever stands in for the daemon.
+//! [`daemon`] is the other side of the same conversation, for programs that stand in for the daemon.
 
 mod base64;
 pub mod daemon;

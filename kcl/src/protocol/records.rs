@@ -1,6 +1,6 @@
-//! The records of `processRecords`: from JSON into the two buffers of a [`Batch`], without a stop in between.
+//! The records of `processRecords`, read from JSON directly into the two buffers of a [`Batch`].
 //!
-//! This is the only place that knows how records stand on the wire, so that a faster scanner can take its place.
+//! Only this module knows the format of records on the wire, so that a faster scanner can replace it.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use super::base64;
 use crate::record::{Batch, Entry};
 use crate::{Record, SequenceNumber};
 
-/// A record as the daemon writes it (`JsonFriendlyRecord`), borrowed from wherever it is.
+/// A record as the daemon writes it (`JsonFriendlyRecord`), with borrowed data.
 ///
 /// ```
 /// use kcl::protocol::WireRecord;
@@ -32,18 +32,18 @@ use crate::{Record, SequenceNumber};
 pub struct WireRecord<'a> {
     /// The payload, before base64.
     pub data: &'a [u8],
-    /// The key, up to 256 characters.
+    /// The key, of up to 256 characters.
     pub partition_key: &'a str,
     /// The record's number in its shard.
     pub sequence_number: SequenceNumber,
-    /// The place among the user records of an aggregated record, else 0.
+    /// The record's place among the user records of an aggregated record, or else 0.
     pub sub_sequence_number: u64,
     /// Milliseconds since 1970.
     pub approximate_arrival_timestamp: Option<i64>,
 }
 
 impl<'a> WireRecord<'a> {
-    /// The same records as a processor gets them, sharing the buffers of one batch.
+    /// The same records as a processor receives them. They share the buffers of one batch.
     pub fn into_batch(records: impl IntoIterator<Item = WireRecord<'a>>) -> Vec<Record> {
         let mut builder = Builder::default();
         for record in records {
@@ -62,7 +62,8 @@ impl<'a> WireRecord<'a> {
         builder.finish()
     }
 
-    /// Appends the record as it serializes, but looks for nothing to escape in base64 and digits, and copies neither.
+    /// Appends the same bytes as serializing, but does not search base64 and digits for characters to escape, and
+    /// copies neither.
     pub(super) fn write(&self, line: &mut Vec<u8>) -> Result<(), serde_json::Error> {
         line.extend_from_slice(br#"{"data":""#);
         base64::encode_to(self.data, line);
@@ -104,7 +105,7 @@ impl Serialize for WireRecord<'_> {
     }
 }
 
-/// `records` of a message on its way in. Deserializes from the array.
+/// The `records` of an incoming message, which deserialize from the array.
 pub(super) struct Records(pub(super) Vec<Record>);
 
 impl<'de> Deserialize<'de> for Records {
@@ -142,7 +143,7 @@ impl Builder {
     }
 }
 
-/// A field of a record, known by its bytes: names are looked up too often to check each for UTF-8.
+/// A field of a record, recognized by its bytes: names are too frequent to check each for UTF-8.
 enum Field {
     Data,
     PartitionKey,
@@ -211,7 +212,7 @@ impl<'de> Visitor<'de> for &mut Builder {
                 }
                 Field::PartitionKey => {
                     self.batch.keys.truncate(key);
-                    // Lossy: a daemon whose JVM has another charset than UTF-8 writes keys in that.
+                    // Lossy: if the charset of the daemon's JVM is not UTF-8, the daemon writes keys in that charset.
                     map.next_value_seed(Text(|text: &[u8]| {
                         self.batch.keys.push_str(&String::from_utf8_lossy(text));
                         Ok(())
@@ -242,7 +243,8 @@ impl<'de> Visitor<'de> for &mut Builder {
     }
 }
 
-/// A nullable string, taken as bytes: no UTF-8 check and no copy for text without escapes. Null is not handed over.
+/// A nullable string, taken as bytes: text without escapes is neither checked for UTF-8 nor copied. Null is not passed
+/// on.
 struct Text<F>(F);
 
 impl<'de, F: FnMut(&[u8]) -> Result<(), String>> DeserializeSeed<'de> for Text<F> {
@@ -273,7 +275,7 @@ impl<'de, F: FnMut(&[u8]) -> Result<(), String>> Visitor<'de> for Text<F> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<(), A::Error> {
-        // `serde_json` offers an array where bytes are asked for.
+        // `serde_json` offers an array where bytes are requested.
         Err(A::Error::invalid_type(de::Unexpected::Seq, &self))
     }
 }
@@ -285,7 +287,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_what_serializes() {
+    fn writing_is_the_same_as_serializing() {
         let record = WireRecord {
             data: b"",
             partition_key: "a\"\\\n\u{7f}\u{1f}\u{e9}\u{1f980}",

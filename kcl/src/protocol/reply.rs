@@ -1,4 +1,4 @@
-//! What a processor says.
+//! A processor's replies.
 
 use std::fmt;
 
@@ -9,7 +9,8 @@ use crate::excerpt::Excerpt;
 
 /// A processor's answer: one line of JSON.
 ///
-/// Reading it is the daemon's side, and as strict as the daemon's Jackson parser: what that would skip is [`Refused`].
+/// Reading a reply is the daemon's side. It is as strict as the daemon's Jackson parser: a line that this would skip is
+/// [`Refused`].
 ///
 /// ```
 /// use kcl::protocol::{Refused, Reply};
@@ -25,32 +26,32 @@ use crate::excerpt::Excerpt;
 pub enum Reply {
     /// Acknowledges a message.
     Status {
-        /// The message's action. A status for any other makes the daemon give up.
+        /// The message's action. A status for any other action makes the daemon give up.
         response_for: Option<String>,
     },
     /// Asks for a checkpoint; the daemon answers with [`Message::Checkpoint`](super::Message::Checkpoint).
     Checkpoint {
-        /// Up to and including this record; `None` is the end of everything that was handed over. A string, as the daemon
-        /// takes any and judges it later.
+        /// The sequence number of the last record to checkpoint; `None` means everything that was delivered. It is a
+        /// string, because the daemon accepts any string and judges it later.
         sequence_number: Option<String>,
-        /// The place within an aggregated record; `None` is 0.
+        /// The place within an aggregated record; `None` means 0.
         sub_sequence_number: Option<i64>,
     },
 }
 
 impl Reply {
-    /// Acknowledges the message of this action.
+    /// A status that acknowledges the message of this action.
     pub fn status(action: &str) -> Self {
         Self::Status { response_for: Some(action.to_owned()) }
     }
 
-    /// Reads one line as the daemon does, with or without its end.
+    /// Reads one line as the daemon does, with or without its line feed.
     ///
     /// # Errors
     ///
-    /// Where the daemon would not take the line for a reply; see [`Refused::consequence`].
+    /// If the daemon would not accept the line as a reply; see [`Refused::consequence`].
     pub fn from_line(line: &[u8]) -> Result<Self, Refused> {
-        // As with Jackson's readValue, what stands behind the first value is not looked at.
+        // Like Jackson's readValue, this ignores everything after the first value.
         let value = match serde_json::Deserializer::from_slice(line).into_iter::<Value>().next() {
             Some(Ok(value)) => value,
             Some(Err(error)) => return Err(Refused::NotJson(error.to_string())),
@@ -86,7 +87,7 @@ impl Reply {
     }
 }
 
-/// The fields that were not looked at yet, taken as Jackson coerces scalars.
+/// The fields that were not read yet. Scalars are coerced as Jackson does it.
 struct Fields(Map<String, Value>);
 
 impl Fields {
@@ -136,15 +137,16 @@ impl Serialize for Reply {
     }
 }
 
-/// Why the daemon would not take a line for a [`Reply`]. (`GetNextMessageTask`, an `ObjectMapper` with its defaults)
+/// The reason the daemon would not accept a line as a [`Reply`]. (`GetNextMessageTask`, an `ObjectMapper` with its
+/// defaults)
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refused {
-    /// Not JSON: most often something that printed to stdout.
+    /// The line is not JSON. Most often, something printed to stdout.
     NotJson(String),
     /// The JSON value `null`.
     Null,
-    /// JSON, but no object.
+    /// JSON, but not an object.
     NotAnObject,
     /// An object without an `action` of type string.
     NoAction,
@@ -163,19 +165,17 @@ pub enum Refused {
     WrongType {
         /// The field.
         field: &'static str,
-        /// What it takes.
+        /// The type that it needs.
         expected: &'static str,
     },
 }
 
 impl Refused {
-    /// What the real daemon does with such a line.
+    /// The real daemon's reaction to such a line.
     pub fn consequence(&self) -> &'static str {
         match self {
-            Self::Null => "the MultiLangDaemon ends the whole worker on it, with exit code 1",
-            _ => {
-                "the MultiLangDaemon skips such a line without a word and goes on waiting, for ever if nothing else comes"
-            }
+            Self::Null => "the MultiLangDaemon ends the whole worker, with exit code 1",
+            _ => "the MultiLangDaemon silently skips such a line and keeps waiting, forever if nothing else arrives",
         }
     }
 }
@@ -183,12 +183,12 @@ impl Refused {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotJson(error) => write!(f, "no JSON ({error})"),
+            Self::NotJson(error) => write!(f, "not JSON ({error})"),
             Self::Null => f.write_str("the JSON value `null`"),
-            Self::NotAnObject => f.write_str("JSON, but no object"),
+            Self::NotAnObject => f.write_str("JSON, but not an object"),
             Self::NoAction => f.write_str("a JSON object without an `action`"),
             Self::UnknownAction(action) => write!(f, "the unknown action `{}`", Excerpt(action.as_bytes())),
-            Self::NotAReply(action) => write!(f, "`{action}`, which only the daemon says"),
+            Self::NotAReply(action) => write!(f, "`{action}`, which only the daemon sends"),
             Self::UnknownField { action, field } => {
                 write!(f, "`{action}` with the unknown field `{}`", Excerpt(field.as_bytes()))
             }

@@ -1,4 +1,4 @@
-//! One batch of records: handed over until each has succeeded, or was dealt with as the policy says.
+//! One batch of records, which is handled until each record has succeeded, or was skipped or dead-lettered.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,22 +14,22 @@ use crate::{DeadLetter, MillisBehindLatest, Otherwise, ProcessRecords, Processor
 
 const ACTION: &str = "processRecords";
 
-/// A batch, and how far it has come.
+/// A batch, and its progress.
 struct Batch<'r> {
     records: &'r Arc<Vec<Record>>,
     millis_behind_latest: MillisBehindLatest,
-    /// How many of the first records are done.
+    /// The number of first records that are done.
     first: usize,
-    /// The places, in order, of those that were skipped or dead-lettered.
+    /// The places, in order, of records that were skipped or dead-lettered.
     left_out: Vec<usize>,
-    /// How often the handler was called with what is not done, and failed.
+    /// The number of times the handler was called with the remaining records, and failed.
     attempts: u32,
-    /// How often of these no record was to blame.
+    /// The number of these failures that concerned the whole batch.
     whole: u32,
 }
 
 impl Batch<'_> {
-    /// An attempt ended this far into the batch.
+    /// Records how far an attempt came.
     fn reach(&mut self, progress: Progress) {
         match progress {
             Progress::Records(done) if done > self.first => (self.first, self.attempts) = (done, 0),
@@ -38,7 +38,7 @@ impl Batch<'_> {
         }
     }
 
-    /// The handler failed once more.
+    /// Counts a failure of the handler.
     fn count(&mut self, progress: Progress) {
         match progress {
             Progress::Records(_) => self.attempts += 1,
@@ -50,15 +50,15 @@ impl Batch<'_> {
     }
 }
 
-/// Why an attempt did not succeed.
+/// The reason an attempt failed.
 enum Blame {
     /// Some payloads cannot be decoded: the places of their records, and the errors.
     Invalid(Vec<(usize, UndecodablePayload)>),
-    /// The handler failed, this far into the batch.
+    /// The handler failed, after this progress.
     Handler(Failure, Progress),
 }
 
-/// What no attempt is left for, and the user's word on it.
+/// Records without an attempt left, and the user's choice for them.
 struct GivenUp {
     word: Otherwise,
     places: Range<usize>,
@@ -66,7 +66,8 @@ struct GivenUp {
 }
 
 impl<P: Processor> Session<'_, P> {
-    /// Moves the watermark over the records that succeed, and over those that are skipped or dead-lettered.
+    /// Handles a batch, and moves the watermark past the records that succeed and those that are skipped or
+    /// dead-lettered.
     pub(super) fn hand_over(
         &mut self,
         records: &Arc<Vec<Record>>,
@@ -82,9 +83,9 @@ impl<P: Processor> Session<'_, P> {
 
     fn hand_over_batch(&mut self, batch: &mut Batch<'_>) -> Result<(), HandlerFailed> {
         loop {
-            // To the watch all attempts are one call: what it tells is how long a record takes, waits included.
+            // For the watch, all attempts are one call: it reports the time that a record takes, including the waits.
             let running = self.watch.enter(ACTION, Some(batch.records));
-            let given_up = self.attempt_patiently(batch, &running)?;
+            let given_up = self.attempt_with_retries(batch, &running)?;
             drop(running);
             if given_up.is_empty() {
                 return Ok(());
@@ -95,8 +96,12 @@ impl<P: Processor> Session<'_, P> {
         }
     }
 
-    /// Calls the handler until it succeeds, or no attempt is left for what failed: that is returned.
-    fn attempt_patiently(&mut self, batch: &mut Batch<'_>, running: &Running) -> Result<Vec<GivenUp>, HandlerFailed> {
+    /// Calls the handler until it succeeds, or until no attempt is left. Returns the records that failed then.
+    fn attempt_with_retries(
+        &mut self,
+        batch: &mut Batch<'_>,
+        running: &Running,
+    ) -> Result<Vec<GivenUp>, HandlerFailed> {
         let records = batch.records;
         while let Err(blame) = self.attempt(batch, running) {
             let (failure, progress) = match blame {
@@ -122,7 +127,7 @@ impl<P: Processor> Session<'_, P> {
                 .with_attempts(batch.attempts);
             if batch.attempts > P::POLICY.retry && !self.checkpointer.is_over() {
                 return match places.is_empty() {
-                    // An empty batch has no record to go on without.
+                    // An empty batch has no record to skip.
                     true => Err(failed),
                     false => Ok(vec![GivenUp { word: P::POLICY.otherwise, places, failed }]),
                 };
@@ -131,7 +136,7 @@ impl<P: Processor> Session<'_, P> {
                 trace::retry(&failed);
                 self.checkpointer.wait(P::POLICY.backoff, batch.attempts);
             }
-            // Without a lease or a daemon there is nothing to try again for.
+            // Without a lease or a daemon, a retry is pointless.
             if self.checkpointer.is_over() {
                 return Err(failed);
             }
@@ -140,7 +145,7 @@ impl<P: Processor> Session<'_, P> {
         Ok(Vec::new())
     }
 
-    /// Calls the handler with what is not done.
+    /// Calls the handler with the remaining records.
     fn attempt(&mut self, batch: &mut Batch<'_>, running: &Running) -> Result<(), Blame> {
         let all = batch.records.len();
         if all > 0 && batch.left_out.len() == all {
@@ -179,7 +184,7 @@ impl<P: Processor> Session<'_, P> {
         })
     }
 
-    /// Lets the batch go on without the records of these places, if that is the user's word.
+    /// Skips or dead-letters the records at these places, if that is the user's choice.
     fn pass(
         &mut self,
         word: Otherwise,
