@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, thread};
 
-use kcl::protocol::{ProcessRecords, WireRecord};
+use kcl::protocol::{ProcessRecordsMessage, WireRecord};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 /// The number of input bytes of each run.
@@ -82,7 +82,7 @@ fn write_to_discarder(record: usize, records: usize) -> (Duration, Duration) {
     });
     let wire: Vec<_> = wire.collect();
     let mut line = Vec::new();
-    ProcessRecords { records: &wire[..], millis_behind_latest: Some(0) }.write(&mut line).expect("JSON");
+    ProcessRecordsMessage { records: &wire[..], millis_behind_latest: Some(0) }.write(&mut line).expect("JSON");
     line.push(b'\n');
     let mut discarder = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");
     let mut pipe = discarder.stdin.take().expect("piped");

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use kcl::protocol::{Message, ProcessRecords, Refused, Reply, WireRecord};
+use kcl::protocol::{Message, ProcessRecordsMessage, Reply, ReplyError, WireRecord};
 use kcl::{Position, SequenceNumber};
 use proptest::prelude::*;
 
@@ -55,7 +55,7 @@ proptest! {
     fn any_record_survives_a_round_trip(records in proptest::collection::vec(records(), 0..20), millis in proptest::option::of(any::<u32>())) {
         let millis_behind_latest = millis.map(u64::from);
         let wire: Vec<_> = records.iter().map(AnyRecord::wire).collect();
-        let line = serde_json::to_vec(&ProcessRecords { records: &wire, millis_behind_latest })?;
+        let line = serde_json::to_vec(&ProcessRecordsMessage { records: &wire, millis_behind_latest })?;
         prop_assert!(!line.contains(&b'\n'));
 
         let message = read(&line);
@@ -110,7 +110,7 @@ proptest! {
     #[test]
     fn a_truncated_line_is_reported_as_truncated(records in proptest::collection::vec(records(), 1..4), cut in any::<prop::sample::Index>()) {
         let wire: Vec<_> = records.iter().map(AnyRecord::wire).collect();
-        let line = serde_json::to_vec(&ProcessRecords { records: wire, millis_behind_latest: None })?;
+        let line = serde_json::to_vec(&ProcessRecordsMessage { records: wire, millis_behind_latest: None })?;
         let error = Message::from_line(&line[..cut.index(line.len())]).expect_err("half a message");
         prop_assert!(error.is_truncated(), "{error}");
     }
@@ -230,20 +230,20 @@ fn a_line_that_is_not_a_message_is_shown() {
 fn replies_are_read_as_strictly_as_the_daemon_reads_them() {
     let refused = |line: &str| Reply::from_line(line.as_bytes()).expect_err(line);
     for line in ["", "  ", "hello", "{\"action\":\"status\"", "noise{\"action\":\"status\"}"] {
-        assert!(matches!(refused(line), Refused::NotJson(_)), "{line:?}");
+        assert!(matches!(refused(line), ReplyError::NotJson(_)), "{line:?}");
     }
-    assert_eq!(refused("null"), Refused::Null);
+    assert_eq!(refused("null"), ReplyError::Null);
     for line in ["42", "\"text\"", "[1,2]"] {
-        assert_eq!(refused(line), Refused::NotAnObject);
+        assert_eq!(refused(line), ReplyError::NotAnObject);
     }
-    assert_eq!(refused(r#"{"level":"info"}"#), Refused::NoAction);
-    assert_eq!(refused(r#"{"action":"dance"}"#), Refused::UnknownAction("dance".to_owned()));
-    assert_eq!(refused(r#"{"action":"leaseLost"}"#), Refused::NotAReply("leaseLost".to_owned()));
+    assert_eq!(refused(r#"{"level":"info"}"#), ReplyError::NoAction);
+    assert_eq!(refused(r#"{"action":"dance"}"#), ReplyError::UnknownAction("dance".to_owned()));
+    assert_eq!(refused(r#"{"action":"leaseLost"}"#), ReplyError::NotAReply("leaseLost".to_owned()));
     let field =
-        |action: &str, field: &str| Refused::UnknownField { action: action.to_owned(), field: field.to_owned() };
+        |action: &str, field: &str| ReplyError::UnknownField { action: action.to_owned(), field: field.to_owned() };
     assert_eq!(refused(r#"{"action":"status","responseFor":"initialize","extra":1}"#), field("status", "extra"));
     assert_eq!(refused(r#"{"action":"checkpoint","checkpoint":null}"#), field("checkpoint", "checkpoint"));
-    assert!(matches!(refused(r#"{"action":"checkpoint","sequenceNumber":{}}"#), Refused::WrongType { .. }));
+    assert!(matches!(refused(r#"{"action":"checkpoint","sequenceNumber":{}}"#), ReplyError::WrongType { .. }));
 
     for (line, sub_sequence_number) in [
         (r#"{"action":"checkpoint","sequenceNumber":7,"subSequenceNumber":"3"} trailing junk"#, Some(3)),

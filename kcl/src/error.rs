@@ -16,7 +16,7 @@ use crate::{BoxError, CheckpointError, Record, Shard};
 #[non_exhaustive]
 pub enum RunError {
     /// A handler returned an error or panicked.
-    Handler(HandlerFailed),
+    Handler(HandlerError),
     /// SHARD_END could not be checkpointed. `shardEnded` is not acknowledged, because an acknowledgement without the
     /// checkpoint would block the shard's children forever.
     ShardEnd {
@@ -102,8 +102,8 @@ impl fmt::Display for RunError {
 
 impl Error for RunError {}
 
-impl From<HandlerFailed> for RunError {
-    fn from(failed: HandlerFailed) -> Self {
+impl From<HandlerError> for RunError {
+    fn from(failed: HandlerError) -> Self {
         Self::Handler(failed)
     }
 }
@@ -111,7 +111,7 @@ impl From<HandlerFailed> for RunError {
 /// The failure of a handler that returned an error or panicked, with the message and the records. Its text includes the
 /// causes.
 #[derive(Debug)]
-pub struct HandlerFailed {
+pub struct HandlerError {
     shard: String,
     action: &'static str,
     at: At,
@@ -220,7 +220,7 @@ impl Write for OneLine<'_, '_> {
     }
 }
 
-impl HandlerFailed {
+impl HandlerError {
     pub(crate) fn new(shard: &Shard, action: &'static str, failure: Failure) -> Self {
         Self { shard: shard.id().to_owned(), action, at: At::Message, attempts: 1, failure }
     }
@@ -267,7 +267,7 @@ impl HandlerFailed {
     }
 }
 
-impl fmt::Display for HandlerFailed {
+impl fmt::Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "shard {}: {} ", self.shard, self.action)?;
         f.write_str(match self.failure {
@@ -288,7 +288,7 @@ impl fmt::Display for HandlerFailed {
     }
 }
 
-impl Error for HandlerFailed {}
+impl Error for HandlerError {}
 
 /// The failure to handle a dead letter, which makes its record a failed one after all.
 #[derive(Debug)]
@@ -323,7 +323,7 @@ impl Error for DeadLetterFailed {
 pub(crate) struct Passed<'a> {
     pub(crate) how: &'static str,
     pub(crate) record: &'a Record,
-    pub(crate) failed: &'a HandlerFailed,
+    pub(crate) failed: &'a HandlerError,
 }
 
 impl fmt::Display for Passed<'_> {

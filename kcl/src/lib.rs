@@ -107,7 +107,7 @@ pub use attributes::{
 
 pub use checkpoint::{CheckpointError, Checkpointer};
 pub use dead_letter::DeadLetter;
-pub use error::{HandlerFailed, RunError};
+pub use error::{HandlerError, RunError};
 pub use payload::{FromRecord, Json};
 pub use policy::{Otherwise, Policy};
 pub use processor::{

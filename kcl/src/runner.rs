@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::checkpoint::{Checkpointer, Scope};
 use crate::connection::{Broken, Connection, Patience};
 use crate::counts::Counts;
-use crate::error::{Failure, HandlerFailed, RunError};
+use crate::error::{Failure, HandlerError, RunError};
 use crate::protocol::{Message, Reply, ShutdownReason};
 use crate::report::{self, Callback, Report};
 use crate::trace;
@@ -165,7 +165,7 @@ impl<F> Runner<F> {
                 };
                 let running = watch.enter("initialize", None);
                 let processor = guard(|| (self.factory)(&shard).map_err(Into::into))
-                    .map_err(|failure| HandlerFailed::new(&shard, "initialize", failure))?;
+                    .map_err(|failure| HandlerError::new(&shard, "initialize", failure))?;
                 drop(running);
                 // `#[on_init]` may have set up the subscriber.
                 let entered = trace::shard_anew(entered, &shard);
@@ -201,7 +201,7 @@ impl<F> Runner<F> {
         });
         drop(running);
         match (result, dropped) {
-            (Ok(()), Err(failure)) => Err(HandlerFailed::new(&shard, "drop", failure).into()),
+            (Ok(()), Err(failure)) => Err(HandlerError::new(&shard, "drop", failure).into()),
             (result, _) => result,
         }
     }
@@ -353,7 +353,7 @@ impl<P: Processor> Session<'_, P> {
         let running = self.watch.enter(action, None);
         let result = guard(|| self.processor.lease_lost(&mut LeaseLost { shard: &self.shard }));
         drop(running);
-        result.map_err(|failure| HandlerFailed::new(&self.shard, action, failure))?;
+        result.map_err(|failure| HandlerError::new(&self.shard, action, failure))?;
         Ok(Next::Acknowledge)
     }
 
@@ -363,7 +363,7 @@ impl<P: Processor> Session<'_, P> {
         let running = self.watch.enter(action, None);
         let result = guard(|| processor.shard_ended(&mut ShardEnded { shard, checkpointer }));
         drop(running);
-        let result = result.map_err(|failure| HandlerFailed::new(&self.shard, action, failure));
+        let result = result.map_err(|failure| HandlerError::new(&self.shard, action, failure));
         match self.settle(result)? {
             Settled::Done if self.checkpointer.seen.all_confirmed => Ok(Next::Acknowledge),
             Settled::Done => match self.checkpointer.checkpoint_all() {
@@ -389,7 +389,7 @@ impl<P: Processor> Session<'_, P> {
         let running = self.watch.enter("shutdownRequested", None);
         let result = guard(|| processor.shutdown_requested(&mut ShutdownRequested { shard, checkpointer }));
         drop(running);
-        let result = result.map_err(|failure| HandlerFailed::new(&self.shard, "shutdownRequested", failure));
+        let result = result.map_err(|failure| HandlerError::new(&self.shard, "shutdownRequested", failure));
         match self.settle(result)? {
             Settled::Done if self.checkpointer.seen.all_confirmed => Ok(Next::Acknowledge),
             Settled::Done => self.checkpoint_all(),
@@ -400,7 +400,7 @@ impl<P: Processor> Session<'_, P> {
     }
 
     /// Judges a handler's result, before the runtime's own checkpoint.
-    fn settle(&mut self, result: Result<(), HandlerFailed>) -> Result<Settled, RunError> {
+    fn settle(&mut self, result: Result<(), HandlerError>) -> Result<Settled, RunError> {
         let broken = self.checkpointer.connection.take_broken();
         match (broken, result) {
             (Some(Broken::Error(error)), _) => Err(error),
@@ -431,7 +431,7 @@ impl<P: Processor> Session<'_, P> {
 
     /// Handles a handler's failure: checkpoints the records that have succeeded, if the daemon does not know of them
     /// yet.
-    fn fail(&mut self, failed: HandlerFailed) -> Result<Next, RunError> {
+    fn fail(&mut self, failed: HandlerError) -> Result<Next, RunError> {
         let known = P::CHECKPOINTS == Checkpoints::Handler
             || self.watermark.outstanding == 0
             || self.checkpointer.seen.all_confirmed;
@@ -445,7 +445,7 @@ impl<P: Processor> Session<'_, P> {
 
     /// Excuses a handler's failure, because the lease is gone. The lease's new owner receives the records, and a
     /// failure here would only end the whole worker.
-    fn excuse(&mut self, failed: &HandlerFailed) -> Next {
+    fn excuse(&mut self, failed: &HandlerError) -> Next {
         self.report.line(format_args!("{failed}; the message is acknowledged anyway, because the lease is gone"));
         self.checkpointer.gap = true;
         Next::Acknowledge
@@ -460,9 +460,9 @@ impl<P: Processor> Session<'_, P> {
 enum Settled {
     /// The handler succeeded.
     Done,
-    Failed(HandlerFailed),
+    Failed(HandlerError),
     /// The handler failed, but the lease is gone.
-    Excused(HandlerFailed),
+    Excused(HandlerError),
     /// The daemon is gone.
     End,
 }

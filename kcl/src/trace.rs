@@ -11,7 +11,7 @@ mod on {
     use tracing::subscriber::NoSubscriber;
     use tracing::{debug, debug_span, info_span, trace_span, warn};
 
-    use crate::error::{HandlerFailed, Passed};
+    use crate::error::{HandlerError, Passed};
     use crate::protocol::Reply;
     use crate::{CheckpointError, Record, Shard};
 
@@ -52,7 +52,7 @@ mod on {
         .entered()
     }
 
-    pub(crate) fn retry(failed: &HandlerFailed) {
+    pub(crate) fn retry(failed: &HandlerError) {
         warn!(target: "kcl", attempts = failed.attempts(), error = %failed, "retrying");
     }
 
@@ -80,7 +80,7 @@ mod on {
 
 #[cfg(not(feature = "tracing"))]
 mod off {
-    use crate::error::{HandlerFailed, Passed};
+    use crate::error::{HandlerError, Passed};
     use crate::protocol::Reply;
     use crate::{CheckpointError, Record, Shard};
 
@@ -103,7 +103,7 @@ mod off {
         Entered
     }
 
-    pub(crate) fn retry(_: &HandlerFailed) {}
+    pub(crate) fn retry(_: &HandlerError) {}
 
     pub(crate) fn passed(_: &Passed<'_>) {}
 

@@ -10,8 +10,7 @@ use std::rc::Rc;
 
 use kcl::dead_letter::JsonLines;
 use kcl::{
-    BoxError, CheckpointError, Checkpointer, DeadLetter, HandlerFailed, Json, Processor, Record, RunError, Runner,
-    Shard,
+    BoxError, CheckpointError, Checkpointer, DeadLetter, HandlerError, Json, Processor, Record, RunError, Runner, Shard,
 };
 use serde_json::Value;
 
@@ -104,7 +103,7 @@ fn run<P: Processor>(make: impl Fn() -> P, input: &[&str]) -> (Vec<String>, Resu
     (String::from_utf8(output).expect("JSON").lines().map(str::to_owned).collect(), result)
 }
 
-fn failed(result: Result<(), RunError>) -> HandlerFailed {
+fn failed(result: Result<(), RunError>) -> HandlerError {
     match result {
         Err(RunError::Handler(failed)) => failed,
         other => panic!("{other:?}"),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kcl::protocol::daemon::Lease;
-use kcl::protocol::{Message, ProcessRecords as Batch, Reply, WireRecord};
+use kcl::protocol::{Message, ProcessRecordsMessage as Batch, Reply, WireRecord};
 use kcl::{BoxError, Checkpoints, DeadLetter, Otherwise, Position, RunError};
 
 use crate::clock;

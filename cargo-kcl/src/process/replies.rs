@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use kcl::protocol::{Refused, Reply};
+use kcl::protocol::{Reply, ReplyError};
 
 use crate::report::excerpt;
 
@@ -27,7 +27,7 @@ pub(crate) enum NoReply {
     /// A line that the daemon would not take.
     Refused {
         line: String,
-        why: Refused,
+        why: ReplyError,
     },
     /// Text without a line feed that cannot become a reply.
     Unfinished {

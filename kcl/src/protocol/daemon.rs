@@ -12,17 +12,17 @@ use crate::{Position, SequenceNumber};
 ///
 /// ```
 /// use kcl::Position;
-/// use kcl::protocol::daemon::{CheckpointRefused, Lease};
+/// use kcl::protocol::daemon::{CheckpointRefusedError, Lease};
 ///
 /// let mut lease = Lease::new(Position::TrimHorizon);
 /// lease.deliver(7.into(), 0);
-/// assert_eq!(lease.judge(Some("8"), None), Err(CheckpointRefused::OutOfRange));
+/// assert_eq!(lease.judge(Some("8"), None), Err(CheckpointRefusedError::OutOfRange));
 ///
 /// let position = lease.judge(None, None)?;
 /// assert_eq!(position, Some(Position::after(7.into(), 0)));
 /// lease.advance(Position::after(7.into(), 0));
 /// assert_eq!(lease.judge(Some("7"), Some(0))?, None, "the lease is already there");
-/// # Ok::<(), CheckpointRefused>(())
+/// # Ok::<(), CheckpointRefusedError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Lease {
@@ -91,17 +91,18 @@ impl Lease {
         &self,
         sequence_number: Option<&str>,
         sub_sequence_number: Option<i64>,
-    ) -> Result<Option<Position>, CheckpointRefused> {
+    ) -> Result<Option<Position>, CheckpointRefusedError> {
         if self.state == State::Closed {
-            return Err(CheckpointRefused::InvalidState);
+            return Err(CheckpointRefusedError::InvalidState);
         }
         let requested = match sequence_number {
             None => self.largest.clone(),
             Some(text) => {
-                let requested = parse(text, sub_sequence_number.unwrap_or(0)).ok_or(CheckpointRefused::OutOfRange)?;
+                let requested =
+                    parse(text, sub_sequence_number.unwrap_or(0)).ok_or(CheckpointRefusedError::OutOfRange)?;
                 let in_range = compare(&self.last, &requested).is_le() && compare(&requested, &self.largest).is_le();
                 if !in_range {
-                    return Err(CheckpointRefused::OutOfRange);
+                    return Err(CheckpointRefusedError::OutOfRange);
                 }
                 requested
             }
@@ -110,7 +111,7 @@ impl Lease {
             return Ok(None);
         }
         if self.state == State::Lost {
-            return Err(CheckpointRefused::LeaseLost);
+            return Err(CheckpointRefusedError::LeaseLost);
         }
         Ok(Some(if self.end.as_ref() == Some(&requested) { Position::ShardEnd } else { requested }))
     }
@@ -124,7 +125,7 @@ impl Lease {
 /// The reason the daemon refuses a checkpoint, with the exception that it names in its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum CheckpointRefused {
+pub enum CheckpointRefusedError {
     /// `IllegalArgumentException`: not a sequence number, or before the last checkpoint, or after the last record
     /// delivered.
     OutOfRange,
@@ -134,7 +135,7 @@ pub enum CheckpointRefused {
     LeaseLost,
 }
 
-impl CheckpointRefused {
+impl CheckpointRefusedError {
     /// The exception's simple class name, as in the answer.
     pub fn exception(self) -> &'static str {
         match self {
@@ -145,13 +146,13 @@ impl CheckpointRefused {
     }
 }
 
-impl std::fmt::Display for CheckpointRefused {
+impl std::fmt::Display for CheckpointRefusedError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.exception())
     }
 }
 
-impl std::error::Error for CheckpointRefused {}
+impl std::error::Error for CheckpointRefusedError {}
 
 fn parse(text: &str, sub_sequence_number: i64) -> Option<Position> {
     let sub_sequence_number = u64::try_from(sub_sequence_number).ok()?;

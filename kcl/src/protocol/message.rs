@@ -166,7 +166,7 @@ fn position(sequence_number: Option<&str>, sub_sequence_number: Option<i64>) -> 
 impl Serialize for Message {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::ProcessRecords { records, millis_behind_latest } => ProcessRecords {
+            Self::ProcessRecords { records, millis_behind_latest } => ProcessRecordsMessage {
                 records: records.iter().map(WireRecord::from).collect::<Vec<_>>(),
                 millis_behind_latest: *millis_behind_latest,
             }
@@ -217,14 +217,14 @@ impl Serialize for Message {
 
 /// [`Message::ProcessRecords`] for a daemon whose records are not [`Record`]s. It serializes to the same line.
 #[derive(Clone, Debug)]
-pub struct ProcessRecords<R> {
+pub struct ProcessRecordsMessage<R> {
     /// The records, in order.
     pub records: R,
     /// How far the batch is behind the newest record of the shard, in milliseconds.
     pub millis_behind_latest: Option<u64>,
 }
 
-impl<'a, R: AsRef<[WireRecord<'a>]>> Serialize for ProcessRecords<R> {
+impl<'a, R: AsRef<[WireRecord<'a>]>> Serialize for ProcessRecordsMessage<R> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut message = serializer.serialize_struct("Message", 3)?;
         message.serialize_field("action", "processRecords")?;
@@ -234,7 +234,7 @@ impl<'a, R: AsRef<[WireRecord<'a>]>> Serialize for ProcessRecords<R> {
     }
 }
 
-impl ProcessRecords<&[WireRecord<'_>]> {
+impl ProcessRecordsMessage<&[WireRecord<'_>]> {
     /// Appends the message, without a line feed. This writes the same bytes as serializing, in half the time.
     ///
     /// # Errors

@@ -14,6 +14,6 @@ mod message;
 mod records;
 mod reply;
 
-pub use message::{Message, MessageError, ProcessRecords, ShutdownReason};
+pub use message::{Message, MessageError, ProcessRecordsMessage, ShutdownReason};
 pub use records::WireRecord;
-pub use reply::{Refused, Reply};
+pub use reply::{Reply, ReplyError};

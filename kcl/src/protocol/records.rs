@@ -282,7 +282,7 @@ impl<'de, F: FnMut(&[u8]) -> Result<(), String>> Visitor<'de> for Text<F> {
 
 #[cfg(test)]
 mod tests {
-    use crate::protocol::ProcessRecords;
+    use crate::protocol::ProcessRecordsMessage;
 
     use super::*;
 
@@ -306,7 +306,7 @@ mod tests {
         ];
         for count in 0..=records.len() {
             for millis_behind_latest in [None, Some(0), Some(u64::MAX)] {
-                let message = ProcessRecords { records: &records[..count], millis_behind_latest };
+                let message = ProcessRecordsMessage { records: &records[..count], millis_behind_latest };
                 let mut line = b"before".to_vec();
                 message.write(&mut line).unwrap();
                 let serialized = serde_json::to_string(&message).unwrap();

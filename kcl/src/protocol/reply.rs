@@ -10,16 +10,16 @@ use crate::excerpt::Excerpt;
 /// A processor's answer: one line of JSON.
 ///
 /// Reading a reply is the daemon's side. It is as strict as the daemon's Jackson parser: a line that this would skip is
-/// [`Refused`].
+/// [`ReplyError`].
 ///
 /// ```
-/// use kcl::protocol::{Refused, Reply};
+/// use kcl::protocol::{Reply, ReplyError};
 ///
 /// let reply = Reply::from_line(br#"{"action":"status","responseFor":"initialize"}"#)?;
 /// assert_eq!(reply, Reply::Status { response_for: Some("initialize".to_owned()) });
 ///
-/// assert!(matches!(Reply::from_line(b"hello from a println!"), Err(Refused::NotJson(_))));
-/// # Ok::<(), Refused>(())
+/// assert!(matches!(Reply::from_line(b"hello from a println!"), Err(ReplyError::NotJson(_))));
+/// # Ok::<(), ReplyError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -49,22 +49,22 @@ impl Reply {
     ///
     /// # Errors
     ///
-    /// If the daemon would not accept the line as a reply; see [`Refused::consequence`].
-    pub fn from_line(line: &[u8]) -> Result<Self, Refused> {
+    /// If the daemon would not accept the line as a reply; see [`ReplyError::consequence`].
+    pub fn from_line(line: &[u8]) -> Result<Self, ReplyError> {
         // Like Jackson's readValue, this ignores everything after the first value.
         let value = match serde_json::Deserializer::from_slice(line).into_iter::<Value>().next() {
             Some(Ok(value)) => value,
-            Some(Err(error)) => return Err(Refused::NotJson(error.to_string())),
-            None => return Err(Refused::NotJson("the line is blank".to_owned())),
+            Some(Err(error)) => return Err(ReplyError::NotJson(error.to_string())),
+            None => return Err(ReplyError::NotJson("the line is blank".to_owned())),
         };
         let mut fields = match value {
             Value::Object(fields) => Fields(fields),
-            Value::Null => return Err(Refused::Null),
-            _ => return Err(Refused::NotAnObject),
+            Value::Null => return Err(ReplyError::Null),
+            _ => return Err(ReplyError::NotAnObject),
         };
         let action = match fields.0.remove("action") {
             Some(Value::String(action)) => action,
-            _ => return Err(Refused::NoAction),
+            _ => return Err(ReplyError::NoAction),
         };
         let reply = match action.as_str() {
             "status" => Self::Status { response_for: fields.string("responseFor")? },
@@ -76,12 +76,12 @@ impl Reply {
                 }
             }
             "initialize" | "processRecords" | "leaseLost" | "shardEnded" | "shutdownRequested" | "shutdown" => {
-                return Err(Refused::NotAReply(action));
+                return Err(ReplyError::NotAReply(action));
             }
-            _ => return Err(Refused::UnknownAction(action)),
+            _ => return Err(ReplyError::UnknownAction(action)),
         };
         match fields.0.into_iter().next() {
-            Some((field, _)) => Err(Refused::UnknownField { action, field }),
+            Some((field, _)) => Err(ReplyError::UnknownField { action, field }),
             None => Ok(reply),
         }
     }
@@ -91,19 +91,19 @@ impl Reply {
 struct Fields(Map<String, Value>);
 
 impl Fields {
-    fn string(&mut self, name: &'static str) -> Result<Option<String>, Refused> {
+    fn string(&mut self, name: &'static str) -> Result<Option<String>, ReplyError> {
         Ok(match self.0.remove(name) {
             None | Some(Value::Null) => None,
             Some(Value::String(text)) => Some(text),
             Some(scalar @ (Value::Number(_) | Value::Bool(_))) => Some(scalar.to_string()),
             Some(Value::Array(_) | Value::Object(_)) => {
-                return Err(Refused::WrongType { field: name, expected: "a string" });
+                return Err(ReplyError::WrongType { field: name, expected: "a string" });
             }
         })
     }
 
-    fn long(&mut self, name: &'static str) -> Result<Option<i64>, Refused> {
-        let wrong = Err(Refused::WrongType { field: name, expected: "an integer" });
+    fn long(&mut self, name: &'static str) -> Result<Option<i64>, ReplyError> {
+        let wrong = Err(ReplyError::WrongType { field: name, expected: "an integer" });
         match self.0.remove(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Number(number)) => {
@@ -141,7 +141,7 @@ impl Serialize for Reply {
 /// defaults)
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Refused {
+pub enum ReplyError {
     /// The line is not JSON. Most often, something printed to stdout.
     NotJson(String),
     /// The JSON value `null`.
@@ -170,7 +170,7 @@ pub enum Refused {
     },
 }
 
-impl Refused {
+impl ReplyError {
     /// The real daemon's reaction to such a line.
     pub fn consequence(&self) -> &'static str {
         match self {
@@ -180,7 +180,7 @@ impl Refused {
     }
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for ReplyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotJson(error) => write!(f, "not JSON ({error})"),
@@ -197,4 +197,4 @@ impl fmt::Display for Refused {
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for ReplyError {}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Session, guard};
 use crate::checkpoint::Scope;
-use crate::error::{DeadLetterFailed, Failure, HandlerFailed, Passed};
+use crate::error::{DeadLetterFailed, Failure, HandlerError, Passed};
 use crate::payload::{UndecodablePayload, UndecodablePayloads};
 use crate::processor::Progress;
 use crate::trace;
@@ -62,7 +62,7 @@ enum Blame {
 struct GivenUp {
     word: Otherwise,
     places: Range<usize>,
-    failed: HandlerFailed,
+    failed: HandlerError,
 }
 
 impl<P: Processor> Session<'_, P> {
@@ -72,7 +72,7 @@ impl<P: Processor> Session<'_, P> {
         &mut self,
         records: &Arc<Vec<Record>>,
         millis_behind_latest: MillisBehindLatest,
-    ) -> Result<(), HandlerFailed> {
+    ) -> Result<(), HandlerError> {
         let mut batch = Batch { records, millis_behind_latest, first: 0, left_out: Vec::new(), attempts: 0, whole: 0 };
         let result = self.hand_over_batch(&mut batch);
         let done = if result.is_ok() { records.len() } else { batch.first };
@@ -81,7 +81,7 @@ impl<P: Processor> Session<'_, P> {
         result
     }
 
-    fn hand_over_batch(&mut self, batch: &mut Batch<'_>) -> Result<(), HandlerFailed> {
+    fn hand_over_batch(&mut self, batch: &mut Batch<'_>) -> Result<(), HandlerError> {
         loop {
             // For the watch, all attempts are one call: it reports the time that a record takes, including the waits.
             let running = self.watch.enter(ACTION, Some(batch.records));
@@ -97,11 +97,7 @@ impl<P: Processor> Session<'_, P> {
     }
 
     /// Calls the handler until it succeeds, or until no attempt is left. Returns the records that failed then.
-    fn attempt_with_retries(
-        &mut self,
-        batch: &mut Batch<'_>,
-        running: &Running,
-    ) -> Result<Vec<GivenUp>, HandlerFailed> {
+    fn attempt_with_retries(&mut self, batch: &mut Batch<'_>, running: &Running) -> Result<Vec<GivenUp>, HandlerError> {
         let records = batch.records;
         while let Err(blame) = self.attempt(batch, running) {
             let (failure, progress) = match blame {
@@ -110,7 +106,7 @@ impl<P: Processor> Session<'_, P> {
                     let given_up = undecodable.into_iter().map(|(place, error)| GivenUp {
                         word: P::POLICY.invalid,
                         places: place..place + 1,
-                        failed: HandlerFailed::new(&self.shard, ACTION, Failure::Error(error.into()))
+                        failed: HandlerError::new(&self.shard, ACTION, Failure::Error(error.into()))
                             .with_records(records, records.get(place))
                             .with_attempts(0),
                     });
@@ -122,7 +118,7 @@ impl<P: Processor> Session<'_, P> {
                 Progress::Whole => (None, 0..records.len()),
                 Progress::Records(done) => (records.get(done), done..records.len().min(done + 1)),
             };
-            let failed = HandlerFailed::new(&self.shard, ACTION, failure)
+            let failed = HandlerError::new(&self.shard, ACTION, failure)
                 .with_records(records, one)
                 .with_attempts(batch.attempts);
             if batch.attempts > P::POLICY.retry && !self.checkpointer.is_over() {
@@ -190,8 +186,8 @@ impl<P: Processor> Session<'_, P> {
         word: Otherwise,
         batch: &mut Batch<'_>,
         places: Range<usize>,
-        failed: HandlerFailed,
-    ) -> Result<(), HandlerFailed> {
+        failed: HandlerError,
+    ) -> Result<(), HandlerError> {
         for place in places {
             let Err(index) = batch.left_out.binary_search(&place) else { continue };
             let record = &batch.records[place];
@@ -209,7 +205,7 @@ impl<P: Processor> Session<'_, P> {
                     drop(running);
                     if let Err(failure) = taken {
                         let both = DeadLetterFailed::new(failure, failed.failure());
-                        return Err(HandlerFailed::new(&self.shard, ACTION, Failure::Error(both.into()))
+                        return Err(HandlerError::new(&self.shard, ACTION, Failure::Error(both.into()))
                             .with_records(batch.records, Some(record))
                             .with_attempts(failed.attempts()));
                     }

@@ -313,7 +313,7 @@ impl Ledger {
 mod tests {
     use super::*;
 
-    use kcl::protocol::{ProcessRecords, WireRecord};
+    use kcl::protocol::{ProcessRecordsMessage, WireRecord};
 
     use crate::input::lines::Input;
     use crate::input::record::Format;
@@ -347,7 +347,7 @@ mod tests {
             approximate_arrival_timestamp: None,
         });
         let records: Vec<_> = records.collect();
-        let message = ProcessRecords { records: &records[..], millis_behind_latest: None };
+        let message = ProcessRecordsMessage { records: &records[..], millis_behind_latest: None };
         ledger.sent(2, &serde_json::to_vec(&message).unwrap());
     }
 

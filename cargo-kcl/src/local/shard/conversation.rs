@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use kcl::Position;
-use kcl::protocol::daemon::{CheckpointRefused, Lease};
-use kcl::protocol::{Message, ProcessRecords, Refused, Reply, WireRecord};
+use kcl::protocol::daemon::{CheckpointRefusedError, Lease};
+use kcl::protocol::{Message, ProcessRecordsMessage, Reply, ReplyError, WireRecord};
 
 use super::pulse::Pulse;
 use crate::local::chaos::{Manner, Point, Step, Trial};
@@ -40,7 +40,7 @@ pub(crate) enum Cause {
     Gone,
     Refused {
         line: String,
-        why: Refused,
+        why: ReplyError,
     },
     Unfinished {
         text: String,
@@ -69,7 +69,7 @@ impl fmt::Display for Failure {
                  \x20 mend: {}",
                 why.consequence(),
                 match why {
-                    Refused::UnknownField { .. } | Refused::WrongType { .. } =>
+                    ReplyError::UnknownField { .. } | ReplyError::WrongType { .. } =>
                         "a status has `action` and `responseFor`, a checkpoint `action`, `sequenceNumber` and `subSequenceNumber`; \
                          send these and no more",
                     _ => "stdout carries replies only, print to stderr instead",
@@ -188,7 +188,7 @@ where
         }
         let behind = Some(millis_behind);
         let millis_behind_latest = self.trial.as_mut().map_or(behind, |trial| trial.millis_behind_latest(behind));
-        let message = ProcessRecords { records, millis_behind_latest };
+        let message = ProcessRecordsMessage { records, millis_behind_latest };
         let note = format_args!("processRecords n={}", records.len());
         self.exchange_with("processRecords", note, |line, part| message.write_in_parts(line, part))?;
         let bytes = records.iter().map(|record| record.data.len() as u64).sum();
@@ -293,7 +293,7 @@ where
             Ok(None) => return None,
             Ok(Some(position)) => position,
             Err(refused) => {
-                if let (Some(trial), CheckpointRefused::LeaseLost) = (&mut self.trial, refused) {
+                if let (Some(trial), CheckpointRefusedError::LeaseLost) = (&mut self.trial, refused) {
                     trial.refused();
                 }
                 return Some(refused.exception().to_owned());
