@@ -82,7 +82,7 @@ impl Daemon {
         match message {
             Message::Initialize { position, .. } => self.lease = Lease::new(position.clone()),
             Message::ProcessRecords { records, .. } => match records.last() {
-                Some(last) => self.lease.deliver(*last.sequence_number(), last.sub_sequence_number()),
+                Some(last) => self.lease.deliver(last.sequence_number(), last.sub_sequence_number()),
                 None => self.lease.open(),
             },
             Message::ShardEnded => self.lease.end_shard(),
@@ -178,7 +178,7 @@ fn a_processor_handles_every_recording() {
                         format!("record {number}/{sub} {}", record.data().escape_ascii())
                     }));
                     let last =
-                        records.last().map(|last| Position::after(*last.sequence_number(), last.sub_sequence_number()));
+                        records.last().map(|last| Position::after(last.sequence_number(), last.sub_sequence_number()));
                     assert_eq!(Some(position), last.as_ref(), "{}", transcript.name);
                 }
                 Message::ShardEnded => {

@@ -62,7 +62,7 @@ fn compare(line: &[u8]) {
         assert_eq!(record.data(), data);
         assert_eq!(record.partition_key(), value["partitionKey"].as_str().unwrap_or(""));
         let number = value["sequenceNumber"].as_str().expect("text").parse().expect("a number");
-        assert_eq!(*record.sequence_number(), number);
+        assert_eq!(record.sequence_number(), number);
         assert_eq!(record.sub_sequence_number(), value["subSequenceNumber"].as_u64().unwrap_or(0));
     }
 }

@@ -109,7 +109,7 @@ impl Checkpointer {
         match self.scope {
             // Null means the end of the whole batch, so this names the record.
             Scope::Record(sequence_number, sub_sequence_number) => {
-                self.checkpoint_at_sequence(&sequence_number, sub_sequence_number)
+                self.checkpoint_at_sequence(sequence_number, sub_sequence_number)
             }
             Scope::Batch | Scope::ShardEnd | Scope::Shutdown => self.checkpoint_all(),
         }
@@ -133,7 +133,7 @@ impl Checkpointer {
     /// The errors of [`checkpoint_at`](Self::checkpoint_at).
     pub fn checkpoint_at_sequence(
         &mut self,
-        sequence_number: &SequenceNumber,
+        sequence_number: SequenceNumber,
         sub_sequence_number: u64,
     ) -> Result<(), CheckpointError> {
         self.request(&Reply::Checkpoint {

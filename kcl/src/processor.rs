@@ -231,7 +231,7 @@ impl<'a> ProcessRecords<'a> {
             self.progress = Progress::Records(index);
             self.running.reach(index);
             let _entered = trace::record(record);
-            self.checkpointer.enter(Scope::Record(*record.sequence_number(), record.sub_sequence_number()));
+            self.checkpointer.enter(Scope::Record(record.sequence_number(), record.sub_sequence_number()));
             handle(&mut ProcessRecord {
                 record,
                 millis_behind_latest: self.millis_behind_latest,

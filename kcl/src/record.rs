@@ -66,8 +66,8 @@ impl Record {
     }
 
     /// The record's number in its shard. The user records of one aggregated record share it.
-    pub fn sequence_number(&self) -> &SequenceNumber {
-        &self.entry().sequence_number
+    pub fn sequence_number(&self) -> SequenceNumber {
+        self.entry().sequence_number
     }
 
     /// The record's place among the user records of an aggregated record, or else 0.
@@ -115,7 +115,7 @@ impl Record {
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Record")
-            .field("sequence_number", self.sequence_number())
+            .field("sequence_number", &self.sequence_number())
             .field("sub_sequence_number", &self.sub_sequence_number())
             .field("partition_key", &self.partition_key())
             .field("data", &format_args!("{} bytes", self.data().len()))

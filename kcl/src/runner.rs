@@ -263,7 +263,7 @@ impl Watermark {
     /// Records that these records are done.
     fn reach(&mut self, done: &[Record]) {
         if let Some(last) = done.last() {
-            self.done = Some((*last.sequence_number(), last.sub_sequence_number()));
+            self.done = Some((last.sequence_number(), last.sub_sequence_number()));
             self.outstanding += done.len() as u64;
         }
     }
@@ -436,7 +436,7 @@ impl<P: Processor> Session<'_, P> {
             || self.watermark.outstanding == 0
             || self.checkpointer.seen.all_confirmed;
         if let Some((sequence_number, sub_sequence_number)) = self.watermark.done.filter(|_| !known) {
-            if let Err(error) = self.checkpointer.checkpoint_at_sequence(&sequence_number, sub_sequence_number) {
+            if let Err(error) = self.checkpointer.checkpoint_at_sequence(sequence_number, sub_sequence_number) {
                 self.report_line(format_args!("the records that succeeded could not be checkpointed: {error}"));
             }
         }

@@ -106,7 +106,7 @@ fn a_shard_end_that_the_handler_checkpointed_is_not_checkpointed_again() {
     assert_eq!(output, [&status("initialize"), ALL, &status("shardEnded")]);
 
     let shard_ended = Box::new(|input: &mut ShardEnded<'_>| {
-        input.checkpointer().checkpoint_at_sequence(&7.into(), 1)?;
+        input.checkpointer().checkpoint_at_sequence(7.into(), 1)?;
         Ok(())
     });
     let (output, result) = run(Auto { shard_ended, ..Auto::default() }, &[INITIALIZE, SHARD_ENDED, OK, OK]);

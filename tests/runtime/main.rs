@@ -125,7 +125,7 @@ fn status(action: &str) -> String {
 /// A record handler that fails at the record with this number.
 fn fail_at(number: u64, how: fn() -> Result) -> Records {
     Box::new(move |input| {
-        input.for_each_record(|record| if *record.record().sequence_number() == number.into() { how() } else { Ok(()) })
+        input.for_each_record(|record| if record.record().sequence_number() == number.into() { how() } else { Ok(()) })
     })
 }
 

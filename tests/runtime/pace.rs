@@ -11,7 +11,7 @@ struct ByNumber(u64);
 impl ByNumber {
     #[on_record]
     fn handle(&mut self, record: &kcl::Record) -> Result<(), &'static str> {
-        if *record.sequence_number() == self.0.into() { Err("it broke") } else { Ok(()) }
+        if record.sequence_number() == self.0.into() { Err("it broke") } else { Ok(()) }
     }
 }
 
@@ -22,7 +22,7 @@ struct ByTime(u64);
 impl ByTime {
     #[on_record]
     fn handle(&mut self, record: &kcl::Record) -> Result<(), &'static str> {
-        if *record.sequence_number() == self.0.into() { Err("it broke") } else { Ok(()) }
+        if record.sequence_number() == self.0.into() { Err("it broke") } else { Ok(()) }
     }
 }
 

@@ -311,7 +311,7 @@ impl Script {
                     }
                     At::Sequence(number, sub) => {
                         let number = number.parse().map_err(|error| failed(&error))?;
-                        checkpointer.checkpoint_at_sequence(&number, *sub)
+                        checkpointer.checkpoint_at_sequence(number, *sub)
                     }
                 };
                 let detail = result.as_ref().map_or_else(name, |()| "ok".to_owned());

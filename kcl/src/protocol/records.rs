@@ -85,7 +85,7 @@ impl<'a> From<&'a Record> for WireRecord<'a> {
         Self {
             data: record.data(),
             partition_key: record.partition_key(),
-            sequence_number: *record.sequence_number(),
+            sequence_number: record.sequence_number(),
             sub_sequence_number: record.sub_sequence_number(),
             approximate_arrival_timestamp: record.approximate_arrival_millis(),
         }

@@ -153,8 +153,8 @@ impl Ledger {
             };
             let place = due.milestone.place;
             let expected = place.sequence_number();
-            if *number != expected {
-                let promise = match (number < &expected, self.last) {
+            if number != expected {
+                let promise = match (number < expected, self.last) {
                     (_, None) if self.lives > 1 => Promise::Resumes,
                     (true, _) => Promise::Order,
                     (false, _) => Promise::Delivered,
