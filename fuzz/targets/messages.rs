@@ -72,7 +72,7 @@ fuzz_target!(|bytes: &[u8]| {
     let output = Output::default();
     let reader = Slow(bytes.to_vec(), 0, 1 + bytes.len() % 97);
     let runner = Runner::new(|_: &Shard| Ok::<_, BoxError>(Taker));
-    _ = runner.simulate(reader, output.clone(), |_| (), Instant::now);
+    _ = kcl::__private::simulate(&runner, reader, output.clone(), |_| (), Instant::now);
     let output = output.0.lock().unwrap();
     for line in output.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
         Reply::from_line(line).expect("a reply");

@@ -32,63 +32,63 @@ const _: () = {
     #[automatically_derived]
     impl ::kcl::Processor for Sum {
         #[cfg(feature = "batches")]
-        const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::handler::checkpoints(
-            &[<::kcl::handler::probe::OnRecords<'_, &[Record]>>::TAKES],
+        const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::__private::checkpoints(
+            &[<::kcl::__private::probe::OnRecords<'_, &[Record]>>::TAKES],
         );
         #[cfg(all(feature = "records", not(any(feature = "batches"))))]
-        const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::handler::checkpoints(
-            &[<::kcl::handler::probe::OnRecord<'_, &Record>>::TAKES],
+        const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::__private::checkpoints(
+            &[<::kcl::__private::probe::OnRecord<'_, &Record>>::TAKES],
         );
         #[cfg(feature = "batches")]
         fn process_records(
             &mut self,
             __input: &mut ::kcl::ProcessRecords<'_>,
-        ) -> ::kcl::handler::Handled {
-            let __cx = &::kcl::handler::on_records(__input);
-            let __a1 = <&[Record] as ::kcl::handler::OnRecords<'_>>::take(__cx)?;
+        ) -> ::kcl::__private::Handled {
+            let __cx = &::kcl::__private::on_records(__input);
+            let __a1 = <&[Record] as ::kcl::__private::OnRecords<'_>>::take(__cx)?;
             let __result = Self::add_all(self, __a1);
-            <() as ::kcl::handler::Outcome>::handled(__result)
+            <() as ::kcl::__private::Outcome>::handled(__result)
         }
         #[cfg(all(feature = "records", not(any(feature = "batches"))))]
         fn process_records(
             &mut self,
             __input: &mut ::kcl::ProcessRecords<'_>,
-        ) -> ::kcl::handler::Handled {
-            ::kcl::handler::on_record(__input)
+        ) -> ::kcl::__private::Handled {
+            ::kcl::__private::on_record(__input)
                 .each(|__cx| {
-                    let __a1 = <&Record as ::kcl::handler::OnRecord<'_>>::take(__cx)?;
+                    let __a1 = <&Record as ::kcl::__private::OnRecord<'_>>::take(__cx)?;
                     let __result = Self::add(self, __a1);
-                    <() as ::kcl::handler::Outcome>::handled(__result)
+                    <() as ::kcl::__private::Outcome>::handled(__result)
                 })
         }
         #[cfg(not(any(feature = "batches", feature = "records")))]
         fn process_records(
             &mut self,
             _: &mut ::kcl::ProcessRecords<'_>,
-        ) -> ::kcl::handler::Handled {
+        ) -> ::kcl::__private::Handled {
             loop {}
         }
     }
     #[cfg(feature = "init")]
     #[automatically_derived]
     impl ::kcl::Initialize for Sum {
-        fn initialize(__input: &::kcl::Shard) -> ::kcl::handler::Made<Self> {
-            let __cx = &::kcl::handler::on_init(__input);
+        fn initialize(__input: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
+            let __cx = &::kcl::__private::on_init(__input);
             let __result = Self::open();
-            <Self as ::kcl::handler::Constructed<Self>>::constructed(__result)
+            <Self as ::kcl::__private::Constructed<Self>>::constructed(__result)
         }
     }
     #[cfg(not(any(feature = "init")))]
     #[automatically_derived]
     impl ::kcl::Initialize for Sum {
-        fn initialize(_: &::kcl::Shard) -> ::kcl::handler::Made<Self> {
+        fn initialize(_: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
             ::core::result::Result::Ok(
-                <Sum as ::kcl::handler::OnInitOrDefault<'_>>::make(),
+                <Sum as ::kcl::__private::OnInitOrDefault<'_>>::make(),
             )
         }
     }
     trait __Otherwise {
-        const TAKES: ::kcl::handler::Takes = ::kcl::handler::Takes::UNKNOWN;
+        const TAKES: ::kcl::__private::Takes = ::kcl::__private::Takes::UNKNOWN;
     }
     impl<__T> __Otherwise for __T {}
 };

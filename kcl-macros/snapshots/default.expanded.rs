@@ -7,28 +7,28 @@ const _: () = {
     use ::kcl::on_record as _;
     #[automatically_derived]
     impl ::kcl::Processor for Count {
-        const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::handler::checkpoints(&[]);
+        const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::__private::checkpoints(&[]);
         fn process_records(
             &mut self,
             __input: &mut ::kcl::ProcessRecords<'_>,
-        ) -> ::kcl::handler::Handled {
-            ::kcl::handler::on_record(__input)
+        ) -> ::kcl::__private::Handled {
+            ::kcl::__private::on_record(__input)
                 .each(|__cx| {
                     let __result = Self::count(self);
-                    <() as ::kcl::handler::Outcome>::handled(__result)
+                    <() as ::kcl::__private::Outcome>::handled(__result)
                 })
         }
     }
     #[automatically_derived]
     impl ::kcl::Initialize for Count {
-        fn initialize(_: &::kcl::Shard) -> ::kcl::handler::Made<Self> {
+        fn initialize(_: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
             ::core::result::Result::Ok(
-                <Count as ::kcl::handler::OnInitOrDefault<'_>>::make(),
+                <Count as ::kcl::__private::OnInitOrDefault<'_>>::make(),
             )
         }
     }
     trait __Otherwise {
-        const TAKES: ::kcl::handler::Takes = ::kcl::handler::Takes::UNKNOWN;
+        const TAKES: ::kcl::__private::Takes = ::kcl::__private::Takes::UNKNOWN;
     }
     impl<__T> __Otherwise for __T {}
 };

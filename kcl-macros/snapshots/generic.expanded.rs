@@ -14,29 +14,33 @@ const _: () = {
         T: DeserializeOwned,
     {
         const CHECKPOINTS: ::kcl::Checkpoints = {
-            let _ = (((::kcl::handler::Takes::NOTHING)
-                .and(<::kcl::handler::probe::OnRecord<'_, &'_ Record>>::TAKES))
-                .and(<::kcl::handler::probe::OnRecord<'_, Json<T>>>::TAKES))
-                .and(<::kcl::handler::probe::OnRecord<'_, Place<'_>>>::TAKES);
-            ::kcl::handler::checkpoints(
+            let _ = (((::kcl::__private::Takes::NOTHING)
+                .and(<::kcl::__private::probe::OnRecord<'_, &'_ Record>>::TAKES))
+                .and(<::kcl::__private::probe::OnRecord<'_, Json<T>>>::TAKES))
+                .and(<::kcl::__private::probe::OnRecord<'_, Place<'_>>>::TAKES);
+            ::kcl::__private::checkpoints(
                 &[
-                    <::kcl::handler::probe::OnRecord<'_, &'_ Record>>::TAKES,
-                    <::kcl::handler::probe::OnRecord<'_, Json<T>>>::TAKES,
-                    <::kcl::handler::probe::OnRecord<'_, Place<'_>>>::TAKES,
+                    <::kcl::__private::probe::OnRecord<'_, &'_ Record>>::TAKES,
+                    <::kcl::__private::probe::OnRecord<'_, Json<T>>>::TAKES,
+                    <::kcl::__private::probe::OnRecord<'_, Place<'_>>>::TAKES,
                 ],
             )
         };
         fn process_records(
             &mut self,
             __input: &mut ::kcl::ProcessRecords<'_>,
-        ) -> ::kcl::handler::Handled {
-            ::kcl::handler::on_record(__input)
+        ) -> ::kcl::__private::Handled {
+            ::kcl::__private::on_record(__input)
                 .each(|__cx| {
-                    let __a1 = <&'_ Record as ::kcl::handler::OnRecord<'_>>::take(__cx)?;
-                    let __a2 = <Json<T> as ::kcl::handler::OnRecord<'_>>::take(__cx)?;
-                    let __a3 = <Place<'_> as ::kcl::handler::OnRecord<'_>>::take(__cx)?;
+                    let __a1 = <&'_ Record as ::kcl::__private::OnRecord<
+                        '_,
+                    >>::take(__cx)?;
+                    let __a2 = <Json<T> as ::kcl::__private::OnRecord<'_>>::take(__cx)?;
+                    let __a3 = <Place<
+                        '_,
+                    > as ::kcl::__private::OnRecord<'_>>::take(__cx)?;
                     let __result = Self::keep(self, __a1, __a2, __a3);
-                    <() as ::kcl::handler::Outcome>::handled(__result)
+                    <() as ::kcl::__private::Outcome>::handled(__result)
                 })
         }
     }
@@ -44,16 +48,16 @@ const _: () = {
     impl<'p, T, const N: usize> ::kcl::Initialize for Last<'p, T, N>
     where
         T: DeserializeOwned,
-        for<'kcl> Last<'p, T, N>: ::kcl::handler::OnInitOrDefault<'kcl>,
+        for<'kcl> Last<'p, T, N>: ::kcl::__private::OnInitOrDefault<'kcl>,
     {
-        fn initialize(_: &::kcl::Shard) -> ::kcl::handler::Made<Self> {
+        fn initialize(_: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
             ::core::result::Result::Ok(
-                <Last<'p, T, N> as ::kcl::handler::OnInitOrDefault<'_>>::make(),
+                <Last<'p, T, N> as ::kcl::__private::OnInitOrDefault<'_>>::make(),
             )
         }
     }
     trait __Otherwise {
-        const TAKES: ::kcl::handler::Takes = ::kcl::handler::Takes::UNKNOWN;
+        const TAKES: ::kcl::__private::Takes = ::kcl::__private::Takes::UNKNOWN;
     }
     impl<__T> __Otherwise for __T {}
 };

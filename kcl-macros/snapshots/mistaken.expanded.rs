@@ -8,14 +8,14 @@ const _: () = {
         fn process_records(
             &mut self,
             _: &mut ::kcl::ProcessRecords<'_>,
-        ) -> ::kcl::handler::Handled {
-            ::kcl::handler::left_to_rustc::<Self>()
+        ) -> ::kcl::__private::Handled {
+            ::kcl::__private::left_to_rustc::<Self>()
         }
     }
     #[automatically_derived]
     impl<T> ::kcl::Initialize for Revenue<T> {
-        fn initialize(_: &::kcl::Shard) -> ::kcl::handler::Made<Self> {
-            ::kcl::handler::left_to_rustc::<Self>()
+        fn initialize(_: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
+            ::kcl::__private::left_to_rustc::<Self>()
         }
     }
 };

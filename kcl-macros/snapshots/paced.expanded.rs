@@ -14,30 +14,30 @@ const _: () = {
         fn process_records(
             &mut self,
             __input: &mut ::kcl::ProcessRecords<'_>,
-        ) -> ::kcl::handler::Handled {
-            ::kcl::handler::on_record(__input)
+        ) -> ::kcl::__private::Handled {
+            ::kcl::__private::on_record(__input)
                 .each(|__cx| {
-                    let __a1 = <&Record as ::kcl::handler::OnRecord<'_>>::take(__cx)?;
+                    let __a1 = <&Record as ::kcl::__private::OnRecord<'_>>::take(__cx)?;
                     let __result = Self::add(self, __a1);
-                    <() as ::kcl::handler::Outcome>::handled(__result)
+                    <() as ::kcl::__private::Outcome>::handled(__result)
                 })
         }
     }
     #[automatically_derived]
     impl ::kcl::Initialize for Sum {
-        fn initialize(_: &::kcl::Shard) -> ::kcl::handler::Made<Self> {
+        fn initialize(_: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
             ::core::result::Result::Ok(
-                <Sum as ::kcl::handler::OnInitOrDefault<'_>>::make(),
+                <Sum as ::kcl::__private::OnInitOrDefault<'_>>::make(),
             )
         }
     }
     trait __Otherwise {
-        const TAKES: ::kcl::handler::Takes = ::kcl::handler::Takes::UNKNOWN;
+        const TAKES: ::kcl::__private::Takes = ::kcl::__private::Takes::UNKNOWN;
     }
     impl<__T> __Otherwise for __T {}
     const _: () = {
-        let _ = ((::kcl::handler::Takes::NOTHING)
-            .and(<::kcl::handler::probe::OnRecord<'_, &Record>>::TAKES))
+        let _ = ((::kcl::__private::Takes::NOTHING)
+            .and(<::kcl::__private::probe::OnRecord<'_, &Record>>::TAKES))
             .no_checkpointer();
     };
 };

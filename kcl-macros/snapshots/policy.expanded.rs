@@ -11,8 +11,13 @@ const _: () = {
     use ::kcl::on_dead_letter as _;
     #[automatically_derived]
     impl ::kcl::Processor for Sum {
-        const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::handler::checkpoints(
-            &[<::kcl::handler::probe::OnRecords<'_, Vec<(&Record, Json<Order>)>>>::TAKES],
+        const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::__private::checkpoints(
+            &[
+                <::kcl::__private::probe::OnRecords<
+                    '_,
+                    Vec<(&Record, Json<Order>)>,
+                >>::TAKES,
+            ],
         );
         const POLICY: ::kcl::Policy = ::kcl::Policy::new()
             .retry(3u32)
@@ -25,40 +30,40 @@ const _: () = {
         fn process_records(
             &mut self,
             __input: &mut ::kcl::ProcessRecords<'_>,
-        ) -> ::kcl::handler::Handled {
-            let __cx = &::kcl::handler::on_records(__input);
+        ) -> ::kcl::__private::Handled {
+            let __cx = &::kcl::__private::on_records(__input);
             let __a1 = <Vec<
                 (&Record, Json<Order>),
-            > as ::kcl::handler::OnRecords<'_>>::take(__cx)?;
+            > as ::kcl::__private::OnRecords<'_>>::take(__cx)?;
             let __result = Self::add(self, __a1);
-            <Result<(), io::Error> as ::kcl::handler::Outcome>::handled(__result)
+            <Result<(), io::Error> as ::kcl::__private::Outcome>::handled(__result)
         }
         fn dead_letter(
             &mut self,
             __input: &::kcl::DeadLetter<'_>,
-        ) -> ::kcl::handler::Handled {
-            let __cx = &::kcl::handler::on_dead_letter(__input);
-            let __a1 = <&DeadLetter as ::kcl::handler::OnDeadLetter<'_>>::take(__cx)?;
+        ) -> ::kcl::__private::Handled {
+            let __cx = &::kcl::__private::on_dead_letter(__input);
+            let __a1 = <&DeadLetter as ::kcl::__private::OnDeadLetter<'_>>::take(__cx)?;
             let __result = Self::keep(self, __a1);
-            <Result<(), io::Error> as ::kcl::handler::Outcome>::handled(__result)
+            <Result<(), io::Error> as ::kcl::__private::Outcome>::handled(__result)
         }
     }
     #[automatically_derived]
     impl ::kcl::Initialize for Sum {
-        fn initialize(_: &::kcl::Shard) -> ::kcl::handler::Made<Self> {
+        fn initialize(_: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
             ::core::result::Result::Ok(
-                <Sum as ::kcl::handler::OnInitOrDefault<'_>>::make(),
+                <Sum as ::kcl::__private::OnInitOrDefault<'_>>::make(),
             )
         }
     }
     trait __Otherwise {
-        const TAKES: ::kcl::handler::Takes = ::kcl::handler::Takes::UNKNOWN;
+        const TAKES: ::kcl::__private::Takes = ::kcl::__private::Takes::UNKNOWN;
     }
     impl<__T> __Otherwise for __T {}
     const _: () = {
-        let _ = ((::kcl::handler::Takes::NOTHING)
+        let _ = ((::kcl::__private::Takes::NOTHING)
             .and(
-                <::kcl::handler::probe::OnRecords<
+                <::kcl::__private::probe::OnRecords<
                     '_,
                     Vec<(&Record, Json<Order>)>,
                 >>::TAKES,

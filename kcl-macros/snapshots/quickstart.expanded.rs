@@ -18,42 +18,42 @@ const _: () = {
     use ::kcl::on_shard_end as _;
     #[automatically_derived]
     impl ::kcl::Processor for Revenue {
-        const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::handler::checkpoints(
-            &[<::kcl::handler::probe::OnRecord<'_, Json<Order>>>::TAKES],
+        const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::__private::checkpoints(
+            &[<::kcl::__private::probe::OnRecord<'_, Json<Order>>>::TAKES],
         );
         fn process_records(
             &mut self,
             __input: &mut ::kcl::ProcessRecords<'_>,
-        ) -> ::kcl::handler::Handled {
-            ::kcl::handler::on_record(__input)
+        ) -> ::kcl::__private::Handled {
+            ::kcl::__private::on_record(__input)
                 .each(|__cx| {
                     let __a1 = <Json<
                         Order,
-                    > as ::kcl::handler::OnRecord<'_>>::take(__cx)?;
+                    > as ::kcl::__private::OnRecord<'_>>::take(__cx)?;
                     let __result = Self::add(self, __a1);
-                    <() as ::kcl::handler::Outcome>::handled(__result)
+                    <() as ::kcl::__private::Outcome>::handled(__result)
                 })
         }
         fn shard_ended(
             &mut self,
             __input: &mut ::kcl::ShardEnded<'_>,
-        ) -> ::kcl::handler::Handled {
-            let __cx = &::kcl::handler::on_shard_end(__input);
+        ) -> ::kcl::__private::Handled {
+            let __cx = &::kcl::__private::on_shard_end(__input);
             let __result = Self::report(self);
-            <() as ::kcl::handler::Outcome>::handled(__result)
+            <() as ::kcl::__private::Outcome>::handled(__result)
         }
     }
     #[automatically_derived]
     impl ::kcl::Initialize for Revenue {
-        fn initialize(__input: &::kcl::Shard) -> ::kcl::handler::Made<Self> {
-            let __cx = &::kcl::handler::on_init(__input);
-            let __a1 = <&Shard as ::kcl::handler::OnInit<'_>>::take(__cx)?;
+        fn initialize(__input: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
+            let __cx = &::kcl::__private::on_init(__input);
+            let __a1 = <&Shard as ::kcl::__private::OnInit<'_>>::take(__cx)?;
             let __result = Self::open(__a1);
-            <Self as ::kcl::handler::Constructed<Self>>::constructed(__result)
+            <Self as ::kcl::__private::Constructed<Self>>::constructed(__result)
         }
     }
     trait __Otherwise {
-        const TAKES: ::kcl::handler::Takes = ::kcl::handler::Takes::UNKNOWN;
+        const TAKES: ::kcl::__private::Takes = ::kcl::__private::Takes::UNKNOWN;
     }
     impl<__T> __Otherwise for __T {}
 };

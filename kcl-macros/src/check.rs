@@ -1,4 +1,4 @@
-//! Judges the model: everything that can be said before types are known. What needs types is said by `kcl::handler`.
+//! Judges the model: everything that can be said before types are known. What needs types is said by `kcl::__private`.
 
 use std::collections::HashSet;
 

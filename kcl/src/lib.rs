@@ -82,8 +82,7 @@ mod counts;
 pub mod dead_letter;
 mod error;
 mod excerpt;
-#[doc(hidden)]
-pub mod handler;
+mod handler;
 mod lent_io;
 mod line_reader;
 mod payload;
@@ -117,6 +116,13 @@ pub use record::Record;
 pub use runner::{Runner, run};
 pub use sequence::{ParseSequenceNumberError, SequenceNumber};
 pub use shard::{MillisBehindLatest, Position, Shard};
+
+/// Items for the expansion of `#[kcl::processor]` and for simulations. They are not part of the public API.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::handler::*;
+    pub use crate::runner::simulate;
+}
 
 /// Any error. The methods of [`Processor`] return it, and a handler's error is converted into it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

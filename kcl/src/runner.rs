@@ -124,26 +124,6 @@ impl<F> Runner<F> {
         })
     }
 
-    /// Runs a simulation, of which there may be thousands a second. It owns its reader and writer, has a small buffer
-    /// and never waits. `now` returns the time, and `report` receives the lines for stderr.
-    #[doc(hidden)]
-    pub fn simulate<P, E>(
-        &self,
-        reader: impl Read + Send + 'static,
-        writer: impl Write + Send + 'static,
-        report: impl Fn(&str) + Send + Sync + 'static,
-        now: fn() -> Instant,
-    ) -> Result<(), RunError>
-    where
-        F: Fn(&Shard) -> Result<P, E>,
-        P: Processor,
-        E: Into<BoxError>,
-    {
-        let connection = Connection::new(Patience::None, reader, writer);
-        let report = Report::Callback(Callback(Arc::new(report)));
-        self.converse(connection, &Environment { report: &report, now, counts: true, watch: false })
-    }
-
     fn converse<P, E>(&self, connection: Connection, environment: &Environment<'_>) -> Result<(), RunError>
     where
         F: Fn(&Shard) -> Result<P, E>,
@@ -205,6 +185,29 @@ impl<F> Runner<F> {
             (result, _) => result,
         }
     }
+}
+
+/// Runs a simulation, of which there may be thousands a second. It owns its reader and writer, has a small buffer and
+/// never waits. `now` returns the time, and `report` receives the lines for stderr.
+///
+/// # Errors
+///
+/// The same errors as [`Runner::run_on`].
+pub fn simulate<F, P, E>(
+    runner: &Runner<F>,
+    reader: impl Read + Send + 'static,
+    writer: impl Write + Send + 'static,
+    report: impl Fn(&str) + Send + Sync + 'static,
+    now: fn() -> Instant,
+) -> Result<(), RunError>
+where
+    F: Fn(&Shard) -> Result<P, E>,
+    P: Processor,
+    E: Into<BoxError>,
+{
+    let connection = Connection::new(Patience::None, reader, writer);
+    let report = Report::Callback(Callback(Arc::new(report)));
+    runner.converse(connection, &Environment { report: &report, now, counts: true, watch: false })
 }
 
 /// The environment of a conversation.

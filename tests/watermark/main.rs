@@ -105,12 +105,9 @@ fn run<P: Processor>(seed: u64, rules: Rules, make: impl Fn(Ends) -> P) -> Resul
     for _ in 0..20 {
         ends.world().start();
         let lines = ends.clone();
-        let result = Runner::new(|_: &Shard| Ok::<_, BoxError>(make(ends.clone()))).simulate(
-            ends.clone(),
-            ends.clone(),
-            move |line| lines.line(line),
-            clock::now,
-        );
+        let runner = Runner::new(|_: &Shard| Ok::<_, BoxError>(make(ends.clone())));
+        let report = move |line: &str| lines.line(line);
+        let result = kcl::__private::simulate(&runner, ends.clone(), ends.clone(), report, clock::now);
         if ends.world().end(result)? {
             return Ok(());
         }

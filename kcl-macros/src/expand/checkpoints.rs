@@ -1,6 +1,6 @@
 //! Who checkpoints, and whether a handler takes the same thing twice: what the argument types say while they are compiled.
 //!
-//! The types are asked through `kcl::handler::probe`, so that one that is no argument is no error here.
+//! The types are asked through `kcl::__private::probe`, so that one that is no argument is no error here.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
@@ -15,7 +15,7 @@ pub(super) fn constant(processor: &Processor, chosen: &Chosen<'_>) -> TokenStrea
     let krate = &processor.options.krate;
     let takes = takes(processor, handler);
     let mut value = match &processor.options.checkpoint {
-        None => quote!(#krate::handler::checkpoints(&[#(#takes),*])),
+        None => quote!(#krate::__private::checkpoints(&[#(#takes),*])),
         Some((When::Batch, _)) => quote!(#krate::Checkpoints::Batch),
         Some((When::Interval(millis), _)) => {
             quote!(#krate::Checkpoints::Interval(::core::time::Duration::from_millis(#millis)))
@@ -39,7 +39,7 @@ pub(super) fn beside(processor: &Processor) -> TokenStream {
     let judgement = judgement.map(|judgement| quote!(const _: () = { #judgement };));
     quote! {
         trait __Otherwise {
-            const TAKES: #krate::handler::Takes = #krate::handler::Takes::UNKNOWN;
+            const TAKES: #krate::__private::Takes = #krate::__private::Takes::UNKNOWN;
         }
         impl<__T> __Otherwise for __T {}
         #judgement
@@ -56,7 +56,7 @@ fn judge(processor: &Processor) -> TokenStream {
             return TokenStream::new();
         }
         let krate = &processor.options.krate;
-        let nothing = quote!(#krate::handler::Takes::NOTHING);
+        let nothing = quote!(#krate::__private::Takes::NOTHING);
         let takes = handler.arguments().zip(takes(processor, handler)).fold(nothing, |before, (argument, takes)| {
             // The call that adds an argument stands where the argument does, for what it may have to report.
             let (from, to) = ends(argument);
@@ -110,7 +110,7 @@ fn takes<'a>(processor: &'a Processor, handler: &'a Handler) -> impl Iterator<It
     let lifetimes = all_lifetimes(processor, handler);
     handler.arguments().map(move |argument| {
         let ty = without_lifetimes(&argument.ty, &lifetimes);
-        quote!(<#krate::handler::probe::#place<'_, #ty>>::TAKES)
+        quote!(<#krate::__private::probe::#place<'_, #ty>>::TAKES)
     })
 }
 

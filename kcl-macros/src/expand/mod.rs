@@ -1,5 +1,5 @@
 //! From the model to code: the user's impl as it is, and beside it the trait impls and `main`, all of them thin calls into
-//! `kcl::handler`.
+//! `kcl::__private`.
 
 mod checkpoints;
 mod policy;
@@ -93,19 +93,19 @@ pub(crate) fn stand_in(processor: &Processor) -> TokenStream {
     let generics = used_generics(processor);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let self_ty = &processor.self_ty;
-    let never = quote!(#krate::handler::left_to_rustc::<Self>());
+    let never = quote!(#krate::__private::left_to_rustc::<Self>());
     quote! {
         #(#cfgs)*
         const _: () = {
             #[automatically_derived]
             impl #impl_generics #krate::Processor for #self_ty #where_clause {
-                fn process_records(&mut self, _: &mut #krate::ProcessRecords<'_>) -> #krate::handler::Handled {
+                fn process_records(&mut self, _: &mut #krate::ProcessRecords<'_>) -> #krate::__private::Handled {
                     #never
                 }
             }
             #[automatically_derived]
             impl #impl_generics #krate::Initialize for #self_ty #where_clause {
-                fn initialize(_: &#krate::Shard) -> #krate::handler::Made<Self> {
+                fn initialize(_: &#krate::Shard) -> #krate::__private::Made<Self> {
                     #never
                 }
             }
@@ -206,15 +206,15 @@ fn method(processor: &Processor, chosen: &Chosen<'_>) -> TokenStream {
         Slot::DeadLetter => (quote!(dead_letter), quote!(DeadLetter)),
     };
     let lent = if handler.kind == Kind::DeadLetter { quote!(&) } else { quote!(&mut) };
-    let handled = quote!(<#ty as #krate::handler::Outcome>::handled(#result));
+    let handled = quote!(<#ty as #krate::__private::Outcome>::handled(#result));
     let body = match handler.kind {
-        Kind::Record => quote!(#krate::handler::#on(#input).each(|#cx| { #call #handled })),
-        _ => quote!(let #cx = &#krate::handler::#on(#input); #call #handled),
+        Kind::Record => quote!(#krate::__private::#on(#input).each(|#cx| { #call #handled })),
+        _ => quote!(let #cx = &#krate::__private::#on(#input); #call #handled),
     };
     quote! {
         #cfg
         #allow
-        fn #name(&mut #this, #input: #lent #krate::#message<'_>) -> #krate::handler::Handled {
+        fn #name(&mut #this, #input: #lent #krate::#message<'_>) -> #krate::__private::Handled {
             #body
         }
     }
@@ -234,10 +234,10 @@ fn initialize(processor: &Processor, chosen: &Chosen<'_>) -> TokenStream {
         #cfg
         #[automatically_derived]
         impl #impl_generics #krate::Initialize for #self_ty #where_clause {
-            fn initialize(#input: &#krate::Shard) -> #krate::handler::Made<Self> {
-                let #cx = &#krate::handler::on_init(#input);
+            fn initialize(#input: &#krate::Shard) -> #krate::__private::Made<Self> {
+                let #cx = &#krate::__private::on_init(#input);
                 #call
-                <#ty as #krate::handler::Constructed<Self>>::constructed(#result)
+                <#ty as #krate::__private::Constructed<Self>>::constructed(#result)
             }
         }
     }
@@ -251,7 +251,7 @@ fn initialize_by_default(processor: &Processor, rest: &Rest) -> TokenStream {
     let mut generics = processor.generics.clone();
     if !processor.options.main {
         let lifetime = Lifetime::new("'kcl", Span::mixed_site());
-        let bound = syn::parse_quote!(for<#lifetime> #self_ty: #krate::handler::OnInitOrDefault<#lifetime>);
+        let bound = syn::parse_quote!(for<#lifetime> #self_ty: #krate::__private::OnInitOrDefault<#lifetime>);
         generics.make_where_clause().predicates.push(bound);
     }
     let (impl_generics, _, where_clause) = generics.split_for_impl();
@@ -259,8 +259,8 @@ fn initialize_by_default(processor: &Processor, rest: &Rest) -> TokenStream {
         #rest
         #[automatically_derived]
         impl #impl_generics #krate::Initialize for #self_ty #where_clause {
-            fn initialize(_: &#krate::Shard) -> #krate::handler::Made<Self> {
-                ::core::result::Result::Ok(<#self_ty as #krate::handler::OnInitOrDefault<'_>>::make())
+            fn initialize(_: &#krate::Shard) -> #krate::__private::Made<Self> {
+                ::core::result::Result::Ok(<#self_ty as #krate::__private::OnInitOrDefault<'_>>::make())
             }
         }
     }
@@ -279,7 +279,7 @@ fn call(processor: &Processor, handler: &Handler, locals: &Locals) -> TokenStrea
     let this = (handler.kind != Kind::Init).then_some(this);
     let arguments = this.into_iter().chain(&names);
     quote! {
-        #(let #names = <#types as #krate::handler::#place<'_>>::take(#cx)?;)*
+        #(let #names = <#types as #krate::__private::#place<'_>>::take(#cx)?;)*
         let #result = Self::#name(#(#arguments),*);
     }
 }
@@ -321,7 +321,7 @@ fn ends(tokens: &impl ToTokens) -> (Span, Span) {
 fn no_records(krate: &Path, rest: &Rest) -> TokenStream {
     quote! {
         #rest
-        fn process_records(&mut self, _: &mut #krate::ProcessRecords<'_>) -> #krate::handler::Handled {
+        fn process_records(&mut self, _: &mut #krate::ProcessRecords<'_>) -> #krate::__private::Handled {
             loop {}
         }
     }

@@ -1,4 +1,5 @@
-//! The code behind `#[kcl::processor]`: the arguments that a handler may take, and its result. Not for use by hand.
+//! The code behind `#[kcl::processor]`: the arguments that a handler may take, and its result. It is public as
+//! `kcl::__private`, and not for use by hand.
 
 mod arguments;
 mod outcome;
