@@ -54,16 +54,16 @@ fn a_log_is_followed_through_growth_rotation_and_truncation() {
 }
 
 #[test]
-fn what_was_there_before_can_be_passed_over() {
+fn existing_records_can_be_skipped() {
     let place = Place::with_input("a\nb\nunfin");
     let arguments = ["--from", "latest", "--app", "app", "--input", "input"];
     let running = start(&place, &arguments);
-    wait_until("the processor is at work", || place.read("seen").contains("initialize"));
+    wait_until("the processor is running", || place.read("seen").contains("initialize"));
     assert!(place.read("seen").contains(" LATEST"));
     running.signal(Signal::INT);
     running.end().expect(130, &[]);
     place.seen();
-    // What came while nobody looked came behind the start all the same.
+    // Records added between the runs are after the start, so they are delivered.
     append(&place, "input", "ished\nc\n");
     let running = start(&place, &arguments);
     wait_for(&place, &["c"]);
@@ -72,7 +72,7 @@ fn what_was_there_before_can_be_passed_over() {
 }
 
 #[test]
-fn a_run_goes_on_in_the_file_that_took_the_place_of_another() {
+fn a_run_resumes_in_the_file_that_replaced_another() {
     let place = Place::with_input("a\n");
     let arguments = ["--app", "app", "--input", "input"];
     let running = start(&place, &arguments);
@@ -92,7 +92,7 @@ fn a_run_goes_on_in_the_file_that_took_the_place_of_another() {
 }
 
 #[test]
-fn a_limit_ends_what_is_followed() {
+fn a_limit_ends_a_followed_input() {
     let place = Place::with_input("a\n");
     let running = start(&place, &["--limit", "2", "--input", "input"]);
     wait_for(&place, &["a"]);

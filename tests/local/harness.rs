@@ -1,4 +1,4 @@
-//! The tool at work in a folder of its own.
+//! Runs the tool in a separate folder.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// No test waits as long unless it fails.
+/// The longest time to wait; only a failing test waits this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 static TOOL: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "cargo-kcl"]));
@@ -19,12 +19,12 @@ static WITNESS: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package",
 
 static LEDGER: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "tests", "--example", "ledger"]));
 
-/// The processor that writes down what it sees.
+/// The processor that records what it sees.
 pub(crate) fn witness() -> &'static str {
     WITNESS.to_str().expect("a path of text")
 }
 
-/// The processor that does what records say.
+/// The processor that does what its records command.
 pub(crate) fn ledger() -> &'static str {
     LEDGER.to_str().expect("a path of text")
 }
@@ -36,7 +36,7 @@ pub(crate) fn planted() -> &'static str {
     PLANTED.to_str().expect("a path of text")
 }
 
-/// A folder with an input, and the file in which a [`witness`] writes down what it saw.
+/// A folder with an input, and the file in which a [`witness`] records what it saw.
 pub(crate) struct Place {
     folder: TempDir,
 }
@@ -52,19 +52,19 @@ impl Place {
         self.folder.path().join(name)
     }
 
-    /// What was written to a file here; nothing if there is none.
+    /// The content of a file in the folder; empty if there is no such file.
     pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    /// What the witnesses saw since this was asked last.
+    /// What the witnesses saw since the last call.
     pub(crate) fn seen(&self) -> Seen {
         let seen = self.read("seen");
         _ = fs::remove_file(self.path("seen"));
         Seen(seen.lines().map(str::to_owned).collect())
     }
 
-    /// `cargo-kcl local` with these arguments, which may name files here.
+    /// `cargo-kcl local` with these arguments, which may name files in the folder.
     pub(crate) fn tool<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(&*TOOL);
         command.arg("local").args(arguments).current_dir(self.folder.path()).env("SEEN", self.path("seen"));
@@ -72,7 +72,7 @@ impl Place {
         command
     }
 
-    /// `cargo-kcl replay` likewise.
+    /// `cargo-kcl replay` with these arguments, which may name files in the folder.
     pub(crate) fn replay<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(&*TOOL);
         command.arg("replay").args(arguments).current_dir(self.folder.path()).env("SEEN", self.path("seen"));
@@ -80,13 +80,13 @@ impl Place {
         command
     }
 
-    /// Runs the tool over `input` with the witness to its end.
+    /// Runs the tool over `input` with the witness, until it ends.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
         let arguments = [&["--input", "input"], arguments, &["--", witness()]].concat();
         Running::start(self.tool(arguments)).end()
     }
 
-    /// Runs the tool over `input` with a shell script for a processor.
+    /// Runs the tool over `input` with a shell script as the processor.
     pub(crate) fn run_script(&self, arguments: &[&str], script: &str) -> Ended {
         Running::start(self.script(arguments, script)).end()
     }
@@ -101,7 +101,7 @@ impl Place {
 pub(crate) struct Seen(pub(crate) Vec<String>);
 
 impl Seen {
-    /// The data of the records, in no particular order of shards.
+    /// The data of the records, sorted.
     pub(crate) fn data(&self) -> Vec<&str> {
         let mut data: Vec<_> = self.records().map(|(_, data)| data).collect();
         data.sort_unstable();
@@ -117,19 +117,19 @@ impl Seen {
         self.0.iter().filter(|seen| *seen == line).count()
     }
 
-    /// Lines that start so, without that.
+    /// The lines that start with this text, without it.
     pub(crate) fn starting_with<'a>(&'a self, start: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter_map(move |line| line.strip_prefix(start))
     }
 }
 
-/// The tool at work.
+/// The running tool.
 pub(crate) struct Running {
     child: Child,
     outputs: Vec<JoinHandle<String>>,
 }
 
-/// The tool has ended.
+/// The result of a run that has ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
@@ -153,39 +153,39 @@ impl Running {
         rustix::process::kill_process(id, signal).expect("it runs");
     }
 
-    /// Waits until the tool has ended that was killed, and until its processors have: they hold its outputs no longer.
+    /// Waits until the killed tool has ended, and its processors too, so that they no longer hold its outputs.
     pub(crate) fn wait(mut self) {
         self.child.wait().expect("it can be waited for");
         wait_until("nobody holds its outputs", || self.outputs.iter().all(JoinHandle::is_finished));
     }
 
-    /// Waits until the tool and all that hold its stderr have ended.
+    /// Waits until the tool and all processes that hold its stderr have ended.
     pub(crate) fn end(self) -> Ended {
         let (ended, stdout) = self.end_with_stdout();
         assert_eq!(stdout, "", "the tool's stdout is for scripts");
         ended
     }
 
-    /// Waits likewise, for the tool's stdout too.
+    /// Like [`end`](Self::end), but also returns the tool's stdout.
     pub(crate) fn end_with_stdout(mut self) -> (Ended, String) {
         wait_until("the tool ends", || self.child.try_wait().expect("it can be waited for").is_some());
         wait_until("nobody holds its outputs", || self.outputs.iter().all(JoinHandle::is_finished));
         let code = self.child.wait().expect("it has ended").code();
-        let [stdout, stderr] = [0, 1].map(|_| self.outputs.remove(0)).map(|output| output.join().expect("it reads on"));
+        let [stdout, stderr] = [0, 1].map(|_| self.outputs.remove(0)).map(|output| output.join().expect("no panic"));
         (Ended { code, stderr }, stdout)
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // A failed test leaves nothing behind.
+        // A failed test must not leave the tool running.
         _ = self.child.kill();
         _ = self.child.wait();
     }
 }
 
 impl Ended {
-    /// Asserts the exit code, and that stderr says all of this.
+    /// Asserts the exit code, and that stderr contains all of these texts.
     #[track_caller]
     pub(crate) fn expect(&self, code: i32, says: &[&str]) {
         assert_eq!(self.code, Some(code), "{}", self.stderr);
@@ -203,7 +203,7 @@ fn collect(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
     })
 }
 
-/// Waits for something that another process does.
+/// Waits until a condition holds that another process brings about.
 #[track_caller]
 pub(crate) fn wait_until(what: &str, mut it: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
@@ -213,7 +213,7 @@ pub(crate) fn wait_until(what: &str, mut it: impl FnMut() -> bool) {
     }
 }
 
-/// Whether a process runs: neither gone nor a zombie.
+/// Whether a process is running: neither gone nor a zombie.
 pub(crate) fn runs(id: &str) -> bool {
     let Ok(stat) = fs::read_to_string(Path::new("/proc").join(id).join("stat")) else { return false };
     stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))

@@ -1,6 +1,7 @@
-//! The tool is killed at random moments, with all its processors, and run again until all is done: nothing is lost, nothing skipped.
+//! Kills the tool with all its processors at random moments and runs it again until everything is done: no record is lost or
+//! skipped.
 //!
-//! `KCL_KILLS=100 cargo test -p tests --test local kills -- --nocapture` kills it that often.
+//! `KCL_KILLS=100 cargo test -p tests --test local kills -- --nocapture` kills it 100 times.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, RandomState};
@@ -11,10 +12,10 @@ use std::{env, fs};
 use crate::harness::{Place, Running, ledger};
 
 const RECORDS: u64 = 4_000;
-/// As much as a ledger has to say of a record, about.
+/// The approximate size of a ledger's entry for a record, in bytes.
 const ENTRY: u64 = 100;
 
-/// Below `most`. What is at which moment does not repeat anyway.
+/// A random number below `most`. It needs no seed, because the timing is not repeatable anyway.
 fn random(most: u64) -> u64 {
     RandomState::new().hash_one(0) % most
 }
@@ -26,7 +27,7 @@ fn start(place: &Place) -> Running {
     Running::start(command)
 }
 
-/// Runs the tool up to a random moment and kills it; false if it was done before.
+/// Runs the tool up to a random moment and kills it. Returns `false` if the tool was done before.
 fn kill(place: &Place) -> bool {
     let written = || fs::metadata(place.path("ledger")).map_or(0, |ledger| ledger.len());
     let enough = written() + random(RECORDS / 2) * ENTRY;
@@ -34,7 +35,7 @@ fn kill(place: &Place) -> bool {
     while written() < enough && running.child().try_wait().unwrap().is_none() {
         thread::sleep(Duration::from_micros(50));
     }
-    // Somewhere in what it is at, or in its start.
+    // Kill it in the middle of its work or of its start.
     thread::sleep(Duration::from_micros(random(10_000)));
     if running.child().try_wait().unwrap().is_some() {
         running.end().expect(0, &[]);
@@ -45,7 +46,7 @@ fn kill(place: &Place) -> bool {
     true
 }
 
-/// What the processors of a shard were told, in order: the position of each, and the records behind it.
+/// The processors of a shard, in order: the position from which each started, and the records that it received.
 type Lives = Vec<(String, Vec<String>)>;
 
 fn lives(place: &Place) -> BTreeMap<String, Lives> {
@@ -69,18 +70,18 @@ fn lives(place: &Place) -> BTreeMap<String, Lives> {
     shards
 }
 
-/// Checks it, and returns how many records came more than once.
+/// Checks the ledger, and returns how many records were delivered more than once.
 fn check(place: &Place) -> u64 {
     let mut again = 0;
     let mut data = BTreeSet::new();
     for (shard, lives) in lives(place) {
-        // Sequence numbers are all as long as each other.
+        // All sequence numbers have the same length, so they sort as text.
         let all: BTreeSet<&String> = lives.iter().flat_map(|(_, records)| records).collect();
         let all: Vec<_> = all.into_iter().collect();
         let place_of = |record: &str| all.iter().position(|other| other.split(' ').next() == Some(record));
         let mut seen = BTreeSet::new();
         for (position, records) in &lives {
-            let behind = match position.as_str() {
+            let start = match position.as_str() {
                 "TRIM_HORIZON" => 0,
                 position => {
                     let at = place_of(position).unwrap_or_else(|| panic!("{shard} stands at {position}, never seen"));
@@ -88,8 +89,8 @@ fn check(place: &Place) -> u64 {
                     at + 1
                 }
             };
-            let expected = &all[behind..(behind + records.len()).min(all.len())];
-            assert!(records.iter().eq(expected.iter().copied()), "{shard}, behind {position}: {records:?}");
+            let expected = &all[start..(start + records.len()).min(all.len())];
+            assert!(records.iter().eq(expected.iter().copied()), "{shard}, after {position}: {records:?}");
             again += records.iter().filter(|record| !seen.insert((*record).clone())).count() as u64;
         }
         data.extend(all.iter().filter_map(|record| record.rsplit(' ').next()?.parse::<u64>().ok()));
@@ -113,7 +114,7 @@ fn a_tool_that_is_killed_loses_and_skips_nothing() {
         runs += 1;
     }
     eprintln!(
-        "{kills} kills in {runs} runs over {RECORDS} records: none lost, none skipped, {again} of {} came again",
+        "{kills} kills in {runs} runs over {RECORDS} records: none lost, none skipped, {again} of {} delivered again",
         runs * RECORDS
     );
 }

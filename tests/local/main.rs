@@ -1,4 +1,4 @@
-//! `cargo kcl local`, end to end: the tool as users run it, with built processors and with rogue ones.
+//! End-to-end tests of `cargo kcl local`: the tool as users run it, with correct processors and with rogue ones.
 
 mod chaos;
 mod ending;

@@ -1,4 +1,4 @@
-//! A clean run: who gets which records.
+//! Runs without errors: which shard receives which records.
 
 use std::collections::BTreeMap;
 
@@ -47,7 +47,7 @@ fn sequence_numbers_have_56_digits_and_ascend() {
 }
 
 #[test]
-fn data_passes_as_it_is() {
+fn data_is_delivered_unchanged() {
     let place = Place::with_input(b"one\r\n\n\xff\xfe\0\t\n\xe2\x80\xa8\nno end");
     place.run(&[]).expect(0, &["4 records"]);
     let seen = place.seen();
@@ -63,7 +63,7 @@ fn records_of_one_key_share_a_shard_in_order() {
         format!("{{\"id\":{id},\"who\":{{\"name\":\"{customer}\"}}}}\n")
     });
     let place = Place::with_input(orders.collect::<String>());
-    // A script that appends each shard's records to a file of its own.
+    // A script that appends the records of each shard to a separate file.
     let script = r#"while read -r line; do
         action=${line#*'"action":"'}; action=${action%%'"'*}
         case $line in *'"action":"initialize"'*) shard=${line#*'"shardId":"'}; shard=${shard%%'"'*};; esac
@@ -81,7 +81,7 @@ fn records_of_one_key_share_a_shard_in_order() {
     }
     assert_eq!(shards.keys().map(String::as_str).collect::<Vec<_>>(), customers);
     assert!(shards.values().all(|shards| shards.len() == 100 && shards.iter().all(|shard| *shard == shards[0])));
-    // By their MD5: 63…, 9f…, bf….
+    // Their MD5 hashes start with 63, 9f and bf.
     assert_eq!([&shards["alice"][0], &shards["bob"][0], &shards["charlie"][0]], [&1, &2, &2]);
 }
 

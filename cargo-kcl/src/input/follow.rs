@@ -1,4 +1,4 @@
-//! What becomes of a file that is followed: others take its place, as when logs are rotated, or it is cut short.
+//! Detects changes to a file that is followed: it is replaced by another, as in log rotation, or truncated.
 
 use std::fs::{self, File};
 use std::io::{self, Seek};
@@ -6,25 +6,25 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
-/// How often a file that was read to its end is looked at.
+/// How often to check a file that was read to its end.
 pub(crate) const POLL: Duration = Duration::from_millis(100);
 
-/// What stands under a file's name.
+/// The file that is now found under a name.
 #[derive(Debug)]
 pub(crate) enum Moved {
-    /// The file itself, or nothing yet.
+    /// The same file, or no file yet.
     Not,
-    /// The file itself, shorter than it was.
+    /// The same file, shorter than before.
     Truncated,
     /// Another file.
     Replaced(File),
 }
 
-/// Looks what became of a file that was opened under this name and read as far as it goes.
+/// Checks what happened to a file that was opened under this name and read to its end.
 pub(crate) fn look(mut file: &File, path: &Path) -> io::Result<Moved> {
     let own = file.metadata()?;
     let id = |metadata: &fs::Metadata| (metadata.dev(), metadata.ino());
-    // A name that leads nowhere is one whose next file is about to be made.
+    // A missing file means that the next one is about to be created.
     if let Ok(there) = fs::metadata(path)
         && there.is_file()
         && id(&there) != id(&own)

@@ -1,41 +1,42 @@
-//! Which shard a record belongs to, and its number there.
+//! The hash key ranges of shards, and the sequence numbers of records.
 
 use kcl::SequenceNumber;
 use md5::{Digest, Md5};
 
-/// Where a partition key falls: its MD5, as with Kinesis.
+/// The hash key of a partition key: its MD5, as in Kinesis.
 pub(crate) fn hash(key: &str) -> u128 {
     u128::from_be_bytes(Md5::digest(key).into())
 }
 
-/// Where each of `shards` equal ranges of 2^128 starts: shard `i` has the hashes from i * 2^128 / `shards`, rounded up.
+/// The start of each of `shards` equal ranges of 2^128: shard `i` starts at i * 2^128 / `shards`, rounded up.
 pub(crate) fn ranges(shards: u32) -> impl Iterator<Item = u128> {
     let shards = u128::from(shards);
-    // 2^128 itself does not fit.
+    // 2^128 itself does not fit into a u128.
     let (whole, rest) = (u128::MAX / shards, u128::MAX % shards + 1);
     (0..shards).map(move |shard| shard * whole + (shard * rest).div_ceil(shards))
 }
 
-/// A shard's id, as Kinesis names those that were never split or merged.
+/// The id of a shard, in the format that Kinesis uses.
 pub(crate) fn shard_id(shard: u32) -> String {
     format!("shardId-{shard:012}")
 }
 
-/// Where a record stands in the input. Its sequence number says the same.
+/// The place of a record in the input. Its sequence number encodes the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// Which input, from 0.
+    /// The number of the input, from 0.
     pub(crate) input: u16,
-    /// Where in it the record starts, in bytes.
+    /// The offset in the input at which the record starts, in bytes.
     pub(crate) offset: u64,
-    /// Its line, from 1.
+    /// The line of the record, from 1.
     pub(crate) line: u64,
-    /// Its number among all records of all inputs, from 1.
+    /// The number of the record among all records of all inputs, from 1.
     pub(crate) record: u64,
 }
 
 impl Place {
-    /// 56 digits like those of today's Kinesis: 49, then 4 for the input, 18 for the offset, and 16 each for line and record.
+    /// A sequence number of 56 digits, like those of Kinesis today: 49, then 4 for the input, 18 for the offset, and 16 each for
+    /// line and record.
     pub(crate) fn sequence_number(self) -> SequenceNumber {
         let mut digits = *b"49000000000000000000000000000000000000000000000000000000";
         let (_, fields) = digits.split_at_mut(2);
@@ -46,11 +47,11 @@ impl Place {
         write(self.offset, offset);
         write(self.line, line);
         write(self.record, record);
-        // Digits are all there are.
+        // The text holds only digits, so this never fails.
         SequenceNumber::from_ascii(&digits).unwrap_or(SequenceNumber::from(self.record))
     }
 
-    /// The place that a sequence number says, if it is one of these.
+    /// The place that a sequence number encodes, if it is such a number.
     pub(crate) fn from_sequence_number(number: &SequenceNumber) -> Option<Self> {
         let text = number.to_string();
         let fields = text.strip_prefix("49").filter(|fields| fields.len() == 54)?;
@@ -63,7 +64,8 @@ impl Place {
         })
     }
 
-    /// The last place in an input before this offset: every record there starts at it or before, none behind.
+    /// The last place in an input before this offset. It sorts after every record that starts before the offset, and before all
+    /// others.
     pub(crate) fn last_before(input: u16, offset: u64) -> Option<Self> {
         const MOST: u64 = 9_999_999_999_999_999;
         Some(Self { input, offset: offset.checked_sub(1)?, line: MOST, record: MOST })
@@ -80,7 +82,7 @@ fn write(mut number: u64, to: &mut [u8]) {
     }
 }
 
-/// A number without a heap, as text.
+/// A number as decimal text, without a heap allocation.
 pub(crate) struct Decimal {
     digits: [u8; 20],
     start: usize,
@@ -141,14 +143,14 @@ mod tests {
     }
 
     #[test]
-    fn other_numbers_are_no_places() {
+    fn other_numbers_are_not_places() {
         for number in [SequenceNumber::from(1), SequenceNumber::from(u64::MAX)] {
             assert_eq!(Place::from_sequence_number(&number), None);
         }
     }
 
     #[test]
-    fn the_last_place_before_an_offset_is_behind_all_records_there() {
+    fn the_last_place_before_an_offset_sorts_after_all_records_there() {
         let last = Place::last_before(2, 10).unwrap();
         assert!(Place { input: 2, offset: 9, line: 5, record: 5 }.sequence_number() < last.sequence_number());
         assert!(last.sequence_number() < Place { input: 2, offset: 10, line: 1, record: 1 }.sequence_number());
@@ -156,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn decimals_are_what_format_makes() {
+    fn decimals_match_the_standard_format() {
         for number in [0, 7, 10, 1_234_567_890, u64::MAX] {
             assert_eq!(Decimal::new(number).as_str(), number.to_string());
         }

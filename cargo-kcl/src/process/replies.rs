@@ -1,4 +1,4 @@
-//! A processor's stdout, taken for replies and nothing else.
+//! A processor's stdout, read as a sequence of replies.
 
 use std::io::{self, Read};
 
@@ -6,7 +6,7 @@ use kcl::protocol::{Reply, ReplyError};
 
 use crate::report::excerpt;
 
-/// A reply is short; who sends this much without a line feed sends none.
+/// The longest text that can still become a reply. Replies are short, so a longer text without a line feed is not one.
 const LONGEST: usize = 1 << 20;
 
 /// Reads replies line by line.
@@ -22,9 +22,9 @@ pub(crate) struct Replies<R> {
 /// Why there is no reply.
 #[derive(Debug)]
 pub(crate) enum NoReply {
-    /// Nobody writes there any more.
+    /// The stdout is closed.
     Closed,
-    /// A line that the daemon would not take.
+    /// A line that the daemon would not accept.
     Refused {
         line: String,
         why: ReplyError,
@@ -49,7 +49,7 @@ impl<R: Read> Replies<R> {
                 break searched + found;
             }
             searched = unread.len();
-            // No line feed can make a reply of it, so there is nothing to wait for.
+            // No line feed can turn this into a reply, so do not wait for one.
             if unread.trim_ascii_start().first().is_some_and(|&first| first != b'{') || unread.len() > LONGEST {
                 return Err(NoReply::Unfinished { text: excerpt(unread) });
             }
@@ -66,7 +66,7 @@ impl<R: Read> Replies<R> {
         Reply::from_line(line).map_err(|why| NoReply::Refused { line: excerpt(line), why })
     }
 
-    /// The reader, for what comes after the last reply.
+    /// The reader, to read on after the last reply.
     pub(crate) fn into_reader(self) -> R {
         self.reader
     }
@@ -118,7 +118,7 @@ mod tests {
         struct Silent;
         impl Read for Silent {
             fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-                panic!("this would wait for ever")
+                panic!("this would wait forever")
             }
         }
         let mut replies = Replies::new(b" hello ".chain(Silent));

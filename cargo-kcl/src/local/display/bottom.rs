@@ -1,8 +1,8 @@
-//! The terminal that lines are drawn at the bottom of.
+//! The terminal, with progress lines drawn at its bottom.
 //!
-//! Each line is filled up with blanks to the right end, the last one too. But when somebody types Ctrl-C the terminal itself writes
-//! `^C` at the cursor: behind a full line that would begin another, which nobody knows of and nobody takes away. So the last line
-//! is left as it is.
+//! indicatif pads each line with blanks to the right edge, including the last one. But when the user types Ctrl-C, the terminal
+//! itself writes `^C` at the cursor. After a full line, that would start a new line that no code knows about and removes. So this
+//! type holds the padding of the last line back.
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,13 +10,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use console::Term;
 use indicatif::TermLike;
 
-/// As many columns as `^C` takes, so that they are free behind the last line.
+/// The width of `^C` in columns, to leave free after the last line.
 pub(crate) const ECHO: usize = 2;
 
 #[derive(Debug)]
 pub(crate) struct Bottom {
     term: Term,
-    /// How many blanks are still to be written.
+    /// The number of blanks that are held back.
     blanks: AtomicUsize,
 }
 
@@ -25,8 +25,8 @@ impl Bottom {
         Self { term: Term::buffered_stderr(), blanks: AtomicUsize::new(0) }
     }
 
-    /// What comes behind them comes where they end.
-    fn behind_blanks(&self) -> io::Result<&Term> {
+    /// Writes the blanks held back, so that further output starts where they end.
+    fn after_blanks(&self) -> io::Result<&Term> {
         let blanks = self.blanks.swap(0, Ordering::Relaxed);
         self.term.write_str(&" ".repeat(blanks))?;
         Ok(&self.term)
@@ -43,23 +43,23 @@ impl TermLike for Bottom {
     }
 
     fn move_cursor_up(&self, lines: usize) -> io::Result<()> {
-        self.behind_blanks()?.move_cursor_up(lines)
+        self.after_blanks()?.move_cursor_up(lines)
     }
 
     fn move_cursor_down(&self, lines: usize) -> io::Result<()> {
-        self.behind_blanks()?.move_cursor_down(lines)
+        self.after_blanks()?.move_cursor_down(lines)
     }
 
     fn move_cursor_right(&self, columns: usize) -> io::Result<()> {
-        self.behind_blanks()?.move_cursor_right(columns)
+        self.after_blanks()?.move_cursor_right(columns)
     }
 
     fn move_cursor_left(&self, columns: usize) -> io::Result<()> {
-        self.behind_blanks()?.move_cursor_left(columns)
+        self.after_blanks()?.move_cursor_left(columns)
     }
 
     fn write_line(&self, text: &str) -> io::Result<()> {
-        self.behind_blanks()?.write_line(text)
+        self.after_blanks()?.write_line(text)
     }
 
     fn write_str(&self, text: &str) -> io::Result<()> {
@@ -67,11 +67,11 @@ impl TermLike for Bottom {
             self.blanks.fetch_add(text.len(), Ordering::Relaxed);
             return Ok(());
         }
-        self.behind_blanks()?.write_str(text)
+        self.after_blanks()?.write_str(text)
     }
 
     fn clear_line(&self) -> io::Result<()> {
-        self.behind_blanks()?.clear_line()
+        self.after_blanks()?.clear_line()
     }
 
     fn flush(&self) -> io::Result<()> {

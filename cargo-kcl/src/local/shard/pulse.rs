@@ -1,4 +1,4 @@
-//! What a shard's processor is at, and what it has done so far, for those who look on.
+//! The message that a shard's processor is handling and its counts so far, readable from other threads.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use kcl::SequenceNumber;
 
 use crate::local::display::summary::Times;
 
-/// Shared by the thread that talks to the processors of a shard and those who want to know.
+/// State shared between the thread that converses with a shard's processors and the threads that observe it.
 #[derive(Debug, Default)]
 pub(crate) struct Pulse(Mutex<State>);
 
@@ -16,47 +16,48 @@ struct State {
     counts: Counts,
     /// The last record that was acknowledged.
     reached: Option<SequenceNumber>,
-    asked: Option<Asked>,
+    pending: Option<Pending>,
 }
 
+/// A message that is not acknowledged yet.
 #[derive(Debug)]
-struct Asked {
+struct Pending {
     action: &'static str,
     since: Instant,
-    /// Whether it was said that it takes long.
-    said: bool,
+    /// Whether it was already reported as slow.
+    reported: bool,
 }
 
-/// What a shard's processors have done.
+/// The counts and times of a shard's processors.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {
-    /// Acknowledged or checkpointed by the processor.
+    /// Records acknowledged or checkpointed by the processor.
     pub(crate) records: u64,
-    /// Their data.
+    /// The size of their data.
     pub(crate) bytes: u64,
     pub(crate) checkpoints: u64,
-    /// How long batches took.
+    /// The durations of batches.
     pub(crate) batches: Times,
-    /// With the checkpoints that were asked for meanwhile.
+    /// The time spent in the processor, including checkpoints that it requested meanwhile.
     pub(crate) at_processor: Duration,
     pub(crate) at_checkpoints: Duration,
-    /// Waiting for records.
+    /// The time spent waiting for records.
     pub(crate) at_input: Duration,
 }
 
 impl Pulse {
-    /// The processor is sent a message.
+    /// Notes that a message is being sent to the processor.
     pub(crate) fn ask(&self, action: &'static str) {
-        self.lock().asked = Some(Asked { action, since: Instant::now(), said: false });
+        self.lock().pending = Some(Pending { action, since: Instant::now(), reported: false });
     }
 
-    /// The message was acknowledged, or never will be.
+    /// Notes that the message was acknowledged, or never will be.
     pub(crate) fn answered(&self) {
         let mut state = self.lock();
-        if let Some(asked) = state.asked.take() {
-            let time = asked.since.elapsed();
+        if let Some(pending) = state.pending.take() {
+            let time = pending.since.elapsed();
             state.counts.at_processor += time;
-            if asked.action == "processRecords" {
+            if pending.action == "processRecords" {
                 state.counts.batches.add(time);
             }
         }
@@ -68,25 +69,25 @@ impl Pulse {
         counts.bytes += bytes;
     }
 
-    /// All up to this record was acknowledged.
+    /// Notes that all records up to this one were acknowledged.
     pub(crate) fn reached(&self, record: SequenceNumber) {
         self.lock().reached = Some(record);
     }
 
-    /// Records, their bytes, and the last one that was acknowledged.
+    /// The number of records, their bytes, and the last record that was acknowledged.
     pub(crate) fn progress(&self) -> (u64, u64, Option<SequenceNumber>) {
         let state = self.lock();
         (state.counts.records, state.counts.bytes, state.reached)
     }
 
-    /// A checkpoint was kept, which took so long.
+    /// Counts a saved checkpoint, and the time it took.
     pub(crate) fn checkpointed(&self, time: Duration) {
         let counts = &mut self.lock().counts;
         counts.checkpoints += 1;
         counts.at_checkpoints += time;
     }
 
-    /// Records came, or their end, after so long.
+    /// Counts the time until records, or their end, arrived.
     pub(crate) fn waited(&self, time: Duration) {
         self.lock().counts.at_input += time;
     }
@@ -95,12 +96,13 @@ impl Pulse {
         self.lock().counts.clone()
     }
 
-    /// What the processor was asked to do if it has been at it for so long, once for each message.
+    /// The message that the processor has been handling for at least `patience`; reported once for each message.
     pub(crate) fn stuck(&self, patience: Duration) -> Option<&'static str> {
         let mut state = self.lock();
-        let asked = state.asked.as_mut().filter(|asked| !asked.said && asked.since.elapsed() >= patience)?;
-        asked.said = true;
-        Some(asked.action)
+        let is_stuck = |pending: &&mut Pending| !pending.reported && pending.since.elapsed() >= patience;
+        let pending = state.pending.as_mut().filter(is_stuck)?;
+        pending.reported = true;
+        Some(pending.action)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -113,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_does_not_answer_is_noticed_once() {
+    fn a_stuck_processor_is_reported_once() {
         let pulse = Pulse::default();
         assert_eq!(pulse.stuck(Duration::ZERO), None);
         pulse.ask("initialize");

@@ -1,4 +1,4 @@
-//! Where records come from, whatever that is, as those see it who process them.
+//! The interface to a source of records, independent of its kind.
 
 pub(crate) mod feed;
 pub(crate) mod files;
@@ -16,44 +16,44 @@ use self::queue::Queue;
 use super::LocalError;
 use super::state::{Run, Store};
 
-/// A shard before the run.
+/// The state of a shard before the run.
 #[derive(Clone, Debug)]
 pub(crate) struct Standing {
     pub(crate) number: u32,
-    /// Where it stands.
+    /// The position at which its checkpoint stands.
     pub(crate) position: Position,
     /// The shards that must have ended before this one starts.
     pub(crate) parents: Vec<u32>,
-    /// Whether it is there from the run's start.
+    /// Whether it exists from the start of the run.
     pub(crate) born: bool,
 }
 
-/// Fills the queues of shards, and tells of shards that come to be ([`Event::Born`](super::Event::Born)) and of what goes
-/// wrong ([`Event::BadInput`](super::Event::BadInput)), before any queue ends over it.
+/// Fills the queues of shards. It reports new shards ([`Event::Born`](super::Event::Born)) and errors
+/// ([`Event::BadInput`](super::Event::BadInput)) before a queue ends because of them.
 pub(crate) trait Supply {
-    /// What must be the same for kept checkpoints to mean the same records.
+    /// The settings that must be the same for saved checkpoints to mean the same records.
     fn identity(&self) -> Run;
 
-    /// Where a run starts that has no checkpoints yet, in words that it understands later on.
+    /// The place where a run without checkpoints starts, in a form that a later run of this supply understands.
     fn start(&self) -> Option<String>;
 
-    /// Where each input ends, in bytes, as if they stood behind one another; none if they have no end that is known.
+    /// The offset at which each input ends, in bytes, counted as if they were concatenated; `None` if an end is unknown.
     fn ends(&self) -> Option<Vec<u64>> {
         None
     }
 
-    /// Whether a person types the records.
+    /// Whether the user types the records.
     fn is_typed(&self) -> bool {
         false
     }
 
-    /// The shards there are, and those that are known to come; where they stand if checkpoints were kept.
+    /// The existing shards and the known future ones, with their positions from saved checkpoints.
     fn load(&mut self, store: Option<Arc<Store>>) -> Result<Vec<Standing>, LocalError>;
 
-    /// Begins to read for shards whose processors start now, and those that wait; the queues to have been filled when their
-    /// processors start.
+    /// Begins to read for the shards whose processors start now, and for those that wait. Returns the queues that must be filled
+    /// by the time their processors start.
     fn begin(&mut self, ready: Vec<(u32, Position)>, waiting: Vec<(u32, Position)>) -> BTreeMap<u32, Arc<Queue>>;
 
-    /// A queue that brings what stands behind a position of a shard: it starts later, or once more.
+    /// A queue that delivers a shard's records after a position, for a shard that starts later or restarts.
     fn fill(&mut self, shard: u32, position: &Position) -> Arc<Queue>;
 }

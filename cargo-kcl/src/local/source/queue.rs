@@ -1,4 +1,4 @@
-//! What lies between the input and a shard: batches of records, never many.
+//! The queue between the input and a shard: a few batches of records.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -13,20 +13,20 @@ use kcl::protocol::WireRecord;
 use crate::local::place::Place;
 use crate::local::state::marks::Mark;
 
-/// How many batches wait at most.
+/// The most batches in a queue.
 const CAPACITY: usize = 1;
-/// How often one who waits for room looks whether others wait for records meanwhile.
+/// How often a thread that waits for room checks whether other shards wait for records.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Records of one shard that are delivered together, in buffers that are used again.
+/// Records of one shard that are delivered together, in reusable buffers.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     data: Vec<u8>,
     keys: String,
     entries: Vec<Entry>,
-    /// Of records of a stream; those of an input have the number of their place.
+    /// The sequence and sub-sequence numbers of a stream's records. Records of an input are numbered by their place.
     numbers: Vec<(SequenceNumber, u64)>,
-    /// How far behind the newest record the batch was, as far as that is known.
+    /// How far the batch was behind the newest record, if known.
     millis_behind: u64,
 }
 
@@ -37,13 +37,13 @@ struct Entry {
     stamp: Stamp,
 }
 
-/// What comes with a record beside its data and key.
+/// The metadata of a record besides its key.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Stamp {
     pub(crate) place: Place,
     /// In milliseconds since 1970.
     pub(crate) arrival: i64,
-    /// Of all records up to it.
+    /// The digest of all records up to this one.
     pub(crate) digest: u32,
 }
 
@@ -55,14 +55,14 @@ impl Batch {
     }
 
     #[cfg(feature = "aws")]
-    /// Adds a record that has its sequence and sub-sequence number from a stream. A batch has records of one kind.
+    /// Adds a record with its sequence and sub-sequence number from a stream. All records of a batch are of one kind.
     pub(crate) fn push_numbered(&mut self, data: &[u8], key: &str, number: (SequenceNumber, u64), arrival: i64) {
         self.push(data, key, Stamp { arrival, ..Stamp::default() });
         self.numbers.push(number);
     }
 
     #[cfg(feature = "aws")]
-    /// Says how far behind the newest record it is.
+    /// Sets how far the batch is behind the newest record.
     pub(crate) fn set_millis_behind(&mut self, millis: u64) {
         self.millis_behind = millis;
     }
@@ -79,7 +79,7 @@ impl Batch {
         self.data.len()
     }
 
-    /// Where records stand in an input; nothing of those of a stream.
+    /// The places of the records in an input; empty for records of a stream.
     pub(crate) fn places(&self) -> impl Iterator<Item = Place> {
         self.stamps().map(|stamp| stamp.place)
     }
@@ -89,7 +89,7 @@ impl Batch {
         placed.iter().map(|entry| &entry.stamp)
     }
 
-    /// What the input was, record by record.
+    /// The mark of each record of an input.
     pub(crate) fn marks(&self) -> impl Iterator<Item = Mark> {
         self.stamps().map(|stamp| Mark { sequence_number: stamp.place.sequence_number(), digest: stamp.digest })
     }
@@ -120,18 +120,18 @@ impl Batch {
     }
 }
 
-/// What follows the last batch.
+/// The reason why no more batches follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// All of the shard's records were delivered: it ends.
+    /// All records of the shard were delivered, so it ends.
     Finished,
-    /// No more in this run: what came before is delivered, the shard does not end.
+    /// No more records follow in this run: the queued ones are delivered, but the shard does not end.
     Paused,
-    /// Someone wants to stop now; what is queued is not delivered.
+    /// The run was interrupted: the queued records are not delivered.
     Interrupted,
 }
 
-/// A queue with one who fills it and one who empties it.
+/// A queue with one producer and one consumer.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     state: Mutex<State>,
@@ -144,22 +144,22 @@ struct State {
     spare: Vec<Batch>,
     end: Option<End>,
     abandoned: bool,
-    /// Someone waits for records, and there are none.
+    /// Whether the consumer waits for records.
     hungry: bool,
-    /// Of a task that waits for room.
+    /// The waker of a task that waits for room.
     #[cfg(feature = "aws")]
     waker: Option<Waker>,
 }
 
 impl Queue {
-    /// Puts the batch at the end and leaves an empty one in its place, waiting while the queue is full. Without effect once
-    /// the other side is gone or the queue has ended.
+    /// Puts the batch at the end and leaves an empty one instead; waits while the queue is full. Does nothing once the consumer
+    /// is gone or the queue has ended.
     pub(crate) fn push(&self, batch: &mut Batch) {
         self.offer(batch, Duration::MAX, || false);
     }
 
-    /// Like [`push`](Self::push), but gives up once it has waited so long and others wait for what it holds back; false then,
-    /// and the batch is lost.
+    /// Like [`push`](Self::push), but gives up after `patience` if other shards wait for the records that this holds back. It
+    /// then returns `false`, and the batch is lost.
     pub(crate) fn offer(&self, batch: &mut Batch, patience: Duration, others_wait: impl Fn() -> bool) -> bool {
         let started = Instant::now();
         let mut state = self.lock();
@@ -179,7 +179,7 @@ impl Queue {
         true
     }
 
-    /// Ready once there is room for a batch; false if nobody takes any.
+    /// Ready once there is room for a batch, or with `false` if no consumer takes batches any more.
     #[cfg(feature = "aws")]
     pub(crate) fn poll_room(&self, context: &Context<'_>) -> Poll<bool> {
         let mut state = self.lock();
@@ -190,20 +190,20 @@ impl Queue {
         Poll::Ready(state.is_open())
     }
 
-    /// Wakes those who wait.
+    /// Wakes all waiters.
     fn change(&self, _state: &mut State) {
         self.changed.notify_all();
         #[cfg(feature = "aws")]
         _state.waker.take().into_iter().for_each(Waker::wake);
     }
 
-    /// Whether someone waits for records in vain.
+    /// Whether the consumer waits for records and there are none.
     pub(crate) fn is_hungry(&self) -> bool {
         let state = self.lock();
         state.hungry && state.is_open()
     }
 
-    /// Ends the queue; the first end holds, but an interruption comes before all others.
+    /// Ends the queue. The first end counts, but an interruption overrides any other.
     pub(crate) fn end(&self, end: End) {
         let mut state = self.lock();
         if state.end.is_none() || end == End::Interrupted {
@@ -212,7 +212,7 @@ impl Queue {
         self.change(&mut state);
     }
 
-    /// Waits for the next batch and takes it, giving back the one that was dealt with.
+    /// Waits for the next batch and takes it; gives back the previous batch for reuse.
     pub(crate) fn pop(&self, batch: &mut Batch) -> Result<(), End> {
         batch.clear();
         let mut state = self.lock();
@@ -235,7 +235,7 @@ impl Queue {
         }
     }
 
-    /// Nobody takes any more.
+    /// Closes the consumer's side: no batch is taken any more.
     pub(crate) fn abandon(&self) {
         let mut state = self.lock();
         state.abandoned = true;
@@ -244,7 +244,7 @@ impl Queue {
         self.change(&mut state);
     }
 
-    /// Whether someone takes what is put here.
+    /// Whether the consumer still takes batches.
     pub(crate) fn is_open(&self) -> bool {
         self.lock().is_open()
     }
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn batches_come_in_order_and_then_the_end() {
+    fn batches_arrive_in_order_before_the_end() {
         let queue = Arc::new(Queue::default());
         let filler = thread::spawn({
             let queue = Arc::clone(&queue);
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn one_who_holds_others_back_is_given_up() {
+    fn an_offer_gives_up_if_it_holds_others_back() {
         let queue = Queue::default();
         assert!(queue.offer(&mut batch(&["1"]), Duration::ZERO, || true), "there is room");
         assert!(!queue.offer(&mut batch(&["2"]), Duration::ZERO, || true));
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interruption_passes_what_is_queued() {
+    fn an_interruption_overtakes_queued_batches() {
         let queue = Queue::default();
         queue.push(&mut batch(&["1"]));
         queue.end(End::Finished);
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_one_who_is_gone() {
+    fn a_push_does_not_wait_once_the_consumer_is_gone() {
         let queue = Queue::default();
         queue.push(&mut batch(&["1"]));
         queue.abandon();

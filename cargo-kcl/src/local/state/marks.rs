@@ -1,21 +1,21 @@
-//! What the input was when it was processed, so that another run notices if it is something else.
+//! Digests of the input as it was processed, so that a later run notices if it has changed.
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 use kcl::{Position, SequenceNumber};
 
-/// As many ends of batches as are remembered.
+/// The most batch ends to remember.
 const MOST: usize = 1_024;
 
-/// A record, and a digest of all records up to it.
+/// A record, and the digest of all records up to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub(crate) sequence_number: SequenceNumber,
     pub(crate) digest: u32,
 }
 
-/// The digest of all records up to one, from that of those before it.
+/// The digest of all records up to this one, computed from the digest of the records before it.
 pub(crate) fn digest(before: u32, record: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new_with_initial(before);
     hasher.update(record);
@@ -23,7 +23,8 @@ pub(crate) fn digest(before: u32, record: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// Marks of what a shard was handed since its checkpoint: each record of the last batch, and the ends of those before.
+/// Marks of the records delivered to a shard since its checkpoint: each record of the last batch, and the last record of each
+/// earlier batch.
 #[derive(Debug, Default)]
 pub(crate) struct Trail {
     ends: VecDeque<Mark>,
@@ -31,7 +32,7 @@ pub(crate) struct Trail {
 }
 
 impl Trail {
-    /// A batch is handed over.
+    /// Adds a batch that is about to be delivered.
     pub(crate) fn deliver(&mut self, batch: impl Iterator<Item = Mark>) {
         self.ends.extend(self.batch.last());
         if self.ends.len() > MOST {
@@ -45,7 +46,7 @@ impl Trail {
         self.batch.extend(batch);
     }
 
-    /// The last mark that a checkpoint covers; earlier ones are forgotten.
+    /// The last mark that a checkpoint covers; earlier marks are discarded.
     pub(crate) fn up_to(&mut self, position: &Position) -> Option<Mark> {
         let covers = |mark: &Mark| match position {
             Position::After { sequence_number, .. } => mark.sequence_number <= *sequence_number,
@@ -62,10 +63,10 @@ impl Trail {
     }
 }
 
-/// The marks of an earlier run, to be found again.
+/// The marks of an earlier run, to be matched against the input.
 #[derive(Debug, Default)]
 pub(crate) struct Marks {
-    /// The next one last.
+    /// In reverse order: the next mark is the last element.
     awaited: Vec<Mark>,
 }
 
@@ -75,11 +76,11 @@ impl Marks {
         Self { awaited: marks }
     }
 
-    /// Compares with a record of the input.
+    /// Compares the next mark with a record of the input.
     ///
     /// # Errors
     ///
-    /// The mark that is not there or is another.
+    /// The mark that is missing or different.
     pub(crate) fn meet(&mut self, number: impl FnOnce() -> SequenceNumber, digest: u32) -> Result<(), Mark> {
         if self.awaited.is_empty() {
             return Ok(());
@@ -94,7 +95,7 @@ impl Marks {
         Ok(())
     }
 
-    /// All there is was read.
+    /// Checks, at the end of the input, that all marks were met.
     ///
     /// # Errors
     ///
@@ -122,7 +123,7 @@ mod tests {
         for batch in [[1, 2, 3], [4, 5, 6], [7, 8, 9]] {
             trail.deliver(batch.into_iter().map(mark));
         }
-        assert_eq!(trail.up_to(&after(2)), None, "it is not known any more");
+        assert_eq!(trail.up_to(&after(2)), None, "it is no longer known");
         assert_eq!(trail.up_to(&after(3)), Some(mark(3)));
         assert_eq!(trail.up_to(&after(5)), Some(mark(3)), "only the end of that batch is known");
         assert_eq!(trail.up_to(&after(6)), Some(mark(6)));
@@ -132,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trail_does_not_grow_for_ever() {
+    fn a_trail_does_not_grow_forever() {
         let mut trail = Trail::default();
         for number in 1..=100_000 {
             trail.deliver([mark(number)].into_iter());
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_tells_where_records_end() {
+    fn a_digest_depends_on_where_records_end() {
         let of = |records: &[&[u8]]| records.iter().fold(0, |before, record| digest(before, record));
         assert_eq!(of(&[b"ab", b"c"]), of(&[b"ab", b"c"]));
         assert_ne!(of(&[b"ab", b"c"]), of(&[b"a", b"bc"]));
