@@ -1,4 +1,4 @@
-//! Conversations that are recorded, and played again.
+//! Conversations that are recorded and replayed.
 
 use std::fs;
 
@@ -26,7 +26,7 @@ fn replay(place: &Place, trouble: &str) -> Ended {
 }
 
 #[test]
-fn what_was_recorded_can_be_played_again() {
+fn a_recording_can_be_replayed() {
     let input: String = (1..=100).map(|number| format!("{number}\n")).collect();
     let place = recorded(&input, &["--shards", "3", "--max-records", "10"], "");
     replay(&place, "").expect(
@@ -39,7 +39,7 @@ fn what_was_recorded_can_be_played_again() {
 }
 
 #[test]
-fn each_difference_is_shown_and_the_others_are_played() {
+fn each_difference_is_shown_and_the_other_conversations_are_played() {
     let place = recorded("1\n2\n3\n4\n5\n6\n7\n8\n9\n", &["--shards", "2"], "");
     let ended = Running::start(place.replay(["recorded", "--", "sh", "-c", LAZY])).end();
     ended.expect(
@@ -59,7 +59,7 @@ fn how_a_processor_ended_is_part_of_its_answers() {
     let place = recorded("1\nnow\n3\n", &[], "exit");
     replay(&place, "exit").expect(0, &["1 conversation: all the same"]);
     replay(&place, "print").expect(1, &["recorded  no answer, and exit code 7\n", "now       checkpoint at the end"]);
-    // A checkpoint for the record before, then no status.
+    // The processor checkpoints the record before, then sends no status.
     let failed = "now       checkpoint at 49";
     replay(&place, "fail").expect(1, &["recorded  no answer, and exit code 7\n", failed]);
 
@@ -68,7 +68,7 @@ fn how_a_processor_ended_is_part_of_its_answers() {
 }
 
 #[test]
-fn restarts_are_conversations_of_their_own() {
+fn each_restart_is_a_separate_conversation() {
     let place = recorded("1\nnow\n3\n", &["--restarts", "1", "--max-records", "1"], "abort");
     assert_eq!(place.read("recorded/shardId-000000000000/in.jsonl").lines().count(), 4);
     let second = place.read("recorded/shardId-000000000000.2/in.jsonl");
@@ -79,12 +79,12 @@ fn restarts_are_conversations_of_their_own() {
 }
 
 #[test]
-fn a_recording_holds_all_that_passed_whatever_ends() {
+fn a_recording_is_complete_even_if_the_tool_is_killed() {
     let place = Place::with_input("1\nwait-for never\n");
     let mut command = place.tool(["--input", "input", "--max-records", "1", "--record", "recorded", "--", ledger()]);
     command.env("LEDGER", place.path("ledger"));
     let mut running = Running::start(command);
-    wait_until("the second record is at work", || place.read("ledger").contains("waiting"));
+    wait_until("the second record is being processed", || place.read("ledger").contains("waiting"));
     running.child().kill().unwrap();
     drop(running);
     let read = |name: &str| place.read(&format!("recorded/shardId-000000000000/{name}"));
@@ -95,7 +95,7 @@ fn a_recording_holds_all_that_passed_whatever_ends() {
 }
 
 #[test]
-fn what_the_real_daemon_said_can_be_played() {
+fn recordings_of_the_real_daemon_can_be_replayed() {
     let place = Place::with_input("");
     let real = tests::workspace().join("tests/transcripts/c_reshard");
     let real = real.to_str().unwrap();
@@ -107,7 +107,7 @@ fn what_the_real_daemon_said_can_be_played() {
 }
 
 #[test]
-fn who_does_not_answer_is_not_waited_for() {
+fn a_replay_does_not_wait_for_a_processor_that_hangs() {
     let place = recorded("1\n", &[], "");
     let ended = Running::start(place.replay(["recorded", "--stuck-after", "1ms", "--", "sleep", "1000"])).end();
     ended.expect(1, &["now       no answer within 1ms (--stuck-after)"]);
@@ -120,13 +120,13 @@ fn recordings_are_not_overwritten() {
     place.run(&["--record", "recorded"]).expect(2, &["recorded is not empty", "name another folder"]);
     assert_eq!(place.read("recorded/shardId-000000000000/times.tsv"), before);
     place.run(&["--record", "input"]).expect(2, &["conversations cannot be recorded in input"]);
-    // Nobody waits for a build to be told.
+    // The error comes before a build.
     let builds = place.tool(["--input", "input", "--record", "recorded", "--example", "none"]);
     Running::start(builds).end().expect(2, &["recorded is not empty"]);
 }
 
 #[test]
-fn what_is_no_recording_is_said() {
+fn an_invalid_recording_is_explained() {
     let place = recorded("1\n", &[], "");
     fs::create_dir(place.path("empty")).unwrap();
     for (path, says) in [

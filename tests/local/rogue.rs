@@ -1,8 +1,8 @@
-//! Processors that break the protocol: what the real daemon would pass over in silence is said.
+//! Processors that break the protocol: the tool explains errors that the real daemon ignores silently.
 
 use crate::harness::{Ended, Place};
 
-/// Answers `initialize`, then does this in place of a status for `processRecords`.
+/// Runs a processor that answers `initialize`, then does this instead of sending a status for `processRecords`.
 fn run(rogue: &str) -> Ended {
     let script = format!(
         r#"read -r line; echo '{{"action":"status","responseFor":"initialize"}}'
@@ -13,17 +13,17 @@ fn run(rogue: &str) -> Ended {
 }
 
 #[test]
-fn what_is_no_reply_is_explained() {
-    const SKIPPED: &str = "there: the MultiLangDaemon silently skips such a line";
-    const MEND: &str = "mend: stdout carries replies only, print to stderr instead";
-    const FIELDS: &str = "mend: a status has `action` and `responseFor`, a checkpoint `action`, `sequenceNumber`";
+fn an_invalid_reply_is_explained() {
+    const SKIPPED: &str = "in production: the MultiLangDaemon skips ";
+    const STDOUT: &str = "fix: stdout carries only replies; print to stderr instead";
+    const FIELDS: &str = "fix: a status has `action` and `responseFor`, a checkpoint `action`, `sequenceNumber`";
     for (rogue, says) in [
         ("echo hello", ["not JSON", "`hello`", SKIPPED]),
-        ("echo", ["the line is blank", SKIPPED, MEND]),
+        ("echo", ["the line is blank", SKIPPED, STDOUT]),
         ("echo 42", ["JSON, but not an object", "`42`", SKIPPED]),
-        ("echo '{\"action\":\"status\"'", ["not JSON", SKIPPED, MEND]),
-        ("echo '{\"level\":\"info\"}'", ["a JSON object without an `action`", SKIPPED, MEND]),
-        ("echo '{\"action\":\"done\"}'", ["the unknown action `done`", SKIPPED, MEND]),
+        ("echo '{\"action\":\"status\"'", ["not JSON", SKIPPED, STDOUT]),
+        ("echo '{\"level\":\"info\"}'", ["a JSON object without an `action`", SKIPPED, STDOUT]),
+        ("echo '{\"action\":\"done\"}'", ["the unknown action `done`", SKIPPED, STDOUT]),
         (
             "echo '{\"action\":\"status\",\"responseFor\":\"processRecords\",\"at\":1}'",
             ["`status` with the unknown field `at`", SKIPPED, FIELDS],
@@ -32,27 +32,25 @@ fn what_is_no_reply_is_explained() {
             "echo '{\"action\":\"checkpoint\",\"subSequenceNumber\":\"x\"}'",
             ["`subSequenceNumber` is not", SKIPPED, FIELDS],
         ),
-        ("echo '{\"action\":\"shardEnded\"}'", ["`shardEnded`, which only the daemon sends", SKIPPED, MEND]),
-        ("echo null", ["the JSON value `null`", "there: the MultiLangDaemon ends the whole worker", MEND]),
+        ("echo '{\"action\":\"shardEnded\"}'", ["`shardEnded`, which only the daemon sends", SKIPPED, STDOUT]),
+        ("echo null", ["the JSON value `null`", "in production: the MultiLangDaemon ", STDOUT]),
     ] {
         let ended = run(rogue);
         ended.expect(1, &says);
-        ended.expect(1, &["shardId-000000000000: in place of a status for processRecords came", "line 1)", "failed"]);
+        ended.expect(1, &["shardId-000000000000: invalid reply to processRecords: ", "line 1)", "failed"]);
     }
 }
 
 #[test]
 fn text_without_a_line_feed_is_explained_at_once() {
-    run("printf hello").expect(1, &["text without a line feed: `hello`", "there: the MultiLangDaemon waits"]);
+    run("printf hello").expect(1, &["text without a line feed: `hello`", "in production: the MultiLangDaemon waits"]);
     run("printf '{\"action\":'; exit").expect(1, &["text without a line feed: `{\"action\":`"]);
 }
 
 #[test]
 fn a_status_for_something_else_is_explained() {
-    run(r#"echo '{"action":"status","responseFor":"initialize"}'"#).expect(
-        1,
-        &["the status is for `initialize`, but the message was processRecords", "with exit code 1", "mend:"],
-    );
+    run(r#"echo '{"action":"status","responseFor":"initialize"}'"#)
+        .expect(1, &["the status is for `initialize`, but the message was processRecords", "with exit code 1", "fix:"]);
     run(r#"echo '{"action":"status"}'"#).expect(1, &["`responseFor` is missing"]);
 }
 
@@ -60,7 +58,7 @@ fn a_status_for_something_else_is_explained() {
 fn a_shard_end_without_its_checkpoint_is_explained() {
     run(r#"echo '{"action":"status","responseFor":"processRecords"}'
            read -r line; echo '{"action":"status","responseFor":"shardEnded"}'"#)
-    .expect(1, &["without a checkpoint for the shard's end", "stands at TRIM_HORIZON", "mend: before the status"]);
+    .expect(1, &["without a checkpoint at the shard's end", "stands at TRIM_HORIZON", "fix: before the status"]);
 }
 
 #[test]
@@ -95,40 +93,43 @@ fn checkpoints_are_answered_as_the_daemon_answers_them() {
 
 #[test]
 fn closing_stdout_without_an_end_is_explained() {
-    run("exec >&-").expect(1, &["closed its stdin or stdout while processRecords was with it", "mend: keep both open"]);
+    run("exec >&-").expect(1, &["closed its stdin or stdout while handling processRecords", "fix: keep both open"]);
 }
 
 #[test]
 fn an_end_in_the_middle_is_reported_with_its_status() {
-    run("exit 0").expect(1, &["died (exit status: 0) while processRecords was with it", "(input, line 1)"]);
-    run("exit 3").expect(1, &["died (exit status: 3)"]);
-    run("kill -9 $$").expect(1, &["died (signal: 9 (SIGKILL))", "the checkpoint is TRIM_HORIZON"]);
+    run("exit 0").expect(1, &["exited (exit status: 0) while handling processRecords", "(input, line 1)"]);
+    run("exit 3").expect(1, &["exited (exit status: 3)"]);
+    run("kill -9 $$").expect(1, &["exited (signal: 9 (SIGKILL))", "the checkpoint stands at TRIM_HORIZON"]);
 }
 
 #[test]
 fn last_words_come_before_the_report() {
     let ended = run("echo 'last words' >&2; exit 1");
     ended.expect(1, &["last words\n"]);
-    let (words, report) = (ended.stderr.find("last words"), ended.stderr.find("died"));
+    let (words, report) = (ended.stderr.find("last words"), ended.stderr.find("the processor exited"));
     assert!(words < report, "{}", ended.stderr);
 }
 
 #[test]
-fn who_still_holds_stdout_or_stderr_is_explained() {
+fn a_process_that_still_holds_stdout_or_stderr_is_explained() {
     for (closed, held) in [("2>/dev/null", "stdout"), (">/dev/null", "stderr")] {
         let ended = run(&format!(
             r#"echo '{{"action":"status","responseFor":"processRecords"}}'
                read -r line; echo '{{"action":"checkpoint"}}'; read -r line
                sleep 15 {closed} & echo '{{"action":"status","responseFor":"shardEnded"}}'"#
         ));
-        ended.expect(1, &[&format!("something that it started still holds its {held}"), "waits for that for ever"]);
+        ended.expect(
+            1,
+            &[&format!("a process that it started still holds its {held} open"), "waits for that process forever"],
+        );
     }
 }
 
 #[test]
-fn a_failure_behind_the_last_message_counts() {
+fn a_failure_after_the_last_message_counts() {
     run(r#"echo '{"action":"status","responseFor":"processRecords"}'
            read -r line; echo '{"action":"checkpoint"}'; read -r line
            echo '{"action":"status","responseFor":"shardEnded"}'; exit 7"#)
-    .expect(1, &["the processor failed behind its last message (exit status: 7)"]);
+    .expect(1, &["the processor failed after its last message (exit status: 7)"]);
 }

@@ -1,4 +1,4 @@
-//! The daemon's side of the conversation with one processor.
+//! The daemon's side of a conversation with one processor.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -15,18 +15,18 @@ use kcl::protocol::{Message, ProcessRecordsMessage, Reply, ReplyError, WireRecor
 use super::pulse::Pulse;
 use crate::local::chaos::{Manner, Point, Step, Trial};
 use crate::process::replies::{NoReply, Replies};
-use crate::recording::writer::{Asked, SharedTape};
+use crate::recording::writer::{CheckpointNumbers, SharedTape};
 
-/// How long a line that is written in pieces may wait to be read, in all.
+/// The total time to wait for the processor to read a line that is written in pieces.
 const PIECES: Duration = Duration::from_secs(2);
 
-/// So much of a line is written at once: a few times what a pipe holds, so that the processor seldom waits for more.
+/// The number of bytes of a line to write at once: a few times a pipe's capacity, so that the processor seldom waits for more.
 const PART: usize = 256 << 10;
 
-/// Takes what a line has so far, if that is enough to be written.
+/// Writes the line so far, if it is long enough, and clears it.
 type Part<'a> = dyn FnMut(&mut Vec<u8>) -> io::Result<()> + 'a;
 
-/// Why a conversation ended before its time.
+/// Why a conversation ended early.
 #[derive(Debug)]
 pub(crate) struct Failure {
     /// The message that was not acknowledged.
@@ -36,7 +36,7 @@ pub(crate) struct Failure {
 
 #[derive(Debug)]
 pub(crate) enum Cause {
-    /// The processor closed a pipe, most often by its end.
+    /// The processor closed a pipe, most often by exiting.
     Gone,
     Refused {
         line: String,
@@ -53,7 +53,7 @@ pub(crate) enum Cause {
     },
     Io(io::Error),
     Recording(io::Error),
-    /// By chaos, or about to be.
+    /// Chaos kills the processor at this point.
     Killed,
 }
 
@@ -61,72 +61,72 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let action = self.action;
         match &self.cause {
-            Cause::Gone => write!(f, "the processor is gone without a status for {action}"),
+            Cause::Gone => write!(f, "the processor closed a pipe without sending a status for {action}"),
             Cause::Refused { line, why } => write!(
                 f,
-                "in place of a status for {action} came {why}: `{line}`\n\
-                 \x20 there: {}\n\
-                 \x20 mend: {}",
+                "invalid reply to {action}: {why}: `{line}`\n\
+                 \x20 in production: {}\n\
+                 \x20 fix: {}",
                 why.consequence(),
                 match why {
                     ReplyError::UnknownField { .. } | ReplyError::WrongType { .. } =>
                         "a status has `action` and `responseFor`, a checkpoint `action`, `sequenceNumber` and `subSequenceNumber`; \
-                         send these and no more",
-                    _ => "stdout carries replies only, print to stderr instead",
+                         send only these fields",
+                    _ => "stdout carries only replies; print to stderr instead",
                 },
             ),
             Cause::Unfinished { text } => write!(
                 f,
-                "in place of a status for {action} came text without a line feed: `{text}`\n\
-                 \x20 there: the MultiLangDaemon waits for the rest of the line, and skips the line with all that is appended to it, \
-                 the status too\n\
-                 \x20 mend: stdout carries replies only, each ended by a line feed and flushed; print to stderr instead"
+                "invalid reply to {action}: text without a line feed: `{text}`\n\
+                 \x20 in production: the MultiLangDaemon waits for the rest of the line, then skips all of it, including a status \
+                 appended to it\n\
+                 \x20 fix: stdout carries only replies, each ended by a line feed and flushed; print to stderr instead"
             ),
             Cause::WrongStatus { response_for } => write!(
                 f,
                 "the status is for {}, but the message was {action}\n\
-                 \x20 there: {}\n\
-                 \x20 mend: answer each message once, with its own action as `responseFor`",
+                 \x20 in production: {}\n\
+                 \x20 fix: answer each message once, with its own action as `responseFor`",
                 response_for
                     .as_deref()
                     .map_or("nothing (`responseFor` is missing)".to_owned(), |other| format!("`{other}`")),
                 match action {
                     "shutdownRequested" =>
                         "the MultiLangDaemon gives up on the request, and the shard ends without its checkpoint",
-                    _ => "the MultiLangDaemon ends the whole worker on it, with exit code 1",
+                    _ => "the MultiLangDaemon shuts down the whole worker, with exit code 1",
                 },
             ),
             Cause::NotAtShardEnd { position } => write!(
                 f,
-                "{action} was acknowledged without a checkpoint for the shard's end; the shard stands at {position}\n\
-                 \x20 there: the MultiLangDaemon repeats the error for ever, and the shards that follow this one never start\n\
-                 \x20 mend: before the status of {action}, send a checkpoint whose sequence number is null",
+                "{action} was acknowledged without a checkpoint at the shard's end; the checkpoint stands at {position}\n\
+                 \x20 in production: the MultiLangDaemon repeats the error forever, and this shard's children never start\n\
+                 \x20 fix: before the status for {action}, send a checkpoint whose sequence number is null",
             ),
-            Cause::Io(error) => write!(f, "the processor cannot be talked to at {action}: {error}"),
-            Cause::Killed => write!(f, "the processor is killed while {action} is with it"),
-            Cause::Recording(error) => write!(f, "{action} cannot be recorded, so it ends here: {error}"),
+            Cause::Io(error) => write!(f, "cannot communicate with the processor during {action}: {error}"),
+            Cause::Killed => write!(f, "the processor is killed while handling {action}"),
+            Cause::Recording(error) => write!(f, "{action} cannot be recorded, so the conversation ends here: {error}"),
         }
     }
 }
 
-/// One processor and the lease of its shard. `keep` makes a checkpoint durable, before it is acknowledged.
+/// One processor and the lease of its shard. `keep` makes a checkpoint durable before it is acknowledged.
 pub(crate) struct Conversation<R, W, K> {
     replies: Replies<R>,
     writer: W,
     keep: K,
     lease: Lease,
-    /// The line to be written, or a part of it, kept for its buffer.
+    /// The line to write, or a part of it; kept to reuse its buffer.
     line: Vec<u8>,
     pulse: Arc<Pulse>,
     tape: Option<SharedTape>,
     trial: Option<Box<Trial>>,
-    /// Whether the lease was taken away while a message was at hand.
+    /// Whether the lease was lost while the processor was handling a message.
     lost: bool,
 }
 
-/// Where a processor is talked to.
+/// A writer to a processor's stdin.
 pub(crate) trait Outlet: Write {
-    /// Waits until what was written has been read, but no longer than this.
+    /// Waits until everything written has been read, but at most this long.
     fn wait_until_read(&self, _most: Duration) {}
 }
 
@@ -151,27 +151,27 @@ where
         Self { replies, writer, keep, lease, line: Vec::new(), pulse, tape: None, trial: None, lost: false }
     }
 
-    /// Keeps what is said on both sides. What the reader brings is kept by the reader.
-    pub(crate) fn recorded(self, tape: Option<SharedTape>) -> Self {
+    /// Records the messages on this tape. The reader itself records what it reads.
+    pub(crate) fn with_tape(self, tape: Option<SharedTape>) -> Self {
         Self { tape, ..self }
     }
 
-    /// Lets chaos have its way with it.
-    pub(crate) fn tried(self, trial: Option<Box<Trial>>) -> Self {
+    /// Lets chaos disturb the conversation.
+    pub(crate) fn with_trial(self, trial: Option<Box<Trial>>) -> Self {
         Self { trial, ..self }
     }
 
-    /// What chaos has in store next, if there are so many records.
+    /// The next step that chaos chooses, with this many records left to deliver.
     pub(crate) fn step(&mut self, records: usize) -> Step {
         self.trial.as_mut().map_or(Step::Deliver(records), |trial| trial.step(records))
     }
 
-    /// Whether the lease was taken away while the last message was at hand: then `leaseLost` comes next.
+    /// Whether the lease was lost while the processor was handling the last message; if so, `leaseLost` comes next.
     pub(crate) fn is_lost(&self) -> bool {
         self.lost
     }
 
-    /// Where the shard stands.
+    /// The position at which the checkpoint stands.
     pub(crate) fn position(&self) -> &Position {
         self.lease.position()
     }
@@ -211,25 +211,25 @@ where
         }
     }
 
-    /// As when a worker is stopped: a last chance to checkpoint, then the lease is another's.
+    /// Does what the daemon does when a worker is stopped: gives a last chance to checkpoint, then gives up the lease.
     pub(crate) fn shut_down(&mut self) -> Result<(), Failure> {
         self.lease.open();
         self.exchange("shutdownRequested", &Message::ShutdownRequested)?;
         self.lose_lease()
     }
 
-    /// The lease is another's.
+    /// Tells the processor that the lease belongs to another worker.
     pub(crate) fn lose_lease(&mut self) -> Result<(), Failure> {
         self.lease.close();
         self.exchange("leaseLost", &Message::LeaseLost)
     }
 
-    /// The two ends, for what comes after the last message, and the trial.
+    /// The reader and the writer, for use after the last message, and the trial.
     pub(crate) fn into_ends(self) -> (R, W, Option<Box<Trial>>) {
         (self.replies.into_reader(), self.writer, self.trial)
     }
 
-    /// Sends a message and answers checkpoints until its status comes.
+    /// Sends a message and answers checkpoints until its status arrives.
     fn exchange(&mut self, action: &'static str, message: &Message) -> Result<(), Failure> {
         self.exchange_with(action, format_args!("{action}"), |line, _| Ok(serde_json::to_writer(line, message)?))
     }
@@ -276,8 +276,8 @@ where
                         trial.asked(sequence_number.as_deref(), sub_sequence_number, error.as_deref());
                     }
                     self.survive(Point::Kept)?;
-                    let asked = Asked(sequence_number.as_deref(), sub_sequence_number);
-                    let note = format!("checkpoint {asked} error={}", error.as_deref().unwrap_or("None"));
+                    let numbers = CheckpointNumbers(sequence_number.as_deref(), sub_sequence_number);
+                    let note = format!("checkpoint {numbers} error={}", error.as_deref().unwrap_or("None"));
                     let answer = Message::Checkpoint { sequence_number, sub_sequence_number, error };
                     self.send(format_args!("{note}"), |line, _| Ok(serde_json::to_writer(line, &answer)?))?;
                     self.survive(Point::Answered)?;
@@ -287,7 +287,7 @@ where
         }
     }
 
-    /// The name of the exception if the checkpoint is refused or cannot be kept.
+    /// Checks and saves a checkpoint. Returns the name of the exception if it is refused or cannot be saved.
     fn checkpoint(&mut self, sequence_number: Option<&str>, sub_sequence_number: Option<i64>) -> Option<String> {
         let position = match self.lease.judge(sequence_number, sub_sequence_number) {
             Ok(None) => return None,
@@ -319,7 +319,7 @@ where
     fn reply(&mut self) -> Result<Reply, Cause> {
         let reply = self.replies.next();
         if let (Some(tape), Ok(_) | Err(NoReply::Refused { .. })) = (&self.tape, &reply) {
-            tape.borrow_mut().hear(reply.as_ref().ok()).map_err(Cause::Recording)?;
+            tape.borrow_mut().note_reply(reply.as_ref().ok()).map_err(Cause::Recording)?;
         }
         Ok(reply?)
     }
@@ -330,7 +330,7 @@ where
         write: impl FnOnce(&mut Vec<u8>, &mut Part<'_>) -> io::Result<()>,
     ) -> Result<(), Cause> {
         self.line.clear();
-        // Chaos and a recording see the line as a whole; nobody else needs to keep it.
+        // Only chaos and a recording need the whole line at once.
         let whole = self.trial.is_some() || self.tape.is_some();
         let writer = &mut self.writer;
         let mut part = |line: &mut Vec<u8>| {
@@ -345,9 +345,9 @@ where
         let length = self.line.len();
         let manner = self.trial.as_mut().map_or(Manner::Whole, |trial| trial.manner(length));
         let end = if let Manner::Torn(end) = manner { end } else { length };
-        self.write_down()?;
+        self.record_notes()?;
         if let Some(tape) = &self.tape {
-            tape.borrow_mut().tell(&self.line[..end], note).map_err(Cause::Recording)?;
+            tape.borrow_mut().record_message(&self.line[..end], note).map_err(Cause::Recording)?;
         }
         match manner {
             Manner::Pieces(ends) => self.write_pieces(&ends)?,
@@ -363,14 +363,14 @@ where
                 let pause = trial.pause();
                 self.writer.wait_until_read(PIECES);
                 thread::sleep(pause);
-                self.write_down()?;
+                self.record_notes()?;
                 return Err(Cause::Killed);
             }
         }
         Ok(())
     }
 
-    /// Writes pieces of the line that end at these bytes, each when the one before was read.
+    /// Writes the line in pieces that end at these byte offsets, each one after the previous one has been read.
     fn write_pieces(&mut self, ends: &[usize]) -> io::Result<()> {
         let deadline = Instant::now() + PIECES;
         let mut start = 0;
@@ -382,17 +382,17 @@ where
         Ok(())
     }
 
-    /// Goes on, unless chaos kills the processor here.
+    /// Continues, unless chaos kills the processor at this point.
     fn survive(&mut self, point: Point) -> Result<(), Cause> {
         if !self.trial.as_mut().is_some_and(|trial| trial.kills(point)) {
             return Ok(());
         }
-        self.write_down()?;
+        self.record_notes()?;
         Err(Cause::Killed)
     }
 
-    /// Lets the recording tell what chaos has done.
-    fn write_down(&mut self) -> Result<(), Cause> {
+    /// Records what chaos has done.
+    fn record_notes(&mut self) -> Result<(), Cause> {
         let Some(trial) = &mut self.trial else { return Ok(()) };
         for note in trial.take_notes() {
             if let Some(tape) = &self.tape {
@@ -403,7 +403,7 @@ where
     }
 }
 
-/// A processor that does not read any more is gone.
+/// A processor that no longer reads is gone.
 impl From<io::Error> for Cause {
     fn from(error: io::Error) -> Self {
         match error.kind() {
@@ -414,8 +414,8 @@ impl From<io::Error> for Cause {
 }
 
 impl From<NoReply> for Cause {
-    fn from(none: NoReply) -> Self {
-        match none {
+    fn from(no_reply: NoReply) -> Self {
+        match no_reply {
             NoReply::Closed => Self::Gone,
             NoReply::Refused { line, why } => Self::Refused { line, why },
             NoReply::Unfinished { text } => Self::Unfinished { text },
@@ -452,7 +452,7 @@ mod tests {
     const CHECKPOINT: &str = "{\"action\":\"checkpoint\",\"sequenceNumber\":null,\"subSequenceNumber\":null}\n";
 
     #[test]
-    fn a_checkpoint_is_kept_before_it_is_acknowledged() {
+    fn a_checkpoint_is_saved_before_it_is_acknowledged() {
         struct Wire<'a>(&'a RefCell<Vec<String>>);
         impl Write for Wire<'_> {
             fn write(&mut self, line: &[u8]) -> io::Result<usize> {
@@ -488,19 +488,19 @@ mod tests {
     }
 
     #[test]
-    fn a_checkpoint_that_cannot_be_kept_is_refused_and_may_be_tried_again() {
+    fn a_checkpoint_that_cannot_be_saved_is_refused_and_may_be_retried() {
         let replies = [CHECKPOINT, CHECKPOINT, &status("processRecords")].concat();
         let mut full = true;
         let keep = |_: &Position| {
             if std::mem::take(&mut full) { Err("KinesisClientLibDependencyException".to_owned()) } else { Ok(()) }
         };
-        let mut said = Vec::new();
+        let mut sent = Vec::new();
         let mut conversation =
-            Conversation::new(replies.as_bytes(), &mut said, Position::TrimHorizon, Arc::default(), keep);
+            Conversation::new(replies.as_bytes(), &mut sent, Position::TrimHorizon, Arc::default(), keep);
         conversation.process_records(&[record(7)], 0).unwrap();
         assert_eq!(*conversation.position(), Position::after(7.into(), 0));
-        let said = String::from_utf8(said).unwrap();
-        let answers: Vec<_> = said.lines().skip(1).filter_map(|line| line.split_once("\"error\":")).collect();
+        let sent = String::from_utf8(sent).unwrap();
+        let answers: Vec<_> = sent.lines().skip(1).filter_map(|line| line.split_once("\"error\":")).collect();
         assert_eq!(
             answers.iter().map(|(_, error)| *error).collect::<Vec<_>>(),
             ["\"KinesisClientLibDependencyException\"}", "null}"]
@@ -518,16 +518,16 @@ mod tests {
             &status("leaseLost"),
         ];
         let replies = replies.concat();
-        let mut said = Vec::new();
+        let mut sent = Vec::new();
         let mut conversation =
-            Conversation::new(replies.as_bytes(), &mut said, Position::TrimHorizon, Arc::default(), |_| Ok(()));
+            Conversation::new(replies.as_bytes(), &mut sent, Position::TrimHorizon, Arc::default(), |_| Ok(()));
         conversation.process_records(&[record(7)], 0).unwrap();
         conversation.shut_down().unwrap();
-        let said = String::from_utf8(said).unwrap();
-        assert_eq!(said.lines().nth(2), Some("{\"action\":\"shutdownRequested\"}"));
-        assert!(said.lines().nth(3).unwrap().ends_with("\"error\":null}"));
-        assert_eq!(said.lines().nth(4), Some("{\"action\":\"leaseLost\"}"));
-        assert!(said.lines().nth(5).unwrap().ends_with("\"error\":\"InvalidStateException\"}"));
+        let sent = String::from_utf8(sent).unwrap();
+        assert_eq!(sent.lines().nth(2), Some("{\"action\":\"shutdownRequested\"}"));
+        assert!(sent.lines().nth(3).unwrap().ends_with("\"error\":null}"));
+        assert_eq!(sent.lines().nth(4), Some("{\"action\":\"leaseLost\"}"));
+        assert!(sent.lines().nth(5).unwrap().ends_with("\"error\":\"InvalidStateException\"}"));
     }
 
     #[test]

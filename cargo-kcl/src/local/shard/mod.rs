@@ -1,4 +1,4 @@
-//! One shard from `initialize` to the end of its processor.
+//! One shard, from `initialize` to its processor's exit.
 
 mod conversation;
 pub(crate) mod pulse;
@@ -25,17 +25,17 @@ use super::source::queue::{Batch, End, Queue};
 use super::state::Store;
 use super::state::marks::Trail;
 use crate::process::spawn::{Process, Spawned};
-use crate::recording::writer::{Heard, Tape};
+use crate::recording::writer::{Tape, TapedReader};
 use crate::report::{self, LastLines};
 
-/// How long a processor that closed its pipes may take to end.
+/// How long a processor that closed its pipes may take to exit.
 const TO_END: Duration = Duration::from_secs(5);
-/// How long one that failed may take to end once its input has.
+/// How long a processor that failed may take to exit once its input has ended.
 const TO_GIVE_UP: Duration = Duration::from_secs(5);
-/// How long its pipes may stay open behind it: a few bytes may be on their way.
+/// How long a processor's pipes may stay open after it has exited: a few bytes may still be on their way.
 const TO_DRAIN: Duration = Duration::from_secs(5);
-/// After how long it is said that a processor takes long to end.
-const TO_SAY_SO: Duration = Duration::from_secs(10);
+/// How long to wait before reporting that a processor is slow to exit.
+const TO_REPORT: Duration = Duration::from_secs(10);
 const POLL: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 
 /// A shard that is about to be processed.
@@ -43,27 +43,27 @@ pub(crate) struct Shard {
     pub(crate) number: u32,
     pub(crate) position: Position,
     pub(crate) queue: Arc<Queue>,
-    /// None if checkpoints go with the run.
+    /// `None` if checkpoints do not outlive the run.
     pub(crate) store: Option<Arc<Store>>,
-    /// What people call the inputs, to find a record again.
+    /// The names of the inputs as the user knows them, to locate a record.
     pub(crate) inputs: Arc<[String]>,
-    /// What stands before each line of its processor.
+    /// The prefix of each line of the processor's stderr.
     pub(crate) prefix: String,
     pub(crate) pulse: Arc<Pulse>,
-    /// What keeps the conversation, if it is to be kept.
+    /// The recording of the conversation, if there is one.
     pub(crate) tape: Option<Tape>,
-    /// What goes wrong, if anything is to.
+    /// The faults that chaos injects, if any.
     pub(crate) trial: Option<Box<Trial>>,
 }
 
-/// What became of a shard's processor.
+/// The result of a shard's processor.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) number: u32,
     pub(crate) outcome: Outcome,
-    /// Where the shard stands now.
+    /// The position at which the checkpoint stands now.
     pub(crate) position: Position,
-    /// The last lines of its stderr.
+    /// The last lines of the processor's stderr.
     pub(crate) last_words: Vec<String>,
     pub(crate) trial: Option<Box<Trial>>,
 }
@@ -71,16 +71,16 @@ pub(crate) struct Ended {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Outcome {
-    /// At SHARD_END, now.
+    /// The shard reached SHARD_END in this run.
     Ended,
-    /// At SHARD_END since an earlier run.
+    /// The shard reached SHARD_END in an earlier run.
     EndedBefore,
-    /// Asked to stop, and did.
+    /// The processor was asked to stop, and did.
     Stopped,
     Failed,
-    /// Chaos has ended its processor, or driven it to its end: another goes on.
+    /// Chaos ended the processor or drove it to give up; another one resumes the shard.
     HandedOver,
-    /// Not started: what stands before it did not come to its end.
+    /// The shard did not start, because a shard before it did not end.
     #[serde(rename = "notStarted")]
     Waiting,
 }
@@ -99,7 +99,7 @@ impl fmt::Display for Outcome {
 }
 
 impl Shard {
-    /// Converses with the processor until one of them is done, reports what went wrong, and waits for the processor's end.
+    /// Converses with the processor until either side is done, reports what went wrong, and waits for the processor to exit.
     pub(crate) fn run(mut self, spawned: Spawned) -> Ended {
         let Spawned { stdin, stdout, stderr, process } = spawned;
         let last_words = Arc::new(Mutex::new(LastLines::default()));
@@ -115,14 +115,14 @@ impl Shard {
                 store.keep(self.number, position, mark)
             });
             kept.map_err(|error| {
-                self.say(format_args!("{error}; the processor is told so"));
+                self.say(format_args!("{error}; the processor receives this as an error"));
                 "KinesisClientLibDependencyException".to_owned()
             })
         };
-        let stdout = Heard::new(stdout, tape.clone());
+        let stdout = TapedReader::new(stdout, tape.clone());
         let mut conversation = Conversation::new(stdout, stdin, self.position.clone(), Arc::clone(&self.pulse), keep)
-            .recorded(tape.clone())
-            .tried(trial);
+            .with_tape(tape.clone())
+            .with_trial(trial);
         let mut batch = Batch::default();
         let acknowledged = Cell::new(0);
         let result = self.converse(&mut conversation, &trail, &mut batch, &acknowledged);
@@ -142,9 +142,9 @@ impl Shard {
             self.pulse.processed(records, bytes);
         }
         match result {
-            Ok(result) => match ending.of_success(stdin, stdout, || {
-                self.say("the processor is still running, 10 s after the end of its input")
-            }) {
+            Ok(result) => match ending
+                .of_success(stdin, stdout, || self.say("the processor is still running 10 s after its input ended"))
+            {
                 Ok(()) => outcome = result,
                 Err(problem) => self.say(problem),
             },
@@ -172,7 +172,7 @@ impl Shard {
 
     fn converse<K>(
         &self,
-        conversation: &mut Conversation<Heard<ChildStdout>, ChildStdin, K>,
+        conversation: &mut Conversation<TapedReader<ChildStdout>, ChildStdin, K>,
         trail: &RefCell<Trail>,
         batch: &mut Batch,
         acknowledged: &Cell<usize>,
@@ -239,9 +239,9 @@ impl Shard {
     }
 }
 
-/// Another gets the shard.
+/// Hands the shard over to another processor.
 fn hand_over<K>(
-    conversation: &mut Conversation<Heard<ChildStdout>, ChildStdin, K>,
+    conversation: &mut Conversation<TapedReader<ChildStdout>, ChildStdin, K>,
     step: Step,
 ) -> Result<Outcome, Failure>
 where
@@ -254,17 +254,22 @@ where
     Ok(Outcome::HandedOver)
 }
 
-/// A processor whose conversation is over.
+/// A processor whose conversation has ended.
 struct Ending {
     process: Process,
     pump: JoinHandle<()>,
 }
 
 impl Ending {
-    /// As the daemon ends a processor: its input is closed, its output read to the end, its end awaited.
-    fn of_success(self, stdin: ChildStdin, mut stdout: Heard<ChildStdout>, slow: impl Fn()) -> Result<(), String> {
+    /// Ends the processor as the daemon does: closes its stdin, reads its stdout to the end, and waits for it to exit.
+    fn of_success(
+        self,
+        stdin: ChildStdin,
+        mut stdout: TapedReader<ChildStdout>,
+        slow: impl Fn(),
+    ) -> Result<(), String> {
         drop(stdin);
-        let mut said = false;
+        let mut reported = false;
         let started = Instant::now();
         let mut open = true;
         let mut ended: Option<(ExitStatus, Instant)> = None;
@@ -283,36 +288,36 @@ impl Ending {
                 Some((_, at)) if at.elapsed() > TO_DRAIN => return Err(held(if open { "stdout" } else { "stderr" })),
                 Some(_) => {}
             }
-            if !said && ended.is_none() && started.elapsed() > TO_SAY_SO {
-                said = true;
+            if !reported && ended.is_none() && started.elapsed() > TO_REPORT {
+                reported = true;
                 slow();
             }
         }
         match ended {
             Some((status, _)) if !status.success() => {
-                Err(format!("the processor failed behind its last message ({status})"))
+                Err(format!("the processor failed after its last message ({status})"))
             }
             _ => Ok(()),
         }
     }
 
-    /// Kills it.
-    fn by_force(self, stdin: ChildStdin, stdout: Heard<ChildStdout>) {
+    /// Kills the processor.
+    fn by_force(self, stdin: ChildStdin, stdout: TapedReader<ChildStdout>) {
         self.process.kill();
         drop((stdin, stdout));
         _ = self.process.wait_for(TO_END);
         self.wait_for_last_words();
     }
 
-    /// Whether it ended by itself, with an error.
+    /// Whether the processor exited by itself, with an error.
     fn gave_up(&self, failure: &Failure) -> bool {
         let ended = || self.process.wait_for(TO_END).ok().flatten();
         matches!(failure.cause, Cause::Gone)
             && ended().is_some_and(|status| status.code().is_some_and(|code| code != 0))
     }
 
-    /// What went wrong, in full, once the processor has ended, by force if need be.
-    fn of_failure(self, stdin: ChildStdin, stdout: Heard<ChildStdout>, failure: Failure) -> String {
+    /// Waits for the processor to exit, kills it if necessary, and returns a full description of the failure.
+    fn of_failure(self, stdin: ChildStdin, stdout: TapedReader<ChildStdout>, failure: Failure) -> String {
         let Failure { action, cause } = failure;
         let problem = match cause {
             Cause::Gone => self.gone(action),
@@ -327,7 +332,8 @@ impl Ending {
         problem
     }
 
-    /// They come before what is said of it; who holds the pipe beyond its end is not waited for.
+    /// Waits for the last lines of stderr, so that they come before the report of the failure. Does not wait for another
+    /// process that holds the pipe open after the processor's exit.
     fn wait_for_last_words(&self) {
         let deadline = Instant::now() + TO_DRAIN;
         while !self.pump.is_finished() && Instant::now() < deadline {
@@ -335,30 +341,30 @@ impl Ending {
         }
     }
 
-    /// A closed pipe is most often the processor's end, which is a moment away then.
+    /// Describes a closed pipe. Most often the processor is exiting, and has exited a moment later.
     fn gone(&self, action: &str) -> String {
         match self.process.wait_for(TO_END) {
-            Ok(Some(status)) => format!("the processor died ({status}) while {action} was with it"),
+            Ok(Some(status)) => format!("the processor exited ({status}) while handling {action}"),
             Ok(None) => format!(
-                "the processor closed its stdin or stdout while {action} was with it, but goes on running; it is ended\n\
-                 \x20 there: the MultiLangDaemon ends the whole worker on it, once the processor has ended too\n\
-                 \x20 mend: keep both open until the end of the input, then exit"
+                "the processor closed its stdin or stdout while handling {action}, but is still running; it is stopped now\n\
+                 \x20 in production: the MultiLangDaemon shuts down the whole worker once the processor has exited too\n\
+                 \x20 fix: keep both open until the input ends, then exit"
             ),
-            Err(error) => format!("the processor is gone while {action} was with it; {error}"),
+            Err(error) => format!("the processor closed a pipe while handling {action}; {error}"),
         }
     }
 }
 
 fn held(what: &str) -> String {
     format!(
-        "the processor has ended, but something that it started still holds its {what}\n\
-         \x20 there: the MultiLangDaemon waits for that for ever\n\
-         \x20 mend: give processes that are started in a processor other ends than its own stdout and stderr"
+        "the processor has exited, but a process that it started still holds its {what} open\n\
+         \x20 in production: the MultiLangDaemon waits for that process forever\n\
+         \x20 fix: redirect the stdout and stderr of every process that the processor starts"
     )
 }
 
-/// Reads what is there or comes in a moment, and forgets it, as the daemon does; false at the end.
-fn drain(stdout: &mut Heard<ChildStdout>) -> io::Result<bool> {
+/// Reads and discards what is available now or a moment later, as the daemon does. Returns `false` at the end.
+fn drain(stdout: &mut TapedReader<ChildStdout>) -> io::Result<bool> {
     let mut ready = [PollFd::new(stdout, PollFlags::IN)];
     match poll(&mut ready, Some(&POLL)) {
         Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(true),
@@ -368,17 +374,17 @@ fn drain(stdout: &mut Heard<ChildStdout>) -> io::Result<bool> {
     Ok(stdout.read(&mut [0; 4 << 10])? > 0)
 }
 
-/// Where a processor that failed left off, in the batch that it had.
+/// The place in its current batch where a failed processor left off.
 struct LeftOff<'a> {
     batch: &'a Batch,
-    /// As many records of it were acknowledged.
+    /// The number of records in the batch that were acknowledged.
     acknowledged: usize,
     position: &'a Position,
     inputs: &'a [String],
 }
 
 impl<'a> LeftOff<'a> {
-    /// The records of the batch up to the checkpoint that were not acknowledged.
+    /// The records of the batch that were not acknowledged, but that the checkpoint covers.
     fn done(&self) -> impl Iterator<Item = WireRecord<'a>> {
         self.batch.records().skip(self.acknowledged).take_while(|record| match self.position {
             Position::After { sequence_number, sub_sequence_number } => {
@@ -395,19 +401,19 @@ impl fmt::Display for LeftOff<'_> {
         let done = self.acknowledged + self.done().count();
         match self.batch.records().nth(done) {
             Some(WireRecord { sequence_number, sub_sequence_number, .. }) => {
-                write!(f, "not processed: from record {sequence_number}")?;
+                write!(f, "not processed: record {sequence_number}")?;
                 if sub_sequence_number > 0 {
                     write!(f, "/{sub_sequence_number}")?;
                 }
-                f.write_str(" on")?;
                 if let Some(place) = self.batch.places().nth(done) {
                     let input = self.inputs.get(usize::from(place.input)).map_or("", String::as_str);
                     write!(f, " ({input}, line {})", place.line)?;
                 }
+                f.write_str(" and all after it")?;
             }
-            None => f.write_str("not processed: what follows the checkpoint")?,
+            None => f.write_str("not processed: all records after the checkpoint")?,
         }
-        write!(f, "; the checkpoint is {}", self.position)
+        write!(f, "; the checkpoint stands at {}", self.position)
     }
 }
 
@@ -419,19 +425,19 @@ mod tests {
     use super::super::source::queue::Stamp;
 
     #[test]
-    fn what_was_not_processed_is_behind_what_was_acknowledged_or_checkpointed() {
+    fn unprocessed_records_start_after_those_acknowledged_or_checkpointed() {
         let place = |line| Place { input: 0, offset: 2 * line, line, record: line };
         let mut batch = Batch::default();
         (1..=4).for_each(|line| batch.push(b"x", "key", Stamp { place: place(line), ..Stamp::default() }));
         let inputs = ["file".to_owned()];
-        let says = |acknowledged, checkpoint| {
+        let describe = |acknowledged, checkpoint| {
             let position = Position::after(place(checkpoint).sequence_number(), 0);
             LeftOff { batch: &batch, acknowledged, position: &position, inputs: &inputs }.to_string()
         };
         for (acknowledged, checkpoint, line) in [(0, 0, 1), (0, 2, 3), (3, 2, 4), (2, 3, 4), (2, 2, 3)] {
-            let said = says(acknowledged, checkpoint);
-            assert!(said.contains(&format!("(file, line {line})")), "{acknowledged}, {checkpoint}: {said}");
+            let text = describe(acknowledged, checkpoint);
+            assert!(text.contains(&format!("(file, line {line})")), "{acknowledged}, {checkpoint}: {text}");
         }
-        assert!(says(4, 2).starts_with("not processed: what follows the checkpoint"));
+        assert!(describe(4, 2).starts_with("not processed: all records after the checkpoint"));
     }
 }
