@@ -221,7 +221,7 @@ pub(crate) fn bad_line() {
     put(&fake, &[], &input).expect(
         2,
         &[
-            "standard input, line 1201: nothing stands at the key `/key`",
+            "standard input, line 1201: there is no value at the key `/key`",
             "up to record 1200; fix line 1201 first, then --skip 1200 resumes after it",
         ],
     );
@@ -251,9 +251,9 @@ pub(crate) fn limits() {
     let megabyte = [&vec![b'x'; (1 << 20) - 1][..], b"\n"].concat();
     put(&[], &megabyte.repeat(6)).expect(0, &["6 records ("]);
     assert!(fake.calls().iter().all(|call| call.len() <= 5), "5 MiB per call");
-    put(&[], &[&b"x"[..], &megabyte].concat()).expect(2, &["a record of 1048577 bytes; Kinesis takes 1 MiB at most"]);
+    put(&[], &[&b"x"[..], &megabyte].concat()).expect(2, &["a record of 1048577 bytes; Kinesis allows at most 1 MiB"]);
     let large = [&vec![b'x'; (10 << 20) - 1][..], b"\n"].concat();
     put(&["--large-records"], &large).expect(0, &["1 record ("]);
-    put(&["--large-records"], &[&b"x"[..], &large].concat()).expect(2, &["Kinesis takes 10 MiB at most"]);
+    put(&["--large-records"], &[&b"x"[..], &large].concat()).expect(2, &["Kinesis allows at most 10 MiB"]);
     put(&["--limit", "2"], b"1\n2\n3\n").expect(0, &["2 records ("]);
 }

@@ -88,7 +88,7 @@ fn a_run_resumes_in_the_file_that_replaced_another() {
 
     fs::write(place.path("input"), "another\n").unwrap();
     let ended = start(&place, &arguments).end();
-    ended.expect(2, &["input has changed since it was processed: up to line 2"]);
+    ended.expect(2, &["input has changed since it was processed: its content up to line 2"]);
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! Inputs that are no good, and wrong use.
+//! Invalid inputs and wrong use.
 
 use std::fs::{self, File};
 
 use crate::harness::{Place, Running, ledger, wait_until, witness};
 
 #[test]
-fn what_cannot_be_read_is_named() {
+fn an_unreadable_input_is_named() {
     let place = Place::with_input("");
     place.run(&["--input", "missing"]).expect(2, &["missing cannot be opened: No such file"]);
     fs::create_dir(place.path("folder")).unwrap();
@@ -17,22 +17,22 @@ fn what_cannot_be_read_is_named() {
 #[test]
 fn a_record_without_its_key_is_named_and_not_delivered() {
     for (line, says) in [
-        ("{\"name\":\"x\"}", "nothing stands at the key `/k`"),
+        ("{\"name\":\"x\"}", "there is no value at the key `/k`"),
         ("{\"k\":[]}", "is an array"),
-        ("{\"k\":1", "no JSON"),
-        ("text", "no JSON"),
+        ("{\"k\":1", "not JSON"),
+        ("text", "not JSON"),
     ] {
         let place = Place::with_input(format!("{{\"k\":1}}\n\n{{\"k\":2}}\n{line}\n{{\"k\":3}}\n"));
         let ended = place.run(&["--key", "/k", "--shards", "2"]);
         ended.expect(2, &["input, line 4: ", says, &format!("The line is `{line}`"), "stopped"]);
         let seen = place.seen();
-        assert_eq!(seen.data(), [r#"{\"k\":1}"#, r#"{\"k\":2}"#], "what stands before it is delivered");
+        assert_eq!(seen.data(), [r#"{\"k\":1}"#, r#"{\"k\":2}"#], "the records before it are delivered");
         assert_eq!((seen.count("shardEnded"), seen.count("shutdownRequested")), (0, 2));
     }
 }
 
 #[test]
-fn a_run_goes_on_where_the_input_was_mended() {
+fn a_run_resumes_where_the_input_was_fixed() {
     let place = Place::with_input("{\"k\":1}\n{\"k\":2}\n{}\n");
     place.run(&["--key", "/k", "--app", "app"]).expect(2, &["line 3"]);
     place.seen();
@@ -42,7 +42,7 @@ fn a_run_goes_on_where_the_input_was_mended() {
 }
 
 #[test]
-fn a_record_that_kinesis_does_not_take_is_named_and_not_delivered() {
+fn a_record_that_kinesis_refuses_is_named_and_not_delivered() {
     let of = |bytes: usize| [b"1\n", &vec![b'x'; bytes][..], b"\n2\n"].concat();
     let place = Place::with_input(of(1 << 20));
     place.run(&[]).expect(0, &["3 records"]);
@@ -90,24 +90,24 @@ fn json_spells_records_out() {
 }
 
 #[test]
-fn a_line_of_json_that_is_no_record_is_named() {
+fn a_line_of_json_that_is_not_a_record_is_named() {
     let place = Place::with_input("{\"data\":\"1\"}\n{\"value\":\"2\"}\n");
-    place.run(&["--format", "json"]).expect(2, &["input, line 2: no record: unknown field `value`", "`dataBase64`"]);
+    place.run(&["--format", "json"]).expect(2, &["input, line 2: not a record: unknown field `value`", "`dataBase64`"]);
     assert_eq!(place.seen().data(), ["1"]);
-    place.run(&["--format", "json", "--key", "/k"]).expect(2, &["--key is for --format lines"]);
+    place.run(&["--format", "json", "--key", "/k"]).expect(2, &["--key requires --format lines"]);
 }
 
 #[test]
-fn wrong_use_says_what_is_right() {
+fn an_error_about_wrong_use_explains_right_use() {
     let place = Place::with_input("1\n");
     for (arguments, says) in [
         (&["--shards", "0"][..], "1..=10000"),
         (&["--max-records", "10001"], "1..=10000"),
         (&["--key", "k"], "did you mean `/k`?"),
-        (&["--from", "latest"], "--from latest takes --follow"),
+        (&["--from", "latest"], "--from latest requires --follow"),
         (&["--from", "2026-11-22T13:00:00Z"], "carry no time to start from"),
-        (&["--follow", "--input", "-"], "standard input is no file that can be followed"),
-        (&["--rewind", "0=7"], "--rewind takes --app or --state"),
+        (&["--follow", "--input", "-"], "standard input is not a file that can be followed"),
+        (&["--rewind", "0=7"], "--rewind requires --app or --state"),
         (&["--rewind", "first=7"], "SHARD=SEQUENCE"),
         (&["--shard", "2"], "'--shards'"),
     ] {
@@ -122,7 +122,7 @@ fn wrong_use_says_what_is_right() {
 }
 
 #[test]
-fn a_file_that_is_cut_short_while_it_is_read_ends_no_shard() {
+fn a_file_that_is_truncated_while_it_is_read_ends_no_shard() {
     let numbers: String = (1..=500_000).map(|number| format!("{number}\n")).collect();
     let place = Place::with_input(format!("wait-for go\n{numbers}"));
     let mut command = place.tool(["--input", "input", "--max-records", "10", "--", ledger()]);
@@ -131,26 +131,30 @@ fn a_file_that_is_cut_short_while_it_is_read_ends_no_shard() {
     wait_until("the first record is seen", || place.read("ledger").contains("wait-for"));
     File::options().write(true).open(place.path("input")).unwrap().set_len(100_000).unwrap();
     File::create(place.path("go")).unwrap();
-    running.end().expect(2, &["input was cut short while it was read, from 3388907 to 100000 bytes", "stopped"]);
+    running.end().expect(2, &["input was truncated while it was read, from 3388907 to 100000 bytes", "stopped"]);
     assert!(!place.read("ledger").contains("shardEnded"));
 }
 
 #[test]
-fn a_state_that_is_empty_is_named() {
+fn an_empty_state_is_named() {
     let place = Place::with_input("1\n");
     fs::create_dir(place.path("state")).unwrap();
     File::create(place.path("state/app.redb")).unwrap();
     place
         .run(&["--state", "state", "--app", "app"])
-        .expect(0, &["app.redb are empty; the run starts anew", "1 record "]);
+        .expect(0, &["app.redb is empty; the run starts over", "1 record "]);
 }
 
 #[test]
 fn a_file_that_is_standard_input_is_read_once() {
     let place = Place::with_input("1\n2\n");
     for (more, code, says) in [
-        (&["--restarts", "1"][..], 2, "--restarts takes input that can be read again"),
-        (&["--jobs", "1", "--shards", "2"], 2, "--jobs below the number of shards takes input that can be read again"),
+        (&["--restarts", "1"][..], 2, "--restarts requires input that can be read again"),
+        (
+            &["--jobs", "1", "--shards", "2"],
+            2,
+            "--jobs below the number of shards requires input that can be read again",
+        ),
         (&[], 0, "2 records"),
     ] {
         let mut command = place.tool([&["--input", "-"], more, &["--", witness()]].concat());

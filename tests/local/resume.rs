@@ -1,4 +1,4 @@
-//! Runs whose checkpoints are kept.
+//! Runs whose checkpoints are saved.
 
 use std::fs;
 use std::io::Write;
@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use crate::harness::{Place, Running, Seen, wait_until, witness};
 
-/// Records of which one makes the witness do what `DO` says.
+/// Records, one of which makes the witness do what `DO` names.
 fn with_trouble(at: usize) -> String {
     (1..=2_000).map(|number| if number == at { "now\n".to_owned() } else { format!("{number}\n") }).collect()
 }
@@ -17,7 +17,7 @@ fn sorted(text: &str) -> Vec<&str> {
     lines
 }
 
-/// Runs until the trouble, then again without it; what the two runs saw.
+/// Runs until the trouble, then again without it. Returns what the two runs saw, and the input.
 fn crash_and_resume(trouble: &str, says: &[&str]) -> (Seen, Seen, String) {
     let input = with_trouble(777);
     let place = Place::with_input(&input);
@@ -36,7 +36,7 @@ fn crash_and_resume(trouble: &str, says: &[&str]) -> (Seen, Seen, String) {
         command
     })
     .end()
-    .expect(0, &["goes on behind the checkpoints", "ended before"]);
+    .expect(0, &["resuming after the saved checkpoints", "ended before"]);
     let resumed = place.seen();
     Running::start(place.tool(arguments)).end().expect(0, &["all 3 shards are at SHARD_END", "--fresh"]);
     assert_eq!(place.seen(), Seen(Vec::new()));
@@ -46,11 +46,11 @@ fn crash_and_resume(trouble: &str, says: &[&str]) -> (Seen, Seen, String) {
 #[test]
 fn a_crash_loses_nothing_and_skips_nothing() {
     for (trouble, says) in [
-        ("panic", ["died (exit status: 1)", "not processed: from record 49", "(input, line 777)"]),
-        ("abort", ["died (signal: 6 (SIGABRT)", "not processed: from record 49", "; the checkpoint is "]),
+        ("panic", ["exited (exit status: 1)", "not processed: record 49", "(input, line 777)"]),
+        ("abort", ["exited (signal: 6 (SIGABRT)", "not processed: record 49", "; the checkpoint stands at "]),
     ] {
         let (crashed, resumed, input) = crash_and_resume(trouble, &says);
-        assert_eq!(crashed.count("shardEnded"), 2, "the other shards run on");
+        assert_eq!(crashed.count("shardEnded"), 2, "the other shards continue");
         let mut all = [crashed.data(), resumed.data()].concat();
         all.sort_unstable();
         all.dedup();
@@ -58,21 +58,21 @@ fn a_crash_loses_nothing_and_skips_nothing() {
 
         let position = resumed.starting_with("initialize ").next().and_then(|line| line.split_once(' ')).unwrap().1;
         let before: Vec<_> = crashed.records().filter(|(number, _)| *number <= position).collect();
-        assert!(resumed.records().all(|(number, _)| number > position), "it goes on behind the checkpoint");
-        assert!(before.iter().any(|(number, _)| *number == position), "what was checkpointed was seen");
+        assert!(resumed.records().all(|(number, _)| number > position), "it resumes after the checkpoint");
+        assert!(before.iter().any(|(number, _)| *number == position), "the checkpointed record was seen");
     }
 }
 
 #[test]
-fn a_resume_goes_on_right_behind_the_checkpoint() {
-    // After a panic the runtime has checkpointed the record before: not one is delivered twice but the one that failed.
+fn a_run_resumes_right_after_the_checkpoint() {
+    // After a panic, the runtime has checkpointed the record before, so only the failed record is delivered twice.
     let (crashed, resumed, _) = crash_and_resume("panic", &[]);
     let twice: Vec<_> = resumed.data().into_iter().filter(|data| crashed.data().contains(data)).collect();
     assert_eq!(twice, ["now"]);
 }
 
 #[test]
-fn another_run_is_refused_by_what_differs() {
+fn a_run_with_other_settings_is_refused() {
     let place = Place::with_input("{\"k\":1}\n");
     fs::write(place.path("other"), "1\n").unwrap();
     place.run(&["--app", "app", "--key", "/k"]).expect(0, &[]);
@@ -83,7 +83,7 @@ fn another_run_is_refused_by_what_differs() {
 }
 
 #[test]
-fn fresh_forgets() {
+fn fresh_discards_the_checkpoints() {
     let place = Place::with_input("1\n2\n");
     place.run(&["--app", "app"]).expect(0, &["2 records"]);
     place.seen();
@@ -93,29 +93,29 @@ fn fresh_forgets() {
 }
 
 #[test]
-fn what_is_added_behind_the_end_of_a_shard_is_noticed() {
+fn records_added_after_the_end_of_a_shard_are_noticed() {
     let place = Place::with_input("1\n2\n");
     place.run(&["--app", "app"]).expect(0, &["2 records"]);
     fs::write(place.path("input"), "1\n2\n3\n").unwrap();
-    place.run(&["--app", "app"]).expect(2, &["input had 4 bytes when 1 shard ended, and has 6 now", "--fresh"]);
+    place.run(&["--app", "app"]).expect(2, &["input had 4 bytes when 1 shard ended and has 6 now", "--fresh"]);
     place.run(&["--app", "app", "--rewind", "0=TRIM_HORIZON"]).expect(0, &["3 records"]);
-    place.run(&["--app", "app"]).expect(0, &["all of it was processed before"]);
+    place.run(&["--app", "app"]).expect(0, &["everything was already processed"]);
 
-    // One that was stopped goes on to the new end.
+    // A shard that did not end continues to the new end.
     let place = Place::with_input("1\n2\nnow\n");
     let mut fails = place.tool(["--app", "app", "--input", "input", "--", witness()]);
     fails.env("DO", "fail");
     Running::start(fails).end().expect(1, &[]);
     fs::write(place.path("input"), "1\n2\nnow\n4\n").unwrap();
     place.seen();
-    let mut goes_on = place.tool(["--app", "app", "--input", "input", "--", witness()]);
-    goes_on.env("DO", "print");
-    Running::start(goes_on).end().expect(0, &["goes on behind the checkpoints"]);
+    let mut resumes = place.tool(["--app", "app", "--input", "input", "--", witness()]);
+    resumes.env("DO", "print");
+    Running::start(resumes).end().expect(0, &["resuming after the saved checkpoints"]);
     assert_eq!(place.seen().data(), ["4", "now"]);
 }
 
 #[test]
-fn a_script_is_told_that_all_was_processed_before() {
+fn a_script_learns_that_everything_was_already_processed() {
     let place = Place::with_input("1\n");
     place.run(&["--app", "app"]).expect(0, &[]);
     let arguments = ["--app", "app", "--input", "input", "--json", "--quiet", "--", witness()];
@@ -127,7 +127,7 @@ fn a_script_is_told_that_all_was_processed_before() {
 }
 
 #[test]
-fn looking_for_checkpoints_leaves_nothing_behind() {
+fn showing_checkpoints_creates_no_files() {
     let place = Place::with_input("");
     Running::start(place.tool(["--show-checkpoints", "--app", "app"]))
         .end()
@@ -136,7 +136,7 @@ fn looking_for_checkpoints_leaves_nothing_behind() {
 }
 
 #[test]
-fn without_a_name_nothing_is_kept() {
+fn without_a_name_nothing_is_saved() {
     let place = Place::with_input("1\n");
     for _ in 0..2 {
         place.run(&[]).expect(0, &["1 record "]);
@@ -163,7 +163,7 @@ fn standard_input_counts_from_its_start() {
         let mut command = place.tool(["--app", "app", "--input", "-", "--max-records", "10", "--", witness()]);
         command.stdin(Stdio::piped()).env("DO", trouble);
         let mut running = Running::start(command);
-        // It may end before it has read everything.
+        // The tool may end before it has read everything.
         _ = running.child().stdin.take().unwrap().write_all(with_trouble(25).as_bytes());
         running.end()
     };
@@ -182,8 +182,8 @@ fn a_state_serves_one_run_at_a_time() {
     command.stdin(Stdio::piped());
     let mut first = Running::start(command);
     first.child().stdin.as_mut().unwrap().write_all(b"1\n").unwrap();
-    wait_until("the first run is at work", || place.read("seen").contains("record"));
-    let refused = format!("app.redb is used by another run that has not ended (process {})", first.child().id());
+    wait_until("the first run is processing", || place.read("seen").contains("record"));
+    let refused = format!("app.redb is in use by another run that has not ended (process {})", first.child().id());
     place.run(&["--app", "app"]).expect(2, &[&refused]);
     place.run(&["--app", "app", "--fresh"]).expect(2, &[&refused]);
     Running::start(place.tool(["--app", "app", "--show-checkpoints"])).end().expect(2, &[&refused]);
@@ -192,16 +192,16 @@ fn a_state_serves_one_run_at_a_time() {
 }
 
 #[test]
-fn a_state_that_is_none_is_an_error() {
+fn an_invalid_state_is_an_error() {
     let place = Place::with_input("1\n");
     fs::create_dir(place.path(".kcl")).unwrap();
-    for rubbish in ["no database, but long enough to be taken for one\n".repeat(500), "short".to_owned()] {
+    for rubbish in ["not a database, but long enough to be taken for one\n".repeat(500), "short".to_owned()] {
         fs::write(place.path(".kcl/app.redb"), rubbish).unwrap();
         place.run(&["--app", "app"]).expect(2, &["app.redb cannot be read", "--fresh"]);
         place.run(&["--app", "app", "--fresh"]).expect(0, &["1 record "]);
     }
     fs::write(place.path("file"), "").unwrap();
-    place.run(&["--state", "file"]).expect(2, &["cannot be kept in file"]);
+    place.run(&["--state", "file"]).expect(2, &["cannot be saved in file"]);
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub(crate) fn one_stream_one_run(place: &Place) -> Result<(), Failed> {
     run.until("the first is seen", || place.data().len() == 1)?;
     let second = place.start(&state)?.end()?;
     assert_eq!(second.code, Some(2));
-    assert!(second.stderr.contains("is used by another run that has not ended"), "{}", second.stderr);
+    assert!(second.stderr.contains("is in use by another run that has not ended"), "{}", second.stderr);
     run.interrupt()?;
 
     // The state is refused for a file, for another stream, and for a new stream with the same name.

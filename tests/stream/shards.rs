@@ -55,7 +55,7 @@ pub(crate) fn split_and_merge(place: &Place) -> Result<(), Failed> {
 
     // Shards that have ended are also ended for the next run, which has no records to deliver.
     let mut run = place.start(&["--app", "a", "--state", "state"])?;
-    run.until_said("goes on behind the checkpoints")?;
+    run.until_said("resuming after the saved checkpoints")?;
     run.until("the open shards are started", || place.ledger().all("initialize").count() == 7)?;
     run.interrupt()?;
     assert_eq!(place.data().len(), 1_200);

@@ -62,7 +62,7 @@ pub(crate) fn refused(place: &Place) -> Result<(), Failed> {
         (&["--follow"], "cannot be used with '--follow"),
         (&["--reshard", "split@5"], "cannot be used with '--reshard"),
         (&["--format", "json"], "cannot be used with '--format"),
-        (&["--from", "2999-01-01T00:00:00Z"], "this time is yet to come"),
+        (&["--from", "2999-01-01T00:00:00Z"], "this time is in the future"),
         (&["--from", "yesterday"], "write `trim-horizon`, `latest` or a time in UTC"),
     ] {
         let ended = Running::start(place.tool(&[&stream[..], flags, &["--", "true"]].concat()))?.end()?;
@@ -70,8 +70,8 @@ pub(crate) fn refused(place: &Place) -> Result<(), Failed> {
         assert!(ended.stderr.contains(says), "{flags:?}: {}", ended.stderr);
     }
     for (flags, says) in [
-        (&["--region", "us-east-1"][..], "--region, --profile and --endpoint say where a --stream is"),
-        (&["--from", "2026-01-01T00:00:00Z"], "--from TIME takes --stream"),
+        (&["--region", "us-east-1"][..], "--region, --profile and --endpoint say where a stream is"),
+        (&["--from", "2026-01-01T00:00:00Z"], "--from TIME requires --stream"),
     ] {
         let ended = Running::start(place.tool(&[&["--input", "/dev/null"], flags, &["--", "true"]].concat()))?.end()?;
         assert_eq!(ended.code, Some(2), "{flags:?}: {}", ended.stderr);

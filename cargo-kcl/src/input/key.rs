@@ -1,4 +1,4 @@
-//! Partition keys out of JSON records.
+//! Partition keys taken from JSON records.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,12 +14,12 @@ pub(crate) struct Pointer {
     tokens: Vec<String>,
 }
 
-/// A text that is no JSON pointer.
+/// A text that is not a JSON pointer.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PointerError {
     #[error("a JSON pointer starts with `/`; did you mean `/{0}`?")]
     NoSlash(String),
-    #[error("in a JSON pointer `~` stands only in `~0` (for `~`) and `~1` (for `/`)")]
+    #[error("in a JSON pointer, `~` occurs only in `~0` (for `~`) and `~1` (for `/`)")]
     Tilde,
 }
 
@@ -57,19 +57,19 @@ impl fmt::Display for Pointer {
     }
 }
 
-/// Why a record has no key.
+/// The reason why a record has no key.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeyError {
-    #[error("no JSON, so there is no key in it: {0}")]
+    #[error("not JSON, so it has no key: {0}")]
     Json(serde_json::Error),
-    #[error("nothing stands at the key `{0}`")]
+    #[error("there is no value at the key `{0}`")]
     Missing(Pointer),
-    #[error("what stands at the key `{pointer}` is {what}, and no string, number, boolean or null")]
+    #[error("the value at the key `{pointer}` is {what}, not a string, number, boolean or null")]
     NoScalar { pointer: Pointer, what: &'static str },
 }
 
 impl Pointer {
-    /// The key: a string as it is, any other scalar as its JSON text. The record must be JSON to its end.
+    /// The key of a record: a string as it is, any other scalar as its JSON text. The whole record must be JSON.
     pub(crate) fn key<'a>(&self, record: &'a [u8]) -> Result<Cow<'a, str>, KeyError> {
         let mut deserializer = serde_json::Deserializer::from_slice(record);
         let found = Step(&self.tokens).deserialize(&mut deserializer).map_err(KeyError::Json)?;
@@ -85,7 +85,7 @@ impl Pointer {
     }
 }
 
-/// Follows the tokens and steps over everything else, without building any of it.
+/// Follows the tokens and skips everything else without building values.
 struct Step<'t>(&'t [String]);
 
 impl<'de> DeserializeSeed<'de> for Step<'_> {
@@ -100,7 +100,7 @@ impl<'de> DeserializeSeed<'de> for Step<'_> {
     }
 }
 
-/// A value that a token is to lead into: only an object or an array has something there.
+/// Visits a value that a token leads into: only an object or an array can contain the target.
 impl<'de> Visitor<'de> for Step<'_> {
     type Value = Option<&'de RawValue>;
 
@@ -162,7 +162,7 @@ impl<'de> Visitor<'de> for Step<'_> {
     }
 }
 
-/// Whether a member's name is this, without a copy of it.
+/// Compares a member's name without copying it.
 struct Is<'t>(&'t str);
 
 impl<'de> DeserializeSeed<'de> for Is<'_> {
@@ -221,9 +221,9 @@ mod tests {
     }
 
     #[test]
-    fn nothing_there_is_an_error() {
+    fn a_missing_value_is_an_error() {
         for record in ["{}", "[]", "1", r#""a""#, "null", r#"{"a":{}}"#, r#"{"a":[1]}"#, r#"{"a":-1.5}"#] {
-            assert_eq!(key("/a/b", record).unwrap_err(), "nothing stands at the key `/a/b`", "{record}");
+            assert_eq!(key("/a/b", record).unwrap_err(), "there is no value at the key `/a/b`", "{record}");
         }
         for index in ["2", "01", "+1", "-", "x"] {
             assert!(key(&format!("/{index}"), "[1,2]").is_err(), "{index}");
@@ -231,11 +231,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_scalar_or_no_json_is_an_error() {
+    fn a_non_scalar_or_invalid_json_is_an_error() {
         assert!(key("/a", r#"{"a":{}}"#).unwrap_err().contains("is an object"));
         assert!(key("/a", r#"{"a":[]}"#).unwrap_err().contains("is an array"));
         for record in ["", "x", r#"{"a":1"#, r#"{"a":1}}"#, r#"{"a":1} x"#] {
-            assert!(key("/a", record).unwrap_err().starts_with("no JSON"), "{record}");
+            assert!(key("/a", record).unwrap_err().starts_with("not JSON"), "{record}");
         }
     }
 

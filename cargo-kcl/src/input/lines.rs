@@ -15,7 +15,7 @@ use rustix::fd::OwnedFd;
 use super::follow::{self, Moved};
 use crate::report;
 
-/// The most a call brings, so nothing longer can be delivered.
+/// The most data in one `processRecords` message; a longer line cannot be delivered.
 pub(crate) const LONGEST_LINE: usize = 10 << 20;
 const READ: usize = 256 << 10;
 
@@ -41,56 +41,56 @@ impl fmt::Display for Input {
     }
 }
 
-/// What is wrong with the input.
+/// An error in the input.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InputError {
     #[error("{0} cannot be opened: {1}")]
     Open(Input, io::Error),
-    #[error("{0} is a directory; name the files in it, each with an --input of its own")]
+    #[error("{0} is a directory; name each file in it with its own --input")]
     Directory(Input),
     #[error("standard input can only be read once; give `--input -` once")]
     StdinTwice,
-    #[error("{0} is no file that can be followed; with --follow the last --input is a file")]
+    #[error("{0} is not a file that can be followed; with --follow, the last --input must be a file")]
     NotFollowed(Input),
     #[error(
-        "{input} was cut short while it was read, from {was} to {now} bytes: what stood behind line {line} is not delivered, and no shard ends. Run again over all of it"
+        "{input} was truncated while it was read, from {was} to {now} bytes: the records after line {line} are not delivered, and no shard ends. Run again over the whole file"
     )]
     CutShort { input: Input, line: u64, was: u64, now: u64 },
     #[error(
-        "{0} is another file than when the run began, and cannot be read again; what was read of it is delivered, and no shard ends"
+        "{0} was replaced by another file during the run and cannot be read again; the records read so far are delivered, and no shard ends"
     )]
     Replaced(Input),
-    #[error("{input}, behind line {line}: reading failed: {error}")]
+    #[error("{input}, after line {line}: reading failed: {error}")]
     Read { input: Input, line: u64, error: io::Error },
     #[error(
-        "{input}, line {line}: longer than {} MiB; nothing from this line on was delivered. A record of Kinesis has 1 MiB at most, and 10 MiB on a stream that allows it (--large-records)",
+        "{input}, line {line}: longer than {} MiB; nothing from this line on was delivered. A Kinesis record has at most 1 MiB, or 10 MiB on a stream that allows it (--large-records)",
         longest >> 20
     )]
     TooLong { input: Input, line: u64, longest: usize },
     #[error("{input}, line {line}: {problem}; nothing from this line on was delivered. The line is `{excerpt}`")]
     Key { input: Input, line: u64, problem: super::key::KeyError, excerpt: String },
     #[error(
-        "{input} has changed since it was processed: up to line {line} it is not what it was. Run over what it was, or start anew with --fresh"
+        "{input} has changed since it was processed: its content up to line {line} is different. Restore it, or start over with --fresh"
     )]
     Changed { input: Input, line: u64 },
     #[error(
-        "{what} had {was} bytes when {shards} ended, and has {now} now: what was added is for nobody. Put it into a file of its own, for a run of its own, or start anew with --fresh"
+        "{what} had {was} bytes when {shards} ended and has {now} now: an ended shard cannot receive the new records. Process them from a separate file in a separate run, or start over with --fresh"
     )]
     Grown { what: String, shards: String, was: u64, now: u64 },
-    #[error("what is known of the input cannot be kept: {0}")]
+    #[error("the state of the input cannot be saved: {0}")]
     Unkept(Box<dyn std::error::Error + Send + Sync>),
     #[error("{input}, line {line}: {problem}; nothing from this line on was delivered. The line is `{excerpt}`")]
     Record { input: Input, line: u64, problem: Box<super::record::RecordError>, excerpt: String },
 }
 
-/// An input that was opened.
+/// An open input.
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) input: Input,
     pub(crate) file: File,
     /// When a regular file was last written, in milliseconds since 1970.
     modified: Option<i64>,
-    /// What a regular file was when it was opened.
+    /// The identity of a regular file when it was opened.
     identity: Option<FileIdentity>,
     followed: bool,
 }
@@ -102,7 +102,7 @@ pub(crate) struct SourceIdentity {
     file: Option<FileIdentity>,
 }
 
-/// Which file it is, and how long it was.
+/// Identifies a file, and its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FileIdentity {
     device: u64,
@@ -139,7 +139,7 @@ impl Source {
         Ok(Self { input: input.clone(), file, modified, identity, followed: false })
     }
 
-    /// Opens it once more, to be read from its start.
+    /// Opens an input again, to read it from its start.
     pub(crate) fn open_again(first: &SourceIdentity) -> Result<Self, InputError> {
         let mut again = Self::open(&first.input)?;
         if let (Some(was), Some(is)) = (first.file, again.identity) {
@@ -151,12 +151,12 @@ impl Source {
         Ok(again)
     }
 
-    /// What it takes to open it once more.
+    /// The identity needed to open the input again.
     pub(crate) fn identity_now(&self) -> SourceIdentity {
         SourceIdentity { input: self.input.clone(), file: self.identity }
     }
 
-    /// Goes on reading behind the end, as `tail -F` does.
+    /// Continues to read after the end, as `tail -F` does.
     pub(crate) fn follow(&mut self) -> Result<(), InputError> {
         if self.modified.is_none() {
             return Err(InputError::NotFollowed(self.input.clone()));
@@ -165,7 +165,7 @@ impl Source {
         Ok(())
     }
 
-    /// Where the last line that is complete ends, in bytes.
+    /// The offset at which the last complete line ends, in bytes.
     pub(crate) fn last_line_end(&self) -> Result<u64, InputError> {
         let failed = |error| InputError::Read { input: self.input.clone(), line: 0, error };
         let mut end = self.file.metadata().map_err(failed)?.len();
@@ -182,7 +182,7 @@ impl Source {
         Ok(0)
     }
 
-    /// Whether it is there to be read again. A file that is standard input has one place where it is read, shared by all.
+    /// Whether this is a file that can be read again. A file on standard input cannot: its offset is shared by all readers.
     pub(crate) fn is_file(&self) -> bool {
         self.modified.is_some() && self.input != Input::Stdin
     }
@@ -191,17 +191,17 @@ impl Source {
         self.followed
     }
 
-    /// How long it is, in bytes, if it has an end that is known.
+    /// The length in bytes, if the end is known.
     pub(crate) fn length(&self) -> Option<u64> {
         self.identity.filter(|_| !self.followed).map(|file| file.length)
     }
 
-    /// Whether a person types it.
+    /// Whether the input is a terminal.
     pub(crate) fn is_terminal(&self) -> bool {
         self.file.is_terminal()
     }
 
-    /// What the input is to a later run: the same path is the same input.
+    /// The name that identifies the input to a later run: the same path is the same input.
     pub(crate) fn identity(input: &Input) -> String {
         match input {
             Input::Stdin => "-".to_owned(),
@@ -209,13 +209,13 @@ impl Source {
         }
     }
 
-    /// When its records arrived, in milliseconds since 1970: a file's when it was last written, so that a run over it can be
-    /// repeated; what is piped in or followed, now.
+    /// The arrival time of its records, in milliseconds since 1970. For a file, it is the last write, so that a run can be
+    /// repeated. For a pipe or a followed file, it is now.
     fn arrival(&self) -> i64 {
         self.modified.filter(|_| !self.followed).unwrap_or_else(|| millis(SystemTime::now()))
     }
 
-    /// Whether a read would have to wait for someone who writes.
+    /// Whether a read would block until another process writes.
     fn would_wait(&self) -> bool {
         if self.modified.is_some() {
             return false;
@@ -233,27 +233,27 @@ fn millis(time: SystemTime) -> i64 {
     time.duration_since(UNIX_EPOCH).ok().and_then(|since| since.as_millis().try_into().ok()).unwrap_or(0)
 }
 
-/// What comes next.
+/// The next event of an input.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next<'a> {
     /// A line that is not empty, without its end.
     Line {
         text: &'a [u8],
-        /// From 1.
+        /// Counted from 1.
         number: u64,
-        /// Where it starts, in bytes: of all that was read under the input's name, if that is followed.
+        /// The offset of its start, in bytes; in a followed file, counted over everything read under the input's name.
         offset: u64,
-        /// When it arrived, in milliseconds since 1970.
+        /// The arrival time, in milliseconds since 1970.
         arrival: i64,
-        /// Where its file starts: not at 0 if that took the place of another.
+        /// The offset at which its file starts; not 0 if the file replaced another.
         origin: u64,
     },
-    /// Nothing, for now: the next call waits for more.
+    /// No line for now; the next call waits for one.
     Idle,
     End,
 }
 
-/// The lines of a source. What is held is one buffer, as long as the longest line.
+/// The lines of a source, read through one buffer that grows to the longest line.
 #[derive(Debug)]
 pub(crate) struct Lines {
     source: Source,
@@ -261,7 +261,7 @@ pub(crate) struct Lines {
     /// The unread part of the buffer.
     start: usize,
     end: usize,
-    /// Where in the input that part starts.
+    /// The offset in the input at which the unread part starts.
     offset: u64,
     origin: u64,
     number: u64,
@@ -271,12 +271,12 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// Lines as long as a call can bring.
+    /// Reads lines up to the length that a message can hold.
     pub(crate) fn new(source: Source) -> Self {
         Self::with_longest(source, LONGEST_LINE)
     }
 
-    /// Lines of so many bytes at most.
+    /// Reads lines of at most `longest` bytes.
     pub(crate) fn with_longest(source: Source, longest: usize) -> Self {
         let arrival = source.arrival();
         let buffer = vec![0; READ];
@@ -287,7 +287,7 @@ impl Lines {
         &self.source
     }
 
-    /// How far it was read, in bytes.
+    /// The offset up to which the input was read, in bytes.
     pub(crate) fn offset(&self) -> u64 {
         self.offset
     }
@@ -325,9 +325,9 @@ impl Lines {
                         self.idle = true;
                         return Ok(Next::Idle);
                     }
-                    // Something may have been written to the old file between the two looks.
+                    // The old file may have grown between the read and the check.
                     Moved::Replaced(_) if self.fill()? > 0 => {}
-                    // What a file ends with when another takes its place is a line, with or without a line feed.
+                    // The last text of a replaced file is a line, with or without a line feed.
                     _ if searched > 0 => break (searched, 0),
                     moved => self.switch(moved)?,
                 }
@@ -352,7 +352,7 @@ impl Lines {
         }
     }
 
-    /// Whether a file that was read to its end, the last line included, ends there because others cut it short.
+    /// Checks that a file that was read to its end, including the last line, was not truncated in the meantime.
     fn check_length(&self, last_line: usize) -> Result<(), InputError> {
         let Some(was) = self.source.length().filter(|was| self.offset + (last_line as u64) < *was) else {
             return Ok(());
@@ -364,7 +364,7 @@ impl Lines {
         Ok(())
     }
 
-    /// Lets the file start here, as it did in an earlier run.
+    /// Sets the offset at which the file starts, as it did in an earlier run.
     pub(crate) fn start_at(&mut self, origin: u64) {
         self.origin = origin;
         self.offset = origin;
@@ -375,19 +375,19 @@ impl Lines {
         follow::look(&self.source.file, path).map_err(|error| self.failed(error))
     }
 
-    /// Goes on with the file that is there now, from its start.
+    /// Continues with the file that now has the name, from its start.
     fn switch(&mut self, moved: Moved) -> Result<(), InputError> {
-        let what = match moved {
+        let event = match moved {
             Moved::Replaced(file) => {
                 self.source.file = file;
-                "is another file now"
+                "was rotated"
             }
             Moved::Truncated | Moved::Not => {
                 self.source.file.rewind().map_err(|error| self.failed(error))?;
-                "was cut short"
+                "was truncated"
             }
         };
-        report::line(format_args!("{} {what}; it is read from its start", self.source.input));
+        report::line(format_args!("{} {event}; reading it from the start", self.source.input));
         self.origin = self.offset;
         self.number = 0;
         Ok(())
@@ -401,7 +401,7 @@ impl Lines {
         InputError::TooLong { input: self.source.input.clone(), line, longest: self.longest }
     }
 
-    /// Reads more behind what is unread.
+    /// Reads more data after the unread part.
     fn fill(&mut self) -> Result<usize, InputError> {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
@@ -430,7 +430,7 @@ mod tests {
     use super::*;
     use std::io::Write;
 
-    /// A pipe's reading end is not a regular file, as standard input often is.
+    /// The lines of a pipe, which is not a regular file; standard input is often a pipe.
     fn piped(text: &[u8]) -> Lines {
         let (reader, writer) = io::pipe().unwrap();
         let text = text.to_vec();
@@ -456,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_what_stands_before_a_line_feed() {
+    fn a_line_feed_ends_a_record() {
         let lines = all(piped(b"one\r\n\n\xff\0\nlast")).unwrap();
         assert_eq!(lines, [(b"one\r".to_vec(), 1, 0), (b"\xff\0".to_vec(), 3, 6), (b"last".to_vec(), 4, 9)]);
         assert_eq!(all(piped(b"")).unwrap(), []);
@@ -471,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_no_message_can_bring_is_an_error() {
+    fn a_line_that_no_message_can_hold_is_an_error() {
         let longest = [b"1\n", &vec![b'x'; LONGEST_LINE][..], b"\n"].concat();
         assert_eq!(all(piped(&longest)).unwrap().len(), 2);
         for end in [&b"\n"[..], b"", b"xxxx"] {
@@ -480,20 +480,20 @@ mod tests {
         }
     }
 
-    /// What is read from a followed file until there is nothing more for now.
+    /// The lines of a followed file that can be read for now.
     fn available(lines: &mut Lines) -> Vec<(String, u64)> {
         let mut read = Vec::new();
         loop {
             match lines.next().unwrap() {
                 Next::Line { text, number, .. } => read.push((String::from_utf8_lossy(text).into_owned(), number)),
                 Next::Idle => return read,
-                Next::End => panic!("what is followed has no end"),
+                Next::End => panic!("a followed file has no end"),
             }
         }
     }
 
     #[test]
-    fn a_followed_file_may_grow_be_replaced_and_be_cut_short() {
+    fn a_followed_file_may_grow_be_replaced_and_be_truncated() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         std::fs::write(
@@ -534,7 +534,7 @@ last words",
         )
         .unwrap();
         let Next::Line { text: b"x", number: 1, offset, origin, .. } = lines.next().unwrap() else { panic!("a line") };
-        assert_eq!((offset, origin), (38, 38), "places ascend whatever becomes of the file");
+        assert_eq!((offset, origin), (38, 38), "places ascend, whatever happens to the file");
     }
 
     #[test]
@@ -544,7 +544,7 @@ last words",
     }
 
     #[test]
-    fn says_when_it_would_have_to_wait() {
+    fn reports_when_it_would_have_to_wait() {
         let (reader, mut writer) = io::pipe().unwrap();
         let mut lines = Lines::new(Source {
             input: Input::Stdin,

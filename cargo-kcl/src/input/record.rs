@@ -1,4 +1,4 @@
-//! What a line says: a record as it is, or one in JSON with all that a record may have.
+//! Reads a line as a record: either the line is the data, or it is JSON with all fields of a record.
 
 use std::borrow::Cow;
 use std::num::ParseIntError;
@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 use super::key::{KeyError, Pointer};
 use crate::local::place::{Decimal, hash};
 
-/// The most characters of a partition key, for Kinesis.
+/// The most characters that Kinesis allows in a partition key.
 const LONGEST_KEY: usize = 256;
 
 /// The format of an input line.
@@ -30,53 +30,53 @@ impl std::fmt::Display for LineFormat {
     }
 }
 
-/// What a line is.
+/// The format of a line.
 #[derive(Clone, Debug)]
 pub(crate) enum Format {
-    /// The record's data; its key stands at the pointer, else it is the record's number.
+    /// The line is the record's data. Its key is the value at the pointer, or without a pointer the record's number.
     Lines(Option<Pointer>),
-    /// An object with data, key and more.
+    /// The line is an object with data, key and other fields.
     Json,
 }
 
-/// A record as its line has it.
+/// A record read from a line.
 #[derive(Debug)]
 pub(crate) struct Record<'a> {
     pub(crate) data: Cow<'a, [u8]>,
     pub(crate) key: Cow<'a, str>,
-    /// Where the record falls among the shards.
+    /// The hash key, which decides the record's shard.
     pub(crate) hash: u128,
-    /// In milliseconds since 1970, if the line says so.
+    /// In milliseconds since 1970, if the line contains it.
     pub(crate) arrival: Option<i64>,
 }
 
-/// What is wrong with a line.
+/// The reason why a line is not a record.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RecordError {
     #[error(transparent)]
     Key(#[from] KeyError),
     #[error(
-        "no record: {0}. A line is an object with `data` (text) or `dataBase64`, and may have `partitionKey`, `explicitHashKey` and `approximateArrivalTimestamp` (milliseconds since 1970)"
+        "not a record: {0}. A line is an object with `data` (text) or `dataBase64`, and may have `partitionKey`, `explicitHashKey` and `approximateArrivalTimestamp` (milliseconds since 1970)"
     )]
     Json(serde_json::Error),
-    #[error("neither `data` nor `dataBase64`; a record has one of them")]
+    #[error("neither `data` nor `dataBase64`; a record needs one of them")]
     NoData,
-    #[error("both `data` and `dataBase64`; a record has one of them")]
+    #[error("both `data` and `dataBase64`; a record has only one of them")]
     TwiceData,
-    #[error("`dataBase64` is no base64: {0}")]
+    #[error("`dataBase64` is not valid base64: {0}")]
     Base64(base64::DecodeError),
-    #[error("the explicitHashKey `{text}` is no decimal number below 2^128 ({error})")]
+    #[error("the explicitHashKey `{text}` is not a decimal number below 2^128 ({error})")]
     HashKey { text: String, error: ParseIntError },
-    #[error("the partition key is empty; Kinesis takes 1 to {LONGEST_KEY} characters")]
+    #[error("the partition key is empty; Kinesis requires 1 to {LONGEST_KEY} characters")]
     EmptyKey,
-    #[error("the partition key has {0} characters; Kinesis takes {LONGEST_KEY} at most")]
+    #[error("the partition key has {0} characters; Kinesis allows at most {LONGEST_KEY}")]
     LongKey(usize),
-    #[error("a record of {bytes} bytes; Kinesis takes {} MiB at most{}", longest >> 20, mend(*longest))]
+    #[error("a record of {bytes} bytes; Kinesis allows at most {} MiB{}", longest >> 20, hint(*longest))]
     TooLong { bytes: usize, longest: usize },
 }
 
-fn mend(longest: usize) -> &'static str {
-    if longest < super::lines::LONGEST_LINE { ", and 10 MiB of a stream that allows it: --large-records" } else { "" }
+fn hint(longest: usize) -> &'static str {
+    if longest < super::lines::LONGEST_LINE { ", or 10 MiB on a stream that allows it (--large-records)" } else { "" }
 }
 
 #[derive(Deserialize)]
@@ -91,7 +91,7 @@ struct Line<'a> {
     #[serde(borrow)]
     explicit_hash_key: Option<Cow<'a, str>>,
     approximate_arrival_timestamp: Option<i64>,
-    // What `kcl::dead_letter::JsonLines` writes besides, so that its files can be fed back.
+    // The other fields that `kcl::dead_letter::JsonLines` writes, so that its files can be used as input.
     #[serde(rename = "sequenceNumber")]
     _sequence_number: Option<IgnoredAny>,
     #[serde(rename = "subSequenceNumber")]
@@ -105,7 +105,7 @@ struct Line<'a> {
 }
 
 impl Format {
-    /// What `--format` and `--key` say.
+    /// The format given by `--format` and `--key`.
     pub(crate) fn new(format: LineFormat, key: Option<Pointer>) -> Self {
         match format {
             LineFormat::Lines => Self::Lines(key),
@@ -113,16 +113,16 @@ impl Format {
         }
     }
 
-    /// The longest line that may hold a record of so many bytes.
+    /// The longest line that can hold a record of `longest` bytes.
     pub(crate) fn longest_line(&self, longest: usize) -> usize {
         match self {
             Self::Lines(_) => longest,
-            // In JSON a byte takes six at most (`\u0000`), and the other members are short.
+            // In JSON, a byte takes at most six bytes (`\u0000`), and the other members are short.
             Self::Json => 6 * longest + (64 << 10),
         }
     }
 
-    /// Reads a line that is the record with this number, and may have so many bytes of data.
+    /// Reads a line as the record with this number and at most `longest` bytes of data.
     pub(crate) fn record<'a>(&self, line: &'a [u8], number: u64, longest: usize) -> Result<Record<'a>, RecordError> {
         let own_key = || Cow::Owned(Decimal::new(number).as_str().to_owned());
         let record = match self {
@@ -158,7 +158,7 @@ impl Format {
         if record.key.is_empty() {
             return Err(RecordError::EmptyKey);
         }
-        // No character takes less than a byte.
+        // A character takes at least one byte, so a short key needs no count.
         match record.key.len() {
             0..=LONGEST_KEY => Ok(record),
             _ => match record.key.chars().count() {
@@ -208,16 +208,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_record_is_explained() {
+    fn an_invalid_record_is_explained() {
         for (line, says) in [
-            ("x", "no record: expected value"),
-            ("[1]", "no record: invalid type"),
+            ("x", "not a record: expected value"),
+            ("[1]", "not a record: invalid type"),
             (r#"{"data":"x","key":"k"}"#, "unknown field `key`"),
-            (r#"{"data":7}"#, "no record: invalid type"),
+            (r#"{"data":7}"#, "not a record: invalid type"),
             ("{}", "neither `data` nor `dataBase64`"),
             (r#"{"data":"x","dataBase64":""}"#, "both `data`"),
-            (r#"{"dataBase64":"a"}"#, "no base64"),
-            (r#"{"data":"x","explicitHashKey":"-1"}"#, "`-1` is no decimal number"),
+            (r#"{"dataBase64":"a"}"#, "not valid base64"),
+            (r#"{"data":"x","explicitHashKey":"-1"}"#, "`-1` is not a decimal number"),
             (r#"{"data":"x","explicitHashKey":"340282366920938463463374607431768211456"}"#, "below 2^128"),
             (r#"{"data":"x","partitionKey":""}"#, "the partition key is empty"),
             (r#"{"data":"12345678901234567"}"#, "a record of 17 bytes"),

@@ -1,10 +1,10 @@
-//! `cargo kcl local`: the MultiLangDaemon's part, on one machine.
+//! `cargo kcl local`: plays the part of the MultiLangDaemon on one machine.
 //!
-//! Each shard has a queue ([`queue`]), which whatever the records come from fills ([`supply`]): files and standard input
-//! ([`files`]) are read ([`feed`]) and split by plan ([`plan`], [`split`]), a stream of Kinesis (`stream`) has shards of its own. Each
-//! shard has a processor, which the main thread starts and starts again ([`supervise`]), and a thread that talks to it ([`shard`],
-//! [`conversation`]) and keeps its checkpoints ([`store`]), with what the input was up to there ([`marks`]). Conversations can be kept
-//! ([`recording`]), and disturbed ([`chaos`]).
+//! Each shard has a queue ([`queue`]), which a supply of records fills ([`supply`]). Files and standard input ([`files`]) are read
+//! ([`feed`]) and split according to a plan ([`plan`], [`split`]); a Kinesis stream (`stream`) has its own shards. Each shard has a
+//! processor, which the main thread starts and restarts ([`supervise`]). A thread per shard converses with the processor ([`shard`],
+//! [`conversation`]) and saves its checkpoints ([`store`]), together with a digest of the input up to there ([`marks`]).
+//! Conversations can be recorded ([`recording`]) and disturbed ([`chaos`]).
 
 mod chaos;
 mod display;
@@ -45,7 +45,7 @@ use crate::process::program::{Program, ProgramError};
 use crate::recording::writer::{Recording, RecordingError};
 use crate::report;
 
-/// Why nothing runs.
+/// The reason why the run cannot start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LocalError {
     #[error(transparent)]
@@ -62,7 +62,7 @@ pub(crate) enum LocalError {
     #[error("{0}")]
     Options(&'static str),
     #[error(
-        "{shard} {stands}; --rewind moves a checkpoint back, never on, and --show-checkpoints shows where each stands"
+        "{shard} {stands}; --rewind moves a checkpoint back, never forward; --show-checkpoints shows where each one stands"
     )]
     Rewind { shard: String, stands: String },
     #[error("signals cannot be caught: {0}")]
@@ -88,7 +88,7 @@ fn prepare_and_run(options: &LocalOptions) -> Result<u8, LocalError> {
         return Ok(0);
     }
     let (sender, events) = channel();
-    // What can be wrong with files and folders shows before a build.
+    // Report errors in files and folders before a build.
     let chaos = Chaos::prepare(options)?;
     let mut supply = supply(options, chaos.as_ref(), sender.clone())?;
     let recording = options.record.as_deref().map(Recording::create).transpose()?;
@@ -99,11 +99,11 @@ fn prepare_and_run(options: &LocalOptions) -> Result<u8, LocalError> {
     let has_checkpoints = |position: &Position| matches!(position, Position::After { .. } | Position::ShardEnd);
     if all_ended && !options.quiet {
         report::line(format_args!(
-            "all of it was processed before: {} at SHARD_END; --fresh forgets that and starts anew",
+            "everything was already processed: {} at SHARD_END; --fresh discards the checkpoints and starts over",
             if shards.len() == 1 { "the shard is".to_owned() } else { format!("all {} shards are", shards.len()) },
         ));
     } else if !options.quiet && shards.iter().any(|shard| has_checkpoints(&shard.position)) {
-        report::line("goes on behind the checkpoints that were kept; --fresh forgets them");
+        report::line("resuming after the saved checkpoints; --fresh discards them");
     }
     if all_ended && !options.json {
         return Ok(0);
@@ -118,30 +118,32 @@ fn prepare_and_run(options: &LocalOptions) -> Result<u8, LocalError> {
     Ok(supervisor.finish())
 }
 
-/// Opens what the records come from.
+/// Opens the source of the records.
 fn supply(options: &LocalOptions, chaos: Option<&Chaos>, events: Sender<Event>) -> Result<Box<dyn Supply>, LocalError> {
     #[cfg(feature = "aws")]
     if let Some(name) = &options.stream {
         return Ok(Box::new(stream::Stream::open(options, name, events)?));
     }
     if options.aws.is_given() {
-        return Err(LocalError::Options("--region, --profile and --endpoint say where a --stream is"));
+        return Err(LocalError::Options(
+            "--region, --profile and --endpoint say where a stream is; they require --stream",
+        ));
     }
     let reshard = chaos.map(Chaos::reshard).or(options.reshard.as_ref());
     Ok(Box::new(Files::open(options, reshard.unwrap_or(&Reshard::default()), events)?))
 }
 
-/// What the main thread hears of.
+/// The events that the main thread handles.
 enum Event {
     Interruption,
-    /// Something is wrong with the input.
+    /// The input has an error.
     BadInput(Box<dyn Error + Send + Sync>),
-    /// Nothing is read any more that shards could come of.
+    /// Everything is read, so no new shards can appear.
     Read,
-    /// As many records were handed over as were asked for: no processor is to start any more.
+    /// The requested number of records was delivered, so no further processor starts.
     #[cfg(feature = "aws")]
     Over,
-    /// A shard came to be, which starts when its parents have ended.
+    /// A new shard exists; it starts when its parents have ended.
     Born {
         shard: u32,
         parents: Vec<u32>,
@@ -150,10 +152,10 @@ enum Event {
     Ended(Ended),
 }
 
-/// Lets signals be events for as long as the tool lives.
+/// Turns signals into events while the tool runs.
 fn catch_signals(events: Sender<Event>) -> std::io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    // A file that may not grow any more is an error then, as on a full disk, and not the end.
+    // Makes a write beyond the file size limit an error, as on a full disk, instead of killing the tool.
     signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     thread::spawn(move || {
         for _ in signals.forever() {

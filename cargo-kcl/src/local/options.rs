@@ -1,4 +1,4 @@
-//! What the options of `cargo kcl local` mean.
+//! The meaning of the options of `cargo kcl local`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -24,18 +24,18 @@ use crate::input::record::Format;
 use crate::input::record::LineFormat;
 use crate::process::program::{Program, ProgramOptions, workspace_root};
 
-/// The most data of a record on a stream of Kinesis that was not told otherwise.
+/// The most data of a record on a Kinesis stream with default settings.
 pub(crate) const LONGEST_RECORD: usize = 1 << 20;
-/// More than any input has.
+/// More bytes than any input has.
 const MOST_BYTES: u64 = 999_999_999_999_999_999;
 
-/// Where the records start.
+/// The place where a run starts to read records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StartAt {
     TrimHorizon,
-    /// Behind what was there before the run, which takes a file that is followed, or a stream.
+    /// After the records that existed before the run; requires a followed file or a stream.
     Latest,
-    /// With the records of a stream that arrived then or later.
+    /// At the first record of a stream that arrived at this time or later.
     Time(SystemTime),
 }
 
@@ -57,7 +57,7 @@ impl FromStr for StartAt {
             "trim-horizon" => Ok(Self::TrimHorizon),
             "latest" => Ok(Self::Latest),
             time => match humantime::parse_rfc3339(time) {
-                Ok(time) if time > SystemTime::now() => Err("this time is yet to come"),
+                Ok(time) if time > SystemTime::now() => Err("this time is in the future"),
                 Ok(time) => Ok(Self::Time(time)),
                 Err(_) => Err("write `trim-horizon`, `latest` or a time in UTC as in 2026-01-31T12:00:00Z"),
             },
@@ -65,7 +65,7 @@ impl FromStr for StartAt {
     }
 }
 
-/// The name under which checkpoints are kept: what a lease table of the KCL may be called, and so a file.
+/// The name under which checkpoints are saved. It is valid both as the name of a KCL lease table and as a file name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AppName(String);
 
@@ -81,7 +81,7 @@ impl FromStr for AppName {
     }
 }
 
-/// A shard, and where it is to stand again.
+/// A shard, and the position to which its checkpoint is moved back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rewind {
     pub(crate) shard: u32,
@@ -92,7 +92,7 @@ impl FromStr for Rewind {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const FORM: &str = "it is SHARD=SEQUENCE, such as shardId-000000000000=TRIM_HORIZON or 0=49…: delivery goes on behind that record";
+        const FORM: &str = "expected SHARD=SEQUENCE, such as shardId-000000000000=TRIM_HORIZON or 0=49…; delivery resumes after that record";
         let (shard, sequence) = text.split_once('=').ok_or(FORM)?;
         let shard = shard.strip_prefix("shardId-").unwrap_or(shard).parse().map_err(|_| FORM)?;
         let position = match sequence {
@@ -267,10 +267,12 @@ pub(crate) struct LocalOptions {
 }
 
 impl LocalOptions {
-    /// Opens the input, and finds where the run starts in it.
+    /// Opens the inputs and finds where the run starts in them.
     pub(crate) fn sources(&self) -> Result<(Vec<Source>, Option<SequenceNumber>), LocalError> {
         if self.format == LineFormat::Json && self.key.is_some() {
-            return Err(LocalError::Options("--key is for --format lines; with json a line names its `partitionKey`"));
+            return Err(LocalError::Options(
+                "--key requires --format lines; with json, a line names its `partitionKey`",
+            ));
         }
         let mut sources = Source::open_all(&self.input)?;
         if self.follow
@@ -282,7 +284,7 @@ impl LocalOptions {
             (StartAt::TrimHorizon | StartAt::Time(_), _) | (_, None) => None,
             (StartAt::Latest, Some(_)) if !self.follow => {
                 return Err(LocalError::Options(
-                    "--from latest takes --follow: nothing comes behind what is in a file, or was put on standard input",
+                    "--from latest requires --follow: without it, nothing is read after the end of a file or of standard input",
                 ));
             }
             (StartAt::Latest, Some(last)) => {
@@ -295,12 +297,12 @@ impl LocalOptions {
         Ok((sources, start))
     }
 
-    /// Which shards there are, with these splits and merges.
+    /// The shards of the run, with these splits and merges.
     pub(crate) fn plan(&self, reshard: &Reshard) -> Result<Plan, LocalError> {
-        Plan::new(self.shards, reshard).ok_or(LocalError::Options("--reshard merges the only shard there is"))
+        Plan::new(self.shards, reshard).ok_or(LocalError::Options("--reshard cannot merge the only shard"))
     }
 
-    /// How the input becomes records, which start behind `start`.
+    /// The settings that turn the input into records, which start after `start`.
     pub(crate) fn reading(&self, start: Option<SequenceNumber>) -> Reading {
         Reading {
             format: Format::new(self.format, self.key.clone()),
@@ -311,17 +313,17 @@ impl LocalOptions {
         }
     }
 
-    /// Where checkpoints are kept, if they are to outlive the run.
+    /// Opens the store of the checkpoints, if they are to outlive the run.
     pub(crate) fn store(&self, program: &Program, supply: &dyn Supply) -> Result<Option<Store>, LocalError> {
         let app = match (&self.app, &self.state) {
             (Some(app), _) => app.clone(),
             (None, None) if self.rewind.is_empty() => return Ok(None),
             (None, None) => {
-                return Err(LocalError::Options("--rewind takes --app or --state: nothing is kept without"));
+                return Err(LocalError::Options("--rewind requires --app or --state: without them, no checkpoints are saved"));
             }
             (None, Some(_)) => program.name.parse().map_err(|_| {
                 LocalError::Options(
-                    "--state keeps checkpoints under the processor's name, which cannot be used here; name --app",
+                    "--state saves checkpoints under the processor's name, which is not a valid name here; add --app NAME",
                 )
             })?,
         };
@@ -359,10 +361,10 @@ impl LocalOptions {
         Ok(())
     }
 
-    /// The kept checkpoints, for people to read.
+    /// The saved checkpoints, as text for people.
     pub(crate) fn checkpoints(&self) -> Result<String, LocalError> {
         let Some(app) = &self.app else {
-            return Err(LocalError::Options("--show-checkpoints takes --app NAME, the name they are kept under"));
+            return Err(LocalError::Options("--show-checkpoints requires --app NAME, the name they are saved under"));
         };
         let store = Store::open_existing(&self.folder(), &app.0)?;
         let run = store.run()?;
@@ -385,7 +387,7 @@ impl LocalOptions {
         Ok(text)
     }
 
-    /// What must be the same for kept checkpoints to mean the same records.
+    /// The settings that must be the same for saved checkpoints to mean the same records.
     pub(crate) fn identity(&self) -> Run {
         let inputs: Vec<_> = self.input.iter().map(Source::identity).collect();
         let key = self.key.as_ref().map_or("the record's number".to_owned(), |key| format!("`{key}`"));
@@ -402,7 +404,7 @@ impl LocalOptions {
     }
 }
 
-/// Makes `.kcl`, which keeps itself out of version control.
+/// Creates `.kcl` with a `.gitignore` that keeps it out of version control.
 fn make_default(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     match fs::File::create_new(folder.join(".gitignore")) {
@@ -428,9 +430,9 @@ mod tests {
 
     #[test]
     fn a_shard_may_be_named_by_its_id_or_its_number() {
-        let behind = |shard, position| Ok(Rewind { shard, position });
-        assert_eq!("shardId-000000000012=TRIM_HORIZON".parse(), behind(12, Position::TrimHorizon));
-        assert_eq!("3=77".parse(), behind(3, Position::after(77.into(), 0)));
+        let rewind = |shard, position| Ok(Rewind { shard, position });
+        assert_eq!("shardId-000000000012=TRIM_HORIZON".parse(), rewind(12, Position::TrimHorizon));
+        assert_eq!("3=77".parse(), rewind(3, Position::after(77.into(), 0)));
         for text in ["", "3", "x=7", "3=", "3=x", "3=LATEST", "=7"] {
             assert!(text.parse::<Rewind>().is_err(), "{text}");
         }

@@ -1,8 +1,7 @@
-//! From the input to the shards: each record to the queue of its shard, in batches.
+//! Moves each record from the input to the queue of its shard, in batches.
 //!
-//! One pass over the input serves all shards, so that a record is read, split off and hashed once. A shard that holds the
-//! others back with its full queue gets a pass of its own, if the input can be read again; memory stays bounded whatever the
-//! size of the input.
+//! One pass over the input serves all shards, so each record is read, parsed and hashed once. A shard whose full queue holds the
+//! others back gets its own pass, if the input can be read again. Memory stays bounded, whatever the size of the input.
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -21,51 +20,51 @@ use crate::local::state::marks::{Mark, Marks, digest};
 use crate::local::state::{Origin, Store, StoreError};
 use crate::report;
 
-/// The most data a call brings, in bytes.
+/// The most data in one `processRecords` message, in bytes.
 const CALL: usize = LONGEST_LINE;
-/// How long a shard may hold back others that wait.
+/// How long a shard may hold back other shards that wait for records.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// How the input becomes records.
+/// The settings that turn the input into records.
 #[derive(Clone, Debug)]
 pub(crate) struct Reading {
     pub(crate) format: Format,
     /// The most data of a record, in bytes.
     pub(crate) longest: usize,
-    /// The most records of a batch.
+    /// The most records in a batch.
     pub(crate) max_records: usize,
-    /// How many records count.
+    /// The number of records after which the run ends.
     pub(crate) limit: u64,
-    /// The last record that counts for nothing, if the run starts behind one.
+    /// The last record before the run's start, if it does not start at the first record.
     pub(crate) start: Option<SequenceNumber>,
 }
 
-/// What all passes over the input share.
+/// The state that all passes over the input share.
 #[derive(Clone)]
 pub(crate) struct Feeder {
     pub(crate) inputs: Arc<[SourceIdentity]>,
-    /// Whether the input is there to be read again.
+    /// Whether the input can be read again.
     pub(crate) again: bool,
     pub(crate) reading: Reading,
     pub(crate) plan: Arc<Plan>,
-    /// None if checkpoints go with the run.
+    /// `None` if checkpoints do not outlive the run.
     pub(crate) store: Option<Arc<Store>>,
     pub(crate) events: Sender<Event>,
 }
 
 impl Feeder {
-    /// Fills the queues of these shards, from sources that were opened.
+    /// Fills the queues of these shards from sources that are already open.
     pub(crate) fn feed(&self, lanes: Lanes, sources: Vec<Source>, marks: Marks, origin: Option<Origin>) {
         let feed = Feed { common: self.clone(), lanes, alone: false, marks, origin };
         thread::spawn(move || {
             let events = feed.common.events.clone();
             feed.run(Ok(sources));
-            // Without a receiver the tool is about to end.
+            // If there is no receiver, the tool is about to exit.
             _ = events.send(Event::Read);
         });
     }
 
-    /// Fills one shard's queue by a pass of its own.
+    /// Fills one shard's queue in a separate pass.
     pub(crate) fn feed_alone(&self, shard: u32, lane: Lane) {
         let mut lanes = Lanes::default();
         lanes.put(shard, lane);
@@ -112,40 +111,40 @@ impl Lanes {
 struct Feed {
     common: Feeder,
     lanes: Lanes,
-    /// Whether it is one shard's own.
+    /// Whether the pass serves a single shard.
     alone: bool,
-    /// What an earlier run knows of the input.
+    /// The marks that an earlier run left of the input.
     marks: Marks,
     origin: Option<Origin>,
 }
 
-/// A shard as the input sees it.
+/// A shard, seen from the input.
 pub(crate) struct Lane {
     queue: Arc<Queue>,
     batch: Batch,
     from: Start,
-    /// The last record that was put into the queue.
+    /// The last record put into the queue.
     queued: Option<SequenceNumber>,
 }
 
-/// Which records of a shard are delivered.
+/// The records of a shard to deliver.
 #[derive(Clone, Copy, Debug)]
 enum Start {
     All,
-    /// Those behind this one.
-    Behind(SequenceNumber),
-    /// None: the shard was processed to its end before.
+    /// The records after this one.
+    After(SequenceNumber),
+    /// No records: the shard was already processed to its end.
     Nowhere,
 }
 
 impl Lane {
-    /// The lane of a shard that stands at `position`; `start` is the last record before the run's start.
+    /// The lane of a shard whose checkpoint stands at `position`; `start` is the last record before the run's start.
     pub(crate) fn new(queue: Arc<Queue>, position: &Position, start: Option<SequenceNumber>) -> Self {
         let from = match (position, start) {
             (Position::ShardEnd, _) => Start::Nowhere,
-            // Records here have no parts, so whatever the sub-sequence number, the record it belongs to is done.
-            (Position::After { sequence_number, .. }, _) => Start::Behind(*sequence_number),
-            (_, Some(start)) => Start::Behind(start),
+            // Records of an input have no parts, so the record is done, whatever the sub-sequence number.
+            (Position::After { sequence_number, .. }, _) => Start::After(*sequence_number),
+            (_, Some(start)) => Start::After(start),
             (_, None) => Start::All,
         };
         Self { queue, batch: Batch::default(), from, queued: None }
@@ -157,7 +156,7 @@ impl Lane {
         }
     }
 
-    /// Like `flush`, but false if that would hold back others that wait.
+    /// Like `flush`, but returns `false` instead of holding back others that wait.
     fn try_flush(&mut self, others_wait: impl Fn() -> bool) -> bool {
         let last = self.batch.places().last().map(Place::sequence_number);
         let taken = last.is_none() || self.queue.offer(&mut self.batch, PATIENCE, others_wait);
@@ -167,9 +166,9 @@ impl Lane {
         taken
     }
 
-    /// The same lane behind what is in the queue.
+    /// The same lane, starting after the records that are already in the queue.
     fn rest(self) -> Self {
-        let from = self.queued.map_or(self.from, Start::Behind);
+        let from = self.queued.map_or(self.from, Start::After);
         Self { batch: Batch::default(), from, ..self }
     }
 
@@ -178,24 +177,24 @@ impl Lane {
     }
 }
 
-/// How far the input was read.
+/// How far the input has been read.
 #[derive(Clone, Copy, Debug, Default)]
 struct Progress {
-    /// Records so far.
+    /// The number of records so far.
     record: u64,
-    /// Of these, those that count.
+    /// The number of these after the run's start, which count towards the limit.
     counted: u64,
     digest: u32,
 }
 
 impl Feed {
-    /// Reads all sources to their end, or as long as somebody wants what they bring; then ends the queues. The first line that
-    /// is no good is reported; what stands before it is delivered.
+    /// Reads all sources to their end, or until no shard takes records any more, then ends the queues. The first invalid line is
+    /// reported; the records before it are delivered.
     fn run(mut self, sources: Result<Vec<Source>, InputError>) {
         let end = match sources.and_then(|sources| self.read(sources)) {
             Ok(()) => End::Finished,
             Err(error) => {
-                // Before any shard is done, so that it is known by then.
+                // Report this before any shard is done, so that it is known by then.
                 _ = self.common.events.send(Event::BadInput(error.into()));
                 End::Paused
             }
@@ -217,7 +216,7 @@ impl Feed {
         let mut skip_to = self.earliest();
         let mut progress = Progress::default();
         let mut change = self.common.plan.next_change(0);
-        // As far as all that was read goes to its end.
+        // The length of all inputs so far, if each was read to its end.
         let mut end = Some(0);
         for (input, source) in (0..).zip(sources) {
             let longest = self.common.reading.format.longest_line(self.common.reading.longest);
@@ -228,7 +227,7 @@ impl Feed {
                 let (text, number, offset, arrival, origin) = match lines.next()? {
                     Next::Line { text, number, offset, arrival, origin } => (text, number, offset, arrival, origin),
                     Next::Idle => {
-                        // All that there was is read.
+                        // Everything written so far has been read.
                         if lines.source().is_followed() {
                             self.marks.end().map_err(changed)?;
                         }
@@ -280,11 +279,11 @@ impl Feed {
             end = end.zip(length).map(|(before, length)| before + length);
         }
         self.marks.end().map_err(changed)?;
-        // Before any shard is done, so that what has ended can be told from what was added.
+        // Save this before any shard is done, to tell the ended input from what is added later.
         end.map_or(Ok(()), |end| self.keep(|store| store.keep_end(end)))
     }
 
-    /// Lets a followed file start where it did when it was read last; where that is.
+    /// Lets a followed file start where it did when it was last read. Returns that offset.
     fn continue_at(&self, input: u16, lines: &mut Lines, progress: &mut Progress) -> u64 {
         let is_here = |origin: &Origin| origin.input == input && lines.source().is_followed();
         let Some(origin) = self.origin.filter(is_here) else { return 0 };
@@ -299,20 +298,20 @@ impl Feed {
         kept.map_err(|error| InputError::Unkept(Box::new(error)))
     }
 
-    /// The record up to which no shard wants any.
+    /// The last record that no shard needs, nor any before it.
     fn earliest(&self) -> Option<SequenceNumber> {
         let wanted = self.lanes.by_shard.iter().flatten().filter_map(|lane| match lane.from {
             Start::All => Some(None),
-            Start::Behind(last) => Some(Some(last)),
+            Start::After(last) => Some(Some(last)),
             Start::Nowhere => None,
         });
         wanted.min().flatten()
     }
 
-    /// Others take the place of some shards: these get no more.
+    /// Replaces some shards by their children; the replaced shards receive no more records.
     fn change(&mut self, records: u64) {
-        // Before any parent is done, so that its children are known by then.
-        for shard in self.common.plan.born_behind(records) {
+        // Report the children before any parent is done, so that they are known by then.
+        for shard in self.common.plan.born_after(records) {
             let parents = self.common.plan.parents(shard).to_owned();
             _ = self.common.events.send(Event::Born { shard, parents });
         }
@@ -326,14 +325,14 @@ impl Feed {
         }
     }
 
-    /// Puts a record into its batch; false if nobody wants any more.
+    /// Puts a record into its batch. Returns `false` if no shard takes records any more.
     fn deliver(&mut self, record: &Record<'_>, stamp: Stamp) -> bool {
         let shard = self.common.plan.shard(record.hash, stamp.place.record);
         let Some(lane) = self.lanes.get(shard) else { return true };
         match lane.from {
             Start::All => {}
-            Start::Behind(last) if stamp.place.sequence_number() > last => lane.from = Start::All,
-            Start::Behind(_) | Start::Nowhere => return true,
+            Start::After(last) if stamp.place.sequence_number() > last => lane.from = Start::All,
+            Start::After(_) | Start::Nowhere => return true,
         }
         if lane.batch.data_len() + record.data.len() > CALL && !self.flush(shard) {
             return true;
@@ -347,7 +346,7 @@ impl Feed {
         self.lanes.all().any(|lane| lane.is_open())
     }
 
-    /// Puts a shard's batch into its queue; false if the shard holds others back, and so reads on by itself from now on.
+    /// Puts a shard's batch into its queue. Returns `false` if the shard holds others back; it then gets its own pass.
     fn flush(&mut self, shard: u32) -> bool {
         let Some(mut lane) = self.lanes.take(shard) else { return false };
         let others = &self.lanes.by_shard;
@@ -367,7 +366,7 @@ mod tests {
     use crate::input::lines::Input;
     use crate::local::source::plan::Reshard;
 
-    /// What one shard gets, batch by batch, from files with these contents.
+    /// The records that one shard receives, batch by batch, from files with these contents.
     fn fed(files: &[&[u8]], position: &Position, max_records: usize) -> Vec<Vec<(Place, Vec<u8>, String)>> {
         let folder = tempfile::tempdir().unwrap();
         let inputs: Vec<_> = (0..files.len()).map(|file| folder.path().join(file.to_string())).collect();
@@ -394,7 +393,7 @@ mod tests {
             );
         }
         feed.join().unwrap();
-        assert!(received.try_recv().is_err(), "nothing is to be said");
+        assert!(received.try_recv().is_err(), "no event is sent");
         batches
     }
 
@@ -415,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn delivery_goes_on_right_behind_a_position() {
+    fn delivery_resumes_right_after_a_position() {
         let files: [&[u8]; 2] = [b"a\nb\n", b"c\nd\n"];
         let all: Vec<_> = fed(&files, &Position::TrimHorizon, 9).concat();
         for (index, (place, ..)) in all.iter().enumerate() {
@@ -428,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_has_no_more_data_than_a_call_may_bring() {
+    fn a_batch_has_no_more_data_than_a_message_may_hold() {
         let line = [&vec![b'x'; 4 << 20][..], b"\n"].concat();
         let batches = fed(&[&line.repeat(5)], &Position::TrimHorizon, 1_000);
         assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);

@@ -1,4 +1,4 @@
-//! Files and standard input, as where records come from.
+//! Files and standard input as a source of records.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,28 +19,28 @@ use crate::local::state::{Origin, Run, Store, sequence_number};
 use crate::local::{Event, LocalError};
 use crate::report;
 
-/// The inputs of a run, and what is known of them.
+/// The inputs of a run, and what earlier runs saved about them.
 pub(crate) struct Files {
     feeder: Feeder,
-    /// Opened, until the run begins.
+    /// The open sources, until the run begins.
     sources: Vec<Source>,
     identity: Run,
-    /// Where a shard starts that has no checkpoint.
+    /// The position at which a shard without a checkpoint starts.
     initial: Position,
     marks: Vec<Mark>,
     origin: Option<Origin>,
 }
 
 impl Files {
-    /// Opens them; shards are split and merged as `reshard` says.
+    /// Opens the inputs. Shards are split and merged according to `reshard`.
     pub(crate) fn open(options: &LocalOptions, reshard: &Reshard, events: Sender<Event>) -> Result<Self, LocalError> {
         let initial = match options.from {
             StartAt::TrimHorizon => Position::TrimHorizon,
             StartAt::Latest => Position::Latest,
             StartAt::Time(_) => {
                 return Err(LocalError::Options(
-                    "--from TIME takes --stream: the lines of a file carry no time to start from; `trim-horizon` reads them all, \
-                     `latest` new ones",
+                    "--from TIME requires --stream: the lines of a file carry no time to start from; `trim-horizon` reads all \
+                     lines, `latest` only new ones",
                 ));
             }
         };
@@ -49,12 +49,12 @@ impl Files {
         let again = !options.follow && sources.iter().all(Source::is_file);
         if !again && options.restarts > 0 {
             return Err(LocalError::Options(
-                "--restarts takes input that can be read again: files that are not followed",
+                "--restarts requires input that can be read again: files that are not followed",
             ));
         }
         if !again && options.jobs.is_some_and(|jobs| jobs < plan.len()) {
             return Err(LocalError::Options(
-                "--jobs below the number of shards takes input that can be read again: files that are not followed",
+                "--jobs below the number of shards requires input that can be read again: files that are not followed",
             ));
         }
         let feeder = Feeder {
@@ -74,7 +74,7 @@ impl Files {
         (queue, lane)
     }
 
-    /// What was added behind the end of shards would be delivered to nobody.
+    /// Refuses an input that has grown since shards ended: no shard would receive the new records.
     fn check_end(&self, was: Option<u64>, positions: &BTreeMap<u32, Position>) -> Result<(), InputError> {
         let files = self.sources.iter().filter(|source| source.is_file());
         let now = files.map(Source::length).sum::<Option<u64>>();
@@ -89,7 +89,7 @@ impl Files {
         }
     }
 
-    /// What stood in a file that is gone cannot be compared any more, nor read.
+    /// Discards the marks of a file that was rotated away: its records can no longer be compared or read.
     fn forget_rotated(&mut self, shards: &[Standing]) {
         let Some(origin) = self.origin else { return };
         let Some(last) = Place::last_before(origin.input, origin.offset).map(Place::sequence_number) else { return };
@@ -103,7 +103,7 @@ impl Files {
         let count = stand_there.count() as u64;
         if count > 0 {
             report::line(format_args!(
-                "{} last checkpointed in a file that another has replaced since; what was not processed of it is not delivered",
+                "{} last checkpointed in a file that has since been replaced; its unprocessed records are not delivered",
                 report::count(count, "shard"),
             ));
         }
@@ -125,7 +125,7 @@ impl Supply for Files {
             end += source.length()?;
             Some(end)
         });
-        // Where the last record stands that counts is not known.
+        // With a limit, the place of the last record is not known.
         ends.collect::<Option<_>>().filter(|_| self.feeder.reading.limit == u64::MAX)
     }
 
@@ -148,7 +148,7 @@ impl Supply for Files {
             number,
             position: positions.remove(&number).unwrap_or(self.initial.clone()),
             parents: plan.parents(number).to_owned(),
-            born: plan.behind(number) == 0,
+            born: plan.starts_after(number) == 0,
         });
         let shards: Vec<_> = shards.collect();
         self.forget_rotated(&shards);
@@ -157,9 +157,9 @@ impl Supply for Files {
 
     fn begin(&mut self, ready: Vec<(u32, Position)>, waiting: Vec<(u32, Position)>) -> BTreeMap<u32, Arc<Queue>> {
         if self.is_typed() {
-            report::line("reading records from the terminal, one a line; Ctrl-D ends them");
+            report::line("reading records from the terminal, one per line; Ctrl-D ends the input");
         }
-        // What cannot be read again is read for those that wait, too.
+        // Input that cannot be read again is also read for the shards that wait.
         let waiting = waiting.into_iter().filter(|_| !self.feeder.again);
         let mut lanes = Lanes::default();
         let mut queues = BTreeMap::new();

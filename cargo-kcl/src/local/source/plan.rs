@@ -1,11 +1,11 @@
-//! Which shards there are, and when: those the run starts with, and those that come of splits and merges.
+//! The shards of a run and when each exists: the initial ones, and those that result from splits and merges.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::local::place::ranges;
 
-/// Splits and merges, in the order of the records they stand behind.
+/// Splits and merges, in the order of the records after which they happen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reshard(Vec<(Change, u64)>);
 
@@ -34,7 +34,7 @@ impl FromStr for Reshard {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const FORM: &str =
-            "it is `split@RECORDS` or `merge@RECORDS`, several with commas between, as in split@10000,merge@20000";
+            "expected `split@RECORDS` or `merge@RECORDS`, separated by commas, as in split@10000,merge@20000";
         let change = |text: &str| {
             let (change, records) = text.split_once('@')?;
             let change = match change {
@@ -46,7 +46,7 @@ impl FromStr for Reshard {
         };
         let changes: Vec<_> = text.split(',').map(change).collect::<Option<_>>().ok_or(FORM)?;
         if !changes.is_sorted_by(|(_, one), (_, next)| one < next) {
-            return Err("each change stands behind more records than the one before");
+            return Err("each change must come after more records than the previous one");
         }
         Ok(Self(changes))
     }
@@ -56,39 +56,39 @@ impl FromStr for Reshard {
 #[derive(Debug)]
 pub(crate) struct Plan {
     shards: Vec<Planned>,
-    /// Whose ranges hold behind how many records; the first one behind none.
+    /// The hash key ranges after each change, in order; the first generation starts before any record.
     generations: Vec<Generation>,
 }
 
 #[derive(Debug)]
 struct Planned {
     parents: Vec<u32>,
-    /// How many records stand before it.
-    behind: u64,
-    /// Behind how many records it ends, if others take its place.
+    /// The number of records before its start.
+    starts_after: u64,
+    /// The number of records after which other shards replace it, if they do.
     until: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
 struct Generation {
-    behind: u64,
-    /// Where each shard's range starts, in order; the first one at 0.
+    starts_after: u64,
+    /// The start of each shard's range, in order; the first one starts at 0.
     ranges: Vec<(u128, u32)>,
 }
 
 impl Plan {
-    /// Starts with so many shards. A split halves the widest one, a merge joins the two neighbours that are the narrowest
-    /// together; the first of several. `None` if there are no two to merge.
+    /// Starts with `shards` shards. A split halves the widest shard; a merge joins the two neighbours that are narrowest
+    /// together. If several qualify, the first is taken. `None` if there are not two shards to merge.
     pub(crate) fn new(shards: u32, reshard: &Reshard) -> Option<Self> {
-        let planned = |_| Planned { parents: Vec::new(), behind: 0, until: None };
+        let planned = |_| Planned { parents: Vec::new(), starts_after: 0, until: None };
         let mut plan = Self {
             shards: (0..shards).map(planned).collect(),
-            generations: vec![Generation { behind: 0, ranges: ranges(shards).zip(0..).collect() }],
+            generations: vec![Generation { starts_after: 0, ranges: ranges(shards).zip(0..).collect() }],
         };
-        for (change, behind) in &reshard.0 {
+        for (change, records) in &reshard.0 {
             let mut ranges = plan.generations.last()?.ranges.clone();
             let width = |at: usize, count: usize| {
-                // Modulo 2^128, and a single range is all of it: less 1 both fit.
+                // Computed modulo 2^128. A single range covers all of it, so its width only fits less 1.
                 let end = ranges.get(at + count).map_or(0, |(start, _)| *start);
                 end.wrapping_sub(ranges.get(at).map_or(0, |(start, _)| *start)).wrapping_sub(1)
             };
@@ -97,30 +97,30 @@ impl Plan {
                     let at = (0..ranges.len()).rev().max_by_key(|&at| width(at, 1))?;
                     let half = width(at, 1) / 2 + 1;
                     let (start, parent) = ranges[at];
-                    let (one, other) = (plan.add(&[parent], *behind), plan.add(&[parent], *behind));
+                    let (one, other) = (plan.add(&[parent], *records), plan.add(&[parent], *records));
                     ranges.splice(at..=at, [(start, one), (start + half, other)]);
                 }
                 Change::Merge => {
                     let at = (0..ranges.len().checked_sub(1)?).min_by_key(|&at| width(at, 2))?;
                     let (start, one) = ranges[at];
-                    let merged = plan.add(&[one, ranges[at + 1].1], *behind);
+                    let merged = plan.add(&[one, ranges[at + 1].1], *records);
                     ranges.splice(at..=at + 1, [(start, merged)]);
                 }
             }
-            plan.generations.push(Generation { behind: *behind, ranges });
+            plan.generations.push(Generation { starts_after: *records, ranges });
         }
         Some(plan)
     }
 
-    fn add(&mut self, parents: &[u32], behind: u64) -> u32 {
+    fn add(&mut self, parents: &[u32], starts_after: u64) -> u32 {
         for &parent in parents {
-            self.shards[parent as usize].until = Some(behind);
+            self.shards[parent as usize].until = Some(starts_after);
         }
-        self.shards.push(Planned { parents: parents.to_owned(), behind, until: None });
+        self.shards.push(Planned { parents: parents.to_owned(), starts_after, until: None });
         (self.shards.len() - 1) as u32
     }
 
-    /// How many shards there are in all.
+    /// The total number of shards.
     pub(crate) fn len(&self) -> u32 {
         self.shards.len() as u32
     }
@@ -130,37 +130,38 @@ impl Plan {
         self.shards.get(shard as usize).map_or(&[], |shard| &shard.parents)
     }
 
-    /// Whether the shard goes on to the end of the input: no others take its place.
+    /// Whether the shard lasts to the end of the input, so that no other replaces it.
     pub(crate) fn is_last(&self, shard: u32) -> bool {
         self.shards.get(shard as usize).is_none_or(|shard| shard.until.is_none())
     }
 
-    /// How many records stand before the shard: with fewer it never comes to be.
-    pub(crate) fn behind(&self, shard: u32) -> u64 {
-        self.shards.get(shard as usize).map_or(0, |shard| shard.behind)
+    /// The number of records before the shard's start; with fewer, it never starts.
+    pub(crate) fn starts_after(&self, shard: u32) -> u64 {
+        self.shards.get(shard as usize).map_or(0, |shard| shard.starts_after)
     }
 
-    /// The shards that come to be behind exactly so many records.
-    pub(crate) fn born_behind(&self, records: u64) -> impl Iterator<Item = u32> {
-        let born = (0..).zip(&self.shards).filter(move |(_, shard)| shard.behind == records);
+    /// The shards that start after exactly this many records.
+    pub(crate) fn born_after(&self, records: u64) -> impl Iterator<Item = u32> {
+        let born = (0..).zip(&self.shards).filter(move |(_, shard)| shard.starts_after == records);
         born.map(|(number, _)| number)
     }
 
-    /// The shards that others take the place of behind exactly so many records.
+    /// The shards that others replace after exactly this many records.
     pub(crate) fn ended_by(&self, records: u64) -> impl Iterator<Item = u32> {
         let ended = (0..).zip(&self.shards).filter(move |(_, shard)| shard.until == Some(records));
         ended.map(|(number, _)| number)
     }
 
-    /// After how many records shards change next.
+    /// The number of records after which shards change next.
     pub(crate) fn next_change(&self, records: u64) -> u64 {
-        let changes = self.generations.iter().map(|generation| generation.behind);
-        changes.filter(|behind| *behind > records).min().unwrap_or(u64::MAX)
+        let changes = self.generations.iter().map(|generation| generation.starts_after);
+        changes.filter(|change| *change > records).min().unwrap_or(u64::MAX)
     }
 
-    /// The shard of a record, by its number and where its key falls.
+    /// The shard of a record, given the hash of its key and its number.
     pub(crate) fn shard(&self, hash: u128, record: u64) -> u32 {
-        let generation = self.generations.partition_point(|generation| generation.behind < record).saturating_sub(1);
+        let generation =
+            self.generations.partition_point(|generation| generation.starts_after < record).saturating_sub(1);
         let Some(Generation { ranges, .. }) = self.generations.get(generation) else { return 0 };
         let at = ranges.partition_point(|(start, _)| *start <= hash).saturating_sub(1);
         ranges.get(at).map_or(0, |(_, shard)| *shard)
@@ -196,9 +197,9 @@ mod tests {
         }
         assert_eq!(plan.shard(u128::MAX, 21), 5);
         assert_eq!(plan.ended_by(10).collect::<Vec<_>>(), [0]);
-        assert_eq!(plan.born_behind(10).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(plan.born_after(10).collect::<Vec<_>>(), [2, 3]);
         assert_eq!([plan.next_change(0), plan.next_change(10), plan.next_change(20)], [10, 20, u64::MAX]);
-        assert_eq!([plan.behind(1), plan.behind(5)], [0, 20]);
+        assert_eq!([plan.starts_after(1), plan.starts_after(5)], [0, 20]);
     }
 
     #[test]
@@ -206,7 +207,7 @@ mod tests {
         let plan = plan(1, "split@5,split@6,merge@7,merge@8");
         assert_eq!((plan.parents(5), plan.parents(6)), (&[3, 4][..], &[5, 2][..]));
         assert!([0, 1 << 127, u128::MAX].iter().all(|&hash| plan.shard(hash, 9) == 6));
-        assert!(Plan::new(1, &"merge@5".parse().unwrap()).is_none(), "there is but one");
+        assert!(Plan::new(1, &"merge@5".parse().unwrap()).is_none(), "there is only one");
     }
 
     #[test]

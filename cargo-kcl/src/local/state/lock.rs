@@ -1,31 +1,31 @@
-//! A state serves one run at a time, which says who it is.
+//! The lock of a state file: one run at a time uses it and records its process id.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// Why the state cannot be had.
+/// The reason why the state cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LockError {
-    #[error("{} is used by another run that has not ended ({}); a state serves one at a time", path.display(), who(pid))]
+    #[error("{} is in use by another run that has not ended ({}); only one run at a time can use a state", path.display(), who(pid))]
     Held { path: PathBuf, pid: String },
-    #[error("{} cannot be locked: {error}; --state DIR keeps checkpoints in another folder", path.display())]
+    #[error("{} cannot be locked: {error}; --state DIR saves checkpoints in another folder", path.display())]
     Io { path: PathBuf, error: io::Error },
 }
 
 fn who(pid: &str) -> String {
-    // The other one may just be about to write it.
-    if pid.is_empty() { "of a process that just started".to_owned() } else { format!("process {pid}") }
+    // The other run may be about to write it.
+    if pid.is_empty() { "a process that has just started".to_owned() } else { format!("process {pid}") }
 }
 
-/// Held as long as this lives, and given up by the system however the process ends.
+/// A lock that is held while this value lives. The system releases it however the process ends.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
 }
 
 impl Lock {
-    /// Takes the lock of a state file: a file beside it, with the holder's process id in it.
+    /// Takes the lock of a state file: a file next to it that contains the holder's process id.
     pub(crate) fn take(state: &Path) -> Result<Self, LockError> {
         let path = state.with_extension("lock");
         let failed = |error| LockError::Io { path: path.clone(), error };
@@ -51,14 +51,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_second_is_told_who_the_first_is() {
+    fn a_second_run_learns_who_holds_the_lock() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("orders.v1.redb");
         let first = Lock::take(&state).unwrap();
         let refused = Lock::take(&state).unwrap_err().to_string();
         assert!(
             refused.contains(&format!(
-                "orders.v1.redb is used by another run that has not ended (process {})",
+                "orders.v1.redb is in use by another run that has not ended (process {})",
                 std::process::id()
             )),
             "{refused}"

@@ -1,4 +1,4 @@
-//! Checkpoints that outlive the run, in an embedded database: kept before they are acknowledged.
+//! Checkpoints that outlive the run, in an embedded database: each one is saved before it is acknowledged.
 
 mod lock;
 pub(crate) mod marks;
@@ -18,49 +18,49 @@ use self::lock::{Lock, LockError};
 use self::marks::Mark;
 use crate::report;
 
-/// What was run over what, by the names of [`Run`]'s fields.
+/// The settings of the run, by the names in [`Run`].
 const RUN: TableDefinition<'_, &str, &str> = TableDefinition::new("run");
-/// Sequence and sub-sequence number by shard.
+/// The sequence and sub-sequence number of each shard's checkpoint.
 const CHECKPOINTS: TableDefinition<'_, u32, (&str, u64)> = TableDefinition::new("checkpoints");
-/// By shard, the last record that its checkpoint covers, and the digest of all up to it.
+/// For each shard, the last record that its checkpoint covers, and the digest of all records up to it.
 const MARKS: TableDefinition<'_, u32, (&str, u32)> = TableDefinition::new("marks");
-/// Where the file that is followed starts: input, offset, records before, digest.
+/// The start of the followed file: input, offset, number of records before it, and their digest.
 const ORIGIN: TableDefinition<'_, (), (u16, u64, u64, u32)> = TableDefinition::new("origin");
 
-/// How long all inputs were, one behind another, when they were read to their end, in bytes.
+/// The total length of all inputs when they were read to their end, in bytes.
 const END: TableDefinition<'_, (), u64> = TableDefinition::new("end");
 
-/// In [`RUN`], where the run starts, as what feeds it has it.
+/// The key in [`RUN`] for the place where the run starts, in the words of its supply.
 const START: &str = "start";
 
-/// Why checkpoints cannot be kept or read.
+/// The reason why checkpoints cannot be saved or read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
     #[error(transparent)]
     Lock(#[from] LockError),
-    #[error("the checkpoints in {} cannot be read ({error}); --fresh starts anew", path.display())]
+    #[error("the checkpoints in {} cannot be read ({error}); --fresh starts over", path.display())]
     Unreadable { path: PathBuf, error: redb::Error },
     #[error("there are no checkpoints in {}", .0.display())]
     None(PathBuf),
-    #[error("the checkpoints cannot be kept in {}: {error}; --state DIR names another folder", path.display())]
+    #[error("the checkpoints cannot be saved in {}: {error}; --state DIR names another folder", path.display())]
     Folder { path: PathBuf, error: io::Error },
     #[error(
-        "the checkpoints in {} belong to another run: {what} was {stored}, now it is {given}. Run it as before, name another --app, or forget them with --fresh",
+        "the checkpoints in {} belong to another run: {what} was {stored}, now it is {given}. Run with the old value, choose another --app, or discard the checkpoints with --fresh",
         path.display()
     )]
     OtherRun { path: PathBuf, what: String, stored: String, given: String },
-    #[error("the state holds `{text}`, which is no sequence number ({error}); --fresh starts anew")]
+    #[error("the state contains `{text}`, which is not a sequence number ({error}); --fresh starts over")]
     Position { text: String, error: ParseSequenceNumberError },
-    #[error("the checkpoint cannot be kept: {0}")]
+    #[error("the checkpoint cannot be saved: {0}")]
     Keep(Arc<redb::Error>),
-    #[error("the checkpoint cannot be kept: its writer is gone")]
+    #[error("the checkpoint cannot be saved: the writer thread has ended")]
     NoWriter,
 }
 
-/// What checkpoints are good for: the same input, split in the same way. Names and values, as people read them.
+/// The settings for which checkpoints are valid: the same input, split in the same way. Names and values, readable for people.
 pub(crate) type Run = Vec<(&'static str, String)>;
 
-/// Where a followed file starts in what was read under its name, and what was read before it.
+/// The start of a followed file among everything read under its name, and a summary of what was read before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
     pub(crate) input: u16,
@@ -73,21 +73,21 @@ pub(crate) struct Origin {
 #[derive(Debug)]
 pub(crate) struct Store {
     database: Arc<Database>,
-    /// Both are there as long as the store is.
+    /// Both are present until the store is dropped.
     writes: Option<Sender<Write>>,
     writer: Option<JoinHandle<()>>,
     _lock: Lock,
 }
 
 impl Drop for Store {
-    /// The lock is given up only when nothing is written any more.
+    /// Waits for the last write before the lock is released.
     fn drop(&mut self) {
         self.writes = None;
         _ = self.writer.take().map(JoinHandle::join);
     }
 }
 
-/// Something to be kept, and who waits for it.
+/// A write request, and the channel on which its sender waits.
 #[derive(Debug)]
 struct Write {
     what: What,
@@ -102,8 +102,8 @@ enum What {
 }
 
 impl Store {
-    /// Opens the store of `app` in a folder, which is made if it is not there; `fresh` forgets what it holds. `start` is where
-    /// a run starts that has no checkpoints yet.
+    /// Opens the store of `app` in a folder, which is created if it does not exist; `fresh` discards the store's content.
+    /// `start` is the place where a run without checkpoints starts.
     pub(crate) fn open(
         folder: &Path,
         app: &str,
@@ -114,9 +114,9 @@ impl Store {
         fs::create_dir_all(folder).map_err(|error| StoreError::Folder { path: folder.to_owned(), error })?;
         let path = path(folder, app);
         let lock = Lock::take(&path)?;
-        // Whatever made it so, a kill or a copy that failed: there is nothing to go on from.
+        // The cause may be a kill or a failed copy; in any case there is nothing to resume from.
         if !fresh && fs::metadata(&path).is_ok_and(|metadata| metadata.len() == 0) {
-            report::line(format_args!("the checkpoints in {} are empty; the run starts anew", path.display()));
+            report::line(format_args!("the checkpoint file {} is empty; the run starts over", path.display()));
         }
         let unreadable = |error: redb::Error| match error {
             redb::Error::Io(error) if !path.exists() || is_no_room(&error) => {
@@ -146,7 +146,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Opens a store that is there, to look at it.
+    /// Opens an existing store to inspect it.
     pub(crate) fn open_existing(folder: &Path, app: &str) -> Result<Self, StoreError> {
         let path = path(folder, app);
         if !path.exists() {
@@ -158,7 +158,7 @@ impl Store {
     }
 
     fn open_file(path: &Path) -> Result<Database, DatabaseError> {
-        // A state file that something else wrote to is to be an error, not a panic.
+        // A state file that another program has changed must be an error, not a panic.
         Database::builder().set_check_integrity_on_open(true).create(path)
     }
 
@@ -170,7 +170,7 @@ impl Store {
         Self { database, writes: Some(writes), writer: Some(writer), _lock: lock }
     }
 
-    /// Writes down whose checkpoints these are, if they are nobody's yet; returns whose they were.
+    /// Saves the settings of the run if the store has none yet. Returns the settings that were stored before.
     fn claim(&self, run: &Run, fresh: bool, start: Option<String>) -> Result<Vec<(String, String)>, redb::Error> {
         let write = self.database.begin_write()?;
         if fresh {
@@ -197,19 +197,19 @@ impl Store {
         Ok(stored)
     }
 
-    /// What was run over what.
+    /// The settings of the run.
     pub(crate) fn run(&self) -> Result<Vec<(String, String)>, StoreError> {
         let rows = self.read(RUN, rows).map_err(Self::unkept)?.unwrap_or_default();
         Ok(rows.into_iter().filter(|(name, _)| name != START).collect())
     }
 
-    /// Where the run starts, if that was said.
+    /// The place where the run starts, if one was saved.
     pub(crate) fn start(&self) -> Result<Option<String>, StoreError> {
         let start = self.read(RUN, |table| Ok(table.get(START)?.map(|text| text.value().to_owned())));
         Ok(start.map_err(Self::unkept)?.flatten())
     }
 
-    /// Where each shard stands that was ever checkpointed, in order.
+    /// The position of each shard that has a checkpoint, in order.
     pub(crate) fn positions(&self) -> Result<Vec<(u32, Position)>, StoreError> {
         let stored = self.read(CHECKPOINTS, |table| {
             let mut stored = Vec::new();
@@ -224,7 +224,7 @@ impl Store {
         stored.into_iter().map(|(shard, text, sub)| Ok((shard, position(text, sub)?))).collect()
     }
 
-    /// What the input was when its checkpoints were made.
+    /// The marks of the input, saved with its checkpoints.
     pub(crate) fn marks(&self) -> Result<Vec<Mark>, StoreError> {
         let stored = self.read(MARKS, |table| {
             let mut stored = Vec::new();
@@ -239,20 +239,20 @@ impl Store {
         stored.into_iter().map(|(text, digest)| Ok(Mark { sequence_number: sequence_number(text)?, digest })).collect()
     }
 
-    /// Where the file that is followed starts, if it took the place of another.
+    /// The start of the followed file, if it replaced another.
     pub(crate) fn origin(&self) -> Result<Option<Origin>, StoreError> {
         let stored = self.read(ORIGIN, |table| Ok(table.get(())?.map(|stored| stored.value())));
         let stored = stored.map_err(Self::unkept)?.flatten();
         Ok(stored.map(|(input, offset, record, digest)| Origin { input, offset, record, digest }))
     }
 
-    /// How long all inputs were when they were read to their end, if they were.
+    /// The total length of all inputs when they were read to their end, if they were.
     pub(crate) fn end(&self) -> Result<Option<u64>, StoreError> {
         let stored = self.read(END, |table| Ok(table.get(())?.map(|stored| stored.value())));
         Ok(stored.map_err(Self::unkept)?.flatten())
     }
 
-    /// Reads a table; `None` if nothing was ever kept in it.
+    /// Reads a table; `None` if nothing was ever written to it.
     fn read<K, V, T>(
         &self,
         table: TableDefinition<'_, K, V>,
@@ -273,18 +273,18 @@ impl Store {
         StoreError::Keep(Arc::new(error))
     }
 
-    /// Keeps where a shard stands, and what the input was up to there. When this returns it is on the disk. Those that call
-    /// at the same time share one commit.
+    /// Saves a shard's checkpoint, and the mark of the input up to there. When this returns, they are on the disk. Concurrent
+    /// calls share one commit.
     pub(crate) fn keep(&self, shard: u32, position: &Position, mark: Option<Mark>) -> Result<(), StoreError> {
         self.write(What::Checkpoint { shard, position: position.clone(), mark })
     }
 
-    /// Keeps where the file that is followed starts.
+    /// Saves the start of the followed file.
     pub(crate) fn keep_origin(&self, origin: &Origin) -> Result<(), StoreError> {
         self.write(What::Origin(*origin))
     }
 
-    /// Keeps how long all inputs are, which were read to their end.
+    /// Saves the total length of all inputs, which were read to their end.
     pub(crate) fn keep_end(&self, bytes: u64) -> Result<(), StoreError> {
         self.write(What::End(bytes))
     }
@@ -297,7 +297,7 @@ impl Store {
     }
 }
 
-/// Whether it is not the file that is at fault, but what it may not or cannot take.
+/// Whether the disk or its permissions are at fault rather than the file.
 fn is_no_room(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     matches!(error.kind(), FileTooLarge | PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull)
@@ -330,13 +330,13 @@ fn position(text: String, sub_sequence_number: u64) -> Result<Position, StoreErr
     })
 }
 
-/// Writes what comes for as long as somebody may send, all that waits in one commit.
+/// Writes requests until all senders are gone; all waiting requests share one commit.
 fn write_all(database: &Database, writes: &Receiver<Write>) {
     while let Ok(first) = writes.recv() {
         let group: Vec<_> = std::iter::once(first).chain(writes.try_iter()).collect();
         let written = commit(database, &group).map_err(Arc::new);
         for write in group {
-            // Who waits may be gone by now.
+            // The sender may be gone by now.
             _ = write.done.send(written.clone());
         }
     }
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shard_stands_where_it_was_kept() {
+    fn a_shard_stands_at_its_last_checkpoint() {
         let folder = tempfile::tempdir().unwrap();
         let store = open(folder.path());
         assert_eq!(store.positions().unwrap(), []);
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn all_of_it_is_there_again() {
+    fn everything_survives_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let mark = Mark { sequence_number: 7.into(), digest: 9 };
         let origin = Origin { input: 1, offset: 2, record: 3, digest: 4 };
@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_come_together_are_all_kept() {
+    fn concurrent_checkpoints_are_all_saved() {
         let folder = tempfile::tempdir().unwrap();
         let store = open(folder.path());
         thread::scope(|scope| {
