@@ -1,4 +1,4 @@
-//! What goes wrong by schedule, and what must hold all the same.
+//! Faults that are injected on a schedule, and the promises that must hold anyway.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,12 +12,12 @@ fn numbers(count: u32) -> String {
     (1..=count).map(|number| format!("{number}\n")).collect()
 }
 
-/// The five promises, each of which is stated.
+/// The number of promises reported as held; there are five.
 fn held(ended: &Ended) -> usize {
     ended.stderr.matches("\n  held    ").count()
 }
 
-/// What was said and done in the conversations of a recording, without when.
+/// The events in the conversations of a recording, without their times.
 fn schedule(place: &Place, recording: &str) -> Vec<(String, Vec<String>)> {
     let folders = fs::read_dir(place.path(recording)).unwrap().map(|entry| entry.unwrap().file_name());
     let mut names: Vec<_> = folders.map(|name| name.into_string().unwrap()).collect();
@@ -40,7 +40,7 @@ fn the_same_seed_does_the_same_again() {
         schedule(&place, recording)
     };
     let first = run("11", "first");
-    assert!(first.iter().any(|(name, _)| name.ends_with(".2")), "somebody was restarted");
+    assert!(first.iter().any(|(name, _)| name.ends_with(".2")), "a processor was restarted");
     let faults = |run: &[(String, Vec<String>)]| {
         let rows = run.iter().flat_map(|(_, rows)| rows.clone());
         rows.filter(|row| row.starts_with("chaos\t")).collect::<Vec<_>>()
@@ -48,14 +48,14 @@ fn the_same_seed_does_the_same_again() {
     assert!(faults(&first).len() > 20, "{:?}", faults(&first));
     assert_eq!(run("11", "second"), first);
     for (name, _) in &first {
-        let told = |recording: &str| place.read(&format!("{recording}/{name}/in.jsonl"));
-        assert_eq!(told("first"), told("second"), "{name}");
+        let messages = |recording: &str| place.read(&format!("{recording}/{name}/in.jsonl"));
+        assert_eq!(messages("first"), messages("second"), "{name}");
     }
     assert_ne!(faults(&run("12", "third")), faults(&first));
 }
 
 #[test]
-fn a_good_processor_stands_all_of_it() {
+fn a_good_processor_survives_every_fault() {
     let place = Place::with_input(numbers(1_000));
     let rates = "all=0.1,reshard=1,throttle=0.2";
     let arguments = ["--chaos", "3", "--chaos-rates", rates, "--json", "--shards", "2", "--input", "input"];
@@ -68,7 +68,7 @@ fn a_good_processor_stands_all_of_it() {
     assert!(faults.len() == 10 && faults.values().all(|count| count.as_u64() > Some(0)), "{faults:?}");
     let promises = summary["chaos"]["promises"].as_array().unwrap();
     assert!(promises.len() == 5 && promises.iter().all(|promise| promise["held"] == true), "{promises:?}");
-    // What the tool states is true of what the processor saw.
+    // The processor's ledger confirms what the tool reports.
     let text = place.read("ledger");
     let data: BTreeSet<_> = text.lines().filter_map(|line| Some(line.split_once(" record ")?.1)).collect();
     assert_eq!(data.len(), 1_000);
@@ -104,10 +104,10 @@ fn bugs_are_found() {
             ["  BROKEN  no checkpoint was requested before the previous one", ", but the shard's checkpoint is 49"],
         ),
         ("ignores-refusals", ["shardEnded was acknowledged without a checkpoint", "Exception\n"]),
-        ("empty-batches", ["the processor died (exit status: 1) while processRecords was with it", ": empty"]),
-        ("null-millis", ["the processor died (exit status: 1) while processRecords was with it", ": null-millis"]),
+        ("empty-batches", ["the processor exited (exit status: 1) while handling processRecords", ": empty"]),
+        ("null-millis", ["the processor exited (exit status: 1) while handling processRecords", ": null-millis"]),
         ("short-reads", ["; it is killed, which --chaos counts as its failure", ": pieces"]),
-        ("leaves-early", ["the processor died (exit status: 0) while leaseLost was with it", ": shutdown\n"]),
+        ("leaves-early", ["the processor exited (exit status: 0) while handling leaseLost", ": shutdown\n"]),
     ] {
         let ended = run(bug, "1");
         ended.expect(1, &says);
@@ -116,7 +116,7 @@ fn bugs_are_found() {
 }
 
 #[test]
-fn a_failure_of_ones_own_is_told_from_what_chaos_does() {
+fn the_processors_own_failure_is_told_apart_from_chaos() {
     let place = Place::with_input("1\n2\nnow\n4\n");
     let run = |rates: &str, restarts: &str| {
         let arguments =
@@ -133,11 +133,11 @@ fn a_failure_of_ones_own_is_told_from_what_chaos_does() {
     run("all=0", "1").expect(1, &["restart 1 of 1"]);
     let ended = run("all=0,kill=0.5", "0");
     ended.expect(1, &["as told", "kill "]);
-    assert_eq!(ended.stderr.matches("not processed: from record").count(), 1, "{}", ended.stderr);
+    assert_eq!(ended.stderr.matches("not processed: record").count(), 1, "{}", ended.stderr);
 }
 
 #[test]
-fn what_cannot_be_read_again_is_refused() {
+fn input_that_cannot_be_read_again_is_refused() {
     let place = Place::with_input("1\n");
     const AGAIN: &str = "--chaos needs input that can be read again";
     place.run(&["--chaos", "1", "--follow"]).expect(2, &[AGAIN]);
@@ -150,7 +150,7 @@ fn what_cannot_be_read_again_is_refused() {
 }
 
 #[test]
-fn an_interrupted_run_does_not_say_that_all_was_delivered() {
+fn an_interrupted_run_does_not_report_that_all_was_delivered() {
     let place = Place::with_input(numbers(200_000));
     let running = Running::start(place.tool(["--chaos", "1", "--input", "input", "--", witness()]));
     wait_until("a record was processed", || place.read("seen").contains("record"));

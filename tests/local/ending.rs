@@ -1,4 +1,4 @@
-//! Ends that come from outside: Ctrl-C, kill.
+//! Runs that are ended from outside, by Ctrl-C or a kill.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -19,7 +19,7 @@ fn start(mut command: Command) -> Running {
 }
 
 fn ids(place: &Place, count: usize) -> Vec<String> {
-    wait_until("the processors are at work", || place.read("ids").lines().count() == count);
+    wait_until("the processors are running", || place.read("ids").lines().count() == count);
     place.read("ids").lines().map(str::to_owned).collect()
 }
 
@@ -54,7 +54,7 @@ fn a_kill_of_the_tool_loses_nothing_and_skips_nothing() {
         let (before, resumed) = (&all[..run], &all[run]);
         for position in resumed.starting_with("initialize ").filter_map(|line| Some(line.split_once(' ')?.1)) {
             let seen = before.iter().flat_map(Seen::records).any(|(number, _)| number == position);
-            assert!(seen || position == "TRIM_HORIZON", "what was checkpointed was seen");
+            assert!(seen || position == "TRIM_HORIZON", "every checkpointed record was seen");
         }
     }
     let mut data: Vec<_> = all.iter().flat_map(|seen| seen.data()).collect();
@@ -66,7 +66,7 @@ fn a_kill_of_the_tool_loses_nothing_and_skips_nothing() {
 }
 
 #[test]
-fn an_interruption_is_a_graceful_end() {
+fn an_interruption_ends_a_run_gracefully() {
     for signal in [Signal::INT, Signal::TERM] {
         let place = Place::with_input("");
         let arguments = ["--input", "-", "--shards", "2", "--app", "app", "--", witness()];
@@ -90,19 +90,19 @@ fn an_interruption_is_a_graceful_end() {
 fn a_second_interruption_kills() {
     let place = Place::with_input("");
     let mut command = place.tool(["--input", "-", "--", "sh", "-c", HANGS]);
-    // The tool says when it took the first one; the test reads that itself.
-    let said = std::fs::File::create(place.path("said")).unwrap();
-    command.stderr(Stdio::piped()).env("SAID", place.path("said"));
-    drop(said);
-    let script = r#"exec 2>"$SAID"; exec "$0" "$@""#;
+    // The tool reports the first interruption on stderr, which the test reads from a file.
+    let stderr = std::fs::File::create(place.path("stderr")).unwrap();
+    command.stderr(Stdio::piped()).env("STDERR", place.path("stderr"));
+    drop(stderr);
+    let script = r#"exec 2>"$STDERR"; exec "$0" "$@""#;
     let mut through_a_file = Command::new("sh");
     through_a_file.args(["-c", script]).arg(command.get_program()).args(command.get_args());
-    through_a_file.current_dir(place.path("")).env("SAID", place.path("said"));
+    through_a_file.current_dir(place.path("")).env("STDERR", place.path("stderr"));
     through_a_file.stdout(Stdio::piped()).stderr(Stdio::piped());
     let running = start(through_a_file);
     let ids = ids(&place, 1);
     running.signal(Signal::INT);
-    wait_until("the first one was taken", || place.read("said").contains("once more kills"));
+    wait_until("the first one was handled", || place.read("stderr").contains("interrupt again to kill"));
     assert!(ids.iter().all(|id| runs(id)));
     running.signal(Signal::INT);
     assert_eq!(running.end().code, Some(130));
@@ -118,6 +118,6 @@ fn a_terminals_interruption_reaches_only_the_tool() {
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
         stat.rsplit_once(") ").unwrap().1.split(' ').nth(2).unwrap().to_owned()
     };
-    assert_eq!(group(&ids[0]), ids[0], "the processor leads a group of its own");
+    assert_eq!(group(&ids[0]), ids[0], "the processor leads its own process group");
     drop(running);
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::harness::{Place, Running, ledger, wait_until};
 
-/// What a ledger says happened, in order.
+/// The entries of a ledger, in order.
 struct Entries(Vec<(String, String, String)>);
 
 impl Entries {
@@ -37,7 +37,7 @@ fn command(place: &Place, arguments: &[&str]) -> Command {
     command
 }
 
-/// A record for a shard of two.
+/// A record for one of two shards.
 fn for_shard(shard: u32, data: &str) -> String {
     let hash = if shard == 0 { 0 } else { u128::MAX };
     format!("{{\"data\":\"{data}\",\"explicitHashKey\":\"{hash}\"}}\n")
@@ -48,7 +48,7 @@ fn numbers(count: u32) -> String {
 }
 
 #[test]
-fn a_processor_that_fails_starts_again_from_its_checkpoint() {
+fn a_processor_that_fails_restarts_from_its_checkpoint() {
     let place = Place::with_input("");
     for trouble in ["fail-once", "die-once"] {
         _ = fs::remove_file(place.path("ledger"));
@@ -62,14 +62,14 @@ fn a_processor_that_fails_starts_again_from_its_checkpoint() {
         let data = entries.data("00");
         let failed = data.iter().position(|data| data.starts_with(trouble)).unwrap();
         assert_eq!(failed, 320);
-        // After an error all but the failed record is checkpointed, after a kill the batches before.
-        let behind = if trouble == "fail-once" { 320 } else { 300 };
-        assert_eq!(data[failed + 1..], input.lines().collect::<Vec<_>>()[behind..]);
+        // After an error, all records before the failed one are checkpointed; after a kill, only the batches before.
+        let resumed = if trouble == "fail-once" { 320 } else { 300 };
+        assert_eq!(data[failed + 1..], input.lines().collect::<Vec<_>>()[resumed..]);
     }
 }
 
 #[test]
-fn restarts_come_to_an_end() {
+fn the_number_of_restarts_is_limited() {
     let place = Place::with_input("1\nnow\n3\n");
     let arguments = ["--input", "input", "--restarts", "1", "--", crate::harness::witness()];
     let mut command = place.tool(arguments);
@@ -103,7 +103,7 @@ fn as_str(all: &[String]) -> Vec<&str> {
 }
 
 #[test]
-fn no_more_processors_run_at_once_than_are_asked_for() {
+fn no_more_processors_run_at_once_than_jobs_allows() {
     let place = Place::with_input(numbers(1_000));
     let arguments = ["--input", "input", "--shards", "3", "--jobs", "1", "--max-records", "10"];
     Running::start(command(&place, &arguments)).end().expect(0, &["1000 records"]);
@@ -154,7 +154,7 @@ fn parents_end_before_their_children_start() {
 }
 
 #[test]
-fn shards_that_the_input_does_not_reach_never_come_to_be() {
+fn shards_that_the_input_does_not_reach_never_exist() {
     let place = Place::with_input(numbers(100));
     let arguments = ["--input", "input", "--reshard", "split@100,merge@200"];
     let ended = Running::start(command(&place, &arguments)).end();
@@ -167,7 +167,7 @@ fn a_parent_that_fails_has_no_children() {
     let place = Place::with_input(format!("1\n2\nfail-once once\n{}", numbers(10)));
     let arguments = ["--input", "input", "--reshard", "split@5", "--app", "app", "--max-records", "1"];
     let ended = Running::start(command(&place, &arguments)).end();
-    ended.expect(1, &["000000000000  failed", "000000000001  not started", "last on its stderr: "]);
+    ended.expect(1, &["000000000000  failed", "000000000001  not started", "last on stderr: "]);
     Running::start(command(&place, &arguments)).end().expect(0, &["000000000002  ended "]);
     let entries = Entries::read(&place);
     assert_eq!(entries.data("00"), ["1", "2", "fail-once once", "fail-once once", "1", "2"]);
@@ -175,7 +175,7 @@ fn a_parent_that_fails_has_no_children() {
 }
 
 #[test]
-fn one_that_fails_holds_back_nobody_who_reads_standard_input_with_it() {
+fn a_failed_shard_does_not_hold_back_others_that_share_standard_input() {
     let place = Place::with_input("");
     let mut input = for_shard(0, "fail-once once");
     for number in 1..=100 {
@@ -193,7 +193,7 @@ fn one_that_fails_holds_back_nobody_who_reads_standard_input_with_it() {
 }
 
 #[test]
-fn children_start_in_a_later_run_if_they_did_not_get_far_in_the_first() {
+fn children_start_in_a_later_run_if_they_did_not_start_in_the_first() {
     let place = Place::with_input(format!("{}fail-once once\n", numbers(5)));
     let arguments = ["--reshard", "split@5", "--app", "app", "--input", "input"];
     for (code, says) in [(1, "failed"), (0, "ended")] {
@@ -205,13 +205,13 @@ fn children_start_in_a_later_run_if_they_did_not_get_far_in_the_first() {
 }
 
 #[test]
-fn what_takes_reading_again_is_refused_without() {
+fn options_that_read_the_input_again_are_refused_if_that_is_impossible() {
     let place = Place::with_input("");
     for (arguments, says) in [
-        (&["--restarts", "1", "--input", "-"][..], "--restarts takes input that can be read again"),
-        (&["--restarts", "1", "--input", "input", "--follow"], "--restarts takes input that can be read again"),
+        (&["--restarts", "1", "--input", "-"][..], "--restarts requires input that can be read again"),
+        (&["--restarts", "1", "--input", "input", "--follow"], "--restarts requires input that can be read again"),
         (&["--jobs", "1", "--shards", "2", "--input", "-"], "--jobs below the number of shards"),
-        (&["--reshard", "merge@5", "--input", "input"], "merges the only shard"),
+        (&["--reshard", "merge@5", "--input", "input"], "cannot merge the only shard"),
         (&["--reshard", "half@5", "--input", "input"], "split@10000,merge@20000"),
     ] {
         Running::start(command(&place, arguments)).end().expect(2, &[says]);
@@ -219,15 +219,15 @@ fn what_takes_reading_again_is_refused_without() {
 }
 
 #[test]
-fn a_processor_that_hangs_is_reported_with_what_it_is_at() {
+fn a_processor_that_hangs_is_reported_with_its_message() {
     let place = Place::with_input("1\n");
-    // Hangs until the tool has said so.
+    // Hangs until the tool has reported that.
     let script = r#"read -r line; echo '{"action":"status","responseFor":"initialize"}'
-        read -r line; until grep -q 'has been at processRecords' said; do sleep 0.01; done; exit 3"#;
+        read -r line; until grep -q 'has been handling processRecords' stderr; do sleep 0.01; done; exit 3"#;
     let mut command = place.script(&["--stuck-after", "50ms"], script);
-    let mut tool = command.stderr(File::create(place.path("said")).unwrap()).spawn().unwrap();
+    let mut tool = command.stderr(File::create(place.path("stderr")).unwrap()).spawn().unwrap();
     wait_until("the tool ends", || tool.try_wait().unwrap().is_some());
-    let said = place.read("said");
-    assert!(said.contains("the processor has been at processRecords for 50ms"), "{said}");
-    assert_eq!(said.matches("has been at").count(), 1, "{said}");
+    let stderr = place.read("stderr");
+    assert!(stderr.contains("the processor has been handling processRecords for 50ms"), "{stderr}");
+    assert_eq!(stderr.matches("has been handling").count(), 1, "{stderr}");
 }

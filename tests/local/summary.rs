@@ -1,12 +1,12 @@
-//! What the tool says at the end, to people and to scripts.
+//! The summary at the end of a run, for people and for scripts.
 
 use crate::harness::{Place, Running, witness};
 
 #[test]
-fn people_read_where_the_time_went() {
+fn people_read_how_the_time_was_spent() {
     let place = Place::with_input("1\n2\n3\n");
     let ended = place.run(&["--max-records", "1"]);
-    ended.expect(0, &["3 records (3 B) in ", "\n3 batches of ", " ms (p50)", "; time went to processors "]);
+    ended.expect(0, &["3 records (3 B) in ", "\n3 batches: ", " ms (p50)", "; time spent in processors "]);
     let ended = place.run(&["--app", "app", "--quiet"]);
     ended.expect(0, &[]);
     assert!(!ended.stderr.contains("records"), "{}", ended.stderr);

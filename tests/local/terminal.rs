@@ -1,4 +1,4 @@
-//! What a user sees on a terminal while the tool is at work.
+//! What a user sees on a terminal while the tool is running.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -12,7 +12,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::harness::{Place, wait_until};
 
-/// Says a line when it gets records, and goes on when there is a file `go`.
+/// Prints a line when it receives records, and continues once a file `go` exists.
 const WORKS: &str = r#"
     status() { echo "{\"action\":\"status\",\"responseFor\":\"$1\"}"; }
     read -r line; status initialize
@@ -26,7 +26,7 @@ const WORKS: &str = r#"
 /// The tool with its outputs on a terminal.
 struct Terminal {
     child: Child,
-    /// Where a person's keys arrive.
+    /// The input of the terminal, as if typed by a person.
     keys: File,
     written: Arc<Mutex<Vec<u8>>>,
     reader: JoinHandle<()>,
@@ -42,7 +42,7 @@ impl Terminal {
         tcsetwinsize(&ours, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).expect("a size");
         command.stdout(theirs.try_clone().expect("a handle")).stderr(theirs);
         let child = command.spawn().expect("it starts");
-        // Or nobody would see the end of what it writes.
+        // Closes this end, or the reader would never see the end of the output.
         drop(command);
         let written = Arc::new(Mutex::new(Vec::new()));
         let mut ours = File::from(ours);
@@ -51,7 +51,7 @@ impl Terminal {
             let written = Arc::clone(&written);
             move || {
                 let mut buffer = [0; 4096];
-                // Linux says that all others have closed it by an error.
+                // Linux reports that all others have closed it with an error.
                 while let Ok(read @ 1..) = ours.read(&mut buffer) {
                     written.lock().expect("no panic").extend_from_slice(&buffer[..read]);
                 }
@@ -60,12 +60,12 @@ impl Terminal {
         Self { child, keys, written, reader, size: (rows, columns) }
     }
 
-    /// All that was written, as it is.
+    /// Everything that was written, unchanged.
     fn raw(&self) -> String {
         String::from_utf8_lossy(&self.written.lock().expect("no panic")).into_owned()
     }
 
-    /// What the terminal shows, and what was scrolled out of sight.
+    /// The lines that the terminal shows, and those scrolled out of sight.
     fn shows(&self) -> Vec<String> {
         shown(&self.raw(), self.size)
     }
@@ -74,7 +74,7 @@ impl Terminal {
         wait_until(line, || self.shows().iter().any(|shown| shown.contains(line)));
     }
 
-    /// As when somebody types it: the terminal itself shows that, too.
+    /// Types Ctrl-C, which the terminal itself shows too.
     fn type_ctrl_c(&self) {
         (&self.keys).write_all(b"\x03").expect("a terminal");
         self.wait_for("^C");
@@ -90,13 +90,13 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // A failed test leaves nothing behind.
+        // A failed test must not leave the tool running.
         _ = self.child.kill();
         _ = self.child.wait();
     }
 }
 
-/// As much of a terminal as it takes: text, line ends, wrapping, moves up and down, lines that are cleared, colours.
+/// A terminal emulator with just what the tool needs: text, line ends, wrapping, moves up and down, cleared lines, colours.
 fn shown(raw: &str, (rows, columns): (u16, u16)) -> Vec<String> {
     let (rows, columns) = (usize::from(rows), usize::from(columns));
     let mut lines = vec![Vec::new()];
@@ -121,7 +121,7 @@ fn shown(raw: &str, (rows, columns): (u16, u16)) -> Vec<String> {
                     Some('B') => row = (row + count).min(lines.len() - 1),
                     Some('K') => lines[row] = Vec::new(),
                     Some('m') => {}
-                    // What is cut off is still on its way.
+                    // The rest of the sequence is still on its way.
                     None => break,
                     other => panic!("{other:?} in {raw:?}"),
                 }
@@ -142,7 +142,7 @@ fn shown(raw: &str, (rows, columns): (u16, u16)) -> Vec<String> {
     lines.into_iter().map(|line| line.into_iter().collect::<String>().trim_end().to_owned()).collect()
 }
 
-/// A command whose shards have two records each.
+/// A command that runs shards with two records each.
 fn works(place: &Place, shards: u32, more: &[&str]) -> Command {
     let width = u128::MAX / u128::from(shards);
     let records = (0..2 * shards).map(|number| {
@@ -157,11 +157,11 @@ fn works(place: &Place, shards: u32, more: &[&str]) -> Command {
     command
 }
 
-/// Waits until so many processors are at work, and the bars have been drawn since.
+/// Waits until this many processors are at work, and the bars have been drawn since.
 fn wait_for_bars(terminal: &Terminal, processors: usize) -> Vec<String> {
     wait_until("all are at work", || terminal.raw().matches("at work").count() == processors);
     terminal.wait_for("% ");
-    // What is drawn anew is never to be seen by halves.
+    // Wait for a complete drawing, not half of a redraw.
     let mut shows = Vec::new();
     wait_until("bars", || {
         shows = terminal.shows();
@@ -171,7 +171,7 @@ fn wait_for_bars(terminal: &Terminal, processors: usize) -> Vec<String> {
 }
 
 #[test]
-fn every_shard_has_a_line_below_what_processors_say() {
+fn every_shard_has_a_line_below_the_output_of_processors() {
     let place = Place::with_input("");
     let terminal = Terminal::start(works(&place, 2, &[]), (24, 100));
     let shows = wait_for_bars(&terminal, 2);
@@ -198,8 +198,10 @@ fn an_interruption_leaves_the_terminal_clean() {
     let terminal = Terminal::start(works(&place, 2, &[]), (24, 100));
     wait_for_bars(&terminal, 2);
     terminal.type_ctrl_c();
-    terminal.wait_for("once more kills them");
-    wait_until("the bars stand below", || terminal.shows().last().is_some_and(|last| last.ends_with("2 processors")));
+    terminal.wait_for("interrupt again to kill them");
+    wait_until("the bars are below again", || {
+        terminal.shows().last().is_some_and(|last| last.ends_with("2 processors"))
+    });
     terminal.type_ctrl_c();
     let (code, shows, _) = terminal.end();
     assert_eq!(code, Some(130));
@@ -226,7 +228,7 @@ fn many_shards_fit_a_small_terminal() {
 }
 
 #[test]
-fn those_who_want_no_bars_get_none() {
+fn bars_and_colours_can_be_turned_off() {
     let place = Place::with_input("");
     File::create(place.path("go")).unwrap();
     let with = |change: &dyn Fn(&mut Command)| {

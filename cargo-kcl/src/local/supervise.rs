@@ -1,4 +1,4 @@
-//! The lives of all shards: when a processor starts, starts again, and what became of it.
+//! The lives of all shards: when each processor starts and restarts, and how it ends.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,10 +26,10 @@ use crate::process::spawn::{Process, Spawned, spawn};
 use crate::recording::writer::{Recording, Tape};
 use crate::report;
 
-/// How long the first restart waits; each of a shard waits twice as long as the one before.
+/// How long the first restart of a shard waits; each further restart waits twice as long as the previous one.
 const BACKOFF: Duration = Duration::from_millis(500);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
-/// How often it is looked whether a processor is stuck, at least.
+/// The longest interval between checks for stuck processors.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// All shards of a run.
@@ -37,14 +37,14 @@ pub(crate) struct Supervisor<'a> {
     options: &'a LocalOptions,
     program: &'a Program,
     supply: Box<dyn Supply>,
-    /// None if checkpoints go with the run.
+    /// `None` if checkpoints do not outlive the run.
     store: Option<Arc<Store>>,
     sender: Sender<Event>,
     events: Receiver<Event>,
     members: BTreeMap<u32, Member>,
-    /// Whether it was one shard that the run started with, so that nobody asks whose processor says what.
-    is_one: bool,
-    /// What people call the inputs.
+    /// Whether the run started with a single shard, so that lines need no prefix with the shard's number.
+    is_single: bool,
+    /// The names of the inputs as the user knows them.
     inputs: Arc<[String]>,
     recording: Option<Recording>,
     chaos: Option<Chaos>,
@@ -52,34 +52,34 @@ pub(crate) struct Supervisor<'a> {
     progress: Progress,
     interrupted: bool,
     bad_input: bool,
-    /// Whether there are to be no more records than there were.
+    /// Whether the requested number of records was delivered.
     over: bool,
-    /// Whether shards may come to be.
+    /// Whether reading continues, so that new shards may appear.
     reads: bool,
 }
 
 /// One shard.
 struct Member {
     parents: Vec<u32>,
-    /// Whether what was read so far has come to where it starts.
+    /// Whether reading has reached the place where the shard starts.
     born: bool,
     position: Position,
     state: State,
     pulse: Arc<Pulse>,
     restarts: u32,
-    /// How many processors it has had.
+    /// The number of processors so far.
     lives: u32,
-    /// Filled although no processor runs yet.
+    /// A queue that is filled although no processor runs yet.
     queue: Option<Arc<Queue>>,
     last_words: Vec<String>,
-    /// Between two processors, if there is chaos.
+    /// The trial between two processors, if there is chaos.
     trial: Option<Box<Trial>>,
 }
 
 enum State {
-    /// Until those before it have ended, and there is room for another processor.
+    /// The shard waits until its parents have ended and another processor may run.
     Waiting,
-    /// It failed, and starts again then.
+    /// The shard's processor failed, and restarts at this time.
     Again(Instant),
     Running {
         queue: Arc<Queue>,
@@ -135,7 +135,7 @@ impl<'a> Supervisor<'a> {
             store,
             sender,
             events,
-            is_one: shards.len() == 1,
+            is_single: shards.len() == 1,
             members: shards.into_iter().map(|shard| (shard.number, shard.into())).collect(),
             inputs: options.input.iter().map(Input::to_string).collect(),
             recording,
@@ -149,8 +149,8 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    /// Starts the processors that can start, and feeds them. Processors are started by the main thread, as they die with the
-    /// thread that started them.
+    /// Starts the processors that can start, and begins to fill their queues. The main thread starts all processors, because a
+    /// processor dies with the thread that started it.
     pub(crate) fn start(&mut self) -> Result<(), LocalError> {
         let ready: Vec<_> = self.ready().collect();
         let positions = |&number: &u32| Some((number, self.members.get(&number)?.position.clone()));
@@ -175,7 +175,7 @@ impl<'a> Supervisor<'a> {
     fn ready(&self) -> impl Iterator<Item = u32> {
         let stops = self.stops();
         let ready = self.members.iter().filter(move |(_, member)| match member.state {
-            State::Waiting => !stops && self.comes_after_its_parents(member),
+            State::Waiting => !stops && self.parents_have_ended(member),
             State::Again(at) => !stops && at <= Instant::now(),
             State::Running { .. } | State::Done(_) => false,
         });
@@ -188,7 +188,7 @@ impl<'a> Supervisor<'a> {
         self.options.jobs.map_or(usize::MAX, |jobs| jobs as usize).saturating_sub(running)
     }
 
-    fn comes_after_its_parents(&self, member: &Member) -> bool {
+    fn parents_have_ended(&self, member: &Member) -> bool {
         let has_ended = |parent: &u32| {
             let state = self.members.get(parent).map(|member| &member.state);
             matches!(state, Some(State::Done(Outcome::Ended | Outcome::EndedBefore)))
@@ -196,7 +196,7 @@ impl<'a> Supervisor<'a> {
         member.born && member.parents.iter().all(has_ended)
     }
 
-    /// Whether a shard that it comes of did not come to its end.
+    /// Whether a parent or an earlier ancestor failed or was stopped, so that this shard never starts.
     fn is_orphan(&self, member: &Member) -> bool {
         member.parents.iter().filter_map(|parent| self.members.get(parent)).any(|parent| {
             matches!(parent.state, State::Done(Outcome::Failed | Outcome::Stopped)) || self.is_orphan(parent)
@@ -213,7 +213,7 @@ impl<'a> Supervisor<'a> {
         Ok(())
     }
 
-    /// Lets a thread converse with a shard's processor.
+    /// Starts a thread that converses with a shard's processor.
     fn converse(&mut self, number: u32, spawned: Spawned, tape: Option<Tape>) {
         let Some(member) = self.members.get_mut(&number) else { return };
         let queue = member.queue.take().unwrap_or_else(|| self.supply.fill(number, &member.position));
@@ -223,7 +223,7 @@ impl<'a> Supervisor<'a> {
             queue: Arc::clone(&queue),
             store: self.store.clone(),
             inputs: Arc::clone(&self.inputs),
-            prefix: if self.is_one { String::new() } else { report::coloured(&format!("[{number}] "), number) },
+            prefix: if self.is_single { String::new() } else { report::coloured(&format!("[{number}] "), number) },
             pulse: Arc::clone(&member.pulse),
             tape,
             trial: member.trial.take().or_else(|| self.chaos.as_ref().map(|chaos| chaos.trial(number))),
@@ -233,7 +233,7 @@ impl<'a> Supervisor<'a> {
         thread::spawn(move || sender.send(Event::Ended(shard.run(spawned))));
     }
 
-    /// Waits until all shards are done. The exit code.
+    /// Waits until all shards are done. Returns the exit code.
     pub(crate) fn finish(mut self) -> u8 {
         loop {
             for number in self.ready().collect::<Vec<_>>() {
@@ -252,12 +252,12 @@ impl<'a> Supervisor<'a> {
                     self.processes().for_each(Process::kill);
                     return INTERRUPTED;
                 }
-                Ok(event) => self.hear(event),
+                Ok(event) => self.handle(event),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            self.tell_stuck();
-            self.tell_progress();
+            self.report_stuck();
+            self.report_progress();
         }
         self.progress.end();
         let verdict = self.verdict();
@@ -273,7 +273,7 @@ impl<'a> Supervisor<'a> {
         code
     }
 
-    /// How long to wait for an event; `None` if none is to come.
+    /// How long to wait for an event; `None` if no more events can come.
     fn next_look(&self) -> Option<Duration> {
         let has_room = self.room() > 0;
         let waits = self.members.values().filter_map(|member| match member.state {
@@ -284,22 +284,22 @@ impl<'a> Supervisor<'a> {
         waits.min().or_else(|| (self.reads && self.awaits_a_change()).then_some(LOOK))
     }
 
-    /// Whether shards can still come to be.
+    /// Whether new shards can still appear.
     fn awaits_a_change(&self) -> bool {
         let mut members = self.members.values();
         !self.stops() && members.any(|member| matches!(member.state, State::Waiting) && !self.is_orphan(member))
     }
 
-    /// Whether no processor is to start any more.
+    /// Whether no further processor may start.
     fn stops(&self) -> bool {
         self.interrupted || self.bad_input || self.over
     }
 
-    fn hear(&mut self, event: Event) {
+    fn handle(&mut self, event: Event) {
         match event {
             Event::Interruption => {
                 self.interrupted = true;
-                report::line("interrupted: the processors are asked to shut down; once more kills them");
+                report::line("interrupted: the processors are asked to shut down; interrupt again to kill them");
                 for member in self.members.values() {
                     if let State::Running { queue, .. } = &member.state {
                         queue.end(End::Interrupted);
@@ -310,7 +310,7 @@ impl<'a> Supervisor<'a> {
             Event::Born { shard, parents } => self.born(shard, parents),
             Event::Read => self.reads = false,
             Event::BadInput(error) => {
-                // Each pass finds the same, and once is enough to know of it.
+                // Every pass finds the same error, so report it once.
                 if !std::mem::replace(&mut self.bad_input, true) {
                     report::line(error);
                 }
@@ -325,10 +325,10 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    /// What failed and was to start again has failed: nothing starts any more.
+    /// Marks shards that wait for a restart as failed, because nothing starts any more.
     fn give_up_restarts(&mut self) {
         for member in self.members.values_mut().filter(|member| matches!(member.state, State::Again(_))) {
-            // What chaos ended did not fail.
+            // A processor that chaos ended did not fail.
             member.state = State::Done(if self.chaos.is_some() { Outcome::Stopped } else { Outcome::Failed });
         }
     }
@@ -368,25 +368,25 @@ impl<'a> Supervisor<'a> {
         ));
     }
 
-    /// Those that never start take nothing that is read, and hold back nobody who does.
+    /// Abandons the queues of shards that never start, so that these do not hold back the others.
     fn give_up_orphans(&self) {
         let orphans = self.members.values().filter(|member| self.is_orphan(member));
         orphans.filter_map(|member| member.queue.as_deref()).for_each(Queue::abandon);
     }
 
-    fn tell_stuck(&self) {
+    fn report_stuck(&self) {
         for (&number, member) in &self.members {
             let Some(action) = member.pulse.stuck(self.options.stuck_after) else { continue };
             let what = match (&member.state, &self.chaos) {
-                // Nobody looks on while chaos tries one schedule after the other.
+                // Chaos runs without a user who could intervene, so a stuck processor is killed.
                 (State::Running { process, .. }, Some(_)) => {
                     process.kill();
                     "it is killed, which --chaos counts as its failure"
                 }
-                _ => "it is waited for, as the MultiLangDaemon does unless timeoutInSeconds is set",
+                _ => "still waiting, as the MultiLangDaemon does unless timeoutInSeconds is set",
             };
             report::line(format_args!(
-                "{}: the processor has been at {action} for {}; {what}",
+                "{}: the processor has been handling {action} for {}; {what}",
                 shard_id(number),
                 humantime::format_duration(self.options.stuck_after),
             ));
@@ -400,7 +400,7 @@ impl<'a> Supervisor<'a> {
         })
     }
 
-    /// Says what became of each shard, and of all.
+    /// Reports the results of each shard and of the whole run.
     fn sum_up(&self, exit_code: u8, verdict: Option<Verdict>) {
         let mut shards = Vec::new();
         let mut counts = Vec::new();
@@ -408,7 +408,7 @@ impl<'a> Supervisor<'a> {
             let outcome = match member.state {
                 State::Done(outcome) => outcome,
                 _ if member.born || self.is_orphan(member) => Outcome::Waiting,
-                // It was to come of a change that the input does not reach.
+                // The shard would result from a split or merge that the input does not reach.
                 _ => continue,
             };
             let counted = member.pulse.counts();
@@ -433,7 +433,7 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    /// What chaos came to.
+    /// The verdict of chaos, if there is chaos.
     fn verdict(&mut self) -> Option<Verdict> {
         let unfinished = self.stops();
         let members = self.members.values_mut();
@@ -442,8 +442,8 @@ impl<'a> Supervisor<'a> {
         Some(Verdict::new(self.chaos.as_ref()?, trials, unfinished))
     }
 
-    /// Says how far it is, if it is time to.
-    fn tell_progress(&mut self) {
+    /// Shows the progress, if it is due.
+    fn report_progress(&mut self) {
         if !self.progress.is_due() {
             return;
         }
@@ -460,7 +460,7 @@ impl<'a> Supervisor<'a> {
             let before = match &member.position {
                 Position::After { sequence_number, .. } => Some(*sequence_number),
                 _ => {
-                    // What its parents have done is not left for it to do.
+                    // Records that its parents have processed are not left to this shard.
                     let parents = shards.iter().filter(|shard| member.parents.contains(&shard.number));
                     parents.filter_map(|shard| shard.reached).max()
                 }
@@ -479,7 +479,7 @@ impl<'a> Supervisor<'a> {
     }
 }
 
-/// How long to wait for a restart; without room it comes when another has ended, which is an event.
+/// How long to wait for a restart. Without room, the restart follows the end of another processor, which is an event.
 fn until(restart: Instant, has_room: bool) -> Option<Duration> {
     has_room.then(|| restart.saturating_duration_since(Instant::now()))
 }
@@ -489,7 +489,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_restart_without_room_is_not_looked_for_again_and_again() {
+    fn a_restart_without_room_is_not_polled() {
         assert_eq!(until(Instant::now(), true), Some(Duration::ZERO));
         assert_eq!(until(Instant::now(), false), None);
     }

@@ -1,4 +1,4 @@
-//! How far a run is, for people: lines at the bottom of a terminal that are drawn again and again, else a line now and then.
+//! Shows people how far a run is: lines at the bottom of a terminal that are redrawn, or else one line every few seconds.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,31 +15,31 @@ use crate::local::shard::Outcome;
 use crate::local::source::Supply;
 use crate::report;
 
-/// How often a line is written where lines stay.
-const TELL: Duration = Duration::from_secs(5);
-/// How often the lines at the bottom of a terminal are drawn.
-const DRAW: Duration = Duration::from_millis(200);
-/// How often they are drawn at most, with lines that are written above.
+/// How often to write a progress line if lines cannot be redrawn.
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
+/// How often to redraw the lines at the bottom of a terminal.
+const DRAW_INTERVAL: Duration = Duration::from_millis(200);
+/// How many times a second they are redrawn at most, including redraws after lines written above them.
 const HZ: u8 = 20;
-/// What is over sooner needs no lines at the bottom.
-const SOON: Duration = Duration::from_millis(400);
-/// What a rate forgets half of.
+/// The age of a run before it shows lines at the bottom; a shorter run does not need them.
+const SHOW_AFTER: Duration = Duration::from_millis(400);
+/// The time after which a past rate counts half.
 const HALF_LIFE: Duration = Duration::from_millis(1_500);
-/// The most shards that have a line of their own; fewer where a terminal is low.
+/// The most shards with their own line; fewer on a terminal with few rows.
 const MOST_SHARDS: usize = 24;
-/// Lines that are left to what is written above, and to those about all shards.
+/// The terminal rows left for output above and for the lines about all shards.
 const OTHER_LINES: usize = 8;
-/// Where nobody knows how large the terminal is.
-const USUAL: (u16, u16) = (24, 80);
+/// The terminal size to assume if it is unknown.
+const DEFAULT_SIZE: (u16, u16) = (24, 80);
 
-/// What a shard is at.
+/// The progress of one shard.
 #[derive(Debug)]
 pub(crate) struct ShardProgress {
     pub(crate) number: u32,
     pub(crate) state: ShardState,
     pub(crate) records: u64,
     pub(crate) bytes: u64,
-    /// The record up to which all is done.
+    /// The record up to which all records are done.
     pub(crate) reached: Option<SequenceNumber>,
     pub(crate) restarts: u32,
 }
@@ -48,18 +48,18 @@ pub(crate) struct ShardProgress {
 pub(crate) enum ShardState {
     Running,
     Waiting,
-    /// It starts again in so long.
+    /// The shard restarts after this time.
     Again(Duration),
     Done(Outcome),
 }
 
-/// Shows how far a run is, in the way that suits who looks on.
+/// Shows how far a run is, in a form that suits the output.
 #[derive(Debug)]
 pub(crate) struct Progress {
     how: How,
     started: Instant,
     shown: Instant,
-    /// Where each input ends, as if they stood behind one another; none if nobody knows.
+    /// The offset at which each input ends, counted as if they were concatenated; `None` if unknown.
     ends: Option<Vec<u64>>,
     all: Rate,
     by_shard: BTreeMap<u32, Rate>,
@@ -67,12 +67,12 @@ pub(crate) struct Progress {
 
 #[derive(Debug)]
 enum How {
-    Not,
+    Hidden,
     Lines,
     Bottom { term: Term, bar: ProgressBar },
 }
 
-/// Records and bytes so far, and in a second.
+/// Records and bytes so far, and per second.
 #[derive(Clone, Copy, Debug, Default)]
 struct Rate {
     records: u64,
@@ -93,12 +93,12 @@ impl Rate {
 }
 
 impl Progress {
-    /// Nothing is shown before it is [due](Self::is_due).
+    /// Shows nothing until it is [due](Self::is_due).
     pub(crate) fn new(quiet: bool, supply: &dyn Supply) -> Self {
         let how = if quiet {
-            How::Not
+            How::Hidden
         } else if io::stderr().is_terminal() && !console::is_dumb() && !supply.is_typed() {
-            // It draws when it is told to, and not before.
+            // The bar is drawn only on request.
             let target = ProgressDrawTarget::term_like_with_hz(Box::new(bottom::Bottom::new()), HZ);
             How::Bottom { term: Term::stderr(), bar: ProgressBar::with_draw_target(None, target) }
         } else {
@@ -109,22 +109,22 @@ impl Progress {
         Self { how, started: now, shown: now, ends, all: Rate::default(), by_shard: BTreeMap::new() }
     }
 
-    /// How long the next look may take, at most.
+    /// The longest time to wait before the next check.
     pub(crate) fn patience(&self) -> Duration {
         match self.how {
-            How::Not => Duration::MAX,
-            How::Lines => TELL,
-            How::Bottom { .. } => DRAW,
+            How::Hidden => Duration::MAX,
+            How::Lines => LINE_INTERVAL,
+            How::Bottom { .. } => DRAW_INTERVAL,
         }
     }
 
-    /// Whether it is time to [show](Self::show) it.
+    /// Whether it is time to [show](Self::show) the progress.
     pub(crate) fn is_due(&self) -> bool {
-        let soon = matches!(self.how, How::Bottom { .. }) && self.started.elapsed() < SOON;
-        !matches!(self.how, How::Not) && !soon && self.shown.elapsed() >= self.patience()
+        let too_soon = matches!(self.how, How::Bottom { .. }) && self.started.elapsed() < SHOW_AFTER;
+        !matches!(self.how, How::Hidden) && !too_soon && self.shown.elapsed() >= self.patience()
     }
 
-    /// Shows how far each shard is, in order.
+    /// Shows the progress of each shard, in order.
     pub(crate) fn show(&mut self, shards: &[ShardProgress]) {
         let elapsed = self.shown.elapsed();
         self.shown = Instant::now();
@@ -132,7 +132,7 @@ impl Progress {
         let running = shards.iter().filter(|shard| shard.state == ShardState::Running).count() as u64;
         let running = report::count(running, "processor");
         let How::Bottom { term, bar } = &self.how else {
-            // The rate since the last line.
+            // With a half-life of zero, this is the rate since the last line.
             self.all.update(records, bytes, elapsed, Duration::ZERO);
             report::line(format_args!(
                 "{} ({}) in {:.0} s, now {}/s; {running} running",
@@ -148,7 +148,7 @@ impl Progress {
             let rate = self.by_shard.entry(shard.number).or_default();
             rate.update(shard.records, shard.bytes, elapsed, HALF_LIFE);
         }
-        let (height, width) = term.size_checked().unwrap_or(USUAL);
+        let (height, width) = term.size_checked().unwrap_or(DEFAULT_SIZE);
         let (height, width) = (usize::from(height), usize::from(width));
         let room = height.saturating_sub(OTHER_LINES).clamp(1, MOST_SHARDS);
         let table = table(shards, &self.by_shard, self.ends.as_deref(), room, width);
@@ -162,9 +162,9 @@ impl Progress {
         draw(bar, &table, &sum, done, width);
     }
 
-    /// Leaves nothing behind on a terminal.
+    /// Stops, and removes its lines from the terminal.
     pub(crate) fn end(&mut self) {
-        self.how = How::Not;
+        self.how = How::Hidden;
         report::clear_bottom();
     }
 }
@@ -175,7 +175,7 @@ impl Drop for Progress {
     }
 }
 
-/// How much of the input is done, and how much there is: what the shards have done of it, on average.
+/// The bytes of the input that are done, averaged over the shards, and the total.
 fn done(shards: &[ShardProgress], ends: &[u64]) -> Option<(u64, u64)> {
     let all = *ends.last()?;
     let sum: f64 = shards.iter().map(|shard| (all - shard.behind(ends)) as f64).sum();
@@ -183,7 +183,7 @@ fn done(shards: &[ShardProgress], ends: &[u64]) -> Option<(u64, u64)> {
 }
 
 impl ShardProgress {
-    /// How much of the input is not done yet.
+    /// The bytes of the input that are not done yet.
     fn behind(&self, ends: &[u64]) -> u64 {
         let all = ends.last().copied().unwrap_or(0);
         if matches!(self.state, ShardState::Done(Outcome::Ended | Outcome::EndedBefore)) {
@@ -198,8 +198,8 @@ impl ShardProgress {
         let behind = ends.map_or("-".to_owned(), |ends| report::bytes(self.behind(ends)));
         let state = match self.state {
             ShardState::Running => String::new(),
-            ShardState::Waiting => "waits".to_owned(),
-            ShardState::Again(wait) => format!("starts again in {:.1} s", wait.as_secs_f64()),
+            ShardState::Waiting => "waiting".to_owned(),
+            ShardState::Again(wait) => format!("restarts in {:.1} s", wait.as_secs_f64()),
             ShardState::Done(outcome) => outcome.to_string(),
         };
         let label = format!("[{}]", self.number);
@@ -213,7 +213,7 @@ impl ShardProgress {
     }
 }
 
-/// A line for each of so many shards, those that are not done first; what is too wide is cut off.
+/// One line each for at most `room` shards, unfinished shards first. Lines are cut to `width`.
 fn table(
     shards: &[ShardProgress],
     rates: &BTreeMap<u32, Rate>,
@@ -244,7 +244,7 @@ fn table(
         let count = |is: fn(ShardState) -> bool| shards.iter().filter(|shard| is(shard.state)).count();
         _ = write!(
             table,
-            "\n… of {} shards: {} run, {} wait, {} are done",
+            "\n… of {} shards: {} running, {} waiting, {} done",
             shards.len(),
             count(|state| state == ShardState::Running),
             count(|state| matches!(state, ShardState::Waiting | ShardState::Again(_))),
@@ -254,12 +254,12 @@ fn table(
     table.lines().map(|line| cut(line, width)).collect::<Vec<_>>().join("\n")
 }
 
-/// As much of a line as fits.
+/// The part of a line that fits.
 fn cut(line: &str, width: usize) -> String {
     line.chars().take(width.saturating_sub(1)).collect()
 }
 
-/// Draws the table and, below it, the bar of the whole in one go.
+/// Draws the table and, below it, the bar for the whole run, in one go.
 fn draw(bar: &ProgressBar, table: &str, sum: &str, done: Option<(u64, u64)>, width: usize) {
     const AROUND: usize = "[] 100 %  ".len();
     let width = width.saturating_sub(ECHO);
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_is_done_when_its_shards_are() {
+    fn the_run_is_done_when_its_shards_are() {
         let ended = ShardState::Done(Outcome::Ended);
         assert_eq!(done(&[shard(0, ended, 50), shard(1, ShardState::Running, 50)], &[100]), Some((75, 100)));
         assert_eq!(done(&[shard(0, ended, 50), shard(1, ended, 90)], &[100]), Some((100, 100)));
@@ -312,13 +312,13 @@ mod tests {
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 5, "{text}");
         assert!(lines[1].starts_with("[100]") && lines[3].starts_with("[102]"), "{text}");
-        assert_eq!(lines[4], "… of 200 shards: 50 run, 50 wait, 100 are done");
+        assert_eq!(lines[4], "… of 200 shards: 50 running, 50 waiting, 100 done");
         let narrow = table(&shards, &BTreeMap::new(), Some(&[100]), 3, 20);
         assert!(narrow.lines().all(|line| line.chars().count() < 20), "{narrow}");
     }
 
     #[test]
-    fn a_rate_follows_what_happens() {
+    fn a_rate_follows_recent_counts() {
         let mut rate = Rate::default();
         for second in 1..=60 {
             rate.update(second * 100, second * 1_000, Duration::from_secs(1), HALF_LIFE);

@@ -1,4 +1,4 @@
-//! What a run came to, for people and for scripts.
+//! The summary of a run, for people and for scripts.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use crate::local::shard::Outcome;
 use crate::local::shard::pulse::Counts;
 use crate::report;
 
-/// Buckets that a power of two is divided into.
+/// The number of buckets for each power of two.
 const PARTS: usize = 16;
 
-/// How long things took, to a sixteenth of each.
+/// A distribution of durations, accurate to a sixteenth of each.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Times {
-    /// How many fell into each bucket of microseconds.
+    /// The number of durations in each bucket of microseconds.
     buckets: Vec<u64>,
     count: u64,
     most: Duration,
@@ -44,7 +44,7 @@ impl Times {
         self.most = self.most.max(other.most);
     }
 
-    /// What so many of a hundred did not take longer than, in milliseconds.
+    /// The duration that this percentage of durations did not exceed, in milliseconds.
     fn percentile(&self, percent: u64) -> f64 {
         let rank = (self.count * percent).div_ceil(100);
         let mut below = 0;
@@ -84,7 +84,7 @@ fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-/// How long the processor was at a batch, in milliseconds.
+/// How long the processor took for batches, in milliseconds.
 #[derive(Debug, Serialize)]
 struct Batches {
     count: u64,
@@ -93,7 +93,7 @@ struct Batches {
     max: f64,
 }
 
-/// What became of a shard.
+/// The result of one shard.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ShardSummary {
@@ -105,11 +105,11 @@ pub(crate) struct ShardSummary {
     pub(crate) restarts: u32,
     pub(crate) position: String,
     batch_millis: Batches,
-    /// The last lines on the stderr of one that failed.
+    /// The last lines on the stderr of a processor that failed.
     pub(crate) last_words: Vec<String>,
 }
 
-/// What became of all.
+/// The result of the whole run.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Summary {
@@ -126,7 +126,7 @@ pub(crate) struct Summary {
     chaos: Option<Verdict>,
 }
 
-/// Where the shards' time went, all of them together.
+/// How all shards together spent their time.
 #[derive(Debug, Serialize)]
 struct SecondsAt {
     processor: f64,
@@ -180,7 +180,7 @@ impl Summary {
         }
     }
 
-    /// With what chaos came to.
+    /// Adds the verdict of chaos.
     pub(crate) fn under(self, chaos: Option<Verdict>) -> Self {
         Self { chaos, ..self }
     }
@@ -204,9 +204,9 @@ impl fmt::Display for Summary {
                 write!(f, "  {}", report::count(shard.restarts.into(), "restart"))?;
             }
             writeln!(f)?;
-            // With one shard they stand right above.
+            // With one shard, these lines are right above the summary already.
             if self.shards.len() > 1 {
-                shard.last_words.iter().try_for_each(|line| writeln!(f, "    last on its stderr: {line}"))?;
+                shard.last_words.iter().try_for_each(|line| writeln!(f, "    last on stderr: {line}"))?;
             }
         }
         writeln!(
@@ -233,7 +233,7 @@ impl Summary {
         let percent = |part: f64| 100.0 * part / (processor + input + checkpoints).max(f64::MIN_POSITIVE);
         writeln!(
             f,
-            "{count} {} of {p50:.1} ms (p50), {p99:.1} ms (p99), {max:.1} ms at most; time went to processors {:.0} %, input \
+            "{count} {}: {p50:.1} ms (p50), {p99:.1} ms (p99), {max:.1} ms (max); time spent in processors {:.0} %, input \
              {:.0} %, checkpoints {:.0} %",
             if count == 1 { "batch" } else { "batches" },
             percent(processor),
