@@ -1,0 +1,73 @@
+//! The rooms of `cargo-kcl` import from the rooms below them only.
+
+use std::fs;
+use std::path::Path;
+
+/// The rooms of `cargo-kcl/src` from the top, floor by floor. A file imports from its own room and from lower floors.
+const FLOORS: [&str; 19] = [
+    "main",
+    "lib",
+    "cli",
+    "daemon local new put replay stream tail",
+    "local::supervise",
+    "local::options",
+    "local::display",
+    "local::chaos",
+    "local::shard",
+    "local::source",
+    "local::state",
+    "local::event local::place",
+    "emulate properties",
+    "recording",
+    "cache kinesis",
+    "input process",
+    "args",
+    "report",
+    "backoff exit signals",
+];
+
+/// The floor and the name of the room that a module path such as `local::shard::pulse` lies in.
+fn room(path: &str) -> Option<(usize, &'static str)> {
+    let rooms = FLOORS.iter().enumerate().flat_map(|(floor, rooms)| rooms.split(' ').map(move |room| (floor, room)));
+    let holds = |room: &str| {
+        path.strip_prefix(room).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+    };
+    rooms.filter(|(_, room)| holds(room)).max_by_key(|(_, room)| room.len())
+}
+
+/// The module paths that a line of `module` names.
+fn named(line: &str, module: &str) -> Vec<String> {
+    let code = line.split("//").next().unwrap_or_default();
+    let absolute = code.split("crate::").skip(1).map(str::to_owned);
+    let parent = module.rsplit_once("::").map_or("", |(parent, _)| parent);
+    let relative = code.split("super::").skip(1).map(|path| format!("{parent}::{path}"));
+    absolute.chain(relative).collect()
+}
+
+fn check(folder: &Path, module: &str, offences: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).expect("a folder of sources") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let inner = if name == "mod" { module.to_owned() } else { format!("{module}::{name}") };
+        let inner = inner.trim_start_matches(':');
+        if path.is_dir() {
+            check(&path, inner, offences);
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("template/main.rs") {
+            let Some((floor, own)) = room(inner) else { panic!("{inner} is not among the floors of tests/layers.rs") };
+            let text = fs::read_to_string(&path).expect("a source file");
+            // The module that `super` is the parent of, which for mod.rs is the folder's own.
+            let lines = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().lines().enumerate();
+            let higher = lines.filter(|(_, line)| {
+                named(line, inner).iter().filter_map(|path| room(path)).any(|(to, other)| other != own && to <= floor)
+            });
+            offences.extend(higher.map(|(at, line)| format!("{}:{}: {}", path.display(), at + 1, line.trim())));
+        }
+    }
+}
+
+#[test]
+fn a_room_imports_from_lower_floors_only() {
+    let mut offences = Vec::new();
+    check(&tests::workspace().join("cargo-kcl/src"), "", &mut offences);
+    assert!(offences.is_empty(), "these lines import from the same floor or a higher one:\n{}", offences.join("\n"));
+}
