@@ -4,13 +4,14 @@ use std::fs;
 use std::path::Path;
 
 /// The rooms of `cargo-kcl/src` from the top, floor by floor. A file imports from its own room and from lower floors.
-const FLOORS: [&str; 19] = [
+const FLOORS: [&str; 20] = [
     "main",
     "lib",
     "cli",
     "daemon local new put replay stream tail",
     "local::supervise",
     "local::options",
+    "local::error",
     "local::display",
     "local::chaos",
     "local::shard",

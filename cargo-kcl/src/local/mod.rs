@@ -1,13 +1,15 @@
 //! `cargo kcl local`: plays the part of the MultiLangDaemon on one machine.
 //!
-//! Each shard has a queue ([`queue`]), which a supply of records fills ([`supply`]). Files and standard input ([`files`]) are read
-//! ([`feed`]) and split according to a plan ([`plan`], [`split`]); a Kinesis stream (`stream`) has its own shards. Each shard has a
-//! processor, which the main thread starts and restarts ([`supervise`]). A thread per shard converses with the processor ([`shard`],
-//! [`conversation`]) and saves its checkpoints ([`store`]), together with a digest of the input up to there ([`marks`]).
-//! Conversations can be recorded ([`recording`]) and disturbed ([`chaos`]).
+//! Records come from a source ([`source`]): files and standard input, which are split into shards according to a plan, or a
+//! Kinesis stream, which has its own shards. A source fills a queue for each shard. Each shard has a processor, which the main
+//! thread starts and restarts ([`supervise`]). A thread per shard converses with the processor ([`shard`]) and saves its
+//! checkpoints ([`state`]), together with a digest of the input up to there. Conversations can be disturbed ([`chaos`]), and the
+//! progress and the result of the run are shown ([`display`]).
 
 mod chaos;
 mod display;
+mod error;
+mod event;
 mod options;
 pub(crate) mod place;
 mod shard;
@@ -15,7 +17,6 @@ mod source;
 mod state;
 mod supervise;
 
-use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
@@ -30,46 +31,17 @@ pub(crate) use self::options::LONGEST_RECORD;
 pub(crate) use self::options::{LocalOptions, StartAt};
 
 use self::chaos::Chaos;
-use self::shard::Ended;
+use self::error::LocalError;
+use self::event::Event;
 use self::source::Supply;
-use self::source::files::Files;
 use self::source::plan::Reshard;
 #[cfg(feature = "aws")]
-use self::source::stream;
-use self::state::StoreError;
+use self::source::stream::Stream;
 use self::supervise::Supervisor;
-
 use crate::exit::WRONG_USE;
-use crate::input::lines::InputError;
-use crate::process::program::{Program, ProgramError};
-use crate::recording::writer::{Recording, RecordingError};
+use crate::process::program::Program;
+use crate::recording::writer::Recording;
 use crate::report;
-
-/// The reason why the run cannot start.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum LocalError {
-    #[error(transparent)]
-    Input(#[from] InputError),
-    #[error(transparent)]
-    Program(#[from] ProgramError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Recording(#[from] RecordingError),
-    #[cfg(feature = "aws")]
-    #[error(transparent)]
-    Stream(#[from] stream::StreamError),
-    #[error("{0}")]
-    Options(&'static str),
-    #[error(
-        "{shard} {stands}; --rewind moves a checkpoint back, never forward; --show-checkpoints shows where each one stands"
-    )]
-    Rewind { shard: String, stands: String },
-    #[error("signals cannot be caught: {0}")]
-    Signals(std::io::Error),
-    #[error("the processor of {shard} cannot be started: {error}")]
-    Spawn { shard: String, error: std::io::Error },
-}
 
 /// Runs the verb.
 pub(crate) fn run(options: &LocalOptions) -> ExitCode {
@@ -89,7 +61,7 @@ fn prepare_and_run(options: &LocalOptions) -> Result<u8, LocalError> {
     }
     let (sender, events) = channel();
     // Report errors in files and folders before a build.
-    let chaos = Chaos::prepare(options)?;
+    let chaos = options.chaos()?;
     let mut supply = supply(options, chaos.as_ref(), sender.clone())?;
     let recording = options.record.as_deref().map(Recording::create).transpose()?;
     let program = Program::prepare(&options.program)?;
@@ -122,7 +94,8 @@ fn prepare_and_run(options: &LocalOptions) -> Result<u8, LocalError> {
 fn supply(options: &LocalOptions, chaos: Option<&Chaos>, events: Sender<Event>) -> Result<Box<dyn Supply>, LocalError> {
     #[cfg(feature = "aws")]
     if let Some(name) = &options.stream {
-        return Ok(Box::new(stream::Stream::open(options, name, events)?));
+        let stream = Stream::open(name, &options.aws, options.from, options.max_records, options.limit, events)?;
+        return Ok(Box::new(stream));
     }
     if options.aws.is_given() {
         return Err(LocalError::Options(
@@ -130,26 +103,7 @@ fn supply(options: &LocalOptions, chaos: Option<&Chaos>, events: Sender<Event>) 
         ));
     }
     let reshard = chaos.map(Chaos::reshard).or(options.reshard.as_ref());
-    Ok(Box::new(Files::open(options, reshard.unwrap_or(&Reshard::default()), events)?))
-}
-
-/// The events that the main thread handles.
-enum Event {
-    Interruption,
-    /// The input has an error.
-    BadInput(Box<dyn Error + Send + Sync>),
-    /// Everything is read, so no new shards can appear.
-    Read,
-    /// The requested number of records was delivered, so no further processor starts.
-    #[cfg(feature = "aws")]
-    Over,
-    /// A new shard exists; it starts when its parents have ended.
-    Born {
-        shard: u32,
-        parents: Vec<u32>,
-    },
-    /// A shard's processor is done.
-    Ended(Ended),
+    Ok(Box::new(options.files(reshard.unwrap_or(&Reshard::default()), events)?))
 }
 
 /// Turns signals into events while the tool runs.

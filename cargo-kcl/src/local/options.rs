@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::mpsc::Sender;
 use std::time::{Duration, SystemTime};
 use std::{fs, io};
 
@@ -10,11 +11,13 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use kcl::{Position, SequenceNumber};
 
-use super::LocalError;
-use super::chaos::Rates;
+use super::chaos::{Chaos, Rates};
+use super::error::LocalError;
+use super::event::Event;
 use super::place::{Place, shard_id};
 use super::source::Supply;
 use super::source::feed::Reading;
+use super::source::files::Files;
 use super::source::plan::{Plan, Reshard};
 use super::state::{Run, Store, StoreError};
 use crate::args::{AwsOptions, CHAOS, CHECKPOINTS, INPUT, REPORT, SHARDS, duration};
@@ -297,9 +300,45 @@ impl LocalOptions {
         Ok((sources, start))
     }
 
-    /// The shards of the run, with these splits and merges.
-    pub(crate) fn plan(&self, reshard: &Reshard) -> Result<Plan, LocalError> {
-        Plan::new(self.shards, reshard).ok_or(LocalError::Options("--reshard cannot merge the only shard"))
+    /// The files and standard input as the source of the records, with these splits and merges.
+    pub(crate) fn files(&self, reshard: &Reshard, events: Sender<Event>) -> Result<Files, LocalError> {
+        let initial = match self.from {
+            StartAt::TrimHorizon => Position::TrimHorizon,
+            StartAt::Latest => Position::Latest,
+            StartAt::Time(_) => {
+                return Err(LocalError::Options(
+                    "--from TIME requires --stream: the lines of a file carry no time to start from; `trim-horizon` reads all \
+                     lines, `latest` only new ones",
+                ));
+            }
+        };
+        let (sources, start) = self.sources()?;
+        let plan = Plan::new(self.shards, reshard)?;
+        let again = !self.follow && sources.iter().all(Source::is_file);
+        if !again && self.restarts > 0 {
+            return Err(LocalError::Options(
+                "--restarts requires input that can be read again: files that are not followed",
+            ));
+        }
+        if !again && self.jobs.is_some_and(|jobs| jobs < plan.len()) {
+            return Err(LocalError::Options(
+                "--jobs below the number of shards requires input that can be read again: files that are not followed",
+            ));
+        }
+        Ok(Files::new((sources, again), self.reading(start), plan, self.identity(), initial, events))
+    }
+
+    /// The chaos of the run, if it is requested. Reads the input once, to count its records.
+    pub(crate) fn chaos(&self) -> Result<Option<Chaos>, LocalError> {
+        let Some(seed) = self.chaos else { return Ok(None) };
+        let (sources, _) = self.sources()?;
+        if sources.is_empty() || self.follow || !sources.iter().all(Source::is_file) {
+            return Err(LocalError::Options(
+                "--chaos needs input that can be read again, for each new processor and for the verdict: files, without --follow",
+            ));
+        }
+        let rates = self.chaos_rates.clone().unwrap_or_default();
+        Ok(Some(Chaos::new(seed, rates, &self.input, self.reading(None), self.shards, self.reshard.as_ref())?))
     }
 
     /// The settings that turn the input into records, which start after `start`.

@@ -19,10 +19,9 @@ use self::schedule::{Draw, Schedule};
 pub(crate) use self::schedule::{Fault, Point, Rates};
 pub(crate) use self::verdict::Verdict;
 
-use super::LocalError;
-use super::source::plan::Reshard;
-use crate::input::lines::Source;
-use crate::local::LocalOptions;
+use super::source::feed::Reading;
+use super::source::plan::{Plan, PlanError, Reshard};
+use crate::input::lines::Input;
 
 /// After this many lives in a row that did not move the checkpoint, the next one is spared until it has.
 const FRUITLESS: u32 = 3;
@@ -44,30 +43,29 @@ pub(crate) struct Chaos {
 }
 
 impl Chaos {
-    /// Prepares chaos, or returns `None` if the user did not ask for it. Reads the input once, to count its records.
-    pub(crate) fn prepare(options: &LocalOptions) -> Result<Option<Self>, LocalError> {
-        let Some(seed) = options.chaos else { return Ok(None) };
-        let (sources, _) = options.sources()?;
-        if sources.is_empty() || options.follow || !sources.iter().all(Source::is_file) {
-            return Err(LocalError::Options(
-                "--chaos needs input that can be read again, for each new processor and for the verdict: files, without --follow",
-            ));
-        }
-        let schedule = Schedule { seed, rates: options.chaos_rates.clone().unwrap_or_default() };
-        let reading = options.reading(None);
-        // Errors in the input are reported when it is fed.
-        let records = course::count(&options.input, reading.format.longest_line(reading.longest), reading.limit);
+    /// The chaos that `seed` determines. Reads the inputs once, to count their records.
+    pub(crate) fn new(
+        seed: u64,
+        rates: Rates,
+        inputs: &[Input],
+        reading: Reading,
+        shards: u32,
+        reshard: Option<&Reshard>,
+    ) -> Result<Self, PlanError> {
+        let schedule = Schedule { seed, rates };
+        // Errors in the input appear when it is fed.
+        let records = course::count(inputs, reading.format.longest_line(reading.longest), reading.limit);
         let records = records.unwrap_or(0);
-        let drawn = || schedule.reshard(records, options.shards)?.parse().ok();
-        let reshard: Reshard = options.reshard.clone().or_else(drawn).unwrap_or_default();
+        let drawn = || schedule.reshard(records, shards)?.parse().ok();
+        let reshard: Reshard = reshard.cloned().or_else(drawn).unwrap_or_default();
         let track = Track {
-            inputs: options.input.clone(),
+            inputs: inputs.to_vec(),
             format: reading.format,
             longest: reading.longest,
             limit: reading.limit,
-            plan: options.plan(&reshard)?,
+            plan: Plan::new(shards, &reshard)?,
         };
-        Ok(Some(Self { schedule: Arc::new(schedule), track: Arc::new(track), records, reshard }))
+        Ok(Self { schedule: Arc::new(schedule), track: Arc::new(track), records, reshard })
     }
 
     /// The splits and merges of the run.

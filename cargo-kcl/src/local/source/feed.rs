@@ -14,7 +14,7 @@ use super::plan::Plan;
 use super::queue::{Batch, End, Queue, Stamp};
 use crate::input::lines::{InputError, LONGEST_LINE, Lines, Next, Source, SourceIdentity};
 use crate::input::record::{Format, Record};
-use crate::local::Event;
+use crate::local::event::Event;
 use crate::local::place::Place;
 use crate::local::state::marks::{Mark, Marks, digest};
 use crate::local::state::{Origin, Store, StoreError};

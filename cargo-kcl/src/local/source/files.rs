@@ -6,17 +6,16 @@ use std::sync::mpsc::Sender;
 
 use kcl::{Position, SequenceNumber};
 
-use super::feed::{Feeder, Lane, Lanes};
-use super::plan::Reshard;
+use super::feed::{Feeder, Lane, Lanes, Reading};
+use super::plan::Plan;
 use super::queue::Queue;
-use super::{Standing, Supply};
+use super::{SourceError, Standing, Supply};
 use crate::input::lines::{InputError, Source};
-use crate::local::LocalOptions;
-use crate::local::options::StartAt;
+use crate::local::event::Event;
 use crate::local::place::Place;
 use crate::local::state::marks::{Mark, Marks};
 use crate::local::state::{Origin, Run, Store, sequence_number};
-use crate::local::{Event, LocalError};
+
 use crate::report;
 
 /// The inputs of a run, and what earlier runs saved about them.
@@ -32,40 +31,25 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Opens the inputs. Shards are split and merged according to `reshard`.
-    pub(crate) fn open(options: &LocalOptions, reshard: &Reshard, events: Sender<Event>) -> Result<Self, LocalError> {
-        let initial = match options.from {
-            StartAt::TrimHorizon => Position::TrimHorizon,
-            StartAt::Latest => Position::Latest,
-            StartAt::Time(_) => {
-                return Err(LocalError::Options(
-                    "--from TIME requires --stream: the lines of a file carry no time to start from; `trim-horizon` reads all \
-                     lines, `latest` only new ones",
-                ));
-            }
-        };
-        let (sources, start) = options.sources()?;
-        let plan = options.plan(reshard)?;
-        let again = !options.follow && sources.iter().all(Source::is_file);
-        if !again && options.restarts > 0 {
-            return Err(LocalError::Options(
-                "--restarts requires input that can be read again: files that are not followed",
-            ));
-        }
-        if !again && options.jobs.is_some_and(|jobs| jobs < plan.len()) {
-            return Err(LocalError::Options(
-                "--jobs below the number of shards requires input that can be read again: files that are not followed",
-            ));
-        }
+    /// Reads these sources, in this order. With `again` they can be read again, and `initial` is where a shard without a checkpoint
+    /// starts.
+    pub(crate) fn new(
+        (sources, again): (Vec<Source>, bool),
+        reading: Reading,
+        plan: Plan,
+        identity: Run,
+        initial: Position,
+        events: Sender<Event>,
+    ) -> Self {
         let feeder = Feeder {
             inputs: sources.iter().map(Source::identity_now).collect(),
             again,
-            reading: options.reading(start),
+            reading,
             plan: Arc::new(plan),
             store: None,
             events,
         };
-        Ok(Self { feeder, sources, identity: options.identity(), initial, marks: Vec::new(), origin: None })
+        Self { feeder, sources, identity, initial, marks: Vec::new(), origin: None }
     }
 
     fn lane(&self, position: &Position) -> (Arc<Queue>, Lane) {
@@ -133,7 +117,7 @@ impl Supply for Files {
         self.sources.iter().any(Source::is_terminal)
     }
 
-    fn load(&mut self, store: Option<Arc<Store>>) -> Result<Vec<Standing>, LocalError> {
+    fn load(&mut self, store: Option<Arc<Store>>) -> Result<Vec<Standing>, SourceError> {
         let mut positions = BTreeMap::new();
         if let Some(store) = &store {
             positions = store.positions()?.into_iter().collect();

@@ -13,8 +13,20 @@ use std::sync::Arc;
 use kcl::Position;
 
 use self::queue::Queue;
-use super::LocalError;
-use super::state::{Run, Store};
+use super::state::{Run, Store, StoreError};
+use crate::input::lines::InputError;
+
+/// The reason why the records cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SourceError {
+    #[error(transparent)]
+    Input(#[from] InputError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[cfg(feature = "aws")]
+    #[error(transparent)]
+    Stream(#[from] stream::StreamError),
+}
 
 /// The state of a shard before the run.
 #[derive(Clone, Debug)]
@@ -28,8 +40,8 @@ pub(crate) struct Standing {
     pub(crate) born: bool,
 }
 
-/// Fills the queues of shards. It reports new shards ([`Event::Born`](super::Event::Born)) and errors
-/// ([`Event::BadInput`](super::Event::BadInput)) before a queue ends because of them.
+/// Fills the queues of shards. It reports new shards ([`Event::Born`](super::event::Event::Born)) and errors
+/// ([`Event::BadInput`](super::event::Event::BadInput)) before a queue ends because of them.
 pub(crate) trait Supply {
     /// The settings that must be the same for saved checkpoints to mean the same records.
     fn identity(&self) -> Run;
@@ -48,7 +60,7 @@ pub(crate) trait Supply {
     }
 
     /// The existing shards and the known future ones, with their positions from saved checkpoints.
-    fn load(&mut self, store: Option<Arc<Store>>) -> Result<Vec<Standing>, LocalError>;
+    fn load(&mut self, store: Option<Arc<Store>>) -> Result<Vec<Standing>, SourceError>;
 
     /// Begins to read for the shards whose processors start now, and for those that wait. Returns the queues that must be filled
     /// by the time their processors start.

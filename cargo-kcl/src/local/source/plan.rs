@@ -76,17 +76,22 @@ struct Generation {
     ranges: Vec<(u128, u32)>,
 }
 
+/// The plan has a merge where only one shard is left.
+#[derive(Debug, thiserror::Error)]
+#[error("--reshard cannot merge the only shard")]
+pub(crate) struct PlanError;
+
 impl Plan {
     /// Starts with `shards` shards. A split halves the widest shard; a merge joins the two neighbours that are narrowest
-    /// together. If several qualify, the first is taken. `None` if there are not two shards to merge.
-    pub(crate) fn new(shards: u32, reshard: &Reshard) -> Option<Self> {
+    /// together. If several qualify, the first is taken.
+    pub(crate) fn new(shards: u32, reshard: &Reshard) -> Result<Self, PlanError> {
         let planned = |_| Planned { parents: Vec::new(), starts_after: 0, until: None };
         let mut plan = Self {
             shards: (0..shards).map(planned).collect(),
             generations: vec![Generation { starts_after: 0, ranges: ranges(shards).zip(0..).collect() }],
         };
         for (change, records) in &reshard.0 {
-            let mut ranges = plan.generations.last()?.ranges.clone();
+            let mut ranges = plan.generations.last().ok_or(PlanError)?.ranges.clone();
             let width = |at: usize, count: usize| {
                 // Computed modulo 2^128. A single range covers all of it, so its width only fits less 1.
                 let end = ranges.get(at + count).map_or(0, |(start, _)| *start);
@@ -94,14 +99,14 @@ impl Plan {
             };
             match change {
                 Change::Split => {
-                    let at = (0..ranges.len()).rev().max_by_key(|&at| width(at, 1))?;
+                    let at = (0..ranges.len()).rev().max_by_key(|&at| width(at, 1)).ok_or(PlanError)?;
                     let half = width(at, 1) / 2 + 1;
                     let (start, parent) = ranges[at];
                     let (one, other) = (plan.add(&[parent], *records), plan.add(&[parent], *records));
                     ranges.splice(at..=at, [(start, one), (start + half, other)]);
                 }
                 Change::Merge => {
-                    let at = (0..ranges.len().checked_sub(1)?).min_by_key(|&at| width(at, 2))?;
+                    let at = (0..ranges.len().saturating_sub(1)).min_by_key(|&at| width(at, 2)).ok_or(PlanError)?;
                     let (start, one) = ranges[at];
                     let merged = plan.add(&[one, ranges[at + 1].1], *records);
                     ranges.splice(at..=at + 1, [(start, merged)]);
@@ -109,7 +114,7 @@ impl Plan {
             }
             plan.generations.push(Generation { starts_after: *records, ranges });
         }
-        Some(plan)
+        Ok(plan)
     }
 
     fn add(&mut self, parents: &[u32], starts_after: u64) -> u32 {
@@ -207,7 +212,7 @@ mod tests {
         let plan = plan(1, "split@5,split@6,merge@7,merge@8");
         assert_eq!((plan.parents(5), plan.parents(6)), (&[3, 4][..], &[5, 2][..]));
         assert!([0, 1 << 127, u128::MAX].iter().all(|&hash| plan.shard(hash, 9) == 6));
-        assert!(Plan::new(1, &"merge@5".parse().unwrap()).is_none(), "there is only one");
+        assert!(Plan::new(1, &"merge@5".parse().unwrap()).is_err(), "there is only one");
     }
 
     #[test]

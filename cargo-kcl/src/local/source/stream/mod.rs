@@ -23,16 +23,16 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use self::reader::{Cursor, Reader};
 use self::tree::Listed;
 use super::queue::{End, Queue};
-use super::{Standing, Supply};
+use super::{SourceError, Standing, Supply};
+use crate::args::AwsOptions;
 use crate::kinesis::connection::Connection;
 use crate::kinesis::error::AwsError;
 use crate::kinesis::shards::Shard;
 use crate::kinesis::trouble::Troubles;
-use crate::local::LocalOptions;
+use crate::local::event::Event;
 use crate::local::options::StartAt;
 use crate::local::place::shard_id;
 use crate::local::state::{Run, Store};
-use crate::local::{Event, LocalError};
 use crate::report;
 
 /// An error with a stream.
@@ -100,10 +100,17 @@ struct Lane {
 
 impl Stream {
     /// Finds the stream.
-    pub(crate) fn open(options: &LocalOptions, name: &str, events: Sender<Event>) -> Result<Self, LocalError> {
+    pub(crate) fn open(
+        name: &str,
+        aws: &AwsOptions,
+        from: StartAt,
+        max_records: u32,
+        limit: Option<u64>,
+        events: Sender<Event>,
+    ) -> Result<Self, SourceError> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(AwsError::Runtime);
         let runtime = runtime.map_err(StreamError::Aws)?;
-        let aws = runtime.block_on(Connection::open(&options.aws)).map_err(StreamError::Aws)?;
+        let aws = runtime.block_on(Connection::open(aws)).map_err(StreamError::Aws)?;
         let (arn, created) = runtime.block_on(describe(&aws, name)).map_err(StreamError::Aws)?;
         let to_time =
             |time: &DateTime| time.to_millis().ok().and_then(|millis| Some(time_of(u64::try_from(millis).ok()?)));
@@ -112,7 +119,7 @@ impl Stream {
             ("--input", "a stream".to_owned()),
             ("--stream", arn),
             ("its creation", shown),
-            ("--from", options.from.to_string()),
+            ("--from", from.to_string()),
         ];
         let config = aws.client.config().to_builder().retry_config(RetryConfig::disabled()).build();
         let common = Common {
@@ -120,21 +127,14 @@ impl Stream {
             aws,
             name: name.to_owned(),
             created,
-            max_records: options.max_records as usize,
+            max_records: max_records as usize,
             began: Mutex::new(SystemTime::now()),
-            state: Mutex::new(State { remaining: options.limit, ..State::default() }),
+            state: Mutex::new(State { remaining: limit, ..State::default() }),
             troubles: Troubles::default(),
             events,
         };
         let handle = runtime.handle().clone();
-        Ok(Self {
-            runtime: Some(runtime),
-            handle,
-            identity,
-            from: options.from,
-            resumes: false,
-            common: Arc::new(common),
-        })
+        Ok(Self { runtime: Some(runtime), handle, identity, from, resumes: false, common: Arc::new(common) })
     }
 
     /// Where to start reading a shard that is at this position.
@@ -168,7 +168,7 @@ impl Supply for Stream {
         Some(text_of(SystemTime::now()))
     }
 
-    fn load(&mut self, store: Option<Arc<Store>>) -> Result<Vec<Standing>, LocalError> {
+    fn load(&mut self, store: Option<Arc<Store>>) -> Result<Vec<Standing>, SourceError> {
         let mut kept = BTreeMap::new();
         *lock(&self.common.began) = SystemTime::now();
         if let Some(store) = &store {

@@ -18,7 +18,7 @@ use crate::kinesis::error::AwsError;
 use crate::kinesis::kpl::{self, Content};
 use crate::kinesis::pace::Pace;
 use crate::kinesis::shards::Shard;
-use crate::local::Event;
+use crate::local::event::Event;
 use crate::local::place::shard_id;
 use crate::local::source::queue::{Batch, End, Queue};
 use crate::report;

@@ -1,0 +1,35 @@
+//! The reasons why a run cannot start.
+
+use super::source::SourceError;
+use super::source::plan::PlanError;
+use super::state::StoreError;
+use crate::input::lines::InputError;
+use crate::process::program::ProgramError;
+use crate::recording::writer::RecordingError;
+
+/// The reason why the run cannot start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LocalError {
+    #[error(transparent)]
+    Input(#[from] InputError),
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    #[error("{0}")]
+    Options(&'static str),
+    #[error(
+        "{shard} {stands}; --rewind moves a checkpoint back, never forward; --show-checkpoints shows where each one stands"
+    )]
+    Rewind { shard: String, stands: String },
+    #[error("signals cannot be caught: {0}")]
+    Signals(std::io::Error),
+    #[error("the processor of {shard} cannot be started: {error}")]
+    Spawn { shard: String, error: std::io::Error },
+}

@@ -1,0 +1,25 @@
+//! The events of a run.
+
+use std::error::Error;
+
+use super::shard::Ended;
+
+/// The events that the main thread handles.
+#[derive(Debug)]
+pub(crate) enum Event {
+    Interruption,
+    /// The input has an error.
+    BadInput(Box<dyn Error + Send + Sync>),
+    /// Everything is read, so no new shards can appear.
+    Read,
+    /// The requested number of records was delivered, so no further processor starts.
+    #[cfg(feature = "aws")]
+    Over,
+    /// A new shard exists; it starts when its parents have ended.
+    Born {
+        shard: u32,
+        parents: Vec<u32>,
+    },
+    /// A shard's processor is done.
+    Ended(Ended),
+}
