@@ -142,7 +142,7 @@ pub(crate) struct Daemon {
     stderr: Option<JoinHandle<String>>,
 }
 
-/// How the launcher ended.
+/// The exit status and the stderr of a launcher that ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) status: ExitStatus,

@@ -37,7 +37,7 @@ const LOCAL: [(&str, &str); 17] = [
     ("initialPositionInStream", "TRIM_HORIZON"),
 ];
 
-/// Where to start a shard that has no checkpoint.
+/// The position at which a shard without a checkpoint starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum StartAt {
     TrimHorizon,

@@ -67,7 +67,7 @@ pub(crate) struct DaemonOptions {
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_set)]
     pub(crate) set: Vec<(String, String)>,
 
-    /// Start from this properties file
+    /// Read properties from this file
     #[arg(long, value_name = "FILE")]
     pub(crate) properties: Option<PathBuf>,
 

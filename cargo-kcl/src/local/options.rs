@@ -106,7 +106,7 @@ impl FromStr for Rewind {
     }
 }
 
-/// Run a processor over files, standard input or a stream, as the MultiLangDaemon would run it over a stream
+/// Run a processor over files, standard input or a stream, as the MultiLangDaemon would
 ///
 /// Splits the input into shards, runs one processor per shard, and speaks the MultiLangDaemon's protocol with it. The checks are
 /// stricter than the real daemon's: what the daemon would skip silently is an error here.
@@ -205,7 +205,7 @@ pub(crate) struct LocalOptions {
     #[arg(long, help_heading = SHARDS, value_name = "N", default_value_t = 0)]
     pub(crate) restarts: u32,
 
-    /// Report what a processor was asked to do when it has taken TIME and is not done
+    /// Report a processor that has spent TIME on a request, and what the request is
     #[arg(long, help_heading = SHARDS, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub(crate) stuck_after: Duration,
 

@@ -15,7 +15,7 @@ use crate::report;
 /// The verb's name.
 pub(crate) const VERB: &str = "__exec";
 
-/// How a process is ended when the tool ends.
+/// The way in which a process is ended when the tool ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Death {
     /// Kill it at once

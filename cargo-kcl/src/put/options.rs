@@ -78,7 +78,7 @@ pub(crate) struct PutOptions {
     #[arg(long, help_heading = INPUT, value_name = "FILE")]
     pub(crate) resume: Option<PathBuf>,
 
-    /// Give up after TIME of attempts without an acknowledgement
+    /// Give up after retrying for TIME without an acknowledgement
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
     pub(crate) give_up: Duration,
 

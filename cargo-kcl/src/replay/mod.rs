@@ -44,7 +44,7 @@ pub(crate) struct ReplayOptions {
     #[command(flatten)]
     program: ProgramOptions,
 
-    /// Wait for an answer for TIME before it counts as missing
+    /// Wait at most TIME for an answer, and then count it as missing
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     stuck_after: Duration,
 

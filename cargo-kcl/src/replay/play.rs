@@ -62,7 +62,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// What the processor did instead of the recorded answer.
+/// A reaction of the processor other than the recorded answer.
 enum Other {
     Replied(Reply),
     NoReply(NoReply),
