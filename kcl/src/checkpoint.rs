@@ -5,7 +5,7 @@ use std::io;
 
 use crate::connection::Connection;
 use crate::protocol::{Message, Reply};
-use crate::retry::{Backoff, Retry};
+use crate::runner::retry::{Backoff, Retry};
 use crate::trace;
 use crate::{Record, SequenceNumber};
 

@@ -78,7 +78,6 @@ compile_error!("kcl needs Unix: it moves a processor's stdin, stdout and stderr 
 mod attributes;
 mod checkpoint;
 mod connection;
-mod counts;
 pub mod dead_letter;
 mod error;
 mod excerpt;
@@ -91,13 +90,11 @@ mod processor;
 pub mod protocol;
 mod record;
 mod report;
-mod retry;
 mod runner;
 mod sequence;
 mod shard;
 mod stdio;
 mod trace;
-mod watch;
 
 #[cfg(feature = "macros")]
 pub use attributes::{

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::retry::Backoff;
+use crate::runner::retry::Backoff;
 
 /// What happens to a record whose handler failed, by an error or a panic; for a handler of whole batches, to the batch.
 ///

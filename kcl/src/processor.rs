@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::checkpoint::Scope;
+use crate::runner::watch::Running;
 use crate::trace;
-use crate::watch::Running;
 use crate::{BoxError, Checkpointer, DeadLetter, MillisBehindLatest, Policy, Record, Shard};
 
 /// A processor of one shard's records, with one method for each message of the daemon.

@@ -8,8 +8,8 @@ use crate::checkpoint::Scope;
 use crate::error::{DeadLetterFailed, Failure, HandlerError, Passed};
 use crate::payload::{UndecodablePayload, UndecodablePayloads};
 use crate::processor::Progress;
+use crate::runner::watch::Running;
 use crate::trace;
-use crate::watch::Running;
 use crate::{DeadLetter, MillisBehindLatest, Otherwise, ProcessRecords, Processor, Record};
 
 const ACTION: &str = "processRecords";

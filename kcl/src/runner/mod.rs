@@ -1,6 +1,9 @@
 //! The loop: one message, one handler, one outcome, one reply.
 
 mod batch;
+mod counts;
+pub(crate) mod retry;
+pub(crate) mod watch;
 
 use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,12 +13,12 @@ use std::time::{Duration, Instant};
 
 use crate::checkpoint::{Checkpointer, Scope};
 use crate::connection::{Broken, Connection, Patience};
-use crate::counts::Counts;
 use crate::error::{Failure, HandlerError, RunError};
 use crate::protocol::{Message, Reply, ShutdownReason};
 use crate::report::{self, Callback, Report};
+use crate::runner::counts::Counts;
+use crate::runner::watch::Watch;
 use crate::trace;
-use crate::watch::Watch;
 use crate::{
     BoxError, CheckpointError, Checkpoints, Initialize, LeaseLost, MillisBehindLatest, Processor, Record,
     SequenceNumber, Shard, ShardEnded, ShutdownRequested, lent_io, stdio,
