@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use crate::connection::Connection;
+use crate::io::connection::Connection;
 use crate::protocol::{Message, Reply};
 use crate::runner::retry::{Backoff, Retry};
 use crate::trace;

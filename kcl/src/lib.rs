@@ -77,23 +77,19 @@ compile_error!("kcl needs Unix: it moves a processor's stdin, stdout and stderr 
 #[cfg(feature = "macros")]
 mod attributes;
 mod checkpoint;
-mod connection;
 pub mod dead_letter;
 mod error;
 mod excerpt;
 mod handler;
-mod lent_io;
-mod line_reader;
+mod io;
 mod payload;
 mod policy;
 mod processor;
 pub mod protocol;
 mod record;
-mod report;
 mod runner;
 mod sequence;
 mod shard;
-mod stdio;
 mod trace;
 
 #[cfg(feature = "macros")]

@@ -12,16 +12,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::checkpoint::{Checkpointer, Scope};
-use crate::connection::{Broken, Connection, Patience};
 use crate::error::{Failure, HandlerError, RunError};
+use crate::io::connection::{Broken, Connection, Patience};
+use crate::io::stderr::{self, Callback, Report};
+use crate::io::{lent_io, stdio};
 use crate::protocol::{Message, Reply, ShutdownReason};
-use crate::report::{self, Callback, Report};
 use crate::runner::counts::Counts;
 use crate::runner::watch::Watch;
 use crate::trace;
 use crate::{
     BoxError, CheckpointError, Checkpoints, Initialize, LeaseLost, MillisBehindLatest, Processor, Record,
-    SequenceNumber, Shard, ShardEnded, ShutdownRequested, lent_io, stdio,
+    SequenceNumber, Shard, ShardEnded, ShutdownRequested,
 };
 
 /// Runs a processor on the process's own stdin and stdout until the daemon ends the conversation. The `main` that
@@ -102,7 +103,7 @@ impl<F> Runner<F> {
         }) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                report::write_line(rustix::stdio::stderr(), &error);
+                stderr::write_line(rustix::stdio::stderr(), &error);
                 ExitCode::from(error.exit_code())
             }
         }

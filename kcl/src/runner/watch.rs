@@ -9,7 +9,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::error::At;
-use crate::report::Report;
+use crate::io::stderr::Report;
 use crate::{Record, Shard};
 
 /// The number of checks in the time after which the thread warns.

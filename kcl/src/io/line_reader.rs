@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-/// The most that a first read can return: the pipe's size after [`enlarge_pipe`](crate::stdio), if that succeeded.
+/// The most that a first read can return: the pipe's size after [`enlarge_pipe`](crate::io::stdio), if that succeeded.
 pub(crate) const CAPACITY: usize = 1 << 20;
 /// The alignment of the buffer. `malloc` puts large buffers a few bytes after a page's start. On some CPUs, reading
 /// into such memory costs up to five times as much.

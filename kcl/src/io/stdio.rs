@@ -19,7 +19,7 @@ use rustix::io::{Errno, fcntl_dupfd_cloexec, ioctl_fionread};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stderr, stdin, stdout};
 
 use crate::error::RunError;
-use crate::report::{Report, write_all, write_line};
+use crate::io::stderr::{Report, write_all, write_line};
 
 /// The size of the daemon's pipe, which limits how much one write can bring. Linux allows an unprivileged process this
 /// much.

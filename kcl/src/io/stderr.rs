@@ -8,7 +8,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::AsFd;
 use rustix::stdio::stderr;
 
-use crate::stdio::{Relay, retry_until_ready};
+use crate::io::stdio::{Relay, retry_until_ready};
 
 /// The destination of kcl's own lines while a processor runs.
 #[derive(Clone, Debug)]

@@ -6,9 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use crate::error::RunError;
-use crate::line_reader::{CAPACITY, LineReader};
+use crate::io::line_reader::{CAPACITY, LineReader};
+use crate::io::stdio::RealEnd;
 use crate::protocol::{Message, Reply};
-use crate::stdio::RealEnd;
 
 /// A processor's connection to its daemon.
 pub(crate) struct Connection {
