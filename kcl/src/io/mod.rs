@@ -1,6 +1,8 @@
 //! Input and output: the connection to the daemon, and the process's own stdin, stdout and stderr.
 
 pub(crate) mod connection;
+pub(crate) mod fd;
+mod inner_pipe;
 pub(crate) mod lent_io;
 mod line_reader;
 pub(crate) mod stderr;

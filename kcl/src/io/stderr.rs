@@ -5,10 +5,9 @@ use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::AsFd;
 use rustix::stdio::stderr;
 
-use crate::io::stdio::{Relay, retry_until_ready};
+use crate::io::inner_pipe::Relay;
 
 /// The destination of kcl's own lines while a processor runs.
 #[derive(Clone, Debug)]
@@ -50,20 +49,5 @@ fn print(text: &str) {
     let broken = poll(&mut ready, Some(&Timespec::default())).is_ok() && ready[0].revents().contains(PollFlags::ERR);
     if !broken {
         _ = catch_unwind(|| eprintln!("kcl: {text}"));
-    }
-}
-
-/// Writes a line in one piece. Errors are ignored: there is no other place to report them.
-pub(crate) fn write_line(to: impl AsFd, text: impl Display) {
-    write_all(to, format!("kcl: {text}\n").as_bytes());
-}
-
-/// Writes the bytes, and stops at the first error.
-pub(crate) fn write_all(to: impl AsFd, mut bytes: &[u8]) {
-    while !bytes.is_empty() {
-        match retry_until_ready(&to, PollFlags::OUT, || rustix::io::write(&to, bytes)) {
-            Ok(written) => bytes = &bytes[written..],
-            Err(_) => return,
-        }
     }
 }

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use crate::checkpoint::{Checkpointer, Scope};
 use crate::error::{Failure, HandlerError, RunError};
 use crate::io::connection::{Broken, Connection, Patience};
-use crate::io::stderr::{self, Callback, Report};
+use crate::io::fd::write_line;
+use crate::io::stderr::{Callback, Report};
 use crate::io::{lent_io, stdio};
 use crate::protocol::{Message, Reply, ShutdownReason};
 use crate::runner::counts::Counts;
@@ -103,7 +104,7 @@ impl<F> Runner<F> {
         }) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                stderr::write_line(rustix::stdio::stderr(), &error);
+                write_line(rustix::stdio::stderr(), &error);
                 ExitCode::from(error.exit_code())
             }
         }
