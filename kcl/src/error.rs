@@ -5,9 +5,14 @@ use std::error::Error;
 use std::fmt::{self, Write};
 use std::io;
 
+use crate::checkpoint::error::CheckpointError;
 use crate::excerpt::Excerpt;
 use crate::protocol::MessageError;
-use crate::{BoxError, CheckpointError, Record, Shard};
+use crate::record::Record;
+use crate::shard::Shard;
+
+/// Any error. The methods of [`Processor`](crate::Processor) return it, and a handler's error is converted into it.
+pub type BoxError = Box<dyn Error + Send + Sync>;
 
 /// The reason a run ended before its input did. No message was acknowledged whose records were not processed.
 ///

@@ -97,9 +97,10 @@ pub use attributes::{
     on_dead_letter, on_init, on_lease_lost, on_record, on_records, on_shard_end, on_shutdown_requested, processor,
 };
 
-pub use checkpoint::{CheckpointError, Checkpointer};
+pub use checkpoint::Checkpointer;
+pub use checkpoint::error::CheckpointError;
 pub use dead_letter::DeadLetter;
-pub use error::{HandlerError, RunError};
+pub use error::{BoxError, HandlerError, RunError};
 pub use payload::{FromRecord, Json};
 pub use policy::{Otherwise, Policy};
 pub use processor::{
@@ -116,6 +117,3 @@ pub mod __private {
     pub use crate::handler::*;
     pub use crate::runner::simulate;
 }
-
-/// Any error. The methods of [`Processor`] return it, and a handler's error is converted into it.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

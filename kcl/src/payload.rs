@@ -5,8 +5,9 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use crate::error::BoxError;
 use crate::excerpt::Excerpt;
-use crate::{BoxError, Record};
+use crate::record::Record;
 
 /// A payload that is read from one record. A type `P` that implements this trait can be an argument of an
 /// `#[on_record]` handler, and `Vec<(&Record, P)>` can be an argument of an `#[on_records]` handler.

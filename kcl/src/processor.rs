@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use crate::checkpoint::Scope;
+use crate::checkpoint::{Checkpointer, Scope};
+use crate::dead_letter::letter::DeadLetter;
+use crate::error::BoxError;
+use crate::policy::Policy;
+use crate::record::Record;
 use crate::runner::watch::Running;
+use crate::shard::{MillisBehindLatest, Shard};
 use crate::trace;
-use crate::{BoxError, Checkpointer, DeadLetter, MillisBehindLatest, Policy, Record, Shard};
 
 /// A processor of one shard's records, with one method for each message of the daemon.
 ///

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use serde::Deserialize;
 
-use crate::SequenceNumber;
+use crate::sequence::SequenceNumber;
 
 /// One record of a Kinesis stream. If the Kinesis Producer Library aggregated several user records into one, this is
 /// one of the user records.

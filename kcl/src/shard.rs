@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::SequenceNumber;
+use crate::sequence::SequenceNumber;
 
 /// The shard whose records a processor receives. Each process has one shard.
 ///

@@ -11,9 +11,11 @@ mod on {
     use tracing::subscriber::NoSubscriber;
     use tracing::{debug, debug_span, info_span, trace_span, warn};
 
+    use crate::checkpoint::error::CheckpointError;
     use crate::error::{HandlerError, Passed};
     use crate::protocol::Reply;
-    use crate::{CheckpointError, Record, Shard};
+    use crate::record::Record;
+    use crate::shard::Shard;
 
     pub(crate) type Entered = EnteredSpan;
 
@@ -80,9 +82,11 @@ mod on {
 
 #[cfg(not(feature = "tracing"))]
 mod off {
+    use crate::checkpoint::error::CheckpointError;
     use crate::error::{HandlerError, Passed};
     use crate::protocol::Reply;
-    use crate::{CheckpointError, Record, Shard};
+    use crate::record::Record;
+    use crate::shard::Shard;
 
     pub(crate) struct Entered;
 

@@ -11,8 +11,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use super::DeadLetter;
-use crate::Shard;
+use crate::dead_letter::letter::DeadLetter;
+use crate::shard::Shard;
 
 /// Keeps dead letters as lines of JSON, in files of one folder.
 ///

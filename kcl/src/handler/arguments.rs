@@ -5,11 +5,14 @@
 
 use std::cell::RefCell;
 
-use super::Takes;
-use crate::payload::{UndecodablePayload, UndecodablePayloads};
-use crate::{
-    BoxError, Checkpointer, DeadLetter, FromRecord, MillisBehindLatest, ProcessRecord, ProcessRecords, Record, Shard,
-};
+use super::takes::Takes;
+use crate::checkpoint::Checkpointer;
+use crate::dead_letter::letter::DeadLetter;
+use crate::error::BoxError;
+use crate::payload::{FromRecord, UndecodablePayload, UndecodablePayloads};
+use crate::processor::{ProcessRecord, ProcessRecords};
+use crate::record::Record;
+use crate::shard::{MillisBehindLatest, Shard};
 
 /// The input of `#[on_init]` and `#[on_lease_lost]`.
 pub struct ShardCx<'c> {

@@ -13,7 +13,9 @@ pub use arguments::{
 pub use outcome::{Constructed, Failure, Handled, Made, Nothing, OnInitOrDefault, Outcome};
 pub use takes::{Takes, checkpoints};
 
-use crate::{DeadLetter, LeaseLost, ProcessRecords, Shard, ShardEnded, ShutdownRequested};
+use crate::dead_letter::letter::DeadLetter;
+use crate::processor::{LeaseLost, ProcessRecords, ShardEnded, ShutdownRequested};
+use crate::shard::Shard;
 
 /// A placeholder where `#[kcl::processor]` leaves an error to rustc. If rustc reports no error after all, this function
 /// fails to compile when code is generated for it, so it never becomes part of a program.

@@ -1,6 +1,6 @@
 //! The results of handlers.
 
-use crate::BoxError;
+use crate::error::BoxError;
 
 /// The result of every handler.
 pub type Handled = Result<(), BoxError>;

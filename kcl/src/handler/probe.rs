@@ -6,14 +6,14 @@
 
 use std::marker::PhantomData;
 
-use super::Takes;
+use super::takes::Takes;
 
 macro_rules! probes {
     ($($Place:ident)*) => {$(
         /// The probe for one handler.
         pub struct $Place<'c, T>(PhantomData<(&'c (), T)>);
 
-        impl<'c, T: super::$Place<'c>> $Place<'c, T> {
+        impl<'c, T: super::arguments::$Place<'c>> $Place<'c, T> {
             /// The part that an argument of this type takes.
             pub const TAKES: Takes = T::TAKES;
         }

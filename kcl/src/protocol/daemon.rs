@@ -2,7 +2,8 @@
 
 use std::cmp::Ordering;
 
-use crate::{Position, SequenceNumber};
+use crate::sequence::SequenceNumber;
+use crate::shard::Position;
 
 /// The position of a shard's lease, and the rules for the checkpoints that move it. These are the rules of the KCL's
 /// `ShardRecordProcessorCheckpointer`, without its table.

@@ -7,7 +7,9 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use super::records::{Records, WireRecord};
 use crate::excerpt::Excerpt;
-use crate::{Position, Record, SequenceNumber};
+use crate::record::Record;
+use crate::sequence::SequenceNumber;
+use crate::shard::Position;
 
 /// A message from the daemon to a processor: one line of JSON.
 ///
@@ -313,3 +315,45 @@ impl fmt::Display for MessageError {
 }
 
 impl std::error::Error for MessageError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writing_is_the_same_as_serializing() {
+        let record = WireRecord {
+            data: b"",
+            partition_key: "a\"\\\n\u{7f}\u{1f}\u{e9}\u{1f980}",
+            sequence_number: 0.into(),
+            sub_sequence_number: 0,
+            approximate_arrival_timestamp: None,
+        };
+        let data: Vec<u8> = (0..=255).collect();
+        let longest = "9".repeat(SequenceNumber::MAX_DIGITS);
+        let records = [
+            record,
+            WireRecord { data: &data, partition_key: "", sub_sequence_number: u64::MAX, ..record },
+            WireRecord { data: &data[..7], approximate_arrival_timestamp: Some(i64::MIN), ..record },
+            WireRecord { sequence_number: longest.parse().unwrap(), ..record },
+            WireRecord { sequence_number: "10000000000000000000000000000000000000000".parse().unwrap(), ..record },
+        ];
+        for count in 0..=records.len() {
+            for millis_behind_latest in [None, Some(0), Some(u64::MAX)] {
+                let message = ProcessRecordsMessage { records: &records[..count], millis_behind_latest };
+                let mut line = b"before".to_vec();
+                message.write(&mut line).unwrap();
+                let serialized = serde_json::to_string(&message).unwrap();
+                assert_eq!(line, [b"before", serialized.as_bytes()].concat());
+
+                let (mut taken, mut rest) = (Vec::new(), Vec::new());
+                let take = |part: &mut Vec<u8>| {
+                    taken.append(part);
+                    Ok::<_, serde_json::Error>(())
+                };
+                message.write_in_parts(&mut rest, take).unwrap();
+                assert_eq!([taken, rest].concat(), serialized.as_bytes());
+            }
+        }
+    }
+}

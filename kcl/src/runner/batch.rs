@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use super::{Session, guard};
 use crate::checkpoint::Scope;
+use crate::dead_letter::letter::DeadLetter;
 use crate::error::{DeadLetterFailed, Failure, HandlerError, Passed};
 use crate::payload::{UndecodablePayload, UndecodablePayloads};
-use crate::processor::Progress;
+use crate::policy::Otherwise;
+use crate::processor::{ProcessRecords, Processor, Progress};
+use crate::record::Record;
 use crate::runner::watch::Running;
+use crate::shard::MillisBehindLatest;
 use crate::trace;
-use crate::{DeadLetter, MillisBehindLatest, Otherwise, ProcessRecords, Processor, Record};
 
 const ACTION: &str = "processRecords";
 

@@ -11,20 +11,21 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::{Checkpointer, Scope};
-use crate::error::{Failure, HandlerError, RunError};
+use crate::error::{BoxError, Failure, HandlerError, RunError};
 use crate::io::connection::{Broken, Connection, Patience};
 use crate::io::fd::write_line;
 use crate::io::stderr::{Callback, Report};
 use crate::io::{lent_io, stdio};
+use crate::processor::{Checkpoints, Initialize, LeaseLost, Processor, ShardEnded, ShutdownRequested};
 use crate::protocol::{Message, Reply, ShutdownReason};
+use crate::record::Record;
 use crate::runner::counts::Counts;
 use crate::runner::watch::Watch;
+use crate::sequence::SequenceNumber;
+use crate::shard::{MillisBehindLatest, Shard};
 use crate::trace;
-use crate::{
-    BoxError, CheckpointError, Checkpoints, Initialize, LeaseLost, MillisBehindLatest, Processor, Record,
-    SequenceNumber, Shard, ShardEnded, ShutdownRequested,
-};
 
 /// Runs a processor on the process's own stdin and stdout until the daemon ends the conversation. The `main` that
 /// `#[kcl::processor]` writes calls this function.

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use crate::error::At;
 use crate::io::stderr::Report;
-use crate::{Record, Shard};
+use crate::record::Record;
+use crate::shard::Shard;
 
 /// The number of checks in the time after which the thread warns.
 const CHECKS: u32 = 8;
