@@ -3,7 +3,6 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Session, guard};
 use crate::checkpoint::Scope;
 use crate::dead_letter::letter::DeadLetter;
 use crate::error::{DeadLetterFailed, Failure, HandlerError, Passed};
@@ -11,6 +10,7 @@ use crate::payload::{UndecodablePayload, UndecodablePayloads};
 use crate::policy::Otherwise;
 use crate::processor::{ProcessRecords, Processor, Progress};
 use crate::record::Record;
+use crate::runner::session::{Session, guard};
 use crate::runner::watch::Running;
 use crate::shard::MillisBehindLatest;
 use crate::trace;

@@ -1,0 +1,219 @@
+//! The conversation of one shard: one message, one handler, one outcome, one reply.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::checkpoint::error::CheckpointError;
+use crate::checkpoint::{Checkpointer, Scope};
+use crate::error::{BoxError, Failure, HandlerError, RunError};
+use crate::io::connection::Broken;
+use crate::io::stderr::Report;
+use crate::processor::{Checkpoints, LeaseLost, Processor, ShardEnded, ShutdownRequested};
+use crate::protocol::{Message, Reply, ShutdownReason};
+use crate::record::Record;
+use crate::runner::counts::Counts;
+use crate::runner::watch::Watch;
+use crate::runner::watermark::Watermark;
+use crate::shard::{MillisBehindLatest, Shard};
+use crate::trace;
+
+/// Calls user code, and turns a panic into a failure like any other.
+pub(super) fn guard<T>(call: impl FnOnce() -> Result<T, BoxError>) -> Result<T, Failure> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(result) => result.map_err(Failure::Error),
+        Err(payload) => Err(Failure::panic(&*payload)),
+    }
+}
+
+/// One shard's conversation, from the status of `initialize` on.
+pub(super) struct Session<'a, P> {
+    pub(super) processor: P,
+    pub(super) shard: Shard,
+    pub(super) checkpointer: Checkpointer,
+    pub(super) watermark: Watermark,
+    pub(super) report: &'a Report,
+    pub(super) watch: Watch,
+    pub(super) counts: Counts,
+}
+
+/// The next step after a message was handled.
+enum Next {
+    Acknowledge,
+    /// The daemon is gone.
+    End,
+}
+
+impl<P: Processor> Session<'_, P> {
+    /// Converses until the daemon ends the conversation.
+    pub(super) fn converse(&mut self) -> Result<(), RunError> {
+        let mut action = "initialize";
+        loop {
+            match self.checkpointer.connection.send(&Reply::status(action)) {
+                Ok(()) => {}
+                Err(Broken::End) => return Ok(()),
+                Err(Broken::Error(error)) => return Err(error),
+            }
+            let Some(message) = self.checkpointer.connection.receive()? else { return Ok(()) };
+            action = message.action();
+            match self.handle(message)? {
+                Next::Acknowledge => {}
+                Next::End => {
+                    self.report_line(format_args!("the daemon was gone before {action} could be acknowledged"));
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn handle(&mut self, message: Message) -> Result<Next, RunError> {
+        let action = message.action();
+        let _entered = trace::message(action, message.records());
+        match message {
+            Message::ProcessRecords { records, millis_behind_latest } => {
+                self.process_records(&Arc::new(records), MillisBehindLatest(millis_behind_latest))
+            }
+            Message::LeaseLost | Message::Shutdown { reason: ShutdownReason::Zombie } => self.lease_lost(action),
+            Message::ShardEnded | Message::Shutdown { reason: ShutdownReason::Terminate } => self.shard_ended(action),
+            Message::ShutdownRequested => self.shutdown_requested(),
+            Message::Initialize { .. } | Message::Checkpoint { .. } => Err(RunError::Unexpected {
+                shard: Some(self.shard.id().to_owned()),
+                action,
+                expected: "a message that follows `initialize`",
+            }),
+        }
+    }
+
+    fn process_records(
+        &mut self,
+        records: &Arc<Vec<Record>>,
+        millis_behind_latest: MillisBehindLatest,
+    ) -> Result<Next, RunError> {
+        self.checkpointer.enter_message(Scope::Batch);
+        self.counts.batches += u64::from(!records.is_empty());
+        let result = self.hand_over(records, millis_behind_latest);
+        match self.settle(result)? {
+            Settled::Done if self.watermark.is_due(P::CHECKPOINTS) => self.checkpoint_all(),
+            Settled::Done => Ok(Next::Acknowledge),
+            Settled::Failed(failed) => self.fail(failed),
+            Settled::Excused(failed) => Ok(self.excuse(&failed)),
+            Settled::End => Ok(Next::End),
+        }
+    }
+
+    fn lease_lost(&mut self, action: &'static str) -> Result<Next, RunError> {
+        let running = self.watch.enter(action, None);
+        let result = guard(|| self.processor.lease_lost(&mut LeaseLost { shard: &self.shard }));
+        drop(running);
+        result.map_err(|failure| HandlerError::new(&self.shard, action, failure))?;
+        Ok(Next::Acknowledge)
+    }
+
+    fn shard_ended(&mut self, action: &'static str) -> Result<Next, RunError> {
+        self.checkpointer.enter_message(Scope::ShardEnd);
+        let (processor, shard, checkpointer) = (&mut self.processor, &self.shard, &mut self.checkpointer);
+        let running = self.watch.enter(action, None);
+        let result = guard(|| processor.shard_ended(&mut ShardEnded { shard, checkpointer }));
+        drop(running);
+        let result = result.map_err(|failure| HandlerError::new(&self.shard, action, failure));
+        match self.settle(result)? {
+            Settled::Done if self.checkpointer.seen.all_confirmed => Ok(Next::Acknowledge),
+            Settled::Done => match self.checkpointer.checkpoint_all() {
+                Ok(()) => Ok(Next::Acknowledge),
+                // The daemon's retry becomes `leaseLost`. That excuse does not hold for records that were never
+                // processed.
+                Err(CheckpointError::LeaseLost) if !self.checkpointer.gap => Ok(Next::Acknowledge),
+                Err(source) => match self.checkpointer.connection.take_broken() {
+                    Some(Broken::Error(error)) => Err(error),
+                    _ => Err(RunError::ShardEnd { shard: self.shard.id().to_owned(), source }),
+                },
+            },
+            // No checkpoint of the records that are done: here the daemon reads the last record's number as SHARD_END.
+            Settled::Failed(failed) => Err(failed.into()),
+            Settled::Excused(failed) => Ok(self.excuse(&failed)),
+            Settled::End => Ok(Next::End),
+        }
+    }
+
+    fn shutdown_requested(&mut self) -> Result<Next, RunError> {
+        self.checkpointer.enter_message(Scope::Shutdown);
+        let (processor, shard, checkpointer) = (&mut self.processor, &self.shard, &mut self.checkpointer);
+        let running = self.watch.enter("shutdownRequested", None);
+        let result = guard(|| processor.shutdown_requested(&mut ShutdownRequested { shard, checkpointer }));
+        drop(running);
+        let result = result.map_err(|failure| HandlerError::new(&self.shard, "shutdownRequested", failure));
+        match self.settle(result)? {
+            Settled::Done if self.checkpointer.seen.all_confirmed => Ok(Next::Acknowledge),
+            Settled::Done => self.checkpoint_all(),
+            Settled::Failed(failed) => self.fail(failed),
+            Settled::Excused(failed) => Ok(self.excuse(&failed)),
+            Settled::End => Ok(Next::End),
+        }
+    }
+
+    /// Judges a handler's result, before the runtime's own checkpoint.
+    fn settle(&mut self, result: Result<(), HandlerError>) -> Result<Settled, RunError> {
+        let broken = self.checkpointer.connection.take_broken();
+        match (broken, result) {
+            (Some(Broken::Error(error)), _) => Err(error),
+            (None, Ok(())) => Ok(Settled::Done),
+            (Some(Broken::End), Ok(())) => Ok(Settled::End),
+            (Some(Broken::End), Err(failed)) => Err(failed.into()),
+            (None, Err(failed)) if self.checkpointer.seen.lease_lost => Ok(Settled::Excused(failed)),
+            (None, Err(failed)) => Ok(Settled::Failed(failed)),
+        }
+    }
+
+    /// Makes the runtime's checkpoint for everything that was delivered. Failure is not a reason to stop: the next
+    /// checkpoint covers the same records.
+    fn checkpoint_all(&mut self) -> Result<Next, RunError> {
+        if P::CHECKPOINTS == Checkpoints::Handler || self.checkpointer.gap {
+            return Ok(Next::Acknowledge);
+        }
+        match self.checkpointer.checkpoint_all() {
+            Ok(()) => self.watermark.confirm(),
+            Err(error) => match self.checkpointer.connection.take_broken() {
+                Some(Broken::Error(error)) => return Err(error),
+                Some(Broken::End) => return Ok(Next::End),
+                None => self.report_line(format_args!("a checkpoint was not made: {error}")),
+            },
+        }
+        Ok(Next::Acknowledge)
+    }
+
+    /// Handles a handler's failure: checkpoints the records that have succeeded, if the daemon does not know of them
+    /// yet.
+    fn fail(&mut self, failed: HandlerError) -> Result<Next, RunError> {
+        let known = P::CHECKPOINTS == Checkpoints::Handler
+            || self.watermark.outstanding == 0
+            || self.checkpointer.seen.all_confirmed;
+        if let Some((sequence_number, sub_sequence_number)) = self.watermark.done.filter(|_| !known) {
+            if let Err(error) = self.checkpointer.checkpoint_at_sequence(sequence_number, sub_sequence_number) {
+                self.report_line(format_args!("the records that succeeded could not be checkpointed: {error}"));
+            }
+        }
+        if self.checkpointer.seen.lease_lost { Ok(self.excuse(&failed)) } else { Err(failed.into()) }
+    }
+
+    /// Excuses a handler's failure, because the lease is gone. The lease's new owner receives the records, and a
+    /// failure here would only end the whole worker.
+    fn excuse(&mut self, failed: &HandlerError) -> Next {
+        self.report.line(format_args!("{failed}; the message is acknowledged anyway, because the lease is gone"));
+        self.checkpointer.gap = true;
+        Next::Acknowledge
+    }
+
+    pub(super) fn report_line(&self, text: impl std::fmt::Display) {
+        self.report.line(format_args!("shard {}: {text}", self.shard.id()));
+    }
+}
+
+/// A handler's result, judged.
+enum Settled {
+    /// The handler succeeded.
+    Done,
+    Failed(HandlerError),
+    /// The handler failed, but the lease is gone.
+    Excused(HandlerError),
+    /// The daemon is gone.
+    End,
+}
