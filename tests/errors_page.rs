@@ -1,4 +1,4 @@
-//! `docs/errors.md` shows what stands in `ui`. `UPDATE_ERRORS=1 cargo test -p tests --test errors_page` writes it anew.
+//! `docs/errors.md` shows the cases of `ui`. `UPDATE_ERRORS=1 cargo test -p tests --test errors_page` regenerates it.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -8,12 +8,12 @@ use tests::workspace;
 
 /// The areas, in the order of the page.
 const AREAS: [(&str, &str); 11] = [
-    ("placement", "Where the attribute stands"),
-    ("handlers", "Which handlers there are"),
-    ("receivers", "How a handler takes the processor"),
-    ("arguments", "What a handler takes"),
-    ("returns", "What a handler returns"),
-    ("construction", "How a processor starts"),
+    ("placement", "Placement of the attribute"),
+    ("handlers", "Handlers"),
+    ("receivers", "Receivers"),
+    ("arguments", "Arguments"),
+    ("returns", "Return types"),
+    ("construction", "Construction"),
     ("options", "Options"),
     ("policy", "Records that fail"),
     ("dead-letters", "Dead letters"),
@@ -24,8 +24,8 @@ const AREAS: [(&str, &str); 11] = [
 const HEADER: &str = "\
 # Errors of `#[kcl::processor]`
 
-Each mistake below is one error, on what has to be changed. The page is made from `tests/ui`, with the texts of Rust 1.95, by
-`UPDATE_ERRORS=1 cargo test -p tests --test errors_page`; the same test, without that variable, fails if they differ.
+Each mistake below causes one error, at the code to change. `UPDATE_ERRORS=1 cargo test -p tests --test errors_page` generates this
+page from `tests/ui`, with the messages of Rust 1.95. Without that variable, the same test fails if the page is out of date.
 ";
 
 /// The `.rs` files of a folder, by name.
@@ -37,7 +37,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// The title in a source's first line, and the code below it.
+/// The title in the first line of a source, and the code below it.
 fn titled(path: &Path) -> (String, String) {
     let text = fs::read_to_string(path).expect("readable");
     let (title, code) = text.split_once("\n\n").expect("a title and code");
@@ -53,9 +53,9 @@ fn page(ui: &Path) -> String {
             continue;
         }
         writeln!(page, "\n## {title}").expect("a string");
-        let mended = ui.join("pass").join(folder).join("mended.rs");
-        let (description, code) = titled(&mended);
-        writeln!(page, "\nAs it should be: {description}.\n\n```rust\n{code}\n```").expect("a string");
+        let fixed = ui.join("pass").join(folder).join("fixed.rs");
+        let (description, code) = titled(&fixed);
+        writeln!(page, "\nCorrect: {description}.\n\n```rust\n{code}\n```").expect("a string");
         for case in cases {
             let (title, code) = titled(&case);
             let error = fs::read_to_string(case.with_extension("stderr")).expect("each case has its error");
@@ -79,5 +79,5 @@ fn the_page_shows_every_case() {
         fs::write(&path, &page).expect("writable");
     }
     let written = fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == page, "docs/errors.md is not what tests/ui makes it: run this test with UPDATE_ERRORS=1");
+    assert!(written == page, "docs/errors.md is out of date: run this test with UPDATE_ERRORS=1");
 }

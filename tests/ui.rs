@@ -1,6 +1,6 @@
-//! What `#[kcl::processor]` accepts compiles, and each mistake is one error that says what to do.
+//! Correct uses of `#[kcl::processor]` compile, and each mistake causes one error that says what to do.
 //!
-//! After a change of the texts, look at what `TRYBUILD=overwrite cargo test -p tests --test ui` does to the `.stderr` files, then
+//! After a change of the messages, run `TRYBUILD=overwrite cargo test -p tests --test ui`, review the changed `.stderr` files, and
 //! run `UPDATE_ERRORS=1 cargo test -p tests --test errors_page`.
 
 use trybuild::TestCases;
@@ -8,7 +8,7 @@ use trybuild::TestCases;
 const PASS: &str = "ui/pass/*/*.rs";
 const FAIL: &str = "ui/fail/*/*.rs";
 
-/// Both in one project, whose dependencies are then built once.
+/// Runs both in one project, so that dependencies are built once.
 #[cfg(toolchain_of_the_error_texts)]
 #[test]
 fn pass_and_fail() {
@@ -25,7 +25,7 @@ fn pass() {
 
 #[cfg(not(toolchain_of_the_error_texts))]
 #[test]
-#[ignore = "the .stderr files belong to Rust 1.95"]
+#[ignore = "the .stderr files are those of Rust 1.95"]
 fn fail() {
     TestCases::new().compile_fail(FAIL);
 }

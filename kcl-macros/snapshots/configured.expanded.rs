@@ -23,11 +23,11 @@ const _: () = {
     use ::kcl::on_record as _;
     #[cfg(all(feature = "batches", feature = "records", not(any())))]
     ::core::compile_error! {
-        "`add_all` is `#[on_records]` and `add` is `#[on_record]`: a processor has one of the two\n= note: either each record is handed over on its own, or the whole batch is\n= help: leave one of the two attributes out"
+        "`add_all` is `#[on_records]` and `add` is `#[on_record]`: a processor can have only one of the two\n= note: records are handled either one at a time or as a whole batch\n= help: remove one of the two attributes"
     }
     #[cfg(not(any(feature = "batches", feature = "records")))]
     ::core::compile_error! {
-        "`Sum` has no `#[on_record]` and no `#[on_records]` handler\n= note: a processor handles records, one at a time or a batch at a time\n= help: put `#[on_record]` on a method such as `fn add(&mut self, record: &Record)`, or `#[on_records]` on one that takes `&[Record]`"
+        "`Sum` has neither an `#[on_record]` nor an `#[on_records]` handler\n= note: a processor handles records, one at a time or a batch at a time\n= help: put `#[on_record]` on a method such as `fn add(&mut self, record: &Record)`, or `#[on_records]` on one that takes `&[Record]`"
     }
     #[automatically_derived]
     impl ::kcl::Processor for Sum {
@@ -87,10 +87,10 @@ const _: () = {
             )
         }
     }
-    trait __Otherwise {
+    trait __Fallback {
         const TAKES: ::kcl::__private::Takes = ::kcl::__private::Takes::UNKNOWN;
     }
-    impl<__T> __Otherwise for __T {}
+    impl<__T> __Fallback for __T {}
 };
 #[cfg(unix)]
 fn main() -> ::std::process::ExitCode {

@@ -27,10 +27,10 @@ const _: () = {
             )
         }
     }
-    trait __Otherwise {
+    trait __Fallback {
         const TAKES: ::kcl::__private::Takes = ::kcl::__private::Takes::UNKNOWN;
     }
-    impl<__T> __Otherwise for __T {}
+    impl<__T> __Fallback for __T {}
 };
 fn main() -> ::std::process::ExitCode {
     ::kcl::run::<Count>()

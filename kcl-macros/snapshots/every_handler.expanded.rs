@@ -95,10 +95,10 @@ const _: () = {
             > as ::kcl::__private::Constructed<Self>>::constructed(__result)
         }
     }
-    trait __Otherwise {
+    trait __Fallback {
         const TAKES: ::kcl::__private::Takes = ::kcl::__private::Takes::UNKNOWN;
     }
-    impl<__T> __Otherwise for __T {}
+    impl<__T> __Fallback for __T {}
     const _: () = {
         let _ = ((::kcl::__private::Takes::NOTHING)
             .and(<::kcl::__private::probe::OnRecords<'_, &[Record]>>::TAKES))

@@ -56,8 +56,8 @@ const _: () = {
             )
         }
     }
-    trait __Otherwise {
+    trait __Fallback {
         const TAKES: ::kcl::__private::Takes = ::kcl::__private::Takes::UNKNOWN;
     }
-    impl<__T> __Otherwise for __T {}
+    impl<__T> __Fallback for __T {}
 };

@@ -24,8 +24,8 @@ fn main() {}
     "there is no handler `#[on_recrods]`\n= help: write `#[on_records]`"
 }
 ::core::compile_error! {
-    "`#[on_init]` constructor `open` must return `Self` or `Result<Self, E>`\n= note: it makes the processor\n= help: write `fn open(shard: &Shard) -> Self`"
+    "`#[on_init]` constructor `open` must return `Self` or `Result<Self, E>`\n= note: the constructor creates the processor\n= help: write `fn open(shard: &Shard) -> Self`"
 }
 ::core::compile_error! {
-    "a generic processor cannot have a generated `main`\n= note: `main` has to name one type to run\n= help: write `#[kcl::processor(main = false)]`, and a `main` of your own that names the type: `fn main() -> std::process::ExitCode { kcl::run::<Revenue<...>>() }`"
+    "a generic processor cannot have a generated `main`\n= note: `main` must name one type to run\n= help: write `#[kcl::processor(main = false)]`, and your own `main` that names the type: `fn main() -> std::process::ExitCode { kcl::run::<Revenue<...>>() }`"
 }

@@ -56,10 +56,10 @@ const _: () = {
             )
         }
     }
-    trait __Otherwise {
+    trait __Fallback {
         const TAKES: ::kcl::__private::Takes = ::kcl::__private::Takes::UNKNOWN;
     }
-    impl<__T> __Otherwise for __T {}
+    impl<__T> __Fallback for __T {}
     const _: () = {
         let _ = ((::kcl::__private::Takes::NOTHING)
             .and(

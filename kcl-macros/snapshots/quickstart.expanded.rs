@@ -52,10 +52,10 @@ const _: () = {
             <Self as ::kcl::__private::Constructed<Self>>::constructed(__result)
         }
     }
-    trait __Otherwise {
+    trait __Fallback {
         const TAKES: ::kcl::__private::Takes = ::kcl::__private::Takes::UNKNOWN;
     }
-    impl<__T> __Otherwise for __T {}
+    impl<__T> __Fallback for __T {}
 };
 fn main() -> ::std::process::ExitCode {
     ::kcl::run::<Revenue>()

@@ -65,10 +65,10 @@ const _: () = {
             )
         }
     }
-    trait __Otherwise {
+    trait __Fallback {
         const TAKES: crate::deps::streams::__private::Takes = crate::deps::streams::__private::Takes::UNKNOWN;
     }
-    impl<__T> __Otherwise for __T {}
+    impl<__T> __Fallback for __T {}
     const _: () = {
         let _ = ((crate::deps::streams::__private::Takes::NOTHING)
             .and(

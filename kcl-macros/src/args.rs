@@ -1,4 +1,4 @@
-//! Options: those of `#[kcl::processor(…)]` and of the handlers.
+//! Parses the options of `#[kcl::processor(…)]` and of the handlers.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -8,10 +8,10 @@ use syn::{Ident, Lit, LitBool, LitInt, LitStr, Path, Token};
 
 use crate::context::Context;
 use crate::messages;
-use crate::model::{Kind, Options, Policy, Word};
+use crate::model::{Action, Kind, Options, Policy};
 use crate::values;
 
-/// What takes options.
+/// An attribute that can have options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     Processor,
@@ -19,7 +19,7 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    /// The names of its options.
+    /// The names of the options.
     pub(crate) fn names(self) -> &'static [&'static str] {
         match self {
             Self::Processor => &["main", "crate", "checkpoint", "warn_after"],
@@ -29,8 +29,7 @@ impl Place {
     }
 }
 
-/// Reads the options of `#[kcl::processor(…)]`; what is wrong with one is left in `cx` and does not keep the others from being
-/// read.
+/// Parses the options of `#[kcl::processor(…)]`. An error in one option is reported to `cx`, and the others are still parsed.
 pub(crate) fn parse(cx: &Context, tokens: TokenStream) -> Options {
     let mut options = Options::default();
     each(cx, Place::Processor, tokens, |name, value| match name.to_string().as_str() {
@@ -47,9 +46,9 @@ pub(crate) fn parse(cx: &Context, tokens: TokenStream) -> Options {
             options.checkpoint = when.map(|when| (when, value));
         }
         "warn_after" => {
-            let read = |text: &str| values::millis(text).filter(|&millis| millis > 0);
+            let parse = |text: &str| values::millis(text).filter(|&millis| millis > 0);
             options.warn_after =
-                text(cx, name, &value, |text| read(text).ok_or_else(messages::option_warn_after_value));
+                text(cx, name, &value, |text| parse(text).ok_or_else(messages::option_warn_after_value));
         }
         _ => match leading(Path::parse_mod_style, &value) {
             Some((path, rest)) => {
@@ -69,7 +68,7 @@ pub(crate) fn parse(cx: &Context, tokens: TokenStream) -> Options {
     options
 }
 
-/// Reads the options of a record handler.
+/// Parses the options of a record handler.
 pub(crate) fn policy(cx: &Context, kind: Kind, tokens: TokenStream) -> Policy {
     let mut policy = Policy::default();
     let mut backoff = None;
@@ -91,7 +90,7 @@ pub(crate) fn policy(cx: &Context, kind: Kind, tokens: TokenStream) -> Policy {
         }
         _ => {
             let word =
-                text(cx, name, &value, |text| Word::from_text(text).ok_or_else(|| messages::option_word(name, text)));
+                text(cx, name, &value, |text| Action::from_text(text).ok_or_else(|| messages::option_word(name, text)));
             if name == "otherwise" {
                 policy.otherwise = word.map(|word| (word, value));
             } else {
@@ -105,7 +104,7 @@ pub(crate) fn policy(cx: &Context, kind: Kind, tokens: TokenStream) -> Policy {
     policy
 }
 
-/// Reads `name = value, …`, and calls `take` with each that this place has.
+/// Parses `name = value, …`, and calls `take` with each option that this place has.
 fn each(cx: &Context, place: Place, tokens: TokenStream, mut take: impl FnMut(&Ident, TokenStream)) {
     let parser = |input: ParseStream<'_>| {
         let mut seen = Vec::new();
@@ -167,7 +166,7 @@ fn option(
     Ok(Some((name, value)))
 }
 
-/// A value in quotes, read by `read`.
+/// Parses a value in quotes with `read`.
 fn text<T>(
     cx: &Context,
     name: &Ident,
@@ -182,7 +181,7 @@ fn text<T>(
     read(&text.value()).map_err(|message| cx.error(&text, message)).ok()
 }
 
-/// What a value starts with, and the rest.
+/// Parses the start of a value, and returns it with the rest.
 fn leading<T>(parse: fn(ParseStream<'_>) -> syn::Result<T>, value: &TokenStream) -> Option<(T, TokenStream)> {
     let parser = |input: ParseStream<'_>| Ok((parse(input)?, input.parse()?));
     parser.parse2(value.clone()).ok()
@@ -194,7 +193,7 @@ fn nothing_more(cx: &Context, name: &Ident, rest: TokenStream) {
     }
 }
 
-/// Everything up to the next comma.
+/// Takes everything up to the next comma.
 fn value(input: ParseStream<'_>) -> syn::Result<TokenStream> {
     let mut tokens = TokenStream::new();
     while !input.is_empty() && !input.peek(Token![,]) {
@@ -220,14 +219,14 @@ mod tests {
     }
 
     #[test]
-    fn without_options_there_is_a_main_and_the_usual_crate() {
+    fn without_options_there_is_a_main_and_the_default_crate() {
         let (options, errors) = options(TokenStream::new());
         assert!(options.main && !options.krate_is_given && errors.is_empty());
         assert_eq!(options.krate.to_token_stream().to_string(), ":: kcl");
     }
 
     #[test]
-    fn both_options_are_read_in_any_order() {
+    fn both_options_are_parsed_in_any_order() {
         for tokens in [quote!(main = false, crate = ::a::b), quote!(crate = ::a::b, main = false,)] {
             let (options, errors) = options(tokens);
             assert!(!options.main && options.krate_is_given && errors.is_empty());
@@ -260,27 +259,27 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_is_read() {
+    fn a_policy_is_parsed() {
         let cx = Context::new();
         let tokens = quote!(retry = 3, backoff = "200ms..5s", otherwise = "dead_letter", invalid = "skip");
         let policy = policy(&cx, Kind::Record, tokens);
         assert!(cx.check().is_ok());
         assert_eq!((policy.retry, policy.backoff), (Some(3), Some((200, 5000))));
         let words = [policy.otherwise, policy.invalid].map(|word| word.map(|(word, _)| word));
-        assert_eq!(words, [Some(Word::DeadLetter), Some(Word::Skip)]);
+        assert_eq!(words, [Some(Action::DeadLetter), Some(Action::Skip)]);
     }
 
     #[test]
-    fn a_wrong_policy_is_told_whole() {
+    fn every_mistake_in_a_policy_is_reported() {
         let cx = Context::new();
         policy(&cx, Kind::Records, quote!(retry = "3", backoff = 5, otherwise = "drop", invalid = skip, main = true));
         starts(
             &cx.into_texts(),
             &[
                 "option `retry` must be a whole number",
-                "option `backoff` must be a text in quotes",
+                "option `backoff` must be a string in quotes",
                 "option `otherwise` cannot be `drop`",
-                "option `invalid` must be a text in quotes",
+                "option `invalid` must be a string in quotes",
                 "`#[on_records]` has no option `main`",
             ],
         );

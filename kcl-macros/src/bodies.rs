@@ -1,14 +1,14 @@
-//! The bodies of an impl's methods, which this crate never reads: a mistake in one is for rustc to report, and syntax that is newer
-//! than syn is no mistake.
+//! The bodies of the methods of an impl. This crate never parses them: rustc reports the mistakes in them, and they may use syntax
+//! that is newer than `syn`.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use syn::{Expr, ImplItem, ItemImpl, Stmt};
 
-/// An impl whose methods have empty bodies, and the bodies' tokens in their order.
+/// Returns the impl with empty method bodies, and the tokens of the bodies in order.
 pub(crate) fn take(item: TokenStream) -> (TokenStream, Vec<TokenStream>) {
     let mut bodies = Vec::new();
     let mut tokens: Vec<TokenTree> = item.into_iter().collect();
-    // The last braces are the impl's own.
+    // The last braces are those of the impl.
     if let Some(TokenTree::Group(group)) = tokens.last_mut() {
         if group.delimiter() == Delimiter::Brace {
             let emptied = empty_bodies(group.stream(), &mut bodies);
@@ -18,7 +18,7 @@ pub(crate) fn take(item: TokenStream) -> (TokenStream, Vec<TokenStream>) {
     (tokens.into_iter().collect(), bodies)
 }
 
-/// Undoes [`take`].
+/// Puts the bodies back that [`take`] returned.
 pub(crate) fn put_back(item: &mut ItemImpl, bodies: Vec<TokenStream>) {
     let methods = item.items.iter_mut().filter_map(|item| match item {
         ImplItem::Fn(method) => Some(method),
@@ -32,7 +32,7 @@ pub(crate) fn put_back(item: &mut ItemImpl, bodies: Vec<TokenStream>) {
 fn empty_bodies(items: TokenStream, bodies: &mut Vec<TokenStream>) -> TokenStream {
     let mut items = items.into_iter().peekable();
     let mut emptied = Vec::new();
-    // From `fn` on, the braces that are no argument of a generic type: those stand between `<`, `,` and `>`.
+    // Braces after `fn` are a body, unless they are a generic argument: those are between `<`, `,` and `>`.
     let mut in_function = false;
     while let Some(token) = items.next() {
         let after_angle_or_comma =
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_are_not_read_and_come_back() {
+    fn bodies_are_not_parsed_and_come_back() {
         round_trip(
             quote! {
                 impl<const N: usize> Sampled<N> where [(); { N }]: {
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_method_without_a_body_takes_no_other_s() {
+    fn a_method_without_a_body_does_not_take_the_next_one() {
         let (_, bodies) = take(
             quote!(impl Revenue { fn add(&mut self); const LIMIT: Limit = Limit { cents: 3 }; fn report(&self) { 1 } }),
         );

@@ -1,4 +1,4 @@
-//! Judges the model: everything that can be said before types are known. What needs types is said by `kcl::__private`.
+//! Checks everything in the model that can be checked without types. `kcl::__private` checks what needs types.
 
 use std::collections::HashSet;
 
@@ -8,14 +8,14 @@ use syn::{FnArg, GenericParam, Lifetime, Receiver, ReceiverKind, ReturnType, Saf
 
 use crate::context::Context;
 use crate::messages;
-use crate::model::{Handler, Kind, Processor, Word};
+use crate::model::{Action, Handler, Kind, Processor};
 use crate::parse::{peel, text};
 
-/// What the checks found beside the errors in the context.
+/// The result of the checks, apart from the errors in the context.
 pub(crate) enum Verdict {
-    /// As far as this crate can see, it is right; or it has errors in the context.
-    Judged,
-    /// rustc itself has an error for what the user wrote, and would have others for what is expanded from it.
+    /// The processor has no mistake that this crate can see, or its errors are in the context.
+    Checked,
+    /// rustc rejects the code of the user, and would report more errors in code generated from it.
     LeftToRustc,
 }
 
@@ -40,18 +40,18 @@ pub(crate) fn check(cx: &Context, processor: &Processor) -> Verdict {
         };
         cx.error(&processor.generics, messages::generic_with_main(&name.unwrap_or_default()));
     }
-    let refused = processor.has_broken_method
+    let rejected = processor.has_broken_method
         || !unused.is_empty()
         || cannot_have_methods(&processor.self_ty)
         || processor.handlers.iter().any(|handler| {
             has_placeholder(handler) || has_unsized(handler) || has_undeclared_lifetime(handler, &impl_lifetimes)
         })
         || has_namesakes(processor);
-    if refused { Verdict::LeftToRustc } else { Verdict::Judged }
+    if rejected { Verdict::LeftToRustc } else { Verdict::Checked }
 }
 
 fn record_handler(cx: &Context, processor: &Processor) {
-    // Whatever was wrong with an attribute or a method, it may have been the record handler's.
+    // The attribute or method with a mistake may be the record handler.
     if cx.has_errors()
         || processor.has_broken_method
         || processor.handlers.iter().any(|handler| handler.kind.handles_records())
@@ -65,12 +65,12 @@ fn record_handler(cx: &Context, processor: &Processor) {
     }
 }
 
-/// Who makes dead letters, and who takes them, whatever the configuration.
+/// Checks that dead letters have both a source and a handler, in any configuration.
 fn dead_letters(cx: &Context, processor: &Processor) {
-    let mut words = processor.handlers.iter().flat_map(|handler| handler.policy.words());
-    let maker = words.find(|(word, _)| *word == Word::DeadLetter);
-    let taker = processor.handlers.iter().find(|handler| handler.kind == Kind::DeadLetter);
-    match (maker, taker) {
+    let mut actions = processor.handlers.iter().flat_map(|handler| handler.policy.actions());
+    let source = actions.find(|(action, _)| *action == Action::DeadLetter);
+    let handler = processor.handlers.iter().find(|handler| handler.kind == Kind::DeadLetter);
+    match (source, handler) {
         (Some((_, value)), None) => cx.error(value, messages::dead_letter_without_handler()),
         (None, Some(handler)) if processor.handlers.iter().any(|handler| handler.kind.handles_records()) => {
             cx.error(&handler.attribute, messages::dead_letter_unused(handler.name()));
@@ -79,7 +79,7 @@ fn dead_letters(cx: &Context, processor: &Processor) {
     }
 }
 
-/// Handlers for the same message, among those that exist in every configuration; the rest is decided by the expansion.
+/// Reports handlers for the same message that exist in every configuration. The generated code reports the others.
 fn duplicates(cx: &Context, processor: &Processor) {
     let certain: Vec<&Handler> = processor.handlers.iter().filter(|handler| handler.cfgs.is_empty()).collect();
     for (index, second) in certain.iter().enumerate() {
@@ -89,7 +89,7 @@ fn duplicates(cx: &Context, processor: &Processor) {
     }
 }
 
-/// The error for two handlers that cannot both be.
+/// The error for two handlers that cannot both exist.
 pub(crate) fn conflict(first: &Handler, second: &Handler) -> messages::Message {
     if first.kind == second.kind {
         messages::twice(first.kind, first.name(), second.name())
@@ -144,7 +144,7 @@ fn receiver(cx: &Context, processor: &Processor, handler: &Handler, impl_lifetim
     }
 }
 
-/// `&self`, `&mut self`, or the same with a type.
+/// Whether a receiver is `&self`, `&mut self`, or one of these written with a type.
 fn is_borrowed(receiver: &Receiver, self_ty: &Type) -> bool {
     match &receiver.kind {
         ReceiverKind::Reference(..) => true,
@@ -185,7 +185,7 @@ fn arguments(cx: &Context, handler: &Handler, impl_lifetimes: &HashSet<String>) 
     }
 }
 
-/// The lifetime of a reference within `ty` that outlives the call.
+/// The lifetime of a reference in `ty` that outlives the call.
 fn find_long<'a>(ty: &'a Type, impl_lifetimes: &HashSet<String>) -> Option<&'a Lifetime> {
     let long = |ty: &'a Type| match ty {
         Type::Reference(reference) => reference.lifetime.as_ref().filter(|lifetime| is_long(lifetime, impl_lifetimes)),
@@ -202,7 +202,7 @@ fn output(cx: &Context, handler: &Handler) {
     let (kind, name) = (handler.kind, handler.name());
     match &handler.sig.output {
         ReturnType::Default if kind == Kind::Init => {
-            // Meant as a method, it lacks a result for the same reason as it has a receiver.
+            // With a receiver it was meant as a method. That mistake is already reported.
             if handler.sig.receiver().is_none() {
                 cx.error(name, messages::init_returns_nothing(name));
             }
@@ -221,7 +221,7 @@ fn output(cx: &Context, handler: &Handler) {
     }
 }
 
-/// An argument without a size, which rustc refuses.
+/// Whether an argument is unsized, which rustc rejects.
 fn has_unsized(handler: &Handler) -> bool {
     let mut types = handler.arguments().map(|argument| peel(&argument.ty));
     types.any(|ty| match ty {
@@ -231,7 +231,7 @@ fn has_unsized(handler: &Handler) -> bool {
     })
 }
 
-/// A lifetime in an argument that nothing declares, which rustc refuses.
+/// Whether an argument has an undeclared lifetime, which rustc rejects.
 fn has_undeclared_lifetime(handler: &Handler, impl_lifetimes: &HashSet<String>) -> bool {
     let declared: HashSet<_> = handler.sig.generics.lifetimes().map(|param| &param.lifetime).collect();
     let known = |lifetime: &&Lifetime| {
@@ -241,7 +241,7 @@ fn has_undeclared_lifetime(handler: &Handler, impl_lifetimes: &HashSet<String>) 
     handler.arguments().flat_map(|argument| lifetimes(&argument.ty)).any(|lifetime| !known(&lifetime))
 }
 
-/// The lifetimes in a type, but for where `for<'a>` may declare some.
+/// The lifetimes in a type, except in types where `for<'a>` may declare some.
 fn lifetimes(ty: &Type) -> Vec<&Lifetime> {
     struct Lifetimes<'a>(Vec<&'a Lifetime>);
     impl<'a> Visit<'a> for Lifetimes<'a> {
@@ -258,14 +258,14 @@ fn lifetimes(ty: &Type) -> Vec<&Lifetime> {
     found.0
 }
 
-/// Two handlers of one name, which rustc refuses.
+/// Whether two handlers have the same name, which rustc rejects.
 fn has_namesakes(processor: &Processor) -> bool {
     let certain: Vec<_> =
         processor.handlers.iter().filter(|handler| handler.cfgs.is_empty()).map(Handler::name).collect();
     certain.iter().enumerate().any(|(index, name)| certain[..index].contains(name))
 }
 
-/// `_` in a signature, which rustc refuses.
+/// Whether a signature contains `_` as a type, which rustc rejects.
 fn has_placeholder(handler: &Handler) -> bool {
     let output = match &handler.sig.output {
         ReturnType::Type(_, ty) => Some(&**ty),
@@ -279,7 +279,7 @@ fn is_type_or_const(param: &GenericParam) -> bool {
     !matches!(param, GenericParam::Lifetime(_))
 }
 
-/// A type that rustc lets nobody write an inherent impl for.
+/// Whether rustc rejects every inherent impl for a type.
 pub(crate) fn cannot_have_methods(ty: &Type) -> bool {
     use Type::{Array, FnPtr, ImplTrait, Infer, Never, Ptr, Reference, Slice, Tuple};
     matches!(
@@ -288,7 +288,8 @@ pub(crate) fn cannot_have_methods(ty: &Type) -> bool {
     )
 }
 
-/// Generic parameters that neither the processor's type mentions nor a bound, which may tie one to another; rustc's E0207.
+/// The generic parameters that neither the processor's type nor a bound mentions: rustc rejects them with E0207. (A bound may tie
+/// one parameter to another.)
 pub(crate) fn unused_parameters(processor: &Processor) -> HashSet<String> {
     let mut words = HashSet::new();
     collect_words(processor.self_ty.to_token_stream(), &mut words);
@@ -320,12 +321,12 @@ fn collect_words(tokens: proc_macro2::TokenStream, words: &mut HashSet<String>) 
     }
 }
 
-/// The first type within `ty` for which `wanted` holds.
-fn find_type(ty: &Type, wanted: fn(&Type) -> bool) -> Option<&Type> {
-    find_in_type(ty, |ty| wanted(ty).then_some(ty))
+/// The first type in `ty` that satisfies `predicate`.
+fn find_type(ty: &Type, predicate: fn(&Type) -> bool) -> Option<&Type> {
+    find_in_type(ty, |ty| predicate(ty).then_some(ty))
 }
 
-/// The first thing that `find` finds in `ty` or in a type within it.
+/// The first result of `find` for `ty` and the types in it.
 fn find_in_type<'a, T>(ty: &'a Type, find: impl FnMut(&'a Type) -> Option<T>) -> Option<T> {
     struct Finder<F, T> {
         find: F,
@@ -367,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_right_passes() {
+    fn correct_handlers_pass() {
         let errors = errors(quote! {
             #[on_init]
             fn open(shard: &Shard) -> Self {}
@@ -393,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_record_handler_there_is_one_error_however_it_came() {
+    fn a_missing_record_handler_is_one_error_whatever_its_cause() {
         assert_eq!(errors(quote!()).len(), 1);
         assert_eq!(
             errors(quote!(
@@ -414,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn handlers_with_a_condition_are_not_judged_here() {
+    fn handlers_with_a_condition_are_not_checked_here() {
         let errors = errors(quote! {
             #[cfg(unix)]
             #[on_record]
@@ -427,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn what_rustc_refuses_is_left_to_it() {
+    fn code_that_rustc_rejects_is_left_to_rustc() {
         for item in [
             quote!(
                 impl<T> Revenue {

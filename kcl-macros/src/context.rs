@@ -1,4 +1,4 @@
-//! Where every stage leaves its errors, so that all of them are reported at once.
+//! Collects the errors of every stage, so that all of them are reported at once.
 
 use std::cell::RefCell;
 use std::thread;
@@ -8,9 +8,9 @@ use quote::ToTokens;
 
 use crate::messages::Message;
 
-/// Collects errors. Dropping one unchecked is a bug of this crate, and panics.
+/// A collection of errors. Dropping it unchecked is a bug of this crate, and panics.
 pub(crate) struct Context {
-    /// `None` once checked.
+    /// `None` once they are checked.
     errors: RefCell<Option<Vec<syn::Error>>>,
 }
 
@@ -19,30 +19,30 @@ impl Context {
         Self { errors: RefCell::new(Some(Vec::new())) }
     }
 
-    /// An error that underlines `tokens`, from the first to the last.
+    /// Adds an error that underlines `tokens`, from the first to the last.
     pub(crate) fn error(&self, tokens: impl ToTokens, message: Message) {
         self.push(syn::Error::new_spanned(tokens, message));
     }
 
-    /// An error of syn's own, from parsing.
+    /// Adds a parse error of `syn`.
     pub(crate) fn push(&self, error: syn::Error) {
         if let Some(errors) = self.errors.borrow_mut().as_mut() {
             errors.push(error);
         }
     }
 
-    /// Whether anything is wrong so far.
+    /// Whether there are errors so far.
     pub(crate) fn has_errors(&self) -> bool {
         self.errors.borrow().as_ref().is_some_and(|errors| !errors.is_empty())
     }
 
-    /// The errors' texts.
+    /// The texts of the errors.
     #[cfg(test)]
     pub(crate) fn into_texts(self) -> Vec<String> {
         self.errors.take().unwrap_or_default().iter().map(syn::Error::to_string).collect()
     }
 
-    /// The errors, as the `compile_error!`s they become.
+    /// Returns the errors as `compile_error!` calls.
     pub(crate) fn check(self) -> Result<(), TokenStream> {
         match self.errors.take() {
             Some(errors) if !errors.is_empty() => Err(errors.iter().map(syn::Error::to_compile_error).collect()),

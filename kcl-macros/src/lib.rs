@@ -1,9 +1,9 @@
 //! The attribute macros of `kcl`, where they are documented; use them through that crate.
 //!
-//! An annotated impl goes through four stages, each a module: `parse` (with `args` and `values` for the options) makes the `model`, `check`
-//! judges it, `expand` writes the code. Errors gather in `context`, their texts are in `messages`.
+//! An annotated impl goes through four stages, each a module: `parse` (with `args` and `values` for the options) builds the `model`,
+//! `check` validates it, and `expand` generates the code. The stages report errors to `context`; the texts are in `messages`.
 
-#![expect(missing_docs, reason = "their pages stand in `kcl`, and rustdoc would put both texts on one page")]
+#![expect(missing_docs, reason = "the macros are documented in `kcl`, and rustdoc would put both texts on one page")]
 
 mod args;
 mod bodies;
@@ -37,16 +37,16 @@ fn annotated_impl(options: TokenStream, item: TokenStream) -> TokenStream {
     let Parsed { item, processor, needs_main } = parse::parse(&cx, options, item);
     let verdict = processor.as_ref().map(|processor| check::check(&cx, processor));
     let errors = cx.check().err();
-    let beside = match (processor, verdict) {
-        (Some(processor), Some(Verdict::Judged)) if errors.is_none() => expand::expand(&processor),
+    let generated = match (processor, verdict) {
+        (Some(processor), Some(Verdict::Checked)) if errors.is_none() => expand::expand(&processor),
         (Some(processor), _) => expand::stand_in(&processor),
         (None, _) if needs_main => expand::stand_in_main(&[]),
         (None, _) => TokenStream::new(),
     };
-    quote!(#item #beside #errors)
+    quote!(#item #generated #errors)
 }
 
-/// Declares the attribute macro of a handler: inside an annotated impl it is never called.
+/// Declares the attribute macro of each handler. It is never called inside an annotated impl.
 macro_rules! handlers {
     ($($name:ident => $kind:ident,)*) => {$(
         #[proc_macro_attribute]

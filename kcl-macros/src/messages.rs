@@ -1,4 +1,4 @@
-//! Every text this crate can report: what must be true, a note why, a help with what to type.
+//! The texts of all errors: what must be true, a note that says why, and a help that says what to write.
 
 use std::fmt;
 
@@ -7,9 +7,9 @@ use quote::ToTokens;
 
 use crate::args::Place;
 use crate::model::Kind;
-use crate::values::{NoBackoff, NoCheckpoint};
+use crate::values::{BackoffProblem, CheckpointProblem};
 
-/// One error's text; notes and helps are set as rustc sets its own.
+/// The text of one error, with notes and helps in rustc's own form.
 pub(crate) struct Message(String);
 
 impl Message {
@@ -25,7 +25,7 @@ impl Message {
         Self(format!("{}\n= help: {text}", self.0))
     }
 
-    /// As an error that underlines `tokens`.
+    /// Makes an error that underlines `tokens`.
     pub(crate) fn at(self, tokens: impl ToTokens) -> syn::Error {
         syn::Error::new_spanned(tokens, self)
     }
@@ -37,7 +37,7 @@ impl fmt::Display for Message {
     }
 }
 
-/// The options of a place, as examples.
+/// Lists the options of a place by example.
 fn options(place: Place) -> String {
     let examples: Vec<_> = place.names().iter().map(|name| format!("`{}`", example(name))).collect();
     match &examples[..] {
@@ -89,7 +89,7 @@ pub(crate) fn option_unknown(place: Place, name: &str) -> Message {
 }
 
 pub(crate) fn option_twice(name: &Ident) -> Message {
-    Message::new(format_args!("option `{name}` is given twice")).help("leave one of them out")
+    Message::new(format_args!("option `{name}` is given twice")).help("remove one of them")
 }
 
 fn option_example(name: &Ident) -> &'static str {
@@ -106,71 +106,71 @@ pub(crate) fn option_without_equals(name: &Ident) -> Message {
 }
 
 pub(crate) fn option_without_comma(name: &Ident) -> Message {
-    Message::new(format_args!("the value of option `{name}` must be followed by a comma, or by nothing"))
-        .help(format_args!("write `{}`, a comma, and the next option", option_example(name)))
+    Message::new(format_args!("the value of option `{name}` must be followed by a comma or the end of the options"))
+        .help(format_args!("separate the options by commas: `{}, ...`", option_example(name)))
 }
 
 pub(crate) fn option_main_value() -> Message {
     Message::new("option `main` must be `true` or `false`")
-        .help("write `main = false` to keep the macro from writing `fn main`")
+        .help("write `main = false` to keep the macro from generating `fn main`")
 }
 
 pub(crate) fn option_crate_value(quoted: Option<&str>) -> Message {
     let message = Message::new("option `crate` must be a path");
     match quoted {
-        Some(path) => message.help(format_args!("leave out the quotes: `crate = {path}`")),
+        Some(path) => message.help(format_args!("remove the quotes: `crate = {path}`")),
         None => message.help("write the path at which this crate finds `kcl`, such as `crate = my_kcl`"),
     }
 }
 
 pub(crate) fn option_without_quotes(name: &Ident) -> Message {
-    Message::new(format_args!("option `{name}` must be a text in quotes"))
+    Message::new(format_args!("option `{name}` must be a string in quotes"))
         .help(format_args!("write `{}`", option_example(name)))
 }
 
 pub(crate) fn option_retry_value() -> Message {
-    Message::new("option `retry` must be a whole number").help("write how often to try again, such as `retry = 3`")
+    Message::new("option `retry` must be a whole number").help("write the number of retries, such as `retry = 3`")
 }
 
-pub(crate) fn option_backoff_value(problem: NoBackoff) -> Message {
+pub(crate) fn option_backoff_value(problem: BackoffProblem) -> Message {
     let example = "write the first and the longest wait, such as `backoff = \"200ms..5s\"`";
     match problem {
-        NoBackoff::NoRange => Message::new("option `backoff` must be a range of two times")
-            .note("a time is a whole number and `ms`, `s`, `m` or `h`")
+        BackoffProblem::NotARange => Message::new("option `backoff` must be a range of two durations")
+            .note("a duration is a whole number followed by `ms`, `s`, `m` or `h`")
             .help(example),
-        NoBackoff::Zero => Message::new("option `backoff` must start above 0")
-            .note("each wait is up to twice the one before")
+        BackoffProblem::Zero => Message::new("option `backoff` must start above 0")
+            .note("each wait is up to twice as long as the one before, so it would stay at 0")
             .help(example),
-        NoBackoff::Backwards => Message::new("option `backoff` must not end before it starts")
-            .note("each wait is up to twice the one before, until the longest is reached")
+        BackoffProblem::Backwards => Message::new("option `backoff` must not end before it starts")
+            .note("each wait is up to twice as long as the one before, until the longest is reached")
             .help(example),
     }
 }
 
-pub(crate) fn option_checkpoint_value(problem: NoCheckpoint) -> Message {
+pub(crate) fn option_checkpoint_value(problem: CheckpointProblem) -> Message {
     let example = "write `checkpoint = \"batch\"`, `checkpoint = \"30s\"` or `checkpoint = \"1000 records\"`";
     match problem {
-        NoCheckpoint::Unknown => {
-            Message::new("option `checkpoint` must be `\"batch\"`, a time, or a number of records")
-                .note("a time is a whole number and `ms`, `s`, `m` or `h`")
+        CheckpointProblem::Unknown => {
+            Message::new("option `checkpoint` must be `\"batch\"`, a duration, or a number of records")
+                .note("a duration is a whole number followed by `ms`, `s`, `m` or `h`")
                 .help(example)
         }
-        NoCheckpoint::Zero => Message::new("option `checkpoint` must be above 0")
-            .note("\"batch\" checkpoints most often: after each batch")
+        CheckpointProblem::Zero => Message::new("option `checkpoint` must be above 0")
+            .note("`\"batch\"` checkpoints most often: after each batch")
             .help(example),
     }
 }
 
 pub(crate) fn option_warn_after_value() -> Message {
-    Message::new("option `warn_after` must be a time above 0")
-        .note("a time is a whole number and `ms`, `s`, `m` or `h`")
-        .help("write how long a handler may run before it is named on stderr, such as `warn_after = \"5m\"`")
+    Message::new("option `warn_after` must be a duration above 0")
+        .note("a duration is a whole number followed by `ms`, `s`, `m` or `h`")
+        .help("write how long a handler may run before it is reported on stderr, such as `warn_after = \"5m\"`")
 }
 
 pub(crate) fn option_word(name: &Ident, found: &str) -> Message {
     let words = ["fail", "skip", "dead_letter"];
     let message = Message::new(format_args!("option `{name}` cannot be `{}`", found));
-    let message = message.note("\"fail\" ends the process, and the record comes again; \"skip\" goes on without it; \"dead_letter\" hands it to `#[on_dead_letter]`");
+    let message = message.note("`\"fail\"` ends the process, and the record is delivered again; `\"skip\"` continues without the record; `\"dead_letter\"` passes it to `#[on_dead_letter]`");
     let nearest = match found {
         "dead-letter" | "deadletter" | "DeadLetter" | "dlq" => Some("dead_letter"),
         "drop" | "ignore" | "continue" | "discard" => Some("skip"),
@@ -185,31 +185,31 @@ pub(crate) fn option_word(name: &Ident, found: &str) -> Message {
 
 pub(crate) fn backoff_without_retry() -> Message {
     Message::new("option `backoff` needs option `retry`")
-        .note("without it nothing is tried again, so nothing waits")
-        .help("add `retry = 3`, or leave out `backoff`")
+        .note("without retries there is nothing to wait for")
+        .help("add `retry = 3`, or remove `backoff`")
 }
 
 pub(crate) fn options_without_parentheses(kind: Kind) -> Message {
     let name = kind.attribute();
-    Message::new(format_args!("the options of `#[{name}]` must stand in parentheses"))
+    Message::new(format_args!("the options of `#[{name}]` must be in parentheses"))
         .help(format_args!("write `#[{name}]`, or `#[{name}(retry = 3)]`"))
 }
 
 pub(crate) fn dead_letter_without_handler() -> Message {
     Message::new("`dead_letter` needs an `#[on_dead_letter]` handler")
-        .note("it gets the record, the last error and the number of attempts; what it takes is passed by checkpoints")
+        .note("the handler receives the record, the last error and the number of attempts; once it succeeds, checkpoints pass the record")
         .help("add a method such as `#[on_dead_letter] fn keep(&mut self, letter: &DeadLetter) -> Result<(), E>`")
 }
 
 pub(crate) fn dead_letter_unused(name: &Ident) -> Message {
-    Message::new(format_args!("`#[on_dead_letter]` handler `{name}` would never be called"))
-        .note("a record becomes a dead letter only where the record handler says so")
-        .help("write `#[on_record(otherwise = \"dead_letter\")]`, `invalid = \"dead_letter\"`, or both; or leave this handler out")
+    Message::new(format_args!("`#[on_dead_letter]` handler `{name}` is never called"))
+        .note("a record becomes a dead letter only if an option of the record handler says so")
+        .help("write `#[on_record(otherwise = \"dead_letter\")]`, `invalid = \"dead_letter\"`, or both; or remove this handler")
 }
 
 pub(crate) fn not_an_impl(what: &str, name: Option<&Ident>) -> Message {
-    let message = Message::new(format_args!("`#[kcl::processor]` must stand on an `impl` block, not on {what}"))
-        .note("the handlers are methods, so the macro has to see the block that holds them");
+    let message = Message::new(format_args!("`#[kcl::processor]` must be on an `impl` block, not on {what}"))
+        .note("the handlers are methods, so the macro needs the block that contains them");
     match name {
         Some(name) => message.help(format_args!("move the attribute to `impl {name} {{ ... }}`")),
         None => message.help("put it on the `impl` block of your processor's type: `impl Revenue { ... }`"),
@@ -217,14 +217,14 @@ pub(crate) fn not_an_impl(what: &str, name: Option<&Ident>) -> Message {
 }
 
 pub(crate) fn trait_impl(ty: &str) -> Message {
-    Message::new("`#[kcl::processor]` must stand on an inherent `impl` block, not on the impl of a trait")
+    Message::new("`#[kcl::processor]` must be on an inherent `impl` block, not on the impl of a trait")
         .help(format_args!("move the attribute and the handlers to `impl {ty} {{ ... }}`"))
 }
 
 pub(crate) fn outside(kind: Kind) -> Message {
     let name = kind.attribute();
-    Message::new(format_args!("`#[{name}]` must stand in an `impl` block annotated with `#[kcl::processor]`"))
-        .help("put `#[kcl::processor]` on the `impl` block that holds this method")
+    Message::new(format_args!("`#[{name}]` must be in an `impl` block annotated with `#[kcl::processor]`"))
+        .help("put `#[kcl::processor]` on the `impl` block that contains this method")
 }
 
 pub(crate) fn handler_takes_no_options(kind: Kind) -> Message {
@@ -246,60 +246,62 @@ fn all_handlers() -> String {
 
 pub(crate) fn handler_in_cfg_attr(kind: Kind) -> Message {
     let name = kind.attribute();
-    Message::new(format_args!("`#[{name}]` cannot stand inside `cfg_attr`"))
-        .note("the macro sees the condition before it is decided")
-        .help(format_args!("put `#[cfg(...)]` and `#[{name}]` on the method, each on its own"))
+    Message::new(format_args!("`#[{name}]` cannot be inside `cfg_attr`"))
+        .note("the macro runs before the condition is evaluated")
+        .help(format_args!("put `#[cfg(...)]` and `#[{name}]` on the method, as two attributes"))
 }
 
 pub(crate) fn handler_on(kind: Kind, what: &str) -> Message {
-    Message::new(format_args!("`#[{}]` must stand on a method, not on {what}", kind.attribute()))
-        .help("move it to the method that is to be called, or leave it out")
+    Message::new(format_args!("`#[{}]` must be on a method, not on {what}", kind.attribute()))
+        .help("move it to the method to call, or remove it")
 }
 
 pub(crate) fn two_on_one(first: Kind, second: Kind, name: &Ident) -> Message {
     if first == second {
-        return Message::new(format_args!("`#[{}]` stands twice on `{name}`", first.attribute()))
-            .help("leave one of them out");
+        return Message::new(format_args!("`#[{}]` is on `{name}` twice", first.attribute()))
+            .help("remove one of them");
     }
     Message::new(format_args!(
-        "`{name}` is already the `#[{}]` handler, it cannot be the `#[{}]` handler too",
+        "`{name}` is already the `#[{}]` handler; it cannot be the `#[{}]` handler too",
         first.attribute(),
         second.attribute()
     ))
-    .note("each handler is a method of its own")
-    .help("leave one of the two out, and write another method that calls this one")
+    .note("each handler must be a separate method")
+    .help("remove one of the two, and write another method that calls this one")
 }
 
 pub(crate) fn no_record_handler(ty: &str) -> Message {
-    Message::new(format_args!("`{ty}` has no `#[on_record]` and no `#[on_records]` handler"))
+    Message::new(format_args!("`{ty}` has neither an `#[on_record]` nor an `#[on_records]` handler"))
         .note("a processor handles records, one at a time or a batch at a time")
         .help("put `#[on_record]` on a method such as `fn add(&mut self, record: &Record)`, or `#[on_records]` on one that takes `&[Record]`")
 }
 
 pub(crate) fn no_record_handler_but(ty: &str, attribute: &str) -> Message {
     Message::new(format_args!(
-        "`{ty}` has no `#[on_record]` and no `#[on_records]` handler, and `#[{attribute}]` is neither"
+        "`{ty}` has neither an `#[on_record]` nor an `#[on_records]` handler, and `#[{attribute}]` is not one of them"
     ))
     .note("a processor handles records, one at a time or a batch at a time")
-    .help(format_args!("write `#[on_record]` or `#[on_records]` in its place, or beside it if it is another macro"))
+    .help(format_args!(
+        "write `#[on_record]` or `#[on_records]` instead, or in addition if `#[{attribute}]` is another macro"
+    ))
 }
 
 pub(crate) fn twice(kind: Kind, first: &Ident, second: &Ident) -> Message {
-    Message::new(format_args!("`#[{}]` is on `{first}` already, `{second}` cannot have it too", kind.attribute()))
-        .note("there is one handler for each message")
-        .help("leave one of the two attributes out, and call that method from the other")
+    Message::new(format_args!("`#[{}]` is already on `{first}`; `{second}` cannot have it too", kind.attribute()))
+        .note("each message has one handler")
+        .help("remove one of the two attributes, and call that method from the other")
 }
 
 pub(crate) fn record_and_records(first: (Kind, &Ident), second: (Kind, &Ident)) -> Message {
     Message::new(format_args!(
-        "`{}` is `#[{}]` and `{}` is `#[{}]`: a processor has one of the two",
+        "`{}` is `#[{}]` and `{}` is `#[{}]`: a processor can have only one of the two",
         first.1,
         first.0.attribute(),
         second.1,
         second.0.attribute()
     ))
-    .note("either each record is handed over on its own, or the whole batch is")
-    .help("leave one of the two attributes out")
+    .note("records are handled either one at a time or as a whole batch")
+    .help("remove one of the two attributes")
 }
 
 fn handler(kind: Kind, name: &Ident) -> String {
@@ -311,102 +313,100 @@ pub(crate) fn qualifier(kind: Kind, name: &Ident, qualifier: &str) -> Message {
     let message = Message::new(format_args!("{} cannot be `{qualifier}`", handler(kind, name)));
     match qualifier {
         "async" => message
-            .note("async handlers are not there yet: a handler blocks until it is done, and the next message waits")
-            .help(
-                "leave out `async`; where something has to be awaited, `block_on` a runtime that the processor holds",
-            ),
+            .note("async handlers are not supported yet: a handler blocks until it is done, and the next message waits")
+            .help("remove `async`; to await something, call `block_on` on a runtime that the processor holds"),
         "unsafe" => message
-            .note("the runtime calls it, and can make none of the promises that an unsafe function asks for")
-            .help("leave out `unsafe`"),
-        _ => message.note("the runtime calls it as a plain method").help(format_args!("leave out `{qualifier}`")),
+            .note("the runtime calls the handler, and cannot uphold the conditions of an unsafe function")
+            .help("remove `unsafe`"),
+        _ => message.note("the runtime calls the handler as a plain method").help(format_args!("remove `{qualifier}`")),
     }
 }
 
 pub(crate) fn receiver_missing(kind: Kind, name: &Ident, arguments: bool) -> Message {
     let rest = if arguments { ", ..." } else { "" };
     Message::new(format_args!("{} must take `&mut self` or `&self`", handler(kind, name)))
-        .note("it is a method of the processor")
+        .note("a handler is a method of the processor")
         .help(format_args!("write `fn {name}(&mut self{rest})`"))
 }
 
 pub(crate) fn receiver_wrong(kind: Kind, name: &Ident) -> Message {
     Message::new(format_args!("{} must take `&mut self` or `&self`", handler(kind, name)))
-        .note("the processor lives until its shard ends, and is lent to one handler after the other")
+        .note("the processor lives until its shard ends, and each handler only borrows it")
         .help("write `&mut self`")
 }
 
 pub(crate) fn receiver_on_init(name: &Ident) -> Message {
     Message::new(format_args!("`#[on_init]` constructor `{name}` cannot take `self`"))
-        .note("it makes the processor, so there is none yet")
+        .note("the constructor creates the processor, so there is no `self` yet")
         .help(format_args!("write `fn {name}(shard: &Shard) -> Self`"))
 }
 
 pub(crate) fn init_returns_nothing(name: &Ident) -> Message {
     Message::new(format_args!("`#[on_init]` constructor `{name}` must return `Self` or `Result<Self, E>`"))
-        .note("it makes the processor")
+        .note("the constructor creates the processor")
         .help(format_args!("write `fn {name}(shard: &Shard) -> Self`"))
 }
 
 pub(crate) fn init_borrows(name: &Ident, lifetime: &str) -> Message {
-    Message::new(format_args!("`#[on_init]` constructor `{name}` cannot return what borrows for `{lifetime}`"))
-        .note("what it takes is lent to it for this call only, and the processor outlives the call")
-        .help("keep a clone or a copy of what is needed")
+    Message::new(format_args!("`#[on_init]` constructor `{name}` cannot return a value that borrows for `{lifetime}`"))
+        .note("the constructor borrows its arguments for this call only, and the processor outlives the call")
+        .help("store a clone or a copy of what you need")
 }
 
 pub(crate) fn generic_handler(kind: Kind, name: &Ident) -> Message {
     Message::new(format_args!("{} cannot be generic", handler(kind, name)))
-        .note("the runtime calls it, and has nothing to choose the parameter by")
-        .help("name the type, or put the parameter on the processor's type")
+        .note("the runtime calls the handler, and has no way to choose the parameter")
+        .help("name the type, or move the parameter to the processor's type")
 }
 
 pub(crate) fn impl_trait_argument(kind: Kind, name: &Ident) -> Message {
     Message::new(format_args!("{} cannot take an `impl Trait`", handler(kind, name)))
-        .note("what a handler is called with is chosen by the types of its arguments")
+        .note("the runtime chooses the arguments of a handler by their types")
         .help("name the type")
 }
 
 pub(crate) fn impl_trait_return(kind: Kind, name: &Ident) -> Message {
     let must = if kind == Kind::Init { "`Self` or `Result<Self, E>`" } else { "`()` or `Result<(), E>`" };
     Message::new(format_args!("{} must return {must}, without an `impl Trait`", handler(kind, name)))
-        .note("what is returned is judged by its type; nothing would await a future")
+        .note("the runtime interprets the result by its type, and does not await a future")
         .help("name the type, such as `kcl::BoxError` for an error")
 }
 
 pub(crate) fn cfg_on_argument(kind: Kind, name: &Ident) -> Message {
     Message::new(format_args!("an argument of {} cannot have a `cfg`", handler(kind, name)))
-        .help("put `#[cfg(...)]` on the whole method, and write another for the other case")
+        .help("put `#[cfg(...)]` on the whole method, and write another method for the other case")
 }
 
 pub(crate) fn argument_twice(kind: Kind, name: &Ident, ty: &str) -> Message {
-    Message::new(format_args!("{} takes `{ty}` twice", handler(kind, name))).help("leave one of the two arguments out")
+    Message::new(format_args!("{} takes `{ty}` twice", handler(kind, name))).help("remove one of the two arguments")
 }
 
 pub(crate) fn long_argument(kind: Kind, name: &Ident, lifetime: &str) -> Message {
     Message::new(format_args!("{} cannot take a reference that lives for `{lifetime}`", handler(kind, name)))
-        .note("what it takes is lent to it for this call only")
-        .help(format_args!("leave out `{lifetime}`, and keep a clone or a copy of what is needed longer"))
+        .note("the handler borrows its arguments for this call only")
+        .help(format_args!("remove `{lifetime}`, and store a clone or a copy of what you need longer"))
 }
 
 pub(crate) fn long_receiver(kind: Kind, name: &Ident, lifetime: &str) -> Message {
     Message::new(format_args!("{} cannot borrow the processor for `{lifetime}`", handler(kind, name)))
-        .note("the processor is lent to it for this call only")
-        .help(format_args!("leave out `{lifetime}`"))
+        .note("the handler borrows the processor for this call only")
+        .help(format_args!("remove `{lifetime}`"))
 }
 
 pub(crate) fn trait_object() -> Message {
-    Message::new("a processor must have a size, which a trait object has not")
-        .note("one is made and kept for each shard")
+    Message::new("a processor must be `Sized`, and a trait object is not")
+        .note("the runtime creates and keeps one processor for each shard")
         .help("put the attribute on the `impl` block of a struct or an enum")
 }
 
 pub(crate) fn processor_twice() -> Message {
-    Message::new("`#[kcl::processor]` stands twice on this `impl` block").help("leave one of them out")
+    Message::new("`#[kcl::processor]` is on this `impl` block twice").help("remove one of them")
 }
 
 pub(crate) fn generic_with_main(ty: &str) -> Message {
-    Message::new("a generic processor cannot have a generated `main`").note("`main` has to name one type to run").help(
+    Message::new("a generic processor cannot have a generated `main`").note("`main` must name one type to run").help(
         format_args!(
-            "write `#[kcl::processor(main = false)]`, and a `main` of your own that names the type: \
+            "write `#[kcl::processor(main = false)]`, and your own `main` that names the type: \
              `fn main() -> std::process::ExitCode {{ kcl::run::<{ty}<...>>() }}`"
         ),
     )

@@ -1,4 +1,4 @@
-//! What the user wrote, as the stages after parsing see it.
+//! The annotated impl as the stages after parsing see it.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -8,13 +8,13 @@ use syn::{Attribute, Generics, Ident, Path, Signature, Type};
 pub(crate) struct Options {
     /// Whether to write `main`.
     pub(crate) main: bool,
-    /// Where the runtime is found.
+    /// The path of the runtime crate.
     pub(crate) krate: Path,
-    /// Whether the user said so, and may be wrong about it.
+    /// Whether the user wrote this path, which may then be wrong.
     pub(crate) krate_is_given: bool,
-    /// When the runtime checkpoints, with the value as it is written.
+    /// When the runtime checkpoints, and the value as written.
     pub(crate) checkpoint: Option<(When, TokenStream)>,
-    /// After how many milliseconds a handler that runs is named.
+    /// The time in milliseconds after which a running handler is reported.
     pub(crate) warn_after: Option<u64>,
 }
 
@@ -27,43 +27,45 @@ impl Default for Options {
 /// When the runtime checkpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum When {
+    /// After each batch.
     Batch,
-    /// After as many milliseconds.
+    /// After this many milliseconds.
     Interval(u64),
+    /// After this many records.
     Records(u64),
 }
 
-/// The options of a record handler: what happens to the record that fails.
+/// The options of a record handler: what happens to a record that fails.
 #[derive(Default)]
 pub(crate) struct Policy {
     pub(crate) retry: Option<u32>,
     /// The first and the longest wait, in milliseconds.
     pub(crate) backoff: Option<(u64, u64)>,
-    /// With the value as it is written.
-    pub(crate) otherwise: Option<(Word, TokenStream)>,
-    pub(crate) invalid: Option<(Word, TokenStream)>,
+    /// The action, and the value as written.
+    pub(crate) otherwise: Option<(Action, TokenStream)>,
+    pub(crate) invalid: Option<(Action, TokenStream)>,
 }
 
 impl Policy {
-    /// The values that say where a record goes.
-    pub(crate) fn words(&self) -> impl Iterator<Item = &(Word, TokenStream)> {
+    /// The actions for failed and for invalid records.
+    pub(crate) fn actions(&self) -> impl Iterator<Item = &(Action, TokenStream)> {
         self.otherwise.iter().chain(&self.invalid)
     }
 
     pub(crate) fn is_given(&self) -> bool {
-        self.retry.is_some() || self.words().next().is_some()
+        self.retry.is_some() || self.actions().next().is_some()
     }
 }
 
-/// What happens to what failed for good.
+/// The action for a record that failed permanently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Word {
+pub(crate) enum Action {
     Fail,
     Skip,
     DeadLetter,
 }
 
-impl Word {
+impl Action {
     pub(crate) fn from_text(text: &str) -> Option<Self> {
         match text {
             "fail" => Some(Self::Fail),
@@ -77,22 +79,22 @@ impl Word {
 /// An annotated impl.
 pub(crate) struct Processor {
     pub(crate) options: Options,
-    /// The `#[cfg]`s that stand on the impl below the attribute, for whatever is written beside it.
+    /// The `#[cfg]`s on the impl below the attribute; the generated items get the same ones.
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) generics: Generics,
     pub(crate) self_ty: Type,
-    /// In the order they are written.
+    /// The handlers in source order.
     pub(crate) handlers: Vec<Handler>,
-    /// Where there is no record handler, an attribute on a method that is neither ours nor rustc's: it may have been meant to be ours.
+    /// If there is no record handler: an attribute on a method that is neither ours nor rustc's. It may be a misspelt one of ours.
     pub(crate) foreign_attribute: Option<Path>,
-    /// Whether there is a method that rustc will refuse to have here, such as one without a body.
+    /// Whether there is a method that rustc will reject here, such as one without a body.
     pub(crate) has_broken_method: bool,
 }
 
 /// A method with a handler attribute.
 pub(crate) struct Handler {
     pub(crate) kind: Kind,
-    /// The attribute's path as it is written, for its span.
+    /// The path of the attribute as written, for its span.
     pub(crate) attribute: Path,
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) sig: Signature,
@@ -104,7 +106,7 @@ impl Handler {
         &self.sig.ident
     }
 
-    /// The arguments behind the receiver.
+    /// The arguments after the receiver.
     pub(crate) fn arguments(&self) -> impl Iterator<Item = &syn::PatType> {
         self.sig.inputs.iter().filter_map(|argument| match argument {
             syn::FnArg::Typed(argument) => Some(argument),
@@ -112,7 +114,7 @@ impl Handler {
         })
     }
 
-    /// The condition under which it exists, for use within `#[cfg(…)]`; `None` if it always does.
+    /// The condition under which the handler exists, for use in `#[cfg(…)]`; `None` if it always exists.
     pub(crate) fn condition(&self) -> Option<TokenStream> {
         let conditions: Vec<_> =
             self.cfgs.iter().filter_map(|cfg| cfg.meta.require_list().ok()).map(|list| &list.tokens).collect();
@@ -124,7 +126,7 @@ impl Handler {
     }
 }
 
-/// What a handler handles.
+/// The kind of a handler, one for each attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Init,
@@ -147,7 +149,7 @@ impl Kind {
         Self::DeadLetter,
     ];
 
-    /// The attribute's name.
+    /// The name of the attribute.
     pub(crate) fn attribute(self) -> &'static str {
         match self {
             Self::Init => "on_init",
@@ -160,18 +162,18 @@ impl Kind {
         }
     }
 
-    /// By the attribute's name.
+    /// Finds the kind by the name of its attribute.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.attribute() == name)
     }
 
-    /// Whether it handles records, of which there is one handler.
+    /// Whether the handler handles records. A processor has exactly one such handler.
     pub(crate) fn handles_records(self) -> bool {
         matches!(self, Self::Records | Self::Record)
     }
 }
 
-/// The message a handler is for, or the dead letters.
+/// The message that a handler handles, or the dead letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Slot {
     Init,
@@ -183,7 +185,7 @@ pub(crate) enum Slot {
 }
 
 impl Kind {
-    /// The message it is for; two handlers cannot share one.
+    /// The message that the handler handles; two handlers cannot share one.
     pub(crate) fn slot(self) -> Slot {
         match self {
             Self::Init => Slot::Init,

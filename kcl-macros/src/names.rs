@@ -1,10 +1,10 @@
-//! What someone may have meant.
+//! Guesses the name that a misspelt one stands for.
 
 use strsim::osa_distance;
 
 use crate::model::Kind;
 
-/// What the other language's KCLs, the daemon's protocol and plain memory call a handler.
+/// Names of handlers in the KCLs of other languages and in the daemon's protocol, and names that people misremember.
 const OTHER_NAMES: &[(&str, Kind)] = &[
     ("initialize", Kind::Init),
     ("initialise", Kind::Init),
@@ -41,9 +41,9 @@ const OTHER_NAMES: &[(&str, Kind)] = &[
     ("on_dlq", Kind::DeadLetter),
 ];
 
-/// Whether an attribute that is none of ours was meant for us, and which handler it was meant to be.
+/// Whether an unknown attribute was meant to be one of ours, and if so, which handler it is closest to.
 ///
-/// Other macros may stand on a handler, so a name must be close to one of ours, or start as all of ours do.
+/// Other macros may be on a handler, so the name must be close to one of ours, or start with `on_` as all of ours do.
 pub(crate) fn misspelt(name: &str) -> Option<Option<Kind>> {
     if let Some((_, kind)) = OTHER_NAMES.iter().find(|(other, _)| *other == name) {
         return Some(Some(*kind));
@@ -54,7 +54,7 @@ pub(crate) fn misspelt(name: &str) -> Option<Option<Kind>> {
     if meant.is_some() || name.starts_with("on_") { Some(meant) } else { None }
 }
 
-/// Whether an attribute is rustc's own, or a tool's.
+/// Whether an attribute belongs to rustc or to a tool.
 pub(crate) fn is_builtin(name: &str) -> bool {
     const BUILTIN: &[&str] = &[
         "allow",
@@ -78,7 +78,7 @@ pub(crate) fn is_builtin(name: &str) -> bool {
     BUILTIN.contains(&name)
 }
 
-/// The candidate that a slip of the fingers turns into `name`, if there is one.
+/// The candidate that a typo turns into `name`, if there is one.
 pub(crate) fn nearest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let (distance, candidate) = candidates
         .iter()
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slips_are_recognised() {
+    fn typos_are_recognised() {
         for (name, kind) in [
             ("on_recrods", Kind::Records),
             ("on_recrod", Kind::Record),
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_starts_as_ours_do_is_ours_though_none_is_near() {
+    fn a_name_with_our_prefix_is_ours_even_if_no_handler_is_close() {
         assert_eq!(misspelt("on_full_moon"), Some(None));
     }
 

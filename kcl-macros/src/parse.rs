@@ -1,4 +1,4 @@
-//! From tokens to the model: finds the handlers, and takes their attributes off.
+//! Parses tokens into the model: finds the handlers and removes their attributes.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -14,13 +14,13 @@ use crate::messages;
 use crate::model::{Handler, Kind, Options, Policy, Processor};
 use crate::names;
 
-/// What stood below the attribute.
+/// The item below the attribute.
 pub(crate) struct Parsed {
-    /// The user's own item without the handler attributes: emitted whatever happens.
+    /// The user's item without the handler attributes. It is emitted even if there are errors.
     pub(crate) item: TokenStream,
-    /// `None` if it was no impl to make a processor of.
+    /// `None` if the item is not an impl that can become a processor.
     pub(crate) processor: Option<Processor>,
-    /// Whether a `main` would be missed: it is asked for, and the item is none itself.
+    /// Whether rustc would miss a `main`: the options ask for one, and the item itself is not one.
     pub(crate) needs_main: bool,
 }
 
@@ -32,7 +32,7 @@ pub(crate) fn parse(cx: &Context, options: Options, tokens: TokenStream) -> Pars
             item
         }
         Ok(other) => {
-            refuse(cx, &other);
+            report_other_item(cx, &other);
             let is_main = matches!(&other, Item::Fn(item) if item.sig.ident == "main");
             return Parsed { item: tokens, processor: None, needs_main: options.main && !is_main };
         }
@@ -46,11 +46,11 @@ pub(crate) fn parse(cx: &Context, options: Options, tokens: TokenStream) -> Pars
 
 fn inherent_impl(cx: &Context, options: Options, mut item: ItemImpl) -> Parsed {
     item.attrs.retain(|attr| {
-        let again = is_processor(&options.krate, attr.path());
-        if again {
+        let repeated = is_processor(&options.krate, attr.path());
+        if repeated {
             cx.error(attr.path(), messages::processor_twice());
         }
-        !again
+        !repeated
     });
     let handlers: Vec<_> = item.items.iter_mut().filter_map(|item| handler(cx, &options.krate, item)).collect();
     let needs_main = options.main;
@@ -76,18 +76,18 @@ fn inherent_impl(cx: &Context, options: Options, mut item: ItemImpl) -> Parsed {
     Parsed { item: item.into_token_stream(), processor, needs_main }
 }
 
-/// `#[processor]`, `#[kcl::processor]`, or below the name of what `crate = …` named.
+/// Whether a path is `processor`, `kcl::processor`, or `processor` after the last name of the path in `crate = …`.
 fn is_processor(krate: &Path, path: &Path) -> bool {
     let is_last = path.segments.last().is_some_and(|last| last.ident == "processor");
     is_last && path.segments.iter().nth_back(1).is_none_or(|parent| is_ours(krate, &parent.ident))
 }
 
-/// Whether a module of this name is taken for `kcl`.
+/// Whether a module of this name is assumed to be `kcl`.
 fn is_ours(krate: &Path, name: &Ident) -> bool {
     name == "kcl" || krate.segments.last().is_some_and(|last| last.ident == *name)
 }
 
-/// A method without a body, which rustc allows in traits only.
+/// Whether an item is a method without a body, which rustc allows only in traits.
 fn is_without_body(item: &ImplItem) -> bool {
     let ImplItem::Verbatim(tokens) = item else { return false };
     syn::parse2::<TraitItemFn>(tokens.clone()).is_ok_and(|method| method.default.is_none())
@@ -100,9 +100,9 @@ fn take_foreign_attribute(item: &mut ImplItem) -> Option<Path> {
     Some(method.attrs.remove(index).path().clone())
 }
 
-/// Takes the handler attributes off one item of the impl.
+/// Removes the handler attributes from one item of the impl.
 fn handler(cx: &Context, krate: &Path, item: &mut ImplItem) -> Option<Handler> {
-    let what = match item {
+    let (attrs, what) = match item {
         ImplItem::Fn(method) => {
             let marks = take_marks(cx, krate, &mut method.attrs);
             let mut marks = marks.into_iter();
@@ -115,7 +115,7 @@ fn handler(cx: &Context, krate: &Path, item: &mut ImplItem) -> Option<Handler> {
         ImplItem::Const(item) => (&mut item.attrs, "an associated constant"),
         ImplItem::Type(item) => (&mut item.attrs, "an associated type"),
         ImplItem::Macro(item) => (&mut item.attrs, "a macro call"),
-        // What has no body, say, belongs into a trait.
+        // For example a method without a body, which belongs in a trait.
         ImplItem::Verbatim(tokens) => {
             if let Ok(mut method) = syn::parse2::<TraitItemFn>(tokens.clone()) {
                 take_marks(cx, krate, &mut method.attrs);
@@ -125,8 +125,8 @@ fn handler(cx: &Context, krate: &Path, item: &mut ImplItem) -> Option<Handler> {
         }
         _ => return None,
     };
-    for mark in take_marks(cx, krate, what.0) {
-        cx.error(mark.path, messages::handler_on(mark.kind, what.1));
+    for mark in take_marks(cx, krate, attrs) {
+        cx.error(mark.path, messages::handler_on(mark.kind, what));
     }
     None
 }
@@ -134,12 +134,12 @@ fn handler(cx: &Context, krate: &Path, item: &mut ImplItem) -> Option<Handler> {
 /// A handler attribute.
 struct Mark {
     kind: Kind,
-    /// Its path as it is written.
+    /// Its path as written.
     path: Path,
     policy: Policy,
 }
 
-/// Removes the handler attributes, and what was meant to be one.
+/// Removes the handler attributes, and those that were meant to be one.
 fn take_marks(cx: &Context, krate: &Path, attrs: &mut Vec<Attribute>) -> Vec<Mark> {
     let mut marks = Vec::new();
     attrs.retain(|attr| {
@@ -162,7 +162,7 @@ fn take_marks(cx: &Context, krate: &Path, attrs: &mut Vec<Attribute>) -> Vec<Mar
                         } else {
                             messages::handler_takes_no_options(kind)
                         };
-                        cx.error(behind_path(meta), message);
+                        cx.error(after_path(meta), message);
                         Policy::default()
                     }
                 };
@@ -182,19 +182,20 @@ fn take_marks(cx: &Context, krate: &Path, attrs: &mut Vec<Attribute>) -> Vec<Mar
     marks
 }
 
-/// The name of an attribute that may be ours: `#[on_record]`, `#[kcl::on_record]`, or below the name of what `crate = …` named.
+/// The name of an attribute that may be ours: `on_record`, `kcl::on_record`, or `on_record` after the last name of the path in
+/// `crate = …`.
 fn own_name(krate: &Path, path: &Path) -> Option<OwnName> {
     let text = path.segments.last()?.ident.unraw().to_string();
     let Some(parent) = path.segments.iter().nth_back(1) else {
         return path.leading_colon.is_none().then_some(OwnName { text, qualified: false });
     };
-    // The macro itself may stand below, for whatever reason; rustc has its own words for that.
+    // `#[kcl::processor]` itself may be below the impl. rustc has its own error for that.
     (is_ours(krate, &parent.ident) && text != "processor").then_some(OwnName { text, qualified: true })
 }
 
 struct OwnName {
     text: String,
-    /// Written with the crate's name, so it can be nobody else's.
+    /// Whether it is written with the name of the crate, so that it must be ours.
     qualified: bool,
 }
 
@@ -211,8 +212,8 @@ fn in_cfg_attr(krate: &Path, meta: &Meta) -> Option<(Kind, Path)> {
     })
 }
 
-/// What follows an attribute's name.
-fn behind_path(meta: &Meta) -> TokenStream {
+/// The tokens after the path of an attribute.
+fn after_path(meta: &Meta) -> TokenStream {
     let names = meta.path().to_token_stream().into_iter().count();
     meta.to_token_stream().into_iter().skip(names).collect()
 }
@@ -221,8 +222,8 @@ fn cfgs(attrs: &[Attribute]) -> Vec<Attribute> {
     attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect()
 }
 
-/// Says what stands where an impl should.
-fn refuse(cx: &Context, item: &Item) {
+/// Reports an item that is not an impl.
+fn report_other_item(cx: &Context, item: &Item) {
     match item {
         Item::Struct(item) => cx.error(item.struct_token, messages::not_an_impl("a struct", Some(&item.ident))),
         Item::Enum(item) => cx.error(item.enum_token, messages::not_an_impl("an enum", Some(&item.ident))),
@@ -238,7 +239,7 @@ fn refuse(cx: &Context, item: &Item) {
     }
 }
 
-/// Tokens as a person would write them, for messages.
+/// Formats tokens as a person would write them, for messages.
 pub(crate) fn text(tokens: &impl ToTokens) -> String {
     let mut text = String::new();
     write_text(&mut text, tokens.to_token_stream());
@@ -249,11 +250,11 @@ fn write_text(text: &mut String, tokens: TokenStream) {
     let is_word = |last: char| last.is_alphanumeric() || last == '_';
     let mut lifetime = false;
     for token in tokens {
-        let behind_lifetime = lifetime && text.ends_with(is_word);
+        let after_lifetime = lifetime && text.ends_with(is_word);
         lifetime = false;
         match token {
             TokenTree::Group(group) => {
-                if behind_lifetime {
+                if after_lifetime {
                     text.push(' ');
                 }
                 let (open, close) = match group.delimiter() {
@@ -275,7 +276,7 @@ fn write_text(text: &mut String, tokens: TokenStream) {
                 if text.ends_with(is_word) {
                     text.push(' ');
                 }
-                // A lifetime is a mark and a word.
+                // A lifetime is a quote followed by a word.
                 lifetime = text.ends_with('\'');
                 text.push_str(&word.to_string());
             }
@@ -283,7 +284,7 @@ fn write_text(text: &mut String, tokens: TokenStream) {
     }
 }
 
-/// The type within the groups without delimiters that `macro_rules` leave.
+/// The type inside parentheses and inside the invisible groups that `macro_rules` leave.
 pub(crate) fn peel(ty: &Type) -> &Type {
     match ty {
         Type::Group(group) => peel(&group.elem),
@@ -305,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn handlers_are_found_and_their_attributes_taken_off() {
+    fn handlers_are_found_and_their_attributes_removed() {
         let (parsed, errors) = parsed(quote! {
             impl Revenue {
                 #[kcl::on_record]
@@ -355,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_meant_to_be_a_handler_is_an_error_and_taken_off() {
+    fn an_attribute_meant_to_be_a_handler_is_an_error_and_removed() {
         let (parsed, errors) = parsed(quote! {
             impl Revenue {
                 #[on_recrod]
@@ -372,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_that_is_no_impl_is_kept() {
+    fn an_item_that_is_not_an_impl_is_kept() {
         for item in [
             quote!(
                 struct Revenue;

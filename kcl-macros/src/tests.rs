@@ -1,6 +1,6 @@
-//! Snapshots of what is written beside an impl, and what holds for all of it.
+//! Snapshots of the generated code, and rules for all of it.
 //!
-//! `UPDATE_SNAPSHOTS=1 cargo test -p kcl-macros` writes them anew.
+//! `UPDATE_SNAPSHOTS=1 cargo test -p kcl-macros` rewrites the snapshots.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -20,7 +20,7 @@ fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots").join(name)
 }
 
-/// The options and the impl of one snapshot's source.
+/// The options and the impl in the source of a snapshot.
 fn source(name: &str) -> (TokenStream, TokenStream) {
     let text = fs::read_to_string(path(&format!("{name}.rs"))).unwrap();
     let file: File = syn::parse_str(&text).unwrap();
@@ -32,8 +32,8 @@ fn source(name: &str) -> (TokenStream, TokenStream) {
     (options, item.into_token_stream())
 }
 
-/// What is written beside the impl.
-fn beside(name: &str) -> File {
+/// The code generated beside the impl.
+fn generated(name: &str) -> File {
     let (options, item) = source(name);
     let cx = Context::new();
     let options = args::parse(&cx, options);
@@ -43,7 +43,7 @@ fn beside(name: &str) -> File {
 }
 
 #[test]
-fn expansions_are_as_they_were() {
+fn expansions_match_their_snapshots() {
     for name in SNAPSHOTS {
         let (options, item) = source(name);
         let expanded = prettyplease::unparse(&syn::parse2(annotated_impl(options, item)).unwrap());
@@ -55,7 +55,7 @@ fn expansions_are_as_they_were() {
     }
 }
 
-/// The paths in what is written, but for the user's own types.
+/// The paths in generated code.
 fn paths(file: &File) -> Vec<syn::Path> {
     struct Paths(Vec<syn::Path>);
     impl<'a> Visit<'a> for Paths {
@@ -64,7 +64,7 @@ fn paths(file: &File) -> Vec<syn::Path> {
             visit::visit_path(self, path);
         }
 
-        // Attributes are rustc's own; a `cfg` holds words, not paths.
+        // Attributes are rustc's own, and a `cfg` contains words, not paths.
         fn visit_attribute(&mut self, _: &'a syn::Attribute) {}
 
         fn visit_item_use(&mut self, item: &'a syn::ItemUse) {
@@ -82,7 +82,7 @@ fn first(path: &syn::Path) -> String {
 
 #[test]
 fn no_path_is_relative() {
-    // What the sources of the snapshots call their own.
+    // The names that the sources of the snapshots define or import.
     let of_the_user = [
         "Revenue",
         "Json",
@@ -106,9 +106,9 @@ fn no_path_is_relative() {
         "Sum",
         "usize",
     ];
-    let of_this_crate = ["Self", "self", "__input", "__cx", "__result", "__a1", "__a2", "__a3", "__Otherwise", "__T"];
+    let of_this_crate = ["Self", "self", "__input", "__cx", "__result", "__a1", "__a2", "__a3", "__Fallback", "__T"];
     for name in ["quickstart", "every_handler", "default", "generic", "configured", "policy"] {
-        for path in paths(&beside(name)) {
+        for path in paths(&generated(name)) {
             let first = first(&path);
             let known = of_the_user.contains(&first.as_str()) || of_this_crate.contains(&first.as_str());
             assert!(path.leading_colon.is_some() || known, "{name}: {}", path.to_token_stream());
@@ -118,11 +118,11 @@ fn no_path_is_relative() {
 
 #[test]
 fn the_crate_is_named_as_the_user_names_it() {
-    let paths = paths(&beside("renamed"));
+    let paths = paths(&generated("renamed"));
     let through = |path: &&syn::Path| path.to_token_stream().to_string().starts_with("crate :: deps :: streams ::");
     assert!(paths.iter().filter(through).count() > 10);
     for path in &paths {
-        // `<…>::TAKES` has one too.
+        // `<…>::TAKES` has a leading colon too.
         let absolute = path.leading_colon.is_some() && first(path) != "TAKES";
         assert!(!path.segments.iter().any(|segment| segment.ident == "kcl"), "{}", path.to_token_stream());
         assert!(!absolute || ["core", "std"].contains(&first(path).as_str()), "{}", path.to_token_stream());
@@ -139,12 +139,12 @@ fn a_handler_is_under_twelve_lines() {
     }
     for name in ["quickstart", "every_handler", "default", "configured", "policy"] {
         let mut functions = Functions(Vec::new());
-        functions.visit_file(&beside(name));
+        functions.visit_file(&generated(name));
         assert!(!functions.0.is_empty());
         for mut function in functions.0 {
             function.attrs.clear();
             let file: File = syn::parse_quote!(impl Revenue { #function });
-            // Without the impl's own two.
+            // The impl's own two lines do not count.
             let lines = prettyplease::unparse(&file).lines().count() - 2;
             assert!(lines < 12, "{name}: {} has {lines} lines", function.sig.ident);
         }
@@ -152,7 +152,7 @@ fn a_handler_is_under_twelve_lines() {
 }
 
 #[test]
-fn what_is_wrong_is_still_an_impl_and_a_processor() {
+fn a_mistaken_impl_is_still_emitted_and_still_a_processor() {
     let (options, item) = source("mistaken");
     let file: File = syn::parse2(annotated_impl(options, item)).unwrap();
     let implemented: Vec<String> = file
@@ -165,10 +165,10 @@ fn what_is_wrong_is_still_an_impl_and_a_processor() {
         .map(|token| token.to_string())
         .collect();
     let all = implemented.join(" ");
-    for wanted in ["fn open", "fn add", "Processor for Revenue", "Initialize for Revenue", "fn main"] {
-        let words: Vec<&str> = wanted.split(' ').collect();
+    for expected in ["fn open", "fn add", "Processor for Revenue", "Initialize for Revenue", "fn main"] {
+        let words: Vec<&str> = expected.split(' ').collect();
         let found = all.split_whitespace().collect::<Vec<_>>().windows(words.len()).any(|window| window == words);
-        assert!(found || all.contains(wanted), "{wanted} is missing");
+        assert!(found || all.contains(expected), "{expected} is missing");
     }
     assert_eq!(all.matches("compile_error").count(), 3);
 }

@@ -1,40 +1,40 @@
-//! What stands in quotes in an option.
+//! The values of options that are written in quotes.
 
 use crate::model::When;
 
-/// Why a range of times is none.
+/// Why a text is not a valid range of durations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NoBackoff {
-    /// It is no range, or one of its ends is no time.
-    NoRange,
-    /// It starts at 0, of which the double is 0 again.
+pub(crate) enum BackoffProblem {
+    /// It is not a range, or one of its ends is not a duration.
+    NotARange,
+    /// It starts at 0, and twice 0 is still 0.
     Zero,
     /// It ends before it starts.
     Backwards,
 }
 
-/// `200ms..5s`: the first and the longest wait, in milliseconds.
-pub(crate) fn backoff(text: &str) -> Result<(u64, u64), NoBackoff> {
-    let (first, most) = text.split_once("..").ok_or(NoBackoff::NoRange)?;
+/// Parses `200ms..5s`: the first and the longest wait, in milliseconds.
+pub(crate) fn backoff(text: &str) -> Result<(u64, u64), BackoffProblem> {
+    let (first, most) = text.split_once("..").ok_or(BackoffProblem::NotARange)?;
     match (millis(first), millis(most)) {
-        (Some(0), Some(_)) => Err(NoBackoff::Zero),
-        (Some(first), Some(most)) if first > most => Err(NoBackoff::Backwards),
+        (Some(0), Some(_)) => Err(BackoffProblem::Zero),
+        (Some(first), Some(most)) if first > most => Err(BackoffProblem::Backwards),
         (Some(first), Some(most)) => Ok((first, most)),
-        _ => Err(NoBackoff::NoRange),
+        _ => Err(BackoffProblem::NotARange),
     }
 }
 
-/// Why a text does not say when to checkpoint.
+/// Why a text is not a valid time to checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NoCheckpoint {
-    /// It is neither a word of ours, nor a time, nor a number of records.
+pub(crate) enum CheckpointProblem {
+    /// It is not `batch`, a duration, or a number of records.
     Unknown,
-    /// It is never, or always.
+    /// It is a duration or a number of 0.
     Zero,
 }
 
-/// `batch`, `30s` or `1000 records`.
-pub(crate) fn checkpoint(text: &str) -> Result<When, NoCheckpoint> {
+/// Parses `batch`, `30s` or `1000 records`.
+pub(crate) fn checkpoint(text: &str) -> Result<When, CheckpointProblem> {
     let text = text.trim();
     if text == "batch" {
         return Ok(When::Batch);
@@ -45,13 +45,13 @@ pub(crate) fn checkpoint(text: &str) -> Result<When, NoCheckpoint> {
         None => (millis(text), When::Interval),
     };
     match number {
-        Some(0) => Err(NoCheckpoint::Zero),
+        Some(0) => Err(CheckpointProblem::Zero),
         Some(number) => Ok(when(number)),
-        None => Err(NoCheckpoint::Unknown),
+        None => Err(CheckpointProblem::Unknown),
     }
 }
 
-/// A time in milliseconds: a whole number with `ms`, `s`, `m` or `h`.
+/// Parses a duration, a whole number followed by `ms`, `s`, `m` or `h`, into milliseconds.
 pub(crate) fn millis(text: &str) -> Option<u64> {
     let text = text.trim();
     let (digits, unit) = text.split_at(text.find(|char: char| !char.is_ascii_digit())?);
@@ -70,9 +70,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_have_a_unit() {
-        for (text, time) in [("200ms", 200), ("5s", 5000), (" 2 m ", 120_000), ("1h", 3_600_000), ("0s", 0)] {
-            assert_eq!(millis(text), Some(time), "{text}");
+    fn durations_have_a_unit() {
+        for (text, duration) in [("200ms", 200), ("5s", 5000), (" 2 m ", 120_000), ("1h", 3_600_000), ("0s", 0)] {
+            assert_eq!(millis(text), Some(duration), "{text}");
         }
         for text in ["", "5", "s", "5 parsecs", "-5s", "1.5s", "5s5", "99999999999999999999s", "9999999999999999999s"] {
             assert_eq!(millis(text), None, "{text}");
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn checkpoints_are_by_batch_time_or_number() {
+    fn checkpoints_are_by_batch_duration_or_number() {
         for (text, when) in [
             ("batch", When::Batch),
             ("30s", When::Interval(30_000)),
@@ -94,23 +94,23 @@ mod tests {
         for text in
             ["", "30", "batches", "1000", "records", "-1 records", "1_000 records", "30 parsecs", "1000 Records"]
         {
-            assert_eq!(checkpoint(text), Err(NoCheckpoint::Unknown), "{text}");
+            assert_eq!(checkpoint(text), Err(CheckpointProblem::Unknown), "{text}");
         }
         for text in ["0s", "0ms", "0 records"] {
-            assert_eq!(checkpoint(text), Err(NoCheckpoint::Zero), "{text}");
+            assert_eq!(checkpoint(text), Err(CheckpointProblem::Zero), "{text}");
         }
     }
 
     #[test]
-    fn a_backoff_goes_up() {
+    fn a_backoff_ascends() {
         assert_eq!(backoff("200ms..5s"), Ok((200, 5000)));
         assert_eq!(backoff("1s .. 1s"), Ok((1000, 1000)));
         for (text, error) in [
-            ("200ms", NoBackoff::NoRange),
-            ("200..5s", NoBackoff::NoRange),
-            ("..5s", NoBackoff::NoRange),
-            ("0ms..5s", NoBackoff::Zero),
-            ("5s..200ms", NoBackoff::Backwards),
+            ("200ms", BackoffProblem::NotARange),
+            ("200..5s", BackoffProblem::NotARange),
+            ("..5s", BackoffProblem::NotARange),
+            ("0ms..5s", BackoffProblem::Zero),
+            ("5s..200ms", BackoffProblem::Backwards),
         ] {
             assert_eq!(backoff(text), Err(error), "{text}");
         }

@@ -1,6 +1,6 @@
-//! The attribute macros, and their pages.
+//! The attribute macros and their documentation.
 
-/// Makes a processor of an `impl` block: the whole conversation with the daemon, and `main`.
+/// Turns an `impl` block into a record processor: generates `main` and the whole conversation with the daemon.
 ///
 /// ```
 /// use kcl::{Json, Shard};
@@ -29,41 +29,43 @@
 /// }
 /// ```
 ///
-/// The methods with one of these attributes are its handlers; the others stay plain methods.
+/// The methods with one of these attributes are handlers. All others stay plain methods.
 ///
-/// | attribute | is called | left out |
+/// | attribute | called | if omitted |
 /// |---|---|---|
-/// | [`#[on_init]`](macro@on_init) | once, to make the processor of a shard | `Default` is used |
-/// | [`#[on_record]`](macro@on_record) | once a record | one of the two is needed |
-/// | [`#[on_records]`](macro@on_records) | once a batch | one of the two is needed |
-/// | [`#[on_lease_lost]`](macro@on_lease_lost) | when another worker has taken the shard | nothing is done |
-/// | [`#[on_shard_end]`](macro@on_shard_end) | when the shard was read to its end | SHARD_END is checkpointed |
-/// | [`#[on_shutdown_requested]`](macro@on_shutdown_requested) | when the worker is about to stop | what was handed over is checkpointed |
-/// | [`#[on_dead_letter]`](macro@on_dead_letter) | for a record that failed for good, if the record handler says so | none may say so |
+/// | [`#[on_init]`](macro@on_init) | once, to create the processor of a shard | `Default` is used |
+/// | [`#[on_record]`](macro@on_record) | once for each record | one of the two is required |
+/// | [`#[on_records]`](macro@on_records) | once for each batch | one of the two is required |
+/// | [`#[on_lease_lost]`](macro@on_lease_lost) | when another worker has taken the shard | nothing happens |
+/// | [`#[on_shard_end]`](macro@on_shard_end) | when the shard has been read to its end | SHARD_END is checkpointed |
+/// | [`#[on_shutdown_requested]`](macro@on_shutdown_requested) | when the worker is about to stop | the records delivered so far are checkpointed |
+/// | [`#[on_dead_letter]`](macro@on_dead_letter) | for a record that failed permanently, if an option of the record handler asks for it | no option may ask for it |
 ///
-/// The attributes need no import; `#[kcl::on_record]` works too. What a handler is called with is chosen by the types of its
-/// arguments, in any order. It takes `&mut self` or `&self`, and returns `()` or `Result<(), E>` for any
-/// `E: Into<Box<dyn Error + Send + Sync>>`. An error or a panic ends the process with exit code 1, and the message is not
-/// acknowledged, so that the daemon delivers again what was not checkpointed.
+/// The attributes need no import; `#[kcl::on_record]` works too. The runtime chooses the arguments of a handler by their types, in
+/// any order. A handler takes `&mut self` or `&self`, and returns `()` or `Result<(), E>` for any
+/// `E: Into<Box<dyn Error + Send + Sync>>`. An error or a panic ends the process with exit code 1. The message is then not
+/// acknowledged, so the daemon delivers again everything that was not checkpointed.
 ///
 /// # Records that fail
 ///
-/// Unless told otherwise, the first record that fails stops its shard: nothing is lost, and nothing goes on. What is to happen
-/// instead is said on the record handler, `#[on_record(...)]` or `#[on_records(...)]`:
+/// By default, the first record that fails stops its shard: no record is lost, but processing does not continue. Options of the
+/// record handler, `#[on_record(...)]` or `#[on_records(...)]`, change this:
 ///
-/// - `retry = 3`: calls the handler up to three times again, for an error or a panic. Meanwhile nothing is acknowledged.
-/// - `backoff = "200ms..5s"`: waits a random time of up to 200 ms before the first of these calls, up to 400 ms before the
-///   second and so on, at most 5 s; these are the defaults. The units are `ms`, `s`, `m` and `h`. If the daemon goes away
-///   meanwhile, nothing is tried again.
-/// - `otherwise = "fail" | "skip" | "dead_letter"`: what happens when no call is left. `"fail"`, the default, ends the process;
-///   `"skip"` goes on without the record; `"dead_letter"` hands it to [`#[on_dead_letter]`](macro@on_dead_letter) and goes on.
-/// - `invalid = "fail" | "skip" | "dead_letter"`: the same for a record whose payload cannot be decoded, which is never tried
-///   again.
+/// - `retry = 3`: retries the handler up to three times after an error or a panic. Nothing is acknowledged in the meantime.
+/// - `backoff = "200ms..5s"`: waits for a random time of up to 200 ms before the first retry, up to 400 ms before the second
+///   and so on, at most 5 s. These are the defaults. The units are `ms`, `s`, `m` and `h`. If the daemon exits in the meantime,
+///   there are no more retries.
+/// - `otherwise = "fail" | "skip" | "dead_letter"`: the action when no retry is left. `"fail"`, the default, ends the process;
+///   `"skip"` continues without the record; `"dead_letter"` passes it to [`#[on_dead_letter]`](macro@on_dead_letter) and
+///   continues.
+/// - `invalid = "fail" | "skip" | "dead_letter"`: the action for a record whose payload cannot be decoded. Such a record is
+///   never retried.
 ///
-/// With `#[on_records]` it is the batch that is tried again, whole, and `otherwise` is for all of it: one record that is always
-/// refused takes its whole batch along. `invalid` is for the single record there too.
+/// With `#[on_records]`, the whole batch is retried, and `otherwise` applies to all of it: one record that always fails takes its
+/// whole batch with it. `invalid` applies to single records there too.
 ///
-/// Every record that is skipped or dead-lettered is a line on stderr, with shard, sequence number, attempts and error.
+/// Every record that is skipped or dead-lettered is reported in a line on stderr, with its shard, sequence number, number of
+/// attempts and error.
 ///
 /// # Who checkpoints
 ///
@@ -71,25 +73,24 @@
 /// `checkpoint` says:
 ///
 /// - `checkpoint = "batch"`: after each batch, the default;
-/// - `checkpoint = "30s"`: behind the first batch that ends 30 s after the last checkpoint, or later. The daemon reads a
-///   processor's words only as answers to its messages, so a checkpoint goes out with the next of these: on a shard where nothing
-///   happens, that may be when the shutdown is requested;
-/// - `checkpoint = "1000 records"`: behind the batch with which 1,000 records were processed since the last checkpoint. What may
-///   come again is fewer than these, and one batch.
+/// - `checkpoint = "30s"`: after the first batch that ends at least 30 s after the last checkpoint. The daemon reads the output
+///   of a processor only as answers to its own messages, so a checkpoint is sent with the answer to the next message. On an idle
+///   shard, that may be the shutdown request;
+/// - `checkpoint = "1000 records"`: after the batch that brings the number of records processed since the last checkpoint to
+///   1,000. The records that may be delivered again are fewer than that, plus one batch.
 ///
-/// A checkpoint never passes a record that was not processed, skipped or dead-lettered. What was not checkpointed by then is when
-/// a shutdown is requested, when a handler fails (the records that succeeded before it), and with SHARD_END. When the process is
-/// killed or the lease is lost, what came since the last checkpoint comes again.
+/// A checkpoint never passes a record that was not processed, skipped or dead-lettered. Records not yet checkpointed are
+/// checkpointed when a shutdown is requested, when a handler fails (those that succeeded before it), and with SHARD_END. If the
+/// process is killed or the lease is lost, the records since the last checkpoint are delivered again.
 ///
-/// If the record handler takes a `Checkpointer`, it decides alone, and the runtime sends nothing but SHARD_END.
+/// If the record handler takes a `Checkpointer`, only the handler decides, and the runtime sends nothing but SHARD_END.
 ///
 /// # Handlers that take long
 ///
-/// While a handler runs, its shard waits, and a daemon with `timeoutInSeconds` kills the worker in the end. A handler that has run
-/// for 60 s, or as long as `warn_after = "5m"` says, is named on stderr while it runs, with the shard, the record or the records,
-/// and the time; then again after twice as long and so on. Where it is tried again, the attempts and the waits between them are
-/// one run. (A thread looks now and then, so the line may come late by an eighth of
-/// that time, at most 5 s.)
+/// While a handler runs, its shard waits, and a daemon with `timeoutInSeconds` eventually kills the worker. A handler that has run
+/// for 60 s, or for the time set by `warn_after = "5m"`, is reported on stderr while it runs, with the shard, the record or the
+/// records, and the time; then again after twice that time, and so on. Retries and the waits between them count as one run. (A
+/// thread checks periodically, so the line may be late by an eighth of that time, at most 5 s.)
 ///
 /// ```text
 /// kcl: shard shardId-000000000001: processRecords at record 4967/0 with partition key `ada`, number 3 of 500 in its batch, has been running for 60s
@@ -97,29 +98,29 @@
 ///
 /// # Counts
 ///
-/// Where `KCL_REPORT=1` is set in its environment, a processor ends with a line of what it has done, also where it fails:
+/// If `KCL_REPORT=1` is set in its environment, a processor prints a line of counts when it ends, even if it fails:
 ///
 /// ```text
 /// kcl: shard shardId-000000000001: 41000 records, 82 batches, 3 retries, 1 skipped, 2 dead-lettered, 83 checkpoints
 /// ```
 ///
-/// Its records are those that were processed, skipped or dead-lettered, each as often as it was delivered; its checkpoints those
-/// that the daemon accepted, a handler's own included.
+/// The records are those that were processed, skipped or dead-lettered, each counted as often as it was delivered. The checkpoints
+/// are those that the daemon accepted, including the handler's own.
 ///
 /// # Options
 ///
 /// - `checkpoint = "batch" | "30s" | "1000 records"`: how often the runtime checkpoints. The units are `ms`, `s`, `m` and `h`.
-/// - `warn_after = "60s"`: how long a handler may run before it is named on stderr.
-/// - `main = false`: writes no `fn main`, for a processor that stands in a module, in a library, or is generic, or is
-///   started with a [`Runner`](crate::Runner). `kcl::run::<orders::Revenue>()` is what the written one calls.
-/// - `crate = path`: where `kcl` is found, if not at `::kcl`, as when it is renamed or re-exported.
+/// - `warn_after = "60s"`: how long a handler may run before it is reported on stderr.
+/// - `main = false`: generates no `fn main`. Use it for a processor that is in a module or a library, is generic, or is started
+///   with a [`Runner`](crate::Runner). The generated `main` calls `kcl::run::<orders::Revenue>()`.
+/// - `crate = path`: the path of `kcl`, if it is not `::kcl`, for example because it is renamed or re-exported.
 #[doc(inline)]
 pub use kcl_macros::processor;
 
-/// Marks the constructor of a processor, called once for its shard before any other handler. At most one; without it,
-/// `Default` is used.
+/// Marks the constructor of a processor, which is called once for its shard, before any other handler. There is at most one; without
+/// it, `Default` is used.
 ///
-/// It takes [`&Shard`](crate::Shard) or nothing, no `self`, and returns `Self` or `Result<Self, E>`.
+/// It takes [`&Shard`](crate::Shard) or nothing, but not `self`, and returns `Self` or `Result<Self, E>`.
 ///
 /// ```
 /// # use kcl::{Record, Shard};
@@ -138,19 +139,19 @@ pub use kcl_macros::processor;
 #[doc(inline)]
 pub use kcl_macros::on_init;
 
-/// Marks the handler that is called once a record. A processor has this or [`#[on_records]`](macro@on_records).
+/// Marks the handler that is called once for each record. A processor has either this handler or [`#[on_records]`](macro@on_records).
 ///
-/// It takes any of, in any order:
+/// It can take, in any order:
 ///
 /// - [`&Record`](crate::Record);
-/// - one payload: [`Json<T>`](crate::Json), or a type of your own that implements [`FromRecord`](crate::FromRecord). If the
-///   record is no such payload the handler is not called, and has failed. As `Option<P>` or `Result<P, E>` of such a `P` it is
-///   called with every record;
-/// - [`&mut Checkpointer`](crate::Checkpointer), whose `checkpoint()` means up to and including this record;
+/// - one payload: [`Json<T>`](crate::Json), or your own type that implements [`FromRecord`](crate::FromRecord). If the payload
+///   cannot be decoded from the record, the handler is not called, and has failed. With `Option<P>` or `Result<P, E>` instead
+///   of `P`, it is called for every record;
+/// - [`&mut Checkpointer`](crate::Checkpointer), whose `checkpoint()` checkpoints up to and including this record;
 /// - [`&Shard`](crate::Shard);
 /// - [`MillisBehindLatest`](crate::MillisBehindLatest) of the batch.
 ///
-/// If it fails, the records before it are checkpointed. Its options say what happens to records that fail, see
+/// If it fails, the records before the failed one are checkpointed. Its options set what happens to records that fail; see
 /// [`processor`](macro@processor#records-that-fail):
 ///
 /// ```
@@ -190,18 +191,18 @@ pub use kcl_macros::on_init;
 #[doc(inline)]
 pub use kcl_macros::on_record;
 
-/// Marks the handler that is called once a batch. A processor has this or [`#[on_record]`](macro@on_record).
+/// Marks the handler that is called once for each batch. A processor has either this handler or [`#[on_record]`](macro@on_record).
 ///
-/// It takes any of, in any order:
+/// It can take, in any order:
 ///
-/// - [`&[Record]`](crate::Record), which may be empty if the daemon is so configured;
-/// - in its place `Vec<(&Record, P)>`: each record with its payload, a `P` as in [`#[on_record]`](macro@on_record);
-/// - [`&mut Checkpointer`](crate::Checkpointer), whose `checkpoint()` means the whole batch;
+/// - [`&[Record]`](crate::Record), which may be empty if the daemon is configured to deliver empty batches;
+/// - instead of it, `Vec<(&Record, P)>`: each record with its payload, where `P` is as in [`#[on_record]`](macro@on_record);
+/// - [`&mut Checkpointer`](crate::Checkpointer), whose `checkpoint()` checkpoints the whole batch;
 /// - [`&Shard`](crate::Shard);
 /// - [`MillisBehindLatest`](crate::MillisBehindLatest).
 ///
-/// If it fails, the whole batch has. Its options say what happens then, see [`processor`](macro@processor#records-that-fail);
-/// where they pass over a payload that cannot be decoded, the `Vec` goes without that record.
+/// If it fails, the whole batch fails. Its options set what happens then; see [`processor`](macro@processor#records-that-fail). If
+/// they skip or dead-letter a record whose payload cannot be decoded, the `Vec` does not contain that record.
 ///
 /// ```
 /// # use kcl::{Json, Record};
@@ -239,9 +240,9 @@ pub use kcl_macros::on_record;
 #[doc(inline)]
 pub use kcl_macros::on_records;
 
-/// Marks the handler that is called when another worker has taken the shard. At most one.
+/// Marks the handler that is called when another worker has taken the shard. There is at most one.
 ///
-/// It takes [`&Shard`](crate::Shard) or nothing. There is no checkpointer: the lease is gone.
+/// It takes [`&Shard`](crate::Shard) or nothing. It cannot take a `Checkpointer`, because the lease is gone.
 ///
 /// ```
 /// # use kcl::{Record, Shard};
@@ -251,7 +252,7 @@ pub use kcl_macros::on_records;
 /// impl Count {
 ///     #[on_lease_lost]
 ///     fn lost(&mut self, shard: &Shard) {
-///         eprintln!("{} is someone else's", shard.id());
+///         eprintln!("another worker has {}", shard.id());
 ///     }
 /// #   #[on_record]
 /// #   fn count(&mut self, _: &Record) {}
@@ -260,10 +261,11 @@ pub use kcl_macros::on_records;
 #[doc(inline)]
 pub use kcl_macros::on_lease_lost;
 
-/// Marks the handler that is called when the shard was read to its end: it was split or merged. At most one.
+/// Marks the handler that is called when the shard has been read to its end, because it was split or merged. There is at most
+/// one.
 ///
-/// It takes any of, in any order: [`&mut Checkpointer`](crate::Checkpointer), whose `checkpoint()` means SHARD_END, and
-/// [`&Shard`](crate::Shard). After it succeeded the runtime checkpoints SHARD_END, unless it did so itself.
+/// It can take, in any order, [`&mut Checkpointer`](crate::Checkpointer), whose `checkpoint()` checkpoints SHARD_END, and
+/// [`&Shard`](crate::Shard). After the handler succeeds, the runtime checkpoints SHARD_END unless the handler did so itself.
 ///
 /// ```
 /// # use kcl::Record;
@@ -282,11 +284,11 @@ pub use kcl_macros::on_lease_lost;
 #[doc(inline)]
 pub use kcl_macros::on_shard_end;
 
-/// Marks the handler that is called when the worker is about to stop or to hand the lease over: the last moment to
-/// checkpoint. At most one.
+/// Marks the handler that is called when the worker is about to stop or to hand over the lease: the last chance to checkpoint.
+/// There is at most one.
 ///
-/// It takes any of, in any order: [`&mut Checkpointer`](crate::Checkpointer), whose `checkpoint()` means the last record that
-/// was handed over, and [`&Shard`](crate::Shard).
+/// It can take, in any order, [`&mut Checkpointer`](crate::Checkpointer), whose `checkpoint()` checkpoints the last record that
+/// was delivered, and [`&Shard`](crate::Shard).
 ///
 /// ```
 /// # use kcl::{CheckpointError, Checkpointer, Record};
@@ -296,7 +298,7 @@ pub use kcl_macros::on_shard_end;
 /// impl Store {
 ///     #[on_shutdown_requested]
 ///     fn flush(&mut self, checkpointer: &mut Checkpointer) -> Result<(), CheckpointError> {
-///         // … write out what is buffered …
+///         // … write out the buffered records …
 ///         checkpointer.checkpoint()
 ///     }
 /// #   #[on_records]
@@ -306,15 +308,15 @@ pub use kcl_macros::on_shard_end;
 #[doc(inline)]
 pub use kcl_macros::on_shutdown_requested;
 
-/// Marks the handler that takes records that failed for good. At most one; it is there if and only if the record handler says
-/// `otherwise = "dead_letter"` or `invalid = "dead_letter"`.
+/// Marks the handler for records that failed permanently. There is at most one. It is required if the record handler has
+/// `otherwise = "dead_letter"` or `invalid = "dead_letter"`, and an error if it has neither.
 ///
-/// It takes any of, in any order: [`&DeadLetter`](crate::DeadLetter), with the record, the last error and the number of
-/// attempts, [`&Record`](crate::Record) and [`&Shard`](crate::Shard).
+/// It can take, in any order, [`&DeadLetter`](crate::DeadLetter) with the record, the last error and the number of attempts,
+/// [`&Record`](crate::Record), and [`&Shard`](crate::Shard).
 ///
-/// After it succeeded, checkpoints pass the record: the dead letter is all that is left of it, so it has to be safe by then.
-/// [`JsonLines`](crate::dead_letter::JsonLines) is ready made. If this handler fails, the record has failed after all: the
-/// process ends and the record is delivered again.
+/// After the handler succeeds, checkpoints pass the record. The dead letter is all that remains of the record, so it must be
+/// stored safely by then. [`JsonLines`](crate::dead_letter::JsonLines) is a ready-made store. If this handler fails, the record
+/// has failed: the process ends, and the record is delivered again.
 ///
 /// ```
 /// use kcl::dead_letter::JsonLines;

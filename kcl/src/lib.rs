@@ -72,7 +72,7 @@
 #![cfg_attr(not(feature = "macros"), allow(rustdoc::broken_intra_doc_links))]
 
 #[cfg(not(unix))]
-compile_error!("kcl needs Unix: it moves a processor's stdin, stdout and stderr aside by file descriptor");
+compile_error!("kcl supports only Unix: it moves the stdin, stdout and stderr of a processor by file descriptor");
 
 #[cfg(feature = "macros")]
 mod attributes;

@@ -32,7 +32,7 @@ use crate::record::Record;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a payload",
     label = "cannot be read from a record",
-    note = "a payload is `Json<T>` with `T: serde::Deserialize`, a type of your own that implements `kcl::FromRecord`, or an `Option` or `Result` of one"
+    note = "a payload is `Json<T>` with `T: serde::Deserialize`, your own type that implements `kcl::FromRecord`, or an `Option` or `Result` of one"
 )]
 pub trait FromRecord<'r>: Sized {
     /// The reason the payload cannot be read. It becomes the error of the handler, which is not called then.

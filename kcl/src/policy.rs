@@ -1,12 +1,12 @@
-//! What happens to records that fail: the user's own word, as data.
+//! The policy for records that fail, as data.
 
 use std::time::Duration;
 
 use crate::runner::retry::Backoff;
 
-/// What happens to a record whose handler failed, by an error or a panic; for a handler of whole batches, to the batch.
+/// The policy for a record whose handler failed with an error or a panic. For a handler of whole batches, it applies to the batch.
 ///
-/// The options of `#[on_record]` and `#[on_records]` make one; by hand it is [`Processor::POLICY`](crate::Processor::POLICY):
+/// The options of `#[on_record]` and `#[on_records]` set it. Without the macro, set [`Processor::POLICY`](crate::Processor::POLICY):
 ///
 /// ```
 /// use std::time::Duration;
@@ -25,45 +25,45 @@ pub struct Policy {
     pub(crate) invalid: Otherwise,
 }
 
-/// What happens to what failed for good.
+/// The action for a record or a batch that failed permanently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Otherwise {
-    /// It is never acknowledged: the process ends with exit code 1, and the daemon delivers it again.
+    /// The process ends with exit code 1 without acknowledging the record, so the daemon delivers it again.
     Fail,
-    /// It is passed over, with a line on stderr.
+    /// The record is skipped, with a line on stderr.
     Skip,
-    /// It is handed to [`Processor::dead_letter`](crate::Processor::dead_letter), with a line on stderr; if that fails, it has
-    /// failed.
+    /// The record is passed to [`Processor::dead_letter`](crate::Processor::dead_letter), with a line on stderr. If that fails,
+    /// [`Fail`](Self::Fail) applies.
     DeadLetter,
 }
 
 impl Policy {
-    /// The default: nothing is tried again, and every failure is [`Otherwise::Fail`].
+    /// Creates the default policy: there are no retries, and every action is [`Otherwise::Fail`].
     #[must_use]
     pub const fn new() -> Self {
         Self { retry: 0, backoff: Backoff::RECORDS, otherwise: Otherwise::Fail, invalid: Otherwise::Fail }
     }
 
-    /// Tries as many times again. Meanwhile nothing is acknowledged, and the shard waits.
+    /// Sets the number of retries. During retries nothing is acknowledged, and the shard waits.
     #[must_use]
     pub const fn retry(self, times: u32) -> Self {
         Self { retry: times, ..self }
     }
 
-    /// Waits before each further attempt: a random time of up to `first`, then up to twice as long, and so on up to `most`.
-    /// 200 ms and 5 s by default. It waits no longer than there is a daemon: if that goes away, the record has failed.
+    /// Sets the waits before retries: a random time of up to `first` before the first retry, up to twice that before the second,
+    /// and so on, at most `most`. The defaults are 200 ms and 5 s. If the daemon exits during a wait, the record has failed.
     #[must_use]
     pub const fn backoff(self, first: Duration, most: Duration) -> Self {
         Self { backoff: Backoff { first, most }, ..self }
     }
 
-    /// What happens when no attempt is left.
+    /// Sets the action when no retry is left.
     #[must_use]
     pub const fn otherwise(self, otherwise: Otherwise) -> Self {
         Self { otherwise, ..self }
     }
 
-    /// What happens to a record whose payload cannot be decoded; that is never tried again.
+    /// Sets the action for a record whose payload cannot be decoded. Such a record is never retried.
     #[must_use]
     pub const fn invalid(self, invalid: Otherwise) -> Self {
         Self { invalid, ..self }

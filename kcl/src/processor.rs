@@ -122,7 +122,7 @@ pub trait Processor {
     message = "`{Self}` is not a processor that can start by itself",
     label = "must implement `kcl::Initialize`",
     note = "`#[kcl::processor]` implements it for a type that has an `#[on_init]` constructor, or else `Default`",
-    note = "to run a processor that your own function makes, call `kcl::Runner::new(function).run()`"
+    note = "a processor that your own function creates is run by `kcl::Runner::new(function).run()`"
 )]
 pub trait Initialize: Processor + Sized {
     /// Makes the processor of this shard, on the daemon's `initialize`.

@@ -1,12 +1,12 @@
-//! Who checkpoints, and whether a handler takes the same thing twice: what the argument types say while they are compiled.
+//! Generates the constant that says who checkpoints, and the checks of the argument types.
 //!
-//! The types are asked through `kcl::__private::probe`, so that one that is no argument is no error here.
+//! `kcl::__private::probe` looks up what a type takes, so that a type that is not an argument does not cause a second error here.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Path, Type};
 
-use super::{Chosen, all_lifetimes, ends, place, without_lifetimes};
+use super::{Chosen, all_lifetimes, argument_trait, ends, without_lifetimes};
 use crate::model::{Handler, Processor, When};
 
 /// The constant that says who checkpoints.
@@ -22,9 +22,9 @@ pub(super) fn constant(processor: &Processor, chosen: &Chosen<'_>) -> TokenStrea
         }
         Some((When::Records(records), _)) => quote!(#krate::Checkpoints::Records(#records)),
     };
-    if !is_judged_beside(processor) {
-        let judgement = judge(processor);
-        value = quote!({ #judgement #value });
+    if !has_own_const(processor) {
+        let checks = argument_checks(processor);
+        value = quote!({ #checks #value });
     }
     quote! {
         #cfg
@@ -32,24 +32,24 @@ pub(super) fn constant(processor: &Processor, chosen: &Chosen<'_>) -> TokenStrea
     }
 }
 
-/// What stands beside the impls for the constant, and the judgement of the arguments.
-pub(super) fn beside(processor: &Processor) -> TokenStream {
+/// The items beside the impls: those that the constant needs, and the checks of the arguments.
+pub(super) fn items(processor: &Processor) -> TokenStream {
     let krate = &processor.options.krate;
-    let judgement = is_judged_beside(processor).then(|| judge(processor)).filter(|judgement| !judgement.is_empty());
-    let judgement = judgement.map(|judgement| quote!(const _: () = { #judgement };));
+    let checks = has_own_const(processor).then(|| argument_checks(processor)).filter(|checks| !checks.is_empty());
+    let checks = checks.map(|checks| quote!(const _: () = { #checks };));
     quote! {
-        trait __Otherwise {
+        trait __Fallback {
             const TAKES: #krate::__private::Takes = #krate::__private::Takes::UNKNOWN;
         }
-        impl<__T> __Otherwise for __T {}
-        #judgement
+        impl<__T> __Fallback for __T {}
+        #checks
     }
 }
 
-/// Evaluates what each handler takes: the same thing twice is an error, and so is a word on payloads where there is none, or on
-/// checkpoints where the handler makes them. This is what finds it behind an alias.
-fn judge(processor: &Processor) -> TokenStream {
-    let judgement = processor.handlers.iter().map(|handler| {
+/// Code that evaluates what each handler takes. It is an error to take the same thing twice, to set `invalid` for a handler without
+/// a payload, or to set `checkpoint` for a handler that makes checkpoints. Types are compared, so aliases are found too.
+fn argument_checks(processor: &Processor) -> TokenStream {
+    let checks = processor.handlers.iter().map(|handler| {
         let count = handler.arguments().count();
         let checkpoint = processor.options.checkpoint.as_ref().filter(|_| handler.kind.handles_records() && count > 0);
         if count < 2 && handler.policy.invalid.is_none() && checkpoint.is_none() {
@@ -58,7 +58,7 @@ fn judge(processor: &Processor) -> TokenStream {
         let krate = &processor.options.krate;
         let nothing = quote!(#krate::__private::Takes::NOTHING);
         let takes = handler.arguments().zip(takes(processor, handler)).fold(nothing, |before, (argument, takes)| {
-            // The call that adds an argument stands where the argument does, for what it may have to report.
+            // The call that adds an argument has the span of the argument, for the error that it may report.
             let (from, to) = ends(argument);
             let (before, takes) = (parenthesized(before, from), parenthesized(takes, to));
             let and = Ident::new("and", from);
@@ -66,28 +66,28 @@ fn judge(processor: &Processor) -> TokenStream {
         });
         let takes = match &handler.policy.invalid {
             None => takes,
-            Some((_, value)) => judged_at(value, takes, "payload_for_invalid"),
+            Some((_, value)) => checked_at(value, takes, "payload_for_invalid"),
         };
         let takes = match checkpoint {
             None => takes,
-            Some((_, value)) => judged_at(value, takes, "no_checkpointer"),
+            Some((_, value)) => checked_at(value, takes, "no_checkpointer"),
         };
         let cfgs = &handler.cfgs;
         quote!(#(#cfgs)* let _ = #takes;)
     });
-    judgement.collect()
+    checks.collect()
 }
 
-/// The call that judges an option stands where its value does, for what it may have to report.
-fn judged_at(value: &TokenStream, takes: TokenStream, judge: &str) -> TokenStream {
+/// A call that checks an option. It has the span of the option's value, for the error that it may report.
+fn checked_at(value: &TokenStream, takes: TokenStream, check: &str) -> TokenStream {
     let (from, to) = ends(value);
-    let (takes, judge) = (parenthesized(takes, from), Ident::new(judge, to));
-    quote_spanned!(to=> #takes.#judge())
+    let (takes, check) = (parenthesized(takes, from), Ident::new(check, to));
+    quote_spanned!(to=> #takes.#check())
 }
 
-/// Whether the arguments are judged in a constant of its own, which `cargo check` evaluates; it can name neither type parameters
-/// nor `Self`. Else it is done in the associated constant, which is evaluated when it is used.
-fn is_judged_beside(processor: &Processor) -> bool {
+/// Whether the arguments are checked in a constant of their own, which `cargo check` evaluates. Such a constant can name neither
+/// type parameters nor `Self`. Otherwise they are checked in the associated constant, which is evaluated only where it is used.
+fn has_own_const(processor: &Processor) -> bool {
     let mut types = processor.handlers.iter().flat_map(Handler::arguments).map(|argument| &argument.ty);
     processor.generics.lifetimes().count() == processor.generics.params.len() && !types.any(|ty| mentions_self(ty))
 }
@@ -106,11 +106,11 @@ fn mentions_self(ty: &Type) -> bool {
 /// What each argument takes.
 fn takes<'a>(processor: &'a Processor, handler: &'a Handler) -> impl Iterator<Item = TokenStream> {
     let krate: &Path = &processor.options.krate;
-    let place = place(handler.kind);
+    let argument_trait = argument_trait(handler.kind);
     let lifetimes = all_lifetimes(processor, handler);
     handler.arguments().map(move |argument| {
         let ty = without_lifetimes(&argument.ty, &lifetimes);
-        quote!(<#krate::__private::probe::#place<'_, #ty>>::TAKES)
+        quote!(<#krate::__private::probe::#argument_trait<'_, #ty>>::TAKES)
     })
 }
 

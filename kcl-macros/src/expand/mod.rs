@@ -1,5 +1,5 @@
-//! From the model to code: the user's impl as it is, and beside it the trait impls and `main`, all of them thin calls into
-//! `kcl::__private`.
+//! Generates code from the model: the trait impls and `main`, which are thin calls into `kcl::__private`. The user's impl is emitted
+//! unchanged beside them.
 
 mod checkpoints;
 mod policy;
@@ -16,7 +16,8 @@ use crate::messages;
 use crate::model::{Handler, Kind, Options, Processor, Slot};
 use crate::parse::{peel, text};
 
-/// The names of the locals in what is written. Hygiene keeps them from the user's locals, their prefix from the user's constants.
+/// The names of the locals in generated code. Hygiene separates them from the user's locals, and their prefix from the user's
+/// constants.
 struct Locals {
     this: Ident,
     input: Ident,
@@ -31,7 +32,7 @@ impl Locals {
     }
 }
 
-/// What is written beside the impl, `main` included.
+/// Generates everything beside the impl, including `main`.
 pub(crate) fn expand(processor: &Processor) -> TokenStream {
     let krate = &processor.options.krate;
     let cfgs = &processor.cfgs;
@@ -54,7 +55,7 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
 
     let conflicts = conflicts(processor, records_rest.as_ref());
     let hovers = processor.handlers.iter().filter_map(|handler| hover(&processor.options, handler));
-    let judgement = checkpoints::beside(processor);
+    let argument_checks = checkpoints::items(processor);
     let main = main(processor);
 
     let (impl_generics, _, where_clause) = processor.generics.split_for_impl();
@@ -75,14 +76,14 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
             }
             #(#initialize)*
             #default
-            #judgement
+            #argument_checks
         };
         #main
     }
 }
 
-/// What is written in place of all this when something is wrong: just enough that no second error follows.
-/// Should there be no first one after all, it does not compile into a program either.
+/// Generates a replacement for [`expand`] when there are errors: just enough to avoid further errors.
+/// If there are no errors after all, it still does not compile into a program.
 pub(crate) fn stand_in(processor: &Processor) -> TokenStream {
     let krate = &processor.options.krate;
     let cfgs = &processor.cfgs;
@@ -114,30 +115,31 @@ pub(crate) fn stand_in(processor: &Processor) -> TokenStream {
     }
 }
 
-/// A `main` for where there is nothing to run.
+/// A `main` that runs nothing.
 pub(crate) fn stand_in_main(cfgs: &[syn::Attribute]) -> TokenStream {
     quote! { #(#cfgs)* fn main() {} }
 }
 
-/// A handler, and the condition under which it is the one of its slot.
+/// A handler, and the condition under which it fills its slot.
 struct Chosen<'a> {
     handler: &'a Handler,
     cfg: Option<TokenStream>,
 }
 
-/// When none of a slot's handlers exists; no condition if there is none at all.
-struct Rest(Option<TokenStream>);
+/// The condition under which no handler of a slot exists; `None` if the slot never has one.
+struct Unfilled(Option<TokenStream>);
 
-impl ToTokens for Rest {
+impl ToTokens for Unfilled {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         tokens.extend(self.0.clone());
     }
 }
 
-/// The handlers of a slot: each but where one before it exists. The second part is `None` if one exists in any case.
-fn slot(processor: &Processor, slot: Slot) -> (Vec<Chosen<'_>>, Option<Rest>) {
+/// The handlers of a slot, each under the condition that none before it exists. The second part is `None` if the slot always has
+/// one.
+fn slot(processor: &Processor, slot: Slot) -> (Vec<Chosen<'_>>, Option<Unfilled>) {
     let mut handlers: Vec<&Handler> = processor.handlers.iter().filter(|handler| handler.kind.slot() == slot).collect();
-    // The one that always exists leaves none to the others.
+    // A handler that always exists comes first, since the others are then never used.
     handlers.sort_by_key(|handler| !handler.cfgs.is_empty());
     let mut before: Vec<TokenStream> = Vec::new();
     let mut chosen = Vec::new();
@@ -154,11 +156,11 @@ fn slot(processor: &Processor, slot: Slot) -> (Vec<Chosen<'_>>, Option<Rest>) {
         before.push(condition);
     }
     let rest = (!before.is_empty()).then(|| quote!(#[cfg(not(any(#(#before),*)))]));
-    (chosen, Some(Rest(rest)))
+    (chosen, Some(Unfilled(rest)))
 }
 
-/// Errors that only the configuration decides: two handlers that both exist, or no record handler at all.
-fn conflicts(processor: &Processor, no_record_handler: Option<&Rest>) -> TokenStream {
+/// Errors that depend on the configuration: two handlers for one message, or no record handler.
+fn conflicts(processor: &Processor, no_record_handler: Option<&Unfilled>) -> TokenStream {
     let mut errors = TokenStream::new();
     for (index, second) in processor.handlers.iter().enumerate() {
         let of_its_slot = |first: &&Handler| first.kind.slot() == second.kind.slot();
@@ -167,7 +169,7 @@ fn conflicts(processor: &Processor, no_record_handler: Option<&Rest>) -> TokenSt
             let conditions: Vec<_> = [first, second].into_iter().filter_map(Handler::condition).collect();
             if !conditions.is_empty() {
                 let error = conflict(first, second).at(&second.attribute).into_compile_error();
-                // One error for the second, however many come before it.
+                // One error for the second handler, even if several come before it.
                 errors.extend(quote!(#[cfg(all(#(#conditions,)* not(any(#(#before),*))))] #error));
             }
             match first.condition() {
@@ -220,7 +222,7 @@ fn method(processor: &Processor, chosen: &Chosen<'_>) -> TokenStream {
     }
 }
 
-/// `Initialize`, through the user's constructor.
+/// The impl of `Initialize` that calls the user's constructor.
 fn initialize(processor: &Processor, chosen: &Chosen<'_>) -> TokenStream {
     let Chosen { handler, cfg } = chosen;
     let krate = &processor.options.krate;
@@ -243,9 +245,9 @@ fn initialize(processor: &Processor, chosen: &Chosen<'_>) -> TokenStream {
     }
 }
 
-/// `Initialize` without a constructor. Where no `main` is generated, the bound is judged only where the processor has to start by
-/// itself: one that is made by a factory need not have `Default`.
-fn initialize_by_default(processor: &Processor, rest: &Rest) -> TokenStream {
+/// The impl of `Initialize` for a processor without a constructor. If no `main` is generated, the bound is checked only where
+/// the processor must start by itself: a processor that a factory creates does not need `Default`.
+fn initialize_by_default(processor: &Processor, rest: &Unfilled) -> TokenStream {
     let krate = &processor.options.krate;
     let self_ty = &processor.self_ty;
     let mut generics = processor.generics.clone();
@@ -266,25 +268,25 @@ fn initialize_by_default(processor: &Processor, rest: &Rest) -> TokenStream {
     }
 }
 
-/// The arguments taken one by one, and the call of the user's method with them. Each type is named once, as `<Type as OnRecord>`: so
-/// one that does not fit is one error, and on the type.
+/// Takes the arguments one by one and calls the user's method with them. Each type is named once, as `<Type as OnRecord>`, so that
+/// a wrong type causes one error, at the type.
 fn call(processor: &Processor, handler: &Handler, locals: &Locals) -> TokenStream {
     let krate = &processor.options.krate;
     let name = handler.name();
     let Locals { this, cx, result, .. } = locals;
-    let place = place(handler.kind);
+    let argument = argument_trait(handler.kind);
     let lifetimes = all_lifetimes(processor, handler);
     let types = handler.arguments().map(|argument| without_lifetimes(&argument.ty, &lifetimes));
     let names: Vec<_> = names().take(handler.arguments().count()).collect();
     let this = (handler.kind != Kind::Init).then_some(this);
     let arguments = this.into_iter().chain(&names);
     quote! {
-        #(let #names = <#types as #krate::__private::#place<'_>>::take(#cx)?;)*
+        #(let #names = <#types as #krate::__private::#argument<'_>>::take(#cx)?;)*
         let #result = Self::#name(#(#arguments),*);
     }
 }
 
-/// The type of a handler's result.
+/// The return type of a handler.
 fn result(processor: &Processor, handler: &Handler, output: &ReturnType) -> TokenStream {
     match output {
         ReturnType::Type(_, ty) => without_lifetimes(ty, &all_lifetimes(processor, handler)),
@@ -296,8 +298,8 @@ fn names() -> impl Iterator<Item = Ident> {
     (1..).map(|number: usize| format_ident!("__a{number}", span = Span::mixed_site()))
 }
 
-/// The trait that an argument of such a handler has.
-fn place(kind: Kind) -> Ident {
+/// The trait that the arguments of a handler implement.
+fn argument_trait(kind: Kind) -> Ident {
     let name = match kind {
         Kind::Init => "OnInit",
         Kind::Records => "OnRecords",
@@ -310,15 +312,15 @@ fn place(kind: Kind) -> Ident {
     Ident::new(name, Span::call_site())
 }
 
-/// The spans of the first and of the last token.
+/// The spans of the first and the last token.
 fn ends(tokens: &impl ToTokens) -> (Span, Span) {
     let mut spans = tokens.to_token_stream().into_iter().map(|token| token.span());
     let first = spans.next().unwrap_or_else(Span::call_site);
     (first, spans.last().unwrap_or(first))
 }
 
-/// In place of the method when the configuration leaves no record handler; the error stands beside it.
-fn no_records(krate: &Path, rest: &Rest) -> TokenStream {
+/// A stand-in for the method if the configuration leaves no record handler. The error is reported beside it.
+fn no_records(krate: &Path, rest: &Unfilled) -> TokenStream {
     quote! {
         #rest
         fn process_records(&mut self, _: &mut #krate::ProcessRecords<'_>) -> #krate::__private::Handled {
@@ -327,8 +329,8 @@ fn no_records(krate: &Path, rest: &Rest) -> TokenStream {
     }
 }
 
-/// Lets editors show the attribute's page where it is written. Not below a path of the user's: if that is wrong, rustc has one error
-/// for an import and another for everything else.
+/// An import that lets editors show the documentation of the attribute. There is none if the user wrote the crate's path: if that is
+/// wrong, rustc would report the import and everything else.
 fn hover(options: &Options, handler: &Handler) -> Option<TokenStream> {
     if options.krate_is_given {
         return None;
@@ -364,7 +366,7 @@ fn impl_lifetimes(processor: &Processor) -> HashSet<String> {
     processor.generics.lifetimes().map(|param| param.lifetime.to_string()).collect()
 }
 
-/// The type, for where these lifetimes are not declared.
+/// The type with `'_` instead of these lifetimes, for code that does not declare them.
 fn without_lifetimes(ty: &Type, lifetimes: &HashSet<String>) -> TokenStream {
     struct Elide<'a>(&'a HashSet<String>);
     impl VisitMut for Elide<'_> {
@@ -381,7 +383,7 @@ fn without_lifetimes(ty: &Type, lifetimes: &HashSet<String>) -> TokenStream {
     ty.into_token_stream()
 }
 
-/// The generics without the parameters that the type does not mention, of which rustc has its own error.
+/// The generics without the parameters that the type does not mention. rustc has its own error for those.
 fn used_generics(processor: &Processor) -> Generics {
     let unused = unused_parameters(processor);
     let mut generics = processor.generics.clone();

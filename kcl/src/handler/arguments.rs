@@ -108,7 +108,7 @@ macro_rules! takes {
 #[diagnostic::on_unimplemented(
     message = "an `#[on_init]` constructor cannot take `{Self}`",
     label = "must be `&Shard`",
-    note = "an `#[on_init]` constructor takes `&Shard`, or nothing"
+    note = "an `#[on_init]` constructor takes `&Shard` or nothing"
 )]
 pub trait OnInit<'c>: Sized {
     /// The part of the input that the argument takes.
@@ -130,9 +130,9 @@ impl<'c> OnInit<'c> for &'c Shard {
 /// An argument of `#[on_records]`.
 #[diagnostic::on_unimplemented(
     message = "an `#[on_records]` handler cannot take `{Self}`",
-    label = "not an argument of `#[on_records]`",
-    note = "an `#[on_records]` handler takes any of these, in any order: `&[Record]`, `&mut Checkpointer`, `&Shard`, `MillisBehindLatest`",
-    note = "instead of `&[Record]`, it can take `Vec<(&Record, P)>`, where `P` is a payload such as `Json<T>`"
+    label = "`#[on_records]` does not accept this type",
+    note = "an `#[on_records]` handler can take, in any order: `&[Record]`, `&mut Checkpointer`, `&Shard`, `MillisBehindLatest`",
+    note = "instead of `&[Record]` it can take `Vec<(&Record, P)>`, where `P` is a payload such as `Json<T>`"
 )]
 pub trait OnRecords<'c>: Sized {
     /// The part of the input that the argument takes.
@@ -185,9 +185,9 @@ impl<'c> OnRecords<'c> for MillisBehindLatest {
 /// An argument of `#[on_record]`.
 #[diagnostic::on_unimplemented(
     message = "an `#[on_record]` handler cannot take `{Self}`",
-    label = "not an argument of `#[on_record]`",
-    note = "an `#[on_record]` handler takes any of these, in any order: `&Record`, one payload, `&mut Checkpointer`, `&Shard`, `MillisBehindLatest`",
-    note = "a payload is `Json<T>` with `T: serde::Deserialize`, a type of your own that implements `kcl::FromRecord`, or an `Option` or `Result` of one"
+    label = "`#[on_record]` does not accept this type",
+    note = "an `#[on_record]` handler can take, in any order: `&Record`, one payload, `&mut Checkpointer`, `&Shard`, `MillisBehindLatest`",
+    note = "a payload is `Json<T>` with `T: serde::Deserialize`, your own type that implements `kcl::FromRecord`, or an `Option` or `Result` of one"
 )]
 pub trait OnRecord<'c>: Sized {
     /// The part of the input that the argument takes.
@@ -230,7 +230,7 @@ impl<'c, P: FromRecord<'c>> OnRecord<'c> for P {
 #[diagnostic::on_unimplemented(
     message = "an `#[on_lease_lost]` handler cannot take `{Self}`",
     label = "must be `&Shard`",
-    note = "an `#[on_lease_lost]` handler takes `&Shard`, or nothing: another worker has the lease now, so nothing can be checkpointed"
+    note = "an `#[on_lease_lost]` handler takes `&Shard` or nothing: another worker has the lease now, so no checkpoint is possible"
 )]
 pub trait OnLeaseLost<'c>: Sized {
     /// The part of the input that the argument takes.
@@ -252,8 +252,8 @@ impl<'c> OnLeaseLost<'c> for &'c Shard {
 /// An argument of `#[on_shard_end]`.
 #[diagnostic::on_unimplemented(
     message = "an `#[on_shard_end]` handler cannot take `{Self}`",
-    label = "not an argument of `#[on_shard_end]`",
-    note = "an `#[on_shard_end]` handler takes any of these, in any order: `&mut Checkpointer`, `&Shard`"
+    label = "`#[on_shard_end]` does not accept this type",
+    note = "an `#[on_shard_end]` handler can take, in any order: `&mut Checkpointer`, `&Shard`"
 )]
 pub trait OnShardEnd<'c>: Sized {
     /// The part of the input that the argument takes.
@@ -280,8 +280,8 @@ impl<'c> OnShardEnd<'c> for &'c Shard {
 /// An argument of `#[on_shutdown_requested]`.
 #[diagnostic::on_unimplemented(
     message = "an `#[on_shutdown_requested]` handler cannot take `{Self}`",
-    label = "not an argument of `#[on_shutdown_requested]`",
-    note = "an `#[on_shutdown_requested]` handler takes any of these, in any order: `&mut Checkpointer`, `&Shard`"
+    label = "`#[on_shutdown_requested]` does not accept this type",
+    note = "an `#[on_shutdown_requested]` handler can take, in any order: `&mut Checkpointer`, `&Shard`"
 )]
 pub trait OnShutdownRequested<'c>: Sized {
     /// The part of the input that the argument takes.
@@ -308,9 +308,9 @@ impl<'c> OnShutdownRequested<'c> for &'c Shard {
 /// An argument of `#[on_dead_letter]`.
 #[diagnostic::on_unimplemented(
     message = "an `#[on_dead_letter]` handler cannot take `{Self}`",
-    label = "not an argument of `#[on_dead_letter]`",
-    note = "an `#[on_dead_letter]` handler takes any of these, in any order: `&DeadLetter`, `&Record`, `&Shard`",
-    note = "`&DeadLetter` holds the record, the last error and the number of attempts"
+    label = "`#[on_dead_letter]` does not accept this type",
+    note = "an `#[on_dead_letter]` handler can take, in any order: `&DeadLetter`, `&Record`, `&Shard`",
+    note = "`&DeadLetter` contains the record, the last error and the number of attempts"
 )]
 pub trait OnDeadLetter<'c>: Sized {
     /// The part of the input that the argument takes.

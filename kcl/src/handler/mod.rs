@@ -24,8 +24,13 @@ use crate::shard::Shard;
 ///
 /// At compile time.
 pub fn left_to_rustc<P>() -> ! {
-    const { assert!(size_of::<P>() > isize::MAX as usize, "`#[kcl::processor]` left an error to rustc, which found none") };
-    unreachable!("this function does not compile")
+    const {
+        assert!(
+            size_of::<P>() > isize::MAX as usize,
+            "`#[kcl::processor]` left an error to rustc, and rustc found none"
+        )
+    };
+    unreachable!("it does not compile")
 }
 
 /// The arguments for an `#[on_init]` constructor.

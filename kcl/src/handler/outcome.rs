@@ -12,7 +12,7 @@ pub type Made<P> = Result<P, BoxError>;
 #[diagnostic::on_unimplemented(
     message = "a handler cannot return `{Self}`",
     label = "must be `()` or `Result<(), E>`",
-    note = "the value would be thrown away: keep it in `self`, or report a failure as the `Err` of a `Result<(), E>`"
+    note = "the value would be discarded: store it in `self`, or report a failure as the `Err` of a `Result<(), E>`"
 )]
 pub trait Outcome {
     /// Converts the value to the common result.
@@ -38,7 +38,7 @@ impl<T: Nothing, E: Failure> Outcome for Result<T, E> {
 #[diagnostic::on_unimplemented(
     message = "a handler cannot return a `Result` with a `{Self}`",
     label = "must be `()` or `Result<(), E>`",
-    note = "the value would be thrown away: keep it in `self`"
+    note = "the value would be discarded: store it in `self`"
 )]
 pub trait Nothing {}
 
@@ -47,8 +47,8 @@ impl Nothing for () {}
 /// An error that a handler may return.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of a handler",
-    label = "the `E` of `Result<_, E>` must turn into `Box<dyn Error + Send + Sync>`",
-    note = "these do: types that implement `std::error::Error` and are `Send` and `Sync`, `String`, `&str`, `kcl::BoxError`",
+    label = "the `E` of `Result<_, E>` must convert into `Box<dyn Error + Send + Sync>`",
+    note = "these types do: every `std::error::Error` that is `Send` and `Sync`, `String`, `&str` and `kcl::BoxError`",
     note = "a plain `Box<dyn Error>` does not, because it may not be `Send`: write `kcl::BoxError` instead"
 )]
 pub trait Failure {
@@ -68,7 +68,7 @@ impl<E: Into<BoxError>> Failure for E {
 #[diagnostic::on_unimplemented(
     message = "an `#[on_init]` constructor cannot return `{Self}`",
     label = "must be `Self` or `Result<Self, E>`",
-    note = "it makes the processor, so `Self` is `{P}`"
+    note = "the constructor creates the processor, so `Self` is `{P}`"
 )]
 pub trait Constructed<P> {
     /// The processor, or the error.
@@ -94,8 +94,8 @@ impl<P, E: Failure> Constructed<P> for Result<P, E> {
 /// it is used.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has neither `#[on_init]` nor `Default`",
-    label = "this processor has no constructor",
-    note = "a shard's processor is made by its `#[on_init]` constructor, or else by `Default`",
+    label = "there is no way to create this processor",
+    note = "the processor of a shard is created by its `#[on_init]` constructor, or else by `Default`",
     note = "add `#[on_init] fn new() -> Self {{ ... }}` to the impl, or `#[derive(Default)]` to the type"
 )]
 pub trait OnInitOrDefault<'a>: Sized {

@@ -31,12 +31,12 @@ impl Takes {
     pub const fn and(self, argument: Self) -> Self {
         match self.0 & argument.0 & !Self::UNKNOWN.0 {
             0 => Self(self.0 | argument.0),
-            1 | 3 => panic!("a handler takes its records once: leave one of the two arguments out"),
-            2 => panic!("a handler takes one payload: leave one out, or take `&Record` and read both from it"),
-            4 => panic!("a handler takes `&mut Checkpointer` once: leave one of the two arguments out"),
-            8 => panic!("a handler takes `&Shard` once: leave one of the two arguments out"),
-            32 => panic!("a handler takes `&DeadLetter` once: leave one of the two arguments out"),
-            _ => panic!("a handler takes `MillisBehindLatest` once: leave one of the two arguments out"),
+            1 | 3 => panic!("a handler can take its records only once: remove one of the two arguments"),
+            2 => panic!("a handler can take only one payload: remove one, or take `&Record` and decode both from it"),
+            4 => panic!("a handler can take `&mut Checkpointer` only once: remove one of the two arguments"),
+            8 => panic!("a handler can take `&Shard` only once: remove one of the two arguments"),
+            32 => panic!("a handler can take `&DeadLetter` only once: remove one of the two arguments"),
+            _ => panic!("a handler can take `MillisBehindLatest` only once: remove one of the two arguments"),
         }
     }
 
@@ -50,7 +50,7 @@ impl Takes {
     pub const fn payload_for_invalid(self) -> Self {
         assert!(
             self.0 & (Self::PAYLOAD.0 | Self::UNKNOWN.0) != 0,
-            "option `invalid` is for a handler that takes a payload, such as `Json<T>`: take one, or leave the option out"
+            "option `invalid` needs a handler that takes a payload such as `Json<T>`: take one, or remove the option"
         );
         self
     }
@@ -65,8 +65,8 @@ impl Takes {
     pub const fn no_checkpointer(self) -> Self {
         assert!(
             self.0 & Self::CHECKPOINTER.0 == 0,
-            "option `checkpoint` is for a record handler without a `&mut Checkpointer`: a handler that takes one makes all \
-             checkpoints itself, so leave out the argument or the option"
+            "option `checkpoint` needs a record handler without a `&mut Checkpointer`: a handler that takes one makes all \
+             checkpoints itself, so remove the argument or the option"
         );
         self
     }

@@ -1,4 +1,4 @@
-// `impl Trait` within a type.
+// `impl Trait` inside a type.
 
 use kcl::Json;
 

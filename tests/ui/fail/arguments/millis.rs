@@ -1,4 +1,4 @@
-// `Option<u64>` for `MillisBehindLatest`.
+// `Option<u64>` instead of `MillisBehindLatest`.
 
 #[derive(Default)]
 struct Bytes;

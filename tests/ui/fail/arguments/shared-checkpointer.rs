@@ -1,4 +1,4 @@
-// `&Checkpointer` for `&mut Checkpointer`.
+// `&Checkpointer` instead of `&mut Checkpointer`.
 
 use kcl::Checkpointer;
 

@@ -1,4 +1,4 @@
-// A record that lives for ever.
+// A record that lives forever.
 
 use kcl::Record;
 

@@ -1,4 +1,4 @@
-// A payload that lives for ever.
+// A payload that lives forever.
 
 use kcl::Json;
 

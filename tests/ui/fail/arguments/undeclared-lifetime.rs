@@ -1,4 +1,4 @@
-// A lifetime that nothing declares.
+// An undeclared lifetime.
 
 use kcl::Record;
 

@@ -1,4 +1,4 @@
-// A type that is no argument, in `#[on_records]`.
+// A type that cannot be an argument, in `#[on_records]`.
 
 #[derive(Default)]
 struct Bytes;

@@ -1,4 +1,4 @@
-// A type that is no payload, in `#[on_record]`.
+// A type that is not a payload, in `#[on_record]`.
 
 #[derive(Default)]
 struct Bytes;

@@ -1,4 +1,4 @@
-// A constructor whose error is no error.
+// A constructor whose error type is not an error.
 
 use kcl::Record;
 

@@ -1,4 +1,4 @@
-// Neither `#[on_init]` nor `Default`, with a `main` of one's own.
+// Neither `#[on_init]` nor `Default`, with a hand-written `main`.
 
 use kcl::Record;
 

@@ -1,4 +1,4 @@
-// A type that is no processor.
+// A type that is not a processor.
 
 struct Count {
     records: usize,

@@ -1,4 +1,4 @@
-// A constructor that returns a `Result` of nothing.
+// A constructor that returns a `Result` of `()`.
 
 use kcl::Record;
 

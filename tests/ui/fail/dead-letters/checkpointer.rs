@@ -1,4 +1,4 @@
-// A checkpointer for a dead letter.
+// A checkpointer in `#[on_dead_letter]`.
 
 use kcl::dead_letter::JsonLines;
 use kcl::{Checkpointer, DeadLetter, Json, Shard};

@@ -1,4 +1,4 @@
-// No record ever becomes one.
+// A handler that is never called.
 
 use kcl::dead_letter::JsonLines;
 use kcl::{DeadLetter, Json, Shard};

@@ -1,4 +1,4 @@
-// Options where there are none.
+// Options on `#[on_dead_letter]`.
 
 use kcl::dead_letter::JsonLines;
 use kcl::{DeadLetter, Json, Shard};

@@ -1,4 +1,4 @@
-// The payload of a dead letter.
+// A payload in `#[on_dead_letter]`.
 
 use kcl::dead_letter::JsonLines;
 use kcl::{DeadLetter, Json, Shard};

@@ -1,4 +1,4 @@
-// No handler that takes them.
+// No `#[on_dead_letter]` handler.
 
 use kcl::{Json, Shard};
 

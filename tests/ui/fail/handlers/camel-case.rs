@@ -1,4 +1,4 @@
-// A handler in another case.
+// A handler in camel case.
 
 use kcl::Record;
 

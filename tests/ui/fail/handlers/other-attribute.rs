@@ -1,4 +1,4 @@
-// Another attribute in place of a record handler's.
+// Another attribute instead of that of a record handler.
 
 use kcl::Record;
 

@@ -1,4 +1,4 @@
-// Checkpoints by the option, and by the handler behind an alias.
+// `checkpoint` for a handler that takes an alias of `Checkpointer`.
 
 type Marks<'a> = &'a mut kcl::Checkpointer;
 

@@ -1,4 +1,4 @@
-// Checkpoints by the option and by the handler.
+// `checkpoint` for a handler that takes a `Checkpointer`.
 
 use kcl::{Checkpointer, Record};
 

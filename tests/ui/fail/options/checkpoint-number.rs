@@ -1,4 +1,4 @@
-// Checkpoints as a bare number.
+// `checkpoint` with a bare number.
 
 use kcl::Record;
 

@@ -1,4 +1,4 @@
-// Checkpoints said on the handler.
+// `checkpoint` on a handler.
 
 use kcl::Record;
 

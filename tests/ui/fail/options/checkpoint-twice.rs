@@ -1,4 +1,4 @@
-// Checkpoints at two times.
+// `checkpoint` twice.
 
 use kcl::Record;
 

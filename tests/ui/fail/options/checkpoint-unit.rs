@@ -1,4 +1,4 @@
-// Checkpoints at a time without a unit.
+// `checkpoint` with a duration without a unit.
 
 use kcl::Record;
 

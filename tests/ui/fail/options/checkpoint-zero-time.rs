@@ -1,4 +1,4 @@
-// Checkpoints each 0 seconds.
+// `checkpoint` with 0 seconds.
 
 use kcl::Record;
 

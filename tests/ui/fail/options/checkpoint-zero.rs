@@ -1,4 +1,4 @@
-// Checkpoints each 0 records.
+// `checkpoint` with 0 records.
 
 use kcl::Record;
 

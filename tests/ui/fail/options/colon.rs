@@ -1,4 +1,4 @@
-// A colon for an equals sign.
+// A colon instead of an equals sign.
 
 use kcl::Record;
 

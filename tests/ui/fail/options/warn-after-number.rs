@@ -1,4 +1,4 @@
-// A warning after a bare number.
+// `warn_after` with a bare number.
 
 use kcl::Record;
 

@@ -1,4 +1,4 @@
-// A warning after no time.
+// `warn_after` with a duration of 0.
 
 use kcl::Record;
 

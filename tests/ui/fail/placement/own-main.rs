@@ -1,4 +1,4 @@
-// A `main` beside the generated one.
+// A hand-written `main` in addition to the generated one.
 
 use kcl::Record;
 

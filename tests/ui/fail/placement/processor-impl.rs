@@ -1,4 +1,4 @@
-// On an impl of `kcl::Processor` by hand.
+// On a hand-written impl of `kcl::Processor`.
 
 use kcl::{BoxError, ProcessRecords, Processor};
 

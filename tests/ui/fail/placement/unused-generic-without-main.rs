@@ -1,4 +1,4 @@
-// A generic parameter that nothing uses, with a `main` of one's own.
+// A generic parameter that nothing uses, with a hand-written `main`.
 
 use kcl::Record;
 

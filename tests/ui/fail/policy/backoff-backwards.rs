@@ -1,4 +1,4 @@
-// A wait that gets shorter.
+// A backoff that gets shorter.
 
 use kcl::{Json, Shard};
 

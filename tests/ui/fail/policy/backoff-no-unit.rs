@@ -1,4 +1,4 @@
-// A time without its unit.
+// A duration without a unit.
 
 use kcl::{Json, Shard};
 

@@ -1,4 +1,4 @@
-// A number in place of a range.
+// A number instead of a range.
 
 use kcl::{Json, Shard};
 

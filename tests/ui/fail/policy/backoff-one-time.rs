@@ -1,4 +1,4 @@
-// One time in place of a range.
+// One duration instead of a range.
 
 use kcl::{Json, Shard};
 

@@ -1,4 +1,4 @@
-// A wait for nothing.
+// A backoff without retries.
 
 use kcl::{Json, Shard};
 

@@ -1,4 +1,4 @@
-// A wait that starts at nothing.
+// A wait that starts at 0.
 
 use kcl::{Json, Shard};
 

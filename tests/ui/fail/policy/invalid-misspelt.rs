@@ -1,4 +1,4 @@
-// A misspelt word.
+// A misspelt action.
 
 use kcl::{Json, Shard};
 

@@ -1,4 +1,4 @@
-// A word on payloads where there is none.
+// `invalid` for a handler without a payload.
 
 use kcl::Record;
 

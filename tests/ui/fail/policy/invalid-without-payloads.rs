@@ -1,4 +1,4 @@
-// A word on payloads of a batch that has none.
+// `invalid` for a batch handler without payloads.
 
 use kcl::Record;
 

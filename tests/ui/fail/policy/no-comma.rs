@@ -1,4 +1,4 @@
-// Options without a comma.
+// No comma between two options.
 
 use kcl::{Json, Shard};
 

@@ -1,4 +1,4 @@
-// Another word for skip.
+// Another word for `skip`.
 
 use kcl::{Json, Shard};
 

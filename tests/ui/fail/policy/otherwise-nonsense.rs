@@ -1,4 +1,4 @@
-// A word that means nothing here.
+// An unknown action.
 
 use kcl::{Json, Shard};
 

@@ -1,4 +1,4 @@
-// A word without quotes.
+// An action without quotes.
 
 use kcl::{Json, Shard};
 

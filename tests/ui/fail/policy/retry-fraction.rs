@@ -1,4 +1,4 @@
-// A fraction of a retry.
+// A fractional number of retries.
 
 use kcl::{Json, Shard};
 

@@ -1,4 +1,4 @@
-// A text in place of a number.
+// A string instead of a number.
 
 use kcl::{Json, Shard};
 

@@ -1,4 +1,4 @@
-// A retry without its number.
+// `retry` without a number.
 
 use kcl::{Json, Shard};
 

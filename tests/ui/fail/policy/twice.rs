@@ -1,4 +1,4 @@
-// An option given twice.
+// An option twice.
 
 use kcl::{Json, Shard};
 

@@ -1,4 +1,4 @@
-// A `Result` whose error is no error, from `#[on_lease_lost]`.
+// A `Result` whose error type is not an error, from `#[on_lease_lost]`.
 
 use kcl::Record;
 

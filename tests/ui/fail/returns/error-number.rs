@@ -1,4 +1,4 @@
-// A `Result` with a number for an error.
+// A `Result` with a number as its error.
 
 use kcl::Record;
 

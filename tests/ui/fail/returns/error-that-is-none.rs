@@ -1,4 +1,4 @@
-// A `Result` whose error is no error.
+// A `Result` whose error type is not an error.
 
 use kcl::Record;
 

@@ -1,4 +1,4 @@
-// A future by hand.
+// A hand-written future.
 
 use kcl::Record;
 

@@ -1,4 +1,4 @@
-// `impl Trait` for an error.
+// `impl Trait` as an error.
 
 use kcl::Record;
 

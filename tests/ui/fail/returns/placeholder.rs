@@ -1,4 +1,4 @@
-// `_` for a type.
+// `_` as a type.
 
 use kcl::Record;
 

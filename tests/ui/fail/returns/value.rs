@@ -1,4 +1,4 @@
-// A value that would be thrown away.
+// A value that would be discarded.
 
 use kcl::Record;
 

@@ -1,4 +1,4 @@
-// Two handlers of one name.
+// Two handlers with the same name.
 
 use kcl::Record;
 

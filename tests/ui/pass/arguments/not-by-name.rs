@@ -1,4 +1,4 @@
-// A type that is only called `Checkpointer`.
+// Another type named `Checkpointer`.
 
 use kcl::{Checkpoints, FromRecord, Processor, Record};
 

@@ -1,4 +1,4 @@
-// What could not be decoded, seen by the handler; typed batches, owned and borrowed.
+// A handler that sees undecodable payloads, and typed batches, owned and borrowed.
 
 use kcl::{BoxError, Json, MillisBehindLatest, Record, Shard};
 

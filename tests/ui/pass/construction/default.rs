@@ -1,4 +1,4 @@
-// `Default` in place of a constructor.
+// `Default` instead of a constructor.
 
 use kcl::Record;
 

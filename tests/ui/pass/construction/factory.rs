@@ -1,4 +1,4 @@
-// A processor without `Default`, made by a factory.
+// A processor without `Default`, created by a factory.
 
 use kcl::{Record, Runner};
 use std::process::ExitCode;

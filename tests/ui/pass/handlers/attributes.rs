@@ -37,7 +37,7 @@ impl Count {
         Ok(())
     }
 
-    /// Is not to be ignored.
+    /// Must not be ignored.
     #[must_use]
     #[cold]
     #[on_shutdown_requested]

@@ -1,4 +1,4 @@
-// Handlers with a `cfg` that does not hold.
+// Handlers with a `cfg` that is false.
 
 #![deny(warnings)]
 

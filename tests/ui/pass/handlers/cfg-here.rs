@@ -1,4 +1,4 @@
-// Handlers with a `cfg` that holds.
+// Handlers with a `cfg` that is true.
 
 #![deny(warnings)]
 

@@ -1,4 +1,4 @@
-// Handlers that are called as the methods of `kcl::Processor` are.
+// Handlers named like the methods of `kcl::Processor`.
 
 use kcl::{Checkpointer, Record, Shard};
 

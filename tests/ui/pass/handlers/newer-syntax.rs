@@ -1,4 +1,4 @@
-// Syntax in a body that a macro may not know.
+// Syntax in a body that the macro may not know.
 
 use kcl::Record;
 

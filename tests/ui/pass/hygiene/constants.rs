@@ -1,4 +1,4 @@
-//! Constants and statics of the user's with the plainest of names.
+//! User-defined constants and statics with very plain names.
 #![allow(non_upper_case_globals, dead_code)]
 
 use kcl::{Checkpointer, Record, Shard};

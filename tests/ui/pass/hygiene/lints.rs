@@ -25,7 +25,7 @@
 )]
 #![forbid(unsafe_op_in_unsafe_fn, non_ascii_idents, redundant_lifetimes, ambiguous_negative_literals)]
 
-//! A processor in a crate that is strict.
+//! A processor in a crate with strict lints.
 
 use kcl::{CheckpointError, Checkpointer, Json, Record, Shard};
 

@@ -1,4 +1,4 @@
-// When checkpoints are made, and how long a handler may run.
+// The options `checkpoint` and `warn_after`.
 
 use kcl::{Checkpoints, Processor, Record};
 
@@ -29,7 +29,7 @@ mod by_number {
         #[on_records]
         fn count(&mut self, _: &[Record]) {}
 
-        // It checkpoints in another message than the records'.
+        // It checkpoints in another message than `processRecords`.
         #[on_shutdown_requested]
         fn flush(&mut self, checkpointer: &mut Checkpointer) {
             _ = checkpointer.checkpoint();

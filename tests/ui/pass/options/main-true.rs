@@ -1,4 +1,4 @@
-// `main = true`, and a comma behind it.
+// `main = true`, followed by a comma.
 
 #[derive(Default)]
 struct Count {

@@ -1,4 +1,4 @@
-// `kcl` behind a re-export.
+// `kcl` through a re-export.
 
 mod vendored {
     pub mod deps {

@@ -1,4 +1,4 @@
-// A processor within a function.
+// A processor inside a function.
 
 fn main() -> std::process::ExitCode {
     #[derive(Default)]

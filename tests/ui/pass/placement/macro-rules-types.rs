@@ -1,4 +1,4 @@
-// A processor whose types and handlers come from a macro's caller.
+// A processor whose types and handlers come from the caller of a macro.
 
 use kcl::{Checkpointer, Record, Shard};
 

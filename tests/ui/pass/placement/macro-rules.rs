@@ -1,4 +1,4 @@
-// A processor that a macro writes.
+// A processor that a macro generates.
 
 macro_rules! counter {
     ($name:ident, $record:ty, $($attr:ident)*) => {

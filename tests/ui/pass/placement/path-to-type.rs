@@ -1,4 +1,4 @@
-// A type behind a path.
+// A type named by a path.
 
 mod orders {
     #[derive(Default)]

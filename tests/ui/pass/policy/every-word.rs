@@ -1,4 +1,4 @@
-// Each word, in any order, for records and for batches; empty parentheses are none.
+// Each action, in any order, for records and for batches, and empty parentheses.
 
 use kcl::{BoxError, DeadLetter, Json, Record};
 

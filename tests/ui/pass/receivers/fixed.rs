@@ -1,4 +1,4 @@
-// A handler that changes the processor, and one that only looks at it.
+// A handler that changes the processor, and one that only reads it.
 
 use kcl::Record;
 

@@ -1,4 +1,4 @@
-// Every handler, right.
+// Every handler, used correctly.
 
 use kcl::{BoxError, Checkpointer, MillisBehindLatest, Record, Shard};
 

@@ -1,4 +1,4 @@
-// What a handler needs, each of the type in its list.
+// A handler whose arguments have types from its list.
 
 use kcl::{CheckpointError, Checkpointer, Json, MillisBehindLatest, Record, Shard};
 

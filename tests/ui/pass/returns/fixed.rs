@@ -1,20 +1,22 @@
-// A plain method, whose body does with a `Result` what it likes.
+// `()`, or a `Result` of `()`.
 
 use kcl::{BoxError, Record};
 
 #[derive(Default)]
 struct Bytes {
     bytes: usize,
-    kept: Vec<Record>,
 }
 
 #[kcl::processor]
 impl Bytes {
     #[on_record]
     fn add(&mut self, record: &Record) -> Result<(), BoxError> {
-        let text = std::str::from_utf8(record.data())?;
-        self.bytes += text.len();
-        self.kept.push(record.clone());
+        self.bytes += std::str::from_utf8(record.data())?.len();
         Ok(())
+    }
+
+    #[on_shard_end]
+    fn report(&self) {
+        eprintln!("{} bytes", self.bytes);
     }
 }

@@ -1,4 +1,4 @@
-// Payloads of one's own, borrowed and owned.
+// User-defined payloads, borrowed and owned.
 
 use std::str::Utf8Error;
 

@@ -1,4 +1,4 @@
-// One record handler, and each other handler once.
+// One record handler, and other handlers once each.
 
 use kcl::{Record, Shard};
 

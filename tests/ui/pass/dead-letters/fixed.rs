@@ -1,4 +1,4 @@
-// A record handler that says so, and a handler that takes them.
+// A record handler that asks for dead letters, and a handler that receives them.
 
 use kcl::dead_letter::JsonLines;
 use kcl::{DeadLetter, Json, Shard};
