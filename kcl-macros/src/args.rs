@@ -8,26 +8,8 @@ use syn::{Ident, Lit, LitBool, LitInt, LitStr, Path, Token};
 
 use crate::context::Context;
 use crate::messages;
-use crate::model::{Action, Kind, Options, Policy};
+use crate::model::{Action, Kind, Options, Place, Policy};
 use crate::values;
-
-/// An attribute that can have options.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    Processor,
-    Handler(Kind),
-}
-
-impl Place {
-    /// The names of the options.
-    pub(crate) fn names(self) -> &'static [&'static str] {
-        match self {
-            Self::Processor => &["main", "crate", "checkpoint", "warn_after"],
-            Self::Handler(kind) if kind.handles_records() => &["retry", "backoff", "otherwise", "invalid"],
-            Self::Handler(_) => &[],
-        }
-    }
-}
 
 /// Parses the options of `#[kcl::processor(…)]`. An error in one option is reported to `cx`, and the others are still parsed.
 pub(crate) fn parse(cx: &Context, tokens: TokenStream) -> Options {

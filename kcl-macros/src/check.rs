@@ -9,7 +9,7 @@ use syn::{FnArg, GenericParam, Lifetime, Receiver, ReceiverKind, ReturnType, Saf
 use crate::context::Context;
 use crate::messages;
 use crate::model::{Action, Handler, Kind, Processor};
-use crate::parse::{peel, text};
+use crate::syntax::{peel, text};
 
 /// The result of the checks, apart from the errors in the context.
 pub(crate) enum Verdict {

@@ -62,8 +62,8 @@ impl Drop for Context {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::Place;
     use crate::messages;
+    use crate::model::Place;
 
     #[test]
     fn every_error_is_reported_in_order() {

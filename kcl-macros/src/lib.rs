@@ -14,6 +14,7 @@ mod messages;
 mod model;
 mod names;
 mod parse;
+mod syntax;
 #[cfg(test)]
 mod tests;
 mod values;

@@ -5,8 +5,7 @@ use std::fmt;
 use proc_macro2::Ident;
 use quote::ToTokens;
 
-use crate::args::Place;
-use crate::model::Kind;
+use crate::model::{Kind, Place};
 use crate::values::{BackoffProblem, CheckpointProblem};
 
 /// The text of one error, with notes and helps in rustc's own form.

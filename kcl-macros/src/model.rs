@@ -76,6 +76,24 @@ impl Action {
     }
 }
 
+/// An attribute that can have options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Processor,
+    Handler(Kind),
+}
+
+impl Place {
+    /// The names of the options.
+    pub(crate) fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::Processor => &["main", "crate", "checkpoint", "warn_after"],
+            Self::Handler(kind) if kind.handles_records() => &["retry", "backoff", "otherwise", "invalid"],
+            Self::Handler(_) => &[],
+        }
+    }
+}
+
 /// An annotated impl.
 pub(crate) struct Processor {
     pub(crate) options: Options,

@@ -14,7 +14,7 @@ use syn::{Generics, Lifetime, Path, ReturnType, Type};
 use crate::check::{cannot_have_methods, conflict, unused_parameters};
 use crate::messages;
 use crate::model::{Handler, Kind, Options, Processor, Slot};
-use crate::parse::{peel, text};
+use crate::syntax::{peel, text};
 
 /// The names of the locals in generated code. Hygiene separates them from the user's locals, and their prefix from the user's
 /// constants.

@@ -1,0 +1,74 @@
+//! Helpers on syntax that several stages need.
+
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::Type;
+
+/// Formats tokens as a person would write them, for messages.
+pub(crate) fn text(tokens: &impl ToTokens) -> String {
+    let mut text = String::new();
+    write_text(&mut text, tokens.to_token_stream());
+    text
+}
+
+fn write_text(text: &mut String, tokens: TokenStream) {
+    let is_word = |last: char| last.is_alphanumeric() || last == '_';
+    let mut lifetime = false;
+    for token in tokens {
+        let after_lifetime = lifetime && text.ends_with(is_word);
+        lifetime = false;
+        match token {
+            TokenTree::Group(group) => {
+                if after_lifetime {
+                    text.push(' ');
+                }
+                let (open, close) = match group.delimiter() {
+                    Delimiter::Parenthesis => ("(", ")"),
+                    Delimiter::Bracket => ("[", "]"),
+                    Delimiter::Brace => ("{ ", " }"),
+                    Delimiter::None => ("", ""),
+                };
+                text.push_str(open);
+                write_text(text, group.stream());
+                text.push_str(close);
+            }
+            TokenTree::Punct(punct) => match punct.as_char() {
+                mark @ ('=' | '+') => text.extend([' ', mark, ' ']),
+                mark @ (',' | ';') => text.extend([mark, ' ']),
+                mark => text.push(mark),
+            },
+            word => {
+                if text.ends_with(is_word) {
+                    text.push(' ');
+                }
+                // A lifetime is a quote followed by a word.
+                lifetime = text.ends_with('\'');
+                text.push_str(&word.to_string());
+            }
+        }
+    }
+}
+
+/// The type inside parentheses and inside the invisible groups that `macro_rules` leave.
+pub(crate) fn peel(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => peel(&group.elem),
+        Type::Paren(paren) => peel(&paren.elem),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_as_a_person_would_write_it() {
+        for written in
+            ["&mut Checkpointer", "&'a [Record]", "Json<Order<'_>>", "dyn Debug + Send", "a::B<[u8; 3], (u8, C)>"]
+        {
+            let ty: Type = syn::parse_str(written).unwrap();
+            assert_eq!(text(&ty), written);
+        }
+    }
+}
