@@ -139,6 +139,20 @@ fn optional_fields_that_are_missing_or_null_have_defaults() {
 }
 
 #[test]
+fn the_padding_of_data_is_optional() {
+    for data in ["eA==", "eA=", "eA"] {
+        let fields = format!(r#""data":"{data}","sequenceNumber":"7""#);
+        assert_eq!(only_record(&fields).data(), b"x", "{data}");
+    }
+    // The characters before it must be canonical.
+    for data in ["e", "eA===", "=", "eB==", "eA==eA==", "e A="] {
+        let line = format!(r#"{{"action":"processRecords","records":[{{"data":"{data}","sequenceNumber":"7"}}]}}"#);
+        let error = Message::from_line(line.as_bytes()).expect_err(data).to_string();
+        assert!(error.contains("`data` is not base64"), "{data}: {error}");
+    }
+}
+
+#[test]
 fn escapes_and_other_charsets_are_read() {
     let record =
         only_record(r#""data":"\u0061GVs\u0062G8=","partitionKey":"\"\u00e9\u2028\ud83d\ude00","sequenceNumber":"7""#);
