@@ -139,6 +139,27 @@ fn optional_fields_that_are_missing_or_null_have_defaults() {
 }
 
 #[test]
+fn the_last_of_repeated_fields_counts() {
+    let record = only_record(concat!(
+        r#""data":"eA==","partitionKey":"a","sequenceNumber":null,"subSequenceNumber":1,"#,
+        r#""data":"eQ==","partitionKey":"b","sequenceNumber":"7","subSequenceNumber":2"#
+    ));
+    assert_eq!((record.data(), record.partition_key(), record.sub_sequence_number()), (&b"y"[..], "b", 2));
+    assert_eq!(record.sequence_number().to_string(), "7");
+
+    let record = only_record(concat!(
+        r#""data":"eA==","partitionKey":"a","sequenceNumber":"7","subSequenceNumber":1,"approximateArrivalTimestamp":5,"#,
+        r#""data":null,"partitionKey":null,"subSequenceNumber":null,"approximateArrivalTimestamp":null"#
+    ));
+    assert_eq!((record.data(), record.partition_key(), record.sub_sequence_number()), (&b""[..], "", 0));
+    assert_eq!(record.approximate_arrival_timestamp(), None);
+
+    let line = r#"{"action":"processRecords","records":[{"sequenceNumber":"7","sequenceNumber":null}]}"#;
+    let error = Message::from_line(line.as_bytes()).expect_err("no number").to_string();
+    assert!(error.contains("missing field `sequenceNumber`"), "{error}");
+}
+
+#[test]
 fn the_padding_of_data_is_optional() {
     for data in ["eA==", "eA=", "eA"] {
         let fields = format!(r#""data":"{data}","sequenceNumber":"7""#);

@@ -219,6 +219,7 @@ impl<'de> Visitor<'de> for &mut Builder {
                     }))?;
                 }
                 Field::SequenceNumber => {
+                    sequence_number = None;
                     map.next_value_seed(Text(|digits: &[u8]| {
                         let number = SequenceNumber::from_ascii(digits);
                         sequence_number = Some(number.map_err(|error| format!("`sequenceNumber`: {error}"))?);
