@@ -26,3 +26,11 @@ impl AwsOptions {
         self.region.is_some() || self.profile.is_some() || self.endpoint.is_some()
     }
 }
+
+/// Whether a URL is one of this machine.
+pub(crate) fn is_local(url: &str) -> bool {
+    let host = url.strip_prefix("http://").unwrap_or_default();
+    ["127.0.0.1", "localhost", "[::1]"]
+        .iter()
+        .any(|local| host.strip_prefix(local).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/'])))
+}

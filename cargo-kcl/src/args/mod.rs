@@ -4,7 +4,7 @@ mod aws;
 mod duration;
 mod shard;
 
-pub(crate) use self::aws::AwsOptions;
+pub(crate) use self::aws::{AwsOptions, is_local};
 pub(crate) use self::duration::duration;
 pub(crate) use self::shard::ShardName;
 

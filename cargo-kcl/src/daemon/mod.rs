@@ -22,10 +22,10 @@ pub(crate) use self::options::DaemonOptions;
 use self::home::Home;
 use self::log::Log;
 use self::supervise::supervise;
+use crate::args::is_local;
 use crate::cache::{Cache, CacheError, Jars, Java, ToolError};
 use crate::emulate::{
-    ACCESS_KEY, ApiError, EmulateError, Emulators, Endpoint, Service, Start, StreamError, create_stream, is_local,
-    prepare_leases,
+    ACCESS_KEY, ApiError, EmulateError, Emulators, Endpoint, Service, Start, StreamError, create_stream, prepare_leases,
 };
 use crate::exit::WRONG_USE;
 use crate::process::program::{Program, ProgramError};

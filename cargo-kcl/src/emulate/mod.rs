@@ -136,11 +136,3 @@ fn print_environment(emulators: &Emulators) -> io::Result<()> {
     stdout.write_all(text.as_bytes())?;
     stdout.flush()
 }
-
-/// Whether a URL is one of this machine.
-pub(crate) fn is_local(url: &str) -> bool {
-    let host = url.strip_prefix("http://").unwrap_or_default();
-    ["127.0.0.1", "localhost", "[::1]"]
-        .iter()
-        .any(|local| host.strip_prefix(local).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/'])))
-}

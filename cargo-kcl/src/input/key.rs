@@ -1,11 +1,17 @@
-//! Partition keys taken from JSON records.
+//! Partition keys: taken from JSON records, and hashed.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use md5::{Digest, Md5};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+
+/// The hash key of a partition key: its MD5, as in Kinesis.
+pub(crate) fn hash(key: &str) -> u128 {
+    u128::from_be_bytes(Md5::digest(key).into())
+}
 
 /// A JSON pointer (RFC 6901).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,9 +8,10 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::key::{KeyError, Pointer};
-use crate::local::place::{Decimal, hash};
+use super::key::{KeyError, Pointer, hash};
 
+/// The most data of a record on a Kinesis stream with default settings.
+pub(crate) const LONGEST_RECORD: usize = 1 << 20;
 /// The most characters that Kinesis allows in a partition key.
 const LONGEST_KEY: usize = 256;
 
@@ -169,9 +170,33 @@ impl Format {
     }
 }
 
+/// A number as decimal text, without a heap allocation.
+struct Decimal {
+    digits: [u8; 20],
+    start: usize,
+}
+
+impl Decimal {
+    fn new(mut number: u64) -> Self {
+        let mut decimal = Self { digits: [b'0'; 20], start: 20 };
+        loop {
+            decimal.start -= 1;
+            decimal.digits[decimal.start] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                return decimal;
+            }
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.digits[self.start..]).unwrap_or_default()
+    }
+}
+
 /// What a line is as a record, with nothing of this module's own types.
 pub(crate) fn json_record(line: &[u8]) -> Result<(Vec<u8>, String, u128), String> {
-    let record = Format::Json.record(line, 1, 1 << 20).map_err(|error| error.to_string())?;
+    let record = Format::Json.record(line, 1, LONGEST_RECORD).map_err(|error| error.to_string())?;
     Ok((record.data.into_owned(), record.key.into_owned(), record.hash))
 }
 
@@ -234,5 +259,12 @@ mod tests {
         assert!(record(&"é".repeat(256)).is_ok());
         assert!(matches!(record(&"é".repeat(257)), Err(RecordError::LongKey(257))));
         assert!(matches!(record(""), Err(RecordError::EmptyKey)));
+    }
+
+    #[test]
+    fn decimals_match_the_standard_format() {
+        for number in [0, 7, 10, 1_234_567_890, u64::MAX] {
+            assert_eq!(Decimal::new(number).as_str(), number.to_string());
+        }
     }
 }

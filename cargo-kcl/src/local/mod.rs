@@ -26,8 +26,6 @@ use kcl::Position;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
-#[cfg(feature = "aws")]
-pub(crate) use self::options::LONGEST_RECORD;
 pub(crate) use self::options::{LocalOptions, StartAt};
 
 use self::chaos::Chaos;

@@ -23,12 +23,9 @@ use super::state::{Run, Store, StoreError};
 use crate::args::{AwsOptions, CHAOS, CHECKPOINTS, INPUT, REPORT, SHARDS, duration};
 use crate::input::key::Pointer;
 use crate::input::lines::{Input, LONGEST_LINE, Source};
-use crate::input::record::Format;
-use crate::input::record::LineFormat;
+use crate::input::record::{Format, LONGEST_RECORD, LineFormat};
 use crate::process::program::{Program, ProgramOptions, workspace_root};
 
-/// The most data of a record on a Kinesis stream with default settings.
-pub(crate) const LONGEST_RECORD: usize = 1 << 20;
 /// More bytes than any input has.
 const MOST_BYTES: u64 = 999_999_999_999_999_999;
 

@@ -1,12 +1,6 @@
 //! The hash key ranges of shards, and the sequence numbers of records.
 
 use kcl::SequenceNumber;
-use md5::{Digest, Md5};
-
-/// The hash key of a partition key: its MD5, as in Kinesis.
-pub(crate) fn hash(key: &str) -> u128 {
-    u128::from_be_bytes(Md5::digest(key).into())
-}
 
 /// The start of each of `shards` equal ranges of 2^128: shard `i` starts at i * 2^128 / `shards`, rounded up.
 pub(crate) fn ranges(shards: u32) -> impl Iterator<Item = u128> {
@@ -82,30 +76,6 @@ fn write(mut number: u64, to: &mut [u8]) {
     }
 }
 
-/// A number as decimal text, without a heap allocation.
-pub(crate) struct Decimal {
-    digits: [u8; 20],
-    start: usize,
-}
-
-impl Decimal {
-    pub(crate) fn new(mut number: u64) -> Self {
-        let mut decimal = Self { digits: [b'0'; 20], start: 20 };
-        loop {
-            decimal.start -= 1;
-            decimal.digits[decimal.start] = b'0' + (number % 10) as u8;
-            number /= 10;
-            if number == 0 {
-                return decimal;
-            }
-        }
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.digits[self.start..]).unwrap_or_default()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,12 +125,5 @@ mod tests {
         assert!(Place { input: 2, offset: 9, line: 5, record: 5 }.sequence_number() < last.sequence_number());
         assert!(last.sequence_number() < Place { input: 2, offset: 10, line: 1, record: 1 }.sequence_number());
         assert_eq!(Place::last_before(0, 0), None);
-    }
-
-    #[test]
-    fn decimals_match_the_standard_format() {
-        for number in [0, 7, 10, 1_234_567_890, u64::MAX] {
-            assert_eq!(Decimal::new(number).as_str(), number.to_string());
-        }
     }
 }

@@ -33,10 +33,9 @@ use self::window::{Item, Position, Window};
 use super::options::{Order, PutOptions};
 use crate::exit::{INTERRUPTED, WRONG_USE};
 use crate::input::lines::{Input, InputError, LONGEST_LINE, Source};
-use crate::input::record::Format;
+use crate::input::record::{Format, LONGEST_RECORD};
 use crate::kinesis::connection::{Connection, block_on};
 use crate::kinesis::error::AwsError;
-use crate::local::LONGEST_RECORD;
 use crate::report;
 
 /// The most calls in flight at once.

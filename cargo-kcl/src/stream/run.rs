@@ -9,8 +9,7 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
 use super::options::{StreamCommand, StreamVerb};
-use crate::args::{AwsOptions, ShardName};
-use crate::emulate::is_local;
+use crate::args::{AwsOptions, ShardName, is_local};
 use crate::exit::WRONG_USE;
 use crate::kinesis::connection::{Connection, block_on};
 use crate::kinesis::error::AwsError;

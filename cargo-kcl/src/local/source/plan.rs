@@ -176,7 +176,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::local::place::hash;
+    use crate::input::key::hash;
 
     fn plan(shards: u32, reshard: &str) -> Plan {
         Plan::new(shards, &reshard.parse().unwrap()).unwrap()

@@ -6,9 +6,9 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::window::{CALL_RECORDS, Item, Position};
 use super::{Event, PutError};
+use crate::input::key::hash;
 use crate::input::lines::{Input, InputError, Lines, Next, Source};
 use crate::input::record::{Format, Record, RecordError};
-use crate::local::place::hash;
 use crate::report;
 
 /// The bytes of data in a full chunk.
