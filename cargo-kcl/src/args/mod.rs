@@ -6,7 +6,7 @@ mod shard;
 
 pub(crate) use self::aws::{AwsOptions, is_local};
 pub(crate) use self::duration::duration;
-pub(crate) use self::shard::ShardName;
+pub(crate) use self::shard::{ShardName, shard_id, shard_id_in, shard_number};
 
 // Headings of the help.
 pub(crate) const PROGRAM: &str = "Program";

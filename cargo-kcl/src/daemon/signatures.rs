@@ -1,6 +1,7 @@
 //! Explanations of the daemon's messages, with a remedy.
 
 use super::event::Event;
+use crate::args::shard_id_in;
 use crate::properties::Properties;
 
 /// The names that explanations use.
@@ -31,7 +32,7 @@ impl Context {
 pub(crate) fn explain(event: &Event, context: &Context) -> Option<String> {
     let text = format!("{}\n{}", event.message, event.exception);
     let has = |part: &str| text.contains(part);
-    let shard = shard_in(&text).map(|shard| format!(" of {shard}")).unwrap_or_default();
+    let shard = shard_id_in(&text).map(|shard| format!(" of {shard}")).unwrap_or_default();
 
     if event.logger == "GetNextMessageTask" && has("Skipping unexpected line on STDOUT") {
         return Some(format!(
@@ -171,14 +172,6 @@ fn service(text: &str, context: &Context) -> Option<String> {
         return Some("the jars do not contain the MultiLangDaemon: give its folder with --jars".to_owned());
     }
     None
-}
-
-/// The first shard id in the text.
-fn shard_in(text: &str) -> Option<&str> {
-    let start = text.find("shardId-")?;
-    let rest = &text[start..];
-    let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).unwrap_or(rest.len());
-    Some(&rest[..end])
 }
 
 #[cfg(test)]

@@ -14,13 +14,13 @@ use kcl::{Position, SequenceNumber};
 use super::chaos::{Chaos, Rates};
 use super::error::LocalError;
 use super::event::Event;
-use super::place::{Place, shard_id};
+use super::place::Place;
 use super::source::Supply;
 use super::source::feed::Reading;
 use super::source::files::Files;
 use super::source::plan::{Plan, Reshard};
 use super::state::{Run, Store, StoreError};
-use crate::args::{AwsOptions, CHAOS, CHECKPOINTS, INPUT, REPORT, SHARDS, duration};
+use crate::args::{AwsOptions, CHAOS, CHECKPOINTS, INPUT, REPORT, SHARDS, ShardName, duration, shard_id};
 use crate::input::key::Pointer;
 use crate::input::lines::{Input, LONGEST_LINE, Source};
 use crate::input::record::{Format, LONGEST_RECORD, LineFormat};
@@ -92,9 +92,10 @@ impl FromStr for Rewind {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const FORM: &str = "expected SHARD=SEQUENCE, such as shardId-000000000000=TRIM_HORIZON or 0=49…; delivery resumes after that record";
+        const FORM: &str = "write SHARD=SEQUENCE, as in shardId-000000000000=TRIM_HORIZON or 0=49…; delivery resumes after that record";
         let (shard, sequence) = text.split_once('=').ok_or(FORM)?;
-        let shard = shard.strip_prefix("shardId-").unwrap_or(shard).parse().map_err(|_| FORM)?;
+        let name: ShardName = shard.parse().map_err(|_| FORM)?;
+        let shard = name.number().ok_or(FORM)?;
         let position = match sequence {
             "TRIM_HORIZON" => Position::TrimHorizon,
             digits => Position::after(digits.parse().map_err(|_| FORM)?, 0),
@@ -231,8 +232,8 @@ pub(crate) struct LocalOptions {
     #[arg(long, help_heading = CHECKPOINTS)]
     pub(crate) fresh: bool,
 
-    /// Move a shard's kept checkpoint back before the run: delivery resumes after this record, or at the first record with
-    /// TRIM_HORIZON. May be given several times
+    /// Move the kept checkpoint of a shard, given by its id or number, back before the run: delivery resumes after this record, or at
+    /// the first record with TRIM_HORIZON. May be given several times
     #[arg(long, help_heading = CHECKPOINTS, value_name = "SHARD=SEQUENCE", conflicts_with = "fresh")]
     pub(crate) rewind: Vec<Rewind>,
 
@@ -469,7 +470,7 @@ mod tests {
         let rewind = |shard, position| Ok(Rewind { shard, position });
         assert_eq!("shardId-000000000012=TRIM_HORIZON".parse(), rewind(12, Position::TrimHorizon));
         assert_eq!("3=77".parse(), rewind(3, Position::after(77.into(), 0)));
-        for text in ["", "3", "x=7", "3=", "3=x", "3=LATEST", "=7"] {
+        for text in ["", "3", "x=7", "shardId-x=7", "3=", "3=x", "3=LATEST", "=7"] {
             assert!(text.parse::<Rewind>().is_err(), "{text}");
         }
     }

@@ -10,11 +10,6 @@ pub(crate) fn ranges(shards: u32) -> impl Iterator<Item = u128> {
     (0..shards).map(move |shard| shard * whole + (shard * rest).div_ceil(shards))
 }
 
-/// The id of a shard, in the format that Kinesis uses.
-pub(crate) fn shard_id(shard: u32) -> String {
-    format!("shardId-{shard:012}")
-}
-
 /// The place of a record in the input. Its sequence number encodes the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Place {

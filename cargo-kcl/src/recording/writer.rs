@@ -16,7 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use kcl::protocol::Reply;
 
-use crate::local::place::shard_id;
+use crate::args::shard_id;
 
 /// Why nothing can be recorded.
 #[derive(Debug, thiserror::Error)]

@@ -12,7 +12,8 @@ use kcl::protocol::Message;
 use kcl::{Position, Record, SequenceNumber};
 
 use super::course::{Course, Milestone, Track};
-use crate::local::place::{Place, shard_id};
+use crate::args::shard_id;
+use crate::local::place::Place;
 
 /// A promise that is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -24,14 +24,13 @@ use self::reader::{Cursor, Reader};
 use self::tree::Listed;
 use super::queue::{End, Queue};
 use super::{SourceError, Standing, Supply};
-use crate::args::AwsOptions;
+use crate::args::{AwsOptions, shard_id, shard_number};
 use crate::kinesis::connection::Connection;
 use crate::kinesis::error::AwsError;
 use crate::kinesis::shards::Shard;
 use crate::kinesis::trouble::Troubles;
 use crate::local::event::Event;
 use crate::local::options::StartAt;
-use crate::local::place::shard_id;
 use crate::local::state::{Run, Store};
 use crate::report;
 
@@ -290,8 +289,7 @@ async fn describe(aws: &Connection, name: &str) -> Result<(String, Option<DateTi
 
 /// A shard's number, which is the end of its id.
 fn number(id: &str) -> Result<u32, StreamError> {
-    let digits = id.strip_prefix("shardId-").filter(|digits| digits.len() >= 12);
-    digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| StreamError::ShardId(id.to_owned()))
+    shard_number(id).ok_or_else(|| StreamError::ShardId(id.to_owned()))
 }
 
 impl TryFrom<Shard> for Listed {

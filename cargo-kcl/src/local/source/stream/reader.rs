@@ -13,13 +13,13 @@ use tokio::time::sleep_until;
 
 use super::tree::Listed;
 use super::{Common, Lane, StreamError, number};
+use crate::args::shard_id;
 use crate::input::lines::LONGEST_LINE;
 use crate::kinesis::error::AwsError;
 use crate::kinesis::kpl::{self, Content};
 use crate::kinesis::pace::Pace;
 use crate::kinesis::shards::Shard;
 use crate::local::event::Event;
-use crate::local::place::shard_id;
 use crate::local::source::queue::{Batch, End, Queue};
 use crate::report;
 
