@@ -46,6 +46,7 @@ impl Batch {
 }
 
 impl Record {
+    #[inline]
     fn entry(&self) -> &Entry {
         &self.batch.entries[self.index]
     }
@@ -66,6 +67,7 @@ impl Record {
     }
 
     /// The record's number in its shard. The user records of one aggregated record share it.
+    #[inline]
     pub fn sequence_number(&self) -> SequenceNumber {
         self.entry().sequence_number
     }
