@@ -19,7 +19,7 @@ use crate::trace;
 /// | `#[on_records]` | the whole batch |
 /// | `#[on_record]` | up to and including this record |
 /// | `#[on_shard_end]` | SHARD_END |
-/// | `#[on_shutdown_requested]` | the last record that was handed over |
+/// | `#[on_shutdown_requested]` | the last record that was delivered |
 ///
 /// A record handler that takes a `Checkpointer` alone decides when its records are checkpointed. The runtime then sends
 /// no checkpoint but SHARD_END.
