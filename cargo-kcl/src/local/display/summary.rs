@@ -8,81 +8,8 @@ use serde::Serialize;
 use crate::local::chaos::Verdict;
 use crate::local::shard::Outcome;
 use crate::local::shard::pulse::Counts;
+use crate::local::shard::times::Times;
 use crate::report;
-
-/// The number of buckets for each power of two.
-const PARTS: usize = 16;
-
-/// A distribution of durations, accurate to a sixteenth of each.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Times {
-    /// The number of durations in each bucket of microseconds.
-    buckets: Vec<u64>,
-    count: u64,
-    most: Duration,
-}
-
-impl Times {
-    pub(crate) fn add(&mut self, time: Duration) {
-        let bucket = bucket(time.as_micros().try_into().unwrap_or(u64::MAX));
-        if self.buckets.len() <= bucket {
-            self.buckets.resize(bucket + 1, 0);
-        }
-        self.buckets[bucket] += 1;
-        self.count += 1;
-        self.most = self.most.max(time);
-    }
-
-    fn add_all(&mut self, other: &Self) {
-        if self.buckets.len() < other.buckets.len() {
-            self.buckets.resize(other.buckets.len(), 0);
-        }
-        for (own, other) in self.buckets.iter_mut().zip(&other.buckets) {
-            *own += other;
-        }
-        self.count += other.count;
-        self.most = self.most.max(other.most);
-    }
-
-    /// The duration that this percentage of durations did not exceed, in milliseconds.
-    fn percentile(&self, percent: u64) -> f64 {
-        let rank = (self.count * percent).div_ceil(100);
-        let mut below = 0;
-        let found = self.buckets.iter().position(|count| {
-            below += count;
-            below >= rank
-        });
-        let most = millis(self.most);
-        found.map_or(0.0, |bucket| (last_of(bucket) as f64 / 1e3).min(most))
-    }
-
-    fn report(&self) -> Batches {
-        Batches { count: self.count, p50: self.percentile(50), p99: self.percentile(99), max: millis(self.most) }
-    }
-}
-
-fn bucket(micros: u64) -> usize {
-    if micros < PARTS as u64 {
-        return micros as usize;
-    }
-    let exponent = micros.ilog2() as usize;
-    let part = (micros >> (exponent - 4)) as usize % PARTS;
-    (exponent - 3) * PARTS + part
-}
-
-/// The most microseconds that fall into a bucket.
-fn last_of(bucket: usize) -> u64 {
-    if bucket < PARTS {
-        return bucket as u64;
-    }
-    let exponent = bucket / PARTS + 3;
-    let part = (bucket % PARTS) as u128;
-    u64::try_from(((PARTS as u128 + part + 1) << (exponent - 4)) - 1).unwrap_or(u64::MAX)
-}
-
-fn millis(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
-}
 
 /// How long the processor took for batches, in milliseconds.
 #[derive(Debug, Serialize)]
@@ -91,6 +18,12 @@ struct Batches {
     p50: f64,
     p99: f64,
     max: f64,
+}
+
+impl From<&Times> for Batches {
+    fn from(times: &Times) -> Self {
+        Self { count: times.count(), p50: times.percentile(50), p99: times.percentile(99), max: times.max() }
+    }
 }
 
 /// The result of one shard.
@@ -144,7 +77,7 @@ impl ShardSummary {
             checkpoints: counts.checkpoints,
             restarts: 0,
             position: String::new(),
-            batch_millis: counts.batches.report(),
+            batch_millis: Batches::from(&counts.batches),
             last_words: Vec::new(),
         }
     }
@@ -169,7 +102,7 @@ impl Summary {
             seconds,
             records_per_second: all.records as f64 / seconds,
             bytes_per_second: all.bytes as f64 / seconds,
-            batch_millis: all.batches.report(),
+            batch_millis: Batches::from(&all.batches),
             seconds_at: SecondsAt {
                 processor: all.at_processor.saturating_sub(all.at_checkpoints).as_secs_f64(),
                 input: all.at_input.as_secs_f64(),
@@ -240,36 +173,5 @@ impl Summary {
             percent(input),
             percent(checkpoints),
         )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_time_falls_into_its_bucket() {
-        let mut last = 0;
-        for bucket_number in 1..PARTS * 60 {
-            let most = last_of(bucket_number);
-            assert!(most > last, "{bucket_number}");
-            assert_eq!([bucket(last + 1), bucket(most)], [bucket_number; 2]);
-            last = most;
-        }
-        assert!(last_of(bucket(u64::MAX)) == u64::MAX);
-    }
-
-    #[test]
-    fn percentiles_are_right_to_a_sixteenth() {
-        let mut times = Times::default();
-        assert_eq!(times.percentile(50), 0.0);
-        (1..=1_000).for_each(|millis| times.add(Duration::from_millis(millis)));
-        for (percent, expected) in [(50, 500.0), (99, 990.0), (100, 1_000.0)] {
-            let found = times.percentile(percent);
-            assert!((expected..=expected * 17.0 / 16.0).contains(&found), "{percent}: {found}");
-        }
-        let mut both = Times::default();
-        both.add_all(&times);
-        assert_eq!((both.report().count, both.report().max), (1_000, 1_000.0));
     }
 }

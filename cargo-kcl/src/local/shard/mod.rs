@@ -2,6 +2,7 @@
 
 mod conversation;
 pub(crate) mod pulse;
+pub(crate) mod times;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;

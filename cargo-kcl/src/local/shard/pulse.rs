@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use kcl::SequenceNumber;
 
-use crate::local::display::summary::Times;
+use super::times::Times;
 
 /// State shared between the thread that converses with a shard's processors and the threads that observe it.
 #[derive(Debug, Default)]
