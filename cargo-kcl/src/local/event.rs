@@ -2,8 +2,6 @@
 
 use std::error::Error;
 
-use super::shard::Ended;
-
 /// The events that the main thread handles.
 #[derive(Debug)]
 pub(crate) enum Event {
@@ -20,6 +18,8 @@ pub(crate) enum Event {
         shard: u32,
         parents: Vec<u32>,
     },
-    /// A shard's processor is done.
-    Ended(Ended),
+    /// A shard's processor is done, and its thread returns the result.
+    Ended {
+        shard: u32,
+    },
 }

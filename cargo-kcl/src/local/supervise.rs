@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use kcl::Position;
@@ -85,6 +85,8 @@ enum State {
     Running {
         queue: Arc<Queue>,
         process: Process,
+        /// The thread that converses with the processor.
+        thread: JoinHandle<Ended>,
     },
     Done(Outcome),
 }
@@ -229,9 +231,14 @@ impl<'a> Supervisor<'a> {
             tape,
             trial: member.trial.take().or_else(|| self.chaos.as_ref().map(|chaos| chaos.trial(number))),
         };
-        member.state = State::Running { queue, process: spawned.process.clone() };
+        let process = spawned.process.clone();
         let sender = self.sender.clone();
-        thread::spawn(move || sender.send(Event::Ended(shard.run(spawned))));
+        let thread = thread::spawn(move || {
+            let ended = shard.run(spawned);
+            _ = sender.send(Event::Ended { shard: number });
+            ended
+        });
+        member.state = State::Running { queue, process, thread };
     }
 
     /// Waits until all shards are done. Returns the exit code.
@@ -322,7 +329,7 @@ impl<'a> Supervisor<'a> {
                 self.over = true;
                 self.give_up_restarts();
             }
-            Event::Ended(ended) => self.ended(ended),
+            Event::Ended { shard } => self.ended(shard),
         }
     }
 
@@ -340,9 +347,14 @@ impl<'a> Supervisor<'a> {
         self.members.entry(number).or_insert_with(|| new().into()).born = true;
     }
 
-    fn ended(&mut self, Ended { number, outcome, position, last_words, trial }: Ended) {
+    /// Takes the result of a shard's processor, and decides whether another one resumes the shard.
+    fn ended(&mut self, number: u32) {
         let stops = self.stops();
         let Some(member) = self.members.get_mut(&number) else { return };
+        let State::Running { thread, .. } = std::mem::replace(&mut member.state, State::Done(Outcome::Failed)) else {
+            return;
+        };
+        let Ok(Ended { outcome, position, last_words, trial }) = thread.join() else { return };
         let may_restart = outcome == Outcome::Failed && !stops && position != Position::ShardEnd;
         member.position = position;
         member.last_words = last_words;

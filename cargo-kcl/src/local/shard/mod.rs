@@ -60,7 +60,6 @@ pub(crate) struct Shard {
 /// The result of a shard's processor.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    pub(crate) number: u32,
     pub(crate) outcome: Outcome,
     /// The position at which the checkpoint stands now.
     pub(crate) position: Position,
@@ -168,7 +167,7 @@ impl Shard {
             self.keep_recording(tape.borrow_mut().end(status.code()));
         }
         let last_words = last_words.lock().unwrap_or_else(PoisonError::into_inner).lines();
-        Ended { number: self.number, outcome, position, last_words, trial }
+        Ended { outcome, position, last_words, trial }
     }
 
     fn converse<K>(
