@@ -4,12 +4,13 @@ use std::fs;
 use std::path::Path;
 
 /// The rooms of `cargo-kcl/src` from the top, floor by floor. A file imports from its own room and from lower floors.
-const FLOORS: [&str; 20] = [
+const FLOORS: [&str; 21] = [
     "main",
     "lib",
     "cli",
     "daemon local new put replay stream tail",
     "local::supervise",
+    "local::watchers",
     "local::options",
     "local::error",
     "local::display",

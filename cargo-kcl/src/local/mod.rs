@@ -3,8 +3,8 @@
 //! Records come from a source ([`source`]): files and standard input, which are split into shards according to a plan, or a
 //! Kinesis stream, which has its own shards. A source fills a queue for each shard. Each shard has a processor, which the main
 //! thread starts and restarts ([`supervise`]). A thread per shard converses with the processor ([`shard`]) and saves its
-//! checkpoints ([`state`]), together with a digest of the input up to there. Conversations can be disturbed ([`chaos`]), and the
-//! progress and the result of the run are shown ([`display`]).
+//! checkpoints ([`state`]), together with a digest of the input up to there. Conversations can be watched ([`watchers`]), which means
+//! disturbed ([`chaos`]) or recorded. The progress and the result of the run are shown ([`display`]).
 
 mod chaos;
 mod display;
@@ -16,6 +16,7 @@ mod shard;
 mod source;
 mod state;
 mod supervise;
+mod watchers;
 
 use std::process::ExitCode;
 use std::sync::Arc;

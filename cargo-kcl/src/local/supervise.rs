@@ -1,5 +1,6 @@
 //! The lives of all shards: when each processor starts and restarts, and how it ends.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -19,6 +20,7 @@ use super::shard::{Ended, Outcome, Shard};
 use super::source::queue::{End, Queue};
 use super::source::{Standing, Supply};
 use super::state::Store;
+use super::watchers::Watchers;
 use crate::args::shard_id;
 use crate::exit::{FAILED, INTERRUPTED, WRONG_USE};
 use crate::input::lines::Input;
@@ -85,8 +87,8 @@ enum State {
     Running {
         queue: Arc<Queue>,
         process: Process,
-        /// The thread that converses with the processor.
-        thread: JoinHandle<Ended>,
+        /// The thread that converses with the processor. It returns the trial too, if there is chaos.
+        thread: JoinHandle<(Ended, Option<Box<Trial>>)>,
     },
     Done(Outcome),
 }
@@ -228,15 +230,15 @@ impl<'a> Supervisor<'a> {
             inputs: Arc::clone(&self.inputs),
             prefix: if self.is_single { String::new() } else { report::coloured(&format!("[{number}] "), number) },
             pulse: Arc::clone(&member.pulse),
-            tape,
-            trial: member.trial.take().or_else(|| self.chaos.as_ref().map(|chaos| chaos.trial(number))),
         };
+        let trial = member.trial.take().or_else(|| self.chaos.as_ref().map(|chaos| chaos.trial(number)));
         let process = spawned.process.clone();
         let sender = self.sender.clone();
         let thread = thread::spawn(move || {
-            let ended = shard.run(spawned);
+            let watchers = RefCell::new(Watchers { trial, tape });
+            let ended = shard.run(spawned, &watchers);
             _ = sender.send(Event::Ended { shard: number });
-            ended
+            (ended, watchers.into_inner().trial)
         });
         member.state = State::Running { queue, process, thread };
     }
@@ -354,7 +356,7 @@ impl<'a> Supervisor<'a> {
         let State::Running { thread, .. } = std::mem::replace(&mut member.state, State::Done(Outcome::Failed)) else {
             return;
         };
-        let Ok(Ended { outcome, position, last_words, trial }) = thread.join() else { return };
+        let Ok((Ended { outcome, position, last_words }, trial)) = thread.join() else { return };
         let may_restart = outcome == Outcome::Failed && !stops && position != Position::ShardEnd;
         member.position = position;
         member.last_words = last_words;

@@ -4,14 +4,11 @@
 //! from its stdout, `times.tsv` the order of their lines, and `exit` the processor's exit code. Nothing is buffered in memory: no
 //! matter what ends, everything that passed is in the files.
 
-use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use kcl::protocol::Reply;
@@ -91,6 +88,11 @@ impl Tape {
         self.note("in", format_args!("{number} {what}"))
     }
 
+    /// Records bytes that were read from the processor.
+    pub(crate) fn record_output(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.replies.write_all(bytes)
+    }
+
     /// Notes a line from the processor: a reply, or noise.
     pub(crate) fn note_reply(&mut self, reply: Option<&Reply>) -> io::Result<()> {
         self.reply_lines += 1;
@@ -135,38 +137,6 @@ impl fmt::Display for CheckpointNumbers<'_> {
     }
 }
 
-/// A tape that the conversation's thread holds in two places: where it reads and where it writes.
-pub(crate) type SharedTape = Rc<RefCell<Tape>>;
-
-/// A reader of a processor's stdout that also writes everything to the tape, if there is one.
-#[derive(Debug)]
-pub(crate) struct TapedReader<R> {
-    from: R,
-    tape: Option<SharedTape>,
-}
-
-impl<R> TapedReader<R> {
-    pub(crate) fn new(from: R, tape: Option<SharedTape>) -> Self {
-        Self { from, tape }
-    }
-}
-
-impl<R: Read> Read for TapedReader<R> {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        let read = self.from.read(to)?;
-        if let Some(tape) = &self.tape {
-            tape.borrow_mut().replies.write_all(&to[..read])?;
-        }
-        Ok(read)
-    }
-}
-
-impl<R: AsFd> AsFd for TapedReader<R> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.from.as_fd()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,12 +145,11 @@ mod tests {
     fn everything_is_written_to_the_files_at_once() {
         let folder = tempfile::tempdir().unwrap();
         let recording = Recording::create(&folder.path().join("a/b")).unwrap();
-        let tape = Rc::new(RefCell::new(recording.tape(7, 2).unwrap()));
-        let mut reader = TapedReader::new(&b"one\ntwo"[..], Some(Rc::clone(&tape)));
-        tape.borrow_mut().record_message(b"{}\n", "leaseLost").unwrap();
-        assert_eq!(reader.read(&mut [0; 64]).unwrap(), 7);
-        tape.borrow_mut().note_reply(None).unwrap();
-        tape.borrow_mut().end(Some(3)).unwrap();
+        let mut tape = recording.tape(7, 2).unwrap();
+        tape.record_message(b"{}\n", "leaseLost").unwrap();
+        tape.record_output(b"one\ntwo").unwrap();
+        tape.note_reply(None).unwrap();
+        tape.end(Some(3)).unwrap();
         let read = |name| fs::read_to_string(folder.path().join("a/b/shardId-000000000007.2").join(name)).unwrap();
         assert_eq!([read("in.jsonl"), read("out.jsonl"), read("exit")], ["{}\n", "one\ntwo", "3\n"]);
         let rows: Vec<_> =

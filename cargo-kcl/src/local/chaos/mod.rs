@@ -9,16 +9,20 @@ mod schedule;
 mod verdict;
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kcl::protocol::daemon::CheckpointRefusedError;
+
 use self::course::Track;
 use self::ledger::Ledger;
-use self::schedule::{Draw, Schedule};
+use self::schedule::{Draw, Fault, Point, Schedule};
 
-pub(crate) use self::schedule::{Fault, Point, Rates};
+pub(crate) use self::schedule::Rates;
 pub(crate) use self::verdict::Verdict;
 
+use super::shard::watcher::{Answer, Content, Effect, Excuse, Manner, Moment, Step, Watcher};
 use super::source::feed::Reading;
 use super::source::plan::{Plan, PlanError, Reshard};
 use crate::input::lines::Input;
@@ -127,32 +131,9 @@ struct Message {
     is_new: bool,
 }
 
-/// The next thing that a shard's processor gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// A batch with this many records.
-    Deliver(usize),
-    /// A batch without records.
-    Empty,
-    /// The message that the lease is lost.
-    LoseLease,
-    /// A request to shut down, followed by that message.
-    ShutDown,
-}
-
-/// How a line is written.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Manner {
-    Whole,
-    /// In pieces that end at these bytes, each written once the previous one was read.
-    Pieces(Vec<usize>),
-    /// Up to this byte, after which the processor is killed.
-    Torn(usize),
-}
-
 impl Trial {
     /// Notes the start of a new processor.
-    pub(crate) fn begin_life(&mut self) {
+    fn begin_life(&mut self) {
         self.lives += 1;
         self.fruitless = if self.moved { 0 } else { self.fruitless + 1 };
         self.moved = false;
@@ -163,68 +144,13 @@ impl Trial {
         self.fruitless >= FRUITLESS && !self.moved
     }
 
-    /// Chooses the next step, with this many records available.
-    pub(crate) fn step(&mut self, records: usize) -> Step {
-        let schedule = Arc::clone(&self.schedule);
-        let draw = schedule.at(self.shard, self.number + 1);
-        if draw.hits(Fault::Empty) && !std::mem::replace(&mut self.had_empty, true) {
-            self.hit(self.number + 1, Fault::Empty, "");
-            return Step::Empty;
-        }
-        self.had_empty = false;
-        if draw.hits(Fault::Lease) && !self.is_spared() {
-            self.hit(self.number + 1, Fault::Lease, "");
-            return Step::LoseLease;
-        }
-        if draw.hits(Fault::Shutdown) && !self.is_spared() {
-            self.hit(self.number + 1, Fault::Shutdown, "");
-            return Step::ShutDown;
-        }
-        Step::Deliver(draw.share(records))
-    }
-
-    /// The `millisBehindLatest` of the next message, given the true value.
-    pub(crate) fn millis_behind_latest(&mut self, actual: Option<u64>) -> Option<u64> {
-        let schedule = Arc::clone(&self.schedule);
-        if !schedule.at(self.shard, self.number + 1).hits(Fault::NullMillis) {
-            return actual;
-        }
-        self.hit(self.number + 1, Fault::NullMillis, "");
-        None
-    }
-
-    /// Prepares a message that is about to be sent; true if the lease is lost while the processor handles it.
-    pub(crate) fn begin(&mut self, action: &str) -> bool {
-        let spared = self.is_spared();
-        let schedule = Arc::clone(&self.schedule);
-        let draw = self.next(&schedule);
-        let number = self.number;
-        // A lease is lost because of the faults of the previous message, so they are kept.
-        if action != "leaseLost" {
-            self.recent.retain(|(message, _)| *message == number);
-        }
-        let kill = (draw.hits(Fault::Kill) && !spared).then(|| draw.point());
-        self.message = Message { kill, refused: false, is_new: true };
-        let loses = matches!(action, "processRecords" | "shardEnded") && draw.hits(Fault::Duplicate) && !spared;
-        if loses {
-            self.hit(self.number, Fault::Duplicate, "");
-        }
-        loses
-    }
-
-    /// Prepares an answer to a checkpoint request, which is about to be sent.
-    pub(crate) fn answer(&mut self) {
-        let schedule = Arc::clone(&self.schedule);
-        self.next(&schedule);
-    }
-
     fn next<'a>(&mut self, schedule: &'a Schedule) -> Draw<'a> {
         self.number += 1;
         schedule.at(self.shard, self.number)
     }
 
     /// How the current line, of this length, is written.
-    pub(crate) fn manner(&mut self, length: usize) -> Manner {
+    fn manner(&mut self, length: usize) -> Manner {
         let schedule = Arc::clone(&self.schedule);
         let draw = schedule.at(self.shard, self.number);
         if std::mem::take(&mut self.message.is_new) && self.message.kill == Some(Point::Torn) {
@@ -247,7 +173,7 @@ impl Trial {
     }
 
     /// The name of the exception if a valid checkpoint is to be refused.
-    pub(crate) fn refusal(&mut self) -> Option<&'static str> {
+    fn refusal(&mut self) -> Option<&'static str> {
         const OTHERS: [&str; 3] =
             ["KinesisClientLibDependencyException", "InvalidStateException", "IllegalArgumentException"];
         if self.is_spared() {
@@ -263,22 +189,12 @@ impl Trial {
             return None;
         };
         self.hit(self.number, fault, exception);
-        self.refused();
+        self.message.refused = true;
         Some(exception)
     }
 
-    /// Notes that a valid checkpoint was refused.
-    pub(crate) fn refused(&mut self) {
-        self.message.refused = true;
-    }
-
-    /// Notes that the checkpoint has moved.
-    pub(crate) fn moved(&mut self) {
-        self.moved = true;
-    }
-
     /// Whether the processor is killed at this point.
-    pub(crate) fn kills(&mut self, point: Point) -> bool {
+    fn kills(&mut self, point: Point) -> bool {
         let due = |kill: &mut Point| *kill == point || point == Point::Acknowledged;
         let Some(at) = self.message.kill.take_if(due) else { return false };
         self.hit(self.number, Fault::Kill, at);
@@ -286,29 +202,12 @@ impl Trial {
     }
 
     /// How long a processor that is killed while processing may process before.
-    pub(crate) fn pause(&self) -> Duration {
+    fn pause(&self) -> Duration {
         Duration::from_micros(self.schedule.at(self.shard, self.number).nth_number(Fault::Kill, 1, 3_000))
     }
 
-    pub(crate) fn told(&mut self, line: &[u8]) {
-        self.ledger.sent(self.number, line);
-    }
-
-    pub(crate) fn acknowledged(&mut self) {
-        self.ledger.acknowledged();
-    }
-
-    pub(crate) fn asked(&mut self, sequence_number: Option<&str>, sub: Option<i64>, error: Option<&str>) {
-        self.ledger.checkpoint_requested(sequence_number, sub, error);
-    }
-
-    /// Whether a processor that ends by itself now has an excuse: a valid checkpoint was refused.
-    pub(crate) fn excuses_the_end(&self) -> bool {
-        self.message.refused
-    }
-
     /// A description of the faults of the current message, to explain a failure.
-    pub(crate) fn at_hand(&self) -> String {
+    fn faults(&self) -> String {
         let mut text = format!("chaos {}, message {}: ", self.schedule.seed, self.number);
         if self.recent.is_empty() {
             text.push_str("no fault was injected");
@@ -318,10 +217,6 @@ impl Trial {
             text.push_str(what);
         }
         text
-    }
-
-    pub(crate) fn gave_up(&mut self) {
-        self.gave_up += 1;
     }
 
     /// Takes the faults since the last call. Each has the number of the message, the name of the fault and details.
@@ -334,6 +229,107 @@ impl Trial {
         let what = format!("{fault} {detail}").trim_end().to_owned();
         self.notes.push(format!("{number} {what}"));
         self.recent.push((number, what));
+    }
+}
+
+impl Watcher for Trial {
+    fn sees_lines(&self) -> bool {
+        true
+    }
+
+    fn step(&mut self, records: usize) -> Step {
+        let schedule = Arc::clone(&self.schedule);
+        let draw = schedule.at(self.shard, self.number + 1);
+        if draw.hits(Fault::Empty) && !std::mem::replace(&mut self.had_empty, true) {
+            self.hit(self.number + 1, Fault::Empty, "");
+            return Step::Empty;
+        }
+        self.had_empty = false;
+        if draw.hits(Fault::Lease) && !self.is_spared() {
+            self.hit(self.number + 1, Fault::Lease, "");
+            return Step::LoseLease;
+        }
+        if draw.hits(Fault::Shutdown) && !self.is_spared() {
+            self.hit(self.number + 1, Fault::Shutdown, "");
+            return Step::ShutDown;
+        }
+        Step::Deliver(draw.share(records))
+    }
+
+    fn begin(&mut self, action: &str, millis_behind_latest: &mut Option<u64>) -> bool {
+        if action == "initialize" {
+            self.begin_life();
+        }
+        let spared = self.is_spared();
+        let schedule = Arc::clone(&self.schedule);
+        let draw = self.next(&schedule);
+        let number = self.number;
+        // A lease is lost because of the faults of the previous message, so they are kept.
+        if action != "leaseLost" {
+            self.recent.retain(|(message, _)| *message == number);
+        }
+        let has_records = action == "processRecords";
+        if has_records && draw.hits(Fault::NullMillis) {
+            self.hit(number, Fault::NullMillis, "");
+            *millis_behind_latest = None;
+        }
+        let kill = (draw.hits(Fault::Kill) && !spared).then(|| draw.point());
+        self.message = Message { kill, refused: false, is_new: true };
+        let loses = (has_records || action == "shardEnded") && draw.hits(Fault::Duplicate) && !spared;
+        if loses {
+            self.hit(number, Fault::Duplicate, "");
+        }
+        loses
+    }
+
+    fn send(&mut self, line: &[u8], _: Content<'_>) -> io::Result<Manner> {
+        Ok(self.manner(line.len()))
+    }
+
+    fn reach(&mut self, moment: Moment<'_>) -> io::Result<Effect> {
+        let point = match moment {
+            Moment::Delivered(line) => {
+                self.ledger.sent(self.number, line);
+                Point::Delivered
+            }
+            Moment::Requested => Point::Asked,
+            Moment::Judged(Ok(())) => return Ok(self.refusal().map_or(Effect::Continue, Effect::Refuse)),
+            Moment::Judged(Err(error)) => {
+                self.message.refused |= error == CheckpointRefusedError::LeaseLost;
+                return Ok(Effect::Continue);
+            }
+            Moment::Kept => {
+                self.moved = true;
+                return Ok(Effect::Continue);
+            }
+            Moment::Answering(Answer { sequence_number, sub_sequence_number, error }) => {
+                self.ledger.checkpoint_requested(sequence_number, sub_sequence_number, error);
+                Point::Kept
+            }
+            Moment::Answered => Point::Answered,
+            Moment::Acknowledged => {
+                self.ledger.acknowledged();
+                Point::Acknowledged
+            }
+            Moment::Read(_) | Moment::Received(_) | Moment::Closing | Moment::Exited(_) => return Ok(Effect::Continue),
+        };
+        if self.kills(point) {
+            return Ok(Effect::Kill((point == Point::Delivered).then(|| self.pause())));
+        }
+        if point == Point::Asked {
+            // The answer has a number of its own.
+            self.number += 1;
+        }
+        Ok(Effect::Continue)
+    }
+
+    /// A processor that ends by itself has an excuse if a valid checkpoint was refused.
+    fn excuse(&mut self, gave_up: &dyn Fn() -> bool) -> Excuse {
+        if self.message.refused && gave_up() {
+            self.gave_up += 1;
+            return Excuse::Given;
+        }
+        Excuse::Denied(Some(self.faults()))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The daemon's side of a conversation with one processor.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -9,13 +10,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use kcl::Position;
-use kcl::protocol::daemon::{CheckpointRefusedError, Lease};
+use kcl::protocol::daemon::Lease;
 use kcl::protocol::{Message, ProcessRecordsMessage, Reply, ReplyError, WireRecord};
 
 use super::pulse::Pulse;
-use crate::local::chaos::{Manner, Point, Step, Trial};
+use super::watcher::{Answer, Content, Effect, Manner, Moment, Step, Watcher};
 use crate::process::replies::{NoReply, Replies};
-use crate::recording::writer::{CheckpointNumbers, SharedTape};
 
 /// The total time to wait for the processor to read a line that is written in pieces.
 const PIECES: Duration = Duration::from_secs(2);
@@ -52,8 +52,9 @@ pub(crate) enum Cause {
         position: Position,
     },
     Io(io::Error),
+    /// A watcher cannot record the conversation.
     Recording(io::Error),
-    /// Chaos kills the processor at this point.
+    /// A watcher kills the processor at this point.
     Killed,
 }
 
@@ -110,7 +111,7 @@ impl fmt::Display for Failure {
 }
 
 /// One processor and the lease of its shard. `keep` makes a checkpoint durable before it is acknowledged.
-pub(crate) struct Conversation<R, W, K> {
+pub(crate) struct Conversation<'a, R, W, K> {
     replies: Replies<R>,
     writer: W,
     keep: K,
@@ -118,8 +119,7 @@ pub(crate) struct Conversation<R, W, K> {
     /// The line to write, or a part of it; kept to reuse its buffer.
     line: Vec<u8>,
     pulse: Arc<Pulse>,
-    tape: Option<SharedTape>,
-    trial: Option<Box<Trial>>,
+    watcher: &'a RefCell<dyn Watcher>,
     /// Whether the lease was lost while the processor was handling a message.
     lost: bool,
 }
@@ -139,31 +139,28 @@ impl Outlet for ChildStdin {
     }
 }
 
-impl<R, W, K> Conversation<R, W, K>
+impl<'a, R, W, K> Conversation<'a, R, W, K>
 where
     R: Read,
     W: Outlet,
     K: FnMut(&Position) -> Result<(), String>,
 {
-    pub(crate) fn new(reader: R, writer: W, position: Position, pulse: Arc<Pulse>, keep: K) -> Self {
+    pub(crate) fn new(
+        reader: R,
+        writer: W,
+        position: Position,
+        pulse: Arc<Pulse>,
+        watcher: &'a RefCell<dyn Watcher>,
+        keep: K,
+    ) -> Self {
         let lease = Lease::new(position);
         let replies = Replies::new(reader);
-        Self { replies, writer, keep, lease, line: Vec::new(), pulse, tape: None, trial: None, lost: false }
+        Self { replies, writer, keep, lease, line: Vec::new(), pulse, watcher, lost: false }
     }
 
-    /// Records the messages on this tape. The reader itself records what it reads.
-    pub(crate) fn with_tape(self, tape: Option<SharedTape>) -> Self {
-        Self { tape, ..self }
-    }
-
-    /// Lets chaos disturb the conversation.
-    pub(crate) fn with_trial(self, trial: Option<Box<Trial>>) -> Self {
-        Self { trial, ..self }
-    }
-
-    /// The next step that chaos chooses, with this many records left to deliver.
+    /// The next step that the watcher chooses, with this many records left to deliver.
     pub(crate) fn step(&mut self, records: usize) -> Step {
-        self.trial.as_mut().map_or(Step::Deliver(records), |trial| trial.step(records))
+        self.watcher.borrow_mut().step(records)
     }
 
     /// Whether the lease was lost while the processor was handling the last message; if so, `leaseLost` comes next.
@@ -186,11 +183,11 @@ where
             Some(last) => self.lease.deliver(last.sequence_number, last.sub_sequence_number),
             None => self.lease.open(),
         }
-        let behind = Some(millis_behind);
-        let millis_behind_latest = self.trial.as_mut().map_or(behind, |trial| trial.millis_behind_latest(behind));
+        let mut millis_behind_latest = Some(millis_behind);
+        self.begin("processRecords", &mut millis_behind_latest);
         let message = ProcessRecordsMessage { records, millis_behind_latest };
-        let note = format_args!("processRecords n={}", records.len());
-        self.exchange_with("processRecords", note, |line, part| message.write_in_parts(line, part))?;
+        let content = Content::Records(records.len());
+        self.exchange_with("processRecords", content, |line, part| message.write_in_parts(line, part))?;
         let bytes = records.iter().map(|record| record.data.len() as u64).sum();
         self.pulse.processed(records.len() as u64, bytes);
         if let Some(last) = records.last() {
@@ -224,28 +221,33 @@ where
         self.exchange("leaseLost", &Message::LeaseLost)
     }
 
-    /// The reader and the writer, for use after the last message, and the trial.
-    pub(crate) fn into_ends(self) -> (R, W, Option<Box<Trial>>) {
-        (self.replies.into_reader(), self.writer, self.trial)
+    /// The reader and the writer, for use after the last message.
+    pub(crate) fn into_ends(self) -> (R, W) {
+        (self.replies.into_reader(), self.writer)
     }
 
     /// Sends a message and answers checkpoints until its status arrives.
     fn exchange(&mut self, action: &'static str, message: &Message) -> Result<(), Failure> {
-        self.exchange_with(action, format_args!("{action}"), |line, _| Ok(serde_json::to_writer(line, message)?))
+        self.begin(action, &mut None);
+        self.exchange_with(action, Content::Message(action), |line, _| Ok(serde_json::to_writer(line, message)?))
+    }
+
+    /// Shows the watcher a message before it is built.
+    fn begin(&mut self, action: &str, millis_behind_latest: &mut Option<u64>) {
+        if self.watcher.borrow_mut().begin(action, millis_behind_latest) {
+            self.lease.lose();
+            self.lost = true;
+        }
     }
 
     fn exchange_with(
         &mut self,
         action: &'static str,
-        note: fmt::Arguments<'_>,
+        content: Content<'_>,
         write: impl FnOnce(&mut Vec<u8>, &mut Part<'_>) -> io::Result<()>,
     ) -> Result<(), Failure> {
-        if self.trial.as_mut().is_some_and(|trial| trial.begin(action)) {
-            self.lease.lose();
-            self.lost = true;
-        }
         self.pulse.ask(action);
-        let answered = self.converse(action, note, write).map_err(|cause| Failure { action, cause });
+        let answered = self.converse(action, content, write).map_err(|cause| Failure { action, cause });
         self.pulse.answered();
         answered
     }
@@ -253,85 +255,82 @@ where
     fn converse(
         &mut self,
         action: &str,
-        note: fmt::Arguments<'_>,
+        content: Content<'_>,
         write: impl FnOnce(&mut Vec<u8>, &mut Part<'_>) -> io::Result<()>,
     ) -> Result<(), Cause> {
-        self.send(note, write)?;
+        self.send(content, write)?;
         loop {
             match self.reply()? {
                 Reply::Status { response_for } if response_for.as_deref() == Some(action) => {
-                    if let Some(trial) = &mut self.trial {
-                        trial.acknowledged();
-                    }
-                    return self.survive(Point::Acknowledged);
+                    return self.reach(Moment::Acknowledged).map(drop);
                 }
                 Reply::Status { response_for } => return Err(Cause::WrongStatus { response_for }),
                 Reply::Checkpoint { sequence_number, sub_sequence_number } => {
-                    self.survive(Point::Asked)?;
-                    if let Some(trial) = &mut self.trial {
-                        trial.answer();
-                    }
-                    let error = self.checkpoint(sequence_number.as_deref(), sub_sequence_number);
-                    if let Some(trial) = &mut self.trial {
-                        trial.asked(sequence_number.as_deref(), sub_sequence_number, error.as_deref());
-                    }
-                    self.survive(Point::Kept)?;
-                    let numbers = CheckpointNumbers(sequence_number.as_deref(), sub_sequence_number);
-                    let note = format!("checkpoint {numbers} error={}", error.as_deref().unwrap_or("None"));
-                    let answer = Message::Checkpoint { sequence_number, sub_sequence_number, error };
-                    self.send(format_args!("{note}"), |line, _| Ok(serde_json::to_writer(line, &answer)?))?;
-                    self.survive(Point::Answered)?;
+                    self.answer(sequence_number, sub_sequence_number)?;
                 }
                 other => return Err(Cause::Io(io::Error::other(format!("unknown reply {other:?}")))),
             }
         }
     }
 
+    /// Answers a request for a checkpoint.
+    fn answer(&mut self, sequence_number: Option<String>, sub_sequence_number: Option<i64>) -> Result<(), Cause> {
+        self.reach(Moment::Requested)?;
+        let sequence_number = sequence_number.as_deref();
+        let error = self.checkpoint(sequence_number, sub_sequence_number)?;
+        let error = error.as_deref();
+        let answer = Answer { sequence_number, sub_sequence_number, error };
+        self.reach(Moment::Answering(answer))?;
+        let message = Message::Checkpoint {
+            sequence_number: sequence_number.map(str::to_owned),
+            sub_sequence_number,
+            error: error.map(str::to_owned),
+        };
+        self.send(Content::Answer(answer), |line, _| Ok(serde_json::to_writer(line, &message)?))?;
+        self.reach(Moment::Answered).map(drop)
+    }
+
     /// Checks and saves a checkpoint. Returns the name of the exception if it is refused or cannot be saved.
-    fn checkpoint(&mut self, sequence_number: Option<&str>, sub_sequence_number: Option<i64>) -> Option<String> {
+    fn checkpoint(
+        &mut self,
+        sequence_number: Option<&str>,
+        sub_sequence_number: Option<i64>,
+    ) -> Result<Option<String>, Cause> {
         let position = match self.lease.judge(sequence_number, sub_sequence_number) {
-            Ok(None) => return None,
+            Ok(None) => return Ok(None),
             Ok(Some(position)) => position,
             Err(refused) => {
-                if let (Some(trial), CheckpointRefusedError::LeaseLost) = (&mut self.trial, refused) {
-                    trial.refused();
-                }
-                return Some(refused.exception().to_owned());
+                self.reach(Moment::Judged(Err(refused)))?;
+                return Ok(Some(refused.exception().to_owned()));
             }
         };
-        if let Some(exception) = self.trial.as_mut().and_then(|trial| trial.refusal()) {
-            return Some(exception.to_owned());
+        if let Some(exception) = self.reach(Moment::Judged(Ok(())))? {
+            return Ok(Some(exception.to_owned()));
         }
         let started = Instant::now();
-        match (self.keep)(&position) {
-            Ok(()) => {
-                self.lease.advance(position);
-                if let Some(trial) = &mut self.trial {
-                    trial.moved();
-                }
-                self.pulse.checkpointed(started.elapsed());
-                None
-            }
-            Err(exception) => Some(exception),
+        if let Err(exception) = (self.keep)(&position) {
+            return Ok(Some(exception));
         }
+        self.lease.advance(position);
+        self.pulse.checkpointed(started.elapsed());
+        self.reach(Moment::Kept).map(|_| None)
     }
 
     fn reply(&mut self) -> Result<Reply, Cause> {
         let reply = self.replies.next();
-        if let (Some(tape), Ok(_) | Err(NoReply::Refused { .. })) = (&self.tape, &reply) {
-            tape.borrow_mut().note_reply(reply.as_ref().ok()).map_err(Cause::Recording)?;
+        if let Ok(_) | Err(NoReply::Refused { .. }) = &reply {
+            self.reach(Moment::Received(reply.as_ref().ok()))?;
         }
         Ok(reply?)
     }
 
     fn send(
         &mut self,
-        note: fmt::Arguments<'_>,
+        content: Content<'_>,
         write: impl FnOnce(&mut Vec<u8>, &mut Part<'_>) -> io::Result<()>,
     ) -> Result<(), Cause> {
         self.line.clear();
-        // Only chaos and a recording need the whole line at once.
-        let whole = self.trial.is_some() || self.tape.is_some();
+        let whole = self.watcher.borrow().sees_lines();
         let writer = &mut self.writer;
         let mut part = |line: &mut Vec<u8>| {
             if !whole && line.len() >= PART {
@@ -342,32 +341,20 @@ where
         };
         write(&mut self.line, &mut part)?;
         self.line.push(b'\n');
-        let length = self.line.len();
-        let manner = self.trial.as_mut().map_or(Manner::Whole, |trial| trial.manner(length));
-        let end = if let Manner::Torn(end) = manner { end } else { length };
-        self.record_notes()?;
-        if let Some(tape) = &self.tape {
-            tape.borrow_mut().record_message(&self.line[..end], note).map_err(Cause::Recording)?;
+        if !whole {
+            return Ok(self.writer.write_all(&self.line)?);
         }
+        let manner = self.watcher.borrow_mut().send(&self.line, content).map_err(Cause::Recording)?;
         match manner {
+            Manner::Whole => self.writer.write_all(&self.line)?,
             Manner::Pieces(ends) => self.write_pieces(&ends)?,
-            Manner::Whole | Manner::Torn(_) => self.writer.write_all(&self.line[..end])?,
-        }
-        if end < length {
-            self.writer.wait_until_read(PIECES);
-            return Err(Cause::Killed);
-        }
-        if let Some(trial) = &mut self.trial {
-            trial.told(&self.line);
-            if trial.kills(Point::Delivered) {
-                let pause = trial.pause();
+            Manner::Torn(end) => {
+                self.writer.write_all(&self.line[..end])?;
                 self.writer.wait_until_read(PIECES);
-                thread::sleep(pause);
-                self.record_notes()?;
                 return Err(Cause::Killed);
             }
         }
-        Ok(())
+        self.reach(Moment::Delivered(&self.line)).map(drop)
     }
 
     /// Writes the line in pieces that end at these byte offsets, each one after the previous one has been read.
@@ -382,24 +369,19 @@ where
         Ok(())
     }
 
-    /// Continues, unless chaos kills the processor at this point.
-    fn survive(&mut self, point: Point) -> Result<(), Cause> {
-        if !self.trial.as_mut().is_some_and(|trial| trial.kills(point)) {
-            return Ok(());
-        }
-        self.record_notes()?;
-        Err(Cause::Killed)
-    }
-
-    /// Records what chaos has done.
-    fn record_notes(&mut self) -> Result<(), Cause> {
-        let Some(trial) = &mut self.trial else { return Ok(()) };
-        for note in trial.take_notes() {
-            if let Some(tape) = &self.tape {
-                tape.borrow_mut().note("chaos", note).map_err(Cause::Recording)?;
+    /// Shows the watcher this moment. Returns the exception with which it refuses a checkpoint.
+    fn reach(&self, moment: Moment<'_>) -> Result<Option<&'static str>, Cause> {
+        match self.watcher.borrow_mut().reach(moment).map_err(Cause::Recording)? {
+            Effect::Continue => Ok(None),
+            Effect::Refuse(exception) => Ok(Some(exception)),
+            Effect::Kill(pause) => {
+                if let Some(pause) = pause {
+                    self.writer.wait_until_read(PIECES);
+                    thread::sleep(pause);
+                }
+                Err(Cause::Killed)
             }
         }
-        Ok(())
     }
 }
 
@@ -427,8 +409,6 @@ impl From<NoReply> for Cause {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    use std::cell::RefCell;
 
     impl Outlet for io::Sink {}
     impl Outlet for &mut Vec<u8> {}
@@ -471,8 +451,15 @@ mod tests {
             Ok(())
         };
         let pulse = Arc::new(Pulse::default());
-        let mut conversation =
-            Conversation::new(replies.as_bytes(), Wire(&events), Position::TrimHorizon, Arc::clone(&pulse), keep);
+        let nobody = RefCell::new(());
+        let mut conversation = Conversation::new(
+            replies.as_bytes(),
+            Wire(&events),
+            Position::TrimHorizon,
+            Arc::clone(&pulse),
+            &nobody,
+            keep,
+        );
         conversation.process_records(&[record(7), record(8)], 0).unwrap();
         assert_eq!(*conversation.position(), Position::after(8.into(), 0));
         let counts = pulse.counts();
@@ -495,8 +482,9 @@ mod tests {
             if std::mem::take(&mut full) { Err("KinesisClientLibDependencyException".to_owned()) } else { Ok(()) }
         };
         let mut sent = Vec::new();
+        let nobody = RefCell::new(());
         let mut conversation =
-            Conversation::new(replies.as_bytes(), &mut sent, Position::TrimHorizon, Arc::default(), keep);
+            Conversation::new(replies.as_bytes(), &mut sent, Position::TrimHorizon, Arc::default(), &nobody, keep);
         conversation.process_records(&[record(7)], 0).unwrap();
         assert_eq!(*conversation.position(), Position::after(7.into(), 0));
         let sent = String::from_utf8(sent).unwrap();
@@ -519,8 +507,15 @@ mod tests {
         ];
         let replies = replies.concat();
         let mut sent = Vec::new();
-        let mut conversation =
-            Conversation::new(replies.as_bytes(), &mut sent, Position::TrimHorizon, Arc::default(), |_| Ok(()));
+        let nobody = RefCell::new(());
+        let mut conversation = Conversation::new(
+            replies.as_bytes(),
+            &mut sent,
+            Position::TrimHorizon,
+            Arc::default(),
+            &nobody,
+            |_| Ok(()),
+        );
         conversation.process_records(&[record(7)], 0).unwrap();
         conversation.shut_down().unwrap();
         let sent = String::from_utf8(sent).unwrap();
@@ -533,10 +528,15 @@ mod tests {
     #[test]
     fn a_shard_end_counts_once_it_is_checkpointed() {
         for (replies, ends) in [([CHECKPOINT, &status("shardEnded")].concat(), true), (status("shardEnded"), false)] {
-            let mut conversation =
-                Conversation::new(replies.as_bytes(), io::sink(), Position::after(7.into(), 0), Arc::default(), |_| {
-                    Ok(())
-                });
+            let nobody = RefCell::new(());
+            let mut conversation = Conversation::new(
+                replies.as_bytes(),
+                io::sink(),
+                Position::after(7.into(), 0),
+                Arc::default(),
+                &nobody,
+                |_| Ok(()),
+            );
             let ended = conversation.end_shard();
             assert_eq!(ended.is_ok(), ends);
             assert_eq!(*conversation.position() == Position::ShardEnd, ends);

@@ -3,12 +3,12 @@
 mod conversation;
 pub(crate) mod pulse;
 pub(crate) mod times;
+pub(crate) mod watcher;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io::{self, Read};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus};
-use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -20,13 +20,12 @@ use serde::Serialize;
 
 use self::conversation::{Cause, Conversation, Failure};
 use self::pulse::Pulse;
-use super::chaos::{Step, Trial};
+use self::watcher::{Excuse, Moment, Step, Watched, Watcher};
 use super::source::queue::{Batch, End, Queue};
 use super::state::Store;
 use super::state::marks::Trail;
 use crate::args::shard_id;
 use crate::process::spawn::{Process, Spawned};
-use crate::recording::writer::{Tape, TapedReader};
 use crate::report::{self, LastLines};
 
 /// How long a processor that closed its pipes may take to exit.
@@ -51,10 +50,6 @@ pub(crate) struct Shard {
     /// The prefix of each line of the processor's stderr.
     pub(crate) prefix: String,
     pub(crate) pulse: Arc<Pulse>,
-    /// The recording of the conversation, if there is one.
-    pub(crate) tape: Option<Tape>,
-    /// The faults that chaos injects, if any.
-    pub(crate) trial: Option<Box<Trial>>,
 }
 
 /// The result of a shard's processor.
@@ -65,7 +60,6 @@ pub(crate) struct Ended {
     pub(crate) position: Position,
     /// The last lines of the processor's stderr.
     pub(crate) last_words: Vec<String>,
-    pub(crate) trial: Option<Box<Trial>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -78,7 +72,7 @@ pub(crate) enum Outcome {
     /// The processor was asked to stop, and did.
     Stopped,
     Failed,
-    /// Chaos ended the processor or drove it to give up; another one resumes the shard.
+    /// A watcher ended the processor or drove it to give up; another one resumes the shard.
     HandedOver,
     /// The shard did not start, because a shard before it did not end.
     #[serde(rename = "notStarted")]
@@ -100,14 +94,11 @@ impl fmt::Display for Outcome {
 
 impl Shard {
     /// Converses with the processor until either side is done, reports what went wrong, and waits for the processor to exit.
-    pub(crate) fn run(mut self, spawned: Spawned) -> Ended {
+    pub(crate) fn run(self, spawned: Spawned, watcher: &RefCell<dyn Watcher>) -> Ended {
         let Spawned { stdin, stdout, stderr, process } = spawned;
         let last_words = Arc::new(Mutex::new(LastLines::default()));
         let pump = self.pump(stderr, Arc::clone(&last_words));
         let mut outcome = Outcome::Failed;
-        let mut trial = self.trial.take();
-        trial.iter_mut().for_each(|trial| trial.begin_life());
-        let tape = self.tape.take().map(|tape| Rc::new(RefCell::new(tape)));
         let trail = RefCell::new(Trail::default());
         let keep = |position: &Position| {
             let kept = self.store.as_ref().map_or(Ok(()), |store| {
@@ -119,20 +110,17 @@ impl Shard {
                 "KinesisClientLibDependencyException".to_owned()
             })
         };
-        let stdout = TapedReader::new(stdout, tape.clone());
-        let mut conversation = Conversation::new(stdout, stdin, self.position.clone(), Arc::clone(&self.pulse), keep)
-            .with_tape(tape.clone())
-            .with_trial(trial);
+        let stdout = Watched::new(stdout, watcher);
+        let pulse = Arc::clone(&self.pulse);
+        let mut conversation = Conversation::new(stdout, stdin, self.position.clone(), pulse, watcher, keep);
         let mut batch = Batch::default();
         let acknowledged = Cell::new(0);
         let result = self.converse(&mut conversation, &trail, &mut batch, &acknowledged);
         self.queue.abandon();
         let position = conversation.position().clone();
-        let (stdout, stdin, mut trial) = conversation.into_ends();
+        let (stdout, stdin) = conversation.into_ends();
         let ending = Ending { process: process.clone(), pump };
-        if let Some(tape) = &tape {
-            self.keep_recording(tape.borrow_mut().note("eof", "stdin"));
-        }
+        self.reach(watcher, Moment::Closing);
         let left_off =
             LeftOff { batch: &batch, acknowledged: acknowledged.get(), position: &position, inputs: &self.inputs };
         if result.is_err() {
@@ -152,27 +140,26 @@ impl Shard {
                 ending.by_force(stdin, stdout);
                 outcome = if position == Position::ShardEnd { Outcome::Ended } else { Outcome::HandedOver };
             }
-            Err(failure) if trial.as_ref().is_some_and(|trial| trial.excuses_the_end()) && ending.gave_up(&failure) => {
-                ending.of_failure(stdin, stdout, failure);
-                trial.iter_mut().for_each(|trial| trial.gave_up());
-                outcome = Outcome::HandedOver;
-            }
             Err(failure) => {
+                let excuse = watcher.borrow_mut().excuse(&|| ending.gave_up(&failure));
                 let problem = ending.of_failure(stdin, stdout, failure);
-                let chaos = trial.as_ref().map_or(String::new(), |trial| format!("\n  {}", trial.at_hand()));
-                self.say(format_args!("{problem}\n  {left_off}{chaos}"));
+                match excuse {
+                    Excuse::Given => outcome = Outcome::HandedOver,
+                    Excuse::Denied(None) => self.say(format_args!("{problem}\n  {left_off}")),
+                    Excuse::Denied(Some(line)) => self.say(format_args!("{problem}\n  {left_off}\n  {line}")),
+                }
             }
         }
-        if let (Some(tape), Ok(Some(status))) = (&tape, process.try_wait()) {
-            self.keep_recording(tape.borrow_mut().end(status.code()));
+        if let Ok(Some(status)) = process.try_wait() {
+            self.reach(watcher, Moment::Exited(status.code()));
         }
         let last_words = last_words.lock().unwrap_or_else(PoisonError::into_inner).lines();
-        Ended { outcome, position, last_words, trial }
+        Ended { outcome, position, last_words }
     }
 
     fn converse<K>(
         &self,
-        conversation: &mut Conversation<TapedReader<ChildStdout>, ChildStdin, K>,
+        conversation: &mut Conversation<'_, Watched<'_, ChildStdout>, ChildStdin, K>,
         trail: &RefCell<Trail>,
         batch: &mut Batch,
         acknowledged: &Cell<usize>,
@@ -228,8 +215,9 @@ impl Shard {
         })
     }
 
-    fn keep_recording(&self, kept: io::Result<()>) {
-        if let Err(error) = kept {
+    /// Shows the watcher this moment after the last message.
+    fn reach(&self, watcher: &RefCell<dyn Watcher>, moment: Moment<'_>) {
+        if let Err(error) = watcher.borrow_mut().reach(moment) {
             self.say(format_args!("the end of the conversation cannot be recorded: {error}"));
         }
     }
@@ -241,7 +229,7 @@ impl Shard {
 
 /// Hands the shard over to another processor.
 fn hand_over<K>(
-    conversation: &mut Conversation<TapedReader<ChildStdout>, ChildStdin, K>,
+    conversation: &mut Conversation<'_, Watched<'_, ChildStdout>, ChildStdin, K>,
     step: Step,
 ) -> Result<Outcome, Failure>
 where
@@ -265,7 +253,7 @@ impl Ending {
     fn of_success(
         self,
         stdin: ChildStdin,
-        mut stdout: TapedReader<ChildStdout>,
+        mut stdout: Watched<'_, ChildStdout>,
         slow: impl Fn(),
     ) -> Result<(), String> {
         drop(stdin);
@@ -302,7 +290,7 @@ impl Ending {
     }
 
     /// Kills the processor.
-    fn by_force(self, stdin: ChildStdin, stdout: TapedReader<ChildStdout>) {
+    fn by_force(self, stdin: ChildStdin, stdout: Watched<'_, ChildStdout>) {
         self.process.kill();
         drop((stdin, stdout));
         _ = self.process.wait_for(TO_END);
@@ -317,7 +305,7 @@ impl Ending {
     }
 
     /// Waits for the processor to exit, kills it if necessary, and returns a full description of the failure.
-    fn of_failure(self, stdin: ChildStdin, stdout: TapedReader<ChildStdout>, failure: Failure) -> String {
+    fn of_failure(self, stdin: ChildStdin, stdout: Watched<'_, ChildStdout>, failure: Failure) -> String {
         let Failure { action, cause } = failure;
         let problem = match cause {
             Cause::Gone => self.gone(action),
@@ -364,7 +352,7 @@ fn held(what: &str) -> String {
 }
 
 /// Reads and discards what is available now or a moment later, as the daemon does. Returns `false` at the end.
-fn drain(stdout: &mut TapedReader<ChildStdout>) -> io::Result<bool> {
+fn drain(stdout: &mut Watched<'_, ChildStdout>) -> io::Result<bool> {
     let mut ready = [PollFd::new(stdout, PollFlags::IN)];
     match poll(&mut ready, Some(&POLL)) {
         Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(true),
