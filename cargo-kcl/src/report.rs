@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Read, Write};
 use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
 
 use indicatif::ProgressBar;
 
@@ -170,6 +171,37 @@ pub(crate) fn bytes(count: u64) -> String {
     format!("{value:.1} {}", UNITS[unit])
 }
 
+/// Formats a duration for people, to the millisecond, as in `500 ms`, `1.5 s` or `1 d 12 h`.
+pub(crate) fn duration(time: Duration) -> String {
+    const UNITS: [(&str, u64); 3] = [("d", 86_400), ("h", 3_600), ("min", 60)];
+    if (1..1_000).contains(&time.as_millis()) {
+        return format!("{} ms", time.as_millis());
+    }
+    let mut seconds = time.as_secs();
+    let mut parts = Vec::new();
+    for (unit, length) in UNITS {
+        if seconds >= length {
+            parts.push(format!("{} {unit}", seconds / length));
+            seconds %= length;
+        }
+    }
+    let millis = time.subsec_millis();
+    if millis > 0 {
+        parts.push(format!("{} s", format!("{seconds}.{millis:03}").trim_end_matches('0')));
+    } else if seconds > 0 || parts.is_empty() {
+        parts.push(format!("{seconds} s"));
+    }
+    parts.join(" ")
+}
+
+/// Formats a measured duration for people: in tenths of a second, and from a minute in seconds.
+pub(crate) fn elapsed(time: Duration) -> String {
+    match time.as_secs_f64() {
+        seconds if seconds < 59.95 => format!("{seconds:.1} s"),
+        seconds => duration(Duration::from_secs(seconds.round() as u64)),
+    }
+}
+
 /// Formats a count with its noun, as in `1 record` and `2 records`.
 pub(crate) fn count(count: u64, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
@@ -229,6 +261,25 @@ mod tests {
         assert_eq!(bytes(999_999), "1.0 MB");
         assert_eq!(bytes(1_234_567_890), "1.2 GB");
         assert_eq!([count(1, "record"), count(0, "record")], ["1 record", "0 records"]);
+    }
+
+    #[test]
+    fn durations_have_units() {
+        for (millis, exact, rounded) in [
+            (0, "0 s", "0.0 s"),
+            (50, "50 ms", "0.1 s"),
+            (1_000, "1 s", "1.0 s"),
+            (1_500, "1.5 s", "1.5 s"),
+            (59_949, "59.949 s", "59.9 s"),
+            (59_950, "59.95 s", "1 min"),
+            (90_000, "1 min 30 s", "1 min 30 s"),
+            (60_005, "1 min 0.005 s", "1 min"),
+            (3_600_000, "1 h", "1 h"),
+            (129_600_000, "1 d 12 h", "1 d 12 h"),
+        ] {
+            let time = Duration::from_millis(millis);
+            assert_eq!((duration(time).as_str(), elapsed(time).as_str()), (exact, rounded));
+        }
     }
 
     #[test]

@@ -110,7 +110,7 @@ fn recordings_of_the_real_daemon_can_be_replayed() {
 fn a_replay_does_not_wait_for_a_processor_that_hangs() {
     let place = recorded("1\n", &[], "");
     let ended = Running::start(place.replay(["recorded", "--stuck-after", "1ms", "--", "sleep", "1000"])).end();
-    ended.expect(1, &["now       no answer within 1ms (--stuck-after)"]);
+    ended.expect(1, &["now       no answer within 1 ms (--stuck-after)"]);
 }
 
 #[test]

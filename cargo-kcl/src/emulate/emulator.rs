@@ -30,7 +30,7 @@ pub(crate) enum EmulatorError {
     Start { name: &'static str, error: io::Error },
     #[error("{name} ended unexpectedly ({status}){output}")]
     Ended { name: &'static str, status: ExitStatus, output: String },
-    #[error("{name} does not answer at {url} after {} s{output}", PATIENCE.as_secs())]
+    #[error("{name} does not answer at {url} after {}{output}", report::duration(PATIENCE))]
     Silent { name: &'static str, url: String, output: String },
     #[error("there is no free port on 127.0.0.1: {0}")]
     Port(io::Error),

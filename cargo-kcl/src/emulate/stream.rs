@@ -28,7 +28,7 @@ pub(crate) enum StreamError {
     Api(#[from] ApiError),
     #[error(transparent)]
     Input(#[from] InputError),
-    #[error("the stream `{name}` is not active after {} s", PATIENCE.as_secs())]
+    #[error("the stream `{name}` is not active after {}", report::duration(PATIENCE))]
     NotActive { name: String },
     #[error("{input}, line {line}: the record has {bytes} bytes, more than the {RECORD_BYTES} that Kinesis allows")]
     TooLong { input: String, line: u64, bytes: usize },

@@ -44,7 +44,7 @@ impl Troubles {
         if state.since.is_empty()
             && let Some(since) = state.reported.take()
         {
-            report::line(format_args!("the stream can be read again, after {:.0} s", since.elapsed().as_secs_f64()));
+            report::line(format_args!("the stream can be read again, after {}", report::elapsed(since.elapsed())));
         }
     }
 }

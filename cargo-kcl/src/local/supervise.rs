@@ -374,11 +374,11 @@ impl<'a> Supervisor<'a> {
         member.restarts += 1;
         member.state = State::Again(Instant::now() + wait);
         report::line(format_args!(
-            "{}: restart {} of {} in {:.1} s, from {}",
+            "{}: restart {} of {} in {}, from {}",
             shard_id(number),
             member.restarts,
             self.options.restarts,
-            wait.as_secs_f64(),
+            report::duration(wait),
             member.position,
         ));
     }
@@ -403,7 +403,7 @@ impl<'a> Supervisor<'a> {
             report::line(format_args!(
                 "{}: the processor has been handling {action} for {}; {what}",
                 shard_id(number),
-                humantime::format_duration(self.options.stuck_after),
+                report::duration(self.options.stuck_after),
             ));
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
-use crate::args::{AwsOptions, INPUT, REPORT};
+use crate::args::{AwsOptions, INPUT, REPORT, duration};
 use crate::input::key::Pointer;
 use crate::input::lines::Input;
 use crate::input::record::LineFormat;
@@ -79,7 +79,7 @@ pub(crate) struct PutOptions {
     pub(crate) resume: Option<PathBuf>,
 
     /// Give up after retrying for TIME without an acknowledgement
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
     pub(crate) give_up: Duration,
 
     /// Write the result of the run to stdout as one JSON object, instead of the line on stderr

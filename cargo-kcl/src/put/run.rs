@@ -55,7 +55,7 @@ const FIRST_CONTACT: Duration = Duration::from_secs(5);
 enum PutError {
     #[error(transparent)]
     Aws(#[from] AwsError),
-    #[error("no record was acknowledged for {} s; the last error: {last}", after.as_secs())]
+    #[error("no record was acknowledged for {}; the last error: {last}", report::elapsed(*after))]
     GaveUp { after: Duration, last: AwsError },
     #[error(transparent)]
     Input(#[from] InputError),

@@ -189,7 +189,7 @@ impl Player {
             }
             Other::NoReply(NoReply::Unfinished { text }) => format!("text without a line feed: `{text}`"),
             Other::NoReply(NoReply::Io(error)) if error.kind() == io::ErrorKind::TimedOut => {
-                format!("no answer within {} (--stuck-after)", humantime::format_duration(self.patience))
+                format!("no answer within {} (--stuck-after)", report::duration(self.patience))
             }
             Other::NoReply(NoReply::Io(error)) => format!("its stdout cannot be read: {error}"),
             Other::NoReply(NoReply::Closed) => "its stdout was closed".to_owned(),

@@ -39,7 +39,10 @@ enum StreamError {
     NoNeighbours { shard: String, neighbour: String, there: Vec<String> },
     #[error("this would delete the stream `{stream}` {place} with all its records; add --yes to confirm")]
     NotSure { stream: String, place: String },
-    #[error("the stream `{stream}` is still {status} after {} s; the change may complete later", PATIENCE.as_secs())]
+    #[error(
+        "the stream `{stream}` is still {status} after {}; the change may complete later",
+        report::duration(PATIENCE)
+    )]
     Slow { stream: String, status: String },
     #[error("stdout cannot be written: {0}")]
     Output(io::Error),

@@ -135,10 +135,10 @@ impl Progress {
             // With a half-life of zero, this is the rate since the last line.
             self.all.update(records, bytes, elapsed, Duration::ZERO);
             report::line(format_args!(
-                "{} ({}) in {:.0} s, now {}/s; {running} running",
+                "{} ({}) in {}, now {}/s; {running} running",
                 report::count(records, "record"),
                 report::bytes(bytes),
-                self.started.elapsed().as_secs_f64(),
+                report::duration(Duration::from_secs(self.started.elapsed().as_secs())),
                 report::count(self.all.records_per_second.round() as u64, "record"),
             ));
             return;
@@ -199,7 +199,7 @@ impl ShardProgress {
         let state = match self.state {
             ShardState::Running => String::new(),
             ShardState::Waiting => "waiting".to_owned(),
-            ShardState::Again(wait) => format!("restarts in {:.1} s", wait.as_secs_f64()),
+            ShardState::Again(wait) => format!("restarts in {}", report::elapsed(wait)),
             ShardState::Done(outcome) => outcome.to_string(),
         };
         let label = format!("[{}]", self.number);

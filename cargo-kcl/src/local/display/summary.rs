@@ -144,10 +144,10 @@ impl fmt::Display for Summary {
         }
         writeln!(
             f,
-            "{} ({}) in {:.1} s: {}/s, {}/s",
+            "{} ({}) in {}: {}/s, {}/s",
             report::count(self.records, "record"),
             report::bytes(self.bytes),
-            self.seconds,
+            report::elapsed(Duration::try_from_secs_f64(self.seconds).unwrap_or_default()),
             report::count(self.records_per_second.round() as u64, "record"),
             report::bytes(self.bytes_per_second as u64),
         )?;

@@ -90,10 +90,10 @@ impl Counts {
         let seconds = time.as_secs_f64().max(1e-3);
         let rate = |count: u64| (count as f64 / seconds).round() as u64;
         format!(
-            "{} ({}) put in {:.1} s: {}/s, {}/s",
+            "{} ({}) put in {}: {}/s, {}/s",
             report::count(self.records, "record"),
             report::bytes(self.bytes),
-            time.as_secs_f64(),
+            report::elapsed(time),
             report::count(rate(self.records), "record"),
             report::bytes(rate(self.bytes)),
         )
