@@ -63,7 +63,7 @@ pub(crate) fn refused(place: &Place) -> Result<(), Failed> {
         (&["--reshard", "split@5"], "cannot be used with '--reshard"),
         (&["--format", "json"], "cannot be used with '--format"),
         (&["--from", "2999-01-01T00:00:00Z"], "this time is in the future"),
-        (&["--from", "yesterday"], "write `trim-horizon`, `latest` or a time in UTC"),
+        (&["--from", "yesterday"], "write `latest`, `trim-horizon`, a time such as"),
     ] {
         let ended = Running::start(place.tool(&[&stream[..], flags, &["--", "true"]].concat()))?.end()?;
         assert_eq!(ended.code, Some(2), "{flags:?}: {}", ended.stderr);

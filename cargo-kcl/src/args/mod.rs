@@ -2,11 +2,13 @@
 
 mod aws;
 mod duration;
-mod shard;
+pub(crate) mod shard;
+pub(crate) mod start;
 
 pub(crate) use self::aws::{AwsOptions, is_local};
 pub(crate) use self::duration::duration;
-pub(crate) use self::shard::{ShardName, shard_id, shard_id_in, shard_number};
+pub(crate) use self::shard::{ShardName, shard_id, shard_id_in};
+pub(crate) use self::start::{StartAt, is_trim_horizon};
 
 // Headings of the help.
 pub(crate) const PROGRAM: &str = "Program";

@@ -1,11 +1,11 @@
 //! Composing the daemon's properties from the file, the options and sensible defaults.
 
 use std::path::Path;
-use std::str::FromStr;
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 
 use super::{DaemonError, DaemonOptions};
+use crate::args::StartAt;
 use crate::emulate;
 use crate::properties::{Origin, Properties};
 
@@ -37,28 +37,13 @@ const LOCAL: [(&str, &str); 17] = [
     ("initialPositionInStream", "TRIM_HORIZON"),
 ];
 
-/// The position at which a shard without a checkpoint starts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum StartAt {
-    TrimHorizon,
-    Latest,
-    /// In seconds since 1970.
-    Time(u64),
-}
-
-impl FromStr for StartAt {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "trim-horizon" => Ok(Self::TrimHorizon),
-            "latest" => Ok(Self::Latest),
-            time => humantime::parse_rfc3339(time)
-                .ok()
-                .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
-                .map(|since| Self::Time(since.as_secs()))
-                .ok_or("write `trim-horizon`, `latest` or a time in UTC such as 2026-01-31T12:00:00Z"),
+/// Parses a start position. The property for a time, `initialPositionInStreamExtended`, takes whole seconds.
+pub(crate) fn parse_from(text: &str) -> Result<StartAt, String> {
+    match text.parse()? {
+        StartAt::Time(moment) if moment.has_fraction() => {
+            Err("the daemon takes whole seconds (initialPositionInStreamExtended); leave out the fraction".to_owned())
         }
+        from => Ok(from),
     }
 }
 
@@ -116,7 +101,10 @@ pub(crate) fn apply_options(properties: &mut Properties, options: &DaemonOptions
         None => (None, None),
         Some(StartAt::TrimHorizon) => (Some("TRIM_HORIZON".to_owned()), None),
         Some(StartAt::Latest) => (Some("LATEST".to_owned()), None),
-        Some(StartAt::Time(seconds)) => (None, Some(seconds.to_string())),
+        Some(StartAt::Time(moment)) => {
+            let since_1970 = moment.time(SystemTime::now()).duration_since(UNIX_EPOCH).unwrap_or_default();
+            (None, Some(since_1970.as_secs().to_string()))
+        }
     };
     set("--from", "initialPositionInStream", position);
     set("--from", "initialPositionInStreamExtended", time);
@@ -180,6 +168,7 @@ fn application_name(program: &str) -> String {
 mod tests {
     use super::*;
     use clap::Parser as _;
+    use std::time::Duration;
 
     #[derive(clap::Parser)]
     struct CommandLine {
@@ -229,13 +218,26 @@ mod tests {
         assert_eq!(time.get("initialPositionInStream"), None);
         assert_eq!(time.get("initialPositionInStreamExtended"), Some("1767323045"));
 
-        let position = composed("initialPositionInStreamExtended = 1\n", &["--from", "latest"]);
+        let before = composed("", &["--from", "-2h"]);
+        let seconds = before.get("initialPositionInStreamExtended").and_then(|seconds| seconds.parse::<u64>().ok());
+        let ago = seconds.map(|seconds| (UNIX_EPOCH + Duration::from_secs(seconds)).elapsed().unwrap());
+        assert!(ago.is_some_and(|ago| (7_200..7_300).contains(&ago.as_secs())), "{ago:?}");
+
+        let position = composed("initialPositionInStreamExtended = 1\n", &["--from", "LATEST"]);
         assert_eq!(position.get("initialPositionInStreamExtended"), None);
         assert_eq!(position.get("initialPositionInStream"), Some("LATEST"));
 
         let arn = "arn:aws:kinesis:eu-west-1:123456789012:stream/b";
         let arn = composed("streamName = a\n", &["--stream-arn", arn]);
         assert_eq!(arn.get("streamName"), None);
+    }
+
+    #[test]
+    fn the_daemon_starts_at_whole_seconds() {
+        assert!(parse_from("2026-01-02T03:04:05Z").is_ok() && parse_from("-90s").is_ok());
+        for text in ["2026-01-02T03:04:05.5Z", "-500ms"] {
+            assert!(parse_from(text).unwrap_err().contains("leave out the fraction"), "{text}");
+        }
     }
 
     #[test]

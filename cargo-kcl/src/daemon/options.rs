@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::compose::{Retrieval, StartAt, parse_set};
+use super::compose::{Retrieval, parse_from, parse_set};
+use crate::args::StartAt;
 use crate::emulate::StreamOptions;
 use crate::process::program::ProgramOptions;
 
@@ -43,8 +44,9 @@ pub(crate) struct DaemonOptions {
     #[arg(long, value_name = "REGION")]
     pub(crate) region: Option<String>,
 
-    /// Where to start a shard that has no checkpoint yet; by default at trim-horizon, the oldest record
-    #[arg(long, value_name = "trim-horizon|latest|TIME", env = "KCL_FROM")]
+    /// Where to start a shard that has no checkpoint yet: at the oldest record, which is the default, after the existing records, or at
+    /// TIME, such as 2026-01-31T12:00:00+01:00, 2026-01-31 or -2h
+    #[arg(long, value_name = "trim-horizon|latest|TIME", env = "KCL_FROM", value_parser = parse_from, allow_hyphen_values = true)]
     pub(crate) from: Option<StartAt>,
 
     /// URL of Kinesis, if it is not the region's; by default AWS_ENDPOINT_URL_KINESIS

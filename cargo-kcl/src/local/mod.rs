@@ -27,7 +27,7 @@ use kcl::Position;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
-pub(crate) use self::options::{LocalOptions, StartAt};
+pub(crate) use self::options::LocalOptions;
 
 use self::chaos::Chaos;
 use self::error::LocalError;

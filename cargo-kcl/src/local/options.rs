@@ -1,10 +1,9 @@
 //! The meaning of the options of `cargo kcl local`.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::mpsc::Sender;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use std::{fs, io};
 
 use clap::Args;
@@ -20,7 +19,9 @@ use super::source::feed::Reading;
 use super::source::files::Files;
 use super::source::plan::{Plan, Reshard};
 use super::state::{Run, Store, StoreError};
-use crate::args::{AwsOptions, CHAOS, CHECKPOINTS, INPUT, REPORT, SHARDS, ShardName, duration, shard_id};
+use crate::args::{
+    AwsOptions, CHAOS, CHECKPOINTS, INPUT, REPORT, SHARDS, ShardName, StartAt, duration, is_trim_horizon, shard_id,
+};
 use crate::input::key::Pointer;
 use crate::input::lines::{Input, LONGEST_LINE, Source};
 use crate::input::record::{Format, LONGEST_RECORD, LineFormat};
@@ -28,42 +29,6 @@ use crate::process::program::{Program, ProgramOptions, workspace_root};
 
 /// More bytes than any input has.
 const MOST_BYTES: u64 = 999_999_999_999_999_999;
-
-/// The place where a run starts to read records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum StartAt {
-    TrimHorizon,
-    /// After the records that existed before the run; requires a followed file or a stream.
-    Latest,
-    /// At the first record of a stream that arrived at this time or later.
-    Time(SystemTime),
-}
-
-impl fmt::Display for StartAt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TrimHorizon => f.write_str("trim-horizon"),
-            Self::Latest => f.write_str("latest"),
-            Self::Time(time) => humantime::format_rfc3339(*time).fmt(f),
-        }
-    }
-}
-
-impl FromStr for StartAt {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "trim-horizon" => Ok(Self::TrimHorizon),
-            "latest" => Ok(Self::Latest),
-            time => match humantime::parse_rfc3339(time) {
-                Ok(time) if time > SystemTime::now() => Err("this time is in the future"),
-                Ok(time) => Ok(Self::Time(time)),
-                Err(_) => Err("write `trim-horizon`, `latest` or a time in UTC as in 2026-01-31T12:00:00Z"),
-            },
-        }
-    }
-}
 
 /// The name under which checkpoints are saved. It is valid both as the name of a KCL lease table and as a file name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +62,7 @@ impl FromStr for Rewind {
         let name: ShardName = shard.parse().map_err(|_| FORM)?;
         let shard = name.number().ok_or(FORM)?;
         let position = match sequence {
-            "TRIM_HORIZON" => Position::TrimHorizon,
+            oldest if is_trim_horizon(oldest) => Position::TrimHorizon,
             digits => Position::after(digits.parse().map_err(|_| FORM)?, 0),
         };
         Ok(Self { shard, position })
@@ -171,9 +136,14 @@ pub(crate) struct LocalOptions {
     #[arg(long, help_heading = INPUT)]
     pub(crate) follow: bool,
 
-    /// Where to start: at the first record, after the existing records (with --follow or --stream), or at a time in UTC (with
-    /// --stream)
-    #[arg(long, help_heading = INPUT, value_name = "trim-horizon|latest|TIME", default_value = "trim-horizon")]
+    /// Where to start: at the first record, after the existing records (with --follow or --stream), or at TIME (with --stream), such
+    /// as 2026-01-31T12:00:00+01:00, 2026-01-31 or -2h
+    #[arg(
+        long, help_heading = INPUT,
+        value_name = "trim-horizon|latest|TIME",
+        default_value = "trim-horizon",
+        allow_hyphen_values = true
+    )]
     pub(crate) from: StartAt,
 
     /// Stop after N records of the input, as if the input ended there; the shards of a stream do not end
@@ -469,6 +439,7 @@ mod tests {
     fn a_shard_may_be_named_by_its_id_or_its_number() {
         let rewind = |shard, position| Ok(Rewind { shard, position });
         assert_eq!("shardId-000000000012=TRIM_HORIZON".parse(), rewind(12, Position::TrimHorizon));
+        assert_eq!("3=trim-horizon".parse(), rewind(3, Position::TrimHorizon));
         assert_eq!("3=77".parse(), rewind(3, Position::after(77.into(), 0)));
         for text in ["", "3", "x=7", "shardId-x=7", "3=", "3=x", "3=LATEST", "=7"] {
             assert!(text.parse::<Rewind>().is_err(), "{text}");

@@ -4,8 +4,7 @@
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
-use crate::args::{AwsOptions, ShardName};
-use crate::local::StartAt;
+use crate::args::{AwsOptions, ShardName, StartAt};
 
 /// Print the records of a stream to stdout as they arrive, one per line
 ///
@@ -23,7 +22,7 @@ use crate::local::StartAt;
                   On AWS this needs permission for kinesis:ListShards, kinesis:GetShardIterator and kinesis:GetRecords on the stream, and for \
                   kms:Decrypt if the stream is encrypted.\n\n\
                   Examples:\n  \
-                  cargo kcl tail --stream orders\n  \
+                  cargo kcl tail --stream orders --from -2h\n  \
                   cargo kcl tail --stream orders --from trim-horizon --json --limit 1000 > orders.jsonl"
 )]
 pub(crate) struct TailOptions {
@@ -31,8 +30,9 @@ pub(crate) struct TailOptions {
     #[arg(long, value_name = "NAME", env = "KCL_STREAM", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) stream: String,
 
-    /// Where to start: after the existing records, at the oldest record, or at the first record that arrived at TIME or later
-    #[arg(long, value_name = "latest|trim-horizon|TIME", default_value = "latest")]
+    /// Where to start: after the existing records, at the oldest record, or at the first record that arrived at TIME or later, such as
+    /// 2026-01-31T12:00:00+01:00, 2026-01-31 or -2h
+    #[arg(long, value_name = "latest|trim-horizon|TIME", default_value = "latest", allow_hyphen_values = true)]
     pub(crate) from: StartAt,
 
     /// Print only this shard, given by its id or number, without its child shards

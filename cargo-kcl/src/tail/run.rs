@@ -22,12 +22,12 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use self::line::Style;
 use self::shard::{Cursor, Reader};
 use super::TailOptions;
+use crate::args::StartAt;
 use crate::exit::{INTERRUPTED, WRONG_USE};
 use crate::kinesis::connection::{Connection, block_on};
 use crate::kinesis::error::AwsError;
 use crate::kinesis::shards::Shard;
 use crate::kinesis::trouble::Troubles;
-use crate::local::StartAt;
 use crate::report;
 
 /// How many calls may wait to be printed.
@@ -167,7 +167,7 @@ impl Tail {
         let cursor = match options.from {
             StartAt::Latest => Cursor::Latest,
             StartAt::TrimHorizon => Cursor::TrimHorizon,
-            StartAt::Time(time) => Cursor::Time(time),
+            StartAt::Time(moment) => Cursor::Time(moment.time(self.common.began)),
         };
         let present: Vec<_> = shards.iter().map(|shard| shard.id.clone()).collect();
         for shard in shards {

@@ -24,13 +24,13 @@ use self::reader::{Cursor, Reader};
 use self::tree::Listed;
 use super::queue::{End, Queue};
 use super::{SourceError, Standing, Supply};
-use crate::args::{AwsOptions, shard_id, shard_number};
+use crate::args::shard::shard_number;
+use crate::args::{AwsOptions, StartAt, shard_id};
 use crate::kinesis::connection::Connection;
 use crate::kinesis::error::AwsError;
 use crate::kinesis::shards::Shard;
 use crate::kinesis::trouble::Troubles;
 use crate::local::event::Event;
-use crate::local::options::StartAt;
 use crate::local::state::{Run, Store};
 use crate::report;
 
@@ -145,7 +145,7 @@ impl Stream {
             (Position::Latest, _) if first => Cursor::Latest,
             // Records that have arrived since the start must not be skipped.
             (Position::Latest, _) => Cursor::Time(*lock(&self.common.began)),
-            (Position::AtTimestamp, StartAt::Time(time)) => Cursor::Time(time),
+            (Position::AtTimestamp, StartAt::Time(moment)) => Cursor::Time(moment.time(*lock(&self.common.began))),
             _ => Cursor::TrimHorizon,
         }
     }

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use kcl::Position;
 
-use crate::local::options::StartAt;
+use crate::args::StartAt;
 use crate::local::source::Standing;
 
 /// A shard, as the stream lists it.
@@ -70,6 +70,7 @@ pub(crate) fn gone(shards: &[Listed], kept: &BTreeMap<u32, Position>) -> Vec<u32
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::start::Moment;
     use std::time::UNIX_EPOCH;
 
     /// 0 was split into 1 and 2, which were merged into 3; 4 is unrelated.
@@ -97,9 +98,10 @@ mod tests {
 
     #[test]
     fn parents_come_first_from_the_oldest_record() {
-        for (from, position) in
-            [(StartAt::TrimHorizon, Position::TrimHorizon), (StartAt::Time(UNIX_EPOCH), Position::AtTimestamp)]
-        {
+        for (from, position) in [
+            (StartAt::TrimHorizon, Position::TrimHorizon),
+            (StartAt::Time(Moment::At(UNIX_EPOCH)), Position::AtTimestamp),
+        ] {
             let expected = [(0, vec![]), (1, vec![0]), (2, vec![0]), (3, vec![1, 2]), (4, vec![])];
             let expected = expected.map(|(number, parents)| (number, position.clone(), parents));
             assert_eq!(stand(&shards(), &[], from), expected);
