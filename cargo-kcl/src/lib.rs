@@ -18,6 +18,7 @@ mod put;
 mod recording;
 mod replay;
 mod report;
+mod signals;
 mod stream;
 mod tail;
 

@@ -4,8 +4,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitStatus, Stdio};
 use std::thread;
@@ -13,8 +12,6 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::low_level::pipe;
 
 use super::log::Log;
 use crate::emulate::Emulators;
@@ -22,6 +19,7 @@ use crate::exit::INTERRUPTED;
 use crate::process::exec::Death;
 use crate::process::spawn::bound;
 use crate::report;
+use crate::signals::{Hangup, Request, Signals};
 
 /// The exit code that the daemon itself uses when a processor fails.
 const GAVE_UP: u8 = 1;
@@ -35,7 +33,7 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Runs the daemon to its end, and returns the tool's exit code. Call it on a thread that lives as long as the tool, because the
 /// daemon is asked to stop when that thread ends.
 pub(crate) fn supervise(command: &[OsString], mut log: Log, mut emulators: Option<Emulators>) -> io::Result<u8> {
-    let mut signals = Signals::catch()?;
+    let mut signals = Signals::catch(Hangup::Asks)?;
     let mut child = bound(command, Death::Terminate)?.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let missing = || io::Error::other("the pipes from the daemon are missing");
     let mut output = Pipe::new(child.stdout.take().ok_or_else(missing)?)?;
@@ -61,19 +59,19 @@ pub(crate) fn supervise(command: &[OsString], mut log: Log, mut emulators: Optio
             break status;
         }
         if let Some(Err(error)) = emulators.as_mut().map(Emulators::check)
-            && signals.requests == 0
+            && !signals.stops()
         {
             report::line(format_args!("{error}; the daemon cannot continue"));
-            signals.requests = 1;
+            signals.stop();
             _ = kill_process(group, Signal::TERM);
         }
     };
     end_processors(group);
     log.finish(status);
     Ok(match code(status) {
-        _ if signals.interrupted => INTERRUPTED,
+        _ if signals.interrupted() => INTERRUPTED,
         // The daemon also exits with 0 if it cannot initialize. It never ends by itself unless something is wrong.
-        0 if signals.requests == 0 => GAVE_UP,
+        0 if !signals.stops() => GAVE_UP,
         code => code,
     })
 }
@@ -98,8 +96,9 @@ fn end_processors(group: Pid) {
 }
 
 fn wait(output: &Pipe, error: &Pipe, signals: &Signals) -> io::Result<()> {
-    let mut fds = vec![PollFd::new(&signals.interrupt, PollFlags::IN), PollFd::new(&signals.terminate, PollFlags::IN)];
-    fds.extend([output, error].into_iter().filter(|pipe| pipe.open).map(|pipe| PollFd::new(&pipe.from, PollFlags::IN)));
+    let open = [output, error].into_iter().filter(|pipe| pipe.open).map(|pipe| pipe.from.as_fd());
+    let fds = signals.fds().into_iter().chain(open);
+    let mut fds: Vec<_> = fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
     let tick = Timespec { tv_sec: 0, tv_nsec: TICK.subsec_nanos().into() };
     match poll(&mut fds, Some(&tick)) {
         Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
@@ -157,58 +156,5 @@ impl Pipe {
             line(String::from_utf8_lossy(text).trim_end_matches(['\n', '\r']));
         }
         self.held.drain(..complete);
-    }
-}
-
-/// The request that a signal makes.
-enum Request {
-    Stop,
-    Kill,
-}
-
-struct Signals {
-    interrupt: UnixStream,
-    terminate: UnixStream,
-    requests: usize,
-    interrupted: bool,
-}
-
-impl Signals {
-    fn catch() -> io::Result<Self> {
-        let (interrupt, on_interrupt) = UnixStream::pair()?;
-        let (terminate, on_terminate) = UnixStream::pair()?;
-        pipe::register(SIGINT, on_interrupt)?;
-        pipe::register(SIGTERM, on_terminate.try_clone()?)?;
-        pipe::register(SIGHUP, on_terminate)?;
-        interrupt.set_nonblocking(true)?;
-        terminate.set_nonblocking(true)?;
-        Ok(Self { interrupt, terminate, requests: 0, interrupted: false })
-    }
-
-    /// The request of the signals that arrived. The first signal stops the daemon, each later one kills it.
-    fn take(&mut self) -> io::Result<Option<Request>> {
-        let mut arrived = 0;
-        let mut byte = [0];
-        for from in [&self.interrupt, &self.terminate] {
-            let mut from: &UnixStream = from;
-            loop {
-                match from.read(&mut byte) {
-                    Ok(0) => break,
-                    Ok(_) => {
-                        arrived += 1;
-                        self.interrupted |= std::ptr::eq(from, &self.interrupt);
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-        if arrived == 0 {
-            return Ok(None);
-        }
-        let first = self.requests == 0;
-        self.requests += arrived;
-        Ok(Some(if first && arrived == 1 { Request::Stop } else { Request::Kill }))
     }
 }

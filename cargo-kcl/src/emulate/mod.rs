@@ -8,13 +8,8 @@ mod stream;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
-
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::flag;
 
 pub(crate) use self::api::{ApiError, Endpoint, Service};
 pub(crate) use self::leases::{Start, prepare as prepare_leases};
@@ -25,6 +20,7 @@ use self::emulator::{Emulator, EmulatorError};
 use crate::cache::{Cache, CacheError, Java, ToolError};
 use crate::exit::{FAILED, WRONG_USE};
 use crate::report;
+use crate::signals::{Hangup, Signals};
 
 /// The region and the access key for calls to the emulators. Neither emulator verifies signatures.
 pub(crate) const REGION: &str = "us-east-1";
@@ -105,16 +101,13 @@ fn keep_running(options: &EmulateOptions) -> Result<(), EmulateError> {
         return Err(EmulateError::NoStream);
     }
     let mut emulators = Emulators::start(&Cache::open()?, options.verbose)?;
-    let stopped = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        flag::register(signal, Arc::clone(&stopped)).map_err(EmulateError::Signals)?;
-    }
+    let mut signals = Signals::catch(Hangup::Asks).map_err(EmulateError::Signals)?;
     if let Some(name) = &options.stream {
         report::line(create_stream(emulators.kinesis(), name, &options.content)?);
     }
     print_environment(&emulators).map_err(EmulateError::Output)?;
     report::line("both emulators are running, on this machine only; press Ctrl-C to stop them");
-    while !stopped.load(Ordering::Relaxed) {
+    while signals.take().map_err(EmulateError::Signals)?.is_none() {
         emulators.check()?;
         thread::sleep(POLL);
     }

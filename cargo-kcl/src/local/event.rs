@@ -2,10 +2,12 @@
 
 use std::error::Error;
 
+use crate::signals::Request;
+
 /// The events that the main thread handles.
 #[derive(Debug)]
 pub(crate) enum Event {
-    Interruption,
+    Interruption(Request),
     /// The input has an error.
     BadInput(Box<dyn Error + Send + Sync>),
     /// Everything is read, so no new shards can appear.

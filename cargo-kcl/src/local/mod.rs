@@ -21,11 +21,8 @@ mod watchers;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
-use std::thread;
 
 use kcl::Position;
-use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
-use signal_hook::iterator::Signals;
 
 pub(crate) use self::options::LocalOptions;
 
@@ -41,6 +38,7 @@ use crate::exit::WRONG_USE;
 use crate::process::program::Program;
 use crate::recording::writer::Recording;
 use crate::report;
+use crate::signals::{self, Signals};
 
 /// Runs the verb.
 pub(crate) fn run(options: &LocalOptions) -> ExitCode {
@@ -107,15 +105,6 @@ fn supply(options: &LocalOptions, chaos: Option<&Chaos>, events: Sender<Event>) 
 
 /// Turns signals into events while the tool runs.
 fn catch_signals(events: Sender<Event>) -> std::io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    // Makes a write beyond the file size limit an error, as on a full disk, instead of killing the tool.
-    signal_hook::flag::register(SIGXFSZ, Arc::default())?;
-    thread::spawn(move || {
-        for _ in signals.forever() {
-            if events.send(Event::Interruption).is_err() {
-                return;
-            }
-        }
-    });
-    Ok(())
+    signals::survive_file_size_limit()?;
+    Signals::forward(move |request| events.send(Event::Interruption(request)).is_ok())
 }

@@ -28,6 +28,7 @@ use crate::process::program::Program;
 use crate::process::spawn::{Process, Spawned, spawn};
 use crate::recording::writer::{Recording, Tape};
 use crate::report;
+use crate::signals::Request;
 
 /// How long the first restart of a shard waits; each further restart waits twice as long as the previous one.
 const BACKOFF: Duration = Duration::from_millis(500);
@@ -256,7 +257,7 @@ impl<'a> Supervisor<'a> {
             }
             let Some(wait) = self.next_look() else { break };
             match self.events.recv_timeout(wait.min(self.progress.patience())) {
-                Ok(Event::Interruption) if self.interrupted => {
+                Ok(Event::Interruption(Request::Kill)) => {
                     self.progress.end();
                     report::line("interrupted again: the processors are killed");
                     self.processes().for_each(Process::kill);
@@ -307,7 +308,7 @@ impl<'a> Supervisor<'a> {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Interruption => {
+            Event::Interruption(_) => {
                 self.interrupted = true;
                 report::line("interrupted: the processors are asked to shut down; interrupt again to kill them");
                 for member in self.members.values() {

@@ -19,8 +19,6 @@ use std::time::Duration;
 use std::{io, thread};
 
 use serde::Serialize;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, timeout_at};
 
@@ -37,6 +35,7 @@ use crate::input::record::{Format, LONGEST_RECORD};
 use crate::kinesis::connection::{Connection, block_on};
 use crate::kinesis::error::AwsError;
 use crate::report;
+use crate::signals::{Request, Signals};
 
 /// The most calls in flight at once.
 const CALLS: usize = 4;
@@ -104,7 +103,7 @@ enum Event {
     /// The end of the input, or the error that ended it.
     End(Result<(), PutError>),
     Answered(Answer),
-    Interruption,
+    Interruption(Request),
 }
 
 /// The output of `--json`.
@@ -158,7 +157,9 @@ async fn put(options: &PutOptions) -> Result<ExitCode, PutError> {
         limit: options.limit.unwrap_or(u64::MAX),
     };
     let (sender, events) = unbounded_channel();
-    catch_signals(sender.clone()).map_err(PutError::Signals)?;
+    let interruptions = sender.clone();
+    let send = move |request| interruptions.send(Event::Interruption(request)).is_ok();
+    Signals::forward(send).map_err(PutError::Signals)?;
     let (ask, requests) = channel();
     let read_to = sender.clone();
     thread::spawn(move || reader.read(requests, read_to));
@@ -186,19 +187,6 @@ async fn put(options: &PutOptions) -> Result<ExitCode, PutError> {
     };
     putter.run(events).await;
     Ok(putter.finish(options))
-}
-
-/// Turns signals into events until the process ends.
-fn catch_signals(events: UnboundedSender<Event>) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    thread::spawn(move || {
-        for _ in signals.forever() {
-            if events.send(Event::Interruption).is_err() {
-                return;
-            }
-        }
-    });
-    Ok(())
 }
 
 /// The loop.
@@ -259,8 +247,11 @@ impl Putter {
                         self.bad_input = Some(error);
                     }
                     Some(Event::Answered(answer)) => self.answered(answer),
-                    Some(Event::Interruption) if matches!(self.stopped, Some(PutError::Interrupted)) => return,
-                    Some(Event::Interruption) => _ = self.stopped.get_or_insert(PutError::Interrupted),
+                    Some(Event::Interruption(Request::Stop)) => _ = self.stopped.get_or_insert(PutError::Interrupted),
+                    Some(Event::Interruption(Request::Kill)) => {
+                        self.stopped.get_or_insert(PutError::Interrupted);
+                        return;
+                    }
                     None => return,
                 }
             }

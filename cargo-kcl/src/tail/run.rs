@@ -10,13 +10,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::SystemTime;
 
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::retry::RetryConfig;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use self::line::Style;
@@ -29,6 +26,7 @@ use crate::kinesis::error::AwsError;
 use crate::kinesis::shards::Shard;
 use crate::kinesis::trouble::Troubles;
 use crate::report;
+use crate::signals::Signals;
 
 /// How many calls may wait to be printed.
 const AHEAD: usize = 4;
@@ -82,7 +80,8 @@ async fn tail(options: &TailOptions) -> Result<(), TailError> {
     let aws = Connection::open(&options.aws).await?;
     let shards = aws.shards(&options.stream).await?;
     let (sender, events) = channel(AHEAD);
-    catch_signals(sender.clone()).map_err(TailError::Signals)?;
+    let interruptions = sender.clone();
+    Signals::forward(move |_| interruptions.blocking_send(Event::Interruption).is_ok()).map_err(TailError::Signals)?;
     let config = aws.client.config().to_builder().retry_config(RetryConfig::disabled()).build();
     let common = Common {
         client: Client::from_conf(config),
@@ -108,19 +107,6 @@ async fn tail(options: &TailOptions) -> Result<(), TailError> {
     tail.choose(shards, options)?;
     tail.start_ready();
     tail.print(events, options.quiet).await
-}
-
-/// Turns signals into events until the process ends.
-fn catch_signals(events: Sender<Event>) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    thread::spawn(move || {
-        for _ in signals.forever() {
-            if events.blocking_send(Event::Interruption).is_err() {
-                return;
-            }
-        }
-    });
-    Ok(())
 }
 
 /// The state that all readers share.
