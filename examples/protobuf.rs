@@ -39,7 +39,7 @@ impl Revenue {
         Ok(Revenue { shard: shard.id().to_owned(), cents: 0, dead_letters: JsonLines::open("dead-letters", shard)? })
     }
 
-    #[on_record(invalid = "dead_letter")]
+    #[on_record(on_undecodable = dead_letter)]
     fn add(&mut self, Proto(order): Proto<Order>) {
         self.cents += order.cents;
     }

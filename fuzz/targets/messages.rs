@@ -10,7 +10,7 @@ use std::time::Instant;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kcl::protocol::{Message, Reply};
-use kcl::{BoxError, Checkpoints, Policy, ProcessRecords, Processor, Runner, Shard};
+use kcl::{BoxError, Checkpoints, FailurePolicy, ProcessRecords, Processor, Runner, Shard};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ struct Taker;
 
 impl Processor for Taker {
     const CHECKPOINTS: Checkpoints = Checkpoints::Records(3);
-    const POLICY: Policy = Policy::new().retry(1).otherwise(kcl::Otherwise::Skip);
+    const POLICY: FailurePolicy = FailurePolicy::new().retry(1).on_failure(kcl::FailureAction::Skip);
 
     fn process_records(&mut self, input: &mut ProcessRecords<'_>) -> Result<(), BoxError> {
         input.for_each_record(|input| if input.record().data().len() == 1 { Err("one byte".into()) } else { Ok(()) })

@@ -19,14 +19,14 @@ const _: () = {
                 >>::TAKES,
             ],
         );
-        const POLICY: ::kcl::Policy = ::kcl::Policy::new()
+        const POLICY: ::kcl::FailurePolicy = ::kcl::FailurePolicy::new()
             .retry(3u32)
             .backoff(
                 ::core::time::Duration::from_millis(200u64),
                 ::core::time::Duration::from_millis(5000u64),
             )
-            .otherwise(::kcl::Otherwise::Skip)
-            .invalid(::kcl::Otherwise::DeadLetter);
+            .on_failure(::kcl::FailureAction::Skip)
+            .on_undecodable(::kcl::FailureAction::DeadLetter);
         fn process_records(
             &mut self,
             __input: &mut ::kcl::ProcessRecords<'_>,
@@ -68,7 +68,7 @@ const _: () = {
                     Vec<(&Record, Json<Order>)>,
                 >>::TAKES,
             ))
-            .payload_for_invalid();
+            .payload_for_on_undecodable();
     };
 };
 fn main() -> ::std::process::ExitCode {

@@ -1,51 +1,36 @@
 //! Parses the options of `#[kcl::processor(…)]` and of the handlers.
 
 use proc_macro2::{TokenStream, TokenTree};
-use quote::{ToTokens, quote};
+use quote::quote;
 use syn::ext::IdentExt;
-use syn::parse::{Parse, ParseStream, Parser};
-use syn::{Ident, Lit, LitBool, LitInt, LitStr, Path, Token};
+use syn::parse::{ParseStream, Parser};
+use syn::{Ident, Path, Token};
 
 use crate::context::Context;
-use crate::messages;
-use crate::model::{Action, Kind, Options, Place, Policy};
-use crate::values;
+use crate::messages::{self, Message};
+use crate::model::{Action, Kind, OptionName, Options, Place, Policy, When};
+use crate::values::{self, CheckpointProblem, Form, Value};
 
 /// Parses the options of `#[kcl::processor(…)]`. An error in one option is reported to `cx`, and the others are still parsed.
 pub(crate) fn parse(cx: &Context, tokens: TokenStream) -> Options {
     let mut options = Options::default();
-    each(cx, Place::Processor, tokens, |name, value| match name.to_string().as_str() {
-        "main" => match leading::<LitBool>(LitBool::parse, &value) {
-            Some((main, rest)) => {
-                options.main = main.value;
-                nothing_more(cx, name, rest);
+    each(cx, Place::Processor, tokens, |_, name, value| match name {
+        OptionName::Main => {
+            if let Some(main) = read(cx, name, &value, main) {
+                options.main = main;
             }
-            None => cx.error(&value, messages::option_main_value()),
-        },
-        "checkpoint" => {
-            let when =
-                text(cx, name, &value, |text| values::checkpoint(text).map_err(messages::option_checkpoint_value));
-            options.checkpoint = when.map(|when| (when, value));
         }
-        "warn_after" => {
-            let parse = |text: &str| values::millis(text).filter(|&millis| millis > 0);
-            options.warn_after =
-                text(cx, name, &value, |text| parse(text).ok_or_else(messages::option_warn_after_value));
-        }
-        _ => match leading(Path::parse_mod_style, &value) {
-            Some((path, rest)) => {
+        OptionName::Crate => {
+            if let Some(path) = read(cx, name, &value, path) {
                 options.krate = path;
                 options.krate_is_given = true;
-                nothing_more(cx, name, rest);
             }
-            None => {
-                let quoted = match syn::parse2(value.clone()) {
-                    Ok(Lit::Str(text)) => Some(text.value()),
-                    _ => None,
-                };
-                cx.error(&value, messages::option_crate_value(quoted.as_deref()));
-            }
-        },
+        }
+        OptionName::Checkpoint => {
+            options.checkpoint = read(cx, name, &value, checkpoint).map(|when| (when, value.tokens));
+        }
+        OptionName::WarnAfter => options.warn_after = read(cx, name, &value, warn_after),
+        OptionName::Retry | OptionName::Backoff | OptionName::OnFailure | OptionName::OnUndecodable => {}
     });
     options
 }
@@ -53,46 +38,35 @@ pub(crate) fn parse(cx: &Context, tokens: TokenStream) -> Options {
 /// Parses the options of a record handler.
 pub(crate) fn policy(cx: &Context, kind: Kind, tokens: TokenStream) -> Policy {
     let mut policy = Policy::default();
-    let mut backoff = None;
-    each(cx, Place::Handler(kind), tokens, |name, value| match name.to_string().as_str() {
-        "retry" => match leading::<LitInt>(LitInt::parse, &value) {
-            Some((number, rest)) if number.base10_parse::<u32>().is_ok() && number.suffix().is_empty() => {
-                policy.retry = number.base10_parse().ok();
-                nothing_more(cx, name, rest);
-            }
-            _ => cx.error(&value, messages::option_retry_value()),
-        },
-        "backoff" => {
-            if let Some(times) =
-                text(cx, name, &value, |text| values::backoff(text).map_err(messages::option_backoff_value))
-            {
-                policy.backoff = Some(times);
-            }
-            backoff = Some(name.clone());
+    let mut backoff_at = None;
+    each(cx, Place::Handler(kind), tokens, |written, name, value| match name {
+        OptionName::Retry => policy.retry = read(cx, name, &value, retry),
+        OptionName::Backoff => {
+            policy.backoff = read(cx, name, &value, backoff);
+            backoff_at = Some(written.clone());
         }
-        _ => {
-            let word =
-                text(cx, name, &value, |text| Action::from_text(text).ok_or_else(|| messages::option_word(name, text)));
-            if name == "otherwise" {
-                policy.otherwise = word.map(|word| (word, value));
-            } else {
-                policy.invalid = word.map(|word| (word, value));
-            }
+        OptionName::OnFailure => {
+            policy.on_failure = read(cx, name, &value, |form| action(name, form)).map(|action| (action, value.tokens));
         }
+        OptionName::OnUndecodable => {
+            policy.on_undecodable =
+                read(cx, name, &value, |form| action(name, form)).map(|action| (action, value.tokens));
+        }
+        OptionName::Main | OptionName::Crate | OptionName::Checkpoint | OptionName::WarnAfter => {}
     });
-    if let Some(name) = backoff.filter(|_| policy.retry.is_none() && !cx.has_errors()) {
-        cx.error(name, messages::backoff_without_retry());
+    if let Some(written) = backoff_at.filter(|_| policy.retry.is_none() && !cx.has_errors()) {
+        cx.error(written, messages::backoff_without_retry());
     }
     policy
 }
 
 /// Parses `name = value, …`, and calls `take` with each option that this place has.
-fn each(cx: &Context, place: Place, tokens: TokenStream, mut take: impl FnMut(&Ident, TokenStream)) {
+fn each(cx: &Context, place: Place, tokens: TokenStream, mut take: impl FnMut(&Ident, OptionName, Value)) {
     let parser = |input: ParseStream<'_>| {
         let mut seen = Vec::new();
         while !input.is_empty() {
             match option(cx, place, &mut seen, input) {
-                Ok(Some((name, value))) => take(&name, value),
+                Ok(Some((written, name, value))) => take(&written, name, Value::new(value)),
                 Ok(None) => {}
                 Err(error) => {
                     cx.push(error);
@@ -113,84 +87,136 @@ fn each(cx: &Context, place: Place, tokens: TokenStream, mut take: impl FnMut(&I
 fn option(
     cx: &Context,
     place: Place,
-    seen: &mut Vec<Ident>,
+    seen: &mut Vec<OptionName>,
     input: ParseStream<'_>,
-) -> syn::Result<Option<(Ident, TokenStream)>> {
+) -> syn::Result<Option<(Ident, OptionName, TokenStream)>> {
     if !input.peek(Ident::peek_any) {
         let token: TokenTree = input.parse()?;
         return Err(messages::option_no_name(place, &token.to_string()).at(token));
     }
-    let name = input.call(Ident::parse_any)?;
-    if !place.names().iter().any(|known| name == known) {
-        cx.error(&name, messages::option_unknown(place, &name.to_string()));
+    let written = input.call(Ident::parse_any)?;
+    let Some(name) = place.options().iter().copied().find(|name| written == name.text()) else {
+        cx.error(&written, messages::option_unknown(place, &written.to_string()));
         return skip(input).map(|()| None);
-    }
+    };
     if seen.contains(&name) {
-        cx.error(&name, messages::option_twice(&name));
+        cx.error(&written, messages::option_twice(name));
         return skip(input).map(|()| None);
     }
-    seen.push(name.clone());
+    seen.push(name);
     if !input.peek(Token![=]) {
-        let found = value(input)?;
+        let found = up_to_comma(input)?;
         if found.is_empty() {
-            cx.error(&name, messages::option_without_value(&name));
+            cx.error(&written, messages::option_without_value(name));
         } else {
-            cx.error(found, messages::option_without_equals(&name));
+            cx.error(found, messages::option_without_equals(name));
         }
         return Ok(None);
     }
     let equals: Token![=] = input.parse()?;
-    let value = value(input)?;
+    let value = up_to_comma(input)?;
     if value.is_empty() {
-        cx.error(quote!(#name #equals), messages::option_without_value(&name));
+        cx.error(quote!(#written #equals), messages::option_without_value(name));
         return Ok(None);
     }
-    Ok(Some((name, value)))
+    Ok(Some((written, name, value)))
 }
 
-/// Parses a value in quotes with `read`.
-fn text<T>(
-    cx: &Context,
-    name: &Ident,
-    value: &TokenStream,
-    read: impl FnOnce(&str) -> Result<T, messages::Message>,
-) -> Option<T> {
-    let Some((text, rest)) = leading::<LitStr>(<LitStr as Parse>::parse, value) else {
-        cx.error(value, messages::option_without_quotes(name));
-        return None;
-    };
-    nothing_more(cx, name, rest);
-    read(&text.value()).map_err(|message| cx.error(&text, message)).ok()
+/// Reads a value with `read`. Reports its error, or else a missing comma after the value.
+fn read<T>(cx: &Context, name: OptionName, value: &Value, read: impl FnOnce(&Form) -> Result<T, Message>) -> Option<T> {
+    match read(&value.form) {
+        Ok(read) => {
+            if !value.rest.is_empty() {
+                cx.error(&value.rest, messages::option_without_comma(name));
+            }
+            Some(read)
+        }
+        Err(message) => {
+            cx.error(&value.tokens, message);
+            None
+        }
+    }
 }
 
-/// Parses the start of a value, and returns it with the rest.
-fn leading<T>(parse: fn(ParseStream<'_>) -> syn::Result<T>, value: &TokenStream) -> Option<(T, TokenStream)> {
-    let parser = |input: ParseStream<'_>| Ok((parse(input)?, input.parse()?));
-    parser.parse2(value.clone()).ok()
+fn main(form: &Form) -> Result<bool, Message> {
+    match form {
+        Form::Bool(main) => Ok(*main),
+        _ => Err(messages::option_main_value()),
+    }
 }
 
-fn nothing_more(cx: &Context, name: &Ident, rest: TokenStream) {
-    if !rest.is_empty() {
-        cx.error(rest, messages::option_without_comma(name));
+fn path(form: &Form) -> Result<Path, Message> {
+    match form {
+        Form::Word(word) => Ok(word.clone().into()),
+        Form::Path(path) => Ok(path.clone()),
+        Form::Text(text) => Err(messages::option_crate_value(Some(text))),
+        _ => Err(messages::option_crate_value(None)),
+    }
+}
+
+fn checkpoint(form: &Form) -> Result<When, Message> {
+    match form {
+        Form::Word(word) if word == values::BATCH => Ok(When::Batch),
+        Form::Text(text) if text.trim() == values::BATCH => {
+            Err(messages::option_word_in_quotes(OptionName::Checkpoint, values::BATCH))
+        }
+        Form::Text(text) => values::checkpoint(text).map_err(messages::option_checkpoint_value),
+        _ => Err(messages::option_checkpoint_value(CheckpointProblem::Unknown)),
+    }
+}
+
+fn warn_after(form: &Form) -> Result<u64, Message> {
+    let text = text(OptionName::WarnAfter, form)?;
+    values::millis(text).filter(|&millis| millis > 0).ok_or_else(messages::option_warn_after_value)
+}
+
+fn retry(form: &Form) -> Result<u32, Message> {
+    match form {
+        Form::Number(number) if number.suffix().is_empty() => number.base10_parse().ok(),
+        _ => None,
+    }
+    .ok_or_else(messages::option_retry_value)
+}
+
+fn backoff(form: &Form) -> Result<(u64, u64), Message> {
+    values::backoff(text(OptionName::Backoff, form)?).map_err(messages::option_backoff_value)
+}
+
+fn action(name: OptionName, form: &Form) -> Result<Action, Message> {
+    match form {
+        Form::Word(word) => {
+            let word = word.to_string();
+            Action::from_word(&word).ok_or_else(|| messages::option_action(name, &word))
+        }
+        Form::Text(text) if Action::from_word(text).is_some() => Err(messages::option_word_in_quotes(name, text)),
+        Form::Text(text) => Err(messages::option_action(name, text)),
+        other => Err(messages::option_action(name, &other.to_string())),
+    }
+}
+
+fn text(name: OptionName, form: &Form) -> Result<&str, Message> {
+    match form {
+        Form::Text(text) => Ok(text),
+        _ => Err(messages::option_without_quotes(name)),
     }
 }
 
 /// Takes everything up to the next comma.
-fn value(input: ParseStream<'_>) -> syn::Result<TokenStream> {
+fn up_to_comma(input: ParseStream<'_>) -> syn::Result<TokenStream> {
     let mut tokens = TokenStream::new();
     while !input.is_empty() && !input.peek(Token![,]) {
-        input.parse::<TokenTree>()?.to_tokens(&mut tokens);
+        tokens.extend([input.parse::<TokenTree>()?]);
     }
     Ok(tokens)
 }
 
 fn skip(input: ParseStream<'_>) -> syn::Result<()> {
-    value(input).map(drop)
+    up_to_comma(input).map(drop)
 }
 
 #[cfg(test)]
 mod tests {
-    use quote::quote;
+    use quote::ToTokens;
 
     use super::*;
 
@@ -213,6 +239,30 @@ mod tests {
             let (options, errors) = options(tokens);
             assert!(!options.main && options.krate_is_given && errors.is_empty());
             assert_eq!(options.krate.to_token_stream().to_string(), ":: a :: b");
+        }
+    }
+
+    #[test]
+    fn a_crate_is_any_path() {
+        for (tokens, path) in
+            [(quote!(streams), "streams"), (quote!(crate), "crate"), (quote!(super::kcl), "super :: kcl")]
+        {
+            let (options, errors) = options(quote!(crate = #tokens));
+            assert!(errors.is_empty(), "{errors:?}");
+            assert_eq!(options.krate.to_token_stream().to_string(), path);
+        }
+    }
+
+    #[test]
+    fn checkpoints_are_a_word_or_a_text() {
+        for (tokens, when) in [
+            (quote!(batch), When::Batch),
+            (quote!("30s"), When::Interval(30_000)),
+            (quote!("7 records"), When::Records(7)),
+        ] {
+            let (options, errors) = options(quote!(checkpoint = #tokens));
+            assert!(errors.is_empty(), "{errors:?}");
+            assert_eq!(options.checkpoint.map(|(when, _)| when), Some(when));
         }
     }
 
@@ -243,27 +293,40 @@ mod tests {
     #[test]
     fn a_policy_is_parsed() {
         let cx = Context::new();
-        let tokens = quote!(retry = 3, backoff = "200ms..5s", otherwise = "dead_letter", invalid = "skip");
+        let tokens = quote!(retry = 3, backoff = "200ms..5s", on_failure = dead_letter, on_undecodable = skip);
         let policy = policy(&cx, Kind::Record, tokens);
         assert!(cx.check().is_ok());
         assert_eq!((policy.retry, policy.backoff), (Some(3), Some((200, 5000))));
-        let words = [policy.otherwise, policy.invalid].map(|word| word.map(|(word, _)| word));
-        assert_eq!(words, [Some(Action::DeadLetter), Some(Action::Skip)]);
+        let actions = [policy.on_failure, policy.on_undecodable].map(|action| action.map(|(action, _)| action));
+        assert_eq!(actions, [Some(Action::DeadLetter), Some(Action::Skip)]);
     }
 
     #[test]
     fn every_mistake_in_a_policy_is_reported() {
         let cx = Context::new();
-        policy(&cx, Kind::Records, quote!(retry = "3", backoff = 5, otherwise = "drop", invalid = skip, main = true));
+        let tokens = quote!(retry = "3", backoff = 5, on_failure = drop, on_undecodable = "skip", main = true);
+        policy(&cx, Kind::Records, tokens);
         starts(
             &cx.into_texts(),
             &[
                 "option `retry` must be a whole number",
                 "option `backoff` must be a string in quotes",
-                "option `otherwise` cannot be `drop`",
-                "option `invalid` must be a string in quotes",
+                "option `on_failure` cannot be `drop`",
+                "`skip` must not be in quotes",
                 "`#[on_records]` has no option `main`",
             ],
         );
+    }
+
+    #[test]
+    fn only_a_lower_case_word_is_an_action() {
+        for tokens in
+            [quote!(Skip), quote!(SKIP), quote!(kcl::FailureAction::Skip), quote!(skip()), quote!(skip | fail)]
+        {
+            let cx = Context::new();
+            let policy = policy(&cx, Kind::Record, quote!(on_failure = #tokens));
+            assert!(policy.on_failure.is_none());
+            starts(&cx.into_texts(), &["option `on_failure` cannot be `"]);
+        }
     }
 }

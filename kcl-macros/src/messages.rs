@@ -5,7 +5,8 @@ use std::fmt;
 use proc_macro2::Ident;
 use quote::ToTokens;
 
-use crate::model::{Kind, Place};
+use crate::model::{Action, Kind, OptionName, Place};
+use crate::names;
 use crate::values::{BackoffProblem, CheckpointProblem};
 
 /// The text of one error, with notes and helps in rustc's own form.
@@ -38,23 +39,10 @@ impl fmt::Display for Message {
 
 /// Lists the options of a place by example.
 fn options(place: Place) -> String {
-    let examples: Vec<_> = place.names().iter().map(|name| format!("`{}`", example(name))).collect();
+    let examples: Vec<_> = place.options().iter().map(|option| format!("`{}`", option.example())).collect();
     match &examples[..] {
         [rest @ .., last] => format!("the options are {} and {last}", rest.join(", ")),
         [] => String::new(),
-    }
-}
-
-fn example(name: &str) -> &'static str {
-    match name {
-        "main" => "main = false",
-        "crate" => "crate = path::to::kcl",
-        "checkpoint" => "checkpoint = \"30s\"",
-        "warn_after" => "warn_after = \"5m\"",
-        "retry" => "retry = 3",
-        "backoff" => "backoff = \"200ms..5s\"",
-        "otherwise" => "otherwise = \"skip\"",
-        _ => "invalid = \"skip\"",
     }
 }
 
@@ -71,42 +59,32 @@ pub(crate) fn option_no_name(place: Place, found: &str) -> Message {
 
 pub(crate) fn option_unknown(place: Place, name: &str) -> Message {
     let message = Message::new(format_args!("{} has no option `{name}`", attribute(place)));
-    if place != Place::Processor && Place::Processor.names().contains(&name) {
-        return message.help(format_args!("write it on the impl: `#[kcl::processor({})]`", example(name)));
+    let named = |options: &[OptionName]| options.iter().copied().find(|option| option.text() == name);
+    if let (Place::Handler(_), Some(option)) = (place, named(Place::Processor.options())) {
+        return message.help(format_args!("write it on the impl: `#[kcl::processor({})]`", option.example()));
     }
-    let nearest = match name {
-        "retries" | "attempts" | "max_retries" => place.names().iter().find(|known| **known == "retry").copied(),
-        "checkpoints" | "checkpoint_every" | "checkpoint_interval" => {
-            place.names().iter().find(|known| **known == "checkpoint").copied()
-        }
-        _ => crate::names::nearest(name, place.names()),
-    };
-    match nearest {
-        Some(nearest) => message.help(format_args!("write `{nearest}`; {}", options(place))),
+    match names::option(name, place.options()) {
+        Some(meant) => message.help(format_args!("write `{meant}`; {}", options(place))),
         None => message.help(options(place)),
     }
 }
 
-pub(crate) fn option_twice(name: &Ident) -> Message {
+pub(crate) fn option_twice(name: OptionName) -> Message {
     Message::new(format_args!("option `{name}` is given twice")).help("remove one of them")
 }
 
-fn option_example(name: &Ident) -> &'static str {
-    example(&name.to_string())
+pub(crate) fn option_without_value(name: OptionName) -> Message {
+    Message::new(format_args!("option `{name}` needs a value")).help(format_args!("write `{}`", name.example()))
 }
 
-pub(crate) fn option_without_value(name: &Ident) -> Message {
-    Message::new(format_args!("option `{name}` needs a value")).help(format_args!("write `{}`", option_example(name)))
-}
-
-pub(crate) fn option_without_equals(name: &Ident) -> Message {
+pub(crate) fn option_without_equals(name: OptionName) -> Message {
     Message::new(format_args!("option `{name}` must be followed by `=` and its value"))
-        .help(format_args!("write `{}`", option_example(name)))
+        .help(format_args!("write `{}`", name.example()))
 }
 
-pub(crate) fn option_without_comma(name: &Ident) -> Message {
+pub(crate) fn option_without_comma(name: OptionName) -> Message {
     Message::new(format_args!("the value of option `{name}` must be followed by a comma or the end of the options"))
-        .help(format_args!("separate the options by commas: `{}, ...`", option_example(name)))
+        .help(format_args!("separate the options by commas: `{}, ...`", name.example()))
 }
 
 pub(crate) fn option_main_value() -> Message {
@@ -122,9 +100,13 @@ pub(crate) fn option_crate_value(quoted: Option<&str>) -> Message {
     }
 }
 
-pub(crate) fn option_without_quotes(name: &Ident) -> Message {
+pub(crate) fn option_without_quotes(name: OptionName) -> Message {
     Message::new(format_args!("option `{name}` must be a string in quotes"))
-        .help(format_args!("write `{}`", option_example(name)))
+        .help(format_args!("write `{}`", name.example()))
+}
+
+pub(crate) fn option_word_in_quotes(name: OptionName, word: &str) -> Message {
+    Message::new(format_args!("`{word}` must not be in quotes")).help(format_args!("write `{name} = {word}`"))
 }
 
 pub(crate) fn option_retry_value() -> Message {
@@ -147,15 +129,15 @@ pub(crate) fn option_backoff_value(problem: BackoffProblem) -> Message {
 }
 
 pub(crate) fn option_checkpoint_value(problem: CheckpointProblem) -> Message {
-    let example = "write `checkpoint = \"batch\"`, `checkpoint = \"30s\"` or `checkpoint = \"1000 records\"`";
+    let example = "write `checkpoint = batch`, `checkpoint = \"30s\"` or `checkpoint = \"1000 records\"`";
     match problem {
         CheckpointProblem::Unknown => {
-            Message::new("option `checkpoint` must be `\"batch\"`, a duration, or a number of records")
+            Message::new("option `checkpoint` must be `batch`, a duration, or a number of records")
                 .note("a duration is a whole number followed by `ms`, `s`, `m` or `h`")
                 .help(example)
         }
         CheckpointProblem::Zero => Message::new("option `checkpoint` must be above 0")
-            .note("`\"batch\"` checkpoints most often: after each batch")
+            .note("`batch` checkpoints most often: after each batch")
             .help(example),
     }
 }
@@ -166,19 +148,17 @@ pub(crate) fn option_warn_after_value() -> Message {
         .help("write how long a handler may run before it is reported on stderr, such as `warn_after = \"5m\"`")
 }
 
-pub(crate) fn option_word(name: &Ident, found: &str) -> Message {
-    let words = ["fail", "skip", "dead_letter"];
-    let message = Message::new(format_args!("option `{name}` cannot be `{}`", found));
-    let message = message.note("`\"fail\"` ends the process, and the record is delivered again; `\"skip\"` continues without the record; `\"dead_letter\"` passes it to `#[on_dead_letter]`");
-    let nearest = match found {
-        "dead-letter" | "deadletter" | "DeadLetter" | "dlq" => Some("dead_letter"),
-        "drop" | "ignore" | "continue" | "discard" => Some("skip"),
-        "error" | "stop" | "exit" | "abort" | "panic" => Some("fail"),
-        found => crate::names::nearest(found, &words),
-    };
-    match nearest {
-        Some(nearest) => message.help(format_args!("write `{name} = \"{nearest}\"`")),
-        None => message.help(format_args!("write `{name} = \"fail\"`, `\"skip\"` or `\"dead_letter\"`")),
+pub(crate) fn option_action(name: OptionName, found: &str) -> Message {
+    let message = Message::new(format_args!("option `{name}` cannot be `{found}`")).note(
+        "`fail` ends the process, and the record is delivered again; `skip` continues without the record; \
+         `dead_letter` passes it to `#[on_dead_letter]`",
+    );
+    match names::action(found) {
+        Some(meant) => message.help(format_args!("write `{name} = {}`", meant.word())),
+        None => {
+            let [first, second, third] = Action::ALL.map(Action::word);
+            message.help(format_args!("write `{name} = {first}`, `{second}` or `{third}`"))
+        }
     }
 }
 
@@ -203,7 +183,7 @@ pub(crate) fn dead_letter_without_handler() -> Message {
 pub(crate) fn dead_letter_unused(name: &Ident) -> Message {
     Message::new(format_args!("`#[on_dead_letter]` handler `{name}` is never called"))
         .note("a record becomes a dead letter only if an option of the record handler says so")
-        .help("write `#[on_record(otherwise = \"dead_letter\")]`, `invalid = \"dead_letter\"`, or both; or remove this handler")
+        .help("write `#[on_record(on_failure = dead_letter)]`, `on_undecodable = dead_letter`, or both; or remove this handler")
 }
 
 pub(crate) fn not_an_impl(what: &str, name: Option<&Ident>) -> Message {

@@ -1,5 +1,7 @@
 //! The annotated impl as the stages after parsing see it.
 
+use std::fmt;
+
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Attribute, Generics, Ident, Path, Signature, Type};
@@ -42,14 +44,14 @@ pub(crate) struct Policy {
     /// The first and the longest wait, in milliseconds.
     pub(crate) backoff: Option<(u64, u64)>,
     /// The action, and the value as written.
-    pub(crate) otherwise: Option<(Action, TokenStream)>,
-    pub(crate) invalid: Option<(Action, TokenStream)>,
+    pub(crate) on_failure: Option<(Action, TokenStream)>,
+    pub(crate) on_undecodable: Option<(Action, TokenStream)>,
 }
 
 impl Policy {
-    /// The actions for failed and for invalid records.
+    /// The actions for failed and for undecodable records.
     pub(crate) fn actions(&self) -> impl Iterator<Item = &(Action, TokenStream)> {
-        self.otherwise.iter().chain(&self.invalid)
+        self.on_failure.iter().chain(&self.on_undecodable)
     }
 
     pub(crate) fn is_given(&self) -> bool {
@@ -66,13 +68,19 @@ pub(crate) enum Action {
 }
 
 impl Action {
-    pub(crate) fn from_text(text: &str) -> Option<Self> {
-        match text {
-            "fail" => Some(Self::Fail),
-            "skip" => Some(Self::Skip),
-            "dead_letter" => Some(Self::DeadLetter),
-            _ => None,
+    pub(crate) const ALL: [Self; 3] = [Self::Fail, Self::Skip, Self::DeadLetter];
+
+    /// The word for the action in an option.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Fail => "fail",
+            Self::Skip => "skip",
+            Self::DeadLetter => "dead_letter",
         }
+    }
+
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.word() == word)
     }
 }
 
@@ -84,13 +92,61 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    /// The names of the options.
-    pub(crate) fn names(self) -> &'static [&'static str] {
+    pub(crate) fn options(self) -> &'static [OptionName] {
+        use OptionName::{Backoff, Checkpoint, Crate, Main, OnFailure, OnUndecodable, Retry, WarnAfter};
         match self {
-            Self::Processor => &["main", "crate", "checkpoint", "warn_after"],
-            Self::Handler(kind) if kind.handles_records() => &["retry", "backoff", "otherwise", "invalid"],
+            Self::Processor => &[Main, Crate, Checkpoint, WarnAfter],
+            Self::Handler(kind) if kind.handles_records() => &[Retry, Backoff, OnFailure, OnUndecodable],
             Self::Handler(_) => &[],
         }
+    }
+}
+
+/// The name of an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OptionName {
+    Main,
+    Crate,
+    Checkpoint,
+    WarnAfter,
+    Retry,
+    Backoff,
+    OnFailure,
+    OnUndecodable,
+}
+
+impl OptionName {
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Main => "main",
+            Self::Crate => "crate",
+            Self::Checkpoint => "checkpoint",
+            Self::WarnAfter => "warn_after",
+            Self::Retry => "retry",
+            Self::Backoff => "backoff",
+            Self::OnFailure => "on_failure",
+            Self::OnUndecodable => "on_undecodable",
+        }
+    }
+
+    /// The option with an example of its value, for messages.
+    pub(crate) fn example(self) -> &'static str {
+        match self {
+            Self::Main => "main = false",
+            Self::Crate => "crate = path::to::kcl",
+            Self::Checkpoint => "checkpoint = \"30s\"",
+            Self::WarnAfter => "warn_after = \"5m\"",
+            Self::Retry => "retry = 3",
+            Self::Backoff => "backoff = \"200ms..5s\"",
+            Self::OnFailure => "on_failure = skip",
+            Self::OnUndecodable => "on_undecodable = skip",
+        }
+    }
+}
+
+impl fmt::Display for OptionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use strsim::osa_distance;
 
-use crate::model::Kind;
+use crate::model::{Action, Kind, OptionName};
 
 /// Names of handlers in the KCLs of other languages and in the daemon's protocol, and names that people misremember.
 const OTHER_NAMES: &[(&str, Kind)] = &[
@@ -52,6 +52,32 @@ pub(crate) fn misspelt(name: &str) -> Option<Option<Kind>> {
     let nearest = nearest(name, &Kind::ALL.map(Kind::attribute)).and_then(Kind::from_name);
     let meant = Kind::ALL.into_iter().find(same).or(nearest);
     if meant.is_some() || name.starts_with("on_") { Some(meant) } else { None }
+}
+
+/// The option that an unknown one was meant to be.
+pub(crate) fn option(name: &str, options: &[OptionName]) -> Option<OptionName> {
+    let meant = match name {
+        "retries" | "attempts" | "max_retries" => Some(OptionName::Retry),
+        "otherwise" | "on_error" => Some(OptionName::OnFailure),
+        "invalid" | "on_invalid" => Some(OptionName::OnUndecodable),
+        "checkpoints" | "checkpoint_every" | "checkpoint_interval" => Some(OptionName::Checkpoint),
+        _ => {
+            let known: Vec<_> = options.iter().map(|option| option.text()).collect();
+            nearest(name, &known).and_then(|near| options.iter().copied().find(|option| option.text() == near))
+        }
+    };
+    meant.filter(|meant| options.contains(meant))
+}
+
+/// The action that an unknown value was meant to be. A path may name the variant of an enum.
+pub(crate) fn action(found: &str) -> Option<Action> {
+    let name = found.rsplit("::").next()?.to_lowercase().replace('-', "_");
+    match name.as_str() {
+        "deadletter" | "dlq" => Some(Action::DeadLetter),
+        "drop" | "ignore" | "continue" | "discard" => Some(Action::Skip),
+        "error" | "stop" | "exit" | "abort" | "panic" => Some(Action::Fail),
+        name => nearest(name, &Action::ALL.map(Action::word)).and_then(Action::from_word),
+    }
 }
 
 /// Whether an attribute belongs to rustc or to a tool.
@@ -112,6 +138,35 @@ mod tests {
     #[test]
     fn a_name_with_our_prefix_is_ours_even_if_no_handler_is_close() {
         assert_eq!(misspelt("on_full_moon"), Some(None));
+    }
+
+    #[test]
+    fn old_names_of_options_are_recognised() {
+        let options = [OptionName::Retry, OptionName::OnFailure, OptionName::OnUndecodable];
+        for (name, meant) in [
+            ("otherwise", Some(OptionName::OnFailure)),
+            ("invalid", Some(OptionName::OnUndecodable)),
+            ("on_failures", Some(OptionName::OnFailure)),
+            ("retries", Some(OptionName::Retry)),
+            ("checkpoints", None),
+            ("timeout", None),
+        ] {
+            assert_eq!(option(name, &options), meant, "{name}");
+        }
+    }
+
+    #[test]
+    fn actions_are_recognised() {
+        for (found, meant) in [
+            ("skpi", Some(Action::Skip)),
+            ("kcl::FailureAction::DeadLetter", Some(Action::DeadLetter)),
+            ("FAIL", Some(Action::Fail)),
+            ("dead-letter", Some(Action::DeadLetter)),
+            ("drop", Some(Action::Skip)),
+            ("purple", None),
+        ] {
+            assert_eq!(action(found), meant, "{found}");
+        }
     }
 
     #[test]

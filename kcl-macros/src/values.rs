@@ -1,6 +1,83 @@
-//! The values of options that are written in quotes.
+//! The values of options: their forms, and the texts in quotes.
+
+use std::fmt;
+
+use proc_macro2::{TokenStream, TokenTree};
+use syn::parse::{ParseStream, Parser};
+use syn::{Ident, Lit, LitInt, Path};
 
 use crate::model::When;
+use crate::syntax::text;
+
+/// The value of an option, as written.
+pub(crate) struct Value {
+    pub(crate) form: Form,
+    /// The tokens of the value, for errors.
+    pub(crate) tokens: TokenStream,
+    /// The tokens after the value. If there are any, a comma is missing.
+    pub(crate) rest: TokenStream,
+}
+
+/// The form of a value. It does not depend on the option, so a word is never mistaken for a constant.
+pub(crate) enum Form {
+    Bool(bool),
+    Number(LitInt),
+    Text(String),
+    /// A single lower-case word, such as `skip`.
+    Word(Ident),
+    /// Any other path. The option `crate` takes one; for the other options it is reserved for constants.
+    Path(Path),
+    /// Anything else, as text.
+    Other(String),
+}
+
+impl Value {
+    pub(crate) fn new(tokens: TokenStream) -> Self {
+        let parse = |input: ParseStream<'_>| Ok((Form::parse(input)?, input.parse::<TokenStream>()?));
+        match parse.parse2(tokens.clone()) {
+            // An option after the value lacks its comma. Anything else belongs to the value.
+            Ok((form, rest)) if matches!(rest.clone().into_iter().next(), None | Some(TokenTree::Ident(_))) => {
+                let count = tokens.clone().into_iter().count() - rest.clone().into_iter().count();
+                Self { form, tokens: tokens.into_iter().take(count).collect(), rest }
+            }
+            _ => Self { form: Form::Other(text(&tokens)), tokens, rest: TokenStream::new() },
+        }
+    }
+}
+
+impl Form {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        if input.peek(Lit) {
+            return Ok(match input.parse()? {
+                Lit::Bool(literal) => Self::Bool(literal.value),
+                Lit::Int(literal) => Self::Number(literal),
+                Lit::Str(literal) => Self::Text(literal.value()),
+                other => Self::Other(text(&other)),
+            });
+        }
+        let path = input.call(Path::parse_mod_style)?;
+        Ok(match path.get_ident() {
+            Some(word) if is_lower_case(word) => Self::Word(word.clone()),
+            _ => Self::Path(path),
+        })
+    }
+}
+
+fn is_lower_case(word: &Ident) -> bool {
+    word.to_string().chars().all(|char| matches!(char, 'a'..='z' | '0'..='9' | '_'))
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => value.fmt(f),
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) | Self::Other(text) => f.write_str(text),
+            Self::Word(word) => word.fmt(f),
+            Self::Path(path) => f.write_str(&text(path)),
+        }
+    }
+}
 
 /// Why a text is not a valid range of durations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,21 +101,21 @@ pub(crate) fn backoff(text: &str) -> Result<(u64, u64), BackoffProblem> {
     }
 }
 
-/// Why a text is not a valid time to checkpoint.
+/// Why a value is not a valid time to checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CheckpointProblem {
-    /// It is not `batch`, a duration, or a number of records.
+    /// It is neither a duration nor a number of records.
     Unknown,
     /// It is a duration or a number of 0.
     Zero,
 }
 
-/// Parses `batch`, `30s` or `1000 records`.
+/// The word for a checkpoint after each batch.
+pub(crate) const BATCH: &str = "batch";
+
+/// Parses `30s` or `1000 records`.
 pub(crate) fn checkpoint(text: &str) -> Result<When, CheckpointProblem> {
     let text = text.trim();
-    if text == "batch" {
-        return Ok(When::Batch);
-    }
     let records = text.strip_suffix("records").or_else(|| text.strip_suffix("record"));
     let (number, when): (_, fn(u64) -> When) = match records {
         Some(number) => (number.trim_end().parse().ok(), When::Records),
@@ -80,9 +157,8 @@ mod tests {
     }
 
     #[test]
-    fn checkpoints_are_by_batch_duration_or_number() {
+    fn checkpoints_are_by_duration_or_number() {
         for (text, when) in [
-            ("batch", When::Batch),
             ("30s", When::Interval(30_000)),
             (" 5 m ", When::Interval(300_000)),
             ("1000 records", When::Records(1000)),
@@ -91,8 +167,7 @@ mod tests {
         ] {
             assert_eq!(checkpoint(text), Ok(when), "{text}");
         }
-        for text in
-            ["", "30", "batches", "1000", "records", "-1 records", "1_000 records", "30 parsecs", "1000 Records"]
+        for text in ["", "30", "batch", "1000", "records", "-1 records", "1_000 records", "30 parsecs", "1000 Records"]
         {
             assert_eq!(checkpoint(text), Err(CheckpointProblem::Unknown), "{text}");
         }

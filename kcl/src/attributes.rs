@@ -55,14 +55,14 @@
 /// - `backoff = "200ms..5s"`: waits for a random time of up to 200 ms before the first retry, up to 400 ms before the second
 ///   and so on, at most 5 s. These are the defaults. The units are `ms`, `s`, `m` and `h`. If the daemon exits in the meantime,
 ///   there are no more retries.
-/// - `otherwise = "fail" | "skip" | "dead_letter"`: the action when no retry is left. `"fail"`, the default, ends the process;
-///   `"skip"` continues without the record; `"dead_letter"` passes it to [`#[on_dead_letter]`](macro@on_dead_letter) and
+/// - `on_failure = fail | skip | dead_letter`: the action when no retry is left. `fail`, the default, ends the process;
+///   `skip` continues without the record; `dead_letter` passes it to [`#[on_dead_letter]`](macro@on_dead_letter) and
 ///   continues.
-/// - `invalid = "fail" | "skip" | "dead_letter"`: the action for a record whose payload cannot be decoded. Such a record is
+/// - `on_undecodable = fail | skip | dead_letter`: the action for a record whose payload cannot be decoded. Such a record is
 ///   never retried.
 ///
-/// With `#[on_records]`, the whole batch is retried, and `otherwise` applies to all of it: one record that always fails takes its
-/// whole batch with it. `invalid` applies to single records there too.
+/// With `#[on_records]`, the whole batch is retried, and `on_failure` applies to all of it: one record that always fails takes its
+/// whole batch with it. `on_undecodable` applies to single records there too.
 ///
 /// Every record that is skipped or dead-lettered is reported in a line on stderr, with its shard, sequence number, number of
 /// attempts and error.
@@ -72,7 +72,7 @@
 /// If the record handler takes no [`Checkpointer`](crate::Checkpointer), the runtime checkpoints after each batch, or as often as
 /// `checkpoint` says:
 ///
-/// - `checkpoint = "batch"`: after each batch, the default;
+/// - `checkpoint = batch`: after each batch, the default;
 /// - `checkpoint = "30s"`: after the first batch that ends at least 30 s after the last checkpoint. The daemon reads the output
 ///   of a processor only as answers to its own messages, so a checkpoint is sent with the answer to the next message. On an idle
 ///   shard, that may be the shutdown request;
@@ -109,7 +109,7 @@
 ///
 /// # Options
 ///
-/// - `checkpoint = "batch" | "30s" | "1000 records"`: how often the runtime checkpoints. The units are `ms`, `s`, `m` and `h`.
+/// - `checkpoint = batch | "30s" | "1000 records"`: how often the runtime checkpoints. The units are `ms`, `s`, `m` and `h`.
 /// - `warn_after = "60s"`: how long a handler may run before it is reported on stderr.
 /// - `main = false`: generates no `fn main`. Use it for a processor that is in a module or a library, is generic, or is started
 ///   with a [`Runner`](crate::Runner). The generated `main` calls `kcl::run::<orders::Revenue>()`.
@@ -163,7 +163,7 @@ pub use kcl_macros::on_init;
 /// # impl Store { fn insert(&mut self, _: Order) -> std::io::Result<()> { Ok(()) } }
 /// #[kcl::processor(main = false)]
 /// impl Store {
-///     #[on_record(retry = 5, backoff = "1s..1m", invalid = "skip")]
+///     #[on_record(retry = 5, backoff = "1s..1m", on_undecodable = skip)]
 ///     fn store(&mut self, Json(order): Json<Order>) -> std::io::Result<()> {
 ///         self.insert(order)
 ///     }
@@ -214,7 +214,7 @@ pub use kcl_macros::on_record;
 ///
 /// #[kcl::processor(main = false)]
 /// impl Print {
-///     #[on_records(invalid = "skip")]
+///     #[on_records(on_undecodable = skip)]
 ///     fn print(&mut self, orders: Vec<(&Record, Json<Order<'_>>)>) {
 ///         for (record, Json(order)) in orders {
 ///             eprintln!("{}: {}", record.sequence_number(), order.customer);
@@ -309,7 +309,7 @@ pub use kcl_macros::on_shard_end;
 pub use kcl_macros::on_shutdown_requested;
 
 /// Marks the handler for records that failed permanently. There is at most one. It is required if the record handler has
-/// `otherwise = "dead_letter"` or `invalid = "dead_letter"`, and an error if it has neither.
+/// `on_failure = dead_letter` or `on_undecodable = dead_letter`, and an error if it has neither.
 ///
 /// It can take, in any order, [`&DeadLetter`](crate::DeadLetter) with the record, the last error and the number of attempts,
 /// [`&Record`](crate::Record), and [`&Shard`](crate::Shard).
@@ -333,7 +333,7 @@ pub use kcl_macros::on_shutdown_requested;
 ///         Ok(Revenue { cents: 0, dead_letters: JsonLines::open("dead-letters", shard)? })
 ///     }
 ///
-///     #[on_record(retry = 3, otherwise = "dead_letter", invalid = "dead_letter")]
+///     #[on_record(retry = 3, on_failure = dead_letter, on_undecodable = dead_letter)]
 ///     fn add(&mut self, Json(order): Json<Order>) {
 ///         self.cents += order.cents;
 ///     }

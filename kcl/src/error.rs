@@ -251,7 +251,7 @@ impl HandlerError {
         &self.shard
     }
 
-    /// The number of times the handler was called: more than once if a [`Policy`](crate::Policy) asks for retries, and
+    /// The number of times the handler was called: more than once if a [`FailurePolicy`](crate::FailurePolicy) asks for retries, and
     /// 0 if the payload could not be decoded.
     pub fn attempts(&self) -> u32 {
         self.attempts

@@ -102,7 +102,7 @@ pub use checkpoint::error::CheckpointError;
 pub use dead_letter::DeadLetter;
 pub use error::{BoxError, HandlerError, RunError};
 pub use payload::{FromRecord, Json};
-pub use policy::{Otherwise, Policy};
+pub use policy::{FailureAction, FailurePolicy};
 pub use processor::{
     Checkpoints, Initialize, LeaseLost, ProcessRecord, ProcessRecords, Processor, ShardEnded, ShutdownRequested,
 };

@@ -10,24 +10,25 @@ use crate::runner::retry::Backoff;
 ///
 /// ```
 /// use std::time::Duration;
-/// use kcl::{Otherwise, Policy};
+/// use kcl::{FailureAction, FailurePolicy};
 ///
-/// const POLICY: Policy = Policy::new()
+/// const POLICY: FailurePolicy = FailurePolicy::new()
 ///     .retry(3)
 ///     .backoff(Duration::from_millis(200), Duration::from_secs(5))
-///     .otherwise(Otherwise::Skip);
+///     .on_failure(FailureAction::Skip);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Policy {
+pub struct FailurePolicy {
     pub(crate) retry: u32,
     pub(crate) backoff: Backoff,
-    pub(crate) otherwise: Otherwise,
-    pub(crate) invalid: Otherwise,
+    pub(crate) on_failure: FailureAction,
+    pub(crate) on_undecodable: FailureAction,
 }
 
 /// The action for a record or a batch that failed permanently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Otherwise {
+#[non_exhaustive]
+pub enum FailureAction {
     /// The process ends with exit code 1 without acknowledging the record, so the daemon delivers it again.
     Fail,
     /// The record is skipped, with a line on stderr.
@@ -37,11 +38,16 @@ pub enum Otherwise {
     DeadLetter,
 }
 
-impl Policy {
-    /// Creates the default policy: there are no retries, and every action is [`Otherwise::Fail`].
+impl FailurePolicy {
+    /// Creates the default policy: there are no retries, and every action is [`FailureAction::Fail`].
     #[must_use]
     pub const fn new() -> Self {
-        Self { retry: 0, backoff: Backoff::RECORDS, otherwise: Otherwise::Fail, invalid: Otherwise::Fail }
+        Self {
+            retry: 0,
+            backoff: Backoff::RECORDS,
+            on_failure: FailureAction::Fail,
+            on_undecodable: FailureAction::Fail,
+        }
     }
 
     /// Sets the number of retries. During retries nothing is acknowledged, and the shard waits.
@@ -59,18 +65,18 @@ impl Policy {
 
     /// Sets the action when no retry is left.
     #[must_use]
-    pub const fn otherwise(self, otherwise: Otherwise) -> Self {
-        Self { otherwise, ..self }
+    pub const fn on_failure(self, action: FailureAction) -> Self {
+        Self { on_failure: action, ..self }
     }
 
     /// Sets the action for a record whose payload cannot be decoded. Such a record is never retried.
     #[must_use]
-    pub const fn invalid(self, invalid: Otherwise) -> Self {
-        Self { invalid, ..self }
+    pub const fn on_undecodable(self, action: FailureAction) -> Self {
+        Self { on_undecodable: action, ..self }
     }
 }
 
-impl Default for Policy {
+impl Default for FailurePolicy {
     fn default() -> Self {
         Self::new()
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::checkpoint::{Checkpointer, Scope};
 use crate::dead_letter::letter::DeadLetter;
 use crate::error::BoxError;
-use crate::policy::Policy;
+use crate::policy::FailurePolicy;
 use crate::record::Record;
 use crate::runner::watch::Running;
 use crate::shard::{MillisBehindLatest, Shard};
@@ -57,7 +57,7 @@ pub trait Processor {
     /// [`for_each_record`](ProcessRecords::for_each_record) then resumes at the record that failed, or after it if that
     /// record was skipped or dead-lettered. If the method fails without `for_each_record`, or after it has returned,
     /// the batch is retried, skipped or dead-lettered as a whole.
-    const POLICY: Policy = Policy::new();
+    const POLICY: FailurePolicy = FailurePolicy::new();
 
     /// The time after which a running method is reported on stderr, with the shard, the record or records, and the time
     /// that it has taken. In [`for_each_record`](ProcessRecords::for_each_record), the time counts for each record. The
@@ -74,7 +74,7 @@ pub trait Processor {
     fn process_records(&mut self, input: &mut ProcessRecords<'_>) -> Result<(), BoxError>;
 
     /// Takes a record that failed permanently, if the [`POLICY`](Self::POLICY) asks for
-    /// [`DeadLetter`](crate::Otherwise::DeadLetter). After success, checkpoints pass the record.
+    /// [`DeadLetter`](crate::FailureAction::DeadLetter). After success, checkpoints pass the record.
     ///
     /// # Errors
     ///

@@ -124,7 +124,7 @@ struct Skips(Plan);
 
 #[kcl::processor(main = false)]
 impl Skips {
-    #[on_record(retry = 1, backoff = "1ms..1ms", otherwise = "skip", invalid = "skip")]
+    #[on_record(retry = 1, backoff = "1ms..1ms", on_failure = skip, on_undecodable = skip)]
     fn handle(&mut self, Json(body): Json<i64>) -> Result<(), BoxError> {
         self.0.handle(body)
     }
@@ -134,7 +134,7 @@ struct Letters(Plan);
 
 #[kcl::processor(main = false)]
 impl Letters {
-    #[on_record(retry = 1, backoff = "1ms..1ms", otherwise = "dead_letter", invalid = "dead_letter")]
+    #[on_record(retry = 1, backoff = "1ms..1ms", on_failure = dead_letter, on_undecodable = dead_letter)]
     fn handle(&mut self, Json(body): Json<i64>) -> Result<(), BoxError> {
         self.0.handle(body)
     }
@@ -151,7 +151,7 @@ struct Batches(Plan);
 
 #[kcl::processor(main = false)]
 impl Batches {
-    #[on_records(retry = 1, backoff = "1ms..1ms", otherwise = "dead_letter", invalid = "dead_letter")]
+    #[on_records(retry = 1, backoff = "1ms..1ms", on_failure = dead_letter, on_undecodable = dead_letter)]
     fn handle(&mut self, bodies: Vec<(&Record, Json<i64>)>) -> Result<(), BoxError> {
         for (record, Json(body)) in bodies {
             assert_eq!(record.data(), body.to_string().as_bytes());
@@ -253,7 +253,7 @@ struct Verbose(Plan);
 
 #[kcl::processor(main = false)]
 impl Verbose {
-    #[on_record(otherwise = "dead_letter")]
+    #[on_record(on_failure = dead_letter)]
     fn handle(&mut self, record: &Record) -> Result<(), &'static str> {
         match record.data() {
             b"1" => Err("it broke\nkcl: shard b: forged\x1b[2J"),
@@ -378,7 +378,7 @@ struct Own(Plan);
 
 #[kcl::processor(main = false)]
 impl Own {
-    #[on_record(retry = 3, backoff = "1ms..1ms", otherwise = "skip")]
+    #[on_record(retry = 3, backoff = "1ms..1ms", on_failure = skip)]
     fn handle(&mut self, record: &Record, checkpointer: &mut Checkpointer) -> Result<(), BoxError> {
         let body = record.json()?;
         match checkpointer.checkpoint() {
@@ -413,7 +413,7 @@ fn the_checkpoint_on_failure_covers_skipped_records() {
 
     #[kcl::processor(main = false)]
     impl Mixed {
-        #[on_record(invalid = "skip")]
+        #[on_record(on_undecodable = skip)]
         fn handle(&mut self, Json(body): Json<i64>) -> Result<(), BoxError> {
             self.0.handle(body)
         }
@@ -432,7 +432,7 @@ struct Kept {
 
 #[kcl::processor(main = false)]
 impl Kept {
-    #[on_record(otherwise = "dead_letter")]
+    #[on_record(on_failure = dead_letter)]
     fn handle(&mut self, record: &Record) -> Result<(), BoxError> {
         self.plan.handle(i64::from(record.data().len() as u32))
     }
@@ -511,7 +511,7 @@ fn no_dead_letter_is_written_to_a_removed_file() {
 
     #[kcl::processor(main = false)]
     impl Removed {
-        #[on_record(otherwise = "dead_letter")]
+        #[on_record(on_failure = dead_letter)]
         fn handle(&mut self, record: &Record) -> Result<(), BoxError> {
             if record.data() == b"2" {
                 // A user removes the file after playing it back.

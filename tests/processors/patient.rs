@@ -5,7 +5,7 @@ struct Patient;
 
 #[kcl::processor(warn_after = "20ms")]
 impl Patient {
-    #[on_record(retry = 1000, backoff = "1h..1h", otherwise = "skip")]
+    #[on_record(retry = 1000, backoff = "1h..1h", on_failure = skip)]
     fn handle(&mut self, _: &kcl::Record) -> Result<(), &'static str> {
         Err("as ever")
     }

@@ -25,7 +25,7 @@ impl Poison {
         Ok(Poison { folder, letters, fixed: env::var_os("KCL_TEST_FIXED").is_some() })
     }
 
-    #[on_record(retry = 1, backoff = "1ms..1ms", otherwise = "dead_letter", invalid = "skip")]
+    #[on_record(retry = 1, backoff = "1ms..1ms", on_failure = dead_letter, on_undecodable = skip)]
     fn handle(&mut self, Json(what): Json<&str>) -> Result<(), &'static str> {
         eprintln!("payload: {what}");
         match what {

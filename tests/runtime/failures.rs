@@ -5,7 +5,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use kcl::{BoxError, CheckpointError, Policy, ProcessRecords, Processor, Runner, Shard, ShutdownRequested};
+use kcl::{BoxError, CheckpointError, FailurePolicy, ProcessRecords, Processor, Runner, Shard, ShutdownRequested};
 
 use crate::{
     ALL, Auto, INITIALIZE, LEASE_LOST, OK, Own, Records, Result, SHARD_ENDED, SHUTDOWN_REQUESTED, at, batch, error,
@@ -153,7 +153,8 @@ struct Buffers {
 }
 
 impl Processor for Buffers {
-    const POLICY: Policy = Policy::new().retry(1).backoff(Duration::from_millis(1), Duration::from_millis(1));
+    const POLICY: FailurePolicy =
+        FailurePolicy::new().retry(1).backoff(Duration::from_millis(1), Duration::from_millis(1));
 
     fn process_records(&mut self, input: &mut ProcessRecords<'_>) -> Result {
         input.for_each_record(|input| {

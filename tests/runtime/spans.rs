@@ -77,7 +77,7 @@ struct Picky(u32);
 
 #[kcl::processor(main = false)]
 impl Picky {
-    #[on_record(retry = 1, backoff = "1ms..1ms", otherwise = "skip", invalid = "skip")]
+    #[on_record(retry = 1, backoff = "1ms..1ms", on_failure = skip, on_undecodable = skip)]
     fn handle(&mut self, Json(body): Json<u64>) -> Result<(), &'static str> {
         self.0 += 1;
         if body == 2 { Err("it broke") } else { Ok(()) }
@@ -162,7 +162,7 @@ struct SelfMade(#[expect(dead_code, reason = "for its drop")] DefaultGuard);
 
 #[kcl::processor(main = false)]
 impl SelfMade {
-    #[on_record(invalid = "skip")]
+    #[on_record(on_undecodable = skip)]
     fn handle(&mut self, _: Json<u64>) {}
 }
 

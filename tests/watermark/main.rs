@@ -15,7 +15,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::{env, thread};
 
 use kcl::{
-    BoxError, CheckpointError, Checkpointer, Checkpoints, DeadLetter, Json, Otherwise, Processor, Record, Runner, Shard,
+    BoxError, CheckpointError, Checkpointer, Checkpoints, DeadLetter, FailureAction, Json, Processor, Record, Runner,
+    Shard,
 };
 
 use paces::{Numbered, Timed};
@@ -71,21 +72,21 @@ macro_rules! whole {
 
 one!(Fails());
 one!(Retries(retry = 2));
-one!(Skips(retry = 1, otherwise = "skip", invalid = "skip"));
-one!(SkipsInvalid(invalid = "skip"));
-one!(Letters(retry = 2, otherwise = "dead_letter", invalid = "dead_letter") letters);
-one!(Mixed(otherwise = "dead_letter", invalid = "skip") letters);
+one!(Skips(retry = 1, on_failure = skip, on_undecodable = skip));
+one!(SkipsInvalid(on_undecodable = skip));
+one!(Letters(retry = 2, on_failure = dead_letter, on_undecodable = dead_letter) letters);
+one!(Mixed(on_failure = dead_letter, on_undecodable = skip) letters);
 whole!(WholeFails());
-whole!(WholeRetries(retry = 2, invalid = "skip"));
-whole!(WholeSkips(retry = 1, otherwise = "skip", invalid = "skip"));
-whole!(WholeLetters(retry = 1, otherwise = "dead_letter", invalid = "dead_letter") letters);
+whole!(WholeRetries(retry = 2, on_undecodable = skip));
+whole!(WholeSkips(retry = 1, on_failure = skip, on_undecodable = skip));
+whole!(WholeLetters(retry = 1, on_failure = dead_letter, on_undecodable = dead_letter) letters);
 
 /// A processor that sometimes checkpoints in its handler.
 struct Own(Ends);
 
 #[kcl::processor(main = false)]
 impl Own {
-    #[on_record(retry = 1, otherwise = "skip", invalid = "skip")]
+    #[on_record(retry = 1, on_failure = skip, on_undecodable = skip)]
     fn handle(&mut self, record: &Record, _: Json<u8>, checkpointer: &mut Checkpointer) -> Result<(), BoxError> {
         self.0.world().call(&[place(record.partition_key())])?;
         let now = self.0.world().random.percent(40);
@@ -126,9 +127,14 @@ fn paced<P: Processor>(seed: u64, rules: Rules, make: fn(Ends) -> P) -> Result<(
 }
 
 fn schedule(seed: u64) -> Result<(), String> {
-    use Otherwise::{DeadLetter, Fail, Skip};
-    let rules =
-        |retry, otherwise, invalid| Rules { retry, otherwise, invalid, whole: false, checkpoints: Checkpoints::Batch };
+    use FailureAction::{DeadLetter, Fail, Skip};
+    let rules = |retry, on_failure, on_undecodable| Rules {
+        retry,
+        on_failure,
+        on_undecodable,
+        whole: false,
+        checkpoints: Checkpoints::Batch,
+    };
     let whole = |rules| Rules { whole: true, ..rules };
     match seed % 11 {
         0 => paced(seed, rules(0, Fail, Fail), Fails),

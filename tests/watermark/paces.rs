@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use kcl::{
-    BoxError, Checkpoints, DeadLetter, LeaseLost, Policy, ProcessRecords, Processor, ShardEnded, ShutdownRequested,
+    BoxError, Checkpoints, DeadLetter, FailurePolicy, LeaseLost, ProcessRecords, Processor, ShardEnded,
+    ShutdownRequested,
 };
 
 /// Checkpoints every 30 seconds.
@@ -16,7 +17,7 @@ macro_rules! paced {
     ([$($generics:tt)*] $ty:ty, $checkpoints:expr) => {
         impl<P: Processor, $($generics)*> Processor for $ty {
             const CHECKPOINTS: Checkpoints = $checkpoints;
-            const POLICY: Policy = P::POLICY;
+            const POLICY: FailurePolicy = P::POLICY;
 
             fn process_records(&mut self, input: &mut ProcessRecords<'_>) -> Result<(), BoxError> {
                 self.0.process_records(input)

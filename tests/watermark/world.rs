@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kcl::protocol::daemon::Lease;
 use kcl::protocol::{Message, ProcessRecordsMessage as Batch, Reply, WireRecord};
-use kcl::{BoxError, Checkpoints, DeadLetter, Otherwise, Position, RunError};
+use kcl::{BoxError, Checkpoints, DeadLetter, FailureAction, Position, RunError};
 
 use crate::clock;
 use crate::random::Random;
@@ -16,8 +16,8 @@ use crate::random::Random;
 #[derive(Clone, Copy)]
 pub(crate) struct Rules {
     pub(crate) retry: u32,
-    pub(crate) otherwise: Otherwise,
-    pub(crate) invalid: Otherwise,
+    pub(crate) on_failure: FailureAction,
+    pub(crate) on_undecodable: FailureAction,
     /// Its handler gets whole batches.
     pub(crate) whole: bool,
     pub(crate) checkpoints: Checkpoints,
@@ -102,8 +102,8 @@ impl World {
         // Each sequence number belongs to an aggregate of one to three user records.
         for number in 1..=random.below(8) as u64 {
             for sub in 0..=random.below(3) as u64 {
-                let valid = rules.invalid == Otherwise::Fail || !random.percent(15);
-                let poison = valid && rules.otherwise != Otherwise::Fail && random.percent(10);
+                let valid = rules.on_undecodable == FailureAction::Fail || !random.percent(15);
+                let poison = valid && rules.on_failure != FailureAction::Fail && random.percent(10);
                 entries.push(Entry { number: number * 10, sub, valid, poison, settled: false, by_current: false });
             }
         }
@@ -391,7 +391,7 @@ impl World {
         if !self.alive() {
             return Ok(());
         }
-        self.judge(place, letter.attempts(), Otherwise::DeadLetter);
+        self.judge(place, letter.attempts(), FailureAction::DeadLetter);
         if self.trouble(10) {
             return Err("as scheduled".into());
         }
@@ -407,9 +407,10 @@ impl World {
     }
 
     /// Checks that skipping or dead-lettering a record follows the policy.
-    fn judge(&mut self, place: usize, attempts: u32, action: Otherwise) {
+    fn judge(&mut self, place: usize, attempts: u32, action: FailureAction) {
         let valid = self.entries[place].valid;
-        let expected = if valid { (self.rules.otherwise, self.rules.retry + 1) } else { (self.rules.invalid, 0) };
+        let expected =
+            if valid { (self.rules.on_failure, self.rules.retry + 1) } else { (self.rules.on_undecodable, 0) };
         check!(self, expected == (action, attempts), "{place} was settled by {action:?} after {attempts} attempts");
         check!(self, !valid || self.attempts == attempts, "{place} was tried {} times, not {attempts}", self.attempts);
     }
@@ -427,7 +428,7 @@ impl World {
         let number = |label: &str| rest.split_once(label)?.1.split([' ', '`']).next()?.parse::<usize>().ok();
         match number("partition key `") {
             Some(place) => {
-                self.judge(place, number(" after ").unwrap_or(0) as u32, Otherwise::Skip);
+                self.judge(place, number(" after ").unwrap_or(0) as u32, FailureAction::Skip);
                 self.settle(place);
                 self.counts.skipped += 1;
             }

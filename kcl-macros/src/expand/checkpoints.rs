@@ -46,13 +46,13 @@ pub(super) fn items(processor: &Processor) -> TokenStream {
     }
 }
 
-/// Code that evaluates what each handler takes. It is an error to take the same thing twice, to set `invalid` for a handler without
+/// Code that evaluates what each handler takes. It is an error to take the same thing twice, to set `on_undecodable` for a handler without
 /// a payload, or to set `checkpoint` for a handler that makes checkpoints. Types are compared, so aliases are found too.
 fn argument_checks(processor: &Processor) -> TokenStream {
     let checks = processor.handlers.iter().map(|handler| {
         let count = handler.arguments().count();
         let checkpoint = processor.options.checkpoint.as_ref().filter(|_| handler.kind.handles_records() && count > 0);
-        if count < 2 && handler.policy.invalid.is_none() && checkpoint.is_none() {
+        if count < 2 && handler.policy.on_undecodable.is_none() && checkpoint.is_none() {
             return TokenStream::new();
         }
         let krate = &processor.options.krate;
@@ -64,9 +64,9 @@ fn argument_checks(processor: &Processor) -> TokenStream {
             let and = Ident::new("and", from);
             quote!(#before.#and #takes)
         });
-        let takes = match &handler.policy.invalid {
+        let takes = match &handler.policy.on_undecodable {
             None => takes,
-            Some((_, value)) => checked_at(value, takes, "payload_for_invalid"),
+            Some((_, value)) => checked_at(value, takes, "payload_for_on_undecodable"),
         };
         let takes = match checkpoint {
             None => takes,

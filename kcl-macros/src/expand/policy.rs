@@ -19,14 +19,14 @@ pub(super) fn constant(krate: &Path, chosen: &Chosen<'_>) -> Option<TokenStream>
         quote!(.backoff(::core::time::Duration::from_millis(#first), ::core::time::Duration::from_millis(#most)))
     });
     let action = |(action, _): &(Action, TokenStream)| match action {
-        Action::Fail => quote!(#krate::Otherwise::Fail),
-        Action::Skip => quote!(#krate::Otherwise::Skip),
-        Action::DeadLetter => quote!(#krate::Otherwise::DeadLetter),
+        Action::Fail => quote!(#krate::FailureAction::Fail),
+        Action::Skip => quote!(#krate::FailureAction::Skip),
+        Action::DeadLetter => quote!(#krate::FailureAction::DeadLetter),
     };
-    let otherwise = given.otherwise.as_ref().map(action).map(|action| quote!(.otherwise(#action)));
-    let invalid = given.invalid.as_ref().map(action).map(|action| quote!(.invalid(#action)));
+    let on_failure = given.on_failure.as_ref().map(action).map(|action| quote!(.on_failure(#action)));
+    let on_undecodable = given.on_undecodable.as_ref().map(action).map(|action| quote!(.on_undecodable(#action)));
     Some(quote! {
         #cfg
-        const POLICY: #krate::Policy = #krate::Policy::new() #retry #backoff #otherwise #invalid;
+        const POLICY: #krate::FailurePolicy = #krate::FailurePolicy::new() #retry #backoff #on_failure #on_undecodable;
     })
 }

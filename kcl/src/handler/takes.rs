@@ -40,17 +40,17 @@ impl Takes {
         }
     }
 
-    /// Checks the option `invalid`.
+    /// Checks the option `on_undecodable`.
     ///
     /// # Panics
     ///
     /// If the handler does not take a payload. This is evaluated at compile time, too.
     #[must_use]
     #[track_caller]
-    pub const fn payload_for_invalid(self) -> Self {
+    pub const fn payload_for_on_undecodable(self) -> Self {
         assert!(
             self.0 & (Self::PAYLOAD.0 | Self::UNKNOWN.0) != 0,
-            "option `invalid` needs a handler that takes a payload such as `Json<T>`: take one, or remove the option"
+            "option `on_undecodable` needs a handler that takes a payload such as `Json<T>`: take one, or remove the option"
         );
         self
     }

@@ -7,7 +7,7 @@ use crate::checkpoint::Scope;
 use crate::dead_letter::letter::DeadLetter;
 use crate::error::{DeadLetterFailed, Failure, HandlerError, Passed};
 use crate::payload::{UndecodablePayload, UndecodablePayloads};
-use crate::policy::Otherwise;
+use crate::policy::FailureAction;
 use crate::processor::{ProcessRecords, Processor, Progress};
 use crate::record::Record;
 use crate::runner::session::{Session, guard};
@@ -63,7 +63,7 @@ enum Blame {
 
 /// Records without an attempt left, and the user's choice for them.
 struct GivenUp {
-    word: Otherwise,
+    word: FailureAction,
     places: Range<usize>,
     failed: HandlerError,
 }
@@ -107,7 +107,7 @@ impl<P: Processor> Session<'_, P> {
                 Blame::Handler(failure, progress) => (failure, progress),
                 Blame::Invalid(undecodable) => {
                     let given_up = undecodable.into_iter().map(|(place, error)| GivenUp {
-                        word: P::POLICY.invalid,
+                        word: P::POLICY.on_undecodable,
                         places: place..place + 1,
                         failed: HandlerError::new(&self.shard, ACTION, Failure::Error(error.into()))
                             .with_records(records, records.get(place))
@@ -128,7 +128,7 @@ impl<P: Processor> Session<'_, P> {
                 return match places.is_empty() {
                     // An empty batch has no record to skip.
                     true => Err(failed),
-                    false => Ok(vec![GivenUp { word: P::POLICY.otherwise, places, failed }]),
+                    false => Ok(vec![GivenUp { word: P::POLICY.on_failure, places, failed }]),
                 };
             }
             if !self.checkpointer.is_over() {
@@ -186,7 +186,7 @@ impl<P: Processor> Session<'_, P> {
     /// Skips or dead-letters the records at these places, if that is the user's choice.
     fn pass(
         &mut self,
-        word: Otherwise,
+        word: FailureAction,
         batch: &mut Batch<'_>,
         places: Range<usize>,
         failed: HandlerError,
@@ -195,12 +195,12 @@ impl<P: Processor> Session<'_, P> {
             let Err(index) = batch.left_out.binary_search(&place) else { continue };
             let record = &batch.records[place];
             let how = match word {
-                Otherwise::Fail => return Err(failed),
-                Otherwise::Skip => {
+                FailureAction::Fail => return Err(failed),
+                FailureAction::Skip => {
                     self.counts.skipped += 1;
                     "skipped"
                 }
-                Otherwise::DeadLetter => {
+                FailureAction::DeadLetter => {
                     let letter = DeadLetter::new(record, &self.shard, failed.failure().as_error(), failed.attempts());
                     let running = self.watch.enter("dead_letter", Some(batch.records));
                     running.reach(place);

@@ -1,4 +1,4 @@
-//! `on_record` with a policy, which the rule `{"at": "policy", "do": [{"policy": "RETRY OTHERWISE INVALID"}]}` chooses. The data of
+//! `on_record` with a policy, which the rule `{"at": "policy", "do": [{"policy": "RETRY ON_FAILURE ON_UNDECODABLE"}]}` chooses. The data of
 //! a record chooses what it does: `poison` fails, `panic` panics, `once` fails the first time, `invalid` cannot be decoded.
 
 mod poisoned;
@@ -11,7 +11,7 @@ use tests::script::{Failed, policy};
 use crate::poisoned::{Poisoned, Valid};
 
 macro_rules! policies {
-    ($($retry:tt $otherwise:tt $invalid:tt $($letters:ident)?;)*) => {
+    ($($retry:tt $on_failure:ident $on_undecodable:ident $($letters:ident)?;)*) => {
         fn main() -> ExitCode {
             let policy = policy();
             $({
@@ -24,7 +24,12 @@ macro_rules! policies {
                         Poisoned::start(shard).map(Self)
                     }
 
-                    #[on_record(retry = $retry, backoff = "1ms..2ms", otherwise = $otherwise, invalid = $invalid)]
+                    #[on_record(
+                        retry = $retry,
+                        backoff = "1ms..2ms",
+                        on_failure = $on_failure,
+                        on_undecodable = $on_undecodable
+                    )]
                     fn record(&mut self, record: &Record, _: Valid, behind: MillisBehindLatest) -> Result<(), BoxError> {
                         self.0.record(record, behind)
                     }
@@ -47,7 +52,7 @@ macro_rules! policies {
                     }
                 }
 
-                if policy == format!("{} {} {}", $retry, $otherwise, $invalid) {
+                if policy == format!("{} {} {}", $retry, stringify!($on_failure), stringify!($on_undecodable)) {
                     return kcl::run::<Policed>();
                 }
             })*
@@ -58,22 +63,22 @@ macro_rules! policies {
 }
 
 policies! {
-    0 "fail" "fail";
-    0 "fail" "skip";
-    0 "fail" "dead_letter" keep;
-    0 "skip" "fail";
-    0 "skip" "skip";
-    0 "skip" "dead_letter" keep;
-    0 "dead_letter" "fail" keep;
-    0 "dead_letter" "skip" keep;
-    0 "dead_letter" "dead_letter" keep;
-    2 "fail" "fail";
-    2 "fail" "skip";
-    2 "fail" "dead_letter" keep;
-    2 "skip" "fail";
-    2 "skip" "skip";
-    2 "skip" "dead_letter" keep;
-    2 "dead_letter" "fail" keep;
-    2 "dead_letter" "skip" keep;
-    2 "dead_letter" "dead_letter" keep;
+    0 fail fail;
+    0 fail skip;
+    0 fail dead_letter keep;
+    0 skip fail;
+    0 skip skip;
+    0 skip dead_letter keep;
+    0 dead_letter fail keep;
+    0 dead_letter skip keep;
+    0 dead_letter dead_letter keep;
+    2 fail fail;
+    2 fail skip;
+    2 fail dead_letter keep;
+    2 skip fail;
+    2 skip skip;
+    2 skip dead_letter keep;
+    2 dead_letter fail keep;
+    2 dead_letter skip keep;
+    2 dead_letter dead_letter keep;
 }

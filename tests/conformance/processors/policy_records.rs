@@ -1,4 +1,4 @@
-//! `on_records` with a policy, which the rule `{"at": "policy", "do": [{"policy": "RETRY OTHERWISE INVALID"}]}` chooses. The data of
+//! `on_records` with a policy, which the rule `{"at": "policy", "do": [{"policy": "RETRY ON_FAILURE ON_UNDECODABLE"}]}` chooses. The data of
 //! a record chooses what it does: `poison` fails, `panic` panics, `once` fails the first time, `invalid` cannot be decoded.
 
 mod poisoned;
@@ -18,7 +18,7 @@ impl Poisoned {
 }
 
 macro_rules! policies {
-    ($($retry:tt $otherwise:tt $invalid:tt $($letters:ident)?;)*) => {
+    ($($retry:tt $on_failure:ident $on_undecodable:ident $($letters:ident)?;)*) => {
         fn main() -> ExitCode {
             let policy = policy();
             $({
@@ -31,7 +31,12 @@ macro_rules! policies {
                         Poisoned::start(shard).map(Self)
                     }
 
-                    #[on_records(retry = $retry, backoff = "1ms..2ms", otherwise = $otherwise, invalid = $invalid)]
+                    #[on_records(
+                        retry = $retry,
+                        backoff = "1ms..2ms",
+                        on_failure = $on_failure,
+                        on_undecodable = $on_undecodable
+                    )]
                     fn records(
                         &mut self,
                         records: Vec<(&Record, Valid)>,
@@ -58,7 +63,7 @@ macro_rules! policies {
                     }
                 }
 
-                if policy == format!("{} {} {}", $retry, $otherwise, $invalid) {
+                if policy == format!("{} {} {}", $retry, stringify!($on_failure), stringify!($on_undecodable)) {
                     return kcl::run::<Policed>();
                 }
             })*
@@ -69,10 +74,10 @@ macro_rules! policies {
 }
 
 policies! {
-    0 "fail" "fail";
-    2 "fail" "fail";
-    0 "skip" "skip";
-    2 "skip" "skip";
-    0 "dead_letter" "dead_letter" keep;
-    2 "dead_letter" "dead_letter" keep;
+    0 fail fail;
+    2 fail fail;
+    0 skip skip;
+    2 skip skip;
+    0 dead_letter dead_letter keep;
+    2 dead_letter dead_letter keep;
 }

@@ -20,12 +20,12 @@ impl Revenue {
         Ok(Revenue { cents: 0, dead_letters: JsonLines::open("dead-letters", shard)? })
     }
 
-    #[on_record(retry = 3, otherwise = "dead_letter", invalid = "dead_letter")]
+    #[on_record(retry = 3, on_failure = dead_letter, on_undecodable = dead_letter)]
     fn add(&mut self, Json(order): Json<Order>) {
         self.cents += order.cents;
     }
 
-    #[on_dead_letter(otherwise = "skip")]
+    #[on_dead_letter(on_failure = skip)]
     fn keep(&mut self, letter: &DeadLetter) -> std::io::Result<()> {
         self.dead_letters.write(letter)
     }

@@ -18,7 +18,7 @@ impl Revenue {
         Revenue { cents: 0 }
     }
 
-    #[on_record(retry = 3, otherwise = "dead_letter", invalid = "dead_letter")]
+    #[on_record(retry = 3, on_failure = dead_letter, on_undecodable = dead_letter)]
     fn add(&mut self, Json(order): Json<Order>) {
         self.cents += order.cents;
     }

@@ -7,7 +7,7 @@ struct Bytes {
     bytes: usize,
 }
 
-#[kcl::processor(checkpoint = "batch")]
+#[kcl::processor(checkpoint = batch)]
 impl Bytes {
     #[on_records]
     fn add(&mut self, marks: Marks<'_>) {

@@ -19,7 +19,7 @@ impl Revenue {
         Revenue { shard: shard.id().to_owned(), cents: 0 }
     }
 
-    #[on_record(retry = 3 otherwise = "skip")]
+    #[on_record(retry = 3 on_failure = skip)]
     fn add(&mut self, Json(order): Json<Order>) {
         self.cents += order.cents;
     }

@@ -19,7 +19,7 @@ impl Revenue {
         Revenue { shard: shard.id().to_owned(), cents: 0 }
     }
 
-    #[on_record(retry = yes, otherwise = "sikp", invalid = 3, backof = "1s..2s")]
+    #[on_record(retry = yes, on_failure = sikp, on_undecodable = 3, backof = "1s..2s")]
     fn add(&mut self, Json(order): Json<Order>) {
         self.cents += order.cents;
     }

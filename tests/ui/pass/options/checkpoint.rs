@@ -45,7 +45,7 @@ mod by_batch {
     #[derive(Default)]
     struct Count;
 
-    #[kcl::processor(main = false, checkpoint = "batch")]
+    #[kcl::processor(main = false, checkpoint = batch)]
     impl Count {
         #[on_record]
         fn count(&mut self) {}

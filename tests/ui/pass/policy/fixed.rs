@@ -19,7 +19,7 @@ impl Revenue {
         Revenue { shard: shard.id().to_owned(), cents: 0 }
     }
 
-    #[on_record(retry = 3, backoff = "200ms..5s", otherwise = "skip", invalid = "skip")]
+    #[on_record(retry = 3, backoff = "200ms..5s", on_failure = skip, on_undecodable = skip)]
     fn add(&mut self, Json(order): Json<Order>) {
         self.cents += order.cents;
     }

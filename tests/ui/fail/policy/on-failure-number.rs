@@ -1,4 +1,4 @@
-// A misspelt action.
+// A number instead of an action.
 
 use kcl::{Json, Shard};
 
@@ -19,7 +19,7 @@ impl Revenue {
         Revenue { shard: shard.id().to_owned(), cents: 0 }
     }
 
-    #[on_record(invalid = "dead-letter")]
+    #[on_record(on_failure = 3)]
     fn add(&mut self, Json(order): Json<Order>) {
         self.cents += order.cents;
     }

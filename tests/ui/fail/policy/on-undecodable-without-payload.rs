@@ -1,4 +1,4 @@
-// `invalid` for a handler without a payload.
+// `on_undecodable` for a handler without a payload.
 
 use kcl::Record;
 
@@ -9,7 +9,7 @@ struct Bytes {
 
 #[kcl::processor]
 impl Bytes {
-    #[on_record(invalid = "skip")]
+    #[on_record(on_undecodable = skip)]
     fn add(&mut self, record: &Record) {
         self.bytes += record.data().len();
     }

@@ -1,4 +1,4 @@
-// An unknown action.
+// A variant of `kcl::FailureAction` instead of its word.
 
 use kcl::{Json, Shard};
 
@@ -19,7 +19,7 @@ impl Revenue {
         Revenue { shard: shard.id().to_owned(), cents: 0 }
     }
 
-    #[on_record(otherwise = "purple")]
+    #[on_record(on_failure = kcl::FailureAction::Skip)]
     fn add(&mut self, Json(order): Json<Order>) {
         self.cents += order.cents;
     }

@@ -1,4 +1,4 @@
-// An action without quotes.
+// Another word for `skip`.
 
 use kcl::{Json, Shard};
 
@@ -19,7 +19,7 @@ impl Revenue {
         Revenue { shard: shard.id().to_owned(), cents: 0 }
     }
 
-    #[on_record(otherwise = skip)]
+    #[on_record(on_failure = drop)]
     fn add(&mut self, Json(order): Json<Order>) {
         self.cents += order.cents;
     }

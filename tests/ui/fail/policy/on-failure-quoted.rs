@@ -1,4 +1,4 @@
-// Another word for `skip`.
+// An action in quotes.
 
 use kcl::{Json, Shard};
 
@@ -19,7 +19,7 @@ impl Revenue {
         Revenue { shard: shard.id().to_owned(), cents: 0 }
     }
 
-    #[on_record(otherwise = "drop")]
+    #[on_record(on_failure = "skip")]
     fn add(&mut self, Json(order): Json<Order>) {
         self.cents += order.cents;
     }

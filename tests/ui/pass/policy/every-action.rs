@@ -12,7 +12,7 @@ struct Each;
 
 #[kcl::processor]
 impl Each {
-    #[on_record(invalid = "dead_letter", otherwise = "fail", retry = 0,)]
+    #[on_record(on_undecodable = dead_letter, on_failure = fail, retry = 0,)]
     fn print(&mut self, Json(order): Json<Order<'_>>) -> Result<(), BoxError> {
         eprintln!("{}", order.customer);
         Ok(())
@@ -29,7 +29,7 @@ struct Batches;
 
 #[kcl::processor(main = false)]
 impl Batches {
-    #[on_records(retry = 3, backoff = "1s..1h", otherwise = "dead_letter", invalid = "skip")]
+    #[on_records(retry = 3, backoff = "1s..1h", on_failure = dead_letter, on_undecodable = skip)]
     fn print(&mut self, orders: Vec<(&Record, Json<Order<'_>>)>) {
         eprintln!("{}", orders.len());
     }

@@ -1,4 +1,4 @@
-// `invalid` for a batch handler without payloads.
+// `on_undecodable` for a batch handler without payloads.
 
 use kcl::Record;
 
@@ -9,7 +9,7 @@ struct Bytes {
 
 #[kcl::processor]
 impl Bytes {
-    #[on_records(invalid = "skip")]
+    #[on_records(on_undecodable = skip)]
     fn add(&mut self, records: &[Record]) {
         self.bytes += records.len();
     }

@@ -1,0 +1,31 @@
+// An action for undecodable payloads in quotes.
+
+use kcl::{Json, Shard};
+
+#[derive(serde::Deserialize)]
+struct Order {
+    cents: u64,
+}
+
+struct Revenue {
+    shard: String,
+    cents: u64,
+}
+
+#[kcl::processor]
+impl Revenue {
+    #[on_init]
+    fn open(shard: &Shard) -> Self {
+        Revenue { shard: shard.id().to_owned(), cents: 0 }
+    }
+
+    #[on_record(on_undecodable = "dead_letter")]
+    fn add(&mut self, Json(order): Json<Order>) {
+        self.cents += order.cents;
+    }
+
+    #[on_shard_end]
+    fn report(&self) {
+        eprintln!("{}: {} cents", self.shard, self.cents);
+    }
+}
