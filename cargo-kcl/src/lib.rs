@@ -3,6 +3,7 @@
 //! `local` is a daemon for one machine. Every verb starts processors with `spawn`, through the tool itself.
 
 mod args;
+mod backoff;
 mod cache;
 mod cli;
 mod daemon;

@@ -1,7 +1,8 @@
 //! Limits how often a shard is read.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::time::{Duration, Instant};
+
+use crate::backoff::Backoff;
 
 /// Kinesis allows five calls a second per shard; this leaves one for other readers.
 const GAP: Duration = Duration::from_millis(250);
@@ -10,9 +11,8 @@ const IDLE: Duration = Duration::from_secs(1);
 /// A shard delivers two megabytes a second, and up to ten in one call.
 const BYTES_PER_SECOND: u64 = 2_000_000;
 
-/// The longest wait before the first retry. It doubles with each failure, up to `LONGEST_BACKOFF`.
-const BACKOFF: Duration = Duration::from_millis(500);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
+/// The wait after a failure, in addition to the gap.
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(500), most: Duration::from_secs(10) };
 
 /// Decides when a shard may be read again.
 #[derive(Debug)]
@@ -39,15 +39,9 @@ impl Pace {
 
     /// Counts a call that failed.
     pub(crate) fn failed(&mut self) {
-        let longest = BACKOFF.saturating_mul(1 << self.failures.min(10)).min(LONGEST_BACKOFF);
-        self.failures += 1;
-        self.next = Instant::now() + GAP + longest.mul_f64(random());
+        self.failures = self.failures.saturating_add(1);
+        self.next = Instant::now() + GAP + BACKOFF.random(self.failures);
     }
-}
-
-/// A random number from 0 to 1, so that readers that failed at the same time do not retry at the same time.
-fn random() -> f64 {
-    RandomState::new().hash_one(()) as f64 / u64::MAX as f64
 }
 
 #[cfg(test)]
@@ -71,9 +65,7 @@ mod tests {
         let mut pace = Pace::new();
         for _ in 0..100 {
             pace.failed();
-            assert!(pace.next() >= Instant::now() && pace.next() <= Instant::now() + GAP + LONGEST_BACKOFF);
+            assert!(pace.next() >= Instant::now() && pace.next() <= Instant::now() + GAP + BACKOFF.most);
         }
-        let waits: Vec<_> = (0..100).map(|_| random()).collect();
-        assert!(waits.iter().all(|wait| (0.0..=1.0).contains(wait)) && waits.iter().any(|wait| *wait != waits[0]));
     }
 }

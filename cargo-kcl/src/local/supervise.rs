@@ -22,6 +22,7 @@ use super::source::{Standing, Supply};
 use super::state::Store;
 use super::watchers::Watchers;
 use crate::args::shard_id;
+use crate::backoff::Backoff;
 use crate::exit::{FAILED, INTERRUPTED, WRONG_USE};
 use crate::input::lines::Input;
 use crate::process::program::Program;
@@ -30,9 +31,8 @@ use crate::recording::writer::{Recording, Tape};
 use crate::report;
 use crate::signals::Request;
 
-/// How long the first restart of a shard waits; each further restart waits twice as long as the previous one.
-const BACKOFF: Duration = Duration::from_millis(500);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
+/// The wait before a shard's processor is restarted.
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(500), most: Duration::from_secs(30) };
 /// The longest interval between checks for stuck processors.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -371,8 +371,8 @@ impl<'a> Supervisor<'a> {
             self.give_up_orphans();
             return;
         }
-        let wait = BACKOFF.saturating_mul(1 << member.restarts.min(10)).min(LONGEST_BACKOFF);
         member.restarts += 1;
+        let wait = BACKOFF.longest(member.restarts);
         member.state = State::Again(Instant::now() + wait);
         report::line(format_args!(
             "{}: restart {} of {} in {}, from {}",

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::options::{StreamCommand, StreamVerb};
 use crate::args::{AwsOptions, ShardName, is_local};
+use crate::backoff::Backoff;
 use crate::exit::WRONG_USE;
 use crate::kinesis::connection::{Connection, block_on};
 use crate::kinesis::error::AwsError;
@@ -18,9 +19,8 @@ use crate::report;
 
 /// The longest wait for a change; AWS takes about a minute.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// The wait before the first check after a change. It doubles up to `LOOK`, which stays within the limits of AWS.
-const FIRST_LOOK: Duration = Duration::from_millis(20);
-const LOOK: Duration = Duration::from_secs(1);
+/// The wait before each check after a change. One check a second stays within the limits of AWS.
+const CHECKS: Backoff = Backoff { first: Duration::from_millis(20), most: Duration::from_secs(1) };
 
 /// The reason why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -228,10 +228,10 @@ impl Stream {
 
     async fn wait_for(&self, is_reached: impl Fn(&StreamStatus) -> bool) -> Result<(), StreamError> {
         let deadline = Instant::now() + PATIENCE;
-        let mut pause = FIRST_LOOK;
+        let mut checks = 0;
         loop {
-            sleep(pause).await;
-            pause = (2 * pause).min(LOOK);
+            checks += 1;
+            sleep(CHECKS.longest(checks)).await;
             let status = match self.aws.client.describe_stream_summary().stream_name(&self.name).send().await {
                 Ok(output) => output.stream_description_summary.map(|summary| summary.stream_status),
                 Err(error) => match self.aws.explain("DescribeStreamSummary", &self.name, error).await {

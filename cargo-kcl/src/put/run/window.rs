@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Order;
+use crate::backoff::Backoff;
 
 /// The limits of reading ahead: large enough to contain many keys.
 const MOST_RECORDS: usize = 20_000;
@@ -14,9 +15,8 @@ const MOST_BYTES: usize = 32 << 20;
 /// The most records in a call.
 pub(crate) const CALL_RECORDS: usize = 500;
 
-/// The longest wait before the first retry. It doubles with each attempt, up to `LONGEST_WAIT`; a random part of it is waited.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// The wait before a record that failed is put again.
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(100), most: Duration::from_secs(5) };
 
 /// A record of the input.
 #[derive(Debug)]
@@ -168,7 +168,7 @@ impl Window {
                 attempts = attempts.max(held.attempts);
             }
         }
-        let due = now + wait(attempts, fastrand::f64());
+        let due = now + BACKOFF.random(attempts);
         self.waiting.extend(numbers.iter().map(|&number| (due, number)));
     }
 
@@ -189,12 +189,6 @@ impl Window {
             self.ready.insert(number);
         }
     }
-}
-
-/// How long to wait after a number of attempts, given a random number from 0 to 1.
-fn wait(attempts: u32, random: f64) -> Duration {
-    let doublings = attempts.saturating_sub(1).min(16);
-    (FIRST_WAIT * 2_u32.pow(doublings)).min(LONGEST_WAIT).mul_f64(random)
 }
 
 #[cfg(test)]
@@ -252,7 +246,7 @@ mod tests {
         window.hold_back(&[1], now);
         assert_eq!(window.waiting(), 1);
         let later = window.next_due().unwrap();
-        assert!(later <= now + FIRST_WAIT);
+        assert!(later <= now + BACKOFF.first);
         window.acknowledge(4);
         assert_eq!(take(&mut window, later), [1]);
         window.acknowledge(1);
@@ -289,14 +283,5 @@ mod tests {
         assert_eq!(window.take(CALL_RECORDS, 1, now).len(), 1, "always at least one");
         assert_eq!(window.take(7, MANY, now).len(), 7);
         assert_eq!(window.take(MANY, MANY, now).len(), 500);
-    }
-
-    #[test]
-    fn waits_double_up_to_the_longest() {
-        assert_eq!(
-            [1, 2, 3, 6, 7, 99].map(|attempts| wait(attempts, 1.0).as_millis()),
-            [100, 200, 400, 3200, 5000, 5000]
-        );
-        assert_eq!(wait(9, 0.0), Duration::ZERO);
     }
 }
