@@ -12,6 +12,7 @@ use aws_sdk_kinesis::config::Region;
 use aws_sdk_kinesis::config::http::HttpResponse;
 use aws_sdk_kinesis::config::timeout::TimeoutConfig;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_kinesis::types::StreamDescriptionSummary;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_types::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
@@ -94,6 +95,21 @@ impl Connection {
 
     pub(crate) fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// Describes a stream.
+    ///
+    /// # Errors
+    ///
+    /// If the call fails, or its answer is empty.
+    pub(crate) async fn describe(&self, stream: &str) -> Result<StreamDescriptionSummary, AwsError> {
+        match self.client.describe_stream_summary().stream_name(stream).send().await {
+            Ok(output) => output.stream_description_summary.ok_or_else(|| AwsError::Other {
+                operation: "DescribeStreamSummary",
+                why: "the answer contains no summary".to_owned(),
+            }),
+            Err(error) => Err(self.explain("DescribeStreamSummary", stream, error).await),
+        }
     }
 
     /// Explains the error of a call of this operation on this stream.

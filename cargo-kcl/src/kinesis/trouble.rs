@@ -17,7 +17,7 @@ pub(crate) struct Troubles(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     /// The time of each shard's first failure.
-    since: BTreeMap<u32, Instant>,
+    since: BTreeMap<String, Instant>,
     /// The first failure that was reported, until all shards can be read again.
     reported: Option<Instant>,
 }
@@ -28,9 +28,9 @@ impl Troubles {
     }
 
     /// Notes a failure to read a shard, which will be retried.
-    pub(crate) fn met(&self, shard: u32, error: impl fmt::Display) {
+    pub(crate) fn met(&self, shard: &str, error: impl fmt::Display) {
         let mut state = self.state();
-        let since = *state.since.entry(shard).or_insert_with(Instant::now);
+        let since = *state.since.entry(shard.to_owned()).or_insert_with(Instant::now);
         if state.reported.is_none() && since.elapsed() >= WORTH_REPORTING {
             state.reported = Some(since);
             report::line(format_args!("{error}; retrying until it works or Ctrl-C ends the run"));
@@ -38,9 +38,9 @@ impl Troubles {
     }
 
     /// Notes that a shard was read, or no longer needs to be.
-    pub(crate) fn over(&self, shard: u32) {
+    pub(crate) fn over(&self, shard: &str) {
         let mut state = self.state();
-        state.since.remove(&shard);
+        state.since.remove(shard);
         if state.since.is_empty()
             && let Some(since) = state.reported.take()
         {

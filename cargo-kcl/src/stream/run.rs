@@ -115,17 +115,7 @@ impl Stream {
     }
 
     async fn describe(&self, json: bool) -> Result<(), StreamError> {
-        let summary = self.aws.client.describe_stream_summary().stream_name(&self.name).send().await;
-        let summary = match summary {
-            Ok(output) => output.stream_description_summary,
-            Err(error) => return Err(self.aws.explain("DescribeStreamSummary", &self.name, error).await.into()),
-        };
-        let Some(summary) = summary else {
-            return Err(StreamError::Aws(AwsError::Other {
-                operation: "DescribeStreamSummary",
-                why: "the answer contains no summary".to_owned(),
-            }));
-        };
+        let summary = self.aws.describe(&self.name).await?;
         let shards = self.aws.shards(&self.name).await?;
         let description = Description {
             stream_name: &self.name,

@@ -31,8 +31,6 @@ pub(crate) enum Cursor {
 pub(crate) struct Reader {
     common: Arc<Common>,
     shard: Shard,
-    /// The shard's number, which identifies it in `Troubles`.
-    number: u32,
     cursor: Cursor,
     pace: Pace,
     events: Sender<Event>,
@@ -53,8 +51,7 @@ impl From<AwsError> for Stop {
 
 impl Reader {
     pub(crate) fn new(common: Arc<Common>, shard: Shard, cursor: Cursor, events: Sender<Event>) -> Self {
-        let number = shard.id.rsplit('-').next().and_then(|digits| digits.parse().ok()).unwrap_or(0);
-        Self { common, shard, number, cursor, pace: Pace::new(), events }
+        Self { common, shard, cursor, pace: Pace::new(), events }
     }
 
     pub(crate) async fn run(mut self) {
@@ -88,7 +85,7 @@ impl Reader {
                     continue;
                 }
             };
-            self.common.troubles.over(self.number);
+            self.common.troubles.over(&self.shard.id);
             let bytes = output.records.iter().map(|record| record.data.as_ref().len() as u64).sum();
             let is_idle = output.records.is_empty() && output.millis_behind_latest.unwrap_or(0) == 0;
             self.pace.succeeded(made, bytes, is_idle);
@@ -176,7 +173,7 @@ impl Reader {
         if !error.is_transient() {
             return Err(error.into());
         }
-        self.common.troubles.met(self.number, error);
+        self.common.troubles.met(&self.shard.id, error);
         self.pace.failed();
         Ok(())
     }

@@ -1,8 +1,10 @@
 //! A Kinesis stream as the source of records.
 //!
-//! A task ([`reader`]) reads each shard whose processor is running; all the tasks run on one thread. The stream lists the shards
+//! A task ([`filler`]) reads each shard whose processor is running; all the tasks run on one thread. The stream lists the shards
 //! ([`tree`]); the children of a split or a merge become known when their parents end.
 
+mod cursor;
+mod filler;
 mod reader;
 mod tree;
 
@@ -14,13 +16,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_sdk_kinesis::Client;
-use aws_sdk_kinesis::config::retry::RetryConfig;
 use aws_sdk_kinesis::primitives::DateTime;
-use kcl::{ParseSequenceNumberError, Position};
+use kcl::Position;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use self::reader::{Cursor, Reader};
+use self::cursor::Cursor;
+use self::reader::{ReadError, SharedStream};
 use self::tree::Listed;
 use super::queue::{End, Queue};
 use super::{SourceError, Standing, Supply};
@@ -29,7 +30,6 @@ use crate::args::{AwsOptions, StartAt, shard_id};
 use crate::kinesis::connection::Connection;
 use crate::kinesis::error::AwsError;
 use crate::kinesis::shards::Shard;
-use crate::kinesis::trouble::Troubles;
 use crate::local::event::Event;
 use crate::local::state::{Run, Store};
 use crate::report;
@@ -39,18 +39,12 @@ use crate::report;
 pub(crate) enum StreamError {
     #[error(transparent)]
     Aws(#[from] AwsError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
     #[error("the stream `{0}` has no shards yet; try again in a moment")]
     NoShards(String),
     #[error("the stream has a shard `{0}`, which is not a Kinesis shard id")]
     ShardId(String),
-    #[error("{shard} delivered a record whose sequence number `{number}` is invalid: {error}")]
-    SequenceNumber { shard: String, number: String, error: ParseSequenceNumberError },
-    #[error("the stream `{0}` was deleted and created again; run this again, with --fresh if checkpoints are kept")]
-    Recreated(String),
-    #[error("{0} is no longer in the stream, and its unread records are lost")]
-    Gone(String),
-    #[error("{0} has ended, but it does not have children yet; try again in a moment")]
-    NoChildren(String),
 }
 
 /// The stream that feeds a run.
@@ -67,16 +61,11 @@ pub(crate) struct Stream {
 
 /// The state that all readers share.
 struct Common {
-    aws: Connection,
-    /// A client without retries: readers have their own, which respect the limits of a shard.
-    client: Client,
-    name: String,
-    created: Option<DateTime>,
+    stream: Arc<SharedStream>,
     max_records: usize,
     /// When the stream was first read.
     began: Mutex<SystemTime>,
     state: Mutex<State>,
-    troubles: Troubles,
     events: Sender<Event>,
 }
 
@@ -110,26 +99,22 @@ impl Stream {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(AwsError::Runtime);
         let runtime = runtime.map_err(StreamError::Aws)?;
         let aws = runtime.block_on(Connection::open(aws)).map_err(StreamError::Aws)?;
-        let (arn, created) = runtime.block_on(describe(&aws, name)).map_err(StreamError::Aws)?;
+        let summary = runtime.block_on(aws.describe(name)).map_err(StreamError::Aws)?;
+        let created = summary.stream_creation_timestamp;
         let to_time =
             |time: &DateTime| time.to_millis().ok().and_then(|millis| Some(time_of(u64::try_from(millis).ok()?)));
-        let shown = created.as_ref().and_then(to_time).map_or("unknown".to_owned(), text_of);
+        let shown = to_time(&created).map_or("unknown".to_owned(), text_of);
         let identity = vec![
             ("--input", "a stream".to_owned()),
-            ("--stream", arn),
+            ("--stream", summary.stream_arn),
             ("its creation", shown),
             ("--from", from.to_string()),
         ];
-        let config = aws.client.config().to_builder().retry_config(RetryConfig::disabled()).build();
         let common = Common {
-            client: Client::from_conf(config),
-            aws,
-            name: name.to_owned(),
-            created,
+            stream: Arc::new(SharedStream::new(aws, name, Some(created))),
             max_records: max_records as usize,
             began: Mutex::new(SystemTime::now()),
             state: Mutex::new(State { remaining: limit, ..State::default() }),
-            troubles: Troubles::default(),
             events,
         };
         let handle = runtime.handle().clone();
@@ -152,8 +137,7 @@ impl Stream {
 
     fn read(&self, shard: u32, cursor: Cursor) -> Arc<Queue> {
         let queue = Arc::new(Queue::default());
-        let reader = Reader::new(Arc::clone(&self.common), shard, cursor, Arc::clone(&queue));
-        self.handle.spawn(reader.run());
+        self.handle.spawn(filler::fill(Arc::clone(&self.common), shard, cursor, Arc::clone(&queue)));
         queue
     }
 }
@@ -177,13 +161,14 @@ impl Supply for Stream {
             }
         }
         self.resumes = !kept.is_empty();
+        let stream = &self.common.stream;
         let shards = match &self.runtime {
-            Some(runtime) => runtime.block_on(self.common.aws.shards(&self.common.name)).map_err(StreamError::Aws)?,
+            Some(runtime) => runtime.block_on(stream.aws.shards(&stream.name)).map_err(StreamError::Aws)?,
             None => Vec::new(),
         };
         let shards: Vec<_> = shards.into_iter().map(Listed::try_from).collect::<Result<_, _>>()?;
         if shards.is_empty() {
-            return Err(StreamError::NoShards(self.common.name.clone()).into());
+            return Err(StreamError::NoShards(stream.name.clone()).into());
         }
         for gone in tree::gone(&shards, &kept) {
             report::line(format_args!(
@@ -227,13 +212,21 @@ impl Common {
         lock(&self.state)
     }
 
-    /// Checks that the stream was not deleted and created again.
-    async fn verify(&self) -> Result<(), StreamError> {
-        match describe(&self.aws, &self.name).await {
-            Ok((_, created)) if created != self.created => Err(StreamError::Recreated(self.name.clone())),
-            Ok(_) => Ok(()),
-            Err(error) => Err(error.into()),
+    /// Whether this shard has been announced.
+    fn knows(&self, id: &str) -> bool {
+        number(id).is_ok_and(|shard| self.state().ranges.contains_key(&shard))
+    }
+
+    /// Announces the shards that follow one that has ended.
+    fn announce(&self, shards: Vec<Shard>) -> Result<(), StreamError> {
+        let shards: Vec<_> = shards.into_iter().map(Listed::try_from).collect::<Result<_, _>>()?;
+        // The lock is held until all are announced: a shard that is known has been announced.
+        let mut state = self.state();
+        for shard in shards {
+            state.ranges.insert(shard.number, shard.range);
+            _ = self.events.send(Event::Born { shard: shard.number, parents: shard.parents });
         }
+        Ok(())
     }
 
     /// Counts a record that is about to be handed over; false if the limit was reached before.
@@ -271,19 +264,6 @@ impl Common {
         let mut state = self.state();
         state.failed = true;
         state.queues.values().for_each(|lane| lane.queue.end(End::Paused));
-    }
-}
-
-async fn describe(aws: &Connection, name: &str) -> Result<(String, Option<DateTime>), AwsError> {
-    match aws.client.describe_stream_summary().stream_name(name).send().await {
-        Ok(output) => {
-            let summary = output.stream_description_summary.ok_or_else(|| AwsError::Other {
-                operation: "DescribeStreamSummary",
-                why: "the answer contains no summary".to_owned(),
-            })?;
-            Ok((summary.stream_arn, Some(summary.stream_creation_timestamp)))
-        }
-        Err(error) => Err(aws.explain("DescribeStreamSummary", name, error).await),
     }
 }
 

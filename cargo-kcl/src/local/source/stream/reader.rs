@@ -1,26 +1,24 @@
 //! Reads one shard from a position to its end.
 
-use std::future::poll_fn;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::config::retry::RetryConfig;
 use aws_sdk_kinesis::operation::get_records::GetRecordsOutput;
 use aws_sdk_kinesis::primitives::DateTime;
-use aws_sdk_kinesis::types::{ChildShard, Record, ShardIteratorType};
-use kcl::SequenceNumber;
+use aws_sdk_kinesis::types::{ChildShard, Record};
+use kcl::{ParseSequenceNumberError, SequenceNumber};
 use tokio::time::sleep_until;
 
-use super::tree::Listed;
-use super::{Common, Lane, StreamError, number};
-use crate::args::shard_id;
-use crate::input::lines::LONGEST_LINE;
+use super::cursor::Cursor;
+use crate::kinesis::connection::Connection;
 use crate::kinesis::error::AwsError;
 use crate::kinesis::kpl::{self, Content};
 use crate::kinesis::pace::Pace;
 use crate::kinesis::shards::Shard;
-use crate::local::event::Event;
-use crate::local::source::queue::{Batch, End, Queue};
+use crate::kinesis::trouble::Troubles;
 use crate::report;
 
 /// The most records that Kinesis returns at once.
@@ -28,90 +26,151 @@ const MOST_RECORDS: i32 = 10_000;
 /// How many times to look for the children of a shard: the list of shards may lag behind.
 const LOOKS: u32 = 8;
 
-/// The place in a shard where reading starts or continues.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Cursor {
-    TrimHorizon,
-    Latest,
-    Time(SystemTime),
-    /// At the record of a checkpoint, whose parts up to this one are processed.
-    At(SequenceNumber, u64),
-    /// After a record that was read.
-    After(SequenceNumber),
-}
-
-/// Reads one shard into its queue.
-pub(crate) struct Reader {
-    common: Arc<Common>,
-    shard: u32,
-    /// The shard's id in Kinesis.
-    id: String,
-    range: RangeInclusive<u128>,
-    cursor: Cursor,
-    /// Records up to this one were processed before.
-    done: Option<(SequenceNumber, u64)>,
-    queue: Arc<Queue>,
-    batch: Batch,
-    pace: Pace,
+/// The reason why a shard cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    #[error("{shard} delivered a record whose sequence number `{number}` is invalid: {error}")]
+    SequenceNumber { shard: String, number: String, error: ParseSequenceNumberError },
+    #[error("the stream `{0}` was deleted and created again; run this again, with --fresh if checkpoints are kept")]
+    Recreated(String),
+    #[error("{0} is no longer in the stream, and its unread records are lost")]
+    Gone(String),
+    #[error("{0} has ended, but it does not have children yet; try again in a moment")]
+    NoChildren(String),
 }
 
 /// The reason why a reader ends before its shard does.
-enum Stop {
-    /// Nobody takes more records, or the limit is reached.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The sink takes no more records.
     Unwanted,
-    Failed(StreamError),
+    Failed(ReadError),
 }
 
-impl<E: Into<StreamError>> From<E> for Stop {
+impl<E: Into<ReadError>> From<E> for Stop {
     fn from(error: E) -> Self {
         Self::Failed(error.into())
     }
 }
 
-impl Reader {
-    pub(crate) fn new(common: Arc<Common>, shard: u32, cursor: Cursor, queue: Arc<Queue>) -> Self {
-        let mut state = common.state();
-        let lane = Lane { queue: Arc::clone(&queue), holds_records: false };
-        if state.failed {
-            queue.end(End::Paused);
-        }
-        state.queues.insert(shard, lane);
-        let range = state.ranges.get(&shard).cloned().unwrap_or(0..=u128::MAX);
-        drop(state);
-        let done = match cursor {
-            Cursor::At(sequence_number, sub_sequence_number) => Some((sequence_number, sub_sequence_number)),
-            _ => None,
-        };
-        let (batch, pace) = (Batch::default(), Pace::new());
-        Self { common, shard, id: shard_id(shard), range, cursor, done, queue, batch, pace }
+/// A record as its producer put it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ShardRecord<'a> {
+    pub(crate) data: &'a [u8],
+    pub(crate) partition_key: &'a str,
+    pub(crate) sequence_number: SequenceNumber,
+    /// The index in the aggregate.
+    pub(crate) sub_sequence_number: u64,
+    /// In milliseconds since 1970.
+    pub(crate) arrival: Option<i64>,
+    /// How far the call was behind the tip of the shard.
+    pub(crate) millis_behind: u64,
+}
+
+/// The receiver of a shard's records. A call ends the reader with [`Stop::Unwanted`] if no more are wanted.
+pub(crate) trait Sink: Send {
+    /// Waits until it can take the records of a call. They are not fetched before that.
+    fn ready(&mut self) -> impl Future<Output = Result<(), Stop>> + Send;
+
+    /// Whether records are still wanted. The reader asks between calls while it cannot read.
+    fn is_open(&self) -> bool;
+
+    /// Takes a record.
+    fn take(&mut self, record: ShardRecord<'_>) -> impl Future<Output = Result<(), Stop>> + Send;
+
+    /// Ends the records of a call, which may be none.
+    fn flush(&mut self, millis_behind: u64) -> impl Future<Output = Result<(), Stop>> + Send;
+}
+
+/// The stream that several readers read.
+#[derive(Debug)]
+pub(crate) struct SharedStream {
+    pub(crate) aws: Connection,
+    /// A client without retries: readers have their own, which respect the limits of a shard.
+    client: Client,
+    pub(crate) name: String,
+    created: Option<DateTime>,
+    pub(crate) troubles: Troubles,
+}
+
+impl SharedStream {
+    /// If it is known when the stream was created, readers notice that it was deleted and created again.
+    pub(crate) fn new(aws: Connection, name: &str, created: Option<DateTime>) -> Self {
+        let config = aws.client.config().to_builder().retry_config(RetryConfig::disabled()).build();
+        let (client, name) = (Client::from_conf(config), name.to_owned());
+        Self { aws, client, name, created, troubles: Troubles::default() }
     }
 
-    pub(crate) async fn run(mut self) {
-        match self.read().await {
-            Ok(()) => self.queue.end(End::Finished),
-            Err(Stop::Unwanted) => {}
-            Err(Stop::Failed(error)) => self.common.fail(error),
-        }
-        self.common.troubles.over(self.shard);
-        let mut state = self.common.state();
-        // A restarted processor has another queue.
-        if state.queues.get(&self.shard).is_some_and(|lane| Arc::ptr_eq(&lane.queue, &self.queue)) {
-            state.queues.remove(&self.shard);
+    /// Checks that the stream exists, and is still the same.
+    async fn verify(&self) -> Result<(), ReadError> {
+        match self.created {
+            Some(created) if self.aws.describe(&self.name).await?.stream_creation_timestamp != created => {
+                Err(ReadError::Recreated(self.name.clone()))
+            }
+            Some(_) => Ok(()),
+            // Readers have the permission to list shards in any case.
+            None => self.aws.shards(&self.name).await.map(drop).map_err(ReadError::from),
         }
     }
 
-    async fn read(&mut self) -> Result<(), Stop> {
-        let mut iterator = None;
+    async fn iterator(&self, shard: &str, cursor: Cursor) -> Result<String, AwsError> {
+        let call = self.client.get_shard_iterator().stream_name(&self.name).shard_id(shard);
+        match cursor.add_to(call).send().await {
+            Ok(output) => output.shard_iterator.ok_or_else(|| AwsError::Other {
+                operation: "GetShardIterator",
+                why: "the answer contains no iterator".to_owned(),
+            }),
+            Err(error) => Err(self.aws.explain("GetShardIterator", &self.name, error).await),
+        }
+    }
+
+    async fn records(&self, iterator: &str) -> Result<GetRecordsOutput, AwsError> {
+        match self.client.get_records().shard_iterator(iterator).limit(MOST_RECORDS).send().await {
+            Ok(output) => Ok(output),
+            Err(error) => Err(self.aws.explain("GetRecords", &self.name, error).await),
+        }
+    }
+}
+
+/// Reads one shard into a sink.
+pub(crate) struct ShardReader<S> {
+    stream: Arc<SharedStream>,
+    /// The shard's id.
+    shard: String,
+    range: RangeInclusive<u128>,
+    cursor: Cursor,
+    /// The iterator of the next call, unless it must be requested.
+    iterator: Option<String>,
+    /// Records up to this one were processed before.
+    done: Option<(SequenceNumber, u64)>,
+    pace: Pace,
+    sink: S,
+}
+
+impl<S: Sink> ShardReader<S> {
+    pub(crate) fn new(
+        stream: Arc<SharedStream>,
+        shard: String,
+        range: RangeInclusive<u128>,
+        cursor: Cursor,
+        sink: S,
+    ) -> Self {
+        Self { stream, shard, range, cursor, iterator: None, done: cursor.last(), pace: Pace::new(), sink }
+    }
+
+    /// Reads to the end of the shard, and returns the children that Kinesis reported, if any.
+    pub(crate) async fn read(&mut self) -> Result<Vec<ChildShard>, Stop> {
         loop {
-            // Fetch nothing before the queue has room.
-            self.room().await?;
-            let at = match iterator.take() {
+            self.sink.ready().await?;
+            let at = match self.iterator.take() {
                 Some(at) => at,
-                None => self.iterator().await?,
+                None => self.next_iterator().await?,
             };
             sleep_until(self.pace.next().into()).await;
             let made = Instant::now();
-            let output = match self.records(&at).await {
+            let output = match self.stream.records(&at).await {
                 Ok(output) => output,
                 Err(AwsError::Refused { code, .. }) if code == "ExpiredIteratorException" => continue,
                 Err(AwsError::NoSuchStream { .. }) => {
@@ -121,25 +180,20 @@ impl Reader {
                 }
                 Err(error) => {
                     self.tolerate(error)?;
-                    iterator = Some(at);
+                    self.iterator = Some(at);
                     continue;
                 }
             };
-            self.common.troubles.over(self.shard);
+            self.stream.troubles.over(&self.shard);
             let bytes = output.records.iter().map(|record| record.data.as_ref().len() as u64).sum();
             let behind = output.millis_behind_latest.and_then(|millis| u64::try_from(millis).ok()).unwrap_or(0);
             self.pace.succeeded(made, bytes, output.records.is_empty() && behind == 0);
             self.hand_over(&output.records, behind).await?;
             match output.next_shard_iterator {
-                Some(next) => iterator = Some(next),
-                None => return self.announce_children(output.child_shards.unwrap_or_default()).await,
+                Some(next) => self.iterator = Some(next),
+                None => return Ok(output.child_shards.unwrap_or_default()),
             }
         }
-    }
-
-    /// Waits until the queue has room for a batch.
-    async fn room(&self) -> Result<(), Stop> {
-        if poll_fn(|context| self.queue.poll_room(context)).await { Ok(()) } else { Err(Stop::Unwanted) }
     }
 
     /// Tolerates a transient failure, and returns any other.
@@ -147,29 +201,22 @@ impl Reader {
         if !error.is_transient() {
             return Err(error.into());
         }
-        self.common.troubles.met(self.shard, error);
+        self.stream.troubles.met(&self.shard, error);
         self.pace.failed();
         Ok(())
     }
 
-    async fn records(&self, iterator: &str) -> Result<GetRecordsOutput, AwsError> {
-        match self.common.client.get_records().shard_iterator(iterator).limit(MOST_RECORDS).send().await {
-            Ok(output) => Ok(output),
-            Err(error) => Err(self.common.aws.explain("GetRecords", &self.common.name, error).await),
-        }
-    }
-
     /// Gets an iterator at the cursor, however long that takes.
-    async fn iterator(&mut self) -> Result<String, Stop> {
+    async fn next_iterator(&mut self) -> Result<String, Stop> {
         loop {
             sleep_until(self.pace.next().into()).await;
-            if !self.queue.is_open() {
+            if !self.sink.is_open() {
                 return Err(Stop::Unwanted);
             }
             let asked = SystemTime::now();
-            let error = match self.iterator_at(self.cursor).await {
+            let error = match self.stream.iterator(&self.shard, self.cursor).await {
                 Ok(iterator) => {
-                    if matches!(self.cursor, Cursor::Latest) {
+                    if self.cursor == Cursor::Latest {
                         // Records that arrive from now on must not be skipped if this iterator expires.
                         self.cursor = Cursor::Time(asked);
                     }
@@ -186,91 +233,79 @@ impl Reader {
                 self.tolerate(error)?;
                 continue;
             }
-            match self.common.verify().await {
-                Ok(()) => {}
-                Err(StreamError::Aws(error)) => {
-                    self.tolerate(error)?;
-                    continue;
-                }
+            match self.stream.verify().await {
+                Ok(()) => self.rewind(error)?,
+                Err(ReadError::Aws(error)) => self.tolerate(error)?,
                 Err(error) => return Err(error.into()),
             }
-            match self.cursor {
-                Cursor::At(last, _) | Cursor::After(last) => {
-                    report::line(format_args!(
-                        "{}: record {last}, where reading stopped, is no longer in the stream; resuming at the oldest record",
-                        self.id
-                    ));
-                    if matches!(self.cursor, Cursor::After(_)) {
-                        self.done = Some((last, u64::MAX));
-                    }
-                    self.cursor = Cursor::TrimHorizon;
-                }
-                Cursor::TrimHorizon | Cursor::Latest | Cursor::Time(_) => {
-                    return Err(match error {
-                        AwsError::NoSuchStream { .. } => StreamError::Gone(self.id.clone()).into(),
-                        error => error.into(),
-                    });
-                }
-            }
         }
     }
 
-    async fn iterator_at(&self, cursor: Cursor) -> Result<String, AwsError> {
-        let call = self.common.client.get_shard_iterator().stream_name(&self.common.name).shard_id(&self.id);
-        let call = match cursor {
-            Cursor::TrimHorizon => call.shard_iterator_type(ShardIteratorType::TrimHorizon),
-            Cursor::Latest => call.shard_iterator_type(ShardIteratorType::Latest),
-            Cursor::Time(time) => {
-                call.shard_iterator_type(ShardIteratorType::AtTimestamp).timestamp(DateTime::from(time))
+    /// Moves the cursor to the oldest record if its own is missing. Otherwise the shard is.
+    fn rewind(&mut self, error: AwsError) -> Result<(), Stop> {
+        let Some(last) = self.cursor.last() else {
+            return Err(match error {
+                AwsError::NoSuchStream { .. } => ReadError::Gone(self.shard.clone()),
+                error => error.into(),
             }
-            Cursor::At(number, _) => call
-                .shard_iterator_type(ShardIteratorType::AtSequenceNumber)
-                .starting_sequence_number(number.to_string()),
-            Cursor::After(number) => call
-                .shard_iterator_type(ShardIteratorType::AfterSequenceNumber)
-                .starting_sequence_number(number.to_string()),
+            .into());
         };
-        match call.send().await {
-            Ok(output) => output.shard_iterator.ok_or_else(|| AwsError::Other {
-                operation: "GetShardIterator",
-                why: "the answer contains no iterator".to_owned(),
-            }),
-            Err(error) => Err(self.common.aws.explain("GetShardIterator", &self.common.name, error).await),
-        }
+        report::line(format_args!(
+            "{}: record {}, where reading stopped, is no longer in the stream; resuming at the oldest record",
+            self.shard, last.0
+        ));
+        self.done = Some(last);
+        self.cursor = Cursor::TrimHorizon;
+        Ok(())
     }
 
-    /// Puts all records of a call into the queue, batch by batch.
-    async fn hand_over(&mut self, records: &[Record], behind: u64) -> Result<(), Stop> {
+    /// Hands all records of a call to the sink.
+    async fn hand_over(&mut self, records: &[Record], millis_behind: u64) -> Result<(), Stop> {
         for record in records {
             let number = record.sequence_number();
-            let number = number.parse().map_err(|error| StreamError::SequenceNumber {
-                shard: self.id.clone(),
+            let sequence_number = number.parse().map_err(|error| ReadError::SequenceNumber {
+                shard: self.shard.clone(),
                 number: number.to_owned(),
                 error,
             })?;
-            self.note_trimmed(number);
-            let arrival = record.approximate_arrival_timestamp.and_then(|time| time.to_millis().ok()).unwrap_or(0);
-            let (data, key) = (record.data.as_ref(), record.partition_key().unwrap_or_default());
-            match kpl::take_apart(data, &self.range) {
-                Content::Plain => self.add(data, key, (number, 0), arrival, behind).await?,
+            self.note_trimmed(sequence_number);
+            let whole = ShardRecord {
+                data: record.data.as_ref(),
+                partition_key: record.partition_key().unwrap_or_default(),
+                sequence_number,
+                sub_sequence_number: 0,
+                arrival: record.approximate_arrival_timestamp.and_then(|time| time.to_millis().ok()),
+                millis_behind,
+            };
+            match kpl::take_apart(whole.data, &self.range) {
+                Content::Plain => self.hand_over_one(whole).await?,
                 Content::Elsewhere => {}
                 Content::Aggregate { records, trouble } => {
-                    for (sub, part) in (0..).zip(&records) {
-                        self.add(&part.data, &part.partition_key, (number, sub), arrival, behind).await?;
+                    for (sub_sequence_number, part) in (0..).zip(&records) {
+                        let (data, partition_key) = (&part.data[..], &part.partition_key[..]);
+                        self.hand_over_one(ShardRecord { data, partition_key, sub_sequence_number, ..whole }).await?;
                     }
                     if let Some(trouble) = trouble {
                         report::line(format_args!(
-                            "{}: part {} of the aggregate {number} cannot be read: {trouble}; this part and those after it are \
-                             dropped, as in the KCL",
-                            self.id,
+                            "{}: part {} of the aggregate {sequence_number} cannot be read: {trouble}; this part and those \
+                             after it are dropped, as in the KCL",
+                            self.shard,
                             records.len(),
                         ));
                     }
                 }
             }
-            self.cursor = Cursor::After(number);
+            self.cursor = Cursor::After(sequence_number);
         }
-        self.flush(behind).await
+        self.sink.flush(millis_behind).await
+    }
+
+    /// Hands a record to the sink, unless it was processed before.
+    async fn hand_over_one(&mut self, record: ShardRecord<'_>) -> Result<(), Stop> {
+        if self.done.is_some_and(|done| (record.sequence_number, record.sub_sequence_number) <= done) {
+            return Ok(());
+        }
+        self.sink.take(record).await
     }
 
     /// Reports if the first record is not that of the checkpoint, where reading was to start.
@@ -280,76 +315,37 @@ impl Reader {
         {
             report::line(format_args!(
                 "{}: record {last}, the last checkpoint, has expired in the stream, and so have all records before {first}",
-                self.id
+                self.shard
             ));
         }
     }
 
-    async fn add(
+    /// The shards that follow this one, which has ended with these children.
+    pub(crate) async fn followers(
         &mut self,
-        data: &[u8],
-        key: &str,
-        number: (SequenceNumber, u64),
-        arrival: i64,
-        behind: u64,
-    ) -> Result<(), Stop> {
-        if self.done.is_some_and(|done| number <= done) {
-            return Ok(());
-        }
-        if self.batch.len() > 0 && self.batch.data_len() + data.len() > LONGEST_LINE {
-            self.flush(behind).await?;
-        }
-        if !self.common.count(self.shard) {
-            self.flush(behind).await?;
-            return Err(Stop::Unwanted);
-        }
-        self.batch.push_numbered(data, key, number, arrival);
-        if self.batch.len() >= self.common.max_records {
-            self.flush(behind).await?;
-        }
-        Ok(())
-    }
-
-    async fn flush(&mut self, behind: u64) -> Result<(), Stop> {
-        if self.batch.len() > 0 {
-            self.room().await?;
-            self.batch.set_millis_behind(behind);
-            self.queue.push(&mut self.batch);
-        }
-        if self.common.handed_over(self.shard) { Ok(()) } else { Err(Stop::Unwanted) }
-    }
-
-    /// Announces the shards that follow this one, which has ended.
-    async fn announce_children(&mut self, children: Vec<ChildShard>) -> Result<(), Stop> {
+        children: Vec<ChildShard>,
+        is_known: impl Fn(&str) -> bool,
+    ) -> Result<Vec<Shard>, Stop> {
         let reported: Vec<_> = children.into_iter().map(Shard::try_from).collect::<Result<_, _>>()?;
         let mut looks = 0;
-        let shards = loop {
-            let is_known = |id: &str| number(id).is_ok_and(|shard| self.common.state().ranges.contains_key(&shard));
-            match self.common.aws.followers(&self.common.name, &self.id, &reported, is_known).await {
+        loop {
+            match self.stream.aws.followers(&self.stream.name, &self.shard, &reported, &is_known).await {
                 Ok(followers) => {
                     looks += 1;
                     if followers.complete || looks == LOOKS && !followers.shards.is_empty() {
-                        break followers.shards;
+                        return Ok(followers.shards);
                     }
                     if looks == LOOKS {
-                        return Err(StreamError::NoChildren(self.id.clone()).into());
+                        return Err(ReadError::NoChildren(self.shard.clone()).into());
                     }
                     self.pace.failed();
                 }
                 Err(error) => self.tolerate(error)?,
             }
             sleep_until(self.pace.next().into()).await;
-            if !self.queue.is_open() {
+            if !self.sink.is_open() {
                 return Err(Stop::Unwanted);
             }
-        };
-        let shards: Vec<_> = shards.into_iter().map(Listed::try_from).collect::<Result<_, _>>()?;
-        // The lock is held until all are announced: a shard that is known has been announced.
-        let mut state = self.common.state();
-        for shard in shards {
-            state.ranges.insert(shard.number, shard.range);
-            _ = self.common.events.send(Event::Born { shard: shard.number, parents: shard.parents });
         }
-        Ok(())
     }
 }
