@@ -8,11 +8,15 @@ pub(crate) mod absent;
 #[cfg(feature = "aws")]
 pub(crate) mod connection;
 #[cfg(feature = "aws")]
+pub(crate) mod cursor;
+#[cfg(feature = "aws")]
 pub(crate) mod error;
 #[cfg(feature = "aws")]
 pub(crate) mod kpl;
 #[cfg(feature = "aws")]
 pub(crate) mod pace;
+#[cfg(feature = "aws")]
+pub(crate) mod reader;
 #[cfg(feature = "aws")]
 pub(crate) mod shards;
 #[cfg(feature = "aws")]

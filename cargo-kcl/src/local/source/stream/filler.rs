@@ -3,11 +3,11 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use super::cursor::Cursor;
-use super::reader::{ShardReader, ShardRecord, Sink, Stop};
 use super::{Common, Lane};
 use crate::args::shard_id;
 use crate::input::lines::LONGEST_LINE;
+use crate::kinesis::cursor::Cursor;
+use crate::kinesis::reader::{ShardReader, ShardRecord, Sink, Stop};
 use crate::local::source::queue::{Batch, End, Queue};
 
 /// Reads a shard into its queue, which takes the place of the shard's earlier queue at once.

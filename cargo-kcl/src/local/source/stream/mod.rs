@@ -3,9 +3,7 @@
 //! A task ([`filler`]) reads each shard whose processor is running; all the tasks run on one thread. The stream lists the shards
 //! ([`tree`]); the children of a split or a merge become known when their parents end.
 
-mod cursor;
 mod filler;
-mod reader;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -20,15 +18,15 @@ use aws_sdk_kinesis::primitives::DateTime;
 use kcl::Position;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use self::cursor::Cursor;
-use self::reader::{ReadError, SharedStream};
 use self::tree::Listed;
 use super::queue::{End, Queue};
 use super::{SourceError, Standing, Supply};
 use crate::args::shard::shard_number;
 use crate::args::{AwsOptions, StartAt, shard_id};
 use crate::kinesis::connection::Connection;
+use crate::kinesis::cursor::Cursor;
 use crate::kinesis::error::AwsError;
+use crate::kinesis::reader::{ReadError, SharedStream};
 use crate::kinesis::shards::Shard;
 use crate::local::event::Event;
 use crate::local::state::{Run, Store};

@@ -12,13 +12,13 @@ use aws_sdk_kinesis::types::{ChildShard, Record};
 use kcl::{ParseSequenceNumberError, SequenceNumber};
 use tokio::time::sleep_until;
 
+use super::connection::Connection;
 use super::cursor::Cursor;
-use crate::kinesis::connection::Connection;
-use crate::kinesis::error::AwsError;
-use crate::kinesis::kpl::{self, Content};
-use crate::kinesis::pace::Pace;
-use crate::kinesis::shards::Shard;
-use crate::kinesis::trouble::Troubles;
+use super::error::AwsError;
+use super::kpl::{self, Content};
+use super::pace::Pace;
+use super::shards::Shard;
+use super::trouble::Troubles;
 use crate::report;
 
 /// The most records that Kinesis returns at once.
