@@ -1,4 +1,4 @@
-//! A fake Kinesis that takes or refuses records as the test demands.
+//! A fake Kinesis that takes, refuses and delivers records as the test demands.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -38,6 +38,14 @@ pub(crate) enum Verdict {
 /// Decides about a `PutRecords` call, given its number, from 0, and its records.
 pub(crate) type Judge = Box<dyn FnMut(usize, &[Record]) -> Verdict + Send>;
 
+/// Answers a call of another operation, given its name and its input, with a status and a body.
+pub(crate) type Respond = Box<dyn FnMut(&str, &Value) -> (u16, Value) + Send>;
+
+/// The answer that refuses a call.
+pub(crate) fn refusal(kind: &str, message: &str) -> (u16, Value) {
+    (400, json!({ "__type": kind, "message": message }))
+}
+
 /// The server, which ends when the value is dropped.
 pub(crate) struct Fake {
     address: SocketAddr,
@@ -54,6 +62,7 @@ struct Shared {
 
 struct State {
     judge: Judge,
+    respond: Respond,
     /// The records of each call.
     calls: Vec<Vec<Record>>,
     /// Connections that broke because calls were not answered.
@@ -62,12 +71,21 @@ struct State {
 }
 
 impl Fake {
-    /// Starts the server.
+    /// Starts the server, which takes records as the judge decides.
     pub(crate) fn new(judge: impl FnMut(usize, &[Record]) -> Verdict + Send + 'static) -> Self {
+        Self::start(Box::new(judge), Box::new(|operation, _| refusal("UnknownOperationException", operation)))
+    }
+
+    /// Starts the server, which answers calls like this.
+    pub(crate) fn answering(respond: impl FnMut(&str, &Value) -> (u16, Value) + Send + 'static) -> Self {
+        Self::start(Box::new(|_, _| Verdict::Take), Box::new(respond))
+    }
+
+    fn start(judge: Judge, respond: Respond) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
         let address = listener.local_addr().expect("the listener has an address");
         let shared = Arc::new(Shared {
-            state: Mutex::new(State { judge: Box::new(judge), calls: Vec::new(), broken: 0, taken: Vec::new() }),
+            state: Mutex::new(State { judge, respond, calls: Vec::new(), broken: 0, taken: Vec::new() }),
             changed: Condvar::new(),
             up: AtomicBool::new(true),
             over: AtomicBool::new(false),
@@ -166,7 +184,7 @@ impl Shared {
         match operation {
             "PutRecords" => self.put(input),
             "ListStreams" => Some((200, json!({ "StreamNames": ["orders", "clicks"], "HasMoreStreams": false }))),
-            _ => Some((400, json!({ "__type": "UnknownOperationException", "message": operation }))),
+            _ => Some((self.state().respond)(operation, input)),
         }
     }
 
@@ -178,7 +196,7 @@ impl Shared {
         state.calls.push(records.clone());
         self.changed.notify_all();
         let answer = match verdict {
-            Verdict::Refuse(status, kind, message) => (status, json!({ "__type": kind, "message": message })),
+            Verdict::Refuse(status, kind, message) => (status, refusal(kind, message).1),
             Verdict::HangUp => {
                 state.taken.extend(records);
                 return None;

@@ -6,6 +6,7 @@ mod fake;
 mod put;
 mod sentences;
 mod stream;
+mod tail;
 mod tool;
 
 use std::panic::{self, AssertUnwindSafe};
@@ -36,6 +37,10 @@ const TESTS: &[Test] = &[
     ("sentences::refusals_are_explained", sentences::refused),
     ("sentences::a_missing_stream_is_compared_with_existing_ones", sentences::no_such_stream),
     ("sentences::an_unreachable_endpoint_is_reported", sentences::unreachable),
+    ("tail::a_shard_that_is_gone_is_not_a_missing_stream", tail::gone),
+    ("tail::reading_resumes_at_the_oldest_record_if_its_place_has_expired", tail::expired),
+    ("tail::a_stream_that_is_deleted_is_missing", tail::deleted),
+    ("tail::the_parts_of_a_broken_aggregate_that_are_dropped_are_reported", tail::broken_aggregate),
 ];
 
 /// The tests against the emulator.

@@ -160,6 +160,12 @@ impl<S: Sink> ShardReader<S> {
         Self { stream, shard, range, cursor, iterator: None, done: cursor.last(), pace: Pace::new(), sink }
     }
 
+    /// Gets the first iterator: a reader of the latest records misses none that arrive from now on.
+    pub(crate) async fn open(&mut self) -> Result<(), Stop> {
+        self.iterator = Some(self.next_iterator().await?);
+        Ok(())
+    }
+
     /// Reads to the end of the shard, and returns the children that Kinesis reported, if any.
     pub(crate) async fn read(&mut self) -> Result<Vec<ChildShard>, Stop> {
         loop {

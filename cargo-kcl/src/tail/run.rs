@@ -12,29 +12,30 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use aws_sdk_kinesis::Client;
-use aws_sdk_kinesis::config::retry::RetryConfig;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use self::line::Style;
-use self::shard::{Cursor, Reader};
 use super::TailOptions;
 use crate::args::StartAt;
 use crate::exit::{INTERRUPTED, WRONG_USE};
 use crate::kinesis::connection::{Connection, block_on};
+use crate::kinesis::cursor::Cursor;
 use crate::kinesis::error::AwsError;
+use crate::kinesis::reader::{ReadError, SharedStream};
 use crate::kinesis::shards::Shard;
-use crate::kinesis::trouble::Troubles;
 use crate::report;
 use crate::signals::Signals;
 
 /// How many calls may wait to be printed.
 const AHEAD: usize = 4;
+
 /// The reason why the verb ended early.
 #[derive(Debug, thiserror::Error)]
 enum TailError {
     #[error(transparent)]
     Aws(#[from] AwsError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
     #[error("the stream `{stream}` has no shard `{shard}`; it has {}", there.join(", "))]
     NoShard { stream: String, shard: String, there: Vec<String> },
     #[error("signals cannot be caught: {0}")]
@@ -54,7 +55,7 @@ enum Event {
     Lines(Vec<Vec<u8>>),
     /// A shard has ended, and these shards follow it.
     Ended(String, Vec<Shard>),
-    Failed(AwsError),
+    Failed(ReadError),
     Interruption,
 }
 
@@ -70,7 +71,7 @@ pub(crate) fn run(options: &TailOptions) -> ExitCode {
     };
     report::line(&error);
     ExitCode::from(match error {
-        TailError::Aws(error) => error.code(),
+        TailError::Aws(error) | TailError::Read(ReadError::Aws(error)) => error.code(),
         TailError::NoShard { .. } => WRONG_USE,
         _ => 1,
     })
@@ -82,12 +83,9 @@ async fn tail(options: &TailOptions) -> Result<(), TailError> {
     let (sender, events) = channel(AHEAD);
     let interruptions = sender.clone();
     Signals::forward(move |_| interruptions.blocking_send(Event::Interruption).is_ok()).map_err(TailError::Signals)?;
-    let config = aws.client.config().to_builder().retry_config(RetryConfig::disabled()).build();
     let common = Common {
-        client: Client::from_conf(config),
-        aws,
-        stream: options.stream.clone(),
-        began: SystemTime::now(),
+        // The time of its creation would take the permission kinesis:DescribeStreamSummary.
+        stream: Arc::new(SharedStream::new(aws, &options.stream, None)),
         style: match options.json {
             true => Style::Json,
             false if io::stdout().is_terminal() => Style::Terminal,
@@ -95,7 +93,6 @@ async fn tail(options: &TailOptions) -> Result<(), TailError> {
         },
         only_one: options.shard.is_some(),
         known: Mutex::default(),
-        troubles: Troubles::default(),
     };
     let mut tail = Tail {
         common: Arc::new(common),
@@ -112,17 +109,12 @@ async fn tail(options: &TailOptions) -> Result<(), TailError> {
 /// The state that all readers share.
 #[derive(Debug)]
 struct Common {
-    aws: Connection,
-    /// A client without retries: readers have their own, which respect the limits of a shard.
-    client: Client,
-    stream: String,
-    began: SystemTime,
+    stream: Arc<SharedStream>,
     style: Style,
     /// Whether only the shard that the user named is read.
     only_one: bool,
     /// All shards of the start, and those that were found since.
     known: Mutex<HashSet<String>>,
-    troubles: Troubles,
 }
 
 impl Common {
@@ -153,7 +145,7 @@ impl Tail {
         let cursor = match options.from {
             StartAt::Latest => Cursor::Latest,
             StartAt::TrimHorizon => Cursor::TrimHorizon,
-            StartAt::Time(moment) => Cursor::Time(moment.time(self.common.began)),
+            StartAt::Time(moment) => Cursor::Time(moment.time(SystemTime::now())),
         };
         let present: Vec<_> = shards.iter().map(|shard| shard.id.clone()).collect();
         for shard in shards {
@@ -162,7 +154,7 @@ impl Tail {
                 None => shard.is_open || cursor != Cursor::Latest,
             };
             if wanted {
-                self.add(shard, cursor.clone());
+                self.add(shard, cursor);
             } else {
                 self.common.learn(&shard.id);
             }
@@ -192,7 +184,7 @@ impl Tail {
         for id in ready {
             if let Some((shard, cursor)) = self.pending.remove(&id) {
                 self.reading.insert(id);
-                tokio::spawn(Reader::new(Arc::clone(&self.common), shard, cursor, self.sender.clone()).run());
+                tokio::spawn(shard::read(Arc::clone(&self.common), shard, cursor, self.sender.clone()));
             }
         }
     }
@@ -210,8 +202,8 @@ impl Tail {
                         report::line(format_args!(
                             "reading {} of `{}` {}; Ctrl-C stops it",
                             report::count(initial as u64, "shard"),
-                            self.common.stream,
-                            self.common.aws.place()
+                            self.common.stream.name,
+                            self.common.stream.aws.place()
                         ));
                     }
                 }

@@ -2,13 +2,11 @@
 
 use std::borrow::Cow;
 
-use aws_sdk_kinesis::types::Record;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 
-use crate::kinesis::kpl::{self, Content};
-use crate::kinesis::shards::Shard;
+use crate::kinesis::reader::ShardRecord;
 
 /// The format of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,37 +27,16 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     data_base64: Option<String>,
     partition_key: &'a str,
-    sequence_number: &'a str,
-    sub_sequence_number: usize,
+    sequence_number: String,
+    sub_sequence_number: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     approximate_arrival_timestamp: Option<i64>,
     shard_id: &'a str,
 }
 
-/// The lines for the records of a call, each with its line feed.
-pub(crate) fn lines(records: &[Record], shard: &Shard, style: Style) -> Vec<Vec<u8>> {
-    let mut lines = Vec::with_capacity(records.len());
-    let range = shard.range.start..=shard.range.end;
-    for record in records {
-        let data = record.data.as_ref();
-        match kpl::take_apart(data, &range) {
-            Content::Plain => {
-                let key = record.partition_key().unwrap_or_default();
-                lines.push(line(data, key, (record, 0), &shard.id, style));
-            }
-            Content::Elsewhere => {}
-            Content::Aggregate { records: parts, .. } => {
-                let part = |(sub, part): (usize, &kpl::UserRecord)| {
-                    line(&part.data, &part.partition_key, (record, sub), &shard.id, style)
-                };
-                lines.extend(parts.iter().enumerate().map(part));
-            }
-        }
-    }
-    lines
-}
-
-fn line(data: &[u8], key: &str, (record, sub): (&Record, usize), shard: &str, style: Style) -> Vec<u8> {
+/// The line of a record of this shard, with its line feed.
+pub(crate) fn line(record: ShardRecord<'_>, shard: &str, style: Style) -> Vec<u8> {
+    let data = record.data;
     let mut line = match style {
         Style::Data => one_line(data).into_owned(),
         Style::Terminal => printable(data).into_bytes(),
@@ -68,13 +45,10 @@ fn line(data: &[u8], key: &str, (record, sub): (&Record, usize), shard: &str, st
             let line = Line {
                 data: text,
                 data_base64: text.is_none().then(|| BASE64_STANDARD.encode(data)),
-                partition_key: key,
-                sequence_number: &record.sequence_number,
-                sub_sequence_number: sub,
-                approximate_arrival_timestamp: record
-                    .approximate_arrival_timestamp
-                    .as_ref()
-                    .and_then(|time| time.to_millis().ok()),
+                partition_key: record.partition_key,
+                sequence_number: record.sequence_number.to_string(),
+                sub_sequence_number: record.sub_sequence_number,
+                approximate_arrival_timestamp: record.arrival,
                 shard_id: shard,
             };
             // JSON can represent every field, so this does not fail.
@@ -103,21 +77,17 @@ fn printable(data: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::input::record::Format;
-    use crate::kinesis::shards::Range;
-    use aws_sdk_kinesis::primitives::{Blob, DateTime};
-
-    fn shard() -> Shard {
-        let range = Range { start: 0, end: u128::MAX };
-        Shard { id: "shardId-000000000001".to_owned(), parent: None, adjacent_parent: None, range, is_open: true }
-    }
-
-    fn record(data: &[u8]) -> Record {
-        let record = Record::builder().data(Blob::new(data)).partition_key("é").sequence_number("77");
-        record.approximate_arrival_timestamp(DateTime::from_millis(5)).build().unwrap()
-    }
 
     fn written(data: &[u8], style: Style) -> Vec<u8> {
-        lines(&[record(data)], &shard(), style).concat()
+        let record = ShardRecord {
+            data,
+            partition_key: "é",
+            sequence_number: 77.into(),
+            sub_sequence_number: 0,
+            arrival: Some(5),
+            millis_behind: 0,
+        };
+        line(record, "shardId-000000000001", style)
     }
 
     #[test]

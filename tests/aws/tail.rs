@@ -1,0 +1,111 @@
+//! `cargo kcl tail`, against a Kinesis that delivers records as the test demands.
+
+use serde_json::{Value, json};
+
+use crate::fake::{Fake, refusal};
+use crate::tool::{Ended, run, tool};
+
+const SHARD: &str = "shardId-000000000000";
+
+fn tail(fake: &Fake, arguments: &[&str]) -> Ended {
+    let arguments = [&["tail", "--stream", "orders", "--from", "trim-horizon", "--quiet"], arguments].concat();
+    run(tool(&fake.url(), &arguments), b"")
+}
+
+/// The answer that lists the only shard.
+fn shards() -> (u16, Value) {
+    let range = json!({ "StartingHashKey": "0", "EndingHashKey": u128::MAX.to_string() });
+    let numbers = json!({ "StartingSequenceNumber": "0" });
+    let shard = json!({ "ShardId": SHARD, "HashKeyRange": range, "SequenceNumberRange": numbers });
+    (200, json!({ "Shards": [shard] }))
+}
+
+fn iterator() -> (u16, Value) {
+    (200, json!({ "ShardIterator": "next" }))
+}
+
+/// The answer that delivers these records, given by their sequence numbers and their data in base64.
+fn records(records: &[(&str, &str)]) -> (u16, Value) {
+    let record = |(number, data): &(&str, &str)| json!({ "SequenceNumber": number, "PartitionKey": "k", "Data": data });
+    let records: Vec<_> = records.iter().map(record).collect();
+    (200, json!({ "Records": records, "NextShardIterator": "next", "MillisBehindLatest": 0 }))
+}
+
+fn not_found() -> (u16, Value) {
+    refusal("ResourceNotFoundException", "not found")
+}
+
+pub(crate) fn gone() {
+    for failing in ["GetShardIterator", "GetRecords"] {
+        let mut is_gone = failing == "GetShardIterator";
+        let fake = Fake::answering(move |operation, _| match operation {
+            "ListShards" => shards(),
+            "GetShardIterator" if !is_gone => iterator(),
+            _ => {
+                is_gone = true;
+                not_found()
+            }
+        });
+        let ended = tail(&fake, &[]);
+        ended.expect(1, &[&format!("{SHARD} is no longer in the stream, and its unread records are lost")]);
+        assert!(!ended.stderr.contains("there is no stream"), "{}", ended.stderr);
+    }
+}
+
+pub(crate) fn expired() {
+    let mut calls = 0;
+    let fake = Fake::answering(move |operation, input| match operation {
+        "ListShards" => shards(),
+        "GetShardIterator" if input["ShardIteratorType"] == "TRIM_HORIZON" => iterator(),
+        "GetShardIterator" => refusal("InvalidArgumentException", "the record has expired"),
+        _ => {
+            calls += 1;
+            match calls {
+                1 => records(&[("7", "c2V2ZW4=")]),
+                2 => refusal("ExpiredIteratorException", "it is too old"),
+                _ => records(&[("9", "bmluZQ==")]),
+            }
+        }
+    });
+    let ended = tail(&fake, &["--limit", "2"]);
+    ended.expect(0, &["record 7, where reading stopped, is no longer in the stream; resuming at the oldest record"]);
+    assert_eq!(ended.stdout, "seven\nnine\n");
+}
+
+pub(crate) fn deleted() {
+    let mut is_deleted = false;
+    let fake = Fake::answering(move |operation, _| match operation {
+        "ListShards" if !is_deleted => shards(),
+        "GetShardIterator" if !is_deleted => iterator(),
+        _ => {
+            is_deleted = true;
+            not_found()
+        }
+    });
+    tail(&fake, &[]).expect(1, &["there is no stream `orders`"]);
+}
+
+pub(crate) fn broken_aggregate() {
+    let path = tests::workspace().join("cargo-kcl/src/kinesis/kpl/vectors/vectors.jsonl");
+    let vectors = std::fs::read_to_string(path).expect("the vectors are there");
+    let vectors = vectors.lines().map(|line| serde_json::from_str::<Value>(line).expect("it is JSON"));
+    let broken = vectors.into_iter().find(|vector| vector["name"] == "a key that does not exist").expect("a vector");
+    let data = broken["data"].as_str().expect("base64").to_owned();
+    let parts = broken["records"].as_array().expect("parts").len();
+    let fake = Fake::answering(move |operation, _| match operation {
+        "ListShards" => shards(),
+        "GetShardIterator" => iterator(),
+        _ => records(&[("7", &data), ("8", "ZWlnaHQ=")]),
+    });
+    let ended = tail(&fake, &["--json", "--limit", &(parts + 1).to_string()]);
+    ended.expect(0, &[&format!(
+        "{SHARD}: part {parts} of the aggregate 7 cannot be read: it refers to partition key 2, which does not exist; \
+         this part and those after it are dropped, as in the KCL"
+    )]);
+    let printed = ended.stdout.lines().map(|line| serde_json::from_str::<Value>(line).expect("it is JSON"));
+    let numbers: Vec<_> =
+        printed.map(|line| (line["sequenceNumber"].clone(), line["subSequenceNumber"].clone())).collect();
+    let mut expected: Vec<_> = (0..parts).map(|sub| (json!("7"), json!(sub))).collect();
+    expected.push((json!("8"), json!(0)));
+    assert_eq!(numbers, expected);
+}
