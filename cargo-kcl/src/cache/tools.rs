@@ -7,6 +7,7 @@ use std::{env, fs, io};
 
 use super::CacheError;
 use crate::process::program::find;
+use crate::report;
 
 /// The oldest tested versions of Java and Node.
 const JAVA: u32 = 17;
@@ -137,6 +138,6 @@ fn check_version(
     match numbers[..digits].parse::<u32>() {
         Ok(major) if major >= needed => Ok(()),
         Ok(_) => Err(ToolError::TooOld { path, found: format!("{what} {version}"), needed, variable }),
-        Err(_) => Err(ToolError::NoVersion { path, output: output.trim().to_owned() }),
+        Err(_) => Err(ToolError::NoVersion { path, output: report::excerpt(output.trim()) }),
     }
 }

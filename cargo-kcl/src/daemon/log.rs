@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal as _, Write as _};
+use std::io::{BufWriter, Write as _};
 use std::path::Path;
 use std::process::ExitStatus;
 
@@ -19,7 +19,7 @@ const COLOURS: [u8; 6] = [36, 33, 35, 32, 34, 31];
 /// Warnings that every healthy daemon logs.
 const HARMLESS: [&str; 1] = ["Did not find an operating range metadata provider"];
 
-/// The length in characters at which a message of the daemon is cut. The rest does not help.
+/// The length in bytes at which a message of the daemon is cut. The rest does not help.
 const LONGEST: usize = 300;
 
 /// Reads the daemon's two outputs and shows the important part.
@@ -47,7 +47,7 @@ impl Log {
         let file = path.map(|path| File::create(path).map_err(|error| failed(path, error))).transpose()?;
         Ok(Self {
             verbose,
-            colours: io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            colours: report::has_colours(),
             context: Context::new(properties),
             file: file.map(BufWriter::new),
             events: Events::default(),
@@ -165,7 +165,7 @@ impl Log {
                 report::raw(&format!("        {}\n", shortened(cause)));
             }
         } else if times.is_power_of_two() && *times >= 16 {
-            report::raw(&format!("daemon: {}: {first_line} ({times} times)\n", event.logger));
+            report::raw(&format!("daemon: {}: {} ({times} times)\n", event.logger, shortened(first_line)));
         }
     }
 
@@ -208,10 +208,7 @@ impl Log {
 }
 
 fn shortened(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    report::shortened(text, LONGEST)
 }
 
 /// A line that a processor wrote to its stderr, and its shard.

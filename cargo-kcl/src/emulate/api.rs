@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{ACCESS_KEY, REGION};
+use crate::report;
 
 /// A time that no call to this machine should reach.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -77,7 +78,7 @@ impl Endpoint {
         let text = response.as_str().unwrap_or_default().trim();
         let answer = if text.is_empty() { Ok(Value::Null) } else { serde_json::from_str(text) };
         let Ok(answer) = answer else {
-            return Err(ApiError::Answer { operation, url: url(), text: crate::report::excerpt(text.as_bytes()) });
+            return Err(ApiError::Answer { operation, url: url(), text: report::excerpt(text) });
         };
         if response.status_code == 200 {
             return Ok(answer);

@@ -1,6 +1,5 @@
 //! The process of one emulator.
 
-use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, TcpListener};
@@ -15,7 +14,7 @@ use super::api::{Endpoint, Service};
 use crate::cache::{DynamoDb, Kinesis};
 use crate::process::exec::Death;
 use crate::process::spawn::{Process, bound};
-use crate::report;
+use crate::report::{self, LastLines};
 
 /// The time to wait for an emulator, which is long enough for a slow and busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -42,7 +41,7 @@ pub(crate) struct Emulator {
     name: &'static str,
     endpoint: Endpoint,
     process: Process,
-    last_lines: Arc<Mutex<VecDeque<String>>>,
+    last_lines: Arc<Mutex<LastLines>>,
 }
 
 /// Starts the local Kinesis.
@@ -120,7 +119,7 @@ impl Emulator {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(failed)?;
-        let last_lines = Arc::default();
+        let last_lines = Arc::new(Mutex::new(LastLines::new(LAST_LINES)));
         let outputs: [Option<Box<dyn Read + Send>>; 2] =
             [child.stdout.take().map(|out| Box::new(out) as _), child.stderr.take().map(|err| Box::new(err) as _)];
         for output in outputs.into_iter().flatten() {
@@ -166,11 +165,8 @@ impl Emulator {
     }
 
     fn last_output(&self) -> String {
-        let lines = self.last_lines.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.is_empty() {
-            return String::new();
-        }
-        format!("; its last output:\n  {}", lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n  "))
+        let lines = self.last_lines.lock().unwrap_or_else(PoisonError::into_inner).lines();
+        if lines.is_empty() { String::new() } else { format!("; its last output:\n  {}", lines.join("\n  ")) }
     }
 }
 
@@ -182,16 +178,11 @@ impl Drop for Emulator {
 }
 
 /// Reads the output, keeps its last lines, and shows all of it if `verbose`.
-fn read_lines(output: impl Read, name: &str, verbose: bool, last_lines: &Mutex<VecDeque<String>>) {
+fn read_lines(output: impl Read, name: &str, verbose: bool, last_lines: &Mutex<LastLines>) {
     for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
-        let line = String::from_utf8_lossy(&line).trim_end().to_owned();
         if verbose {
-            report::raw(&format!("[{name}] {line}\n"));
+            report::raw(&format!("[{name}] {}\n", String::from_utf8_lossy(&line).trim_end()));
         }
-        let mut last_lines = last_lines.lock().unwrap_or_else(PoisonError::into_inner);
-        if last_lines.len() == LAST_LINES {
-            last_lines.pop_front();
-        }
-        last_lines.push_back(line);
+        last_lines.lock().unwrap_or_else(PoisonError::into_inner).add(&line);
     }
 }

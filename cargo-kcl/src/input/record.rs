@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::key::{KeyError, Pointer, hash};
+use crate::report;
 
 /// The most data of a record on a Kinesis stream with default settings.
 pub(crate) const LONGEST_RECORD: usize = 1 << 20;
@@ -147,7 +148,7 @@ impl Format {
                 let hash = match line.explicit_hash_key {
                     Some(text) => text
                         .parse()
-                        .map_err(|error| RecordError::HashKey { text: text.chars().take(64).collect(), error })?,
+                        .map_err(|error| RecordError::HashKey { text: report::excerpt(text.as_bytes()), error })?,
                     None => hash(&key),
                 };
                 Record { data, key, hash, arrival: line.approximate_arrival_timestamp }

@@ -110,7 +110,7 @@ fn in_words(promise: Promise, seen: &Seen, records: u64, restarts: u64) -> Strin
             "every record was delivered at least once, and acknowledged or checkpointed: {settled} of {records}"
         ),
         Promise::Order => {
-            let deliveries = count(deliveries, "delivery", "deliveries");
+            let deliveries = report::count(deliveries, "delivery");
             format!(
                 "records were delivered in the order of their shard: {deliveries}, finished or not (the table counts the \
                  records that a processor finished, each time)"
@@ -130,14 +130,10 @@ fn in_words(promise: Promise, seen: &Seen, records: u64, restarts: u64) -> Strin
     }
 }
 
-fn count(number: u64, one: &str, more: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { more })
-}
-
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let messages = report::count(self.messages, "message");
-        write!(f, "chaos {}: {messages} to {}", self.seed, count(self.lives, "process", "processes"))?;
+        write!(f, "chaos {}: {messages} to {}", self.seed, report::count(self.lives, "process"))?;
         let faults: Vec<_> = Fault::all()
             .filter_map(|fault| {
                 let hits = self.faults.get(&fault.to_string()).filter(|hits| **hits > 0)?;
@@ -149,7 +145,7 @@ impl fmt::Display for Verdict {
             writeln!(
                 f,
                 "  {} ended with an error after a checkpoint was refused; in production, the MultiLangDaemon would end the whole worker",
-                count(self.gave_up, "process", "processes")
+                report::count(self.gave_up, "process")
             )?;
         }
         for judged in &self.promises {

@@ -128,10 +128,10 @@ impl fmt::Display for Summary {
                 shard.shard_id,
                 shard.outcome,
                 shard.records,
-                if shard.records == 1 { "record" } else { "records" },
+                report::noun(shard.records, "record"),
                 report::bytes(shard.bytes),
                 shard.checkpoints,
-                if shard.checkpoints == 1 { "checkpoint" } else { "checkpoints" },
+                report::noun(shard.checkpoints, "checkpoint"),
             )?;
             if shard.restarts > 0 {
                 write!(f, "  {}", report::count(shard.restarts.into(), "restart"))?;
@@ -166,9 +166,9 @@ impl Summary {
         let percent = |part: f64| 100.0 * part / (processor + input + checkpoints).max(f64::MIN_POSITIVE);
         writeln!(
             f,
-            "{count} {}: {p50:.1} ms (p50), {p99:.1} ms (p99), {max:.1} ms (max); time spent in processors {:.0} %, input \
+            "{}: {p50:.1} ms (p50), {p99:.1} ms (p99), {max:.1} ms (max); time spent in processors {:.0} %, input \
              {:.0} %, checkpoints {:.0} %",
-            if count == 1 { "batch" } else { "batches" },
+            report::count(count, "batch"),
             percent(processor),
             percent(input),
             percent(checkpoints),

@@ -28,6 +28,8 @@ use crate::args::shard_id;
 use crate::process::spawn::{Process, Spawned};
 use crate::report::{self, LastLines};
 
+/// The number of a processor's last lines that are repeated if it fails.
+const LAST_LINES: usize = 5;
 /// How long a processor that closed its pipes may take to exit.
 const TO_END: Duration = Duration::from_secs(5);
 /// How long a processor that failed may take to exit once its input has ended.
@@ -96,7 +98,7 @@ impl Shard {
     /// Converses with the processor until either side is done, reports what went wrong, and waits for the processor to exit.
     pub(crate) fn run(self, spawned: Spawned, watcher: &RefCell<dyn Watcher>) -> Ended {
         let Spawned { stdin, stdout, stderr, process } = spawned;
-        let last_words = Arc::new(Mutex::new(LastLines::default()));
+        let last_words = Arc::new(Mutex::new(LastLines::new(LAST_LINES)));
         let pump = self.pump(stderr, Arc::clone(&last_words));
         let mut outcome = Outcome::Failed;
         let trail = RefCell::new(Trail::default());
