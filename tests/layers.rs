@@ -8,7 +8,7 @@ const FLOORS: [&str; 21] = [
     "main",
     "lib",
     "cli",
-    "daemon local new put replay stream tail",
+    "daemon installed local new put replay stream tail",
     "local::supervise",
     "local::watchers",
     "local::options",

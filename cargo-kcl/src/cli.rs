@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::daemon::DaemonOptions;
 use crate::emulate::EmulateOptions;
+use crate::installed::VERSION;
 use crate::local::LocalOptions;
 use crate::new::NewOptions;
 use crate::process::exec::Death;
@@ -20,7 +21,7 @@ use crate::tail::TailOptions;
 #[command(
     name = "cargo-kcl",
     bin_name = "cargo kcl",
-    version,
+    version = VERSION,
     arg_required_else_help = true,
     max_term_width = 120,
     after_help = "Exit codes: 0 success, 1 a processor failed or something needs fixing, 2 usage error or bad input, 130 interrupted; see the help of \

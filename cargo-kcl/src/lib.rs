@@ -10,6 +10,7 @@ mod daemon;
 mod emulate;
 mod exit;
 mod input;
+mod installed;
 mod kinesis;
 mod local;
 mod new;
@@ -45,7 +46,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match Cli::parse_from(arguments).verb {
         Verb::New(options) => new::run(&options),
         #[cfg(not(feature = "aws"))]
-        Verb::Local(options) if options.stream.is_some() => kinesis::absent::refuse(&given),
+        Verb::Local(options) if options.stream.is_some() => installed::run(&given),
         Verb::Local(options) => local::run(&options),
         Verb::Daemon(options) => daemon::run(&options),
         Verb::Emulate(options) => emulate::run(&options),
@@ -58,7 +59,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         #[cfg(feature = "aws")]
         Verb::Stream(command) => stream::run(&command),
         #[cfg(not(feature = "aws"))]
-        Verb::Put(_) | Verb::Tail(_) | Verb::Stream(_) => kinesis::absent::refuse(&given),
+        Verb::Put(_) | Verb::Tail(_) | Verb::Stream(_) => installed::run(&given),
         Verb::Exec { parent, death, command } => process::exec::run(parent, death, &command),
     }
 }

@@ -1,10 +1,8 @@
 //! Kinesis, on AWS or at another endpoint.
 //!
-//! All of it needs the feature `aws`: the AWS SDK takes longer to build than the rest of the tool. A build without the feature
-//! has the same command line, and prints the command that builds the complete tool.
+//! All of it needs the feature `aws`: the AWS SDK takes longer to build than the rest of the tool. A build without the feature has
+//! the same command line, and leaves the work to the installed tool.
 
-#[cfg(not(feature = "aws"))]
-pub(crate) mod absent;
 #[cfg(feature = "aws")]
 pub(crate) mod connection;
 #[cfg(feature = "aws")]
