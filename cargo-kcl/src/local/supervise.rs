@@ -379,7 +379,7 @@ impl<'a> Supervisor<'a> {
             shard_id(number),
             member.restarts,
             self.options.restarts,
-            report::duration(wait),
+            report::elapsed(wait),
             member.position,
         ));
     }
