@@ -14,7 +14,7 @@ fn run(rogue: &str) -> Ended {
 
 #[test]
 fn an_invalid_reply_is_explained() {
-    const SKIPPED: &str = "in production: the MultiLangDaemon skips ";
+    const SKIPPED: &str = "in production: the MultiLangDaemon silently skips ";
     const STDOUT: &str = "fix: stdout carries only replies; print to stderr instead";
     const FIELDS: &str = "fix: a status has `action` and `responseFor`, a checkpoint `action`, `sequenceNumber`";
     for (rogue, says) in [
