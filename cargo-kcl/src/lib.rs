@@ -11,6 +11,7 @@ mod emulate;
 mod exit;
 mod input;
 mod installed;
+#[cfg(feature = "aws")]
 mod kinesis;
 mod local;
 mod new;
