@@ -1,6 +1,5 @@
 //! A client for Kinesis, with the region, endpoint and credentials that the AWS SDK finds.
 
-use std::fmt;
 use std::time::Duration;
 
 use aws_config::BehaviorVersion;
@@ -18,6 +17,7 @@ use aws_types::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
 
 use super::error::{AwsError, explain};
+use super::place::Place;
 use crate::args::AwsOptions;
 
 /// The longest wait for an answer, in which ten megabytes may be transferred.
@@ -32,22 +32,6 @@ const NAMES: i32 = 1_000;
 pub(crate) struct Connection {
     pub(crate) client: Client,
     place: Place,
-}
-
-/// The place of a Kinesis service; its `Display` is a phrase for messages.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) region: String,
-    pub(crate) endpoint: Option<String>,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.endpoint {
-            Some(endpoint) => write!(f, "at {endpoint}, region {}", self.region),
-            None => write!(f, "in region {}", self.region),
-        }
-    }
 }
 
 /// Runs a future, and every task that it spawns, on this thread until the future ends.

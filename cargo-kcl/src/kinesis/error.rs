@@ -7,7 +7,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_kinesis::config::http::HttpResponse;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 
-use super::connection::Place;
+use super::place::Place;
 use crate::exit::{FAILED, WRONG_USE};
 
 /// The reason why a request to AWS failed.

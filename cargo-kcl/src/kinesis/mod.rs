@@ -8,6 +8,7 @@ pub(crate) mod cursor;
 pub(crate) mod error;
 pub(crate) mod kpl;
 pub(crate) mod pace;
+pub(crate) mod place;
 pub(crate) mod reader;
 pub(crate) mod shards;
 pub(crate) mod trouble;

@@ -8,8 +8,9 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::file::Properties;
+use super::finding::Level;
 use super::keys::KEYS;
-use super::lint::{Level, lint};
+use super::lint::lint;
 use crate::exit::WRONG_USE;
 use crate::report;
 

@@ -1,7 +1,7 @@
 //! Checks for missing properties, and for properties that contradict each other.
 
 use super::file::{Properties, Property};
-use super::lint::Finding;
+use super::finding::Finding;
 use super::values::arn_parts;
 
 /// The threads that the daemon occupies itself, and per shard: one writes, one reads the replies, one reads stderr.

@@ -3,60 +3,11 @@
 //! The daemon reports little: it ignores unknown keys, treats a number that it cannot parse as 0, and drops a 0. Every property
 //! that would not have the effect it states is a finding here.
 
-use std::fmt;
-
 use super::combinations;
 use super::file::{Origin, Properties, Property};
-use super::keys::{self, Key, Kind};
+use super::finding::Finding;
+use super::keys;
 use super::values;
-
-/// The severity of a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Level {
-    /// The daemon runs, but probably not as intended.
-    Warning,
-    /// The daemon does not run, or not as the properties say.
-    Error,
-}
-
-/// One problem: its place, a description, the reason, and the fix.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Finding {
-    pub(crate) level: Level,
-    /// `None` if a property is missing.
-    pub(crate) origin: Option<Origin>,
-    pub(crate) what: String,
-    pub(crate) why: String,
-    pub(crate) fix: String,
-}
-
-impl Finding {
-    pub(crate) fn error(what: impl Into<String>, why: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { level: Level::Error, origin: None, what: what.into(), why: why.into(), fix: fix.into() }
-    }
-
-    pub(crate) fn warning(what: impl Into<String>, why: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { level: Level::Warning, ..Self::error(what, why, fix) }
-    }
-
-    pub(crate) fn at(self, property: &Property) -> Self {
-        Self { origin: Some(property.origin.clone()), ..self }
-    }
-
-    /// Formats the finding, with this file name before its line number.
-    pub(crate) fn in_file(&self, name: impl fmt::Display) -> String {
-        let place = match &self.origin {
-            Some(Origin::Line(line)) => format!("{name}:{line}"),
-            Some(Origin::Flag(flag)) => flag.clone(),
-            Some(Origin::Tool) | None => name.to_string(),
-        };
-        let level = match self.level {
-            Level::Warning => "warning",
-            Level::Error => "error",
-        };
-        format!("{place}: {level}: {}\n  why: {}\n  fix: {}\n", self.what, self.why, self.fix)
-    }
-}
 
 /// All findings, in the order of the file. Missing properties come last.
 pub(crate) fn lint(properties: &Properties) -> Vec<Finding> {
@@ -119,20 +70,6 @@ fn lint_repetition(before: &[Property], property: &Property, findings: &mut Vec<
             "keep one",
         );
         findings.push(finding.at(property));
-    }
-}
-
-/// The way in which the daemon treats a value of this key that it cannot parse.
-pub(crate) fn fate_of_unreadable(key: &Key) -> &'static str {
-    match key.kind {
-        Kind::Primitive(_) | Kind::Decimal(..) => {
-            "the daemon silently treats a number that it cannot parse as 0, and a 0 as \"not set\""
-        }
-        Kind::Number(_) if !values::REFUSED_UNREAD.contains(&key.name) => {
-            "the daemon silently treats a number that it cannot parse as 0"
-        }
-        Kind::PrimitiveFlag | Kind::Flag => "the daemon silently treats a value that it cannot parse as false",
-        _ => "the daemon refuses to start with it",
     }
 }
 

@@ -3,10 +3,12 @@
 mod check;
 mod combinations;
 mod file;
+mod finding;
 mod keys;
 mod lint;
 mod values;
 
 pub(crate) use check::{CheckOptions, run as check};
 pub(crate) use file::{Malformed, Origin, Properties};
-pub(crate) use lint::{Level, lint};
+pub(crate) use finding::Level;
+pub(crate) use lint::lint;

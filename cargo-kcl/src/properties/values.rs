@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::file::Property;
+use super::finding::Finding;
 use super::keys::{Key, Kind};
-use super::lint::{Finding, fate_of_unreadable};
 use crate::process::program as processor;
 
 /// The providers that the daemon finds by their short names.
@@ -24,6 +24,20 @@ const WEB_IDENTITY: &str = "WebIdentityTokenFileCredentialsProvider";
 
 /// The numbers that the daemon refuses, instead of treating them as 0, if it cannot parse them.
 pub(crate) const REFUSED_UNREAD: [&str; 2] = ["initialPositionInStreamExtended", "maxActiveThreads"];
+
+/// The way in which the daemon treats a value of this key that it cannot parse.
+pub(crate) fn fate_of_unreadable(key: &Key) -> &'static str {
+    match key.kind {
+        Kind::Primitive(_) | Kind::Decimal(..) => {
+            "the daemon silently treats a number that it cannot parse as 0, and a 0 as \"not set\""
+        }
+        Kind::Number(_) if !REFUSED_UNREAD.contains(&key.name) => {
+            "the daemon silently treats a number that it cannot parse as 0"
+        }
+        Kind::PrimitiveFlag | Kind::Flag => "the daemon silently treats a value that it cannot parse as false",
+        _ => "the daemon refuses to start with it",
+    }
+}
 
 /// A processor may need this long for one message. A throttled checkpoint at the end of a shard alone is retried for 12 s.
 const SHORT_TIMEOUT_SECONDS: i64 = 30;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::PutError;
 use super::window::Position;
 use crate::input::lines::Source;
-use crate::kinesis::connection::Place;
+use crate::kinesis::place::Place;
 use crate::put::PutOptions;
 
 /// The content of the file.
