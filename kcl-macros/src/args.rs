@@ -7,8 +7,9 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Ident, Path, Token};
 
 use crate::context::Context;
+use crate::handlers::Kind;
 use crate::messages::{self, Message};
-use crate::model::{Action, Kind, OptionName, Options, Place, Policy, When};
+use crate::model::{Action, OptionName, Options, Place, Policy, When};
 use crate::values::{self, CheckpointProblem, Form, Value};
 
 /// Parses the options of `#[kcl::processor(…)]`. An error in one option is reported to `cx`, and the others are still parsed.

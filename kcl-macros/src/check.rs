@@ -7,8 +7,9 @@ use syn::visit::{self, Visit};
 use syn::{FnArg, GenericParam, Lifetime, Receiver, ReceiverKind, ReturnType, Safety, Type, WherePredicate};
 
 use crate::context::Context;
+use crate::handlers::Slot;
 use crate::messages;
-use crate::model::{Action, Handler, Kind, Processor};
+use crate::model::{Action, Handler, Processor};
 use crate::syntax::{peel, text};
 
 /// The result of the checks, apart from the errors in the context.
@@ -69,7 +70,7 @@ fn record_handler(cx: &Context, processor: &Processor) {
 fn dead_letters(cx: &Context, processor: &Processor) {
     let mut actions = processor.handlers.iter().flat_map(|handler| handler.policy.actions());
     let source = actions.find(|(action, _)| *action == Action::DeadLetter);
-    let handler = processor.handlers.iter().find(|handler| handler.kind == Kind::DeadLetter);
+    let handler = processor.handlers.iter().find(|handler| handler.kind.slot() == Slot::DeadLetter);
     match (source, handler) {
         (Some((_, value)), None) => cx.error(value, messages::dead_letter_without_handler()),
         (None, Some(handler)) if processor.handlers.iter().any(|handler| handler.kind.handles_records()) => {
@@ -126,10 +127,10 @@ fn signature(cx: &Context, processor: &Processor, handler: &Handler, impl_lifeti
 
 fn receiver(cx: &Context, processor: &Processor, handler: &Handler, impl_lifetimes: &HashSet<String>) {
     let (kind, name) = (handler.kind, handler.name());
-    match (kind, handler.sig.inputs.first()) {
-        (Kind::Init, Some(FnArg::Receiver(receiver))) => cx.error(receiver, messages::receiver_on_init(name)),
-        (Kind::Init, _) => {}
-        (_, Some(FnArg::Receiver(receiver))) if is_borrowed(receiver, &processor.self_ty) => {
+    match (kind.is_constructor(), handler.sig.inputs.first()) {
+        (true, Some(FnArg::Receiver(receiver))) => cx.error(receiver, messages::receiver_on_init(name)),
+        (true, _) => {}
+        (false, Some(FnArg::Receiver(receiver))) if is_borrowed(receiver, &processor.self_ty) => {
             let lifetime = match &receiver.kind {
                 ReceiverKind::Reference(_, lifetime, _) => lifetime.as_ref(),
                 ReceiverKind::Typed(_, ty) => find_long(ty, impl_lifetimes),
@@ -139,8 +140,8 @@ fn receiver(cx: &Context, processor: &Processor, handler: &Handler, impl_lifetim
                 cx.error(lifetime, messages::long_receiver(kind, name, &lifetime.to_string()));
             }
         }
-        (_, Some(FnArg::Receiver(receiver))) => cx.error(receiver, messages::receiver_wrong(kind, name)),
-        (_, _) => cx.error(name, messages::receiver_missing(kind, name, !handler.sig.inputs.is_empty())),
+        (false, Some(FnArg::Receiver(receiver))) => cx.error(receiver, messages::receiver_wrong(kind, name)),
+        (false, _) => cx.error(name, messages::receiver_missing(kind, name, !handler.sig.inputs.is_empty())),
     }
 }
 
@@ -201,7 +202,7 @@ fn is_long(lifetime: &Lifetime, impl_lifetimes: &HashSet<String>) -> bool {
 fn output(cx: &Context, handler: &Handler) {
     let (kind, name) = (handler.kind, handler.name());
     match &handler.sig.output {
-        ReturnType::Default if kind == Kind::Init => {
+        ReturnType::Default if kind.is_constructor() => {
             // With a receiver it was meant as a method. That mistake is already reported.
             if handler.sig.receiver().is_none() {
                 cx.error(name, messages::init_returns_nothing(name));
@@ -210,7 +211,7 @@ fn output(cx: &Context, handler: &Handler) {
         ReturnType::Type(_, ty) => {
             if let Some(found) = find_type(ty, |ty| matches!(ty, Type::ImplTrait(_))) {
                 cx.error(found, messages::impl_trait_return(kind, name));
-            } else if kind == Kind::Init {
+            } else if kind.is_constructor() {
                 let declared: HashSet<_> = handler.sig.generics.lifetimes().map(|param| &param.lifetime).collect();
                 if let Some(lifetime) = lifetimes(ty).into_iter().find(|lifetime| declared.contains(lifetime)) {
                     cx.error(lifetime, messages::init_borrows(name, &lifetime.to_string()));

@@ -1,7 +1,8 @@
 //! The attribute macros of `kcl`, where they are documented; use them through that crate.
 //!
 //! An annotated impl goes through four stages, each a module: `parse` (with `args` and `values` for the options) builds the `model`,
-//! `check` validates it, and `expand` generates the code. The stages report errors to `context`; the texts are in `messages`.
+//! `check` validates it, and `expand` generates the code. The stages report errors to `context`; the texts are in `messages`, and the
+//! list of all handlers in `handlers`.
 
 #![expect(missing_docs, reason = "the macros are documented in `kcl`, and rustdoc would put both texts on one page")]
 
@@ -10,6 +11,7 @@ mod bodies;
 mod check;
 mod context;
 mod expand;
+mod handlers;
 mod messages;
 mod model;
 mod names;
@@ -24,7 +26,7 @@ use quote::quote;
 
 use crate::check::Verdict;
 use crate::context::Context;
-use crate::model::Kind;
+use crate::handlers::{Kind, with_handlers};
 use crate::parse::Parsed;
 
 #[proc_macro_attribute]
@@ -48,23 +50,18 @@ fn annotated_impl(options: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// Declares the attribute macro of each handler. It is never called inside an annotated impl.
-macro_rules! handlers {
-    ($($name:ident => $kind:ident,)*) => {$(
+macro_rules! attributes {
+    ($($slot:ident: $($kind:ident $attribute:ident),+;)+) => {$($(
         #[proc_macro_attribute]
-        pub fn $name(_: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-            let item = TokenStream::from(item);
-            let error = messages::outside(Kind::$kind).at(TokenStream::new()).into_compile_error();
-            quote!(#item #error).into()
+        pub fn $attribute(_: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+            outside(Kind::$kind, item.into()).into()
         }
-    )*};
+    )+)+};
 }
 
-handlers! {
-    on_init => Init,
-    on_records => Records,
-    on_record => Record,
-    on_lease_lost => LeaseLost,
-    on_shard_end => ShardEnd,
-    on_shutdown_requested => ShutdownRequested,
-    on_dead_letter => DeadLetter,
+with_handlers!(attributes);
+
+fn outside(kind: Kind, item: TokenStream) -> TokenStream {
+    let error = messages::outside(kind).at(TokenStream::new()).into_compile_error();
+    quote!(#item #error)
 }

@@ -5,7 +5,8 @@ use std::fmt;
 use proc_macro2::Ident;
 use quote::ToTokens;
 
-use crate::model::{Action, Kind, OptionName, Place};
+use crate::handlers::Kind;
+use crate::model::{Action, OptionName, Place};
 use crate::names;
 use crate::values::{BackoffProblem, CheckpointProblem};
 
@@ -220,7 +221,7 @@ pub(crate) fn handler_unknown(written: &str, nearest: Option<Kind>) -> Message {
 }
 
 fn all_handlers() -> String {
-    Kind::ALL.map(|kind| format!("`#[{}]`", kind.attribute())).join(", ")
+    Kind::ALL.iter().map(|kind| format!("`#[{}]`", kind.attribute())).collect::<Vec<_>>().join(", ")
 }
 
 pub(crate) fn handler_in_cfg_attr(kind: Kind) -> Message {
@@ -284,7 +285,7 @@ pub(crate) fn record_and_records(first: (Kind, &Ident), second: (Kind, &Ident)) 
 }
 
 fn handler(kind: Kind, name: &Ident) -> String {
-    let what = if kind == Kind::Init { "constructor" } else { "handler" };
+    let what = if kind.is_constructor() { "constructor" } else { "handler" };
     format!("`#[{}]` {what} `{name}`", kind.attribute())
 }
 
@@ -345,7 +346,7 @@ pub(crate) fn impl_trait_argument(kind: Kind, name: &Ident) -> Message {
 }
 
 pub(crate) fn impl_trait_return(kind: Kind, name: &Ident) -> Message {
-    let must = if kind == Kind::Init { "`Self` or `Result<Self, E>`" } else { "`()` or `Result<(), E>`" };
+    let must = if kind.is_constructor() { "`Self` or `Result<Self, E>`" } else { "`()` or `Result<(), E>`" };
     Message::new(format_args!("{} must return {must}, without an `impl Trait`", handler(kind, name)))
         .note("the runtime interprets the result by its type, and does not await a future")
         .help("name the type, such as `kcl::BoxError` for an error")

@@ -6,6 +6,8 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Attribute, Generics, Ident, Path, Signature, Type};
 
+use crate::handlers::Kind;
+
 /// The options of `#[kcl::processor(…)]`.
 pub(crate) struct Options {
     /// Whether to write `main`.
@@ -96,8 +98,10 @@ impl Place {
         use OptionName::{Backoff, Checkpoint, Crate, Main, OnFailure, OnUndecodable, Retry, WarnAfter};
         match self {
             Self::Processor => &[Main, Crate, Checkpoint, WarnAfter],
-            Self::Handler(kind) if kind.handles_records() => &[Retry, Backoff, OnFailure, OnUndecodable],
-            Self::Handler(_) => &[],
+            Self::Handler(Kind::Records | Kind::Record) => &[Retry, Backoff, OnFailure, OnUndecodable],
+            Self::Handler(
+                Kind::Init | Kind::LeaseLost | Kind::ShardEnd | Kind::ShutdownRequested | Kind::DeadLetter,
+            ) => &[],
         }
     }
 }
@@ -196,78 +200,6 @@ impl Handler {
             [] => None,
             [one] => Some(one.clone()),
             _ => Some(quote!(all(#(#conditions),*))),
-        }
-    }
-}
-
-/// The kind of a handler, one for each attribute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Init,
-    Records,
-    Record,
-    LeaseLost,
-    ShardEnd,
-    ShutdownRequested,
-    DeadLetter,
-}
-
-impl Kind {
-    pub(crate) const ALL: [Self; 7] = [
-        Self::Init,
-        Self::Records,
-        Self::Record,
-        Self::LeaseLost,
-        Self::ShardEnd,
-        Self::ShutdownRequested,
-        Self::DeadLetter,
-    ];
-
-    /// The name of the attribute.
-    pub(crate) fn attribute(self) -> &'static str {
-        match self {
-            Self::Init => "on_init",
-            Self::Records => "on_records",
-            Self::Record => "on_record",
-            Self::LeaseLost => "on_lease_lost",
-            Self::ShardEnd => "on_shard_end",
-            Self::ShutdownRequested => "on_shutdown_requested",
-            Self::DeadLetter => "on_dead_letter",
-        }
-    }
-
-    /// Finds the kind by the name of its attribute.
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.attribute() == name)
-    }
-
-    /// Whether the handler handles records. A processor has exactly one such handler.
-    pub(crate) fn handles_records(self) -> bool {
-        matches!(self, Self::Records | Self::Record)
-    }
-}
-
-/// The message that a handler handles, or the dead letters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Slot {
-    Init,
-    Records,
-    LeaseLost,
-    ShardEnd,
-    ShutdownRequested,
-    DeadLetter,
-}
-
-impl Kind {
-    /// The message that the handler handles; two handlers cannot share one.
-    pub(crate) fn slot(self) -> Slot {
-        match self {
-            Self::Init => Slot::Init,
-            Self::Records | Self::Record => Slot::Records,
-            Self::LeaseLost => Slot::LeaseLost,
-            Self::ShardEnd => Slot::ShardEnd,
-            Self::ShutdownRequested => Slot::ShutdownRequested,
-            Self::DeadLetter => Slot::DeadLetter,
         }
     }
 }

@@ -2,55 +2,36 @@
 
 use strsim::osa_distance;
 
-use crate::model::{Action, Kind, OptionName};
+use crate::handlers::Kind;
+use crate::model::{Action, OptionName};
 
-/// Names of handlers in the KCLs of other languages and in the daemon's protocol, and names that people misremember.
-const OTHER_NAMES: &[(&str, Kind)] = &[
-    ("initialize", Kind::Init),
-    ("initialise", Kind::Init),
-    ("init", Kind::Init),
-    ("on_initialize", Kind::Init),
-    ("on_initialise", Kind::Init),
-    ("on_start", Kind::Init),
-    ("on_new", Kind::Init),
-    ("process_records", Kind::Records),
-    ("processRecords", Kind::Records),
-    ("on_process_records", Kind::Records),
-    ("on_batch", Kind::Records),
-    ("records", Kind::Records),
-    ("process_record", Kind::Record),
-    ("processRecord", Kind::Record),
-    ("on_process_record", Kind::Record),
-    ("record", Kind::Record),
-    ("lease_lost", Kind::LeaseLost),
-    ("leaseLost", Kind::LeaseLost),
-    ("on_lost_lease", Kind::LeaseLost),
-    ("on_lease_loss", Kind::LeaseLost),
-    ("shard_ended", Kind::ShardEnd),
-    ("shardEnded", Kind::ShardEnd),
-    ("shard_end", Kind::ShardEnd),
-    ("on_shard_ended", Kind::ShardEnd),
-    ("on_end", Kind::ShardEnd),
-    ("shutdown_requested", Kind::ShutdownRequested),
-    ("shutdownRequested", Kind::ShutdownRequested),
-    ("shutdown", Kind::ShutdownRequested),
-    ("on_shutdown", Kind::ShutdownRequested),
-    ("on_shutdown_request", Kind::ShutdownRequested),
-    ("on_stop", Kind::ShutdownRequested),
-    ("dead_letter", Kind::DeadLetter),
-    ("on_dlq", Kind::DeadLetter),
-];
+/// The names of a handler in the KCLs of other languages and in the daemon's protocol, and names that people misremember.
+fn other_names(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Init => &["initialize", "initialise", "init", "on_initialize", "on_initialise", "on_start", "on_new"],
+        Kind::Records => &["process_records", "processRecords", "on_process_records", "on_batch", "records"],
+        Kind::Record => &["process_record", "processRecord", "on_process_record", "record"],
+        Kind::LeaseLost => &["lease_lost", "leaseLost", "on_lost_lease", "on_lease_loss"],
+        Kind::ShardEnd => &["shard_ended", "shardEnded", "shard_end", "on_shard_ended", "on_end"],
+        Kind::ShutdownRequested => {
+            &["shutdown_requested", "shutdownRequested", "shutdown", "on_shutdown", "on_shutdown_request", "on_stop"]
+        }
+        Kind::DeadLetter => &["dead_letter", "on_dlq"],
+    }
+}
 
 /// Whether an unknown attribute was meant to be one of ours, and if so, which handler it is closest to.
 ///
 /// Other macros may be on a handler, so the name must be close to one of ours, or start with `on_` as all of ours do.
 pub(crate) fn misspelt(name: &str) -> Option<Option<Kind>> {
-    if let Some((_, kind)) = OTHER_NAMES.iter().find(|(other, _)| *other == name) {
-        return Some(Some(*kind));
-    }
+    let kinds = || Kind::ALL.iter().copied();
+    let other = kinds().find(|&kind| other_names(kind).contains(&name));
     let same = |kind: &Kind| name.replace('_', "").eq_ignore_ascii_case(&kind.attribute().replace('_', ""));
-    let nearest = nearest(name, &Kind::ALL.map(Kind::attribute)).and_then(Kind::from_name);
-    let meant = Kind::ALL.into_iter().find(same).or(nearest);
+    let near = || {
+        let attributes: Vec<_> = kinds().map(Kind::attribute).collect();
+        nearest(name, &attributes).and_then(Kind::from_name)
+    };
+    let meant = other.or_else(|| kinds().find(same)).or_else(near);
     if meant.is_some() || name.starts_with("on_") { Some(meant) } else { None }
 }
 

@@ -10,8 +10,9 @@ use syn::{Attribute, Ident, ImplItem, Item, ItemImpl, Meta, Path, Token, TraitIt
 use crate::args;
 use crate::bodies;
 use crate::context::Context;
+use crate::handlers::Kind;
 use crate::messages;
-use crate::model::{Handler, Kind, Options, Policy, Processor};
+use crate::model::{Handler, Options, Place, Policy, Processor};
 use crate::names;
 use crate::syntax::text;
 
@@ -140,47 +141,57 @@ struct Mark {
     policy: Policy,
 }
 
+/// An attribute, as far as this crate is concerned.
+enum Found {
+    Handler(Mark),
+    /// Meant to be a handler attribute, and reported.
+    Mistake,
+    Foreign,
+}
+
 /// Removes the handler attributes, and those that were meant to be one.
 fn take_marks(cx: &Context, krate: &Path, attrs: &mut Vec<Attribute>) -> Vec<Mark> {
     let mut marks = Vec::new();
-    attrs.retain(|attr| {
-        if attr.path().is_ident("cfg_attr") {
-            let hidden = in_cfg_attr(krate, &attr.meta);
-            if let Some((kind, path)) = &hidden {
-                cx.error(path, messages::handler_in_cfg_attr(*kind));
-            }
-            return hidden.is_none();
+    attrs.retain(|attr| match find_mark(cx, krate, attr) {
+        Found::Handler(mark) => {
+            marks.push(mark);
+            false
         }
-        let Some(name) = own_name(krate, attr.path()) else { return true };
-        match (Kind::from_name(&name.text), &attr.meta) {
-            (Some(kind), meta) => {
-                let policy = match meta {
-                    Meta::Path(_) => Policy::default(),
-                    Meta::List(list) if kind.handles_records() => args::policy(cx, kind, list.tokens.clone()),
-                    meta => {
-                        let message = if kind.handles_records() {
-                            messages::options_without_parentheses(kind)
-                        } else {
-                            messages::handler_takes_no_options(kind)
-                        };
-                        cx.error(after_path(meta), message);
-                        Policy::default()
-                    }
-                };
-                marks.push(Mark { kind, path: meta.path().clone(), policy });
-            }
-            (None, meta) => {
-                let nearest = match names::misspelt(&name.text) {
-                    Some(nearest) => nearest,
-                    None if name.qualified => None,
-                    None => return true,
-                };
-                cx.error(meta.path(), messages::handler_unknown(&text(meta.path()), nearest));
-            }
-        }
-        false
+        Found::Mistake => false,
+        Found::Foreign => true,
     });
     marks
+}
+
+fn find_mark(cx: &Context, krate: &Path, attr: &Attribute) -> Found {
+    if attr.path().is_ident("cfg_attr") {
+        let Some((kind, path)) = in_cfg_attr(krate, &attr.meta) else { return Found::Foreign };
+        cx.error(path, messages::handler_in_cfg_attr(kind));
+        return Found::Mistake;
+    }
+    let Some(name) = own_name(krate, attr.path()) else { return Found::Foreign };
+    if let Some(kind) = Kind::from_name(&name.text) {
+        return Found::Handler(Mark { kind, path: attr.path().clone(), policy: policy(cx, kind, &attr.meta) });
+    }
+    let nearest = match names::misspelt(&name.text) {
+        Some(nearest) => nearest,
+        None if name.qualified => None,
+        None => return Found::Foreign,
+    };
+    cx.error(attr.path(), messages::handler_unknown(&text(attr.path()), nearest));
+    Found::Mistake
+}
+
+/// Parses the options of a handler attribute.
+fn policy(cx: &Context, kind: Kind, meta: &Meta) -> Policy {
+    let takes_options = !Place::Handler(kind).options().is_empty();
+    match meta {
+        Meta::Path(_) => return Policy::default(),
+        Meta::List(list) if takes_options => return args::policy(cx, kind, list.tokens.clone()),
+        meta if takes_options => cx.error(after_path(meta), messages::options_without_parentheses(kind)),
+        meta => cx.error(after_path(meta), messages::handler_takes_no_options(kind)),
+    }
+    Policy::default()
 }
 
 /// The name of an attribute that may be ours: `on_record`, `kcl::on_record`, or `on_record` after the last name of the path in

@@ -11,6 +11,7 @@ use syn::visit::{self, Visit};
 use syn::{File, Item, Meta};
 
 use crate::context::Context;
+use crate::handlers::Kind;
 use crate::{annotated_impl, args, expand, parse};
 
 const SNAPSHOTS: [&str; 9] =
@@ -52,6 +53,16 @@ fn expansions_match_their_snapshots() {
             fs::write(&snapshot, &expanded).unwrap();
         }
         assert_eq!(fs::read_to_string(&snapshot).unwrap_or_default(), expanded, "{}", snapshot.display());
+    }
+}
+
+#[test]
+fn every_handler_is_called() {
+    let sources = ["every_handler", "quickstart", "policy"];
+    let expanded: String = sources.map(|name| generated(name).into_token_stream().to_string()).concat();
+    for kind in Kind::ALL {
+        let call = format!(":: kcl :: __private :: {} (", kind.attribute());
+        assert!(expanded.contains(&call), "no snapshot has a handler with `#[{}]`", kind.attribute());
     }
 }
 

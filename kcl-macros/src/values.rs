@@ -35,8 +35,9 @@ impl Value {
     pub(crate) fn new(tokens: TokenStream) -> Self {
         let parse = |input: ParseStream<'_>| Ok((Form::parse(input)?, input.parse::<TokenStream>()?));
         match parse.parse2(tokens.clone()) {
-            // An option after the value lacks its comma. Anything else belongs to the value.
-            Ok((form, rest)) if matches!(rest.clone().into_iter().next(), None | Some(TokenTree::Ident(_))) => {
+            Ok((form, rest)) if rest.is_empty() => Self { form, tokens, rest },
+            // The next option follows without a comma. Anything else belongs to the value.
+            Ok((form, rest)) if matches!(rest.clone().into_iter().next(), Some(TokenTree::Ident(_))) => {
                 let count = tokens.clone().into_iter().count() - rest.clone().into_iter().count();
                 Self { form, tokens: tokens.into_iter().take(count).collect(), rest }
             }

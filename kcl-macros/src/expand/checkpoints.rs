@@ -6,7 +6,9 @@ use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Path, Type};
 
-use super::{Chosen, all_lifetimes, argument_trait, ends, without_lifetimes};
+use super::methods::argument_trait;
+use super::slots::Chosen;
+use super::types::{all_lifetimes, ends, without_lifetimes};
 use crate::model::{Handler, Processor, When};
 
 /// The constant that says who checkpoints.

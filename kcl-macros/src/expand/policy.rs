@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::Path;
 
-use super::Chosen;
+use super::slots::Chosen;
 use crate::model::Action;
 
 /// The constant, if there are options. Without options the default of the trait applies.
