@@ -45,8 +45,8 @@ mod run {
             None => String::new(),
         };
         report::line(format_args!(
-            "this needs the complete tool{instead}: run `cargo install --locked --path {}`, which takes a few minutes; then the same \
-             command works",
+            "this needs the complete tool{instead}: run `cargo install --locked --path {}`, which takes a few minutes; then run \
+             your command again",
             report::quoted(env!("CARGO_MANIFEST_DIR")),
         ));
         ExitCode::from(WRONG_USE)

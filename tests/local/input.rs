@@ -105,7 +105,7 @@ fn an_error_about_wrong_use_explains_right_use() {
         (&["--max-records", "10001"], "1..=10000"),
         (&["--key", "k"], "did you mean `/k`?"),
         (&["--from", "latest"], "--from latest requires --follow"),
-        (&["--from", "2026-11-22T13:00:00Z"], "carry no time to start from"),
+        (&["--from", "2026-11-22T13:00:00Z"], "do not carry a time to start from"),
         (&["--follow", "--input", "-"], "standard input is not a file that can be followed"),
         (&["--rewind", "0=7"], "--rewind requires --app or --state"),
         (&["--rewind", "first=7"], "SHARD=SEQUENCE"),

@@ -154,7 +154,7 @@ fn days_since_1970(date: &str) -> Result<u64, String> {
             let leap_days = leap_days_before(year) - leap_days_before(1970);
             Ok(365 * (year - 1970) + leap_days + before.iter().sum::<u64>() + day - 1)
         }
-        _ => Err(format!("`{date}` is not a day of the calendar")),
+        _ => Err(format!("`{date}` is not a date in the calendar")),
     }
 }
 
@@ -274,7 +274,7 @@ mod tests {
             "2026-01-00",
             "2026-01-32",
         ] {
-            assert_eq!(seconds(date), Err(format!("`{date}` is not a day of the calendar")));
+            assert_eq!(seconds(date), Err(format!("`{date}` is not a date in the calendar")));
         }
         assert!(seconds("2024-02-29").is_ok() && seconds("2000-02-29").is_ok());
     }

@@ -41,7 +41,8 @@ const LOCAL: [(&str, &str); 17] = [
 pub(crate) fn parse_from(text: &str) -> Result<StartAt, String> {
     match text.parse()? {
         StartAt::Time(moment) if moment.has_fraction() => {
-            Err("the daemon takes whole seconds (initialPositionInStreamExtended); leave out the fraction".to_owned())
+            Err("the daemon accepts only whole seconds (initialPositionInStreamExtended); leave out the fraction"
+                .to_owned())
         }
         from => Ok(from),
     }

@@ -61,7 +61,7 @@ pub(crate) struct DaemonOptions {
     #[arg(long, value_name = "polling|fanout", env = "KCL_RETRIEVAL")]
     pub(crate) retrieval: Option<Retrieval>,
 
-    /// Fetch at most N records per GetRecords call, and so per processRecords message (polling)
+    /// Fetch at most N records per GetRecords call, and therefore per processRecords message (with polling)
     #[arg(long, value_name = "N", env = "KCL_MAX_RECORDS")]
     pub(crate) max_records: Option<u32>,
 

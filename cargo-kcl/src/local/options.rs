@@ -85,14 +85,14 @@ impl FromStr for Rewind {
 ///
 /// With --stream the records come from a Kinesis stream, or from a stream of `cargo kcl emulate`. Each shard of the stream has a
 /// processor. Splits and merges are followed, and child shards start after their parents. Records that the Kinesis Producer Library
-/// aggregated are taken apart. This is for development, and for streams that one machine can handle. To use several machines, run
+/// aggregated are unpacked. This is for development, and for streams that one machine can handle. To use several machines, run
 /// `cargo kcl daemon`.
 ///
 /// On a terminal it shows the progress of each shard; elsewhere it prints a line every 5 s.
 ///
-/// Checkpoints are discarded after the run unless --app or --state keeps them; then the next run resumes where the last one stopped.
-/// A run is refused if the input before that point has changed, if the input has grown after its shards ended, if it is a different
-/// stream, or while another run uses the same checkpoints.
+/// Checkpoints are discarded after the run unless --app or --state is given; with one of them, the next run resumes after the saved
+/// checkpoints. A run is refused if the input before a checkpoint has changed, if the input has grown after its shards ended, if
+/// the stream is no longer the same one, or while another run uses the same checkpoints.
 #[derive(Debug, Args)]
 #[command(
     arg_required_else_help = true,
@@ -132,7 +132,7 @@ pub(crate) struct LocalOptions {
     pub(crate) key: Option<Pointer>,
 
     /// Keep reading after the end of the last --input, as `tail -F` does: across rotation, and from the start of a file that was
-    /// truncated. A line is a record once its line feed has been written. Stop with Ctrl-C
+    /// truncated. A line becomes a record once its line feed has been written. Stop with Ctrl-C
     #[arg(long, help_heading = INPUT)]
     pub(crate) follow: bool,
 
@@ -173,7 +173,7 @@ pub(crate) struct LocalOptions {
     #[arg(long, help_heading = SHARDS, value_name = "N", default_value_t = 0)]
     pub(crate) restarts: u32,
 
-    /// Report a processor that has spent TIME on a request, and what the request is
+    /// Report a processor that has spent TIME on a request, and name the request
     #[arg(long, help_heading = SHARDS, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub(crate) stuck_after: Duration,
 
@@ -189,21 +189,21 @@ pub(crate) struct LocalOptions {
     #[arg(long, help_heading = SHARDS, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) max_records: u32,
 
-    /// Keep checkpoints under this name, in .kcl next to the workspace's Cargo.toml or else in the current directory, and resume
+    /// Save checkpoints under this name, in .kcl next to the workspace's Cargo.toml or else in the current directory, and resume
     /// from them next time
     #[arg(long, help_heading = CHECKPOINTS, value_name = "NAME")]
     pub(crate) app: Option<AppName>,
 
-    /// Keep checkpoints in this folder, under the processor's name unless --app is given
+    /// Save checkpoints in this folder, under the processor's name unless --app is given
     #[arg(long, help_heading = CHECKPOINTS, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
 
-    /// Discard the kept checkpoints and start over
+    /// Discard the saved checkpoints and start over
     #[arg(long, help_heading = CHECKPOINTS)]
     pub(crate) fresh: bool,
 
-    /// Move the kept checkpoint of a shard, given by its id or number, back before the run: delivery resumes after this record, or at
-    /// the first record with TRIM_HORIZON. May be given several times
+    /// Before the run, move back the saved checkpoint of a shard, given by its id or number: delivery resumes after this record or,
+    /// with TRIM_HORIZON, at the first record. May be given several times
     #[arg(long, help_heading = CHECKPOINTS, value_name = "SHARD=SEQUENCE", conflicts_with = "fresh")]
     pub(crate) rewind: Vec<Rewind>,
 
@@ -229,7 +229,7 @@ pub(crate) struct LocalOptions {
     #[arg(long, help_heading = REPORT, value_name = "DIR")]
     pub(crate) record: Option<PathBuf>,
 
-    /// Show the checkpoints that --app keeps, without running anything
+    /// Show the checkpoints that are saved under --app, without running anything
     #[arg(long, help_heading = CHECKPOINTS, conflicts_with_all = ["input", "fresh", "rewind", "json"])]
     pub(crate) show_checkpoints: bool,
 
@@ -275,7 +275,7 @@ impl LocalOptions {
             StartAt::Latest => Position::Latest,
             StartAt::Time(_) => {
                 return Err(LocalError::Options(
-                    "--from TIME requires --stream: the lines of a file carry no time to start from; `trim-horizon` reads all \
+                    "--from TIME requires --stream: the lines of a file do not carry a time to start from; `trim-horizon` reads all \
                      lines, `latest` only new ones",
                 ));
             }

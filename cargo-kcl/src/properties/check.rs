@@ -17,7 +17,7 @@ use crate::report;
 /// Check properties files of the MultiLangDaemon
 ///
 /// The daemon silently ignores a key that it does not know, treats a number that it cannot parse as 0, and drops a 0. Each finding
-/// names the line, the reason and the fix.
+/// gives the line, the reason and the fix.
 #[derive(Debug, Args)]
 #[command(
     arg_required_else_help = true,

@@ -17,15 +17,16 @@ use crate::input::record::LineFormat;
 /// Each line is a record; empty lines are skipped. With --format json each line is an object that describes the record in full, as
 /// `cargo kcl local` reads it and `cargo kcl tail --json` prints it. Kinesis sets its own approximateArrivalTimestamp.
 ///
-/// Records with the same partition key keep their order: each is put only after the one before it was acknowledged, because Kinesis
-/// does not keep the order of the records within a call. A call carries records of many keys, and several calls run at once, so this
-/// costs nothing unless there are few keys; then --order none is faster.
+/// Records with the same partition key keep their order: each is put only after the one before it has been acknowledged, because
+/// Kinesis does not keep the order of the records within a call. A call carries records of many keys, and several calls run at
+/// once, so this costs nothing unless there are few keys; then --order none is faster.
 ///
 /// A record that Kinesis does not accept, because a shard is at its limits or the network is down, is retried after a random wait of
 /// up to 0.1 s, doubling up to 5 s. A record whose acknowledgement is lost is put again, so it may be on the stream twice.
 ///
 /// A run that ends early reports how many records from the start of the input were acknowledged without a gap: pass that number to
-/// --skip to continue after them. With --resume the number is kept in a file, so that the same command continues by itself.
+/// --skip to continue after them. With --resume the number is kept in a file, and running the same command again continues from
+/// there.
 #[derive(Debug, Args)]
 #[command(
     arg_required_else_help = true,
@@ -58,7 +59,7 @@ pub(crate) struct PutOptions {
     #[arg(long, help_heading = INPUT)]
     pub(crate) large_records: bool,
 
-    /// Which records keep their order: those of a key, or none, which is faster if there are few keys
+    /// Which records keep their order: those with the same key, or none, which is faster if there are few keys
     #[arg(long, value_enum, value_name = "key|none", default_value_t = Order::Key, hide_possible_values = true)]
     pub(crate) order: Order,
 

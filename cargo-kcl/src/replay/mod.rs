@@ -22,10 +22,10 @@ use crate::report;
 /// A recording is what `cargo kcl local --record DIR` writes: a folder for each conversation, with in.jsonl (what the processor
 /// received) and out.jsonl (what it sent). Recordings of the real MultiLangDaemon in the same layout work as well.
 ///
-/// For each recording a new processor is started. It receives the recorded messages, and must answer as recorded: the same
+/// Each recording is replayed with a new processor. It receives the recorded messages, and must answer as recorded: the same
 /// checkpoints, the same statuses, the same exit code. Its checkpoints get the recorded answers, including refusals. Only the order
-/// counts, not the timing. The first answer that differs is shown with the line of the file, and the conversation ends, because the
-/// daemon's reaction to it was never recorded. The other recordings are still replayed.
+/// counts, not the timing. The first answer that differs is shown with its line in the recording, and the conversation ends,
+/// because the daemon's reaction to it was never recorded. The other recordings are still replayed.
 ///
 /// A recording that breaks off, because the tool or the processor was killed, is replayed as far as it goes.
 #[derive(Debug, clap::Args)]

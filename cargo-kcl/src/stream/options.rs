@@ -8,11 +8,11 @@ use crate::args::{AwsOptions, ShardName};
 
 /// Create, describe, reshard and delete streams, for development
 ///
-/// Each command waits until its change is complete. `cargo kcl emulate` runs a Kinesis on this machine to try them on.
+/// Each command waits until its change is complete. `cargo kcl emulate` runs a local Kinesis for trying them out.
 #[derive(Debug, Args)]
 #[command(
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 success, 1 AWS did not carry it out, 2 usage error, no region or no credentials."
+    after_help = "Exit codes: 0 success, 1 AWS did not carry out the command, 2 usage error, no region or no credentials."
 )]
 pub(crate) struct StreamCommand {
     #[command(subcommand)]

@@ -9,11 +9,10 @@ use crate::args::{AwsOptions, ShardName, StartAt};
 /// Print the records of a stream to stdout as they arrive, one per line
 ///
 /// The records of a shard are printed in order, before those of the child shards that a split or a merge creates. Records that the
-/// Kinesis Producer Library aggregated are taken apart. While Kinesis cannot be reached or throttles, the read is retried.
+/// Kinesis Producer Library aggregated are unpacked. While Kinesis cannot be reached or throttles, the read is retried.
 ///
 /// The data of a record is printed unchanged, except that its line feeds become \n, so that it stays on one line. With --json each
-/// line is an object with everything that is known about the record, which `--format json` of `cargo kcl put` and `cargo kcl local`
-/// accepts.
+/// line is an object that describes the record in full, and that `cargo kcl put` and `cargo kcl local` accept with --format json.
 #[derive(Debug, Args)]
 #[command(
     arg_required_else_help = true,

@@ -337,10 +337,10 @@ impl Watcher for Trial {
 pub(crate) const HELP: &str = "\
 Inject production failures on a schedule derived from SEED, and verify that no record is lost
 
-The same seed with the same input does the same to the same processor: the faults of a message depend on the seed, the shard, and how many \
-lines the shard's processors were sent before, not on time or on other shards. A run that failed can therefore be repeated; it prints the \
-command. The sizes of batches vary. With --record, times.tsv lists the faults that were injected. These are the faults, each with its \
-probability unless --chaos-rates sets another:
+With the same seed, the same input and the same processor, the same faults occur again: the faults of a message depend on the seed, the \
+shard, and the number of lines sent to the shard's processors before, not on time or on other shards. A run that failed can therefore be \
+repeated; it prints the command. The sizes of batches vary. With --record, times.tsv lists the faults that were injected. These are the \
+faults, each with its probability unless --chaos-rates sets another:
 
   throttle    0.1  a checkpoint is refused with ThrottlingException
   refuse      0.05 a checkpoint is refused with
@@ -354,21 +354,21 @@ probability unless --chaos-rates sets another:
                    process gets the batch again
   shutdown    0.03 shutdownRequested, then leaseLost, as when a
                    worker stops
-  kill        0.05 SIGKILL: with part of the message on stdin, while
-                   processing it, when requesting a checkpoint, which
-                   is not kept, when the checkpoint is kept but not
-                   answered yet, after that answer, or after the
-                   status
-  empty       0.1  a batch without records comes first
+  kill        0.05 SIGKILL: after part of the message was sent, while
+                   it is processed, when a checkpoint is requested
+                   (it is not saved), when it is saved but not yet
+                   answered, after that answer, or after the status
+  empty       0.1  an empty batch is sent first
   null-millis 0.1  millisBehindLatest is null
   pieces      0.1  the message arrives in pieces, cut at each byte; a
                    long one is cut at each byte near its ends
   reshard     0.2  shards split or merge, drawn for each tenth of the
                    input; not with --reshard
 
-A processor that chaos ended restarts at once, and so does one that ended with an error after a checkpoint was refused. A processor that \
-fails by itself, or does not answer for --stuck-after, has failed; --restarts counts these failures. After three processes in a row that \
-did not move the checkpoint, no fault ends the next one or refuses its checkpoints until it has moved it, so that the run ends.
+A processor that a fault ended is restarted at once, and so is one that ended with an error after a checkpoint was refused. --restarts \
+counts all other failures, including a processor that does not answer for --stuck-after. If three processes in a row did not move the \
+checkpoint, the next one is spared: no fault ends it or refuses its checkpoints until it has moved the checkpoint. This lets the run come \
+to an end.
 
 At the end, the verdict states whether these promises held, based on the messages on the wire and a second reading of the input: every \
 record was delivered at least once, unchanged, and acknowledged or checkpointed; records came in order; a restart resumed right after the \
@@ -376,7 +376,8 @@ checkpoint; no checkpoint was requested past the last record delivered, or befor
 exit code is 1.
 
 The tool cannot see what a processor did with a record before it acknowledged or checkpointed it. A processor that checkpoints first and \
-works later, or keeps in memory what it has checkpointed, loses records when it is killed, although all of these promises hold. Compare \
-its output with the input. Two processes never work on one shard at once here, as they do when a lease is lost unnoticed.
+works later, or keeps in memory what it has checkpointed, loses records when it is killed, even though all of these promises hold. Compare \
+its output with the input. In production, two processes can work on one shard at the same time, when a lease is lost unnoticed; here they \
+never do.
 
-Needs files, which can be read again; each new process reads its input from the start. Checkpoints are not kept after the run.";
+Needs files, which can be read again; each new process reads its input from the start. Checkpoints are discarded after the run.";

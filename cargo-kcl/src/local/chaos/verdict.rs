@@ -112,8 +112,8 @@ fn in_words(promise: Promise, seen: &Seen, records: u64, restarts: u64) -> Strin
         Promise::Order => {
             let deliveries = report::count(deliveries, "delivery");
             format!(
-                "records were delivered in the order of their shard: {deliveries}, finished or not (the table counts the \
-                 records that a processor finished, each time)"
+                "records were delivered in the order of their shard: {deliveries}, completed or not (the table counts only \
+                 the completed ones)"
             )
         }
         Promise::Resumes => format!(
