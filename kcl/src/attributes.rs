@@ -1,6 +1,6 @@
 //! The attribute macros and their documentation.
 
-/// Turns an `impl` block into a record processor: generates `main` and the whole conversation with the daemon.
+/// Turns an `impl` block into a record processor: generates `main` and the code that talks to the daemon.
 ///
 /// ```
 /// use kcl::{Json, Shard};
@@ -61,36 +61,36 @@
 /// - `on_undecodable = fail | skip | dead_letter`: the action for a record whose payload cannot be decoded. Such a record is
 ///   never retried.
 ///
-/// With `#[on_records]`, the whole batch is retried, and `on_failure` applies to all of it: one record that always fails takes its
-/// whole batch with it. `on_undecodable` applies to single records there too.
+/// With `#[on_records]`, the whole batch is retried, and `on_failure` applies to all of it: one record that always fails makes
+/// its whole batch fail. `on_undecodable` still applies to single records.
 ///
 /// Every record that is skipped or dead-lettered is reported in a line on stderr, with its shard, sequence number, number of
 /// attempts and error.
 ///
 /// # Who checkpoints
 ///
-/// If the record handler takes no [`Checkpointer`](crate::Checkpointer), the runtime checkpoints after each batch, or as often as
-/// `checkpoint` says:
+/// If the record handler takes no [`Checkpointer`](crate::Checkpointer), the runtime checkpoints. The option `checkpoint` sets
+/// how often:
 ///
 /// - `checkpoint = batch`: after each batch, the default;
 /// - `checkpoint = "30s"`: after the first batch that ends at least 30 s after the last checkpoint. The daemon reads the output
 ///   of a processor only as answers to its own messages, so a checkpoint is sent with the answer to the next message. On an idle
 ///   shard, that may be the shutdown request;
 /// - `checkpoint = "1000 records"`: after the batch that brings the number of records processed since the last checkpoint to
-///   1,000. The records that may be delivered again are fewer than that, plus one batch.
+///   1,000 or more. Fewer than 1,000 records, plus one batch, may be delivered again.
 ///
 /// A checkpoint never passes a record that was not processed, skipped or dead-lettered. Records not yet checkpointed are
 /// checkpointed when a shutdown is requested, when a handler fails (those that succeeded before it), and with SHARD_END. If the
 /// process is killed or the lease is lost, the records since the last checkpoint are delivered again.
 ///
-/// If the record handler takes a `Checkpointer`, only the handler decides, and the runtime sends nothing but SHARD_END.
+/// If the record handler takes a `Checkpointer`, it makes all checkpoints itself, and the runtime checkpoints only SHARD_END.
 ///
-/// # Handlers that take long
+/// # Handlers that take a long time
 ///
 /// While a handler runs, its shard waits, and a daemon with `timeoutInSeconds` eventually kills the worker. A handler that has run
 /// for 60 s, or for the time set by `warn_after = "5m"`, is reported on stderr while it runs, with the shard, the record or the
 /// records, and the time; then again after twice that time, and so on. Retries and the waits between them count as one run. (A
-/// thread checks periodically, so the line may be late by an eighth of that time, at most 5 s.)
+/// thread checks periodically, so the line may be late by up to an eighth of that time, but never by more than 5 s.)
 ///
 /// ```text
 /// kcl: shard shardId-000000000001: processRecords at record 4967/0 with partition key `ada`, number 3 of 500 in its batch, has been running for 60s
@@ -145,8 +145,8 @@ pub use kcl_macros::on_init;
 ///
 /// - [`&Record`](crate::Record);
 /// - one payload: [`Json<T>`](crate::Json), or your own type that implements [`FromRecord`](crate::FromRecord). If the payload
-///   cannot be decoded from the record, the handler is not called, and has failed. With `Option<P>` or `Result<P, E>` instead
-///   of `P`, it is called for every record;
+///   cannot be decoded from the record, the handler is not called and counts as failed. With `Option<P>` or `Result<P, E>`
+///   instead of `P`, it is called for every record;
 /// - [`&mut Checkpointer`](crate::Checkpointer), whose `checkpoint()` checkpoints up to and including this record;
 /// - [`&Shard`](crate::Shard);
 /// - [`MillisBehindLatest`](crate::MillisBehindLatest) of the batch.
@@ -309,14 +309,14 @@ pub use kcl_macros::on_shard_end;
 pub use kcl_macros::on_shutdown_requested;
 
 /// Marks the handler for records that failed permanently. There is at most one. It is required if the record handler has
-/// `on_failure = dead_letter` or `on_undecodable = dead_letter`, and an error if it has neither.
+/// `on_failure = dead_letter` or `on_undecodable = dead_letter`, and using it without either option is an error.
 ///
 /// It can take, in any order, [`&DeadLetter`](crate::DeadLetter) with the record, the last error and the number of attempts,
 /// [`&Record`](crate::Record), and [`&Shard`](crate::Shard).
 ///
-/// After the handler succeeds, checkpoints pass the record. The dead letter is all that remains of the record, so it must be
-/// stored safely by then. [`JsonLines`](crate::dead_letter::JsonLines) is a ready-made store. If this handler fails, the record
-/// has failed: the process ends, and the record is delivered again.
+/// After the handler succeeds, checkpoints move past the record. The dead letter is all that remains of the record, so it must
+/// be stored safely by then. [`JsonLines`](crate::dead_letter::JsonLines) is a ready-made store. If this handler fails, the
+/// record counts as failed: the process ends, and the record is delivered again.
 ///
 /// ```
 /// use kcl::dead_letter::JsonLines;

@@ -33,11 +33,11 @@
 //! }
 //! ```
 //!
-//! That is a complete `src/main.rs`. [`processor`](macro@processor) writes `main` and the conversation with Amazon's
-//! MultiLangDaemon, which starts the program once for each shard and talks to it through stdin and stdout
-//! (see [`protocol`]). On your own machine, `cargo kcl local` stands in for the daemon.
+//! That is a complete `src/main.rs`. [`processor`](macro@processor) generates `main` and the code that talks to
+//! Amazon's MultiLangDaemon, which starts the program once for each shard and talks to it through stdin and stdout (see
+//! [`protocol`]). On your own machine, `cargo kcl local` stands in for the daemon.
 //!
-//! # Right by default
+//! # Correct by default
 //!
 //! - **Delivery is at least once.** Records that are not checkpointed are delivered again, to this process's successor
 //!   or to another worker's process.
@@ -45,7 +45,7 @@
 //!   each batch that succeeded, or [less often](macro@processor#who-checkpoints); before it gives up on a batch that
 //!   failed (for the records before the failed one); and when a shutdown is requested. If the handler takes a
 //!   [`Checkpointer`], it makes all of these itself. SHARD_END is always checkpointed, once `#[on_shard_end]` has
-//!   succeeded or if it is left out.
+//!   succeeded or if there is no such handler.
 //! - **Failure.** If a handler returns an error or panics, its message is never acknowledged: the error goes to stderr
 //!   with the shard and the record, and the process ends with exit code 1. Retries, skipped records and dead letters
 //!   exist only where the user [asks for them](macro@processor#records-that-fail).

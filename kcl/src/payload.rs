@@ -35,7 +35,7 @@ use crate::record::Record;
     note = "a payload is `Json<T>` with `T: serde::Deserialize`, your own type that implements `kcl::FromRecord`, or an `Option` or `Result` of one"
 )]
 pub trait FromRecord<'r>: Sized {
-    /// The reason the payload cannot be read. It becomes the error of the handler, which is not called then.
+    /// The reason the payload cannot be read. It becomes the error of the handler, which is then not called.
     type Error: Into<BoxError>;
 
     /// Reads the payload, which may borrow from the record.

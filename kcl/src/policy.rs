@@ -1,4 +1,4 @@
-//! The policy for records that fail, as data.
+//! The policy for records that fail.
 
 use std::time::Duration;
 
@@ -57,7 +57,8 @@ impl FailurePolicy {
     }
 
     /// Sets the waits before retries: a random time of up to `first` before the first retry, up to twice that before the second,
-    /// and so on, at most `most`. The defaults are 200 ms and 5 s. If the daemon exits during a wait, the record has failed.
+    /// and so on, but at most `most`. The defaults are 200 ms and 5 s. If the daemon exits during a wait, the record counts as
+    /// failed.
     #[must_use]
     pub const fn backoff(self, first: Duration, most: Duration) -> Self {
         Self { backoff: Backoff { first, most }, ..self }

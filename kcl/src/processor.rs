@@ -47,8 +47,7 @@ use crate::trace;
     note = "put `#[kcl::processor]` on its `impl` block, or implement `kcl::Processor` for it by hand"
 )]
 pub trait Processor {
-    /// Who checkpoints the records, and when. With [`Checkpoints::Handler`], the runtime sends no checkpoint but
-    /// SHARD_END.
+    /// Who checkpoints the records, and when. With [`Checkpoints::Handler`], the runtime checkpoints only SHARD_END.
     const CHECKPOINTS: Checkpoints = Checkpoints::Batch;
 
     /// The policy for records that fail. By default, the first failure ends the process.
@@ -74,11 +73,11 @@ pub trait Processor {
     fn process_records(&mut self, input: &mut ProcessRecords<'_>) -> Result<(), BoxError>;
 
     /// Takes a record that failed permanently, if the [`POLICY`](Self::POLICY) asks for
-    /// [`DeadLetter`](crate::FailureAction::DeadLetter). After success, checkpoints pass the record.
+    /// [`DeadLetter`](crate::FailureAction::DeadLetter). After success, checkpoints move past the record.
     ///
     /// # Errors
     ///
-    /// Any error; the record has failed then. The default implementation always fails.
+    /// Any error; the record then counts as failed. The default implementation always fails.
     fn dead_letter(&mut self, input: &DeadLetter<'_>) -> Result<(), BoxError> {
         let _ = input;
         Err("the processor does not take dead letters".into())
@@ -94,8 +93,8 @@ pub trait Processor {
         Ok(())
     }
 
-    /// Called when the shard was read to its end. After success, the runtime checkpoints SHARD_END, unless this call
-    /// did.
+    /// Called when the shard has been read to its end. After success, the runtime checkpoints SHARD_END, unless this
+    /// call has already done so.
     ///
     /// # Errors
     ///
@@ -105,7 +104,7 @@ pub trait Processor {
         Ok(())
     }
 
-    /// Called when the worker is about to stop or to hand over the lease. This is the last moment to checkpoint.
+    /// Called when the worker is about to stop or to hand over the lease. This is the last chance to checkpoint.
     ///
     /// # Errors
     ///
@@ -129,7 +128,7 @@ pub trait Initialize: Processor + Sized {
     ///
     /// # Errors
     ///
-    /// Any error. The message is not acknowledged then, and the process ends with exit code 1.
+    /// Any error. The message is then not acknowledged, and the process ends with exit code 1.
     fn initialize(shard: &Shard) -> Result<Self, BoxError>;
 }
 
@@ -161,7 +160,7 @@ pub enum Checkpoints {
     Batch,
     /// The runtime checkpoints after the first batch that ends at least this long after the last checkpoint.
     ///
-    /// The daemon reads a processor's output only after it sent a message, so such a checkpoint waits for the next
+    /// The daemon reads a processor's output only after it has sent a message, so such a checkpoint waits for the next
     /// message. On a quiet shard, it waits until the shutdown is requested or the lease is gone.
     Interval(Duration),
     /// The runtime checkpoints after the batch that brings the number of records since the last checkpoint to at least

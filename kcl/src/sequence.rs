@@ -1,4 +1,4 @@
-//! Sequence numbers: decimals that do not fit a machine integer.
+//! Sequence numbers: decimals that do not fit into a machine integer.
 
 use std::fmt;
 use std::str::FromStr;
@@ -32,7 +32,7 @@ impl SequenceNumber {
     /// The largest number of digits in a sequence number.
     pub const MAX_DIGITS: usize = 129;
 
-    /// Reads ASCII digits.
+    /// Parses ASCII digits.
     ///
     /// # Errors
     ///
@@ -108,7 +108,7 @@ impl fmt::Debug for SequenceNumber {
     }
 }
 
-/// The problem with a text that is not a [`SequenceNumber`].
+/// The reason a text is not a [`SequenceNumber`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseSequenceNumberError(Problem);
 

@@ -35,7 +35,7 @@ impl Shard {
     }
 }
 
-/// A place in a shard: the start of its records, or the end of those that are done.
+/// A place in a shard: where its records start, or where those that have been checkpointed end.
 ///
 /// On the wire it is the `sequenceNumber` and `subSequenceNumber` of `initialize` (`InitializeMessage` of the
 /// MultiLangDaemon).

@@ -21,12 +21,12 @@ use crate::trace;
 /// | `#[on_shard_end]` | SHARD_END |
 /// | `#[on_shutdown_requested]` | the last record that was delivered |
 ///
-/// A record handler that takes a `Checkpointer` alone decides when its records are checkpointed. The runtime then sends
-/// no checkpoint but SHARD_END.
+/// If a record handler takes a `Checkpointer`, the handler alone decides when its records are checkpointed. The runtime
+/// then checkpoints only SHARD_END.
 ///
 /// Each call waits for the daemon's answer. After a [retryable](CheckpointError::is_retryable) refusal the call tries
-/// again, up to 5 times in total (10 at the end of a shard). It waits for a random time of up to 100 ms, then of up to
-/// 200 ms, and so on, at most 2 s.
+/// again, up to 5 times in total (10 at the end of a shard). Between attempts, it waits for a random time of up to 100
+/// ms, then of up to 200 ms, and so on, but at most 2 s.
 ///
 /// ```
 /// # use kcl::{CheckpointError, Checkpointer, Record};
@@ -116,7 +116,7 @@ impl Checkpointer {
         }
     }
 
-    /// Checkpoints up to and including this record. The record's sub-sequence number counts.
+    /// Checkpoints up to and including this record. The record's sub-sequence number is taken into account.
     ///
     /// # Errors
     ///

@@ -18,23 +18,23 @@ use crate::shard::Shard;
 ///
 /// See [`#[on_dead_letter]`](macro@crate::on_dead_letter) for an example.
 ///
-/// Any number of processes may use one folder, even two that both believe they have the shard. Each process appends to
-/// its own file, named after the shard, the time and the process, and created with its first line. A line is on disk
-/// when [`write`](Self::write) returns, and so before any checkpoint passes its record.
+/// Any number of processes may use one folder, even two processes that both believe that they have the shard. Each
+/// process appends to its own file, named after the shard, the time and the process, and created with its first line. A
+/// line is on disk when [`write`](Self::write) returns, and therefore before any checkpoint moves past its record.
 ///
-/// You may remove a file at any time, for example after you replayed its records. The next line goes into a new file.
-/// If you move a file within its file system, it remains this process's file and receives the next lines at its new
-/// path.
+/// You may remove a file at any time, for example after you have replayed its records. The next line goes into a new
+/// file. If you move a file within its file system, it remains this process's file and receives the next lines at its
+/// new path.
 ///
 /// Records are delivered at least once, so two files may hold the same record. A process that is killed during a write
-/// can leave an incomplete last line. Its record is delivered again, and a later file holds it completely. A program
-/// that reads such a file back stops at that line with an error: remove the line.
+/// can leave an incomplete last line. Its record is delivered again, and a later file contains all of it. A program
+/// that reads such a file back stops at the incomplete line with an error, so remove that line first.
 ///
 /// A line is an object that `cargo kcl local --format json --input FILE` reads back as a record. It has these fields:
 ///
 /// | field | content |
 /// |---|---|
-/// | `data` or `dataBase64` | the payload: as text if it is UTF-8, else in base64 |
+/// | `data` or `dataBase64` | the payload: as text if it is UTF-8, otherwise in base64 |
 /// | `partitionKey`, `sequenceNumber`, `subSequenceNumber` | the record's values |
 /// | `approximateArrivalTimestamp` | in milliseconds since 1970; left out if the record does not have it |
 /// | `shardId` | the shard that the record was read from |
@@ -161,7 +161,7 @@ fn create_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// A shard's id, with the characters replaced that a file's name should not have.
+/// A shard's id, in which the characters that a file name should not contain are replaced.
 fn file_name(id: &str) -> String {
     id.chars().map(|char| if char.is_ascii_alphanumeric() || char == '-' || char == '_' { char } else { '_' }).collect()
 }

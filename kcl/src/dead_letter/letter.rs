@@ -9,7 +9,7 @@ use crate::shard::Shard;
 
 /// A record that failed permanently, with the error. An `#[on_dead_letter]` handler takes it as `&DeadLetter`.
 ///
-/// Its text, as from `to_string()`, is the error with its causes, on one line.
+/// Its `Display` text is the error with its causes, on one line.
 #[derive(Clone, Copy, Debug)]
 pub struct DeadLetter<'a> {
     record: &'a Record,

@@ -1,7 +1,7 @@
 //! Probes for the part of the input that an argument takes. If a type cannot be an argument, its probe answers with
 //! [`Takes::UNKNOWN`] rather than an error, because the call of the handler already has that error.
 //!
-//! If `T` can be an argument, `<probe::OnRecord<'_, T>>::TAKES` is the inherent constant below. FailureAction it is the
+//! If `T` can be an argument, `<probe::OnRecord<'_, T>>::TAKES` is the inherent constant below. Otherwise, it is the
 //! constant of a trait that every type implements, and that `#[kcl::processor]` writes next to the probe.
 
 use std::marker::PhantomData;
