@@ -85,7 +85,7 @@ pub(crate) fn option_without_equals(name: OptionName) -> Message {
 
 pub(crate) fn option_without_comma(name: OptionName) -> Message {
     Message::new(format_args!("the value of option `{name}` must be followed by a comma or the end of the options"))
-        .help(format_args!("separate the options by commas: `{}, ...`", name.example()))
+        .help(format_args!("separate the options with commas: `{}, ...`", name.example()))
 }
 
 pub(crate) fn option_main_value() -> Message {
@@ -120,11 +120,11 @@ pub(crate) fn option_backoff_value(problem: BackoffProblem) -> Message {
         BackoffProblem::NotARange => Message::new("option `backoff` must be a range of two durations")
             .note("a duration is a whole number followed by `ms`, `s`, `m` or `h`")
             .help(example),
-        BackoffProblem::Zero => Message::new("option `backoff` must start above 0")
-            .note("each wait is up to twice as long as the one before, so it would stay at 0")
+        BackoffProblem::Zero => Message::new("option `backoff` must start with a wait longer than 0")
+            .note("each wait is up to twice as long as the previous one, so it would stay at 0")
             .help(example),
         BackoffProblem::Backwards => Message::new("option `backoff` must not end before it starts")
-            .note("each wait is up to twice as long as the one before, until the longest is reached")
+            .note("each wait is up to twice as long as the previous one, until the longest is reached")
             .help(example),
     }
 }
@@ -137,14 +137,14 @@ pub(crate) fn option_checkpoint_value(problem: CheckpointProblem) -> Message {
                 .note("a duration is a whole number followed by `ms`, `s`, `m` or `h`")
                 .help(example)
         }
-        CheckpointProblem::Zero => Message::new("option `checkpoint` must be above 0")
-            .note("`batch` checkpoints most often: after each batch")
+        CheckpointProblem::Zero => Message::new("option `checkpoint` must be greater than 0")
+            .note("the most frequent choice is `batch`: after each batch")
             .help(example),
     }
 }
 
 pub(crate) fn option_warn_after_value() -> Message {
-    Message::new("option `warn_after` must be a duration above 0")
+    Message::new("option `warn_after` must be a duration greater than 0")
         .note("a duration is a whole number followed by `ms`, `s`, `m` or `h`")
         .help("write how long a handler may run before it is reported on stderr, such as `warn_after = \"5m\"`")
 }
@@ -177,13 +177,13 @@ pub(crate) fn options_without_parentheses(kind: Kind) -> Message {
 
 pub(crate) fn dead_letter_without_handler() -> Message {
     Message::new("`dead_letter` needs an `#[on_dead_letter]` handler")
-        .note("the handler receives the record, the last error and the number of attempts; once it succeeds, checkpoints pass the record")
+        .note("the handler receives the record, the last error and the number of attempts; once it succeeds, checkpoints move past the record")
         .help("add a method such as `#[on_dead_letter] fn keep(&mut self, letter: &DeadLetter) -> Result<(), E>`")
 }
 
 pub(crate) fn dead_letter_unused(name: &Ident) -> Message {
     Message::new(format_args!("`#[on_dead_letter]` handler `{name}` is never called"))
-        .note("a record becomes a dead letter only if an option of the record handler says so")
+        .note("a record becomes a dead letter only if an option of the record handler requests it")
         .help("write `#[on_record(on_failure = dead_letter)]`, `on_undecodable = dead_letter`, or both; or remove this handler")
 }
 
@@ -233,7 +233,7 @@ pub(crate) fn handler_in_cfg_attr(kind: Kind) -> Message {
 
 pub(crate) fn handler_on(kind: Kind, what: &str) -> Message {
     Message::new(format_args!("`#[{}]` must be on a method, not on {what}", kind.attribute()))
-        .help("move it to the method to call, or remove it")
+        .help("move it to the method that the runtime should call, or remove it")
 }
 
 pub(crate) fn two_on_one(first: Kind, second: Kind, name: &Ident) -> Message {
@@ -247,7 +247,7 @@ pub(crate) fn two_on_one(first: Kind, second: Kind, name: &Ident) -> Message {
         second.attribute()
     ))
     .note("each handler must be a separate method")
-    .help("remove one of the two, and write another method that calls this one")
+    .help("remove one of the two attributes, and put it on another method that calls this one")
 }
 
 pub(crate) fn no_record_handler(ty: &str) -> Message {
@@ -269,7 +269,9 @@ pub(crate) fn no_record_handler_but(ty: &str, attribute: &str) -> Message {
 pub(crate) fn twice(kind: Kind, first: &Ident, second: &Ident) -> Message {
     Message::new(format_args!("`#[{}]` is already on `{first}`; `{second}` cannot have it too", kind.attribute()))
         .note("each message has one handler")
-        .help("remove one of the two attributes, and call that method from the other")
+        .help(format_args!(
+            "keep one of the two attributes; if both methods are needed, call `{second}` from `{first}`"
+        ))
 }
 
 pub(crate) fn record_and_records(first: (Kind, &Ident), second: (Kind, &Ident)) -> Message {
@@ -335,21 +337,21 @@ pub(crate) fn init_borrows(name: &Ident, lifetime: &str) -> Message {
 
 pub(crate) fn generic_handler(kind: Kind, name: &Ident) -> Message {
     Message::new(format_args!("{} cannot be generic", handler(kind, name)))
-        .note("the runtime calls the handler, and has no way to choose the parameter")
-        .help("name the type, or move the parameter to the processor's type")
+        .note("the runtime calls the handler, and has no way to choose the type parameter")
+        .help("write a concrete type, or move the parameter to the processor's type")
 }
 
 pub(crate) fn impl_trait_argument(kind: Kind, name: &Ident) -> Message {
     Message::new(format_args!("{} cannot take an `impl Trait`", handler(kind, name)))
         .note("the runtime chooses the arguments of a handler by their types")
-        .help("name the type")
+        .help("write a concrete type")
 }
 
 pub(crate) fn impl_trait_return(kind: Kind, name: &Ident) -> Message {
     let must = if kind.is_constructor() { "`Self` or `Result<Self, E>`" } else { "`()` or `Result<(), E>`" };
     Message::new(format_args!("{} must return {must}, without an `impl Trait`", handler(kind, name)))
         .note("the runtime interprets the result by its type, and does not await a future")
-        .help("name the type, such as `kcl::BoxError` for an error")
+        .help("write a concrete type, such as `kcl::BoxError` for an error")
 }
 
 pub(crate) fn cfg_on_argument(kind: Kind, name: &Ident) -> Message {
