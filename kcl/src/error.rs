@@ -3,10 +3,11 @@
 use std::any::Any;
 use std::error::Error;
 use std::fmt::{self, Write};
-use std::io;
+use std::{io, mem};
 
 use crate::checkpoint::error::CheckpointError;
 use crate::excerpt::Excerpt;
+use crate::panics::{discard, source, text};
 use crate::protocol::MessageError;
 use crate::record::Record;
 use crate::shard::Shard;
@@ -163,10 +164,20 @@ impl fmt::Display for At {
     }
 }
 
+/// The failure of user code. It can be dropped and shown without a panic, whatever the error's own `Drop` and `Display`
+/// do.
 #[derive(Debug)]
 pub(crate) enum Failure {
     Error(BoxError),
     Panic(Panicked),
+}
+
+impl Drop for Failure {
+    fn drop(&mut self) {
+        if let Self::Error(error) = self {
+            discard(mem::replace(error, Box::new(fmt::Error)));
+        }
+    }
 }
 
 impl Failure {
@@ -181,6 +192,14 @@ impl Failure {
         match self {
             Self::Error(error) => &**error,
             Self::Panic(panicked) => panicked,
+        }
+    }
+
+    /// The failure as an owned error.
+    pub(crate) fn into_error(mut self) -> BoxError {
+        match &mut self {
+            Self::Error(error) => mem::replace(error, Box::new(fmt::Error)),
+            Self::Panic(Panicked(message)) => Panicked(mem::take(message)).into(),
         }
     }
 }
@@ -203,11 +222,11 @@ pub(crate) struct Chain<'a>(pub(crate) &'a (dyn Error + 'static));
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut line = OneLine(f);
-        write!(line, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(line, ": {error}")?;
-            source = error.source();
+        let (mut next, mut separator) = (Some(self.0), "");
+        while let Some(error) = next {
+            let text = text(error);
+            write!(line, "{separator}{text}")?;
+            (next, separator) = (source(error), ": ");
         }
         Ok(())
     }
@@ -304,11 +323,7 @@ pub(crate) struct DeadLetterFailed {
 
 impl DeadLetterFailed {
     pub(crate) fn new(failure: Failure, record: &Failure) -> Self {
-        let source = match failure {
-            Failure::Error(error) => error,
-            Failure::Panic(panicked) => panicked.into(),
-        };
-        Self { record: Chain(record.as_error()).to_string(), source }
+        Self { record: Chain(record.as_error()).to_string(), source: failure.into_error() }
     }
 }
 

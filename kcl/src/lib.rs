@@ -82,6 +82,7 @@ mod error;
 mod excerpt;
 mod handler;
 mod io;
+mod panics;
 mod payload;
 mod policy;
 mod processor;

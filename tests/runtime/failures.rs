@@ -1,6 +1,7 @@
 //! Failures, and the checkpoints that they cause.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
@@ -144,6 +145,113 @@ fn the_causes_of_an_error_are_reported() {
             .to_string()
             .ends_with("in a batch of 1 record, 1/0: the daemon could not be reached: root cause")
     );
+}
+
+/// Panics when it is dropped, with a value that does the same.
+#[derive(Debug)]
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        std::panic::panic_any(Bomb);
+    }
+}
+
+/// An error that panics wherever it can.
+#[derive(Debug)]
+struct Explosive {
+    display: fn(&mut fmt::Formatter<'_>) -> fmt::Result,
+    _bomb: Bomb,
+}
+
+impl fmt::Display for Explosive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (self.display)(f)
+    }
+}
+
+impl std::error::Error for Explosive {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        panic!("no source");
+    }
+}
+
+#[test]
+fn values_that_panic_when_they_are_dropped_or_shown_fail_like_any_other() {
+    fn bomb() -> Result {
+        std::panic::panic_any(Bomb)
+    }
+    fn explosive(display: fn(&mut fmt::Formatter<'_>) -> fmt::Result) -> Result {
+        Err(Explosive { display, _bomb: Bomb }.into())
+    }
+    let cases: [(fn() -> Result, &str); 4] = [
+        (bomb, "panicked at record 3/0 with partition key `key-3`: the panic's value is not text"),
+        (|| explosive(|f| f.write_str("it broke")), "failed at record 3/0 with partition key `key-3`: it broke"),
+        (
+            || explosive(|_| panic!("no text")),
+            "failed at record 3/0 with partition key `key-3`: (the `Display` of this error panicked)",
+        ),
+        (
+            || {
+                explosive(|f| {
+                    f.write_str("it")?;
+                    Err(fmt::Error)
+                })
+            },
+            "failed at record 3/0 with partition key `key-3`: it (the `Display` of this error failed)",
+        ),
+    ];
+    for (how, text) in cases {
+        let processor = Auto { records: fail_at(3, how), ..Auto::default() };
+        let (output, result) = run(processor, &[INITIALIZE, &batch([(1, 0), (2, 1), (3, 0)]), OK]);
+        assert_eq!(output, [status("initialize"), at(2, 1)]);
+        let error = result.expect_err("it failed");
+        assert_eq!(
+            (error.exit_code(), error.to_string()),
+            (1, format!("shard shardId-000000000007: processRecords {text}"))
+        );
+    }
+}
+
+/// Fails at record 2 in every way in turn, and when it is dropped.
+struct Skips(u32, Bomb);
+
+impl Processor for Skips {
+    const POLICY: Policy = Policy::new()
+        .retry(3)
+        .backoff(Duration::from_millis(1), Duration::from_millis(1))
+        .otherwise(kcl::Otherwise::DeadLetter);
+
+    fn process_records(&mut self, input: &mut ProcessRecords<'_>) -> Result {
+        input.for_each_record(|input| {
+            if input.record().sequence_number() != 2.into() {
+                return Ok(());
+            }
+            self.0 += 1;
+            match self.0 {
+                1 => std::panic::panic_any(Bomb),
+                2 => Err(Explosive { display: |_| Err(fmt::Error), _bomb: Bomb }.into()),
+                _ => Err(Explosive { display: |_| panic!("no text"), _bomb: Bomb }.into()),
+            }
+        })
+    }
+
+    fn dead_letter(&mut self, letter: &kcl::DeadLetter<'_>) -> Result {
+        assert_eq!(letter.to_string(), "(the `Display` of this error panicked)");
+        Ok(())
+    }
+}
+
+#[test]
+fn values_that_panic_do_not_disturb_retries_and_dead_letters() {
+    let make = |_: &Shard| Ok::<_, BoxError>(Skips(0, Bomb));
+    let input = [INITIALIZE, &batch([(1, 0), (2, 0), (3, 0)]), OK].join("\n");
+    let mut output = Vec::new();
+    let error = Runner::new(make).run_on(input.as_bytes(), &mut output).expect_err("its drop panics");
+    let expected = [&status("initialize"), ALL, &status("processRecords")];
+    assert_eq!(String::from_utf8(output).expect("JSON").lines().collect::<Vec<_>>(), expected);
+    let text = "shard shardId-000000000007: drop panicked: the panic's value is not text";
+    assert_eq!((error.exit_code(), &*error.to_string()), (1, text));
 }
 
 /// Buffers records and writes the buffer at the end of each batch. Record 2 fails once, and every write fails.

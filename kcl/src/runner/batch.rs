@@ -168,11 +168,10 @@ impl<P: Processor> Session<'_, P> {
             Err(failure) => failure,
         };
         batch.reach(progress);
-        let error = match failure {
-            Failure::Error(error) => error,
-            panicked => return Err(Blame::Handler(panicked, progress)),
-        };
-        let error = match error.downcast::<UndecodablePayloads>() {
+        if matches!(failure, Failure::Panic(_)) {
+            return Err(Blame::Handler(failure, progress));
+        }
+        let error = match failure.into_error().downcast::<UndecodablePayloads>() {
             Ok(undecodable) => return Err(Blame::Invalid(undecodable.0)),
             Err(error) => error,
         };

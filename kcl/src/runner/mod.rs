@@ -186,9 +186,14 @@ impl<F> Runner<F> {
             Ok(())
         });
         drop(running);
+        let dropped = dropped.map_err(|failure| HandlerError::new(&shard, "drop", failure));
         match (result, dropped) {
-            (Ok(()), Err(failure)) => Err(HandlerError::new(&shard, "drop", failure).into()),
-            (result, _) => result,
+            (Ok(()), dropped) => Ok(dropped?),
+            (Err(error), Ok(())) => Err(error),
+            (Err(error), Err(failed)) => {
+                environment.report.line(failed);
+                Err(error)
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::checkpoint::{Checkpointer, Scope};
 use crate::error::{BoxError, Failure, HandlerError, RunError};
 use crate::io::connection::Broken;
 use crate::io::stderr::Report;
+use crate::panics::discard;
 use crate::processor::{Checkpoints, LeaseLost, Processor, ShardEnded, ShutdownRequested};
 use crate::protocol::{Message, Reply, ShutdownReason};
 use crate::record::Record;
@@ -21,7 +22,11 @@ use crate::trace;
 pub(super) fn guard<T>(call: impl FnOnce() -> Result<T, BoxError>) -> Result<T, Failure> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(result) => result.map_err(Failure::Error),
-        Err(payload) => Err(Failure::panic(&*payload)),
+        Err(payload) => {
+            let failure = Failure::panic(&*payload);
+            discard(payload);
+            Err(failure)
+        }
     }
 }
 

@@ -1,0 +1,39 @@
+//! Values of user code whose `Display` or `Drop` may panic, such as errors and the payloads of panics.
+//!
+//! A panic that nobody catches would end the process before its last checkpoint, and with another exit code.
+
+use std::error::Error;
+use std::fmt::Write;
+use std::mem::forget;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Drops a value. A panic in its `Drop` has no effect.
+pub(crate) fn discard<T>(value: T) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        // The payload's own `Drop` may panic too.
+        forget(payload);
+    }
+}
+
+/// An error's text, or the part before its `Display` failed or panicked.
+pub(crate) fn text(error: &dyn Error) -> String {
+    let mut text = String::new();
+    let problem = match catch_unwind(AssertUnwindSafe(|| write!(text, "{error}"))) {
+        Ok(Ok(())) => return text,
+        Ok(Err(_)) => "failed",
+        Err(payload) => {
+            discard(payload);
+            "panicked"
+        }
+    };
+    let space = if text.is_empty() { "" } else { " " };
+    text + space + "(the `Display` of this error " + problem + ")"
+}
+
+/// An error's cause; `None` if its `source` panics.
+pub(crate) fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    catch_unwind(AssertUnwindSafe(|| error.source())).unwrap_or_else(|payload| {
+        discard(payload);
+        None
+    })
+}
