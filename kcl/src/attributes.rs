@@ -170,12 +170,17 @@ pub use kcl_macros::on_init;
 /// }
 /// ```
 ///
-/// A payload may borrow from the record:
+/// A payload may borrow from the record. In JSON, take `Cow<'_, str>` with `#[serde(borrow)]` rather than `&str`: a string that
+/// contains an escape, such as `"Zo\u00eb"`, cannot be borrowed, so a record with one would count as undecodable.
 ///
 /// ```
+/// # use std::borrow::Cow;
 /// # use kcl::{Json, Record};
 /// #[derive(serde::Deserialize)]
-/// struct Order<'a> { customer: &'a str }
+/// struct Order<'a> {
+///     #[serde(borrow)]
+///     customer: Cow<'a, str>,
+/// }
 ///
 /// #[derive(Default)]
 /// struct Print;
@@ -205,9 +210,13 @@ pub use kcl_macros::on_record;
 /// they skip or dead-letter a record whose payload cannot be decoded, the `Vec` does not contain that record.
 ///
 /// ```
+/// # use std::borrow::Cow;
 /// # use kcl::{Json, Record};
 /// #[derive(serde::Deserialize)]
-/// struct Order<'a> { customer: &'a str }
+/// struct Order<'a> {
+///     #[serde(borrow)]
+///     customer: Cow<'a, str>,
+/// }
 ///
 /// #[derive(Default)]
 /// struct Print;

@@ -222,13 +222,32 @@ pub(crate) struct Chain<'a>(pub(crate) &'a (dyn Error + 'static));
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut line = OneLine(f);
+        let mut hint = None;
         let (mut next, mut separator) = (Some(self.0), "");
         while let Some(error) = next {
             let text = text(error);
+            hint = hint.or_else(|| borrowing_hint(&text));
             write!(line, "{separator}{text}")?;
             (next, separator) = (source(error), ": ");
         }
-        Ok(())
+        hint.map_or(Ok(()), |hint| write!(line, "; {hint}"))
+    }
+}
+
+/// The explanation of serde's error for a type that borrows a text which the data does not hold literally. Such a type
+/// works until the first record with an escape, and serde's own words do not say why.
+fn borrowing_hint(text: &str) -> Option<&'static str> {
+    if text.contains("invalid type: string") && text.contains("expected a borrowed string") {
+        Some(
+            "a JSON string with an escape cannot be borrowed: instead of `&str`, write `Cow<'_, str>` with `#[serde(borrow)]`",
+        )
+    } else if text.contains("invalid type: ") && text.contains("expected a borrowed byte array") {
+        Some(
+            "a JSON string with an escape cannot be borrowed: instead of `&[u8]`, write `Cow<'_, [u8]>` with \
+             `#[serde(borrow)]`",
+        )
+    } else {
+        None
     }
 }
 

@@ -48,7 +48,8 @@ pub trait FromRecord<'r>: Sized {
 
 /// A payload in JSON: `Json(order): Json<Order>` as an argument of an `#[on_record]` handler.
 ///
-/// `T` may borrow from the record: `Json<Order<'_>>`.
+/// `T` may borrow from the record: `Json<Order<'_>>`. For its strings, use `Cow<'_, str>` with `#[serde(borrow)]` rather
+/// than `&str`, which a JSON string with an escape cannot become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Json<T>(pub T);
 

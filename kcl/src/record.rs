@@ -93,16 +93,22 @@ impl Record {
         self.entry().arrival
     }
 
-    /// Reads the payload as JSON. `T` may borrow from the record.
+    /// Reads the payload as JSON. `T` may borrow from the record. For strings, use `Cow<'_, str>` with
+    /// `#[serde(borrow)]` rather than `&str`: a string that contains an escape, such as `"Zo\u00eb"`, cannot be
+    /// borrowed, so `&str` is an error for it.
     ///
     /// ```
+    /// # use std::borrow::Cow;
     /// # use kcl::Record;
     /// #[derive(serde::Deserialize)]
-    /// struct Order<'a> { customer: &'a str }
+    /// struct Order<'a> {
+    ///     #[serde(borrow)]
+    ///     customer: Cow<'a, str>,
+    /// }
     ///
     /// fn customer(record: &Record) -> Result<String, serde_json::Error> {
     ///     let order: Order = record.json()?;
-    ///     Ok(order.customer.to_owned())
+    ///     Ok(order.customer.into_owned())
     /// }
     /// ```
     ///

@@ -3,6 +3,7 @@
 mod kills;
 mod processes;
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs;
@@ -324,6 +325,62 @@ fn a_batch_leaves_out_payloads_that_cannot_be_decoded() {
     let letters: Vec<_> = plan.letters().into_iter().map(|(number, ..)| number).collect();
     assert_eq!(letters, ["1", "3", "5"]);
     assert_eq!(output, [INITIALIZED, ALL, DONE]);
+}
+
+#[derive(serde::Deserialize)]
+struct Customer<'a>(#[serde(borrow)] Cow<'a, str>);
+
+struct Borrows<const SAFELY: bool>(Plan);
+
+#[kcl::processor(main = false)]
+impl Borrows<true> {
+    #[on_record(invalid = "skip")]
+    fn handle(&mut self, Json(Customer(text)): Json<Customer<'_>>) -> Result<(), BoxError> {
+        self.0.handle(text.len() as i64)
+    }
+}
+
+#[kcl::processor(main = false)]
+impl Borrows<false> {
+    #[on_record(invalid = "dead_letter")]
+    fn handle(&mut self, Json(text): Json<&str>) -> Result<(), BoxError> {
+        self.0.handle(text.len() as i64)
+    }
+
+    #[on_dead_letter]
+    fn keep(&mut self, letter: &DeadLetter<'_>) -> Result<(), BoxError> {
+        self.0.take(letter)
+    }
+}
+
+#[test]
+fn a_payload_that_borrows_a_text_with_an_escape_explains_its_error() {
+    let input = [INITIALIZE, &batch(&[r#""Zo\u00eb""#, r#""Zoë""#, "7"]), OK];
+    let plan = Plan::default();
+    assert!(run(|| Borrows::<true>(plan.clone()), &input).1.is_ok());
+    assert_eq!(plan.calls(), [4, 4]);
+
+    let plan = Plan::default();
+    assert!(run(|| Borrows::<false>(plan.clone()), &input).1.is_ok());
+    assert_eq!(plan.calls(), [4]);
+    let [(_, _, escaped), (_, _, number)] = &plan.letters()[..] else { panic!("{:?}", plan.letters()) };
+    let hint = "; a JSON string with an escape cannot be borrowed: instead of `&str`, write `Cow<'_, str>` with `#[serde(borrow)]`";
+    assert!(escaped.ends_with(hint) && escaped.contains("expected a borrowed string"), "{escaped}");
+    assert!(!number.contains("borrow)]"), "{number}");
+
+    // A handler's own error gets the same explanation.
+    struct Bytes;
+    #[kcl::processor(main = false)]
+    impl Bytes {
+        #[on_record]
+        fn handle(&mut self, record: &Record) -> Result<(), BoxError> {
+            let bytes: &[u8] = record.json()?;
+            eprintln!("{}", bytes.len());
+            Ok(())
+        }
+    }
+    let text = failed(run(|| Bytes, &input).1).to_string();
+    assert!(text.ends_with("instead of `&[u8]`, write `Cow<'_, [u8]>` with `#[serde(borrow)]`"), "{text}");
 }
 
 struct Typed;

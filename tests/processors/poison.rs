@@ -3,6 +3,7 @@
 //! The payload is a text in JSON: `poison` fails, `panic` panics, `wait` waits until the folder contains a file `go`, and anything else
 //! succeeds. With `KCL_TEST_FIXED`, `poison` succeeds too.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 use std::{env, io, thread};
@@ -26,9 +27,9 @@ impl Poison {
     }
 
     #[on_record(retry = 1, backoff = "1ms..1ms", on_failure = dead_letter, on_undecodable = skip)]
-    fn handle(&mut self, Json(what): Json<&str>) -> Result<(), &'static str> {
+    fn handle(&mut self, Json(what): Json<Cow<'_, str>>) -> Result<(), &'static str> {
         eprintln!("payload: {what}");
-        match what {
+        match &*what {
             "poison" if !self.fixed => return Err("as it says"),
             "panic" => panic!("as it says"),
             "wait" => {

@@ -1,9 +1,12 @@
 // An alias for the record and for the payload.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use kcl::{Checkpoints, Json, Processor};
 
 type One<'a> = &'a kcl::Record;
-type Order<'a> = Json<std::collections::HashMap<&'a str, u64>>;
+type Order<'a> = Json<HashMap<Cow<'a, str>, u64>>;
 
 #[derive(Default)]
 struct Sum {

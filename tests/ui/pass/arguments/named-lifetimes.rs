@@ -1,10 +1,13 @@
 // Lifetimes that a handler declares.
 
+use std::borrow::Cow;
+
 use kcl::{Checkpointer, Json, Record, Shard};
 
 #[derive(serde::Deserialize)]
 struct Order<'a> {
-    customer: &'a str,
+    #[serde(borrow)]
+    customer: Cow<'a, str>,
 }
 
 #[derive(Default)]
@@ -19,8 +22,8 @@ impl Last {
     where
         'b: 'a,
     {
-        let longest: &'a str = [order.customer, record.partition_key(), shard.id()].iter().max().copied().unwrap_or("");
-        self.customer = longest.to_owned();
+        let longest: &'a str = record.partition_key().max(shard.id());
+        self.customer = order.customer.max(Cow::Borrowed(longest)).into_owned();
     }
 
     #[on_shard_end]

@@ -1,10 +1,13 @@
 // A handler that sees undecodable payloads, and typed batches, owned and borrowed.
 
+use std::borrow::Cow;
+
 use kcl::{BoxError, Json, MillisBehindLatest, Record, Shard};
 
 #[derive(serde::Deserialize)]
 struct Order<'a> {
-    customer: &'a str,
+    #[serde(borrow)]
+    customer: Cow<'a, str>,
 }
 
 type Payload<'r> = Json<Order<'r>>;
@@ -50,7 +53,7 @@ impl Batch {
     ) {
         for (record, order) in orders {
             match order {
-                Ok(Json(order)) => self.0.push(order.customer.to_owned()),
+                Ok(Json(order)) => self.0.push(order.customer.into_owned()),
                 Err(error) => eprintln!("{} {}: {error}", shard.id(), record.sequence_number()),
             }
         }

@@ -1,10 +1,13 @@
 // Each action, in any order, for records and for batches, and empty parentheses.
 
+use std::borrow::Cow;
+
 use kcl::{BoxError, DeadLetter, Json, Record};
 
 #[derive(serde::Deserialize)]
 struct Order<'a> {
-    customer: &'a str,
+    #[serde(borrow)]
+    customer: Cow<'a, str>,
 }
 
 #[derive(Default)]
