@@ -118,7 +118,8 @@ fn a_spawned_process_can_neither_read_messages_nor_write_replies() {
 
 #[test]
 fn a_grandchild_that_holds_every_descriptor_delays_nothing() {
-    for what in ["leave-grandchild", "noisy-grandchild"] {
+    // The last one stands for a fork: it holds the pipes that are closed when a program is started.
+    for what in ["leave-grandchild", "noisy-grandchild", "hold-pipes"] {
         let mut witness = Witness::start(what);
         let pid_file = witness.folder.path().join("pid");
         witness.process();
@@ -254,6 +255,41 @@ fn end_of_input_at_any_point_ends_the_process() {
     assert_eq!(witness.receive(), CHECKPOINT);
     let (ended, seen) = witness.end();
     assert_eq!((ended.code, ended.output.len(), &seen[..]), (Some(0), 0, &SEEN.map(str::to_owned)[..]));
+}
+
+/// A processor that may have only this many threads or files, and its complaint.
+fn limited(limit: &str, action: &str) -> Option<Ended> {
+    let bash = |script: &str| {
+        let mut command = Command::new("bash");
+        command.args(["-c", script]).arg(&*WITNESS).env("DO", action);
+        if rustix::process::geteuid().is_root() {
+            // Root has no limit.
+            command.uid(54_321);
+        }
+        command
+    };
+    // Not every machine has bash, and another user may not be allowed to run the witness.
+    let can = bash("test -x \"$0\"").status().is_ok_and(|status| status.success());
+    let mut command = bash(&format!("ulimit {limit} && exec \"$0\""));
+    can.then(|| Conversation::start(command.stderr(Stdio::piped())).end())
+}
+
+#[test]
+fn a_limit_on_threads_or_files_is_an_error_that_names_what_failed() {
+    let stdio = "kcl: stdin, stdout and stderr could not be set up for the protocol: ";
+    for (limit, action, message) in [
+        ("-u 1", "print", format!("{stdio}starting the thread that copies printed text to stderr failed: ")),
+        ("-u 1", "run-on", "the thread that reads messages and writes replies could not be started: ".to_owned()),
+        ("-n 4", "print", format!("{stdio}moving stdout aside failed: ")),
+        ("-n 6", "print", format!("{stdio}opening an empty stdin failed: ")),
+        ("-n 7", "print", format!("{stdio}creating a pipe failed: ")),
+    ] {
+        let Some(ended) = limited(limit, action) else { return };
+        assert_eq!((ended.code, ended.output.len()), (Some(2), 0), "{limit}: {}", ended.error);
+        let (line, rest) = ended.error.split_once('\n').unwrap_or_default();
+        assert!(line.starts_with(&message) && line.contains("(os error "), "{limit}: {line}");
+        assert_eq!(rest, "after the run\n");
+    }
 }
 
 #[test]

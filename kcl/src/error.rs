@@ -55,6 +55,9 @@ pub enum RunError {
     Terminal,
     /// The process's own stdin, stdout and stderr could not be set up.
     Stdio(io::Error),
+    /// The thread that serves the reader and the writer of [`Runner::run_on`](crate::Runner::run_on) could not be
+    /// started.
+    Thread(io::Error),
 }
 
 impl RunError {
@@ -67,7 +70,8 @@ impl RunError {
             | Self::Read(_)
             | Self::Write(_)
             | Self::Terminal
-            | Self::Stdio(_) => 2,
+            | Self::Stdio(_)
+            | Self::Thread(_) => 2,
         }
     }
 }
@@ -102,6 +106,9 @@ impl fmt::Display for RunError {
                  To run it on this machine: cargo kcl local --bin NAME --input FILE, or cargo kcl local --input FILE -- PROGRAM",
             ),
             Self::Stdio(error) => write!(f, "stdin, stdout and stderr could not be set up for the protocol: {error}"),
+            Self::Thread(error) => {
+                write!(f, "the thread that reads messages and writes replies could not be started: {error}")
+            }
         }
     }
 }

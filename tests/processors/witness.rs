@@ -1,13 +1,16 @@
 //! A processor for the tests. It writes what it sees to the file that `SEEN` names, one event per line. When a record's data is `now`,
 //! it performs the action that `DO` names.
 
-use std::fs::{File, OpenOptions};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::OnceLock;
 use std::sync::mpsc::channel;
 use std::{env, process, thread};
 
-use kcl::{BoxError, Initialize, LeaseLost, ProcessRecords, Processor, Shard, ShardEnded, ShutdownRequested};
+use kcl::{BoxError, Initialize, LeaseLost, ProcessRecords, Processor, Runner, Shard, ShardEnded, ShutdownRequested};
 
 struct Witness {
     seen: File,
@@ -95,6 +98,7 @@ fn act(action: &str) -> Result<(), BoxError> {
         "noisy-grandchild" => {
             drop(Command::new("sh").args(["-c", "echo $$ > \"$GRANDCHILD\"; while :; do echo noise; done"]).spawn()?);
         }
+        "hold-pipes" => hold_pipes()?,
         "exit" => {
             eprintln!("a complaint");
             print!("the last words");
@@ -117,8 +121,47 @@ fn act(action: &str) -> Result<(), BoxError> {
     Ok(())
 }
 
+/// The daemon's pipes, which were this process's stdin, stdout and stderr at its start.
+static DAEMONS: OnceLock<BTreeSet<PathBuf>> = OnceLock::new();
+
+/// The pipes that this process has open, each with the path of a descriptor.
+fn pipes() -> io::Result<BTreeMap<PathBuf, PathBuf>> {
+    let mut pipes = BTreeMap::new();
+    for entry in fs::read_dir("/proc/self/fd")? {
+        let path = entry?.path();
+        if let Ok(pipe) = fs::read_link(&path) {
+            if pipe.to_string_lossy().starts_with("pipe:") {
+                pipes.insert(pipe, path);
+            }
+        }
+    }
+    Ok(pipes)
+}
+
+/// Starts a process that holds the writing ends of all pipes but the daemon's, as a fork of this process would.
+fn hold_pipes() -> Result<(), BoxError> {
+    let mut pipes = pipes()?;
+    pipes.retain(|pipe, _| DAEMONS.get().is_some_and(|daemons| !daemons.contains(pipe)));
+    let held: Result<Vec<_>, _> = pipes.values().map(|path| OpenOptions::new().write(true).open(path)).collect();
+    let [first, second] =
+        <[File; 2]>::try_from(held?).map_err(|held| format!("{} pipes instead of two", held.len()))?;
+    let command = ["-c", "echo $$ > \"$GRANDCHILD\"; exec sleep 1000"];
+    drop(Command::new("sh").args(command).stdin(first).stdout(second).spawn()?);
+    Ok(())
+}
+
 fn main() -> ExitCode {
-    let code = kcl::run::<Witness>();
+    _ = DAEMONS.set(pipes().unwrap_or_default().into_keys().collect());
+    let code = match env::var("DO").as_deref() {
+        Ok("run-on") => {
+            let error = Runner::new(Witness::initialize).run_on(io::stdin(), io::stdout()).err();
+            error.map_or(ExitCode::SUCCESS, |error| {
+                eprintln!("{error}");
+                ExitCode::from(error.exit_code())
+            })
+        }
+        _ => kcl::run::<Witness>(),
+    };
     eprintln!("after the run");
     code
 }

@@ -5,6 +5,8 @@ use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use std::{io, mem, process};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::OwnedFd;
@@ -13,32 +15,64 @@ use rustix::stdio::{dup2_stderr, dup2_stdout};
 
 use crate::io::fd::{write_all, write_line};
 
+/// The time between two copies if the pump cannot wait for output.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// The pipe that user code prints to. A thread copies its output to the real stderr.
 pub(crate) struct InnerPipe {
     pub(crate) relay: Arc<Relay>,
     active: Arc<AtomicBool>,
-    /// The end of a pipe that is closed to stop the pump.
-    stop: Option<OwnedFd>,
+    /// The end of a pipe that wakes the pump, so that it sees that the pipe is no longer active. Closing it would not
+    /// do: a process that user code forked has a copy.
+    wake: OwnedFd,
     pump: Option<JoinHandle<()>>,
+    /// The process that set up the pipe. In a fork of it, the pump does not exist, and stderr is not ours.
+    process: u32,
 }
 
 impl InnerPipe {
     /// Replaces stdout and stderr. `error` is the real stderr.
-    pub(crate) fn set_up(error: OwnedFd) -> Result<Self, Errno> {
-        let (printed, inlet) = pipe()?;
-        let (stopped, stop) = pipe()?;
-        rustix::io::ioctl_fionbio(&printed, true)?;
+    pub(crate) fn set_up(error: OwnedFd) -> io::Result<Self> {
+        let (printed, inlet) = pipe().map_err(failed("creating a pipe"))?;
+        let (woken, wake) = pipe().map_err(failed("creating a pipe"))?;
+        rustix::io::ioctl_fionbio(&printed, true).map_err(failed("preparing a pipe"))?;
         let relay = Arc::new(Relay { printed, error, buffer: Mutex::new(vec![0; 64 << 10]) });
-        let pump = thread::Builder::new().name("kcl-stderr".to_owned()).spawn({
-            let relay = Arc::clone(&relay);
-            move || pump(&relay, &stopped)
-        });
-        let pump = pump.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::AGAIN))?;
-        dup2_stdout(&inlet)?;
-        dup2_stderr(&inlet)?;
         let active = Arc::new(AtomicBool::new(true));
-        show_panics_directly(Arc::clone(&relay), inlet, Arc::clone(&active));
-        Ok(Self { relay, active, stop: Some(stop), pump: Some(pump) })
+        let pump = thread::Builder::new().name("kcl-stderr".to_owned()).spawn({
+            let (relay, active) = (Arc::clone(&relay), Arc::clone(&active));
+            move || pump(&relay, &woken, &active)
+        });
+        let pump = pump.map_err(failed("starting the thread that copies printed text to stderr"))?;
+        let inner = Self { relay, active, wake, pump: Some(pump), process: process::id() };
+        dup2_stdout(&inlet).map_err(failed("replacing stdout"))?;
+        dup2_stderr(&inlet).map_err(failed("replacing stderr"))?;
+        inner.show_panics_directly(inlet);
+        Ok(inner)
+    }
+
+    /// Makes panic messages go directly to the real stderr, because a panic may be the last output of the process.
+    fn show_panics_directly(&self, inlet: OwnedFd) {
+        let (relay, active, process) = (Arc::clone(&self.relay), Arc::clone(&self.active), self.process);
+        let previous = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let is_active = || active.load(Ordering::SeqCst) && process::id() == process;
+            if is_active() {
+                relay.pass_on();
+                _ = dup2_stderr(&relay.error);
+            }
+            previous(info);
+            if is_active() {
+                _ = dup2_stderr(&inlet);
+            }
+        }));
+    }
+}
+
+/// Names the step that failed.
+pub(crate) fn failed<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> io::Error {
+    move |error| {
+        let error = error.into();
+        io::Error::new(error.kind(), format!("{step} failed: {error}"))
     }
 }
 
@@ -46,29 +80,18 @@ impl Drop for InnerPipe {
     /// Copies the output so far, without waiting for processes that still hold the pipe. Later output goes directly to
     /// the real stderr.
     fn drop(&mut self) {
+        if process::id() != self.process {
+            mem::forget(self.pump.take());
+            return;
+        }
         self.active.store(false, Ordering::SeqCst);
         _ = dup2_stdout(&self.relay.error);
         _ = dup2_stderr(&self.relay.error);
-        self.stop = None;
+        write_all(&self.wake, b"\n");
         if let Some(pump) = self.pump.take() {
             _ = pump.join();
         }
     }
-}
-
-/// Makes panic messages go directly to the real stderr, because a panic may be the last output of the process.
-fn show_panics_directly(relay: Arc<Relay>, inlet: OwnedFd, active: Arc<AtomicBool>) {
-    let previous = panic::take_hook();
-    panic::set_hook(Box::new(move |info| {
-        if active.load(Ordering::SeqCst) {
-            relay.pass_on();
-            _ = dup2_stderr(&relay.error);
-        }
-        previous(info);
-        if active.load(Ordering::SeqCst) {
-            _ = dup2_stderr(&inlet);
-        }
-    }));
 }
 
 /// The way from the pipe that user code prints to, to the real stderr.
@@ -114,7 +137,7 @@ impl Relay {
 }
 
 /// Makes a pipe whose ends are closed in processes that are started.
-fn pipe() -> Result<(OwnedFd, OwnedFd), Errno> {
+pub(crate) fn pipe() -> Result<(OwnedFd, OwnedFd), Errno> {
     #[cfg(not(target_vendor = "apple"))]
     return rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC);
     #[cfg(target_vendor = "apple")]
@@ -126,15 +149,16 @@ fn pipe() -> Result<(OwnedFd, OwnedFd), Errno> {
     }
 }
 
-/// Copies output until the other end of `stopped` is closed.
-fn pump(relay: &Relay, stopped: &OwnedFd) {
+/// Copies output until the pipe is no longer active. `woken` becomes readable then.
+fn pump(relay: &Relay, woken: &OwnedFd, active: &AtomicBool) {
     loop {
-        let mut ready = [PollFd::new(&relay.printed, PollFlags::IN), PollFd::new(stopped, PollFlags::IN)];
+        let mut ready = [PollFd::new(&relay.printed, PollFlags::IN), PollFd::new(woken, PollFlags::IN)];
         match poll(&mut ready, None) {
             Ok(_) | Err(Errno::INTR) => {}
-            Err(_) => return,
+            // A lack of memory, or a limit: without a pump, whoever prints would wait forever.
+            Err(_) => thread::sleep(PAUSE),
         }
-        let is_over = !ready[1].revents().is_empty();
+        let is_over = !active.load(Ordering::SeqCst);
         relay.pass_on();
         if is_over {
             return;

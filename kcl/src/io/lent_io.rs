@@ -23,11 +23,20 @@ pub(crate) struct Lent {
 }
 
 /// Calls `borrow` with two owned ends. They are served until it returns.
-pub(crate) fn lend<T>(reader: impl Read + Send, writer: impl Write + Send, borrow: impl FnOnce(Lent, Lent) -> T) -> T {
+///
+/// # Errors
+///
+/// If the thread that serves them cannot be started.
+pub(crate) fn lend<T>(
+    reader: impl Read + Send,
+    writer: impl Write + Send,
+    borrow: impl FnOnce(Lent, Lent) -> T,
+) -> io::Result<T> {
     thread::scope(|scope| {
         let (requests, inbox) = channel();
-        scope.spawn(move || serve(reader, writer, inbox));
-        borrow(Lent { requests: requests.clone() }, Lent { requests })
+        let thread = thread::Builder::new().name("kcl-io".to_owned());
+        thread.spawn_scoped(scope, move || serve(reader, writer, inbox))?;
+        Ok(borrow(Lent { requests: requests.clone() }, Lent { requests }))
     })
 }
 

@@ -18,7 +18,7 @@ use rustix::stdio::{dup2_stdin, stderr, stdin, stdout};
 
 use crate::error::RunError;
 use crate::io::fd::retry_until_ready;
-use crate::io::inner_pipe::InnerPipe;
+use crate::io::inner_pipe::{InnerPipe, failed, pipe};
 use crate::io::stderr::Report;
 
 /// The size of the daemon's pipe, which limits how much one write can bring. Linux allows an unprivileged process this
@@ -35,7 +35,7 @@ pub(crate) fn with_protocol(
     if io::stdin().is_terminal() {
         return Err(RunError::Terminal);
     }
-    let guard = Guard::set_up().map_err(|error| RunError::Stdio(error.into()))?;
+    let guard = Guard::set_up().map_err(RunError::Stdio)?;
     leave_signals_to_the_daemon(&guard.report);
     INNER_PIPE.set(Some(guard.inner));
     let result = converse(guard.input, guard.output, &guard.report);
@@ -62,12 +62,12 @@ struct Guard {
 }
 
 impl Guard {
-    fn set_up() -> Result<Self, Errno> {
-        let input = fcntl_dupfd_cloexec(stdin(), LOWEST_FD)?;
-        let output = fcntl_dupfd_cloexec(stdout(), LOWEST_FD)?;
-        let error = fcntl_dupfd_cloexec(stderr(), LOWEST_FD)?;
+    fn set_up() -> io::Result<Self> {
+        let input = fcntl_dupfd_cloexec(stdin(), LOWEST_FD).map_err(failed("moving stdin aside"))?;
+        let output = fcntl_dupfd_cloexec(stdout(), LOWEST_FD).map_err(failed("moving stdout aside"))?;
+        let error = fcntl_dupfd_cloexec(stderr(), LOWEST_FD).map_err(failed("moving stderr aside"))?;
         enlarge_pipe(&input);
-        dup2_stdin(rustix::fs::open("/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty())?)?;
+        dup2_stdin(empty_input()?).map_err(failed("replacing stdin"))?;
         let inner = InnerPipe::set_up(error)?;
         Ok(Self {
             input: RealEnd(Arc::new(input)),
@@ -76,6 +76,12 @@ impl Guard {
             inner,
         })
     }
+}
+
+/// Input that has ended: a closed pipe where `/dev/null` does not exist.
+fn empty_input() -> io::Result<OwnedFd> {
+    let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty());
+    null.or_else(|_| pipe().map(|(end, _)| end)).map_err(failed("opening an empty stdin"))
 }
 
 /// The real stdin or stdout. The process that started this one may have made it non-blocking. Both processes share that

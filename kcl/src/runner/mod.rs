@@ -85,6 +85,9 @@ impl<F> Runner<F> {
     /// SIGTERM are left to the daemon: the end of the input ends the process. An error that ends the run is reported on
     /// stderr.
     ///
+    /// A process that a handler forks without `exec` is an exception: it keeps the daemon's pipes open, so the daemon waits
+    /// until it ends. Start a program instead, as [`std::process::Command`] does.
+    ///
     /// Call this method first: anything that `main` prints or starts before the call uses the daemon's pipes. Output
     /// that a handler prints before it calls [`std::process::exit`] reaches stderr. If another thread, or an abort,
     /// ends the process, the last output may be lost.
@@ -93,7 +96,8 @@ impl<F> Runner<F> {
     /// [counts](macro@crate::processor#counts) of records, batches and checkpoints.
     ///
     /// The exit code is 0 at the end of the input, 1 if a handler failed (also because the daemon was gone) or
-    /// SHARD_END was not checkpointed, and 2 if the input was not understood, could not be read, or is a terminal.
+    /// SHARD_END was not checkpointed, and 2 if the input was not understood, could not be read, or is a terminal, or if a
+    /// thread or a pipe that the run needs could not be made.
     pub fn run<P, E>(&self) -> ExitCode
     where
         F: Fn(&Shard) -> Result<P, E>,
@@ -125,9 +129,10 @@ impl<F> Runner<F> {
         P: Processor,
         E: Into<BoxError>,
     {
-        lent_io::lend(reader, writer, |reader, writer| {
+        let run = |reader, writer| {
             self.converse(Connection::new(Patience::Blind, reader, writer), &Environment::real(&Report::Printed))
-        })
+        };
+        lent_io::lend(reader, writer, run).map_err(RunError::Thread)?
     }
 
     fn converse<P, E>(&self, connection: Connection, environment: &Environment<'_>) -> Result<(), RunError>
