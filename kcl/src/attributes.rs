@@ -73,15 +73,21 @@
 /// how often:
 ///
 /// - `checkpoint = batch`: after each batch, the default;
-/// - `checkpoint = "30s"`: after the first batch that ends at least 30 s after the last checkpoint. The daemon reads the output
-///   of a processor only as answers to its own messages, so a checkpoint is sent with the answer to the next message. On an idle
-///   shard, that may be the shutdown request;
-/// - `checkpoint = "1000 records"`: after the batch that brings the number of records processed since the last checkpoint to
-///   1,000 or more. Fewer than 1,000 records, plus one batch, may be delivered again.
+/// - `checkpoint = "30s"`: once 30 s have passed since the last checkpoint. The daemon reads the output of a processor only as
+///   answers to its own messages, so a checkpoint waits for the next message. On an idle shard, that may be the shutdown request;
+/// - `checkpoint = "1000 records"`: once 1,000 records were processed since the last checkpoint.
+///
+/// With `#[on_record]`, an interval or a number takes effect between the records of a batch too, and before the wait for a retry,
+/// so that a killed process repeats no more than that, and the record that it was killed at. (A thread tells the time, so an
+/// interval may be exceeded by an eighth, at most 5 s.) With `#[on_records]`, it takes effect after the batch in which it is
+/// reached. Each checkpoint is a write to the lease table in DynamoDB, for each shard, and the records wait for it: if a shard
+/// gets 1,000 records a second, `"10 records"` asks for 100 writes a second, and `"30s"` for one in 30 s. A checkpoint that is
+/// refused is reported, and made again after as much time or as many records, or at the end of the batch.
 ///
 /// A checkpoint never passes a record that was not processed, skipped or dead-lettered. Records not yet checkpointed are
 /// checkpointed when a shutdown is requested, when a handler fails (those that succeeded before it), and with SHARD_END. If the
-/// process is killed or the lease is lost, the records since the last checkpoint are delivered again.
+/// process is killed or the lease is lost, the records since the last checkpoint are delivered again. If a checkpoint between
+/// records shows that the lease is lost, the handler is not called with the rest of the batch.
 ///
 /// If the record handler takes a `Checkpointer`, it makes all checkpoints itself, and the runtime checkpoints only SHARD_END.
 ///

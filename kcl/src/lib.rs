@@ -42,7 +42,7 @@
 //! - **Delivery is at least once.** Records that are not checkpointed are delivered again, to this process's successor
 //!   or to another worker's process.
 //! - **Checkpoints.** If the record handler does not take a [`Checkpointer`], the runtime makes the checkpoints: after
-//!   each batch that succeeded, or [less often](macro@processor#who-checkpoints); before it gives up on a batch that
+//!   each batch that succeeded, or [at another pace](macro@processor#who-checkpoints); before it gives up on a batch that
 //!   failed (for the records before the failed one); and when a shutdown is requested. If the handler takes a
 //!   [`Checkpointer`], it makes all of these itself. SHARD_END is always checkpointed, once `#[on_shard_end]` has
 //!   succeeded or if there is no such handler.

@@ -8,6 +8,7 @@ use crate::error::BoxError;
 use crate::policy::FailurePolicy;
 use crate::record::Record;
 use crate::runner::watch::Running;
+use crate::runner::watermark::Watermark;
 use crate::shard::{MillisBehindLatest, Shard};
 use crate::trace;
 
@@ -134,10 +135,12 @@ pub trait Initialize: Processor + Sized {
 
 /// Who checkpoints the records of a [`Processor`], and when.
 ///
-/// The runtime checkpoints after whole batches that succeeded, so that a checkpoint never passes a record that was not
-/// processed. It also checkpoints the remaining records when a shutdown is requested, when a handler fails (those that
-/// succeeded before the failure), and with SHARD_END. It does not if [`shard_ended`](Processor::shard_ended) fails, or
-/// if checkpoints are no longer possible because the lease or the daemon is gone.
+/// The runtime checkpoints after whole batches that succeeded, and between their records if the processor
+/// [settles each of them](ProcessRecords::settle_each_record). A checkpoint never passes a record that was not processed,
+/// skipped or dead-lettered. The runtime also checkpoints the remaining records when a shutdown is requested, when a
+/// handler fails (those that succeeded before the failure), and with SHARD_END. It does not if
+/// [`shard_ended`](Processor::shard_ended) fails, or if checkpoints are no longer possible because the lease or the daemon
+/// is gone.
 ///
 /// ```
 /// use std::time::Duration;
@@ -158,17 +161,27 @@ pub trait Initialize: Processor + Sized {
 pub enum Checkpoints {
     /// The runtime checkpoints after each batch.
     Batch,
-    /// The runtime checkpoints after the first batch that ends at least this long after the last checkpoint.
+    /// The runtime checkpoints after the first batch that ends at least this long after the last checkpoint. With
+    /// [`settle_each_record`](ProcessRecords::settle_each_record), it also does so between records and before the wait for
+    /// a retry, with a delay of up to an eighth of the time, at most 5 s.
     ///
     /// The daemon reads a processor's output only after it has sent a message, so such a checkpoint waits for the next
     /// message. On a quiet shard, it waits until the shutdown is requested or the lease is gone.
     Interval(Duration),
     /// The runtime checkpoints after the batch that brings the number of records since the last checkpoint to at least
-    /// this. Fewer than this many records, plus one batch, may be delivered again.
+    /// this. Fewer than this many records, plus one batch, may be delivered again. With
+    /// [`settle_each_record`](ProcessRecords::settle_each_record), it also does so between records: no more than this many
+    /// are delivered again.
+    ///
+    /// Each checkpoint is a write to the lease table in DynamoDB, for each shard, and the records wait for it. A small
+    /// number therefore costs money and time: `Records(10)` on a shard with 1,000 records a second is 100 writes a second.
     Records(u64),
     /// The record handler checkpoints, with its [`Checkpointer`].
     Handler,
 }
+
+/// A handler of one record.
+type Handle<'f> = dyn FnMut(&mut ProcessRecord<'_>) -> Result<(), BoxError> + 'f;
 
 /// The input of [`Processor::process_records`].
 #[derive(Debug)]
@@ -183,6 +196,7 @@ pub struct ProcessRecords<'a> {
     /// The places, in order, of records that were skipped or dead-lettered.
     pub(crate) left_out: &'a [usize],
     pub(crate) running: &'a Running,
+    pub(crate) watermark: &'a mut Watermark,
 }
 
 /// The progress of a batch.
@@ -220,6 +234,9 @@ impl<'a> ProcessRecords<'a> {
     /// Calls `handle` for each record in turn and keeps count, so that on failure the runtime can name the record that
     /// failed and checkpoint the records before it.
     ///
+    /// While nothing fails, no checkpoint is made between the records, because work may follow the last one. If none does,
+    /// prefer [`settle_each_record`](Self::settle_each_record).
+    ///
     /// # Errors
     ///
     /// The first error of `handle`. The records after that one are not handled.
@@ -227,11 +244,76 @@ impl<'a> ProcessRecords<'a> {
     where
         F: FnMut(&mut ProcessRecord<'_>) -> Result<(), BoxError>,
     {
-        let result = self.records.iter().enumerate().skip(self.first).try_for_each(|(index, record)| {
+        self.hand_over_each(|_, _| Ok(()), &mut handle)
+    }
+
+    /// Does the same as [`for_each_record`](Self::for_each_record), for a processor that is done with a record when
+    /// `handle` has returned: no work of its batch may follow. An `#[on_record]` handler is called this way.
+    ///
+    /// With [`Checkpoints::Interval`] and [`Checkpoints::Records`], the runtime then also checkpoints between the records
+    /// of a batch, each time explicitly up to the last record that is done. If such a checkpoint shows that the lease or
+    /// the daemon is gone, no further record is handled, whatever the method returns.
+    ///
+    /// ```
+    /// use kcl::{BoxError, Checkpoints, ProcessRecords, Processor};
+    ///
+    /// struct Print;
+    ///
+    /// impl Processor for Print {
+    ///     const CHECKPOINTS: Checkpoints = Checkpoints::Records(500);
+    ///
+    ///     fn process_records(&mut self, input: &mut ProcessRecords<'_>) -> Result<(), BoxError> {
+    ///         input.settle_each_record(|input| {
+    ///             eprintln!("{:?}", input.record());
+    ///             Ok(())
+    ///         })
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The first error of `handle`, or that of a checkpoint if the lease or the daemon is gone. The records after that
+    /// are not handled.
+    pub fn settle_each_record<F>(&mut self, mut handle: F) -> Result<(), BoxError>
+    where
+        F: FnMut(&mut ProcessRecord<'_>) -> Result<(), BoxError>,
+    {
+        if self.watermark.has_finer_pace() { self.settle_each(&mut handle) } else { self.for_each_record(handle) }
+    }
+
+    /// Hands over each record, and makes the checkpoints that are due between them.
+    fn settle_each(&mut self, handle: &mut Handle<'_>) -> Result<(), BoxError> {
+        self.watermark.settles = true;
+        let before = |this: &mut Self, index| {
+            if !this.watermark.is_due_between(index, || this.running.may_look()) {
+                return Ok(());
+            }
+            this.running.reach_end();
+            let made = this.watermark.checkpoint_between(this.records, index, this.checkpointer, this.shard);
+            made.map_err(|error| {
+                this.watermark.stopped = Some(index);
+                this.first = this.records.len();
+                error.into()
+            })
+        };
+        self.hand_over_each(before, handle)
+    }
+
+    /// Hands over each record that is left, after a call of `before` with its place.
+    #[inline]
+    fn hand_over_each<B, F>(&mut self, mut before: B, handle: &mut F) -> Result<(), BoxError>
+    where
+        B: FnMut(&mut Self, usize) -> Result<(), BoxError>,
+        F: FnMut(&mut ProcessRecord<'_>) -> Result<(), BoxError> + ?Sized,
+    {
+        let records = self.records;
+        let result = records.iter().enumerate().skip(self.first).try_for_each(|(index, record)| {
             if self.left_out.binary_search(&index).is_ok() {
                 return Ok(());
             }
             self.progress = Progress::Records(index);
+            before(self, index)?;
             self.running.reach(index);
             let _entered = trace::record(record);
             self.checkpointer.enter(Scope::Record(record.sequence_number(), record.sub_sequence_number()));

@@ -334,7 +334,7 @@ struct Borrows<const SAFELY: bool>(Plan);
 
 #[kcl::processor(main = false)]
 impl Borrows<true> {
-    #[on_record(invalid = "skip")]
+    #[on_record(on_undecodable = skip)]
     fn handle(&mut self, Json(Customer(text)): Json<Customer<'_>>) -> Result<(), BoxError> {
         self.0.handle(text.len() as i64)
     }
@@ -342,7 +342,7 @@ impl Borrows<true> {
 
 #[kcl::processor(main = false)]
 impl Borrows<false> {
-    #[on_record(invalid = "dead_letter")]
+    #[on_record(on_undecodable = dead_letter)]
     fn handle(&mut self, Json(text): Json<&str>) -> Result<(), BoxError> {
         self.0.handle(text.len() as i64)
     }

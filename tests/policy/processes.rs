@@ -2,11 +2,14 @@
 
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
-use std::{fs, path};
+use std::time::Duration;
+use std::{fs, path, thread};
 
+use serde_json::Value;
+use tests::ledger::Ledger;
 use tests::{Conversation, Ended, build};
 
-use super::{INITIALIZE, OK, batch};
+use super::{INITIALIZE, OK, at, batch};
 
 /// The processor whose records choose what it does.
 pub(crate) fn poison() -> &'static path::Path {
@@ -107,6 +110,58 @@ fn a_record_waiting_for_its_retry_is_named_and_given_up_when_the_daemon_is_gone(
     assert_eq!((ended.code, &ended.output[..]), (Some(1), &[][..]));
     let last = ended.error.lines().last().unwrap_or_default();
     assert!(last.contains("processRecords failed at record 1/0") && last.ends_with(": as ever"), "{}", ended.error);
+}
+
+#[test]
+fn the_records_before_one_that_waits_for_its_retry_are_checkpointed() {
+    let mut command = Command::new(build(&["--package", "tests", "--example", "patient"]));
+    let mut processor = Conversation::start(command.stderr(Stdio::piped()));
+    processor.send(INITIALIZE);
+    acknowledged(&mut processor);
+    processor.send(&batch(&["good", "good", "slow", "good"]));
+    // The checkpoint becomes due while the third record fails.
+    assert_eq!(processor.receive(), Some(at(2)));
+    processor.send(OK);
+    processor
+        .wait_for_error("at record 3/0 with partition key `key-3`, number 3 of 4 in its batch, has been running for");
+    let ended = processor.end();
+    assert_eq!((ended.code, &ended.output[..]), (Some(1), &[][..]));
+}
+
+#[test]
+fn a_killed_processor_repeats_no_record_before_its_last_checkpoint() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("ledger");
+    let mut command = Command::new(build(&["--package", "tests", "--example", "ledger"]));
+    let mut processor = Conversation::start(command.env("LEDGER", &path).env("LEDGER_PACED", "1"));
+    processor.send(INITIALIZE);
+    acknowledged(&mut processor);
+    let wait = format!("wait-for {}", folder.path().join("never").display());
+    let bodies: Vec<_> = (1..=60).map(|number| if number == 38 { wait.clone() } else { number.to_string() }).collect();
+    let all = batch(&bodies.iter().map(String::as_str).collect::<Vec<_>>());
+    processor.send(&all);
+    for number in [5, 10, 15, 20, 25, 30, 35] {
+        assert_eq!(processor.receive(), Some(at(number)));
+        processor.send(OK);
+    }
+    while Ledger::read(&path).all("waiting").next().is_none() {
+        thread::sleep(Duration::from_millis(2));
+    }
+    drop(processor); // kills it
+
+    let mut processor = Conversation::start(&mut command);
+    processor.send(&INITIALIZE.replace("TRIM_HORIZON", "35"));
+    acknowledged(&mut processor);
+    fs::write(folder.path().join("never"), "").expect("writable");
+    let mut rest: Value = serde_json::from_str(&all).expect("JSON");
+    rest["records"].as_array_mut().expect("records").drain(..35);
+    processor.send(&rest.to_string());
+    acknowledged(&mut processor);
+    assert_eq!(processor.end().code, Some(0));
+    let ledger = Ledger::read(&path);
+    let sequences = &ledger.sequences()["shardId-000000000007"];
+    let numbers: Vec<u64> = sequences.iter().map(|number| number.parse().expect("a number")).collect();
+    assert_eq!(numbers, (1..=38).chain(36..=60).collect::<Vec<_>>());
 }
 
 #[test]

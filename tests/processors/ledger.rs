@@ -1,10 +1,11 @@
 //! A processor for the tests. It writes each event to the file that `LEDGER` names, one per line: the shard, the process id and the
-//! event. Some records are orders that it follows.
+//! event. Some records are orders that it follows. With `LEDGER_PACED`, it is checkpointed after every fifth record, also within a
+//! batch.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::process::{self, Command};
+use std::process::{self, Command, ExitCode};
 use std::time::Duration;
 use std::{env, fmt, thread};
 
@@ -51,7 +52,7 @@ impl Ledger {
     }
 }
 
-#[kcl::processor]
+#[kcl::processor(main = false)]
 impl Ledger {
     #[on_init]
     fn open(shard: &Shard) -> Result<Self, BoxError> {
@@ -84,4 +85,39 @@ impl Ledger {
     fn shutdown_requested(&mut self) -> io::Result<()> {
         self.write(format_args!("shutdownRequested"))
     }
+}
+
+/// A ledger that is checkpointed within batches.
+struct Paced(Ledger);
+
+#[kcl::processor(main = false, checkpoint = "5 records")]
+impl Paced {
+    #[on_init]
+    fn open(shard: &Shard) -> Result<Self, BoxError> {
+        Ledger::open(shard).map(Self)
+    }
+
+    #[on_record]
+    fn record(&mut self, record: &Record) -> Result<(), BoxError> {
+        self.0.record(record)
+    }
+
+    #[on_lease_lost]
+    fn lease_lost(&mut self) -> io::Result<()> {
+        self.0.lease_lost()
+    }
+
+    #[on_shard_end]
+    fn shard_end(&mut self) -> io::Result<()> {
+        self.0.shard_end()
+    }
+
+    #[on_shutdown_requested]
+    fn shutdown_requested(&mut self) -> io::Result<()> {
+        self.0.shutdown_requested()
+    }
+}
+
+fn main() -> ExitCode {
+    if env::var_os("LEDGER_PACED").is_some() { kcl::run::<Paced>() } else { kcl::run::<Ledger>() }
 }

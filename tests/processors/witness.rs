@@ -129,10 +129,9 @@ fn pipes() -> io::Result<BTreeMap<PathBuf, PathBuf>> {
     let mut pipes = BTreeMap::new();
     for entry in fs::read_dir("/proc/self/fd")? {
         let path = entry?.path();
-        if let Ok(pipe) = fs::read_link(&path) {
-            if pipe.to_string_lossy().starts_with("pipe:") {
-                pipes.insert(pipe, path);
-            }
+        match fs::read_link(&path) {
+            Ok(pipe) if pipe.to_string_lossy().starts_with("pipe:") => _ = pipes.insert(pipe, path),
+            _ => {}
         }
     }
     Ok(pipes)

@@ -184,7 +184,8 @@ fn values_that_panic_when_they_are_dropped_or_shown_fail_like_any_other() {
     fn explosive(display: fn(&mut fmt::Formatter<'_>) -> fmt::Result) -> Result {
         Err(Explosive { display, _bomb: Bomb }.into())
     }
-    let cases: [(fn() -> Result, &str); 4] = [
+    type How = fn() -> Result;
+    let cases: [(How, &str); 4] = [
         (bomb, "panicked at record 3/0 with partition key `key-3`: the panic's value is not text"),
         (|| explosive(|f| f.write_str("it broke")), "failed at record 3/0 with partition key `key-3`: it broke"),
         (
@@ -217,10 +218,10 @@ fn values_that_panic_when_they_are_dropped_or_shown_fail_like_any_other() {
 struct Skips(u32, Bomb);
 
 impl Processor for Skips {
-    const POLICY: Policy = Policy::new()
+    const POLICY: FailurePolicy = FailurePolicy::new()
         .retry(3)
         .backoff(Duration::from_millis(1), Duration::from_millis(1))
-        .otherwise(kcl::Otherwise::DeadLetter);
+        .on_failure(kcl::FailureAction::DeadLetter);
 
     fn process_records(&mut self, input: &mut ProcessRecords<'_>) -> Result {
         input.for_each_record(|input| {

@@ -7,8 +7,8 @@ use kcl::{
     ShutdownRequested,
 };
 
-/// Checkpoints every 30 seconds.
-pub(crate) struct Timed<P>(pub(crate) P);
+/// Checkpoints every `SECONDS` seconds.
+pub(crate) struct Timed<P, const SECONDS: u64>(pub(crate) P);
 
 /// Checkpoints after `RECORDS` records.
 pub(crate) struct Numbered<P, const RECORDS: u64>(pub(crate) P);
@@ -42,5 +42,5 @@ macro_rules! paced {
     };
 }
 
-paced!([] Timed<P>, Checkpoints::Interval(Duration::from_secs(30)));
+paced!([const SECONDS: u64] Timed<P, SECONDS>, Checkpoints::Interval(Duration::from_secs(SECONDS)));
 paced!([const RECORDS: u64] Numbered<P, RECORDS>, Checkpoints::Records(RECORDS));

@@ -74,6 +74,14 @@ pub(crate) struct World {
     reported: Option<Counts>,
     /// A checkpoint was refused during this message, so the time of the next one is not checked.
     refused: bool,
+    /// When the daemon last answered a checkpoint, and how many records it had not accepted then.
+    asked: (Duration, usize),
+    /// How often the current request may still be repeated, because its last answer allows that.
+    repeats: u32,
+    /// A checkpoint came within a batch although none was due, so the process must be about to fail.
+    failing: bool,
+    /// The number of checkpoints between records that were accepted and refused, in all processes.
+    pub(crate) between: [usize; 2],
     /// A message was acknowledged without settling its records. From then on, no checkpoint is expected.
     gap: bool,
     lost: bool,
@@ -124,6 +132,10 @@ impl World {
             counts: Counts::default(),
             reported: None,
             refused: false,
+            asked: (Duration::ZERO, 0),
+            repeats: 0,
+            failing: false,
+            between: [0; 2],
             gap: false,
             lost: false,
             excused: false,
@@ -144,7 +156,8 @@ impl World {
         (self.last, self.attempts) = (None, 0);
         (self.start, self.checkpointed_at) = (next, clock::time());
         (self.counts, self.reported) = (Counts::default(), None);
-        (self.refused, self.gap) = (false, false);
+        (self.refused, self.gap, self.failing) = (false, false, false);
+        self.asked = (clock::time(), 0);
         (self.lost, self.excused, self.over, self.killed) = (false, false, false, false);
         self.entries.iter_mut().for_each(|entry| entry.by_current = false);
         self.send(&Message::Initialize { shard_id: "shard".to_owned(), position });
@@ -221,6 +234,49 @@ impl World {
             }
     }
 
+    /// Whether the runtime also checkpoints between records.
+    fn has_finer_pace(&self) -> bool {
+        !self.rules.whole && matches!(self.rules.checkpoints, Checkpoints::Interval(_) | Checkpoints::Records(_))
+    }
+
+    /// Whether the runtime owes the daemon a checkpoint before the next record.
+    fn is_due_between(&self) -> bool {
+        let (at, outstanding) = self.asked;
+        self.has_finer_pace()
+            && self.outstanding() > 0
+            && match self.rules.checkpoints {
+                Checkpoints::Interval(interval) => clock::time() - at >= interval,
+                Checkpoints::Records(records) => self.outstanding() as u64 >= outstanding as u64 + records,
+                _ => false,
+            }
+    }
+
+    /// Checks a checkpoint that does not cover the whole batch: it names the last record that is settled, and is due
+    /// unless the process is failing.
+    fn judge_between(&mut self, sequence_number: Option<&str>, sub_sequence_number: Option<i64>) -> bool {
+        if self.rules.checkpoints == Checkpoints::Handler {
+            return false;
+        }
+        let due = self.is_due_between() || self.repeats > 0;
+        self.failing = self.failing || !due;
+        if !self.rules.whole {
+            let named =
+                self.reached().checked_sub(1).map(|place| (&self.entries[place].number, self.entries[place].sub));
+            let named = named.map(|(number, sub)| (number.to_string(), sub as i64));
+            let given = sequence_number.map(str::to_owned).zip(sub_sequence_number);
+            check!(self, given == named, "{given:?} was checkpointed within a batch, and not {named:?}");
+        }
+        due
+    }
+
+    /// Checks that a record may be handed over now.
+    fn judge_hand_over(&mut self, first: usize) {
+        let own = self.rules.checkpoints == Checkpoints::Handler;
+        check!(self, own || !self.excused, "{first} was handed over after the lease was lost");
+        check!(self, own || !self.failing, "{first} was handed over after a checkpoint that was not due");
+        check!(self, self.gap || !self.is_due_between(), "{first} was handed over, but a checkpoint was due");
+    }
+
     /// Checks that a failing processor has checkpointed the records that succeeded.
     fn judge_end_of_failure(&mut self) {
         if self.rules.checkpoints != Checkpoints::Handler && !self.refused && !self.gap {
@@ -291,6 +347,8 @@ impl World {
                 let all = self.delivered.clone().all(|place| self.entries[place].by_current);
                 let early = all && !self.over && !self.is_due() && self.rules.checkpoints != Checkpoints::Handler;
                 check!(self, !early || self.refused, "a checkpoint came too early");
+                // At the start of a batch, a checkpoint may still cover the batches before it.
+                let between = !all && !self.over && self.judge_between(sequence_number.as_deref(), sub_sequence_number);
                 let refusal = if self.trouble(10) { Some(self.random.pick(&REFUSALS)) } else { None };
                 let error =
                     refusal.or_else(|| match self.lease.judge(sequence_number.as_deref(), sub_sequence_number) {
@@ -307,6 +365,13 @@ impl World {
                     }
                     Some(_) => self.refused = true,
                 }
+                self.repeats = match error {
+                    Some("ThrottlingException" | "KinesisClientLibDependencyException") if self.repeats == 0 => 4,
+                    Some("ThrottlingException" | "KinesisClientLibDependencyException") => self.repeats - 1,
+                    _ => 0,
+                };
+                self.asked = (clock::time(), if error.is_some() { self.outstanding() } else { 0 });
+                self.between[usize::from(error.is_some())] += usize::from(between);
                 if error == Some("ShutdownException") {
                     self.excused = true;
                     // A daemon may report this and continue anyway.
@@ -321,6 +386,8 @@ impl World {
             Ok(Reply::Status { .. }) => {
                 let left = self.delivered.clone().find(|&place| !self.entries[place].by_current);
                 check!(self, self.excused || left.is_none(), "{left:?} was acknowledged, but not settled");
+                check!(self, self.excused || !self.failing, "a checkpoint between records was not due");
+                self.failing = false;
                 self.judge_acknowledgement();
                 // A handler that checkpoints may fail after it has settled its record.
                 let own = self.rules.checkpoints == Checkpoints::Handler;
@@ -352,6 +419,7 @@ impl World {
         if !self.alive() {
             return Ok(());
         }
+        self.judge_hand_over(first);
         let identity = if self.rules.whole { self.delivered.start } else { first };
         clock::advance(self.random.below(3));
         if self.last == Some(identity) {

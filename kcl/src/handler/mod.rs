@@ -61,7 +61,7 @@ impl EachRecord<'_, '_> {
     ///
     /// The error of the handler, or of a payload that cannot be read.
     pub fn each(self, mut call: impl FnMut(&RecordCx<'_>) -> Handled) -> Handled {
-        self.0.for_each_record(|one| call(&RecordCx::new(one)))
+        self.0.settle_each_record(|one| call(&RecordCx::new(one)))
     }
 }
 

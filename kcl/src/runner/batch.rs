@@ -12,6 +12,7 @@ use crate::processor::{ProcessRecords, Processor, Progress};
 use crate::record::Record;
 use crate::runner::session::{Session, guard};
 use crate::runner::watch::Running;
+use crate::runner::watermark::is_finer;
 use crate::shard::MillisBehindLatest;
 use crate::trace;
 
@@ -69,6 +70,9 @@ struct GivenUp {
 }
 
 impl<P: Processor> Session<'_, P> {
+    /// Whether checkpoints may be due between records.
+    pub(super) const BETWEEN: bool = is_finer(P::CHECKPOINTS);
+
     /// Handles a batch, and moves the watermark past the records that succeed and those that are skipped or
     /// dead-lettered.
     pub(super) fn hand_over(
@@ -78,9 +82,11 @@ impl<P: Processor> Session<'_, P> {
     ) -> Result<(), HandlerError> {
         let mut batch = Batch { records, millis_behind_latest, first: 0, left_out: Vec::new(), attempts: 0, whole: 0 };
         let result = self.hand_over_batch(&mut batch);
-        let done = if result.is_ok() { records.len() } else { batch.first };
-        self.watermark.reach(&records[..done]);
-        self.counts.records += done as u64;
+        let done = match result {
+            Ok(()) => self.watermark.stopped.filter(|_| Self::BETWEEN).unwrap_or(records.len()),
+            Err(_) => batch.first,
+        };
+        self.counts.records += self.watermark.end_batch(records, done) as u64;
         result
     }
 
@@ -133,6 +139,9 @@ impl<P: Processor> Session<'_, P> {
             }
             if !self.checkpointer.is_over() {
                 trace::retry(&failed);
+                self.checkpoint_before_wait(batch, running);
+            }
+            if !self.checkpointer.is_over() {
                 self.checkpointer.wait(P::POLICY.backoff, batch.attempts);
             }
             // Without a lease or a daemon, a retry is pointless.
@@ -144,6 +153,16 @@ impl<P: Processor> Session<'_, P> {
         Ok(Vec::new())
     }
 
+    /// Checkpoints the records that are done, if a checkpoint is due.
+    fn checkpoint_before_wait(&mut self, batch: &Batch<'_>, running: &Running) {
+        if Self::BETWEEN && self.watermark.settles && self.watermark.is_due_between(batch.first, || true) {
+            running.reach_end();
+            // The caller asks the checkpointer whether the lease or the daemon is gone.
+            _ = self.watermark.checkpoint_between(batch.records, batch.first, &mut self.checkpointer, &self.shard);
+            running.reach(batch.first);
+        }
+    }
+
     /// Calls the handler with the remaining records.
     fn attempt(&mut self, batch: &mut Batch<'_>, running: &Running) -> Result<(), Blame> {
         let all = batch.records.len();
@@ -151,6 +170,11 @@ impl<P: Processor> Session<'_, P> {
             return Ok(());
         }
         self.checkpointer.enter(Scope::Batch);
+        if Self::BETWEEN {
+            self.watermark.settles = false;
+            // Waits and dead letters take time.
+            running.look_again();
+        }
         let mut input = ProcessRecords {
             records: batch.records,
             millis_behind_latest: batch.millis_behind_latest,
@@ -160,9 +184,14 @@ impl<P: Processor> Session<'_, P> {
             first: batch.first,
             left_out: &batch.left_out,
             running,
+            watermark: &mut self.watermark,
         };
         let result = guard(|| self.processor.process_records(&mut input));
         let progress = input.progress;
+        if Self::BETWEEN && self.watermark.stopped.is_some() {
+            // Whatever the handler made of it.
+            return Ok(());
+        }
         let failure = match result {
             Ok(()) => return Ok(()),
             Err(failure) => failure,

@@ -5,7 +5,7 @@ mod counts;
 pub(crate) mod retry;
 mod session;
 pub(crate) mod watch;
-mod watermark;
+pub(crate) mod watermark;
 
 use std::io::{Read, Write};
 use std::process::ExitCode;
@@ -18,7 +18,7 @@ use crate::io::connection::{Connection, Patience};
 use crate::io::fd::write_line;
 use crate::io::stderr::{Callback, Report};
 use crate::io::{lent_io, stdio};
-use crate::processor::{Initialize, Processor};
+use crate::processor::{Checkpoints, Initialize, Processor};
 use crate::protocol::Message;
 use crate::runner::counts::Counts;
 use crate::runner::session::{Session, guard};
@@ -148,11 +148,13 @@ impl<F> Runner<F> {
                 connection.shard = Some(shard_id.clone());
                 let shard = Shard::new(shard_id, position);
                 let entered = trace::shard(&shard);
-                let watch = match P::WARN_AFTER {
-                    after if environment.watch && after < Duration::MAX => {
-                        Watch::start(&shard, after, environment.report)
-                    }
-                    _ => Watch::off(),
+                let interval = match P::CHECKPOINTS {
+                    Checkpoints::Interval(interval) => interval,
+                    _ => Duration::MAX,
+                };
+                let watch = match environment.watch {
+                    true => Watch::start(&shard, P::WARN_AFTER, interval, environment.report),
+                    false => Watch::off(),
                 };
                 let running = watch.enter("initialize", None);
                 let processor = guard(|| (self.factory)(&shard).map_err(Into::into))
@@ -174,7 +176,7 @@ impl<F> Runner<F> {
             processor,
             shard,
             checkpointer: Checkpointer::new(connection),
-            watermark: Watermark::new(environment.now),
+            watermark: Watermark::new(P::CHECKPOINTS, environment.now, environment.report),
             report: environment.report,
             watch,
             counts: Counts::default(),
@@ -233,7 +235,7 @@ struct Environment<'a> {
     now: fn() -> Instant,
     /// Whether to report the counts.
     counts: bool,
-    /// Whether to report long-running handlers.
+    /// Whether to watch the time in a thread, and to report long-running handlers.
     watch: bool,
 }
 

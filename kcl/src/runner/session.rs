@@ -96,8 +96,13 @@ impl<P: Processor> Session<'_, P> {
         self.checkpointer.enter_message(Scope::Batch);
         self.counts.batches += u64::from(!records.is_empty());
         let result = self.hand_over(records, millis_behind_latest);
+        if let Some(place) = self.watermark.stopped.take_if(|_| Self::BETWEEN) {
+            if !self.checkpointer.connection.is_broken() {
+                return Ok(self.leave(&records[place..]));
+            }
+        }
         match self.settle(result)? {
-            Settled::Done if self.watermark.is_due(P::CHECKPOINTS) => self.checkpoint_all(),
+            Settled::Done if self.watermark.is_due() => self.checkpoint_all(),
             Settled::Done => Ok(Next::Acknowledge),
             Settled::Failed(failed) => self.fail(failed),
             Settled::Excused(failed) => Ok(self.excuse(&failed)),
@@ -179,7 +184,10 @@ impl<P: Processor> Session<'_, P> {
             Err(error) => match self.checkpointer.connection.take_broken() {
                 Some(Broken::Error(error)) => return Err(error),
                 Some(Broken::End) => return Ok(Next::End),
-                None => self.report_line(format_args!("a checkpoint was not made: {error}")),
+                None => {
+                    self.watermark.refuse();
+                    self.report_line(format_args!("a checkpoint was not made: {error}"));
+                }
             },
         }
         Ok(Next::Acknowledge)
@@ -203,6 +211,21 @@ impl<P: Processor> Session<'_, P> {
     /// failure here would only end the whole worker.
     fn excuse(&mut self, failed: &HandlerError) -> Next {
         self.report.line(format_args!("{failed}; the message is acknowledged anyway, because the lease is gone"));
+        self.checkpointer.gap = true;
+        Next::Acknowledge
+    }
+
+    /// Leaves the rest of a batch to the lease's new owner, because a checkpoint between its records showed that the lease
+    /// is gone.
+    fn leave(&mut self, rest: &[Record]) -> Next {
+        if let Some(first) = rest.first() {
+            let (number, sub, count) = (first.sequence_number(), first.sub_sequence_number(), rest.len());
+            let records = if count == 1 { "record of the batch is" } else { "records of the batch are" };
+            self.report_line(format_args!(
+                "the lease is gone before record {number}/{sub}: {count} {records} left to its new owner, and the message is \
+                 acknowledged"
+            ));
+        }
         self.checkpointer.gap = true;
         Next::Acknowledge
     }

@@ -1,9 +1,10 @@
 //! A watch over handlers, which reports a long-running handler on stderr while it runs.
 //!
 //! A thread checks from time to time which call is running. For the calls themselves, the watch costs one store for
-//! each record and two uncontended locks for each batch. They do not read the clock.
+//! each record and two uncontended locks for each batch. They do not read the clock. Whoever wants to read it now and then
+//! asks the watch when to do so.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -13,10 +14,13 @@ use crate::io::stderr::Report;
 use crate::record::Record;
 use crate::shard::Shard;
 
-/// The number of checks in the time after which the thread warns.
+/// The number of checks in the time after which the thread warns, or in the interval between checkpoints.
 const CHECKS: u32 = 8;
 /// The longest time between two checks.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Without a thread, the number of records after which the clock may be read again.
+const RECORDS: u32 = 16;
 
 /// A watch over the handlers of one processor.
 #[derive(Debug)]
@@ -33,6 +37,12 @@ struct Calls {
     /// The last number that was assigned.
     last: AtomicU64,
     call: Mutex<Call>,
+    /// The thread has checked since [`Running::may_look`] last returned true.
+    ticked: AtomicBool,
+    /// Without a thread, the number of records after which the clock may be read again; otherwise 0.
+    stride: AtomicU32,
+    /// Without a thread, the number of records until then.
+    left: AtomicU32,
     over: AtomicBool,
 }
 
@@ -59,18 +69,29 @@ pub(crate) struct Running {
 }
 
 impl Watch {
-    /// A watch without a thread.
+    /// A watch without a thread, for a simulation: the clock may be read for each record.
     pub(crate) fn off() -> Self {
-        Self { calls: Arc::default(), thread: None }
+        Self::without_thread(1)
     }
 
-    /// Starts a watch that warns of handlers of this shard's processor that run for at least `after`.
-    pub(crate) fn start(shard: &Shard, after: Duration, report: &Report) -> Self {
-        let mut watch = Self::off();
+    fn without_thread(stride: u32) -> Self {
+        Self { calls: Arc::new(Calls { stride: stride.into(), ..Calls::default() }), thread: None }
+    }
+
+    /// Starts a watch that warns of handlers of this shard's processor that run for at least `after`, and that lets the
+    /// clock be read eight times within `interval`.
+    pub(crate) fn start(shard: &Shard, after: Duration, interval: Duration, report: &Report) -> Self {
+        let mut watch = Self::without_thread(RECORDS);
+        if after == Duration::MAX && interval == Duration::MAX {
+            return watch;
+        }
         let (calls, shard, thread_report) = (Arc::clone(&watch.calls), shard.id().to_owned(), report.clone());
         let thread = thread::Builder::new().name("kcl-watch".to_owned());
-        match thread.spawn(move || check(&calls, &shard, after, &thread_report)) {
-            Ok(handle) => watch.thread = Some(handle.thread().clone()),
+        match thread.spawn(move || check(&calls, &shard, after, interval, &thread_report)) {
+            Ok(handle) => {
+                watch.thread = Some(handle.thread().clone());
+                watch.calls.stride.store(0, Ordering::Relaxed);
+            }
             Err(error) => report.line(format_args!("long-running handlers will not be reported: {error}")),
         }
         watch
@@ -105,7 +126,26 @@ impl Running {
         self.calls.running.store(self.number + 1 + place as u64, Ordering::Relaxed);
     }
 
-    /// Records that the handler is done with single records.
+    /// Whether a look at the clock is worth its price: only if the thread has checked since the last look. Without a
+    /// thread, at the first record and at one of every few after it.
+    pub(crate) fn may_look(&self) -> bool {
+        let Calls { ticked, stride, left, .. } = &*self.calls;
+        let stride = stride.load(Ordering::Relaxed);
+        if stride == 0 {
+            return ticked.load(Ordering::Relaxed) && ticked.swap(false, Ordering::Relaxed);
+        }
+        // Only this thread writes.
+        let now_left = left.load(Ordering::Relaxed).checked_sub(1);
+        left.store(now_left.unwrap_or(stride - 1), Ordering::Relaxed);
+        now_left.is_none()
+    }
+
+    /// Makes [`may_look`](Self::may_look) return true next time if there is no thread.
+    pub(crate) fn look_again(&self) {
+        self.calls.left.store(0, Ordering::Relaxed);
+    }
+
+    /// Records that the handler is done with single records, or waits between them.
     pub(crate) fn reach_end(&self) {
         self.calls.running.store(self.number, Ordering::Relaxed);
     }
@@ -119,8 +159,8 @@ impl Drop for Running {
 }
 
 /// Checks until the watch is over.
-fn check(calls: &Calls, shard: &str, after: Duration, report: &Report) {
-    let pause = (after / CHECKS).clamp(Duration::from_millis(1), LONGEST_PAUSE);
+fn check(calls: &Calls, shard: &str, after: Duration, interval: Duration, report: &Report) {
+    let pause = (after.min(interval) / CHECKS).clamp(Duration::from_millis(1), LONGEST_PAUSE);
     // A warning at once, and then all the time, would be useless.
     let after = after.max(pause);
     let (mut seen, mut since, mut next) = (0, Instant::now(), after);
@@ -129,6 +169,7 @@ fn check(calls: &Calls, shard: &str, after: Duration, report: &Report) {
         if calls.over.load(Ordering::Relaxed) {
             return;
         }
+        calls.ticked.store(true, Ordering::Relaxed);
         let now = calls.running.load(Ordering::Relaxed);
         if now != seen {
             (seen, since, next) = (now, Instant::now(), after);
@@ -159,4 +200,35 @@ fn line(shard: &str, call: &Call, place: u64, elapsed: Duration) -> Option<Strin
     let of = one.map(|_| format!(", number {place} of {} in its batch,", records.len())).unwrap_or_default();
     let elapsed = Duration::from_millis(elapsed.as_millis().try_into().unwrap_or(u64::MAX));
     Some(format!("shard {shard}: {}{at}{of} has been running for {elapsed:.0?}", call.action))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_thread_the_clock_is_read_now_and_then() {
+        let watch = Watch::without_thread(RECORDS);
+        let running = watch.enter("processRecords", None);
+        let looks: Vec<_> = (0..40).filter(|_| running.may_look()).collect();
+        assert_eq!(looks, [0, 16, 32]);
+        running.look_again();
+        assert!(running.may_look() && !running.may_look());
+
+        let running = Watch::off().enter("processRecords", None);
+        assert!((0..40).all(|_| running.may_look()));
+    }
+
+    #[test]
+    fn with_a_thread_the_clock_is_read_once_after_each_check() {
+        let shard = Shard::new("shard", crate::shard::Position::TrimHorizon);
+        let watch = Watch::start(&shard, Duration::MAX, Duration::from_millis(80), &Report::Printed);
+        let running = watch.enter("processRecords", None);
+        let start = Instant::now();
+        let mut looks = 0;
+        while looks < 5 {
+            looks += u128::from(running.may_look());
+        }
+        assert!(start.elapsed().as_millis() >= 40, "{:?}", start.elapsed());
+    }
 }

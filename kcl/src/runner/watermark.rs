@@ -1,40 +1,85 @@
 //! The position up to which records are done.
 
+use std::mem;
 use std::time::Instant;
 
+use crate::checkpoint::Checkpointer;
+use crate::checkpoint::error::CheckpointError;
+use crate::io::stderr::Report;
 use crate::processor::Checkpoints;
 use crate::record::Record;
 use crate::sequence::SequenceNumber;
+use crate::shard::Shard;
+
+/// Whether the pace is finer than one checkpoint for each batch.
+pub(super) const fn is_finer(pace: Checkpoints) -> bool {
+    matches!(pace, Checkpoints::Records(_) | Checkpoints::Interval(_))
+}
 
 /// The position up to which records are done, for a processor whose checkpoints the runtime makes.
-pub(super) struct Watermark {
+#[derive(Debug)]
+pub(crate) struct Watermark {
+    pace: Checkpoints,
     now: fn() -> Instant,
     /// The last record of which this holds: it and all records before it have succeeded, or were skipped or
     /// dead-lettered.
     pub(super) done: Option<(SequenceNumber, u64)>,
     /// The number of records that are done since the last checkpoint.
     pub(super) outstanding: u64,
+    /// The number of the batch's first records that are done.
+    in_batch: usize,
     /// The time of the last checkpoint.
     since: Instant,
+    /// `outstanding` and the time when a checkpoint was last refused, if that is later than `since`. Between records, the
+    /// next one is due as long after it as after a checkpoint that was made.
+    refused: Option<(u64, Instant)>,
+    report: Report,
+    /// The handler is done with each record when it has handled it, so that checkpoints between records are possible.
+    pub(crate) settles: bool,
+    /// The place of the first record of this batch that is not handed over, because a checkpoint before it showed that
+    /// the lease or the daemon is gone.
+    pub(crate) stopped: Option<usize>,
 }
 
 impl Watermark {
-    pub(super) fn new(now: fn() -> Instant) -> Self {
-        Self { now, done: None, outstanding: 0, since: now() }
-    }
-
-    /// Records that these records are done.
-    pub(super) fn reach(&mut self, done: &[Record]) {
-        if let Some(last) = done.last() {
-            self.done = Some((last.sequence_number(), last.sub_sequence_number()));
-            self.outstanding += done.len() as u64;
+    pub(super) fn new(pace: Checkpoints, now: fn() -> Instant, report: &Report) -> Self {
+        Self {
+            pace,
+            now,
+            done: None,
+            outstanding: 0,
+            in_batch: 0,
+            since: now(),
+            refused: None,
+            report: report.clone(),
+            settles: false,
+            stopped: None,
         }
     }
 
-    /// Whether a checkpoint is due.
-    pub(super) fn is_due(&self, checkpoints: Checkpoints) -> bool {
+    /// Records that this many of the batch's first records are done.
+    #[inline]
+    fn reach(&mut self, batch: &[Record], done: usize) {
+        if done > self.in_batch {
+            if let Some(last) = batch.get(done - 1) {
+                self.done = Some((last.sequence_number(), last.sub_sequence_number()));
+                self.outstanding += (done - self.in_batch) as u64;
+                self.in_batch = done;
+            }
+        }
+    }
+
+    /// Ends a batch. This many of its first records are done, or more if more were checkpointed. Returns the number.
+    #[inline]
+    pub(super) fn end_batch(&mut self, batch: &[Record], done: usize) -> usize {
+        self.reach(batch, done);
+        mem::take(&mut self.in_batch)
+    }
+
+    /// Whether a checkpoint is due after a batch.
+    pub(super) fn is_due(&self) -> bool {
         self.outstanding > 0
-            && match checkpoints {
+            && match self.pace {
                 Checkpoints::Batch => true,
                 Checkpoints::Records(records) => self.outstanding >= records,
                 Checkpoints::Interval(interval) => (self.now)().duration_since(self.since) >= interval,
@@ -42,9 +87,61 @@ impl Watermark {
             }
     }
 
+    /// Whether checkpoints may be due between the records of a batch.
+    pub(crate) fn has_finer_pace(&self) -> bool {
+        is_finer(self.pace)
+    }
+
+    /// Whether a checkpoint is due when this many of the batch's first records are done. The clock is read only if
+    /// `may_look` returns true.
+    pub(crate) fn is_due_between(&self, done: usize, may_look: impl FnOnce() -> bool) -> bool {
+        let outstanding = self.outstanding + done.saturating_sub(self.in_batch) as u64;
+        let (refused, at) = self.refused.unwrap_or((0, self.since));
+        outstanding > 0
+            && match self.pace {
+                Checkpoints::Batch | Checkpoints::Handler => false,
+                Checkpoints::Records(records) => outstanding >= refused.saturating_add(records),
+                Checkpoints::Interval(interval) => may_look() && (self.now)().duration_since(at) >= interval,
+            }
+    }
+
+    /// Makes a checkpoint between records, when this many of the batch's first records are done. A refusal is reported.
+    ///
+    /// # Errors
+    ///
+    /// If the lease or the daemon is gone, so that no record may follow.
+    pub(crate) fn checkpoint_between(
+        &mut self,
+        batch: &[Record],
+        done: usize,
+        checkpointer: &mut Checkpointer,
+        shard: &Shard,
+    ) -> Result<(), CheckpointError> {
+        self.reach(batch, done);
+        let Some((sequence_number, sub_sequence_number)) = self.done.filter(|_| !checkpointer.gap) else {
+            return Ok(());
+        };
+        // Null would mean the end of the whole batch.
+        match checkpointer.checkpoint_at_sequence(sequence_number, sub_sequence_number) {
+            Ok(()) => self.confirm(),
+            Err(error) if checkpointer.is_over() => return Err(error),
+            Err(error) => {
+                self.refuse();
+                self.report.line(format_args!("shard {}: a checkpoint was not made: {error}", shard.id()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Records that a checkpoint of everything that is done was refused.
+    pub(super) fn refuse(&mut self) {
+        self.refused = Some((self.outstanding, (self.now)()));
+    }
+
     /// Records a checkpoint of everything that is done.
     pub(super) fn confirm(&mut self) {
         self.outstanding = 0;
         self.since = (self.now)();
+        self.refused = None;
     }
 }
