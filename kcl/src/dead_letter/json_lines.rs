@@ -27,8 +27,9 @@ use crate::shard::Shard;
 /// new path.
 ///
 /// Records are delivered at least once, so two files may hold the same record. A process that is killed during a write
-/// can leave an incomplete last line. Its record is delivered again, and a later file contains all of it. A program
-/// that reads such a file back stops at the incomplete line with an error, so remove that line first.
+/// can leave an empty file or an incomplete last line, to which nothing is ever added: its record is delivered again, and
+/// a later file holds it completely. A program that reads such a file back stops at an incomplete line with an error:
+/// remove the line.
 ///
 /// A line is an object that `cargo kcl local --format json --input FILE` reads back as a record. It has these fields:
 ///
@@ -76,6 +77,11 @@ impl JsonLines {
         // An absolute path, so that a later change of the working directory does not matter.
         let folder =
             create_folder(folder).and_then(|()| folder.canonicalize()).map_err(|error| named(folder, &error))?;
+        // If the folder existed, the process that created it or a parent of it may have been killed before it was on disk.
+        for above in folder.ancestors().skip(1) {
+            // Not everyone may read every parent.
+            _ = sync(above);
+        }
         Ok(Self { folder, shard: file_name(shard.id()), file: None })
     }
 
@@ -121,12 +127,14 @@ impl JsonLines {
         let (millis, id) = (since.as_millis(), process::id());
         for count in 0_u64.. {
             let path = self.folder.join(format!("{}-{millis}-{id}-{count}.jsonl", self.shard));
-            match File::options().append(true).create_new(true).open(path) {
+            match File::options().append(true).create_new(true).open(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                result => {
-                    let file = result?;
-                    File::open(&self.folder)?.sync_all()?;
-                    return Ok(file);
+                Err(error) => return Err(error),
+                Ok(file) => {
+                    return sync(&self.folder).map(|()| file).inspect_err(|_| {
+                        // Otherwise each attempt would leave an empty file.
+                        _ = fs::remove_file(&path);
+                    });
                 }
             }
         }
@@ -154,11 +162,16 @@ fn create_folder(folder: &Path) -> io::Result<()> {
         result => result,
     };
     match created {
-        Ok(()) => File::open(above)?.sync_all(),
+        Ok(()) => sync(above),
         // It existed, or another process has just created it.
         Err(_) if folder.is_dir() => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// Waits until the entries of a folder are on disk.
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
 }
 
 /// A shard's id, in which the characters that a file name should not contain are replaced.
