@@ -227,6 +227,37 @@ fn an_input_that_changed_before_the_checkpoint_is_refused() {
 }
 
 #[test]
+fn another_input_is_refused_after_the_end_too() {
+    for (changed, says) in [
+        ("3\n2\n1\n", "its content up to line"),
+        ("1\n2\nX\n", "its content up to line"),
+        ("1\n2\n", "its content up to line 3 is different"),
+        ("", "its content up to line"),
+    ] {
+        let place = Place::with_input("1\n2\n3\n");
+        place.run(&["--app", "app", "--shards", "2"]).expect(0, &[]);
+        fs::write(place.path("input"), changed).unwrap();
+        let refused = place.run(&["--app", "app", "--shards", "2"]);
+        refused.expect(2, &["input has changed since it was processed", says, "--fresh"]);
+        assert!(!refused.stderr.contains("already processed"), "{}", refused.stderr);
+    }
+
+    let place = Place::with_input("");
+    let run = |text: &str| {
+        let mut command = place.tool(["--app", "app", "--input", "-", "--", witness()]);
+        command.stdin(Stdio::piped());
+        let mut running = Running::start(command);
+        _ = running.child().stdin.take().unwrap().write_all(text.as_bytes());
+        running.end()
+    };
+    run("1\n2\n").expect(0, &["2 records"]);
+    run("1\n2\n").expect(0, &["everything was already processed"]);
+    run("1\n3\n").expect(2, &["standard input has changed since it was processed: its content up to line 2"]);
+    run("1\n").expect(2, &["standard input has changed since it was processed: its content up to line 2"]);
+    run("1\n2\n3\n").expect(2, &["standard input has more records than the 4 bytes that it had when 1 shard ended"]);
+}
+
+#[test]
 fn checkpoints_can_be_shown_and_moved_back() {
     let place = Place::with_input("1\n2\n3\n");
     let show = || Running::start(place.tool(["--app", "app", "--show-checkpoints"])).end();

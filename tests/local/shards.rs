@@ -57,7 +57,7 @@ fn a_processor_that_fails_restarts_from_its_checkpoint() {
         fs::write(place.path("input"), &input).unwrap();
         let arguments = ["--input", "input", "--restarts", "2", "--max-records", "50", "--app", trouble];
         let ended = Running::start(command(&place, &arguments)).end();
-        ended.expect(0, &["restart 1 of 2 in 0.5 s, from 49", "ended", "1 restart\n"]);
+        ended.expect(0, &["restart 1 of 2 in 500 ms, from 49", "ended", "1 restart\n"]);
         let entries = Entries::read(&place);
         let data = entries.data("00");
         let failed = data.iter().position(|data| data.starts_with(trouble)).unwrap();
@@ -66,6 +66,41 @@ fn a_processor_that_fails_restarts_from_its_checkpoint() {
         let resumed = if trouble == "fail-once" { 320 } else { 300 };
         assert_eq!(data[failed + 1..], input.lines().collect::<Vec<_>>()[resumed..]);
     }
+}
+
+#[test]
+fn a_file_that_is_rewritten_before_a_restart_is_refused() {
+    // Record 2 is the last one before the checkpoint.
+    for (rewritten, says) in [
+        ("2\n1\nnow\n4\n", "input has changed since it was processed: its content up to line 2 is different"),
+        ("now\n2\n1\n4\n", "input has changed since it was processed: its content up to line 2 is different"),
+        ("1\n2\nxxx\n4\n", "input was rewritten during the run"),
+    ] {
+        for saved in [&[][..], &["--app", "app"]] {
+            let place = Place::with_input("1\n2\nnow\n4\n");
+            let arguments = ["--input", "input", "--restarts", "1", "--max-records", "1"];
+            let mut command = place.tool([saved, &arguments, &["--", crate::harness::witness()]].concat());
+            command.env("DO", "fail");
+            let running = Running::start(command);
+            wait_until("the processor has failed", || place.read("seen").contains("drop"));
+            // The same file at the same length, as after `dd conv=notrunc`.
+            File::options().write(true).open(place.path("input")).unwrap().write_all(rewritten.as_bytes()).unwrap();
+            running.end().expect(2, &["restart 1 of 1", says]);
+            assert_eq!(place.seen().count("shardEnded"), 0, "{rewritten}");
+        }
+    }
+}
+
+#[test]
+fn records_added_between_a_failure_and_a_restart_are_not_part_of_the_run() {
+    let place = Place::with_input("1\nnow\n3\n");
+    let mut command = place.tool(["--input", "input", "--restarts", "1", "--", crate::harness::witness()]);
+    command.env("DO", "fail-once");
+    let running = Running::start(command);
+    wait_until("the processor has failed", || place.read("seen").contains("drop"));
+    File::options().append(true).open(place.path("input")).unwrap().write_all(b"4\n").unwrap();
+    running.end().expect(0, &["restart 1 of 1", "ended"]);
+    assert_eq!(place.seen().data(), ["1", "3", "now", "now"]);
 }
 
 #[test]

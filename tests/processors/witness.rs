@@ -70,6 +70,12 @@ impl Processor for Witness {
 fn act(action: &str) -> Result<(), BoxError> {
     match action {
         "fail" => return Err("as told".into()),
+        "fail-once" => {
+            let path = std::path::PathBuf::from(env::var_os("SEEN").ok_or("SEEN names no file")?);
+            if File::create_new(path.with_extension("failed")).is_ok() {
+                return Err("as told".into());
+            }
+        }
         "panic" => panic!("as told"),
         "abort" => process::abort(),
         "print" => {

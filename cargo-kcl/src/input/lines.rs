@@ -77,6 +77,14 @@ pub(crate) enum InputError {
         "{what} had {was} bytes when {shards} ended and has {now} now: an ended shard cannot receive the new records. Process them from a separate file in a separate run, or start over with --fresh"
     )]
     Grown { what: String, shards: String, was: u64, now: u64 },
+    #[error(
+        "{what} has more records than the {was} bytes that it had when {shards} ended: an ended shard cannot receive them. Process them from a separate file in a separate run, or start over with --fresh"
+    )]
+    Longer { what: String, shards: String, was: u64 },
+    #[error(
+        "{0} was rewritten during the run, so that shards would be processed from different contents: no further shard ends. Run again when nothing writes to it"
+    )]
+    Rewritten(String),
     #[error("the state of the input cannot be saved: {0}")]
     Unkept(Box<dyn std::error::Error + Send + Sync>),
     #[error("{input}, line {line}: {problem}; nothing from this line on was delivered. The line is `{excerpt}`")]

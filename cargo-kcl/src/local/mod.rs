@@ -66,6 +66,9 @@ fn prepare_and_run(options: &LocalOptions) -> Result<u8, LocalError> {
     let shards = supply.load(store.clone())?;
     let all_ended = shards.iter().all(|shard| shard.position == Position::ShardEnd);
     let has_checkpoints = |position: &Position| matches!(position, Position::After { .. } | Position::ShardEnd);
+    if all_ended {
+        supply.check()?;
+    }
     if all_ended && !options.quiet {
         report::line(format_args!(
             "everything was already processed: {} at SHARD_END; --fresh discards the checkpoints and starts over",

@@ -20,6 +20,7 @@ use super::shard::{Ended, Outcome, Shard};
 use super::source::queue::{End, Queue};
 use super::source::{Standing, Supply};
 use super::state::Store;
+use super::state::marks::Mark;
 use super::watchers::Watchers;
 use crate::args::shard_id;
 use crate::backoff::Backoff;
@@ -68,6 +69,8 @@ struct Member {
     /// Whether reading has reached the place where the shard starts.
     born: bool,
     position: Position,
+    /// The last record that the checkpoints of this run cover, if there is one.
+    mark: Option<Mark>,
     state: State,
     pulse: Arc<Pulse>,
     restarts: u32,
@@ -104,6 +107,7 @@ impl From<Standing> for Member {
                 _ => State::Waiting,
             },
             position,
+            mark: None,
             pulse: Arc::default(),
             restarts: 0,
             lives: 0,
@@ -222,12 +226,13 @@ impl<'a> Supervisor<'a> {
     /// Starts a thread that converses with a shard's processor.
     fn converse(&mut self, number: u32, spawned: Spawned, tape: Option<Tape>) {
         let Some(member) = self.members.get_mut(&number) else { return };
-        let queue = member.queue.take().unwrap_or_else(|| self.supply.fill(number, &member.position));
+        let queue = member.queue.take().unwrap_or_else(|| self.supply.fill(number, &member.position, member.mark));
         let shard = Shard {
             number,
             position: member.position.clone(),
             queue: Arc::clone(&queue),
             store: self.store.clone(),
+            marks: self.store.is_some() || self.options.restarts > 0 || self.chaos.is_some(),
             inputs: Arc::clone(&self.inputs),
             prefix: if self.is_single { String::new() } else { report::coloured(&format!("[{number}] "), number) },
             pulse: Arc::clone(&member.pulse),
@@ -357,9 +362,10 @@ impl<'a> Supervisor<'a> {
         let State::Running { thread, .. } = std::mem::replace(&mut member.state, State::Done(Outcome::Failed)) else {
             return;
         };
-        let Ok((Ended { outcome, position, last_words }, trial)) = thread.join() else { return };
+        let Ok((Ended { outcome, position, mark, last_words }, trial)) = thread.join() else { return };
         let may_restart = outcome == Outcome::Failed && !stops && position != Position::ShardEnd;
         member.position = position;
+        member.mark = mark.or(member.mark);
         member.last_words = last_words;
         member.trial = trial;
         if outcome == Outcome::HandedOver {

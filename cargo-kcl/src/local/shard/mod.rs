@@ -23,7 +23,7 @@ use self::pulse::Pulse;
 use self::watcher::{Excuse, Moment, Step, Watched, Watcher};
 use super::source::queue::{Batch, End, Queue};
 use super::state::Store;
-use super::state::marks::Trail;
+use super::state::marks::{Mark, Trail};
 use crate::args::shard_id;
 use crate::process::spawn::{Process, Spawned};
 use crate::report::{self, LastLines};
@@ -47,6 +47,8 @@ pub(crate) struct Shard {
     pub(crate) queue: Arc<Queue>,
     /// `None` if checkpoints do not outlive the run.
     pub(crate) store: Option<Arc<Store>>,
+    /// Whether the last record that a checkpoint covers must be known: for the store, or for the next processor of the shard.
+    pub(crate) marks: bool,
     /// The names of the inputs as the user knows them, to locate a record.
     pub(crate) inputs: Arc<[String]>,
     /// The prefix of each line of the processor's stderr.
@@ -60,6 +62,8 @@ pub(crate) struct Ended {
     pub(crate) outcome: Outcome,
     /// The position at which the checkpoint stands now.
     pub(crate) position: Position,
+    /// The last record that the processor's checkpoints cover, if there is one and it is known.
+    pub(crate) mark: Option<Mark>,
     /// The last lines of the processor's stderr.
     pub(crate) last_words: Vec<String>,
 }
@@ -102,11 +106,13 @@ impl Shard {
         let pump = self.pump(stderr, Arc::clone(&last_words));
         let mut outcome = Outcome::Failed;
         let trail = RefCell::new(Trail::default());
+        let last_mark = Cell::new(None);
         let keep = |position: &Position| {
-            let kept = self.store.as_ref().map_or(Ok(()), |store| {
-                let mark = trail.borrow_mut().up_to(position);
-                store.keep(self.number, position, mark)
-            });
+            let mark = trail.borrow_mut().up_to(position);
+            let kept = self.store.as_ref().map_or(Ok(()), |store| store.keep(self.number, position, mark));
+            if kept.is_ok() {
+                last_mark.set(mark.or(last_mark.get()));
+            }
             kept.map_err(|error| {
                 self.say(format_args!("{error}; the processor receives this as an error"));
                 "KinesisClientLibDependencyException".to_owned()
@@ -156,7 +162,7 @@ impl Shard {
             self.reach(watcher, Moment::Exited(status.code()));
         }
         let last_words = last_words.lock().unwrap_or_else(PoisonError::into_inner).lines();
-        Ended { outcome, position, last_words }
+        Ended { outcome, position, mark: last_mark.get(), last_words }
     }
 
     fn converse<K>(
@@ -178,7 +184,7 @@ impl Shard {
                 break end;
             }
             acknowledged.set(0);
-            if self.store.is_some() {
+            if self.marks {
                 trail.borrow_mut().deliver(batch.marks());
             }
             let records: Vec<_> = batch.records().collect();

@@ -3,8 +3,8 @@
 //! One pass over the input serves all shards, so each record is read, parsed and hashed once. A shard whose full queue holds the
 //! others back gets its own pass, if the input can be read again. Memory stays bounded, whatever the size of the input.
 
-use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use kcl::{Position, SequenceNumber};
 
 use super::plan::Plan;
 use super::queue::{Batch, End, Queue, Stamp};
-use crate::input::lines::{InputError, LONGEST_LINE, Lines, Next, Source, SourceIdentity};
+use crate::input::lines::{Input, InputError, LONGEST_LINE, Lines, Next, Source, SourceIdentity};
 use crate::input::record::{Format, Record};
 use crate::local::event::Event;
 use crate::local::place::Place;
@@ -49,13 +49,33 @@ pub(crate) struct Feeder {
     pub(crate) plan: Arc<Plan>,
     /// `None` if checkpoints do not outlive the run.
     pub(crate) store: Option<Arc<Store>>,
+    /// The input as the first pass that reached its end found it. Every later pass must find the same.
+    pub(crate) whole: Arc<OnceLock<Whole>>,
+    /// Where the input ended in an earlier run, if shards ended there.
+    pub(crate) ended: Option<Past>,
     pub(crate) events: Sender<Event>,
+}
+
+/// The end of an input at which shards ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Past {
+    /// The number of shards.
+    pub(crate) shards: u64,
+    /// The total length of all inputs, in bytes.
+    pub(crate) end: u64,
+}
+
+/// A summary of the whole input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Whole {
+    records: u64,
+    digest: u32,
 }
 
 impl Feeder {
     /// Fills the queues of these shards from sources that are already open.
     pub(crate) fn feed(&self, lanes: Lanes, sources: Vec<Source>, marks: Marks, origin: Option<Origin>) {
-        let feed = Feed { common: self.clone(), lanes, alone: false, marks, origin };
+        let feed = self.feed_of(lanes, marks, origin, false);
         thread::spawn(move || {
             let events = feed.common.events.clone();
             feed.run(Ok(sources));
@@ -64,11 +84,20 @@ impl Feeder {
         });
     }
 
-    /// Fills one shard's queue in a separate pass.
-    pub(crate) fn feed_alone(&self, shard: u32, lane: Lane) {
+    /// Reads the input and delivers nothing, to compare it with what earlier runs saved.
+    pub(crate) fn check(&self, sources: Vec<Source>, marks: Marks, origin: Option<Origin>) -> Result<(), InputError> {
+        self.feed_of(Lanes::default(), marks, origin, true).read(sources)
+    }
+
+    fn feed_of(&self, lanes: Lanes, marks: Marks, origin: Option<Origin>, only_checks: bool) -> Feed {
+        Feed { common: self.clone(), lanes, alone: false, marks, origin, names: Vec::new(), only_checks }
+    }
+
+    /// Fills one shard's queue in a separate pass, which must meet the marks that earlier passes left.
+    pub(crate) fn feed_alone(&self, shard: u32, lane: Lane, marks: Marks) {
         let mut lanes = Lanes::default();
         lanes.put(shard, lane);
-        let feed = Feed { common: self.clone(), lanes, alone: true, marks: Marks::default(), origin: None };
+        let feed = Feed { alone: true, ..self.feed_of(lanes, marks, None, false) };
         thread::spawn(move || {
             let sources = feed.common.inputs.iter().map(Source::open_again).collect();
             feed.run(sources);
@@ -113,9 +142,13 @@ struct Feed {
     lanes: Lanes,
     /// Whether the pass serves a single shard.
     alone: bool,
-    /// The marks that an earlier run left of the input.
+    /// The marks that an earlier run or an earlier pass left of the input.
     marks: Marks,
     origin: Option<Origin>,
+    /// The inputs, for messages.
+    names: Vec<Input>,
+    /// Whether the pass serves no shard and only compares the input with what earlier runs saved.
+    only_checks: bool,
 }
 
 /// A shard, seen from the input.
@@ -124,7 +157,7 @@ pub(crate) struct Lane {
     batch: Batch,
     from: Start,
     /// The last record put into the queue.
-    queued: Option<SequenceNumber>,
+    queued: Option<Mark>,
 }
 
 /// The records of a shard to deliver.
@@ -158,7 +191,7 @@ impl Lane {
 
     /// Like `flush`, but returns `false` instead of holding back others that wait.
     fn try_flush(&mut self, others_wait: impl Fn() -> bool) -> bool {
-        let last = self.batch.places().last().map(Place::sequence_number);
+        let last = self.batch.last_mark();
         let taken = last.is_none() || self.queue.offer(&mut self.batch, PATIENCE, others_wait);
         if taken {
             self.queued = last.or(self.queued);
@@ -168,13 +201,48 @@ impl Lane {
 
     /// The same lane, starting after the records that are already in the queue.
     fn rest(self) -> Self {
-        let from = self.queued.map_or(self.from, Start::After);
+        let from = self.queued.map_or(self.from, |last| Start::After(last.sequence_number));
         Self { batch: Batch::default(), from, ..self }
     }
 
     fn is_open(&self) -> bool {
         !matches!(self.from, Start::Nowhere) && self.queue.is_open()
     }
+}
+
+/// The state of a pass.
+struct Pass {
+    /// The last record before the run's start, until it is passed.
+    start: Option<SequenceNumber>,
+    /// The last record that no shard needs, nor any before it, until it is passed.
+    skip_to: Option<SequenceNumber>,
+    /// The number of records after which shards change next.
+    change: u64,
+    /// The number of records in the whole input, if an earlier pass has found it.
+    most: u64,
+    progress: Progress,
+    /// The length of all inputs before the current one, if each was read to its end.
+    before: Option<u64>,
+}
+
+impl Pass {
+    /// Moves past a record.
+    fn pass_by(&mut self, place: Place) {
+        let is_before = |last: &SequenceNumber| place.sequence_number() <= *last;
+        self.start = self.start.filter(is_before);
+        if self.start.is_none() {
+            self.progress.counted += 1;
+        }
+        self.skip_to = self.skip_to.filter(is_before);
+    }
+}
+
+/// Why reading an input stopped.
+enum Stop {
+    /// At its end, which is at this offset, or at the last record that the run wants.
+    At(Option<u64>),
+    /// No shard takes records any more.
+    Early,
 }
 
 /// How far the input has been read.
@@ -206,81 +274,116 @@ impl Feed {
     }
 
     fn read(&mut self, sources: Vec<Source>) -> Result<(), InputError> {
-        let inputs: Vec<_> = sources.iter().map(|source| source.input.clone()).collect();
-        let changed = |mark: Mark| {
-            let place = Place::from_sequence_number(&mark.sequence_number).unwrap_or_default();
-            let input = inputs.get(usize::from(place.input)).or(inputs.last()).cloned();
-            InputError::Changed { input: input.unwrap_or(crate::input::lines::Input::Stdin), line: place.line }
+        self.names = sources.iter().map(|source| source.input.clone()).collect();
+        let mut pass = Pass {
+            start: self.common.reading.start,
+            skip_to: self.earliest(),
+            change: self.common.plan.next_change(0),
+            // Records that were added since the end was found are not part of the run.
+            most: self.common.whole.get().map_or(u64::MAX, |whole| whole.records),
+            progress: Progress::default(),
+            before: Some(0),
         };
-        let mut start = self.common.reading.start;
-        let mut skip_to = self.earliest();
-        let mut progress = Progress::default();
-        let mut change = self.common.plan.next_change(0);
-        // The length of all inputs so far, if each was read to its end.
-        let mut end = Some(0);
         for (input, source) in (0..).zip(sources) {
             let longest = self.common.reading.format.longest_line(self.common.reading.longest);
             let mut lines = Lines::with_longest(source, longest);
-            let mut known_origin = self.continue_at(input, &mut lines, &mut progress);
-            let mut length = None;
-            while progress.counted < self.common.reading.limit {
-                let (text, number, offset, arrival, origin) = match lines.next()? {
-                    Next::Line { text, number, offset, arrival, origin } => (text, number, offset, arrival, origin),
-                    Next::Idle => {
-                        // Everything written so far has been read.
-                        if lines.source().is_followed() {
-                            self.marks.end().map_err(changed)?;
+            let Stop::At(length) = self.read_one(input, &mut lines, &mut pass)? else { return Ok(()) };
+            pass.before = pass.before.zip(length).map(|(before, length)| before + length);
+        }
+        self.end(&pass)
+    }
+
+    /// Reads one input to its end.
+    fn read_one(&mut self, input: u16, lines: &mut Lines, pass: &mut Pass) -> Result<Stop, InputError> {
+        let mut known_origin = self.continue_at(input, lines, &mut pass.progress);
+        let digests = self.common.again || self.common.store.is_some();
+        while pass.progress.counted < self.common.reading.limit && pass.progress.record < pass.most {
+            let (text, number, offset, arrival, origin) = match lines.next()? {
+                Next::Line { text, number, offset, arrival, origin } => (text, number, offset, arrival, origin),
+                Next::Idle => {
+                    // Everything written so far has been read.
+                    if lines.source().is_followed() {
+                        self.marks.end().map_err(|mark| self.changed(mark))?;
+                        if self.only_checks {
+                            return Ok(Stop::At(None));
                         }
-                        self.lanes.all().for_each(Lane::flush);
-                        continue;
                     }
-                    Next::End => {
-                        length = Some(lines.offset());
-                        break;
-                    }
-                };
-                if origin != known_origin {
-                    known_origin = origin;
-                    let Progress { record, digest, .. } = progress;
-                    self.keep(|store| store.keep_origin(&Origin { input, offset: origin, record, digest }))?;
-                }
-                if progress.record == change {
-                    self.change(change);
-                    change = self.common.plan.next_change(change);
-                    if self.alone && self.lanes.count == 0 {
-                        return Ok(());
-                    }
-                }
-                progress.record += 1;
-                let place = Place { input, offset, line: number, record: progress.record };
-                if self.common.store.is_some() {
-                    progress.digest = digest(progress.digest, text);
-                    self.marks.meet(|| place.sequence_number(), progress.digest).map_err(changed)?;
-                }
-                start = start.filter(|start| place.sequence_number() <= *start);
-                if start.is_none() {
-                    progress.counted += 1;
-                }
-                skip_to = skip_to.filter(|last| place.sequence_number() <= *last);
-                if skip_to.is_some() || self.lanes.count == 0 {
+                    self.lanes.all().for_each(Lane::flush);
                     continue;
                 }
-                let stamp = Stamp { place, arrival, digest: progress.digest };
-                match self.common.reading.format.record(text, place.record, self.common.reading.longest) {
-                    Ok(record) if self.deliver(&record, stamp) => {}
-                    Ok(_) => return Ok(()),
-                    Err(problem) => {
-                        let excerpt = report::excerpt(text);
-                        let input = lines.source().input.clone();
-                        return Err(InputError::Record { input, line: number, problem: Box::new(problem), excerpt });
-                    }
+                Next::End => return Ok(Stop::At(Some(lines.offset()))),
+            };
+            if origin != known_origin {
+                known_origin = origin;
+                let Progress { record, digest, .. } = pass.progress;
+                self.keep(|store| store.keep_origin(&Origin { input, offset: origin, record, digest }))?;
+            }
+            self.check_length(pass.before, offset)?;
+            if pass.progress.record == pass.change {
+                self.change(pass.change);
+                pass.change = self.common.plan.next_change(pass.change);
+                if self.alone && self.lanes.count == 0 {
+                    return Ok(Stop::Early);
                 }
             }
-            end = end.zip(length).map(|(before, length)| before + length);
+            pass.progress.record += 1;
+            let place = Place { input, offset, line: number, record: pass.progress.record };
+            if digests {
+                pass.progress.digest = digest(pass.progress.digest, text);
+                let met = self.marks.meet(|| place.sequence_number(), pass.progress.digest);
+                met.map_err(|mark| self.changed(mark))?;
+            }
+            pass.pass_by(place);
+            if pass.skip_to.is_some() || self.lanes.count == 0 {
+                continue;
+            }
+            let stamp = Stamp { place, arrival, digest: pass.progress.digest };
+            match self.common.reading.format.record(text, place.record, self.common.reading.longest) {
+                Ok(record) if self.deliver(&record, stamp) => {}
+                Ok(_) => return Ok(Stop::Early),
+                Err(problem) => {
+                    let excerpt = report::excerpt(text);
+                    let input = lines.source().input.clone();
+                    return Err(InputError::Record { input, line: number, problem: Box::new(problem), excerpt });
+                }
+            }
         }
-        self.marks.end().map_err(changed)?;
+        Ok(Stop::At(None))
+    }
+
+    /// Checks, at the end of all inputs, that they are what earlier runs and earlier passes have read.
+    fn end(&self, pass: &Pass) -> Result<(), InputError> {
+        self.marks.end().map_err(|mark| self.changed(mark))?;
+        let whole = Whole { records: pass.progress.record, digest: pass.progress.digest };
+        if *self.common.whole.get_or_init(|| whole) != whole {
+            return Err(InputError::Rewritten(self.what()));
+        }
         // Save this before any shard is done, to tell the ended input from what is added later.
+        let end = pass.before.filter(|_| !self.only_checks);
         end.map_or(Ok(()), |end| self.keep(|store| store.keep_end(end)))
+    }
+
+    /// Refuses a record after the place where the input ended when shards ended: no shard would receive it.
+    fn check_length(&self, before: Option<u64>, offset: u64) -> Result<(), InputError> {
+        match (self.common.ended, before) {
+            (Some(Past { shards, end }), Some(before)) if before + offset >= end => {
+                let shards = report::count(shards, "shard");
+                Err(InputError::Longer { what: self.what(), shards, was: end })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The names of all inputs.
+    fn what(&self) -> String {
+        let names: Vec<_> = self.names.iter().map(Input::to_string).collect();
+        names.join(", ")
+    }
+
+    fn changed(&self, mark: Mark) -> InputError {
+        let place = Place::from_sequence_number(&mark.sequence_number).unwrap_or_default();
+        let input = self.names.get(usize::from(place.input)).or(self.names.last()).cloned();
+        InputError::Changed { input: input.unwrap_or(Input::Stdin), line: place.line }
     }
 
     /// Lets a followed file start where it did when it was last read. Returns that offset.
@@ -352,7 +455,8 @@ impl Feed {
         let others = &self.lanes.by_shard;
         let others_wait = || self.common.again && others.iter().flatten().any(|lane| lane.queue.is_hungry());
         if !lane.try_flush(others_wait) {
-            self.common.feed_alone(shard, lane.rest());
+            let marks = Marks::new(lane.queued.into_iter().collect());
+            self.common.feed_alone(shard, lane.rest(), marks);
             return false;
         }
         self.lanes.put(shard, lane);
@@ -363,7 +467,6 @@ impl Feed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::input::lines::Input;
     use crate::local::source::plan::Reshard;
 
     /// The records that one shard receives, batch by batch, from files with these contents.
@@ -381,8 +484,17 @@ mod tests {
             Reading { format: Format::Lines(None), longest: LONGEST_LINE, max_records, limit: u64::MAX, start: None };
         let (events, received) = std::sync::mpsc::channel();
         let plan = Arc::new(Plan::new(1, &Reshard::default()).unwrap());
-        let feeder = Feeder { inputs: Arc::new([]), again: false, reading, plan, store: None, events };
-        let feed = Feed { common: feeder, lanes, alone: false, marks: Marks::default(), origin: None };
+        let feeder = Feeder {
+            inputs: Arc::new([]),
+            again: false,
+            reading,
+            plan,
+            store: None,
+            whole: Arc::default(),
+            ended: None,
+            events,
+        };
+        let feed = feeder.feed_of(lanes, Marks::default(), None, false);
         let feed = thread::spawn(move || feed.run(Ok(sources)));
         let mut batches = Vec::new();
         let mut batch = Batch::default();

@@ -6,7 +6,7 @@ use std::sync::mpsc::Sender;
 
 use kcl::{Position, SequenceNumber};
 
-use super::feed::{Feeder, Lane, Lanes, Reading};
+use super::feed::{Feeder, Lane, Lanes, Past, Reading};
 use super::plan::Plan;
 use super::queue::Queue;
 use super::{SourceError, Standing, Supply};
@@ -47,6 +47,8 @@ impl Files {
             reading,
             plan: Arc::new(plan),
             store: None,
+            whole: Arc::default(),
+            ended: None,
             events,
         };
         Self { feeder, sources, identity, initial, marks: Vec::new(), origin: None }
@@ -59,17 +61,25 @@ impl Files {
     }
 
     /// Refuses an input that has grown since shards ended: no shard would receive the new records.
-    fn check_end(&self, was: Option<u64>, positions: &BTreeMap<u32, Position>) -> Result<(), InputError> {
-        let files = self.sources.iter().filter(|source| source.is_file());
-        let now = files.map(Source::length).sum::<Option<u64>>();
+    fn check_end(&mut self, was: Option<u64>, positions: &BTreeMap<u32, Position>) -> Result<(), InputError> {
         let ended = positions.iter().filter(|(_, position)| **position == Position::ShardEnd);
         let ended = ended.filter(|(shard, _)| self.feeder.plan.is_last(**shard)).count() as u64;
+        self.feeder.ended = was.filter(|_| ended > 0).map(|end| Past { shards: ended, end });
+        // The length of a pipe is found while it is read.
+        let lengths = self.sources.iter().map(|source| source.length().filter(|_| source.is_file()));
+        let now = lengths.sum::<Option<u64>>();
         match was.zip(now) {
             Some((was, now)) if was < now && ended > 0 => {
                 let what: Vec<_> = self.sources.iter().map(|source| source.input.to_string()).collect();
                 Err(InputError::Grown { what: what.join(", "), shards: report::count(ended, "shard"), was, now })
             }
             _ => Ok(()),
+        }
+    }
+
+    fn announce_typing(&self) {
+        if self.is_typed() {
+            report::line("reading records from the terminal, one per line; Ctrl-D ends the input");
         }
     }
 
@@ -139,10 +149,14 @@ impl Supply for Files {
         Ok(shards)
     }
 
+    fn check(&mut self) -> Result<(), SourceError> {
+        self.announce_typing();
+        let marks = Marks::new(std::mem::take(&mut self.marks));
+        Ok(self.feeder.check(std::mem::take(&mut self.sources), marks, self.origin)?)
+    }
+
     fn begin(&mut self, ready: Vec<(u32, Position)>, waiting: Vec<(u32, Position)>) -> BTreeMap<u32, Arc<Queue>> {
-        if self.is_typed() {
-            report::line("reading records from the terminal, one per line; Ctrl-D ends the input");
-        }
+        self.announce_typing();
         // Input that cannot be read again is also read for the shards that wait.
         let waiting = waiting.into_iter().filter(|_| !self.feeder.again);
         let mut lanes = Lanes::default();
@@ -152,14 +166,15 @@ impl Supply for Files {
             lanes.put(shard, lane);
             queues.insert(shard, queue);
         }
-        let marks = Marks::new(std::mem::take(&mut self.marks));
+        let marks = Marks::new(self.marks.clone());
         self.feeder.feed(lanes, std::mem::take(&mut self.sources), marks, self.origin);
         queues
     }
 
-    fn fill(&mut self, shard: u32, position: &Position) -> Arc<Queue> {
+    fn fill(&mut self, shard: u32, position: &Position, mark: Option<Mark>) -> Arc<Queue> {
         let (queue, lane) = self.lane(position);
-        self.feeder.feed_alone(shard, lane);
+        let marks = self.marks.iter().copied().chain(mark);
+        self.feeder.feed_alone(shard, lane, Marks::new(marks.collect()));
         queue
     }
 }

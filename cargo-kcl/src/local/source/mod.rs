@@ -13,6 +13,7 @@ use std::sync::Arc;
 use kcl::Position;
 
 use self::queue::Queue;
+use super::state::marks::Mark;
 use super::state::{Run, Store, StoreError};
 use crate::input::lines::InputError;
 
@@ -62,10 +63,16 @@ pub(crate) trait Supply {
     /// The existing shards and the known future ones, with their positions from saved checkpoints.
     fn load(&mut self, store: Option<Arc<Store>>) -> Result<Vec<Standing>, SourceError>;
 
+    /// Compares the whole input with what earlier runs saved, if all shards have ended, so that nothing is read for them.
+    fn check(&mut self) -> Result<(), SourceError> {
+        Ok(())
+    }
+
     /// Begins to read for the shards whose processors start now, and for those that wait. Returns the queues that must be filled
     /// by the time their processors start.
     fn begin(&mut self, ready: Vec<(u32, Position)>, waiting: Vec<(u32, Position)>) -> BTreeMap<u32, Arc<Queue>>;
 
-    /// A queue that delivers a shard's records after a position, for a shard that starts later or restarts.
-    fn fill(&mut self, shard: u32, position: &Position) -> Arc<Queue>;
+    /// A queue that delivers a shard's records after a position, for a shard that starts later or restarts. `mark` is the last
+    /// record that its checkpoints in this run cover, if there is one.
+    fn fill(&mut self, shard: u32, position: &Position, mark: Option<Mark>) -> Arc<Queue>;
 }

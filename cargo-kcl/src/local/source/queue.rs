@@ -47,6 +47,12 @@ pub(crate) struct Stamp {
     pub(crate) digest: u32,
 }
 
+impl Stamp {
+    fn mark(&self) -> Mark {
+        Mark { sequence_number: self.place.sequence_number(), digest: self.digest }
+    }
+}
+
 impl Batch {
     pub(crate) fn push(&mut self, data: &[u8], key: &str, stamp: Stamp) {
         self.data.extend_from_slice(data);
@@ -91,7 +97,12 @@ impl Batch {
 
     /// The mark of each record of an input.
     pub(crate) fn marks(&self) -> impl Iterator<Item = Mark> {
-        self.stamps().map(|stamp| Mark { sequence_number: stamp.place.sequence_number(), digest: stamp.digest })
+        self.stamps().map(Stamp::mark)
+    }
+
+    /// The mark of the last record of an input.
+    pub(crate) fn last_mark(&self) -> Option<Mark> {
+        self.stamps().last().map(Stamp::mark)
     }
 
     pub(crate) fn records(&self) -> impl Iterator<Item = WireRecord<'_>> {

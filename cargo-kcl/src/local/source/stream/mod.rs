@@ -29,6 +29,7 @@ use crate::kinesis::error::AwsError;
 use crate::kinesis::reader::{ReadError, SharedStream};
 use crate::kinesis::shards::Shard;
 use crate::local::event::Event;
+use crate::local::state::marks::Mark;
 use crate::local::state::{Run, Store};
 use crate::report;
 
@@ -199,7 +200,7 @@ impl Supply for Stream {
         queues.collect()
     }
 
-    fn fill(&mut self, shard: u32, position: &Position) -> Arc<Queue> {
+    fn fill(&mut self, shard: u32, position: &Position, _: Option<Mark>) -> Arc<Queue> {
         let first = false;
         self.read(shard, self.cursor(position, first))
     }
