@@ -25,7 +25,7 @@ const FLOORS: [&str; 21] = [
     "input process",
     "args",
     "report",
-    "backoff exit signals",
+    "backoff disk exit signals",
 ];
 
 /// The floor and the name of the room that a module path such as `local::shard::pulse` lies in.

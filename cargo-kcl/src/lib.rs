@@ -7,6 +7,7 @@ mod backoff;
 mod cache;
 mod cli;
 mod daemon;
+mod disk;
 mod emulate;
 mod exit;
 mod input;

@@ -1,6 +1,8 @@
 //! Kills the tool with all its processors at random moments and runs it again until everything is done: no record is lost or
 //! skipped.
 //!
+//! Other tests kill it in the first milliseconds of its state's life.
+//!
 //! `KCL_KILLS=100 cargo test -p tests --test local kills -- --nocapture` kills it 100 times.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -97,6 +99,40 @@ fn check(place: &Place) -> u64 {
     }
     assert!(data.iter().copied().eq(1..=RECORDS), "{} of {RECORDS} records were processed", data.len());
     again
+}
+
+/// Starts the tool and kills it in the first milliseconds of its state's life. Then the next run must find the state usable.
+fn kill_at_birth(place: &Place) {
+    _ = fs::remove_dir_all(place.path(".kcl"));
+    let arguments = ["--app", "app", "--input", "input", "--quiet", "--", ledger()];
+    let tool = || {
+        let mut command = place.tool(arguments);
+        command.env("LEDGER", place.path("ledger"));
+        command
+    };
+    let mut running = Running::start(tool());
+    while !place.path(".kcl").exists() && running.child().try_wait().unwrap().is_none() {
+        thread::sleep(Duration::from_micros(50));
+    }
+    thread::sleep(Duration::from_micros(random(15_000)));
+    running.child().kill().unwrap();
+    running.wait();
+    Running::start(tool()).end().expect(0, &[]);
+    assert_eq!(place.read(".kcl/.gitignore"), "*\n");
+    for entry in fs::read_dir(place.path(".kcl")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(
+            matches!(&*name, "app.redb" | "app.lock" | ".gitignore") || name.starts_with(".new-"),
+            "{name} is left"
+        );
+    }
+}
+
+#[test]
+fn a_tool_that_is_killed_while_it_creates_the_state_does_not_spoil_it() {
+    let wanted = env::var("KCL_KILLS").ok().map_or(10, |text| text.parse().expect("KCL_KILLS is a number"));
+    let place = Place::with_input("1\n2\n");
+    (0..wanted).for_each(|_| kill_at_birth(&place));
 }
 
 #[test]

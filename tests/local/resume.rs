@@ -200,8 +200,59 @@ fn an_invalid_state_is_an_error() {
         place.run(&["--app", "app"]).expect(2, &["app.redb cannot be read", "--fresh"]);
         place.run(&["--app", "app", "--fresh"]).expect(0, &["1 record "]);
     }
+    // A version that was killed while it created the file left its header, or nothing but zeros.
+    for header in [&[0; 73_728][..], &[&[0; 9][..], b"\x04\0\0\0\x10", &[0; 73_714]].concat()] {
+        place.run(&["--app", "app", "--fresh"]).expect(0, &[]);
+        fs::write(place.path(".kcl/app.redb"), header).unwrap();
+        let show = || Running::start(place.tool(["--app", "app", "--show-checkpoints"])).end();
+        show().expect(2, &["there are no checkpoints in"]);
+        place.run(&["--app", "app"]).expect(0, &["app.redb was never completed", "this run starts over", "1 record "]);
+        place.run(&["--app", "app"]).expect(0, &["everything was already processed"]);
+    }
     fs::write(place.path("file"), "").unwrap();
     place.run(&["--state", "file"]).expect(2, &["cannot be saved in file"]);
+}
+
+#[test]
+fn a_file_that_happens_to_have_the_name_of_the_lock_is_left_alone() {
+    let place = Place::with_input("1\n");
+    fs::write(place.path("Cargo.lock"), "version = 4\n").unwrap();
+    place.run(&["--state", ".", "--app", "Cargo"]).expect(2, &["Cargo.lock is not a lock file of this tool"]);
+    assert_eq!(place.read("Cargo.lock"), "version = 4\n");
+    std::os::unix::fs::symlink(place.path("input"), place.path("link.lock")).unwrap();
+    place.run(&["--state", ".", "--app", "link"]).expect(2, &["link.lock is not a lock file of this tool"]);
+    assert_eq!(place.read("input"), "1\n");
+}
+
+#[test]
+fn checkpoints_go_on_after_an_error_of_the_disk() {
+    use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
+    let place = Place::with_input("");
+    let mut command = place.tool(["--app", "app", "--input", "-", "--", witness()]);
+    command.stdin(Stdio::piped());
+    let mut running = Running::start(command);
+    let id = Pid::from_child(running.child());
+    let mut stdin = running.child().stdin.take().unwrap();
+    let mut send = |record: &str| {
+        stdin.write_all(format!("{record}\n").as_bytes()).unwrap();
+        wait_until("the record is seen", || {
+            place.read("seen").lines().any(|line| line.ends_with(&format!(" {record}")))
+        });
+    };
+    send("1");
+    // Every write fails, as on a full disk.
+    let limit = |current| prlimit(Some(id), Resource::Fsize, Rlimit { current, maximum: None }).unwrap();
+    let before = limit(Some(1));
+    send("2");
+    // The processor retries its checkpoint a few times, which the next record waits for.
+    send("3");
+    limit(before.current);
+    send("4");
+    drop(send);
+    drop(stdin);
+    running.end().expect(0, &["the checkpoint cannot be saved: I/O error: File too large", "ended"]);
+    Running::start(place.tool(["--app", "app", "--show-checkpoints"])).end().expect(0, &["SHARD_END"]);
 }
 
 #[test]

@@ -22,6 +22,7 @@ use super::state::{Run, Store, StoreError};
 use crate::args::{
     AwsOptions, CHAOS, CHECKPOINTS, INPUT, REPORT, SHARDS, ShardName, StartAt, duration, is_trim_horizon, shard_id,
 };
+use crate::disk;
 use crate::input::key::Pointer;
 use crate::input::lines::{Input, LONGEST_LINE, Source};
 use crate::input::record::{Format, LONGEST_RECORD, LineFormat};
@@ -413,11 +414,12 @@ impl LocalOptions {
 
 /// Creates `.kcl` with a `.gitignore` that keeps it out of version control.
 fn make_default(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    match fs::File::create_new(folder.join(".gitignore")) {
-        Ok(mut file) => io::Write::write_all(&mut file, b"*\n"),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
+    disk::create_folder(folder)?;
+    let path = folder.join(".gitignore");
+    match fs::symlink_metadata(&path) {
+        // An empty file is from a version that was killed before it wrote the line.
+        Ok(metadata) if metadata.len() > 0 || !metadata.is_file() => Ok(()),
+        _ => disk::write(&path, b"*\n"),
     }
 }
 

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 
+use crate::disk;
 use crate::exit::WRONG_USE;
 use crate::process::program::{cargo, find, workspace_root};
 use crate::report;
@@ -81,15 +82,18 @@ fn create(options: &NewOptions) -> Result<(), NewError> {
     let folder = &options.name;
     let name = name::of(folder)?;
     let kcl = Kcl::find(options)?;
-    fs::create_dir(folder).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => NewError::Exists(folder.clone()),
-        _ => NewError::Write { path: folder.clone(), error },
-    })?;
-    if let Err(error) = write(folder, name, &kcl) {
-        // This run created the folder, and half a project is of no use.
-        _ = fs::remove_dir_all(folder);
-        return Err(error);
+    if folder.symlink_metadata().is_ok() {
+        return Err(NewError::Exists(folder.clone()));
     }
+    // The folder appears complete: half a project is of no use.
+    let failed = |error| NewError::Write { path: folder.clone(), error };
+    let mut temporary = tempfile::Builder::new().prefix(".new-").tempdir_in(disk::folder_of(folder)).map_err(failed)?;
+    write(temporary.path(), name, &kcl).map_err(|error| match error {
+        NewError::Write { error, .. } => failed(error),
+        other => other,
+    })?;
+    fs::rename(temporary.path(), folder).map_err(failed)?;
+    temporary.disable_cleanup(true);
     report::line(format_args!("created a processor in {}. Next, in that folder:", folder.display()));
     report::raw("  cargo test\n");
     report::raw(&format!("  {} local --input orders.jsonl --key /customer --shards 2\n", tool(folder, &kcl)));

@@ -1,10 +1,10 @@
 //! Checkpoints that outlive the run, in an embedded database: each one is saved before it is acknowledged.
 
+mod file;
 mod lock;
 pub(crate) mod marks;
 
 use std::fmt;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,10 +12,12 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use kcl::{ParseSequenceNumberError, Position, SequenceNumber};
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, TableError};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 
+use self::file::{Content, Reopened};
 use self::lock::{Lock, LockError};
 use self::marks::Mark;
+use crate::disk;
 use crate::report;
 
 /// The settings of the run, by the names in [`Run`].
@@ -72,7 +74,7 @@ pub(crate) struct Origin {
 /// The checkpoints of one application, held by this process alone.
 #[derive(Debug)]
 pub(crate) struct Store {
-    database: Arc<Database>,
+    database: Arc<Reopened>,
     /// Both are present until the store is dropped.
     writes: Option<Sender<Write>>,
     writer: Option<JoinHandle<()>>,
@@ -111,29 +113,12 @@ impl Store {
         fresh: bool,
         start: Option<String>,
     ) -> Result<Self, StoreError> {
-        fs::create_dir_all(folder).map_err(|error| StoreError::Folder { path: folder.to_owned(), error })?;
+        disk::create_folder(folder).map_err(|error| StoreError::Folder { path: folder.to_owned(), error })?;
         let path = path(folder, app);
         let lock = Lock::take(&path)?;
-        // The cause may be a kill or a failed copy; in any case there is nothing to resume from.
-        if !fresh && fs::metadata(&path).is_ok_and(|metadata| metadata.len() == 0) {
-            report::line(format_args!("the checkpoint file {} is empty; the run starts over", path.display()));
-        }
-        let unreadable = |error: redb::Error| match error {
-            redb::Error::Io(error) if !path.exists() || is_no_room(&error) => {
-                StoreError::Folder { path: path.clone(), error }
-            }
-            error => StoreError::Unreadable { path: path.clone(), error },
-        };
-        let database = match Self::open_file(&path) {
-            Ok(database) => database,
-            Err(error) if !fresh => return Err(unreadable(error.into())),
-            Err(_) => {
-                fs::remove_file(&path).map_err(|error| StoreError::Folder { path: path.clone(), error })?;
-                Self::open_file(&path).map_err(|error| unreadable(error.into()))?
-            }
-        };
-        let store = Self::with_writer(database, lock);
-        let stored = store.claim(run, fresh, start).map_err(unreadable)?;
+        let database = Self::open_or_create(&path, run, fresh, start.as_deref())?;
+        let stored = database.with(|database| claim(database, run, fresh, start.as_deref()));
+        let stored = stored.map_err(|error| unusable(&path, error))?;
         for (what, given) in run {
             let was = stored.iter().find(|(name, _)| name == what);
             if let Some((_, stored)) = was
@@ -143,58 +128,62 @@ impl Store {
                 return Err(StoreError::OtherRun { path, what, stored, given });
             }
         }
-        Ok(store)
+        Ok(Self::with_writer(database, lock))
+    }
+
+    /// Opens the file, which is created if it is absent or never held a checkpoint.
+    fn open_or_create(path: &Path, run: &Run, fresh: bool, start: Option<&str>) -> Result<Reopened, StoreError> {
+        let content = file::content(path).map_err(|error| StoreError::Folder { path: path.to_owned(), error })?;
+        if !fresh {
+            // There is nothing to resume from, whatever the cause.
+            match content {
+                Content::Empty => {
+                    report::line(format_args!("the checkpoint file {} is empty; the run starts over", path.display()));
+                }
+                Content::Unfinished => report::line(format_args!(
+                    "the checkpoint file {} was never completed, and holds no checkpoint: a run was killed while it created the file; this run starts over",
+                    path.display()
+                )),
+                Content::Nothing | Content::Something => {}
+            }
+        }
+        let create = || {
+            let created = file::create(path, |database| claim(database, run, false, start).map(|_| ()));
+            created.and_then(|()| Reopened::open(path)).map_err(|error| match error {
+                redb::Error::Io(error) => StoreError::Folder { path: path.to_owned(), error },
+                error => unusable(path, error),
+            })
+        };
+        if content != Content::Something {
+            return create();
+        }
+        match Reopened::open(path) {
+            Ok(database) => Ok(database),
+            Err(_) if fresh => create(),
+            Err(error) => Err(unusable(path, error)),
+        }
     }
 
     /// Opens an existing store to inspect it.
     pub(crate) fn open_existing(folder: &Path, app: &str) -> Result<Self, StoreError> {
         let path = path(folder, app);
-        if !path.exists() {
-            return Err(StoreError::None(path));
+        let unreadable = |path, error: io::Error| StoreError::Unreadable { path, error: error.into() };
+        match file::content(&path) {
+            Ok(Content::Nothing | Content::Empty | Content::Unfinished) => return Err(StoreError::None(path)),
+            Ok(Content::Something) => {}
+            Err(error) => return Err(unreadable(path, error)),
         }
         let lock = Lock::take(&path)?;
-        let database = Self::open_file(&path).map_err(|error| StoreError::Unreadable { path, error: error.into() })?;
+        let database = Reopened::open(&path).map_err(|error| StoreError::Unreadable { path, error })?;
         Ok(Self::with_writer(database, lock))
     }
 
-    fn open_file(path: &Path) -> Result<Database, DatabaseError> {
-        // A state file that another program has changed must be an error, not a panic.
-        Database::builder().set_check_integrity_on_open(true).create(path)
-    }
-
-    fn with_writer(database: Database, lock: Lock) -> Self {
+    fn with_writer(database: Reopened, lock: Lock) -> Self {
         let database = Arc::new(database);
         let (writes, received) = channel();
         let written = Arc::clone(&database);
         let writer = thread::spawn(move || write_all(&written, &received));
         Self { database, writes: Some(writes), writer: Some(writer), _lock: lock }
-    }
-
-    /// Saves the settings of the run if the store has none yet. Returns the settings that were stored before.
-    fn claim(&self, run: &Run, fresh: bool, start: Option<String>) -> Result<Vec<(String, String)>, redb::Error> {
-        let write = self.database.begin_write()?;
-        if fresh {
-            write.delete_table(RUN)?;
-            write.delete_table(CHECKPOINTS)?;
-            write.delete_table(MARKS)?;
-            write.delete_table(ORIGIN)?;
-            write.delete_table(END)?;
-        }
-        let stored;
-        {
-            let mut table = write.open_table(RUN)?;
-            stored = rows(&table)?;
-            if stored.is_empty() {
-                for (name, value) in run {
-                    table.insert(name, value.as_str())?;
-                }
-                if let Some(start) = start {
-                    table.insert(START, start.as_str())?;
-                }
-            }
-        }
-        write.commit()?;
-        Ok(stored)
     }
 
     /// The settings of the run.
@@ -262,11 +251,11 @@ impl Store {
         K: redb::Key + 'static,
         V: redb::Value + 'static,
     {
-        match self.database.begin_read()?.open_table(table) {
+        self.database.with(|database| match database.begin_read()?.open_table(table) {
             Ok(table) => read(&table).map(Some),
             Err(TableError::TableDoesNotExist(_)) => Ok(None),
             Err(error) => Err(error.into()),
-        }
+        })
     }
 
     fn unkept(error: redb::Error) -> StoreError {
@@ -294,6 +283,46 @@ impl Store {
         let writes = self.writes.as_ref().ok_or(StoreError::NoWriter)?;
         writes.send(Write { what, done }).map_err(|_| StoreError::NoWriter)?;
         written.recv().map_err(|_| StoreError::NoWriter)?.map_err(StoreError::Keep)
+    }
+}
+
+/// Saves the settings of the run if the store has none yet. Returns the settings that were stored before.
+fn claim(
+    database: &Database,
+    run: &Run,
+    fresh: bool,
+    start: Option<&str>,
+) -> Result<Vec<(String, String)>, redb::Error> {
+    let write = database.begin_write()?;
+    if fresh {
+        write.delete_table(RUN)?;
+        write.delete_table(CHECKPOINTS)?;
+        write.delete_table(MARKS)?;
+        write.delete_table(ORIGIN)?;
+        write.delete_table(END)?;
+    }
+    let stored;
+    {
+        let mut table = write.open_table(RUN)?;
+        stored = rows(&table)?;
+        if stored.is_empty() {
+            for (name, value) in run {
+                table.insert(name, value.as_str())?;
+            }
+            if let Some(start) = start {
+                table.insert(START, start)?;
+            }
+        }
+    }
+    write.commit()?;
+    Ok(stored)
+}
+
+/// The reason why an existing file cannot be used.
+fn unusable(path: &Path, error: redb::Error) -> StoreError {
+    match error {
+        redb::Error::Io(error) if is_no_room(&error) => StoreError::Folder { path: path.to_owned(), error },
+        error => StoreError::Unreadable { path: path.to_owned(), error },
     }
 }
 
@@ -331,10 +360,10 @@ fn position(text: String, sub_sequence_number: u64) -> Result<Position, StoreErr
 }
 
 /// Writes requests until all senders are gone; all waiting requests share one commit.
-fn write_all(database: &Database, writes: &Receiver<Write>) {
+fn write_all(database: &Reopened, writes: &Receiver<Write>) {
     while let Ok(first) = writes.recv() {
         let group: Vec<_> = std::iter::once(first).chain(writes.try_iter()).collect();
-        let written = commit(database, &group).map_err(Arc::new);
+        let written = database.with(|database| commit(database, &group)).map_err(Arc::new);
         for write in group {
             // The sender may be gone by now.
             _ = write.done.send(written.clone());
