@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::harness::{Place, Running, ledger, wait_until};
 
@@ -101,6 +102,21 @@ fn records_added_between_a_failure_and_a_restart_are_not_part_of_the_run() {
     File::options().append(true).open(place.path("input")).unwrap().write_all(b"4\n").unwrap();
     running.end().expect(0, &["restart 1 of 1", "ended"]);
     assert_eq!(place.seen().data(), ["1", "3", "now", "now"]);
+}
+
+#[test]
+fn many_splits_and_merges_take_no_longer_than_few() {
+    let changes: Vec<_> = (1..=50).map(|at| format!("{}@{at}", if at % 2 == 1 { "split" } else { "merge" })).collect();
+    let reshard = changes.join(",");
+    let place = Place::with_input(numbers(60));
+    place.run(&["--reshard", &reshard]).expect(0, &["60 records"]);
+    // The first shard fails, so that no other starts.
+    let place = Place::with_input("now\n".repeat(60));
+    let mut fails = place.tool(["--reshard", &reshard, "--input", "input", "--", crate::harness::witness()]);
+    fails.env("DO", "fail");
+    let started = Instant::now();
+    Running::start(fails).end().expect(1, &["failed"]);
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }
 
 #[test]

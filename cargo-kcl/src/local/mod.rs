@@ -29,10 +29,10 @@ pub(crate) use self::options::LocalOptions;
 use self::chaos::Chaos;
 use self::error::LocalError;
 use self::event::Event;
-use self::source::Supply;
 use self::source::plan::Reshard;
 #[cfg(feature = "aws")]
 use self::source::stream::Stream;
+use self::source::{Supply, check_order};
 use self::supervise::Supervisor;
 use crate::exit::WRONG_USE;
 use crate::process::program::Program;
@@ -64,6 +64,7 @@ fn prepare_and_run(options: &LocalOptions) -> Result<u8, LocalError> {
     let program = Program::prepare(&options.program)?;
     let store = options.store(&program, &*supply)?.map(Arc::new);
     let shards = supply.load(store.clone())?;
+    check_order(&shards)?;
     let all_ended = shards.iter().all(|shard| shard.position == Position::ShardEnd);
     let has_checkpoints = |position: &Position| matches!(position, Position::After { .. } | Position::ShardEnd);
     if all_ended {

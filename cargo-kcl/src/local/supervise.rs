@@ -1,7 +1,7 @@
 //! The lives of all shards: when each processor starts and restarts, and how it ends.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
@@ -18,7 +18,7 @@ use super::options::LocalOptions;
 use super::shard::pulse::Pulse;
 use super::shard::{Ended, Outcome, Shard};
 use super::source::queue::{End, Queue};
-use super::source::{Standing, Supply};
+use super::source::{Standing, Supply, descendants};
 use super::state::Store;
 use super::state::marks::Mark;
 use super::watchers::Watchers;
@@ -206,11 +206,12 @@ impl<'a> Supervisor<'a> {
         member.born && member.parents.iter().all(has_ended)
     }
 
-    /// Whether a parent or an earlier ancestor failed or was stopped, so that this shard never starts.
-    fn is_orphan(&self, member: &Member) -> bool {
-        member.parents.iter().filter_map(|parent| self.members.get(parent)).any(|parent| {
-            matches!(parent.state, State::Done(Outcome::Failed | Outcome::Stopped)) || self.is_orphan(parent)
-        })
+    /// The shards that never start, because a parent or an earlier ancestor failed or was stopped.
+    fn orphans(&self) -> BTreeSet<u32> {
+        let ended = |state: &State| matches!(state, State::Done(Outcome::Failed | Outcome::Stopped));
+        let ended = self.members.iter().filter(|(_, member)| ended(&member.state)).map(|(number, _)| *number);
+        let parents = self.members.iter().map(|(number, member)| (*number, &member.parents[..]));
+        descendants(ended.collect(), parents)
     }
 
     /// Starts a shard's processor.
@@ -302,8 +303,10 @@ impl<'a> Supervisor<'a> {
 
     /// Whether new shards can still appear.
     fn awaits_a_change(&self) -> bool {
-        let mut members = self.members.values();
-        !self.stops() && members.any(|member| matches!(member.state, State::Waiting) && !self.is_orphan(member))
+        let orphans = self.orphans();
+        let mut members = self.members.iter();
+        !self.stops()
+            && members.any(|(number, member)| matches!(member.state, State::Waiting) && !orphans.contains(number))
     }
 
     /// Whether no further processor may start.
@@ -392,8 +395,8 @@ impl<'a> Supervisor<'a> {
 
     /// Abandons the queues of shards that never start, so that these do not hold back the others.
     fn give_up_orphans(&self) {
-        let orphans = self.members.values().filter(|member| self.is_orphan(member));
-        orphans.filter_map(|member| member.queue.as_deref()).for_each(Queue::abandon);
+        let orphans = self.orphans().into_iter().filter_map(|orphan| self.members.get(&orphan)?.queue.as_deref());
+        orphans.for_each(Queue::abandon);
     }
 
     fn report_stuck(&self) {
@@ -426,10 +429,11 @@ impl<'a> Supervisor<'a> {
     fn sum_up(&self, exit_code: u8, verdict: Option<Verdict>) {
         let mut shards = Vec::new();
         let mut counts = Vec::new();
+        let orphans = self.orphans();
         for (&number, member) in &self.members {
             let outcome = match member.state {
                 State::Done(outcome) => outcome,
-                _ if member.born || self.is_orphan(member) => Outcome::Waiting,
+                _ if member.born || orphans.contains(&number) => Outcome::Waiting,
                 // The shard would result from a split or merge that the input does not reach.
                 _ => continue,
             };

@@ -7,7 +7,7 @@ pub(crate) mod queue;
 #[cfg(feature = "aws")]
 pub(crate) mod stream;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kcl::Position;
@@ -15,6 +15,7 @@ use kcl::Position;
 use self::queue::Queue;
 use super::state::marks::Mark;
 use super::state::{Run, Store, StoreError};
+use crate::args::shard_id;
 use crate::input::lines::InputError;
 
 /// The reason why the records cannot be read.
@@ -24,6 +25,8 @@ pub(crate) enum SourceError {
     Input(#[from] InputError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("these shards wait for each other, so none of them can start: {0}")]
+    Cycle(String),
     #[cfg(feature = "aws")]
     #[error(transparent)]
     Stream(#[from] stream::StreamError),
@@ -39,6 +42,55 @@ pub(crate) struct Standing {
     pub(crate) parents: Vec<u32>,
     /// Whether it exists from the start of the run.
     pub(crate) born: bool,
+}
+
+/// The shards that descend from these, given the parents of each shard. Each shard is visited once, however often its ancestors
+/// were split and merged.
+pub(crate) fn descendants<'a>(
+    mut from: Vec<u32>,
+    parents: impl IntoIterator<Item = (u32, &'a [u32])>,
+) -> BTreeSet<u32> {
+    let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for (shard, parents) in parents {
+        parents.iter().for_each(|parent| children.entry(*parent).or_default().push(shard));
+    }
+    let mut found = BTreeSet::new();
+    while let Some(shard) = from.pop() {
+        let children = children.get(&shard).into_iter().flatten();
+        from.extend(children.copied().filter(|child| found.insert(*child)));
+    }
+    found
+}
+
+/// Checks that every shard can start after its parents.
+///
+/// # Errors
+///
+/// The shards that wait for each other, and those that wait for them.
+pub(crate) fn check_order(shards: &[Standing]) -> Result<(), SourceError> {
+    let mut waiting: BTreeMap<u32, BTreeSet<u32>> =
+        shards.iter().map(|shard| (shard.number, shard.parents.iter().copied().collect())).collect();
+    let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for (shard, parents) in &waiting {
+        parents.iter().for_each(|parent| children.entry(*parent).or_default().push(*shard));
+    }
+    // A parent that does not exist is not waited for.
+    let missing = children.keys().filter(|parent| !waiting.contains_key(parent)).copied();
+    let mut done: Vec<u32> = missing.collect();
+    done.extend(waiting.iter().filter(|(_, parents)| parents.is_empty()).map(|(shard, _)| *shard));
+    while let Some(shard) = done.pop() {
+        waiting.remove(&shard);
+        for child in children.get(&shard).into_iter().flatten() {
+            if let Some(parents) = waiting.get_mut(child)
+                && parents.remove(&shard)
+                && parents.is_empty()
+            {
+                done.push(*child);
+            }
+        }
+    }
+    let ids: Vec<_> = waiting.into_keys().map(shard_id).collect();
+    if ids.is_empty() { Ok(()) } else { Err(SourceError::Cycle(ids.join(", "))) }
 }
 
 /// Fills the queues of shards. It reports new shards ([`Event::Born`](super::event::Event::Born)) and errors
@@ -75,4 +127,44 @@ pub(crate) trait Supply {
     /// A queue that delivers a shard's records after a position, for a shard that starts later or restarts. `mark` is the last
     /// record that its checkpoints in this run cover, if there is one.
     fn fill(&mut self, shard: u32, position: &Position, mark: Option<Mark>) -> Arc<Queue>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A shard that is split and merged again, this many times: 3 shards each time.
+    fn diamonds(count: u32) -> Vec<Standing> {
+        let standing = |number, parents| Standing { number, position: Position::TrimHorizon, parents, born: true };
+        let mut shards = vec![standing(0, vec![])];
+        for last in (0..count).map(|diamond| 3 * diamond) {
+            shards.push(standing(last + 1, vec![last]));
+            shards.push(standing(last + 2, vec![last]));
+            shards.push(standing(last + 3, vec![last + 1, last + 2]));
+        }
+        shards
+    }
+
+    #[test]
+    fn each_descendant_is_visited_once() {
+        let shards = diamonds(2_000);
+        let parents = || shards.iter().map(|shard| (shard.number, &shard.parents[..]));
+        assert_eq!(descendants(vec![0], parents()).len(), 6_000);
+        assert_eq!(descendants(vec![5_998], parents()).into_iter().collect::<Vec<_>>(), [6_000]);
+        assert!(descendants(vec![], parents()).is_empty());
+    }
+
+    #[test]
+    fn shards_that_wait_for_each_other_are_an_error() {
+        let mut shards = diamonds(2_000);
+        check_order(&shards).unwrap();
+        shards[6_000].parents.push(9_999);
+        check_order(&shards).unwrap();
+        shards[5_997].parents.push(6_000);
+        let error = check_order(&shards).unwrap_err().to_string();
+        let ids = [5_997, 5_998, 5_999, 6_000].map(shard_id).join(", ");
+        assert_eq!(error, format!("these shards wait for each other, so none of them can start: {ids}"));
+        let own_parent = Standing { number: 7, position: Position::TrimHorizon, parents: vec![7], born: true };
+        assert!(check_order(&[own_parent]).is_err());
+    }
 }
