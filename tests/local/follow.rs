@@ -50,7 +50,10 @@ fn a_log_is_followed_through_growth_rotation_and_truncation() {
     wait_for(&place, &["late", "new"]);
     fs::write(place.path("input"), "c\n").unwrap();
     wait_for(&place, &["c"]);
-    assert_eq!(interrupt(&place, running), ["0", "a", "b", "unfinished", "late", "new", "c"]);
+    // Longer than before, so that its length alone tells nothing.
+    fs::write(place.path("input"), "d\ne\nf\n").unwrap();
+    wait_for(&place, &["d", "e", "f"]);
+    assert_eq!(interrupt(&place, running), ["0", "a", "b", "unfinished", "late", "new", "c", "d", "e", "f"]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 
-use super::follow::{self, Moved};
+use super::follow::{self, Moved, Trace};
 use crate::report;
 
 /// The most data in one `processRecords` message; a longer line cannot be delivered.
@@ -276,6 +276,8 @@ pub(crate) struct Lines {
     idle: bool,
     longest: usize,
     arrival: i64,
+    /// What was read of a followed file.
+    trace: Trace,
 }
 
 impl Lines {
@@ -288,7 +290,8 @@ impl Lines {
     pub(crate) fn with_longest(source: Source, longest: usize) -> Self {
         let arrival = source.arrival();
         let buffer = vec![0; READ];
-        Self { source, buffer, start: 0, end: 0, offset: 0, origin: 0, number: 0, idle: false, longest, arrival }
+        let trace = Trace::default();
+        Self { source, buffer, start: 0, end: 0, offset: 0, origin: 0, number: 0, idle: false, longest, arrival, trace }
     }
 
     pub(crate) fn source(&self) -> &Source {
@@ -380,7 +383,7 @@ impl Lines {
 
     fn moved(&self) -> Result<Moved, InputError> {
         let Input::File(path) = &self.source.input else { return Ok(Moved::Not) };
-        follow::look(&self.source.file, path).map_err(|error| self.failed(error))
+        follow::look(&self.source.file, path, &self.trace).map_err(|error| self.failed(error))
     }
 
     /// Continues with the file that now has the name, from its start.
@@ -398,6 +401,7 @@ impl Lines {
         report::line(format_args!("{} {event}; reading it from the start", self.source.input));
         self.origin = self.offset;
         self.number = 0;
+        self.trace = Trace::default();
         Ok(())
     }
 
@@ -420,10 +424,15 @@ impl Lines {
         loop {
             match self.source.file.read(&mut self.buffer[self.end..]) {
                 Ok(read) => {
-                    self.end += read;
                     if self.source.followed && read > 0 {
+                        // Bytes from the middle of other content are no records; the file is read from the start then.
+                        if !self.trace.fits(&self.source.file).map_err(|error| self.failed(error))? {
+                            return Ok(0);
+                        }
+                        self.trace.note(&self.buffer[self.end..self.end + read]);
                         self.arrival = self.source.arrival();
                     }
+                    self.end += read;
                     return Ok(read);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -543,6 +552,10 @@ last words",
         .unwrap();
         let Next::Line { text: b"x", number: 1, offset, origin, .. } = lines.next().unwrap() else { panic!("a line") };
         assert_eq!((offset, origin), (38, 38), "places ascend, whatever happens to the file");
+        assert_eq!(available(&mut lines), []);
+
+        std::fs::write(&path, "y\nlonger than before\n").unwrap();
+        assert_eq!(available(&mut lines), [line("y", 1), line("longer than before", 2)]);
     }
 
     #[test]
