@@ -181,6 +181,12 @@ pub(crate) fn dead_letter_without_handler() -> Message {
         .help("add a method such as `#[on_dead_letter] fn keep(&mut self, letter: &DeadLetter) -> Result<(), E>`")
 }
 
+pub(crate) fn dead_letter_handler_left_out() -> Message {
+    Message::new("`dead_letter` needs an `#[on_dead_letter]` handler, but no `#[cfg]` of these handlers is true here")
+        .note("in this configuration, the first record that fails permanently would have no handler")
+        .help("add a handler for this configuration, or put the same `#[cfg]` on the record handler")
+}
+
 pub(crate) fn dead_letter_unused(name: &Ident) -> Message {
     Message::new(format_args!("`#[on_dead_letter]` handler `{name}` is never called"))
         .note("a record becomes a dead letter only if an option of the record handler requests it")

@@ -16,7 +16,7 @@ use self::types::{impl_lifetimes, used_generics, without_lifetimes};
 use crate::check::{cannot_have_methods, conflict};
 use crate::handlers::Slot;
 use crate::messages;
-use crate::model::{Handler, Options, Processor};
+use crate::model::{Action, Handler, Options, Processor};
 use crate::syntax::{peel, text};
 
 /// Generates everything beside the impl, including `main`.
@@ -107,6 +107,7 @@ impl Parts {
             }
             Slot::DeadLetter => {
                 self.add_methods(processor, &chosen, "dead_letter", |krate| quote!(&#krate::DeadLetter<'_>));
+                self.errors.extend(unfilled.iter().flat_map(|unfilled| no_dead_letter_handler(processor, unfilled)));
             }
         }
     }
@@ -188,6 +189,17 @@ fn no_record_handler(processor: &Processor, unfilled: &Unfilled) -> TokenStream 
     let self_ty = &processor.self_ty;
     let error = messages::no_record_handler(&text(self_ty)).at(self_ty).into_compile_error();
     quote!(#unfilled #error)
+}
+
+/// The error at each record handler that requests dead letters, if the configuration leaves no handler for them.
+fn no_dead_letter_handler(processor: &Processor, unfilled: &Unfilled) -> Vec<TokenStream> {
+    let request = |handler: &Handler| {
+        let (_, value) = handler.policy.actions().find(|(action, _)| *action == Action::DeadLetter)?;
+        let error = messages::dead_letter_handler_left_out().at(value).into_compile_error();
+        let cfgs = &handler.cfgs;
+        Some(quote!(#(#cfgs)* #unfilled #error))
+    };
+    processor.handlers.iter().filter_map(request).collect()
 }
 
 /// A stand-in for the method if the configuration leaves no record handler. The error is reported beside it.
