@@ -81,3 +81,14 @@ fn the_page_shows_every_case() {
     let written = fs::read_to_string(&path).unwrap_or_default();
     assert!(written == page, "docs/errors.md is out of date: run this test with UPDATE_ERRORS=1");
 }
+
+/// With the component `rust-src`, rustc shows excerpts of the standard library that it does not show without it.
+#[test]
+fn no_case_points_into_the_standard_library() {
+    for (area, _) in AREAS {
+        for case in sources(&workspace().join("tests/ui/fail").join(area)) {
+            let error = fs::read_to_string(case.with_extension("stderr")).expect("each case has its error");
+            assert!(!error.contains("$RUST"), "{}: the error depends on `rust-src`", case.display());
+        }
+    }
+}

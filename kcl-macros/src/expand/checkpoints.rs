@@ -105,7 +105,7 @@ fn mentions_self(ty: &Type) -> bool {
     within(ty.to_token_stream())
 }
 
-/// What each argument takes.
+/// The constants that say what each argument takes.
 fn takes<'a>(processor: &'a Processor, handler: &'a Handler) -> impl Iterator<Item = TokenStream> {
     let krate: &Path = &processor.options.krate;
     let argument_trait = argument_trait(handler.kind);

@@ -58,7 +58,7 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
     }
 }
 
-/// What the slots contribute to the generated code.
+/// The contributions of the slots to the generated code.
 #[derive(Default)]
 struct Parts {
     errors: Vec<TokenStream>,

@@ -11,6 +11,6 @@ struct Bytes {
 impl Bytes {
     #[on_record]
     fn add(&mut self, record: &Record) {
-        self.bytes += record.data();
+        self.bytes = record.data();
     }
 }
