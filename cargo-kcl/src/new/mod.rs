@@ -87,13 +87,16 @@ fn create(options: &NewOptions) -> Result<(), NewError> {
     }
     // The folder appears complete: half a project is of no use.
     let failed = |error| NewError::Write { path: folder.clone(), error };
-    let mut temporary = tempfile::Builder::new().prefix(".new-").tempdir_in(disk::folder_of(folder)).map_err(failed)?;
-    write(temporary.path(), name, &kcl).map_err(|error| match error {
+    let temporary = disk::folder_of(folder).join(format!(".new-{}", std::process::id()));
+    fs::create_dir(&temporary).map_err(failed)?;
+    let written = write(&temporary, name, &kcl).map_err(|error| match error {
         NewError::Write { error, .. } => failed(error),
         other => other,
-    })?;
-    fs::rename(temporary.path(), folder).map_err(failed)?;
-    temporary.disable_cleanup(true);
+    });
+    if let Err(error) = written.and_then(|()| fs::rename(&temporary, folder).map_err(failed)) {
+        _ = fs::remove_dir_all(&temporary);
+        return Err(error);
+    }
     report::line(format_args!("created a processor in {}. Next, in that folder:", folder.display()));
     report::raw("  cargo test\n");
     report::raw(&format!("  {} local --input orders.jsonl --key /customer --shards 2\n", tool(folder, &kcl)));
