@@ -7,16 +7,16 @@ use rustix::process::Signal;
 
 use crate::harness::{Place, Running, wait_until, witness};
 
-fn start(place: &Place, arguments: &[&str]) -> Running {
+pub(crate) fn start(place: &Place, arguments: &[&str]) -> Running {
     let arguments = [&["--follow", "--max-records", "10"], arguments, &["--", witness()]].concat();
     Running::start(place.tool(arguments))
 }
 
-fn append(place: &Place, name: &str, text: &str) {
+pub(crate) fn append(place: &Place, name: &str, text: &str) {
     File::options().append(true).create(true).open(place.path(name)).unwrap().write_all(text.as_bytes()).unwrap();
 }
 
-fn wait_for(place: &Place, data: &[&str]) {
+pub(crate) fn wait_for(place: &Place, data: &[&str]) {
     wait_until("the records are seen", || {
         let seen = place.read("seen");
         data.iter()
@@ -24,7 +24,7 @@ fn wait_for(place: &Place, data: &[&str]) {
     });
 }
 
-fn interrupt(place: &Place, running: Running) -> Vec<String> {
+pub(crate) fn interrupt(place: &Place, running: Running) -> Vec<String> {
     running.signal(Signal::INT);
     running.end().expect(130, &["stopped"]);
     let seen = place.seen();
@@ -91,7 +91,103 @@ fn a_run_resumes_in_the_file_that_replaced_another() {
 
     fs::write(place.path("input"), "another\n").unwrap();
     let ended = start(&place, &arguments).end();
-    ended.expect(2, &["input has changed since it was processed: its content up to line 2"]);
+    ended.expect(2, &["input was replaced since it was processed", "such as input.1", "--fresh"]);
+}
+
+#[test]
+fn a_log_that_was_rotated_while_nobody_followed_it_is_finished_first() {
+    let place = Place::with_input("a\nb\n");
+    let arguments = ["--app", "app", "--input", "input"];
+    let running = start(&place, &arguments);
+    wait_for(&place, &["a", "b"]);
+    assert_eq!(interrupt(&place, running), ["a", "b"]);
+    append(&place, "input", "c\n");
+    fs::rename(place.path("input"), place.path("input.2")).unwrap();
+    append(&place, "input.1", "d\n");
+    append(&place, "input.bak", "no rotated file\n");
+    // The new file does not exist yet.
+    let running = start(&place, &arguments);
+    wait_for(&place, &["c", "d"]);
+    append(&place, "input", "e\n");
+    wait_for(&place, &["e"]);
+    assert_eq!(interrupt(&place, running), ["c", "d", "e"]);
+    fs::rename(place.path("input"), place.path("input.1.gz")).unwrap();
+    append(&place, "input", "f\n");
+    let refused = start(&place, &arguments).end();
+    refused.expect(2, &["input was replaced since it was processed", "not compressed", "--fresh"]);
+    fs::rename(place.path("input.1.gz"), place.path("input-20260131")).unwrap();
+    let running = start(&place, &arguments);
+    wait_for(&place, &["f"]);
+    assert_eq!(interrupt(&place, running), ["f"]);
+
+    // Copied and truncated instead of renamed.
+    fs::copy(place.path("input"), place.path("input.1")).unwrap();
+    append(&place, "input.1", "g\n");
+    fs::write(place.path("input"), "h\n").unwrap();
+    let running = start(&place, &arguments);
+    wait_for(&place, &["g", "h"]);
+    assert_eq!(interrupt(&place, running), ["g", "h"]);
+}
+
+#[test]
+fn records_without_a_checkpoint_are_found_in_the_rotated_file() {
+    let place = Place::with_input("now\nb\n");
+    let arguments = ["--app", "app", "--input", "input"];
+    let mut command = place.tool([&["--follow"], &arguments[..], &["--", witness()]].concat());
+    command.env("DO", "fail");
+    let running = Running::start(command);
+    wait_for(&place, &["now"]);
+    wait_until("the file is known", || place.path(".kcl/app.redb").exists());
+    running.end().expect(1, &["failed"]);
+    place.seen();
+    fs::rename(place.path("input"), place.path("input.1")).unwrap();
+    append(&place, "input", "c\n");
+    let mut command = place.tool([&["--follow"], &arguments[..], &["--", witness()]].concat());
+    command.env("DO", "print");
+    let running = Running::start(command);
+    wait_for(&place, &["now", "b", "c"]);
+    assert_eq!(interrupt(&place, running), ["now", "b", "c"]);
+}
+
+#[test]
+fn a_file_that_is_not_there_yet_is_waited_for() {
+    let place = Place::with_input("");
+    let arguments = ["--app", "app", "--input", "later"];
+    let running = start(&place, &arguments);
+    wait_until("the processor is running", || place.read("seen").contains("initialize"));
+    append(&place, "later", "a\n");
+    wait_for(&place, &["a"]);
+    running.signal(Signal::INT);
+    running.end().expect(130, &["later does not exist yet; waiting for it", "later was created"]);
+    place.seen();
+    append(&place, "later", "b\n");
+    let running = start(&place, &arguments);
+    wait_for(&place, &["b"]);
+    assert_eq!(interrupt(&place, running), ["b"]);
+    start(&place, &["--input", "nowhere/later"]).end().expect(2, &["nowhere/later cannot be opened"]);
+}
+
+#[test]
+fn a_limit_may_change() {
+    let place = Place::with_input("a\nb\nc\nd\n");
+    for (arguments, expected) in [
+        (&["--limit", "2"][..], &["a", "b"][..]),
+        (&["--limit", "2"], &[]),
+        (&["--limit", "1"], &[]),
+        (&["--limit", "3"], &["c"]),
+        (&[], &["d"]),
+        (&["--limit", "9"], &[]),
+    ] {
+        let outcome = if arguments.is_empty() || arguments[1] == "9" { "ended" } else { "stopped" };
+        let ended = place.run(&[&["--app", "app"], arguments].concat());
+        ended.expect(0, &[if arguments.get(1) == Some(&"9") { "already processed" } else { outcome }]);
+        assert_eq!(place.seen().data(), expected);
+    }
+    let place = Place::with_input("a\nb\nc\n");
+    for (limit, expected) in [("1", "a"), ("3", "b c")] {
+        start(&place, &["--app", "app", "--input", "input", "--limit", limit]).end().expect(0, &["stopped"]);
+        assert_eq!(place.seen().data().join(" "), expected);
+    }
 }
 
 #[test]
@@ -100,6 +196,6 @@ fn a_limit_ends_a_followed_input() {
     let running = start(&place, &["--limit", "2", "--input", "input"]);
     wait_for(&place, &["a"]);
     append(&place, "input", "b\nc\n");
-    running.end().expect(0, &["ended", "2 records"]);
+    running.end().expect(0, &["stopped", "2 records"]);
     assert_eq!(place.seen().data(), ["a", "b"]);
 }

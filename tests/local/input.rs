@@ -62,10 +62,11 @@ fn a_record_that_kinesis_refuses_is_named_and_not_delivered() {
 }
 
 #[test]
-fn a_limit_ends_the_shards_there() {
+fn a_limit_stops_the_shards_there() {
     let place = Place::with_input("1\n\n2\n3\n");
-    place.run(&["--limit", "2"]).expect(0, &["2 records", "ended"]);
-    assert_eq!(place.seen().data(), ["1", "2"]);
+    place.run(&["--limit", "2"]).expect(0, &["2 records", "stopped"]);
+    let seen = place.seen();
+    assert_eq!((seen.data(), seen.count("shutdownRequested"), seen.count("shardEnded")), (vec!["1", "2"], 1, 0));
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod follow;
 mod harness;
 mod input;
 mod kills;
+mod old_states;
 mod recording;
 mod resume;
 mod rogue;

@@ -1,10 +1,11 @@
 //! Detects changes to a file that is followed: it is replaced by another, as in log rotation, or truncated.
 
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt};
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 /// How often to check a file that was read to its end.
 pub(crate) const POLL: Duration = Duration::from_millis(100);
@@ -21,6 +22,100 @@ pub(crate) enum Moved {
     Truncated,
     /// Another file.
     Replaced(File),
+}
+
+/// Identifies a file across runs: by its inode, and by its first bytes, because an inode is used again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FileId {
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+    /// The number of its first bytes that are known, and their CRC-32.
+    pub(crate) head: u32,
+    pub(crate) digest: u32,
+}
+
+impl FileId {
+    fn new(file: &File, head: &[u8]) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        let (device, inode) = (metadata.dev(), metadata.ino());
+        Ok(Self { device, inode, head: head.len() as u32, digest: crc32fast::hash(head) })
+    }
+
+    /// Whether a file has the known first bytes.
+    pub(crate) fn starts(&self, file: &File) -> io::Result<bool> {
+        let mut head = [0; REMEMBERED];
+        let head = &mut head[..REMEMBERED.min(self.head as usize)];
+        match file.read_exact_at(head, 0) {
+            Ok(()) => Ok(crc32fast::hash(head) == self.digest),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a file has the same inode.
+    pub(crate) fn is_inode_of(&self, file: &File) -> io::Result<bool> {
+        let metadata = file.metadata()?;
+        Ok((metadata.dev(), metadata.ino()) == (self.device, self.inode))
+    }
+}
+
+/// A file that log rotation gave another name.
+#[derive(Debug)]
+pub(crate) struct Rotated {
+    pub(crate) path: PathBuf,
+    pub(crate) file: File,
+    /// When it was last written, and a number by which files of the same time are ordered.
+    age: (SystemTime, i64),
+}
+
+/// The files beside this one whose names log rotation gives to its predecessors, such as NAME.1 and NAME-20260131, from the oldest
+/// to the newest.
+pub(crate) fn rotated(path: &Path) -> io::Result<Vec<Rotated>> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let Some(number) = entry.file_name().as_encoded_bytes().strip_prefix(name).and_then(rotation_number) else {
+            continue;
+        };
+        let path = entry.path();
+        // One that cannot be opened was removed meanwhile, or belongs to somebody else.
+        if let Ok(metadata) = fs::metadata(&path)
+            && metadata.is_file()
+            && let Ok(file) = File::open(&path)
+        {
+            found.push(Rotated { path, file, age: (metadata.modified()?, number) });
+        }
+    }
+    found.sort_by_key(|rotated| rotated.age);
+    Ok(found)
+}
+
+/// The number in what rotation appends to a name: `.1`, `-20260131`, `.2026-01-31T12:00` and these with the suffix of a compressed
+/// file.
+fn rotation_number(suffix: &[u8]) -> Option<i64> {
+    let suffix = std::str::from_utf8(suffix).ok()?;
+    let suffix = COMPRESSED.iter().find_map(|end| suffix.strip_suffix(end)).unwrap_or(suffix);
+    let number = suffix.strip_prefix(['.', '-'])?;
+    let is_known = |char: char| char.is_ascii_digit() || matches!(char, '-' | '_' | '.' | ':' | 'T' | 'Z');
+    if !number.starts_with(|char: char| char.is_ascii_digit()) || !number.chars().all(is_known) {
+        return None;
+    }
+    // A date grows with time; NAME.2 is older than NAME.1.
+    Some(number.parse().map_or(0, |number: i64| if number.abs() < DATE { -number } else { number }))
+}
+
+/// A number from which on the number of a rotated file is a date, such as 20260131.
+const DATE: i64 = 10_000_000;
+const COMPRESSED: [&str; 5] = [".gz", ".bz2", ".xz", ".zst", ".lz4"];
+
+impl Rotated {
+    /// Whether it is compressed, so that it cannot be read.
+    pub(crate) fn is_compressed(&self) -> bool {
+        let name = self.path.to_string_lossy();
+        COMPRESSED.iter().any(|end| name.ends_with(end))
+    }
 }
 
 /// What was read of a file: how much, its first bytes and its last ones. If the file no longer has them, it was truncated and
@@ -42,6 +137,11 @@ impl Trace {
         self.tail.drain(..self.tail.len().saturating_sub(REMEMBERED));
     }
 
+    /// The identity of the file that was read.
+    pub(crate) fn file_id(&self, file: &File) -> io::Result<FileId> {
+        FileId::new(file, &self.head)
+    }
+
     /// Whether the file still holds what was read.
     pub(crate) fn fits(&self, file: &File) -> io::Result<bool> {
         let start = self.position - self.tail.len() as u64;
@@ -60,8 +160,12 @@ fn holds(file: &File, bytes: &[u8], offset: u64) -> io::Result<bool> {
     }
 }
 
-/// Checks what happened to a file that was opened under this name and read to its end.
-pub(crate) fn look(file: &File, path: &Path, trace: &Trace) -> io::Result<Moved> {
+/// Checks what happened to a file that was opened under this name and read to its end. `later` are files that come between it and
+/// the one with the name.
+pub(crate) fn look(file: &File, path: &Path, trace: &Trace, later: &VecDeque<File>) -> io::Result<Moved> {
+    if let Some(next) = later.front() {
+        return Ok(Moved::Replaced(next.try_clone()?));
+    }
     let own = file.metadata()?;
     let id = |metadata: &fs::Metadata| (metadata.dev(), metadata.ino());
     // A missing file means that the next one is about to be created.
@@ -78,6 +182,36 @@ pub(crate) fn look(file: &File, path: &Path, trace: &Trace) -> io::Result<Moved>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_names_of_rotated_files_are_known() {
+        for (suffix, number) in [
+            (".1", Some(-1)),
+            (".12.gz", Some(-12)),
+            ("-20260131", Some(20_260_131)),
+            (".2026-01-31T12:00:00Z", Some(0)),
+            ("", None),
+            (".bak", None),
+            (".swp", None),
+            ("1", None),
+            (".1.old", None),
+            (".gz", None),
+        ] {
+            assert_eq!(rotation_number(suffix.as_bytes()), number, "{suffix}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        for name in ["log", "log.2", "log.1", "log.10", "other.1", "log.d"] {
+            fs::write(folder.path().join(name), name).unwrap();
+        }
+        fs::create_dir(folder.path().join("log.3")).unwrap();
+        let time = SystemTime::now();
+        for name in ["log.1", "log.2", "log.10"] {
+            File::options().append(true).open(folder.path().join(name)).unwrap().set_modified(time).unwrap();
+        }
+        let names: Vec<_> = rotated(&path).unwrap().into_iter().map(|file| file.path).collect();
+        assert_eq!(names, ["log.10", "log.2", "log.1"].map(|name| folder.path().join(name)));
+    }
 
     #[test]
     fn other_content_is_noticed_at_any_length() {

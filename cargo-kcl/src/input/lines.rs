@@ -1,5 +1,6 @@
 //! The input: files and standard input, read line by line.
 
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
@@ -12,7 +13,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 
-use super::follow::{self, Moved, Trace};
+use super::follow::{self, FileId, Moved, Trace};
+use crate::disk;
 use crate::report;
 
 /// The most data in one `processRecords` message; a longer line cannot be delivered.
@@ -85,6 +87,15 @@ pub(crate) enum InputError {
         "{0} was rewritten during the run, so that shards would be processed from different contents: no further shard ends. Run again when nothing writes to it"
     )]
     Rewritten(String),
+    #[error(
+        "{input} was replaced since it was processed, and the file that was processed is not beside it, under a name such as {input}.1. Put it back, not compressed, or read only the new file, from its start, with --fresh"
+    )]
+    RotatedAway { input: Input },
+    #[error(
+        "{input} was rotated since it was processed, and its records continue in {}, which is compressed; decompress it beside the others",
+        path.display()
+    )]
+    Compressed { input: Input, path: PathBuf },
     #[error("the state of the input cannot be saved: {0}")]
     Unkept(Box<dyn std::error::Error + Send + Sync>),
     #[error("{input}, line {line}: {problem}; nothing from this line on was delivered. The line is `{excerpt}`")]
@@ -101,6 +112,10 @@ pub(crate) struct Source {
     /// The identity of a regular file when it was opened.
     identity: Option<FileIdentity>,
     followed: bool,
+    /// Files to read after this one, before the one that now has the name.
+    later: VecDeque<File>,
+    /// Whether the file to follow does not exist yet.
+    absent: bool,
 }
 
 /// An input that was opened before.
@@ -144,7 +159,36 @@ impl Source {
             inode: metadata.ino(),
             length: metadata.len(),
         });
-        Ok(Self { input: input.clone(), file, modified, identity, followed: false })
+        let later = VecDeque::new();
+        Ok(Self { input: input.clone(), file, modified, identity, followed: false, later, absent: false })
+    }
+
+    /// Opens inputs, the last of which is followed. It need not exist yet.
+    pub(crate) fn open_followed(inputs: &[Input]) -> Result<Vec<Self>, InputError> {
+        let Some((last, others)) = inputs.split_last() else { return Ok(Vec::new()) };
+        let mut sources = Self::open_all(others)?;
+        let mut source = match (Self::open(last), last) {
+            (Err(InputError::Open(_, error)), Input::File(path)) if is_absent(path, &error) => {
+                let empty = Self::open(&Input::File("/dev/null".into()))?;
+                Self { input: last.clone(), modified: Some(millis(SystemTime::now())), absent: true, ..empty }
+            }
+            (opened, _) => opened?,
+        };
+        source.follow()?;
+        sources.push(source);
+        Ok(sources)
+    }
+
+    /// Reads an earlier file first, and then these, before the one that now has the name.
+    pub(crate) fn begin_in(&mut self, file: File, later: VecDeque<File>) {
+        self.file = file;
+        self.later = later;
+        self.absent = false;
+    }
+
+    /// Whether the file to follow does not exist yet.
+    pub(crate) fn is_absent(&self) -> bool {
+        self.absent
     }
 
     /// Opens an input again, to read it from its start.
@@ -157,6 +201,13 @@ impl Source {
             again.identity = Some(was);
         }
         Ok(again)
+    }
+
+    /// A source that reads this file to its end, from the start.
+    pub(crate) fn of_file(input: Input, mut file: File) -> io::Result<Self> {
+        file.rewind()?;
+        let modified = file.metadata()?.modified().ok().map(millis);
+        Ok(Self { input, file, modified, identity: None, followed: false, later: VecDeque::new(), absent: false })
     }
 
     /// The identity needed to open the input again.
@@ -233,8 +284,15 @@ impl Source {
     }
 }
 
+/// Whether a file does not exist, in a folder that does.
+fn is_absent(path: &Path, error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound && path.file_name().is_some() && disk::folder_of(path).is_dir()
+}
+
 fn absolute(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+    // A file that is followed may not exist yet, and must have the same name then.
+    let in_folder = || Some(disk::folder_of(path).canonicalize().ok()?.join(path.file_name()?));
+    path.canonicalize().ok().or_else(in_folder).unwrap_or_else(|| path.to_owned())
 }
 
 fn millis(time: SystemTime) -> i64 {
@@ -296,6 +354,16 @@ impl Lines {
 
     pub(crate) fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// The offset at which the file that is read now starts.
+    pub(crate) fn origin(&self) -> u64 {
+        self.origin
+    }
+
+    /// The identity of the file that is read now, as far as it was read.
+    pub(crate) fn file_id(&self) -> Result<FileId, InputError> {
+        self.trace.file_id(&self.source.file).map_err(|error| self.failed(error))
     }
 
     /// The offset up to which the input was read, in bytes.
@@ -383,7 +451,7 @@ impl Lines {
 
     fn moved(&self) -> Result<Moved, InputError> {
         let Input::File(path) = &self.source.input else { return Ok(Moved::Not) };
-        follow::look(&self.source.file, path, &self.trace).map_err(|error| self.failed(error))
+        follow::look(&self.source.file, path, &self.trace, &self.source.later).map_err(|error| self.failed(error))
     }
 
     /// Continues with the file that now has the name, from its start.
@@ -391,7 +459,8 @@ impl Lines {
         let event = match moved {
             Moved::Replaced(file) => {
                 self.source.file = file;
-                "was rotated"
+                self.source.later.pop_front();
+                if std::mem::take(&mut self.source.absent) { "was created" } else { "was rotated" }
             }
             Moved::Truncated | Moved::Not => {
                 self.source.file.rewind().map_err(|error| self.failed(error))?;
@@ -458,6 +527,8 @@ mod tests {
             modified: None,
             identity: None,
             followed: false,
+            later: VecDeque::new(),
+            absent: false,
         })
     }
 
@@ -573,6 +644,8 @@ last words",
             modified: None,
             identity: None,
             followed: false,
+            later: VecDeque::new(),
+            absent: false,
         });
         assert!(matches!(lines.next().unwrap(), Next::Idle));
         writer.write_all(b"one\ntw").unwrap();

@@ -1,6 +1,6 @@
 //! Records of files and standard input: lines, the formats they are in, and their partition keys.
 
-mod follow;
+pub(crate) mod follow;
 pub(crate) mod key;
 pub(crate) mod lines;
 pub(crate) mod record;

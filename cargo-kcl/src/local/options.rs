@@ -18,7 +18,7 @@ use super::source::Supply;
 use super::source::feed::Reading;
 use super::source::files::Files;
 use super::source::plan::{Plan, Reshard};
-use super::state::{Run, Store, StoreError};
+use super::state::{LIMIT, Run, Store, StoreError};
 use crate::args::{
     AwsOptions, CHAOS, CHECKPOINTS, INPUT, REPORT, SHARDS, ShardName, StartAt, duration, is_trim_horizon, shard_id,
 };
@@ -27,6 +27,7 @@ use crate::input::key::Pointer;
 use crate::input::lines::{Input, LONGEST_LINE, Source};
 use crate::input::record::{Format, LONGEST_RECORD, LineFormat};
 use crate::process::program::{Program, ProgramOptions, workspace_root};
+use crate::report;
 
 /// More bytes than any input has.
 const MOST_BYTES: u64 = 999_999_999_999_999_999;
@@ -133,7 +134,8 @@ pub(crate) struct LocalOptions {
     pub(crate) key: Option<Pointer>,
 
     /// Keep reading after the end of the last --input, as `tail -F` does: across rotation, and from the start of a file that was
-    /// truncated. A line becomes a record once its line feed has been written. Stop with Ctrl-C
+    /// truncated. Waits for a file that does not exist yet. A line becomes a record once its line feed has been written. Stop
+    /// with Ctrl-C
     #[arg(long, help_heading = INPUT)]
     pub(crate) follow: bool,
 
@@ -147,7 +149,8 @@ pub(crate) struct LocalOptions {
     )]
     pub(crate) from: StartAt,
 
-    /// Stop after N records of the input, as if the input ended there; the shards of a stream do not end
+    /// Stop after N records of the input. The shards do not end, so that a run with a higher limit continues after them (with --chaos,
+    /// they end there). With --stream, N counts the records of this run
     #[arg(long, help_heading = INPUT, value_name = "N")]
     pub(crate) limit: Option<u64>,
 
@@ -246,11 +249,9 @@ impl LocalOptions {
                 "--key requires --format lines; with json, a line names its `partitionKey`",
             ));
         }
-        let mut sources = Source::open_all(&self.input)?;
-        if self.follow
-            && let Some(last) = sources.last_mut()
-        {
-            last.follow()?;
+        let sources = if self.follow { Source::open_followed(&self.input)? } else { Source::open_all(&self.input)? };
+        for absent in sources.iter().filter(|source| source.is_absent()) {
+            report::line(format_args!("{} does not exist yet; waiting for it", absent.input));
         }
         let start = match (self.from, sources.last()) {
             (StartAt::TrimHorizon | StartAt::Time(_), _) | (_, None) => None,
@@ -317,6 +318,8 @@ impl LocalOptions {
             longest: if self.large_records { LONGEST_LINE } else { LONGEST_RECORD },
             max_records: self.max_records as usize,
             limit: self.limit.unwrap_or(u64::MAX),
+            // Chaos expects all shards to end.
+            limit_ends: self.chaos.is_some(),
             start,
         }
     }
@@ -407,7 +410,7 @@ impl LocalOptions {
             ("--follow", if self.follow { "given" } else { "not given" }.to_owned()),
             ("--from", self.from.to_string()),
             ("--reshard", self.reshard.as_ref().map_or("none".to_owned(), Reshard::to_string)),
-            ("--limit", self.limit.map_or("none".to_owned(), |limit| limit.to_string())),
+            (LIMIT, self.limit.map_or("none".to_owned(), |limit| limit.to_string())),
         ]
     }
 }

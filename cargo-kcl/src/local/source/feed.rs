@@ -35,6 +35,8 @@ pub(crate) struct Reading {
     pub(crate) max_records: usize,
     /// The number of records after which the run ends.
     pub(crate) limit: u64,
+    /// Whether the shards end at the limit, as if the input ended there. Otherwise they stop, and a later run can continue.
+    pub(crate) limit_ends: bool,
     /// The last record before the run's start, if it does not start at the first record.
     pub(crate) start: Option<SequenceNumber>,
 }
@@ -86,7 +88,7 @@ impl Feeder {
 
     /// Reads the input and delivers nothing, to compare it with what earlier runs saved.
     pub(crate) fn check(&self, sources: Vec<Source>, marks: Marks, origin: Option<Origin>) -> Result<(), InputError> {
-        self.feed_of(Lanes::default(), marks, origin, true).read(sources)
+        self.feed_of(Lanes::default(), marks, origin, true).read(sources).map(|_| ())
     }
 
     fn feed_of(&self, lanes: Lanes, marks: Marks, origin: Option<Origin>, only_checks: bool) -> Feed {
@@ -223,9 +225,19 @@ struct Pass {
     progress: Progress,
     /// The length of all inputs before the current one, if each was read to its end.
     before: Option<u64>,
+    /// The file that is followed.
+    file: Option<Origin>,
 }
 
 impl Pass {
+    /// Notes that the next record is in the file that starts at this offset.
+    fn begin_file(&mut self, input: u16, offset: u64) {
+        if self.file.is_none_or(|file| file.offset != offset) {
+            let Progress { record, digest, .. } = self.progress;
+            self.file = Some(Origin { input, offset, record, digest, file: None });
+        }
+    }
+
     /// Moves past a record.
     fn pass_by(&mut self, place: Place) {
         let is_before = |last: &SequenceNumber| place.sequence_number() <= *last;
@@ -260,7 +272,7 @@ impl Feed {
     /// reported; the records before it are delivered.
     fn run(mut self, sources: Result<Vec<Source>, InputError>) {
         let end = match sources.and_then(|sources| self.read(sources)) {
-            Ok(()) => End::Finished,
+            Ok(end) => end,
             Err(error) => {
                 // Report this before any shard is done, so that it is known by then.
                 _ = self.common.events.send(Event::BadInput(error.into()));
@@ -273,7 +285,8 @@ impl Feed {
         }
     }
 
-    fn read(&mut self, sources: Vec<Source>) -> Result<(), InputError> {
+    /// Reads all sources, and returns how the queues end.
+    fn read(&mut self, sources: Vec<Source>) -> Result<End, InputError> {
         self.names = sources.iter().map(|source| source.input.clone()).collect();
         let mut pass = Pass {
             start: self.common.reading.start,
@@ -283,21 +296,42 @@ impl Feed {
             most: self.common.whole.get().map_or(u64::MAX, |whole| whole.records),
             progress: Progress::default(),
             before: Some(0),
+            file: None,
         };
         for (input, source) in (0..).zip(sources) {
             let longest = self.common.reading.format.longest_line(self.common.reading.longest);
             let mut lines = Lines::with_longest(source, longest);
-            let Stop::At(length) = self.read_one(input, &mut lines, &mut pass)? else { return Ok(()) };
+            let Stop::At(length) = self.read_one(input, &mut lines, &mut pass)? else { return Ok(End::Finished) };
             pass.before = pass.before.zip(length).map(|(before, length)| before + length);
         }
         self.end(&pass)
     }
 
+    /// Saves which file is followed, once its first bytes are known, or when it is idle and nothing more is known.
+    fn keep_file(&self, input: u16, lines: &Lines, pass: &mut Pass) -> Result<(), InputError> {
+        let source = lines.source();
+        if self.common.store.is_none() || self.only_checks || !source.is_followed() || source.is_absent() {
+            return Ok(());
+        }
+        pass.begin_file(input, lines.origin());
+        let Some(file) = &mut pass.file else { return Ok(()) };
+        if file.file.is_none_or(|id| id.head == 0) {
+            let id = lines.file_id()?;
+            if file.file.replace(id) != Some(id) {
+                let file = *file;
+                self.keep(|store| store.keep_origin(&file))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Reads one input to its end.
     fn read_one(&mut self, input: u16, lines: &mut Lines, pass: &mut Pass) -> Result<Stop, InputError> {
-        let mut known_origin = self.continue_at(input, lines, &mut pass.progress);
+        self.continue_at(input, lines, &mut pass.progress);
         let digests = self.common.again || self.common.store.is_some();
+        pass.file = None;
         while pass.progress.counted < self.common.reading.limit && pass.progress.record < pass.most {
+            self.keep_file(input, lines, pass)?;
             let (text, number, offset, arrival, origin) = match lines.next()? {
                 Next::Line { text, number, offset, arrival, origin } => (text, number, offset, arrival, origin),
                 Next::Idle => {
@@ -308,16 +342,13 @@ impl Feed {
                             return Ok(Stop::At(None));
                         }
                     }
+                    pass.begin_file(input, lines.origin());
                     self.lanes.all().for_each(Lane::flush);
                     continue;
                 }
                 Next::End => return Ok(Stop::At(Some(lines.offset()))),
             };
-            if origin != known_origin {
-                known_origin = origin;
-                let Progress { record, digest, .. } = pass.progress;
-                self.keep(|store| store.keep_origin(&Origin { input, offset: origin, record, digest }))?;
-            }
+            pass.begin_file(input, origin);
             self.check_length(pass.before, offset)?;
             if pass.progress.record == pass.change {
                 self.change(pass.change);
@@ -352,15 +383,22 @@ impl Feed {
     }
 
     /// Checks, at the end of all inputs, that they are what earlier runs and earlier passes have read.
-    fn end(&self, pass: &Pass) -> Result<(), InputError> {
-        self.marks.end().map_err(|mark| self.changed(mark))?;
+    fn end(&self, pass: &Pass) -> Result<End, InputError> {
+        let is_at_limit = pass.progress.counted >= self.common.reading.limit;
+        // An earlier run may have had a higher limit.
+        if !is_at_limit {
+            self.marks.end().map_err(|mark| self.changed(mark))?;
+        }
         let whole = Whole { records: pass.progress.record, digest: pass.progress.digest };
         if *self.common.whole.get_or_init(|| whole) != whole {
             return Err(InputError::Rewritten(self.what()));
         }
         // Save this before any shard is done, to tell the ended input from what is added later.
-        let end = pass.before.filter(|_| !self.only_checks);
-        end.map_or(Ok(()), |end| self.keep(|store| store.keep_end(end)))
+        if let Some(end) = pass.before.filter(|_| !self.only_checks) {
+            self.keep(|store| store.keep_end(end))?;
+        }
+        // A later run with a higher limit continues there.
+        Ok(if is_at_limit && !self.common.reading.limit_ends { End::Paused } else { End::Finished })
     }
 
     /// Refuses a record after the place where the input ended when shards ended: no shard would receive it.
@@ -386,14 +424,17 @@ impl Feed {
         InputError::Changed { input: input.unwrap_or(Input::Stdin), line: place.line }
     }
 
-    /// Lets a followed file start where it did when it was last read. Returns that offset.
-    fn continue_at(&self, input: u16, lines: &mut Lines, progress: &mut Progress) -> u64 {
+    /// Lets a followed file start where it did when it was last read.
+    fn continue_at(&self, input: u16, lines: &mut Lines, progress: &mut Progress) {
         let is_here = |origin: &Origin| origin.input == input && lines.source().is_followed();
-        let Some(origin) = self.origin.filter(is_here) else { return 0 };
-        lines.start_at(origin.offset);
-        progress.record = origin.record;
-        progress.digest = origin.digest;
-        origin.offset
+        if let Some(origin) = self.origin.filter(is_here) {
+            lines.start_at(origin.offset);
+            progress.record = origin.record;
+            progress.digest = origin.digest;
+            if self.common.reading.start.is_none() {
+                progress.counted = origin.record;
+            }
+        }
     }
 
     fn keep(&self, what: impl FnOnce(&Store) -> Result<(), StoreError>) -> Result<(), InputError> {
@@ -480,8 +521,14 @@ mod tests {
         let queue = Arc::new(Queue::default());
         let mut lanes = Lanes::default();
         lanes.put(0, Lane::new(Arc::clone(&queue), position, None));
-        let reading =
-            Reading { format: Format::Lines(None), longest: LONGEST_LINE, max_records, limit: u64::MAX, start: None };
+        let reading = Reading {
+            format: Format::Lines(None),
+            longest: LONGEST_LINE,
+            max_records,
+            limit: u64::MAX,
+            limit_ends: false,
+            start: None,
+        };
         let (events, received) = std::sync::mpsc::channel();
         let plan = Arc::new(Plan::new(1, &Reshard::default()).unwrap());
         let feeder = Feeder {

@@ -9,12 +9,12 @@ use kcl::{Position, SequenceNumber};
 use super::feed::{Feeder, Lane, Lanes, Past, Reading};
 use super::plan::Plan;
 use super::queue::Queue;
-use super::{SourceError, Standing, Supply};
-use crate::input::lines::{InputError, Source};
+use super::{SourceError, Standing, Supply, rotated};
+use crate::input::lines::{Input, InputError, Source};
 use crate::local::event::Event;
 use crate::local::place::Place;
 use crate::local::state::marks::{Mark, Marks};
-use crate::local::state::{Origin, Run, Store, sequence_number};
+use crate::local::state::{LIMIT, Origin, Run, Store, StoreError, sequence_number};
 
 use crate::report;
 
@@ -83,6 +83,83 @@ impl Files {
         }
     }
 
+    /// Finds the file in which the followed input continues, which may have been rotated while nobody followed it.
+    fn find_followed(&mut self, mut origins: Vec<Origin>, shards: &[Standing]) -> Result<(), InputError> {
+        let Some(last) = self.sources.len().checked_sub(1) else { return Ok(()) };
+        let input = u16::try_from(last).unwrap_or(u16::MAX);
+        let Input::File(path) = self.sources[last].input.clone() else { return Ok(()) };
+        origins.retain(|origin| origin.input == input);
+        if origins.is_empty() && input > 0 {
+            // An earlier version saved nothing from which the records before the file could be counted.
+            return Ok(());
+        }
+        if origins.is_empty() {
+            origins.push(Origin { input, offset: 0, record: 0, digest: 0, file: None });
+        }
+        let needed = self.needed(input, shards);
+        let from = origins.partition_point(|origin| origin.offset <= needed).saturating_sub(1);
+        let longest = self.feeder.reading.format.longest_line(self.feeder.reading.longest);
+        for (at, origin) in origins.iter().enumerate().skip(from) {
+            let end = origins.get(at + 1).map_or(u64::MAX, |next| next.offset);
+            let marks = self.marks_between(input, origin.offset, end);
+            if let Some(found) = rotated::find(&path, origin, &marks, longest)? {
+                self.sources[last].begin_in(found.file, found.later);
+                self.origin = Some(*origin);
+                self.forget_rotated(shards);
+                return Ok(());
+            }
+        }
+        // Nothing was found. Without a mark, nothing contradicts the file that has the name now.
+        let newest = origins.last().copied();
+        let offset = newest.map_or(0, |origin| origin.offset);
+        if !self.marks_between(input, offset, u64::MAX).is_empty() {
+            return Err(InputError::RotatedAway { input: Input::File(path) });
+        }
+        self.origin = newest;
+        self.forget_rotated(shards);
+        report::line(format_args!(
+            "{} was replaced since it was read, and the file that was read is not beside it; unprocessed records of that file are not delivered",
+            path.display()
+        ));
+        Ok(())
+    }
+
+    /// The marks in a followed file, in order.
+    fn marks_between(&self, input: u16, start: u64, end: u64) -> Vec<Mark> {
+        let place = |mark: &Mark| Place::from_sequence_number(&mark.sequence_number);
+        let is_here = |place: Place| place.input == input && (start..end).contains(&place.offset);
+        let mut marks: Vec<_> = self.marks.iter().copied().filter(|mark| place(mark).is_some_and(is_here)).collect();
+        marks.sort_by_key(|mark| mark.sequence_number);
+        marks
+    }
+
+    /// The first offset in the followed input that a shard may still need.
+    fn needed(&self, input: u16, shards: &[Standing]) -> u64 {
+        let of = |number: &SequenceNumber| {
+            let place = Place::from_sequence_number(number).filter(|place| place.input >= input);
+            place.map_or(0, |place| place.offset)
+        };
+        let needed = shards.iter().filter_map(|shard| match &shard.position {
+            Position::ShardEnd => None,
+            Position::After { sequence_number, .. } => Some(of(sequence_number)),
+            _ => Some(self.feeder.reading.start.as_ref().map_or(0, of)),
+        });
+        needed.min().unwrap_or(0)
+    }
+
+    /// Refuses another limit if the shards ended at theirs, as they did in earlier versions; otherwise saves it.
+    fn check_limit(&self, store: &Store, positions: &BTreeMap<u32, Position>) -> Result<(), StoreError> {
+        let Some((_, given)) = self.identity.iter().find(|(what, _)| *what == LIMIT) else { return Ok(()) };
+        let stored = store.run()?.into_iter().find(|(what, _)| what == LIMIT);
+        let Some((_, stored)) = stored.filter(|(_, stored)| stored != given) else { return Ok(()) };
+        let ended =
+            |(shard, position): (&u32, &Position)| *position == Position::ShardEnd && self.feeder.plan.is_last(*shard);
+        if store.end()?.is_none() && positions.iter().any(ended) {
+            return Err(StoreError::EndedAtLimit { stored, given: given.clone() });
+        }
+        store.keep_limit(given)
+    }
+
     /// Discards the marks of a file that was rotated away: its records can no longer be compared or read.
     fn forget_rotated(&mut self, shards: &[Standing]) {
         let Some(origin) = self.origin else { return };
@@ -129,11 +206,13 @@ impl Supply for Files {
 
     fn load(&mut self, store: Option<Arc<Store>>) -> Result<Vec<Standing>, SourceError> {
         let mut positions = BTreeMap::new();
+        let mut origins = Vec::new();
         if let Some(store) = &store {
             positions = store.positions()?.into_iter().collect();
             self.marks = store.marks()?;
-            self.origin = store.origin()?;
+            origins = store.origins()?;
             self.feeder.reading.start = store.start()?.map(sequence_number).transpose()?;
+            self.check_limit(store, &positions)?;
             self.check_end(store.end()?, &positions)?;
         }
         self.feeder.store = store;
@@ -145,7 +224,9 @@ impl Supply for Files {
             born: plan.starts_after(number) == 0,
         });
         let shards: Vec<_> = shards.collect();
-        self.forget_rotated(&shards);
+        if self.sources.last().is_some_and(Source::is_followed) && self.feeder.store.is_some() {
+            self.find_followed(origins, &shards)?;
+        }
         Ok(shards)
     }
 

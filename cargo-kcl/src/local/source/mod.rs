@@ -4,6 +4,7 @@ pub(crate) mod feed;
 pub(crate) mod files;
 pub(crate) mod plan;
 pub(crate) mod queue;
+mod rotated;
 #[cfg(feature = "aws")]
 pub(crate) mod stream;
 

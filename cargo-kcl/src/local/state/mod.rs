@@ -4,6 +4,7 @@ mod file;
 mod lock;
 pub(crate) mod marks;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use self::file::{Content, Reopened};
 use self::lock::{Lock, LockError};
 use self::marks::Mark;
 use crate::disk;
+use crate::input::follow::FileId;
 use crate::report;
 
 /// The settings of the run, by the names in [`Run`].
@@ -26,12 +28,20 @@ const RUN: TableDefinition<'_, &str, &str> = TableDefinition::new("run");
 const CHECKPOINTS: TableDefinition<'_, u32, (&str, u64)> = TableDefinition::new("checkpoints");
 /// For each shard, the last record that its checkpoint covers, and the digest of all records up to it.
 const MARKS: TableDefinition<'_, u32, (&str, u32)> = TableDefinition::new("marks");
-/// The start of the followed file: input, offset, number of records before it, and their digest.
+/// The start of the followed file, as versions that did not find rotated files saved it: input, offset, number of records before it,
+/// and their digest.
 const ORIGIN: TableDefinition<'_, (), (u16, u64, u64, u32)> = TableDefinition::new("origin");
+
+/// The start of each file that was followed under a name, by input and offset: the number of records before it, their digest, and
+/// the file's device, inode, number of known first bytes and their digest.
+const ORIGINS: TableDefinition<'_, (u16, u64), OriginRow> = TableDefinition::new("origins");
+type OriginRow = (u64, u32, u64, u64, u32, u32);
 
 /// The total length of all inputs when they were read to their end, in bytes.
 const END: TableDefinition<'_, (), u64> = TableDefinition::new("end");
 
+/// The key in [`RUN`] for the limit, which may change from run to run.
+pub(crate) const LIMIT: &str = "--limit";
 /// The key in [`RUN`] for the place where the run starts, in the words of its supply.
 const START: &str = "start";
 
@@ -51,6 +61,10 @@ pub(crate) enum StoreError {
         path.display()
     )]
     OtherRun { path: PathBuf, what: String, stored: String, given: String },
+    #[error(
+        "the shards ended at --limit {stored}, in a version in which a limit ended them, and cannot continue with --limit {given}; run with the old limit, choose another --app, or discard the checkpoints with --fresh"
+    )]
+    EndedAtLimit { stored: String, given: String },
     #[error("the state contains `{text}`, which is not a sequence number ({error}); --fresh starts over")]
     Position { text: String, error: ParseSequenceNumberError },
     #[error("the checkpoint cannot be saved: {0}")]
@@ -69,6 +83,8 @@ pub(crate) struct Origin {
     pub(crate) offset: u64,
     pub(crate) record: u64,
     pub(crate) digest: u32,
+    /// The file, if it is known.
+    pub(crate) file: Option<FileId>,
 }
 
 /// The checkpoints of one application, held by this process alone.
@@ -101,6 +117,7 @@ enum What {
     Checkpoint { shard: u32, position: Position, mark: Option<Mark> },
     Origin(Origin),
     End(u64),
+    Limit(String),
 }
 
 impl Store {
@@ -120,7 +137,7 @@ impl Store {
         let stored = database.with(|database| claim(database, run, fresh, start.as_deref()));
         let stored = stored.map_err(|error| unusable(&path, error))?;
         for (what, given) in run {
-            let was = stored.iter().find(|(name, _)| name == what);
+            let was = stored.iter().find(|(name, _)| name == what && name != LIMIT);
             if let Some((_, stored)) = was
                 && stored != given
             {
@@ -228,11 +245,28 @@ impl Store {
         stored.into_iter().map(|(text, digest)| Ok(Mark { sequence_number: sequence_number(text)?, digest })).collect()
     }
 
-    /// The start of the followed file, if it replaced another.
-    pub(crate) fn origin(&self) -> Result<Option<Origin>, StoreError> {
-        let stored = self.read(ORIGIN, |table| Ok(table.get(())?.map(|stored| stored.value())));
-        let stored = stored.map_err(Self::unkept)?.flatten();
-        Ok(stored.map(|(input, offset, record, digest)| Origin { input, offset, record, digest }))
+    /// The starts of the files that were followed, in order.
+    pub(crate) fn origins(&self) -> Result<Vec<Origin>, StoreError> {
+        let mut origins = BTreeMap::new();
+        let old = self.read(ORIGIN, |table| Ok(table.get(())?.map(|stored| stored.value())));
+        if let Some((input, offset, record, digest)) = old.map_err(Self::unkept)?.flatten() {
+            origins.insert((input, offset), Origin { input, offset, record, digest, file: None });
+        }
+        let rows = self.read(ORIGINS, |table| {
+            let mut rows = Vec::new();
+            for row in table.iter()? {
+                let (key, row) = row?;
+                rows.push((key.value(), row.value()));
+            }
+            Ok(rows)
+        });
+        for ((input, offset), (record, digest, device, inode, head, head_digest)) in
+            rows.map_err(Self::unkept)?.unwrap_or_default()
+        {
+            let file = Some(FileId { device, inode, head, digest: head_digest });
+            origins.insert((input, offset), Origin { input, offset, record, digest, file });
+        }
+        Ok(origins.into_values().collect())
     }
 
     /// The total length of all inputs when they were read to their end, if they were.
@@ -268,7 +302,12 @@ impl Store {
         self.write(What::Checkpoint { shard, position: position.clone(), mark })
     }
 
-    /// Saves the start of the followed file.
+    /// Saves the limit of this run, which may differ from the one before.
+    pub(crate) fn keep_limit(&self, limit: &str) -> Result<(), StoreError> {
+        self.write(What::Limit(limit.to_owned()))
+    }
+
+    /// Saves the start of a followed file.
     pub(crate) fn keep_origin(&self, origin: &Origin) -> Result<(), StoreError> {
         self.write(What::Origin(*origin))
     }
@@ -299,6 +338,7 @@ fn claim(
         write.delete_table(CHECKPOINTS)?;
         write.delete_table(MARKS)?;
         write.delete_table(ORIGIN)?;
+        write.delete_table(ORIGINS)?;
         write.delete_table(END)?;
     }
     let stored;
@@ -387,8 +427,13 @@ fn commit(database: &Database, group: &[Write]) -> Result<(), redb::Error> {
                     transaction.open_table(MARKS)?.insert(shard, (text.as_str(), mark.digest))?;
                 }
             }
-            What::Origin(Origin { input, offset, record, digest }) => {
-                transaction.open_table(ORIGIN)?.insert((), (*input, *offset, *record, *digest))?;
+            What::Origin(Origin { input, offset, record, digest, file }) => {
+                let file = file.unwrap_or_default();
+                let row = (*record, *digest, file.device, file.inode, file.head, file.digest);
+                transaction.open_table(ORIGINS)?.insert((*input, *offset), row)?;
+            }
+            What::Limit(limit) => {
+                transaction.open_table(RUN)?.insert(LIMIT, limit.as_str())?;
             }
             What::End(bytes) => {
                 transaction.open_table(END)?.insert((), bytes)?;
@@ -422,16 +467,18 @@ mod tests {
     fn everything_survives_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let mark = Mark { sequence_number: 7.into(), digest: 9 };
-        let origin = Origin { input: 1, offset: 2, record: 3, digest: 4 };
+        let file = Some(FileId { device: 5, inode: 6, head: 7, digest: 8 });
+        let origin = |offset| Origin { input: 1, offset, record: 3, digest: 4, file };
         {
             let store = open(folder.path());
-            assert_eq!((store.marks().unwrap(), store.origin().unwrap()), (vec![], None));
+            assert_eq!((store.marks().unwrap(), store.origins().unwrap()), (vec![], vec![]));
             store.keep(1, &Position::after(8.into(), 0), Some(mark)).unwrap();
-            store.keep_origin(&origin).unwrap();
+            store.keep_origin(&origin(20)).unwrap();
+            store.keep_origin(&origin(10)).unwrap();
             store.keep_end(99).unwrap();
         }
         let store = open(folder.path());
-        assert_eq!((store.marks().unwrap(), store.origin().unwrap()), (vec![mark], Some(origin)));
+        assert_eq!((store.marks().unwrap(), store.origins().unwrap()), (vec![mark], [10, 20].map(origin).to_vec()));
         assert_eq!(store.end().unwrap(), Some(99));
         assert_eq!(store.start().unwrap().as_deref(), Some("5"));
         assert_eq!(store.run().unwrap(), [("--shards".to_owned(), "4".to_owned())]);

@@ -1,0 +1,166 @@
+//! Finds the file in which a followed input continues, if it was rotated while nobody followed it.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Seek as _};
+use std::path::Path;
+
+use crate::input::follow::{self, FileId};
+use crate::input::lines::{Input, InputError, Lines, Next, Source};
+use crate::local::place::Place;
+use crate::local::state::Origin;
+use crate::local::state::marks::{Mark, Marks, digest};
+
+/// Where a followed input continues: in a file, followed by these, followed by the one that has the name.
+#[derive(Debug)]
+pub(crate) struct Continuation {
+    pub(crate) file: File,
+    pub(crate) later: VecDeque<File>,
+}
+
+/// Finds the file that starts at this origin: the one with the name, or one that rotation gave another name. `marks` are those that
+/// an earlier run left in it, and `longest` is the longest line.
+///
+/// # Errors
+///
+/// If a file that must be read after it is compressed.
+pub(crate) fn find(
+    path: &Path,
+    origin: &Origin,
+    marks: &[Mark],
+    longest: usize,
+) -> Result<Option<Continuation>, InputError> {
+    let input = Input::File(path.to_owned());
+    let failed = |error| InputError::Read { input: input.clone(), line: 0, error };
+    // Rotation may rename files meanwhile, so the file with the name is opened before the others.
+    let named = File::open(path).ok();
+    let mut files = follow::rotated(path).map_err(failed)?;
+    let is_it = |file: &File| is_it(file, path, origin, marks, longest).map_err(failed);
+    if let Some(mut file) = named
+        && is_it(&file)?
+    {
+        file.rewind().map_err(failed)?;
+        return Ok(Some(Continuation { file, later: VecDeque::new() }));
+    }
+    let mut found = None;
+    for (at, rotated) in files.iter().enumerate().rev().filter(|(_, rotated)| !rotated.is_compressed()) {
+        if is_it(&rotated.file)? {
+            found = Some(at);
+            break;
+        }
+    }
+    let Some(at) = found else { return Ok(None) };
+    let mut later = files.drain(at..);
+    let rewind = |mut file: File| file.rewind().map(|()| file);
+    let Some(first) = later.next() else { return Ok(None) };
+    let mut next = VecDeque::new();
+    for rotated in later {
+        if rotated.is_compressed() {
+            return Err(InputError::Compressed { input, path: rotated.path });
+        }
+        next.push_back(rewind(rotated.file).map_err(failed)?);
+    }
+    Ok(Some(Continuation { file: rewind(first.file).map_err(failed)?, later: next }))
+}
+
+fn is_it(file: &File, path: &Path, origin: &Origin, marks: &[Mark], longest: usize) -> io::Result<bool> {
+    let last = marks.last().and_then(|mark| Place::from_sequence_number(&mark.sequence_number));
+    let last = last.map_or(0, |place| place.offset.saturating_sub(origin.offset));
+    if file.metadata()?.len() <= last && !marks.is_empty() {
+        return Ok(false);
+    }
+    match origin.file {
+        Some(id) if !id.starts(file)? => Ok(false),
+        Some(id) if id.is_inode_of(file)? => Ok(true),
+        // Every file starts with no bytes.
+        Some(FileId { head: 0, .. }) if marks.is_empty() => Ok(false),
+        // An earlier version did not save it. Without a mark, it is the file with the name.
+        None if marks.is_empty() => Ok(true),
+        _ => meets(file.try_clone()?, path, origin, marks, longest),
+    }
+}
+
+/// Whether the records of a file are those that left these marks.
+fn meets(file: File, path: &Path, origin: &Origin, marks: &[Mark], longest: usize) -> io::Result<bool> {
+    let source = Source::of_file(Input::File(path.to_owned()), file)?;
+    let mut lines = Lines::with_longest(source, longest);
+    lines.start_at(origin.offset);
+    let mut marks = Marks::new(marks.to_vec());
+    let (mut record, mut before) = (origin.record, origin.digest);
+    while marks.end().is_err() {
+        let Ok(Next::Line { text, number, offset, .. }) = lines.next() else { return Ok(false) };
+        record += 1;
+        before = digest(before, text);
+        let place = Place { input: origin.input, offset, line: number, record };
+        if marks.meet(|| place.sequence_number(), before).is_err() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::fs;
+    use std::io::Read as _;
+
+    fn origin(file: Option<FileId>) -> Origin {
+        Origin { input: 0, offset: 0, record: 0, digest: 0, file }
+    }
+
+    fn content(path: &Path, origin: &Origin, marks: &[Mark]) -> Option<Vec<String>> {
+        let found = find(path, origin, marks, 100).unwrap()?;
+        let read = |mut file: File| {
+            let mut text = String::new();
+            file.read_to_string(&mut text).unwrap();
+            text
+        };
+        Some(std::iter::once(found.file).chain(found.later).map(read).collect())
+    }
+
+    /// The mark of a file's second record.
+    fn second(lines: [&[u8]; 2]) -> Mark {
+        let offset = lines[0].len() as u64 + 1;
+        let place = Place { input: 0, offset, line: 2, record: 2 };
+        Mark { sequence_number: place.sequence_number(), digest: digest(digest(0, lines[0]), lines[1]) }
+    }
+
+    #[test]
+    fn a_rotated_file_is_found_by_its_inode_or_by_its_records() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        fs::write(&path, "a\nb\nc\n").unwrap();
+        let mut trace = follow::Trace::default();
+        trace.note(b"a\nb\n");
+        let id = trace.file_id(&File::open(&path).unwrap()).unwrap();
+        let other = FileId { inode: id.inode + 1, ..id };
+        let marks = [second([b"a", b"b"])];
+        let rotate = |number: u32| {
+            for number in (1..number).rev() {
+                fs::rename(
+                    folder.path().join(format!("log.{number}")),
+                    folder.path().join(format!("log.{}", number + 1)),
+                )
+                .unwrap();
+            }
+            fs::rename(&path, folder.path().join("log.1")).unwrap();
+            fs::write(&path, format!("{number}\n{number}\n")).unwrap();
+        };
+        for (origin, marks) in [(origin(Some(id)), &[][..]), (origin(Some(other)), &marks), (origin(None), &marks)] {
+            let whole = || Some(vec!["a\nb\nc\n".to_owned()]);
+            assert_eq!(content(&path, &origin, marks).map(|files| files[..1].to_vec()), whole());
+        }
+        rotate(1);
+        rotate(2);
+        let expected = Some(["a\nb\nc\n", "1\n1\n"].map(str::to_owned).to_vec());
+        for (origin, marks) in [(origin(Some(id)), &[][..]), (origin(Some(other)), &marks), (origin(None), &marks)] {
+            assert_eq!(content(&path, &origin, marks), expected);
+        }
+        assert_eq!(content(&path, &origin(Some(other)), &[second([b"a", b"x"])]), None);
+        fs::rename(folder.path().join("log.1"), folder.path().join("log.1.gz")).unwrap();
+        let error = find(&path, &origin(Some(id)), &[], 100).unwrap_err().to_string();
+        assert!(error.contains("log.1.gz"), "{error}");
+    }
+}
