@@ -264,7 +264,11 @@ fn a_line_that_is_not_a_message_is_shown() {
 #[test]
 fn replies_are_read_as_strictly_as_the_daemon_reads_them() {
     let refused = |line: &str| Reply::from_line(line.as_bytes()).expect_err(line);
-    for line in ["", "  ", "hello", "{\"action\":\"status\"", "noise{\"action\":\"status\"}"] {
+    for line in ["", "\n", "\r\n", " \t \r\n"] {
+        assert_eq!(refused(line), ReplyError::Blank, "{line:?}");
+    }
+    assert_eq!(ReplyError::Blank.consequence(), "the MultiLangDaemon skips a blank line and reads the next one");
+    for line in ["hello", "{\"action\":\"status\"", "noise{\"action\":\"status\"}", "\u{b}", "\u{a0}", "\0"] {
         assert!(matches!(refused(line), ReplyError::NotJson(_)), "{line:?}");
     }
     assert_eq!(refused("null"), ReplyError::Null);

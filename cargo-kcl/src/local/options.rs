@@ -74,7 +74,7 @@ impl FromStr for Rewind {
 /// Run a processor over files, standard input or a stream, as the MultiLangDaemon would
 ///
 /// Splits the input into shards, runs one processor per shard, and speaks the MultiLangDaemon's protocol with it. The checks are
-/// stricter than the real daemon's: what the daemon would skip silently is an error here.
+/// stricter than the real daemon's: what the daemon would skip silently, except blank lines, is an error here.
 ///
 /// Each line is a record; empty lines are skipped. Its arrival time is the time at which its file was last written, or, for
 /// standard input, the time at which the run began. The shards end when all records have been delivered. With --format json each
@@ -189,7 +189,7 @@ pub(crate) struct LocalOptions {
     #[arg(long, help_heading = REPORT, short)]
     pub(crate) quiet: bool,
 
-    /// Send at most N records in a processRecords message; a message never carries more than 10 MiB of data
+    /// Send at most N records in a processRecords message; a message never carries more than 10 MiB of data and keys
     #[arg(long, help_heading = SHARDS, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) max_records: u32,
 

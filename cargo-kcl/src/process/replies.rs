@@ -41,7 +41,18 @@ impl<R: Read> Replies<R> {
         Self { reader, buffer: vec![0; 8 << 10], start: 0, end: 0 }
     }
 
+    /// The next reply. Blank lines before it are skipped, as the daemon skips them.
     pub(crate) fn next(&mut self) -> Result<Reply, NoReply> {
+        loop {
+            match self.next_line() {
+                Err(NoReply::Refused { why: ReplyError::Blank, .. }) => {}
+                reply => return reply,
+            }
+        }
+    }
+
+    /// The next line as a reply. A blank line is [`NoReply::Refused`] with [`ReplyError::Blank`].
+    pub(crate) fn next_line(&mut self) -> Result<Reply, NoReply> {
         let mut searched = 0;
         let length = loop {
             let unread = &self.buffer[self.start..self.end];
@@ -111,6 +122,23 @@ mod tests {
             Reply::Checkpoint { sequence_number: None, sub_sequence_number: None }
         ));
         assert!(matches!(replies.next(), Err(NoReply::Closed)));
+    }
+
+    #[test]
+    fn blank_lines_are_skipped() {
+        let text = b"\n\r\n \t\n{\"action\":\"status\",\"responseFor\":\"initialize\"} \n\nhello\n\n";
+        let mut replies = Replies::new(&text[..]);
+        assert_eq!(replies.next().unwrap(), Reply::status("initialize"));
+        assert!(
+            matches!(replies.next(), Err(NoReply::Refused { why: ReplyError::NotJson(_), line }) if line == "hello")
+        );
+        assert!(matches!(replies.next(), Err(NoReply::Closed)));
+
+        let mut replies = Replies::new(&text[..]);
+        for _ in 0..3 {
+            assert!(matches!(replies.next_line(), Err(NoReply::Refused { why: ReplyError::Blank, .. })));
+        }
+        assert_eq!(replies.next_line().unwrap(), Reply::status("initialize"));
     }
 
     #[test]

@@ -10,7 +10,8 @@ use crate::excerpt::Excerpt;
 /// A processor's answer: one line of JSON.
 ///
 /// Reading a reply is the daemon's side. It is as strict as the daemon's Jackson parser: a line that this would skip is
-/// [`ReplyError`].
+/// [`ReplyError`]. One of these is harmless, [`ReplyError::Blank`]: Amazon's libraries for Node, Python and Ruby write a line
+/// feed before each reply.
 ///
 /// ```
 /// use kcl::protocol::{Reply, ReplyError};
@@ -55,7 +56,7 @@ impl Reply {
         let value = match serde_json::Deserializer::from_slice(line).into_iter::<Value>().next() {
             Some(Ok(value)) => value,
             Some(Err(error)) => return Err(ReplyError::NotJson(error.to_string())),
-            None => return Err(ReplyError::NotJson("the line is blank".to_owned())),
+            None => return Err(ReplyError::Blank),
         };
         let mut fields = match value {
             Value::Object(fields) => Fields(fields),
@@ -142,6 +143,8 @@ impl Serialize for Reply {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReplyError {
+    /// The line is empty, or only white space. Skip it.
+    Blank,
     /// The line is not JSON. Most often, something printed to stdout.
     NotJson(String),
     /// The JSON value `null`.
@@ -174,6 +177,7 @@ impl ReplyError {
     /// The real daemon's reaction to such a line.
     pub fn consequence(&self) -> &'static str {
         match self {
+            Self::Blank => "the MultiLangDaemon skips a blank line and reads the next one",
             Self::Null => "the MultiLangDaemon ends the whole worker, with exit code 1",
             _ => "the MultiLangDaemon silently skips such a line and keeps waiting, forever if nothing else arrives",
         }
@@ -183,6 +187,7 @@ impl ReplyError {
 impl fmt::Display for ReplyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Blank => f.write_str("a blank line"),
             Self::NotJson(error) => write!(f, "not JSON ({error})"),
             Self::Null => f.write_str("the JSON value `null`"),
             Self::NotAnObject => f.write_str("JSON, but not an object"),

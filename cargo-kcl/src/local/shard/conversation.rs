@@ -316,12 +316,17 @@ where
         self.reach(Moment::Kept).map(|_| None)
     }
 
+    /// The next reply. Watchers see the blank lines before it, which are skipped as the daemon skips them.
     fn reply(&mut self) -> Result<Reply, Cause> {
-        let reply = self.replies.next();
-        if let Ok(_) | Err(NoReply::Refused { .. }) = &reply {
-            self.reach(Moment::Received(reply.as_ref().ok()))?;
+        loop {
+            let reply = self.replies.next_line();
+            if let Ok(_) | Err(NoReply::Refused { .. }) = &reply {
+                self.reach(Moment::Received(reply.as_ref().ok()))?;
+            }
+            if !matches!(reply, Err(NoReply::Refused { why: ReplyError::Blank, .. })) {
+                return Ok(reply?);
+            }
         }
-        Ok(reply?)
     }
 
     fn send(
