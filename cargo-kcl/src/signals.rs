@@ -20,7 +20,7 @@ pub(crate) enum Request {
     Kill,
 }
 
-/// What happens if the terminal is closed, which SIGHUP reports.
+/// The effect of closing the terminal, which SIGHUP reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hangup {
     /// The tool is killed, as programs are by default.

@@ -249,7 +249,6 @@ fn checkpoints_go_on_after_an_error_of_the_disk() {
     send("3");
     limit(before.current);
     send("4");
-    drop(send);
     drop(stdin);
     running.end().expect(0, &["the checkpoint cannot be saved: I/O error: File too large", "ended"]);
     Running::start(place.tool(["--app", "app", "--show-checkpoints"])).end().expect(0, &["SHARD_END"]);

@@ -165,7 +165,7 @@ fn records(numbers: std::ops::Range<u64>) -> String {
     let record = |number: u64| {
         let data = match number {
             // The line of a large dead letter takes long to write.
-            _ if is_poison(number) && number % 5 == 0 => format!("\"poison\"{}", " ".repeat(500_000)),
+            _ if is_poison(number) && number.is_multiple_of(5) => format!("\"poison\"{}", " ".repeat(500_000)),
             _ if is_poison(number) => "\"poison\"".to_owned(),
             _ => "\"good\"".to_owned(),
         };

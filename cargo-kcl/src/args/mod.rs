@@ -1,4 +1,4 @@
-//! What the options of several verbs share: headings of the help, and values with a grammar of their own.
+//! The parts of options that several verbs share: headings of the help, and values with a grammar of their own.
 
 mod aws;
 mod duration;

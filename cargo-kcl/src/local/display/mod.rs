@@ -1,4 +1,4 @@
-//! What a run shows of itself: how far it is, and what it came to.
+//! The display of a run: its progress and its result.
 
 mod bottom;
 pub(crate) mod progress;
