@@ -95,6 +95,52 @@ fn a_recording_is_complete_even_if_the_tool_is_killed() {
 }
 
 #[test]
+fn a_recording_that_was_cut_short_is_played_as_far_as_it_goes() {
+    let file = |name: &str| format!("recorded/shardId-000000000000/{name}");
+    let input: String = (1..=5).map(|number| format!("{number}\n")).collect();
+    let record = || recorded(&input, &["--max-records", "1"], "");
+    let expect = |place: &Place, messages: &str| {
+        let says = [&*format!("same as far as the recording goes ({messages}, "), "all the same, 1 cut short"];
+        replay(place, "").expect(1, &says);
+    };
+    // Each file ends in the middle, and nothing could be written after that; an exit code is an empty file then.
+    let place = record();
+    let sent = place.read(&file("in.jsonl"));
+    let half = sent.match_indices('\n').nth(3).unwrap().0 + 20;
+    fs::write(place.path(&file("in.jsonl")), &sent[..half]).unwrap();
+    let times = place.read(&file("times.tsv"));
+    let rows = times.match_indices("\tin\t5").next().unwrap().0;
+    fs::write(place.path(&file("times.tsv")), &times[..rows]).unwrap();
+    fs::write(place.path(&file("exit")), "").unwrap();
+    expect(&place, "3 messages");
+
+    // The folder had room for one file.
+    let place = record();
+    for name in ["out.jsonl", "times.tsv", "exit"] {
+        fs::remove_file(place.path(&file(name))).unwrap();
+    }
+    expect(&place, "1 message");
+}
+
+#[test]
+fn a_recording_on_a_full_disk_is_marked() {
+    use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
+    let place = Place::with_input("1\nwait-for go\n3\n");
+    let mut command = place.tool(["--input", "input", "--max-records", "1", "--record", "recorded", "--", ledger()]);
+    command.env("LEDGER", place.path("ledger"));
+    let mut running = Running::start(command);
+    let id = Pid::from_child(running.child());
+    wait_until("the second record is being processed", || place.read("ledger").contains("waiting"));
+    prlimit(Some(id), Resource::Fsize, Rlimit { current: Some(1), maximum: None }).unwrap();
+    fs::write(place.path("go"), "").unwrap();
+    running.end().expect(1, &["the recording cannot be written: File too large"]);
+    assert!(place.path("recorded/shardId-000000000000/cut").exists());
+    let ended = Running::start(place.replay(["recorded", "--", witness()])).end();
+    ended.expect(1, &["same as far as the recording goes (3 messages, 1 checkpoint)", "1 cut short"]);
+}
+
+#[test]
 fn recordings_of_the_real_daemon_can_be_replayed() {
     let place = Place::with_input("");
     let real = tests::workspace().join("tests/transcripts/c_reshard");

@@ -3,6 +3,17 @@
 use crate::harness::{Place, Running, witness};
 
 #[test]
+fn a_summary_that_cannot_be_written_is_a_failure() {
+    let place = Place::with_input("1\n");
+    let mut command = place.tool(["--input", "input", "--json", "--", crate::harness::witness()]);
+    command.stdout(std::fs::File::options().write(true).open("/dev/full").unwrap());
+    let output = command.output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("the summary cannot be written to stdout: No space left"), "{stderr}");
+}
+
+#[test]
 fn people_read_how_the_time_was_spent() {
     let place = Place::with_input("1\n2\n3\n");
     let ended = place.run(&["--max-records", "1"]);

@@ -286,8 +286,7 @@ impl<'a> Supervisor<'a> {
             (_, _, true) => FAILED,
             _ => 0,
         };
-        self.sum_up(code, verdict);
-        code
+        self.sum_up(code, verdict)
     }
 
     /// How long to wait for an event; `None` if no more events can come.
@@ -425,8 +424,8 @@ impl<'a> Supervisor<'a> {
         })
     }
 
-    /// Reports the results of each shard and of the whole run.
-    fn sum_up(&self, exit_code: u8, verdict: Option<Verdict>) {
+    /// Reports the results of each shard and of the whole run. Returns the exit code, which is not 0 if that fails.
+    fn sum_up(&self, mut exit_code: u8, verdict: Option<Verdict>) -> u8 {
         let mut shards = Vec::new();
         let mut counts = Vec::new();
         let orphans = self.orphans();
@@ -450,13 +449,14 @@ impl<'a> Supervisor<'a> {
         let broken = verdict.as_ref().filter(|verdict| !verdict.held()).map(Verdict::to_string);
         let summary = Summary::new(exit_code, self.started.elapsed(), shards, &counts).under(verdict);
         if self.options.json {
-            report::json(&summary);
+            exit_code = report::summary(&summary, exit_code);
         } else if !self.options.quiet {
             report::raw(&summary.to_string());
         }
         if let (true, Some(broken)) = (self.options.json || self.options.quiet, broken) {
             report::raw(&broken);
         }
+        exit_code
     }
 
     /// The verdict of chaos, if there is chaos.

@@ -354,20 +354,23 @@ impl Putter {
         let position = self.window.position().records;
         let failed = self.stopped.take().or(self.bad_input.take());
         let summary = format!("{}{}", self.counts.sentence(self.progress.elapsed()), self.counts.trouble());
+        let code = failed.as_ref().map_or(0, PutError::code);
+        let mut exit_code = code;
         if options.json {
-            report::json(&Outcome {
+            let outcome = Outcome {
                 stream: &options.stream,
                 counts: &self.counts,
                 acknowledged: position,
                 seconds: self.progress.elapsed().as_secs_f64(),
                 error: failed.as_ref().map(ToString::to_string),
-            });
+            };
+            exit_code = report::summary(&outcome, code);
         }
         let Some(error) = failed else {
             if !options.json && !options.quiet {
                 report::line(summary);
             }
-            return ExitCode::SUCCESS;
+            return ExitCode::from(exit_code);
         };
         report::line(&error);
         report::line(summary);
@@ -386,6 +389,6 @@ impl Putter {
                 "the input is on the stream up to record {position}; {first}{how} resumes after it{twice}"
             ));
         }
-        ExitCode::from(error.code())
+        ExitCode::from(exit_code)
     }
 }

@@ -12,6 +12,10 @@ pub(crate) const IN_FILE: &str = "in.jsonl";
 pub(crate) const OUT_FILE: &str = "out.jsonl";
 /// The file of its exit code.
 const EXIT: &str = "exit";
+/// The file with the time of each line.
+const TIMES: &str = "times.tsv";
+/// An empty file, which marks a recording that could not be written to its end.
+pub(crate) const CUT_FILE: &str = "cut";
 
 /// The reason why a recording cannot be replayed.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +87,10 @@ pub(crate) struct Transcript {
     replies: Lines,
     /// The exit code, if it was recorded. A processor that was killed has none.
     pub(crate) exit: Option<i32>,
+    /// The number of lines in in.jsonl that were written completely, as far as times.tsv tells.
+    complete: u64,
+    /// Whether the recording was cut short, as by a full disk, so that the end of the conversation is missing.
+    pub(crate) is_cut: bool,
 }
 
 /// A line that the daemon sent.
@@ -105,12 +113,26 @@ pub(crate) struct Replied {
 impl Transcript {
     pub(crate) fn open(folder: &Path) -> Result<Self, TranscriptError> {
         let exit_path = folder.join(EXIT);
+        let mut is_cut = folder.join(CUT_FILE).exists();
         let exit = match fs::read_to_string(&exit_path) {
+            Ok(text) if text.is_empty() => {
+                is_cut = true;
+                None
+            }
             Ok(text) => Some(text.trim().parse().map_err(|_| TranscriptError::Exit(exit_path))?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(failed(&exit_path, error)),
         };
-        Ok(Self { sent: Lines::open(folder.join(IN_FILE))?, replies: Lines::open(folder.join(OUT_FILE))?, exit })
+        let sent = Lines::open(folder.join(IN_FILE))?;
+        let replies = match Lines::open(folder.join(OUT_FILE)) {
+            Err(TranscriptError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
+                is_cut = true;
+                Lines::open("/dev/null".into())?
+            }
+            opened => opened?,
+        };
+        let complete = complete_messages(&folder.join(TIMES))?;
+        Ok(Self { sent, replies, exit, complete, is_cut })
     }
 
     /// The daemon's next message. `None` at the end of the recording, even if that is in the middle of a line.
@@ -154,6 +176,11 @@ impl Transcript {
 
     fn next_sent(&mut self) -> Result<Option<Sent>, TranscriptError> {
         let Some(text) = self.sent.next()? else { return Ok(None) };
+        if self.sent.number > self.complete {
+            self.is_cut = true;
+            self.exit = None;
+            return Ok(None);
+        }
         if !text.ends_with(b"\n") {
             return Ok(None);
         }
@@ -163,6 +190,19 @@ impl Transcript {
             Err(error) => Err(TranscriptError::Line { path: self.sent.path.clone(), line, error: Box::new(error) }),
         }
     }
+}
+
+/// The number of messages that have a row in this file: a row is written after its message. Without the file, every message counts.
+fn complete_messages(times: &Path) -> Result<u64, TranscriptError> {
+    let mut rows = match Lines::open(times.to_owned()) {
+        Err(TranscriptError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => return Ok(u64::MAX),
+        opened => opened?,
+    };
+    let mut complete = 0;
+    while let Some(row) = rows.next()? {
+        complete += u64::from(row.ends_with(b"\n") && row.split(|byte| *byte == b'\t').nth(1) == Some(b"in"));
+    }
+    Ok(complete)
 }
 
 #[derive(Debug)]

@@ -13,6 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use kcl::protocol::Reply;
 
+use super::reader::CUT_FILE;
 use crate::args::shard_id;
 
 /// Why nothing can be recorded.
@@ -68,6 +69,8 @@ pub(crate) struct Tape {
     times: File,
     message_lines: u64,
     reply_lines: u64,
+    /// Whether something could not be written, as on a full disk: the files end there.
+    is_cut: bool,
 }
 
 impl Tape {
@@ -75,14 +78,23 @@ impl Tape {
         fs::create_dir(folder)?;
         let file = |name| File::create_new(folder.join(name));
         let (messages, replies, times) = (file("in.jsonl")?, file("out.jsonl")?, file("times.tsv")?);
-        let mut tape = Self { folder: folder.to_owned(), messages, replies, times, message_lines: 0, reply_lines: 0 };
+        let mut tape = Self {
+            folder: folder.to_owned(),
+            messages,
+            replies,
+            times,
+            message_lines: 0,
+            reply_lines: 0,
+            is_cut: false,
+        };
         tape.note("start", format_args!(""))?;
         Ok(tape)
     }
 
     /// Records a line that is about to be written to the processor.
     pub(crate) fn record_message(&mut self, line: &[u8], what: impl fmt::Display) -> io::Result<()> {
-        self.messages.write_all(line)?;
+        let written = self.messages.write_all(line);
+        self.check(written)?;
         self.message_lines += 1;
         let number = self.message_lines;
         self.note("in", format_args!("{number} {what}"))
@@ -90,7 +102,13 @@ impl Tape {
 
     /// Records bytes that were read from the processor.
     pub(crate) fn record_output(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.replies.write_all(bytes)
+        let written = self.replies.write_all(bytes);
+        self.check(written)
+    }
+
+    fn check(&mut self, written: io::Result<()>) -> io::Result<()> {
+        self.is_cut |= written.is_err();
+        written
     }
 
     /// Notes a line from the processor: a reply, or noise.
@@ -113,11 +131,16 @@ impl Tape {
     pub(crate) fn note(&mut self, what: &str, detail: impl fmt::Display) -> io::Result<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let row = format!("{}.{:03}\t{what}\t{detail}\n", now.as_secs(), now.subsec_millis());
-        self.times.write_all(row.as_bytes())
+        let written = self.times.write_all(row.as_bytes());
+        self.check(written)
     }
 
-    /// Records the processor's exit, without a code if a signal killed it.
+    /// Records the processor's exit, without a code if a signal killed it. A recording that was cut short is marked as such: its
+    /// files do not show how the processor came to its end.
     pub(crate) fn end(&mut self, code: Option<i32>) -> io::Result<()> {
+        if self.is_cut {
+            return File::create(self.folder.join(CUT_FILE)).map(|_| ());
+        }
         let Some(code) = code else { return self.note("exit", "None") };
         fs::write(self.folder.join("exit"), format!("{code}\n"))?;
         self.note("exit", code)

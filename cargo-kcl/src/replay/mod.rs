@@ -27,11 +27,12 @@ use crate::report;
 /// counts, not the timing. The first answer that differs is shown with its line in the recording, and the conversation ends,
 /// because the daemon's reaction to it was never recorded. The other recordings are still replayed.
 ///
-/// A recording that breaks off, because the tool or the processor was killed, is replayed as far as it goes.
+/// A recording that breaks off, because the tool or the processor was killed, is replayed as far as it goes. So is one that was cut
+/// short because it could not be written, as on a full disk; the exit code is 1 then, because its end is unknown.
 #[derive(Debug, clap::Args)]
 #[command(
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 all answers are the same, 1 some differ, 2 usage error or a recording that cannot be read.\n\n\
+    after_help = "Exit codes: 0 all answers are the same, 1 some differ or were cut short, 2 usage error or a recording that cannot be read.\n\n\
                   Examples:\n  \
                   cargo kcl local --input orders.jsonl --record before\n  \
                   cargo kcl replay before"
@@ -77,11 +78,19 @@ pub(crate) fn run(options: &ReplayOptions) -> ExitCode {
 fn replay(options: &ReplayOptions) -> Result<u8, ReplayError> {
     let folders = find(&options.recordings)?;
     let program = Program::prepare(&options.program)?;
-    let mut different = 0;
+    let (mut different, mut cut) = (0, 0);
     for folder in &folders {
         let name = folder.display();
         match play(folder, &program, options.stuck_after)? {
-            Played::Same { messages, checkpoints, stopped } if !options.quiet => {
+            Played::Same { messages, checkpoints, is_cut: true, .. } => {
+                cut += 1;
+                let messages = report::count(messages, "message");
+                let checkpoints = report::count(checkpoints, "checkpoint");
+                report::raw(&format!(
+                    "{name}: same as far as the recording goes ({messages}, {checkpoints}); it was cut short, as by a full disk\n"
+                ));
+            }
+            Played::Same { messages, checkpoints, stopped, is_cut: false } if !options.quiet => {
                 let messages = report::count(messages, "message");
                 let checkpoints = report::count(checkpoints, "checkpoint");
                 let stopped = stopped.map_or(String::new(), |why| format!("; {why}"));
@@ -96,11 +105,14 @@ fn replay(options: &ReplayOptions) -> Result<u8, ReplayError> {
     }
     let count = folders.len() as u64;
     if !options.quiet {
-        let differ = match different {
+        let mut differ = match different {
             0 => "all the same".to_owned(),
             different => format!("{} the same, {different} different", count - different),
         };
+        if cut > 0 {
+            differ = format!("{differ}, {cut} cut short");
+        }
         report::raw(&format!("{}: {differ}\n", report::count(count, "conversation")));
     }
-    Ok(if different > 0 { FAILED } else { 0 })
+    Ok(if different + cut > 0 { FAILED } else { 0 })
 }

@@ -33,7 +33,13 @@ pub(crate) enum PlayError {
 /// The result of a replayed conversation.
 #[derive(Debug)]
 pub(crate) enum Played {
-    Same { messages: u64, checkpoints: u64, stopped: Option<&'static str> },
+    Same {
+        messages: u64,
+        checkpoints: u64,
+        stopped: Option<&'static str>,
+        /// Whether the end of the conversation was not recorded, as on a full disk.
+        is_cut: bool,
+    },
     Different(Difference),
 }
 
@@ -81,7 +87,10 @@ pub(crate) fn play(folder: &Path, program: &Program, patience: Duration) -> Resu
     let played = player.play(&mut transcript);
     player.end();
     Ok(match played? {
-        Ok(stopped) => Played::Same { messages: player.messages, checkpoints: player.checkpoints, stopped },
+        Ok(stopped) => {
+            let is_cut = transcript.is_cut;
+            Played::Same { messages: player.messages, checkpoints: player.checkpoints, stopped, is_cut }
+        }
         Err((asked, recorded, now)) => Played::Different(Difference { asked, recorded, now, rest: transcript.rest()? }),
     })
 }

@@ -11,6 +11,8 @@ use std::sync::{PoisonError, RwLock};
 
 use indicatif::ProgressBar;
 
+use crate::exit::FAILED;
+
 pub(crate) use self::pump::{LastLines, pump};
 pub(crate) use self::words::{bytes, count, duration, elapsed, excerpt, noun, quoted, shortened};
 
@@ -49,11 +51,23 @@ fn write(lines: &[u8]) {
 }
 
 /// Writes a line of JSON to stdout, which is for scripts.
-pub(crate) fn json(value: &impl serde::Serialize) {
-    let written = serde_json::to_string(value).map_err(io::Error::from);
-    if let Err(error) = written.and_then(|text| writeln!(io::stdout(), "{text}")) {
-        line(format_args!("the summary cannot be written to stdout: {error}"));
-    }
+///
+/// # Errors
+///
+/// If it cannot be written. The script has no result then, so the exit code must not say that all is well.
+pub(crate) fn json(value: &impl serde::Serialize) -> io::Result<()> {
+    let text = serde_json::to_string(value).map_err(io::Error::from)?;
+    let mut stdout = io::stdout();
+    writeln!(stdout, "{text}")?;
+    stdout.flush()
+}
+
+/// Writes the summary of a run as a line of JSON to stdout, and returns the exit code of the run, which is 1 if it would be 0 and the
+/// summary cannot be written.
+pub(crate) fn summary(value: &impl serde::Serialize, code: u8) -> u8 {
+    let Err(error) = json(value) else { return code };
+    line(format_args!("the summary cannot be written to stdout: {error}"));
+    if code == 0 { FAILED } else { code }
 }
 
 /// Whether stderr shows colours: it is a terminal that has them, and NO_COLOR is not set.

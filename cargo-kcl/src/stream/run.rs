@@ -126,8 +126,7 @@ impl Stream {
             shards: &shards,
         };
         if json {
-            report::json(&description);
-            return Ok(());
+            return report::json(&description).map_err(StreamError::Output);
         }
         io::stdout().write_all(description.text().as_bytes()).map_err(StreamError::Output)
     }

@@ -152,7 +152,8 @@ impl<'a, R> Watched<'a, R> {
 impl<R: Read> Read for Watched<'_, R> {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         let read = self.from.read(to)?;
-        self.watcher.borrow_mut().reach(Moment::Read(&to[..read]))?;
+        let reached = self.watcher.borrow_mut().reach(Moment::Read(&to[..read]));
+        reached.map_err(|error| io::Error::other(format!("the recording cannot be written: {error}")))?;
         Ok(read)
     }
 }
