@@ -1,10 +1,10 @@
 //! The rooms of `cargo-kcl` import from the rooms below them only.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The rooms of `cargo-kcl/src` from the top, floor by floor. A file imports from its own room and from lower floors.
-const FLOORS: [&str; 21] = [
+const FLOORS: [&str; 22] = [
     "main",
     "lib",
     "cli",
@@ -25,7 +25,8 @@ const FLOORS: [&str; 21] = [
     "input process",
     "args",
     "report",
-    "backoff disk exit signals",
+    "signals",
+    "backoff disk exit threads",
 ];
 
 /// The floor and the name of the room that a module path such as `local::shard::pulse` lies in.
@@ -63,6 +64,35 @@ fn check(folder: &Path, module: &str, offences: &mut Vec<String>) {
                 named(line, inner).iter().filter_map(|path| room(path)).any(|(to, other)| other != own && to <= floor)
             });
             offences.extend(higher.map(|(at, line)| format!("{}:{}: {}", path.display(), at + 1, line.trim())));
+        }
+    }
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder of sources") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn threads_are_started_in_a_way_that_can_fail() {
+    let mut found = Vec::new();
+    sources(&tests::workspace().join("cargo-kcl/src"), &mut found);
+    assert!(!found.is_empty());
+    for path in found {
+        let text = fs::read_to_string(&path).expect("a source file");
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        for panics in ["thread::spawn(", "scope.spawn("] {
+            assert!(
+                !code.contains(panics),
+                "{}: {panics} panics if the system refuses; use threads::spawn",
+                path.display()
+            );
         }
     }
 }

@@ -25,6 +25,7 @@ mod report;
 mod signals;
 mod stream;
 mod tail;
+mod threads;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -4,12 +4,13 @@ use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::thread;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
+
+use crate::threads;
 
 /// The request that a signal makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,14 +57,14 @@ impl Signals {
     /// Catches SIGINT and SIGTERM, and passes the requests to a function, on a thread of its own, until it returns false.
     pub(crate) fn forward(mut to: impl FnMut(Request) -> bool + Send + 'static) -> io::Result<()> {
         let mut signals = Self::catch(Hangup::Kills)?;
-        thread::spawn(move || {
+        let forward = move || {
             while let Ok(request) = signals.wait() {
                 if !to(request) {
                     return;
                 }
             }
-        });
-        Ok(())
+        };
+        threads::spawn(forward).map(|_| ())
     }
 
     /// Waits for the next request.

@@ -24,6 +24,17 @@ fn ids(place: &Place, count: usize) -> Vec<String> {
 }
 
 #[test]
+fn threads_that_cannot_be_started_are_an_error() {
+    let place = Place::with_input("1\n");
+    for arguments in [&[][..], &["--app", "app"]] {
+        let mut command = place.tool([arguments, &["--input", "input", "--", witness()]].concat());
+        // More than the address space holds, so that no thread gets its stack.
+        command.env("RUST_MIN_STACK", (1_u64 << 47).to_string());
+        Running::start(command).end().expect(2, &["a thread cannot be started: "]);
+    }
+}
+
+#[test]
 fn no_processor_outlives_the_tool() {
     let place = Place::with_input("");
     let running = start(place.tool(["--input", "-", "--shards", "3", "--", "sh", "-c", HANGS]));

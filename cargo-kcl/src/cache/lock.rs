@@ -101,7 +101,14 @@ fn check_all(folder: &Path, files: &[(&&str, &&str)]) -> Result<(), LockError> {
                 files.iter().skip(first).step_by(threads).try_for_each(|(name, hash)| check(&folder.join(name), hash))
             }
         };
-        let checks: Vec<_> = (0..threads).map(|first| scope.spawn(check(first))).collect();
+        let mut checks = Vec::new();
+        for first in 0..threads {
+            match thread::Builder::new().spawn_scoped(scope, check(first)) {
+                Ok(thread) => checks.push(thread),
+                // The system has no room for another thread, so this one does the work.
+                Err(_) => check(first)()?,
+            }
+        }
         checks.into_iter().try_for_each(|check| check.join().unwrap_or(Ok(())))
     })
 }

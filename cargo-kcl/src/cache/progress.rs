@@ -3,12 +3,12 @@
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 use std::sync::mpsc::{Sender, channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::CacheError;
 use crate::process::spawn::spawn;
 use crate::report;
+use crate::threads;
 
 /// The number of a program's last lines that are shown if it fails.
 const LAST_LINES: usize = 12;
@@ -32,9 +32,9 @@ pub(crate) fn run(
     let readers = [
         {
             let lines = lines.clone();
-            thread::spawn(move || send_lines(stdout, &lines))
+            threads::spawn(move || send_lines(stdout, &lines)).map_err(failed)?
         },
-        thread::spawn(move || send_lines(stderr, &lines)),
+        threads::spawn(move || send_lines(stderr, &lines)).map_err(failed)?,
     ];
     let terminal = io::stderr().is_terminal();
     let mut shown = Instant::now();

@@ -15,6 +15,7 @@ use crate::cache::{DynamoDb, Kinesis};
 use crate::process::exec::Death;
 use crate::process::spawn::{Process, bound};
 use crate::report::{self, LastLines};
+use crate::threads;
 
 /// The time to wait for an emulator, which is long enough for a slow and busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -122,12 +123,14 @@ impl Emulator {
         let last_lines = Arc::new(Mutex::new(LastLines::new(LAST_LINES)));
         let outputs: [Option<Box<dyn Read + Send>>; 2] =
             [child.stdout.take().map(|out| Box::new(out) as _), child.stderr.take().map(|err| Box::new(err) as _)];
+        let process = Process::new(child);
         for output in outputs.into_iter().flatten() {
             let last_lines = Arc::clone(&last_lines);
-            thread::spawn(move || read_lines(output, name, verbose, &last_lines));
+            let read = threads::spawn(move || read_lines(output, name, verbose, &last_lines));
+            read.inspect_err(|_| process.kill()).map_err(failed)?;
         }
         let endpoint = Endpoint::new(service, format!("http://127.0.0.1:{port}"));
-        Ok(Self { name, endpoint, process: Process::new(child), last_lines })
+        Ok(Self { name, endpoint, process, last_lines })
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {

@@ -96,6 +96,8 @@ pub(crate) enum InputError {
         path.display()
     )]
     Compressed { input: Input, path: PathBuf },
+    #[error("the input cannot be read: {0}")]
+    Thread(io::Error),
     #[error("the state of the input cannot be saved: {0}")]
     Unkept(Box<dyn std::error::Error + Send + Sync>),
     #[error("{input}, line {line}: {problem}; nothing from this line on was delivered. The line is `{excerpt}`")]

@@ -2,9 +2,10 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use kcl::Position;
@@ -31,6 +32,7 @@ use crate::process::spawn::{Process, Spawned, spawn};
 use crate::recording::writer::{Recording, Tape};
 use crate::report;
 use crate::signals::Request;
+use crate::threads;
 
 /// The wait before a shard's processor is restarted.
 const BACKOFF: Backoff = Backoff { first: Duration::from_millis(500), most: Duration::from_secs(30) };
@@ -220,13 +222,15 @@ impl<'a> Supervisor<'a> {
         member.lives += 1;
         let tape = self.recording.as_ref().map(|recording| recording.tape(number, member.lives)).transpose()?;
         let spawned = spawn(&self.program.command);
-        self.converse(number, spawned.map_err(|error| LocalError::Spawn { shard: shard_id(number), error })?, tape);
-        Ok(())
+        let failed = |error| LocalError::Spawn { shard: shard_id(number), error };
+        let spawned = spawned.map_err(failed)?;
+        let process = spawned.process.clone();
+        self.converse(number, spawned, tape).inspect_err(|_| process.kill()).map_err(failed)
     }
 
     /// Starts a thread that converses with a shard's processor.
-    fn converse(&mut self, number: u32, spawned: Spawned, tape: Option<Tape>) {
-        let Some(member) = self.members.get_mut(&number) else { return };
+    fn converse(&mut self, number: u32, spawned: Spawned, tape: Option<Tape>) -> io::Result<()> {
+        let Some(member) = self.members.get_mut(&number) else { return Ok(()) };
         let queue = member.queue.take().unwrap_or_else(|| self.supply.fill(number, &member.position, member.mark));
         let shard = Shard {
             number,
@@ -239,15 +243,20 @@ impl<'a> Supervisor<'a> {
             pulse: Arc::clone(&member.pulse),
         };
         let trial = member.trial.take().or_else(|| self.chaos.as_ref().map(|chaos| chaos.trial(number)));
-        let process = spawned.process.clone();
         let sender = self.sender.clone();
-        let thread = thread::spawn(move || {
-            let watchers = RefCell::new(Watchers { trial, tape });
-            let ended = shard.run(spawned, &watchers);
-            _ = sender.send(Event::Ended { shard: number });
-            (ended, watchers.into_inner().trial)
+        let Spawned { stdin, stdout, stderr, process } = spawned;
+        let ends = (stdin, stdout, process.clone());
+        let started = shard.pump(stderr).and_then(|pump| {
+            threads::spawn(move || {
+                let watchers = RefCell::new(Watchers { trial, tape });
+                let ended = shard.run(ends, pump, &watchers);
+                _ = sender.send(Event::Ended { shard: number });
+                (ended, watchers.into_inner().trial)
+            })
         });
+        let thread = started.inspect_err(|_| queue.abandon())?;
         member.state = State::Running { queue, process, thread };
+        Ok(())
     }
 
     /// Waits until all shards are done. Returns the exit code.

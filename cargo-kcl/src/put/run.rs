@@ -11,12 +11,12 @@ mod read;
 mod resume;
 mod window;
 
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
-use std::{io, thread};
 
 use serde::Serialize;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -36,6 +36,7 @@ use crate::kinesis::connection::{Connection, block_on};
 use crate::kinesis::error::AwsError;
 use crate::report;
 use crate::signals::{Request, Signals};
+use crate::threads;
 
 /// The most calls in flight at once.
 const CALLS: usize = 4;
@@ -70,6 +71,8 @@ enum PutError {
     OtherRun { path: PathBuf, what: &'static str },
     #[error("signals cannot be caught: {0}")]
     Signals(io::Error),
+    #[error("the input cannot be read: {0}")]
+    Thread(io::Error),
     #[error("interrupted")]
     Interrupted,
 }
@@ -162,7 +165,7 @@ async fn put(options: &PutOptions) -> Result<ExitCode, PutError> {
     Signals::forward(send).map_err(PutError::Signals)?;
     let (ask, requests) = channel();
     let read_to = sender.clone();
-    thread::spawn(move || reader.read(requests, read_to));
+    threads::spawn(move || reader.read(requests, read_to)).map_err(PutError::Thread)?;
     let now = Instant::now();
     let mut putter = Putter {
         aws,

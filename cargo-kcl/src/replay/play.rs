@@ -15,6 +15,7 @@ use crate::process::replies::{NoReply, Replies};
 use crate::process::spawn::{Process, Spawned, spawn};
 use crate::recording::reader::{IN_FILE, OUT_FILE, Sent, Transcript, TranscriptError};
 use crate::report;
+use crate::threads;
 
 /// The time that a processor may take to end after its conversation.
 const TO_END: Duration = Duration::from_secs(5);
@@ -79,7 +80,8 @@ enum Other {
 pub(crate) fn play(folder: &Path, program: &Program, patience: Duration) -> Result<Played, PlayError> {
     let mut transcript = Transcript::open(folder)?;
     let Spawned { stdin, stdout, stderr, process } = spawn(&program.command).map_err(PlayError::Spawn)?;
-    let pump = thread::spawn(move || report::pump(stderr, "", |_| {}));
+    let pump = threads::spawn(move || report::pump(stderr, "", |_| {}));
+    let pump = pump.inspect_err(|_| process.kill()).map_err(PlayError::Spawn)?;
     let stdin = pipes::stdin(stdin, patience).map_err(PlayError::Pipe)?;
     let replies = Replies::new(pipes::stdout(stdout, patience));
     let mut player =

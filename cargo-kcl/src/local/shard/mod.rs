@@ -25,8 +25,9 @@ use super::source::queue::{Batch, End, Queue};
 use super::state::Store;
 use super::state::marks::{Mark, Trail};
 use crate::args::shard_id;
-use crate::process::spawn::{Process, Spawned};
+use crate::process::spawn::Process;
 use crate::report::{self, LastLines};
+use crate::threads;
 
 /// The number of a processor's last lines that are repeated if it fails.
 const LAST_LINES: usize = 5;
@@ -54,6 +55,12 @@ pub(crate) struct Shard {
     /// The prefix of each line of the processor's stderr.
     pub(crate) prefix: String,
     pub(crate) pulse: Arc<Pulse>,
+}
+
+/// The thread that copies a processor's stderr, and the last lines of it.
+pub(crate) struct Pump {
+    thread: JoinHandle<()>,
+    last_words: Arc<Mutex<LastLines>>,
 }
 
 /// The result of a shard's processor.
@@ -100,10 +107,12 @@ impl fmt::Display for Outcome {
 
 impl Shard {
     /// Converses with the processor until either side is done, reports what went wrong, and waits for the processor to exit.
-    pub(crate) fn run(self, spawned: Spawned, watcher: &RefCell<dyn Watcher>) -> Ended {
-        let Spawned { stdin, stdout, stderr, process } = spawned;
-        let last_words = Arc::new(Mutex::new(LastLines::new(LAST_LINES)));
-        let pump = self.pump(stderr, Arc::clone(&last_words));
+    pub(crate) fn run(
+        self,
+        (stdin, stdout, process): (ChildStdin, ChildStdout, Process),
+        Pump { thread: pump, last_words }: Pump,
+        watcher: &RefCell<dyn Watcher>,
+    ) -> Ended {
         let mut outcome = Outcome::Failed;
         let trail = RefCell::new(Trail::default());
         let last_mark = Cell::new(None);
@@ -216,11 +225,15 @@ impl Shard {
         }
     }
 
-    fn pump(&self, stderr: ChildStderr, last: Arc<Mutex<LastLines>>) -> JoinHandle<()> {
+    /// Starts to copy the processor's stderr.
+    pub(crate) fn pump(&self, stderr: ChildStderr) -> io::Result<Pump> {
         let prefix = self.prefix.clone();
-        thread::spawn(move || {
+        let last_words = Arc::new(Mutex::new(LastLines::new(LAST_LINES)));
+        let last = Arc::clone(&last_words);
+        let thread = threads::spawn(move || {
             report::pump(stderr, &prefix, |lines| last.lock().unwrap_or_else(PoisonError::into_inner).add(lines));
-        })
+        })?;
+        Ok(Pump { thread, last_words })
     }
 
     /// Shows the watcher this moment after the last message.

@@ -5,7 +5,6 @@
 
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, OnceLock};
-use std::thread;
 use std::time::Duration;
 
 use kcl::{Position, SequenceNumber};
@@ -19,6 +18,7 @@ use crate::local::place::Place;
 use crate::local::state::marks::{Mark, Marks, digest};
 use crate::local::state::{Origin, Store, StoreError};
 use crate::report;
+use crate::threads;
 
 /// The most data in one `processRecords` message, in bytes.
 const CALL: usize = LONGEST_LINE;
@@ -78,12 +78,22 @@ impl Feeder {
     /// Fills the queues of these shards from sources that are already open.
     pub(crate) fn feed(&self, lanes: Lanes, sources: Vec<Source>, marks: Marks, origin: Option<Origin>) {
         let feed = self.feed_of(lanes, marks, origin, false);
-        thread::spawn(move || {
+        self.start(feed, move |feed| {
             let events = feed.common.events.clone();
             feed.run(Ok(sources));
             // If there is no receiver, the tool is about to exit.
             _ = events.send(Event::Read);
         });
+    }
+
+    /// Runs a pass on a thread. If there is none, the run ends with an error.
+    fn start(&self, mut feed: Feed, run: impl FnOnce(Feed) + Send + 'static) {
+        let queues: Vec<_> = feed.lanes.all().map(|lane| Arc::clone(&lane.queue)).collect();
+        if let Err(error) = threads::spawn(move || run(feed)) {
+            _ = self.events.send(Event::BadInput(InputError::Thread(error).into()));
+            _ = self.events.send(Event::Read);
+            queues.iter().for_each(|queue| queue.end(End::Paused));
+        }
     }
 
     /// Reads the input and delivers nothing, to compare it with what earlier runs saved.
@@ -100,7 +110,7 @@ impl Feeder {
         let mut lanes = Lanes::default();
         lanes.put(shard, lane);
         let feed = Feed { alone: true, ..self.feed_of(lanes, marks, None, false) };
-        thread::spawn(move || {
+        self.start(feed, |feed| {
             let sources = feed.common.inputs.iter().map(Source::open_again).collect();
             feed.run(sources);
         });
@@ -508,6 +518,9 @@ impl Feed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use std::thread;
+
     use crate::local::source::plan::Reshard;
 
     /// The records that one shard receives, batch by batch, from files with these contents.

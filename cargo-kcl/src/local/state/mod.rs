@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use kcl::{ParseSequenceNumberError, Position, SequenceNumber};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
@@ -21,6 +21,7 @@ use self::marks::Mark;
 use crate::disk;
 use crate::input::follow::FileId;
 use crate::report;
+use crate::threads;
 
 /// The settings of the run, by the names in [`Run`].
 const RUN: TableDefinition<'_, &str, &str> = TableDefinition::new("run");
@@ -69,6 +70,8 @@ pub(crate) enum StoreError {
     Position { text: String, error: ParseSequenceNumberError },
     #[error("the checkpoint cannot be saved: {0}")]
     Keep(Arc<redb::Error>),
+    #[error("checkpoints cannot be saved: {0}")]
+    Thread(io::Error),
     #[error("the checkpoint cannot be saved: the writer thread has ended")]
     NoWriter,
 }
@@ -145,7 +148,7 @@ impl Store {
                 return Err(StoreError::OtherRun { path, what, stored, given });
             }
         }
-        Ok(Self::with_writer(database, lock))
+        Self::with_writer(database, lock)
     }
 
     /// Opens the file, which is created if it is absent or never held a checkpoint.
@@ -192,15 +195,15 @@ impl Store {
         }
         let lock = Lock::take(&path)?;
         let database = Reopened::open(&path).map_err(|error| StoreError::Unreadable { path, error })?;
-        Ok(Self::with_writer(database, lock))
+        Self::with_writer(database, lock)
     }
 
-    fn with_writer(database: Reopened, lock: Lock) -> Self {
+    fn with_writer(database: Reopened, lock: Lock) -> Result<Self, StoreError> {
         let database = Arc::new(database);
         let (writes, received) = channel();
         let written = Arc::clone(&database);
-        let writer = thread::spawn(move || write_all(&written, &received));
-        Self { database, writes: Some(writes), writer: Some(writer), _lock: lock }
+        let writer = threads::spawn(move || write_all(&written, &received)).map_err(StoreError::Thread)?;
+        Ok(Self { database, writes: Some(writes), writer: Some(writer), _lock: lock })
     }
 
     /// The settings of the run.
@@ -447,6 +450,8 @@ fn commit(database: &Database, group: &[Write]) -> Result<(), redb::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use std::thread;
 
     fn open(folder: &Path) -> Store {
         Store::open(folder, "app", &vec![("--shards", "4".to_owned())], false, Some("5".to_owned())).unwrap()

@@ -11,7 +11,6 @@ use std::error::Error;
 use std::ops::RangeInclusive;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_kinesis::primitives::DateTime;
@@ -32,6 +31,7 @@ use crate::local::event::Event;
 use crate::local::state::marks::Mark;
 use crate::local::state::{Run, Store};
 use crate::report;
+use crate::threads;
 
 /// An error with a stream.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +40,8 @@ pub(crate) enum StreamError {
     Aws(#[from] AwsError),
     #[error(transparent)]
     Read(#[from] ReadError),
+    #[error("the stream cannot be read: {0}")]
+    Thread(std::io::Error),
     #[error("the stream `{0}` has no shards yet; try again in a moment")]
     NoShards(String),
     #[error("the stream has a shard `{0}`, which is not a Kinesis shard id")]
@@ -191,7 +193,9 @@ impl Supply for Stream {
     fn begin(&mut self, ready: Vec<(u32, Position)>, _: Vec<(u32, Position)>) -> BTreeMap<u32, Arc<Queue>> {
         if let Some(runtime) = self.runtime.take() {
             // The thread runs until the process ends.
-            thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
+            if let Err(error) = threads::spawn(move || runtime.block_on(std::future::pending::<()>())) {
+                self.common.fail(StreamError::Thread(error));
+            }
         }
         let queues = ready.into_iter().map(|(shard, position)| {
             let cursor = self.cursor(&position, !self.resumes);
