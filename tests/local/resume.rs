@@ -192,6 +192,22 @@ fn a_state_serves_one_run_at_a_time() {
 }
 
 #[test]
+fn two_runs_that_begin_at_once_do_not_both_process() {
+    let place = Place::with_input("1\n");
+    for round in 0..5 {
+        let app = format!("app{round}");
+        let run = || Running::start(place.tool(["--app", &*app, "--input", "input", "--", witness()]));
+        let both = [run(), run()].map(Running::end);
+        let processed = both.iter().filter(|ended| ended.stderr.contains("1 record ")).count();
+        assert_eq!((processed, place.seen().data()), (1, vec!["1"]), "{both:?}");
+        for ended in &both {
+            let texts = ["1 record ", "is in use by another run", "everything was already processed"];
+            assert!(texts.iter().any(|text| ended.stderr.contains(text)), "{ended:?}");
+        }
+    }
+}
+
+#[test]
 fn an_invalid_state_is_an_error() {
     let place = Place::with_input("1\n");
     fs::create_dir(place.path(".kcl")).unwrap();

@@ -100,3 +100,16 @@ impl Resume {
         write().map_err(|error| PutError::Resume { path: self.path.clone(), error })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_an_earlier_version_is_read() {
+        let text = r#"{"stream":"orders","region":"eu-central-1","endpoint":null,"input":["/tmp/orders.jsonl"],"format":"lines","key":"/customer","acknowledged":17,"digest":305419896}"#;
+        let kept: Kept = serde_json::from_str(text).unwrap();
+        assert_eq!((&*kept.stream, kept.acknowledged, kept.digest), ("orders", 17, 0x1234_5678));
+        assert_eq!(serde_json::to_string(&kept).unwrap(), text);
+    }
+}
