@@ -18,7 +18,7 @@ pub(crate) struct Vector {
 }
 
 fn vectors() -> Result<Vec<Vector>, Failed> {
-    let path = tests::workspace().join("cargo-kcl/src/kinesis/kpl/vectors/vectors.jsonl");
+    let path = tests::workspace().join("cargo-kcl/src/input/kpl/vectors/vectors.jsonl");
     std::fs::read_to_string(path)?.lines().map(read).collect()
 }
 

@@ -2,5 +2,6 @@
 
 pub(crate) mod follow;
 pub(crate) mod key;
+pub(crate) mod kpl;
 pub(crate) mod lines;
 pub(crate) mod record;

@@ -6,7 +6,6 @@
 pub(crate) mod connection;
 pub(crate) mod cursor;
 pub(crate) mod error;
-pub(crate) mod kpl;
 pub(crate) mod pace;
 pub(crate) mod place;
 pub(crate) mod reader;

@@ -15,10 +15,10 @@ use tokio::time::sleep_until;
 use super::connection::Connection;
 use super::cursor::Cursor;
 use super::error::AwsError;
-use super::kpl::{self, Content};
 use super::pace::Pace;
 use super::shards::Shard;
 use super::trouble::Troubles;
+use crate::input::kpl::{self, Content, UserRecord};
 use crate::report;
 
 /// The most records that Kinesis returns at once.
@@ -285,18 +285,18 @@ impl<S: Sink> ShardReader<S> {
             };
             match kpl::take_apart(whole.data, &self.range) {
                 Content::Plain => self.hand_over_one(whole).await?,
-                Content::Elsewhere => {}
-                Content::Aggregate { records, trouble } => {
-                    for (sub_sequence_number, part) in (0..).zip(&records) {
-                        let (data, partition_key) = (&part.data[..], &part.partition_key[..]);
+                Content::Elsewhere => self.stream.troubles.dropped.add(&self.shard, sequence_number),
+                Content::Aggregate(aggregate) => {
+                    for (sub_sequence_number, part) in (0..).zip(aggregate.records()) {
+                        let UserRecord { data, partition_key, .. } = part;
                         self.hand_over_one(ShardRecord { data, partition_key, sub_sequence_number, ..whole }).await?;
                     }
-                    if let Some(trouble) = trouble {
+                    if let Some(trouble) = &aggregate.trouble {
                         report::line(format_args!(
                             "{}: part {} of the aggregate {sequence_number} cannot be read: {trouble}; this part and those \
                              after it are dropped, as in the KCL",
                             self.shard,
-                            records.len(),
+                            aggregate.len(),
                         ));
                     }
                 }

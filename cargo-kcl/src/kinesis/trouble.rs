@@ -1,18 +1,22 @@
-//! Tells the user about a stream that cannot be read for a while.
+//! Tells the user about a stream that cannot be read for a while, and about records that are dropped.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::input::kpl::Dropped;
 use crate::report;
 
 /// Shorter interruptions are not reported.
 const WORTH_REPORTING: Duration = Duration::from_secs(2);
 
-/// The shards that cannot be read at the moment.
+/// The shards that cannot be read at the moment, and the aggregates that were dropped.
 #[derive(Debug, Default)]
-pub(crate) struct Troubles(Mutex<State>);
+pub(crate) struct Troubles {
+    state: Mutex<State>,
+    pub(crate) dropped: Dropped,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -24,7 +28,7 @@ struct State {
 
 impl Troubles {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes a failure to read a shard, which will be retried.

@@ -457,6 +457,7 @@ impl<'a> Supervisor<'a> {
         }
         let broken = verdict.as_ref().filter(|verdict| !verdict.held()).map(Verdict::to_string);
         let summary = Summary::new(exit_code, self.started.elapsed(), shards, &counts).under(verdict);
+        let summary = summary.with_dropped(self.supply.dropped().total());
         if self.options.json {
             exit_code = report::summary(&summary, exit_code);
         } else if !self.options.quiet {

@@ -103,7 +103,12 @@ async fn tail(options: &TailOptions) -> Result<(), TailError> {
     };
     tail.choose(shards, options)?;
     tail.start_ready();
-    tail.print(events, options.quiet).await
+    let common = Arc::clone(&tail.common);
+    let ended = tail.print(events, options.quiet).await;
+    if let Some(dropped) = common.stream.troubles.dropped.summary() {
+        report::line(dropped);
+    }
+    ended
 }
 
 /// The state that all readers share.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::input::kpl;
 use crate::local::chaos::Verdict;
 use crate::local::shard::Outcome;
 use crate::local::shard::pulse::Counts;
@@ -55,6 +56,9 @@ pub(crate) struct Summary {
     batch_millis: Batches,
     seconds_at: SecondsAt,
     shards: Vec<ShardSummary>,
+    /// The aggregates that were dropped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dropped_aggregates: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     chaos: Option<Verdict>,
 }
@@ -109,8 +113,14 @@ impl Summary {
                 checkpoints: all.at_checkpoints.as_secs_f64(),
             },
             shards,
+            dropped_aggregates: None,
             chaos: None,
         }
+    }
+
+    /// Adds the number of aggregates that were dropped.
+    pub(crate) fn with_dropped(self, aggregates: u64) -> Self {
+        Self { dropped_aggregates: Some(aggregates).filter(|dropped| *dropped > 0), ..self }
     }
 
     /// Adds the verdict of chaos.
@@ -154,6 +164,9 @@ impl fmt::Display for Summary {
         let count = self.batch_millis.count;
         if count > 0 {
             self.write_times(f)?;
+        }
+        if let Some(dropped) = self.dropped_aggregates {
+            writeln!(f, "{}", kpl::sentence(dropped))?;
         }
         self.chaos.as_ref().map_or(Ok(()), |chaos| chaos.fmt(f))
     }

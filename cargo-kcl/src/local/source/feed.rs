@@ -11,6 +11,7 @@ use kcl::{Position, SequenceNumber};
 
 use super::plan::Plan;
 use super::queue::{Batch, End, Queue, Stamp};
+use crate::input::kpl::Dropped;
 use crate::input::lines::{Input, InputError, LONGEST_LINE, Lines, Next, Source, SourceIdentity};
 use crate::input::record::{Format, Record};
 use crate::local::event::Event;
@@ -20,7 +21,7 @@ use crate::local::state::{Origin, Store, StoreError};
 use crate::report;
 use crate::threads;
 
-/// The most data in one `processRecords` message, in bytes.
+/// The most data and keys in one `processRecords` message, in bytes.
 const CALL: usize = LONGEST_LINE;
 /// How long a shard may hold back other shards that wait for records.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -56,6 +57,7 @@ pub(crate) struct Feeder {
     /// Where the input ended in an earlier run, if shards ended there.
     pub(crate) ended: Option<Past>,
     pub(crate) events: Sender<Event>,
+    pub(crate) dropped: Arc<Dropped>,
 }
 
 /// The end of an input at which shards ended.
@@ -488,7 +490,7 @@ impl Feed {
             Start::After(last) if stamp.place.sequence_number() > last => lane.from = Start::All,
             Start::After(_) | Start::Nowhere => return true,
         }
-        if lane.batch.data_len() + record.data.len() > CALL && !self.flush(shard) {
+        if lane.batch.size() + record.data.len() + record.key.len() > CALL && !self.flush(shard) {
             return true;
         }
         let Some(lane) = self.lanes.get(shard) else { return true };
@@ -553,6 +555,7 @@ mod tests {
             whole: Arc::default(),
             ended: None,
             events,
+            dropped: Arc::default(),
         };
         let feed = feeder.feed_of(lanes, Marks::default(), None, false);
         let feed = thread::spawn(move || feed.run(Ok(sources)));

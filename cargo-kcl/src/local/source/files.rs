@@ -10,6 +10,7 @@ use super::feed::{Feeder, Lane, Lanes, Past, Reading};
 use super::plan::Plan;
 use super::queue::Queue;
 use super::{SourceError, Standing, Supply, rotated};
+use crate::input::kpl::Dropped;
 use crate::input::lines::{Input, InputError, Source};
 use crate::local::event::Event;
 use crate::local::place::Place;
@@ -50,6 +51,7 @@ impl Files {
             whole: Arc::default(),
             ended: None,
             events,
+            dropped: Arc::default(),
         };
         Self { feeder, sources, identity, initial, marks: Vec::new(), origin: None }
     }
@@ -184,6 +186,10 @@ impl Files {
 impl Supply for Files {
     fn identity(&self) -> Run {
         self.identity.clone()
+    }
+
+    fn dropped(&self) -> &Dropped {
+        &self.feeder.dropped
     }
 
     fn start(&self) -> Option<String> {

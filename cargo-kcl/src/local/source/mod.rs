@@ -17,6 +17,7 @@ use self::queue::Queue;
 use super::state::marks::Mark;
 use super::state::{Run, Store, StoreError};
 use crate::args::shard_id;
+use crate::input::kpl::Dropped;
 use crate::input::lines::InputError;
 
 /// The reason why the records cannot be read.
@@ -112,6 +113,9 @@ pub(crate) trait Supply {
     fn is_typed(&self) -> bool {
         false
     }
+
+    /// The aggregates that were dropped.
+    fn dropped(&self) -> &Dropped;
 
     /// The existing shards and the known future ones, with their positions from saved checkpoints.
     fn load(&mut self, store: Option<Arc<Store>>) -> Result<Vec<Standing>, SourceError>;

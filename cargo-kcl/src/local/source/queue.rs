@@ -81,8 +81,9 @@ impl Batch {
         self.entries.len()
     }
 
-    pub(crate) fn data_len(&self) -> usize {
-        self.data.len()
+    /// The size of its records with their keys, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.data.len() + self.keys.len()
     }
 
     /// The places of the records in an input; empty for records of a stream.

@@ -10,9 +10,13 @@ use crate::kinesis::cursor::Cursor;
 use crate::kinesis::reader::{ShardReader, ShardRecord, Sink, Stop};
 use crate::kinesis::shards::Shard;
 
+/// The bytes of lines after which they are sent, before the end of the call.
+const ENOUGH: usize = 1 << 20;
+
 /// Reads a shard from this place, and reports its lines and its end as events.
 pub(crate) async fn read(common: Arc<Common>, shard: Shard, cursor: Cursor, events: Sender<Event>) {
-    let sender = LineSender { common: Arc::clone(&common), shard: shard.id.clone(), lines: Vec::new(), events };
+    let sender =
+        LineSender { common: Arc::clone(&common), shard: shard.id.clone(), lines: Vec::new(), bytes: 0, events };
     let (id, range) = (shard.id, shard.range.start..=shard.range.end);
     let events = sender.events.clone();
     let mut reader = ShardReader::new(Arc::clone(&common.stream), id.clone(), range, cursor, sender);
@@ -42,11 +46,13 @@ async fn read_to_end(
     reader.followers(children, |id| common.knows(id)).await
 }
 
-/// Sends the records of a shard as lines, call by call.
+/// Sends the records of a shard as lines, call by call, or earlier if they are many.
 struct LineSender {
     common: Arc<Common>,
     shard: String,
     lines: Vec<Vec<u8>>,
+    /// The size of these lines.
+    bytes: usize,
     events: Sender<Event>,
 }
 
@@ -60,14 +66,17 @@ impl Sink for LineSender {
     }
 
     async fn take(&mut self, record: ShardRecord<'_>) -> Result<(), Stop> {
-        self.lines.push(line(record, &self.shard, self.common.style));
-        Ok(())
+        let line = line(record, &self.shard, self.common.style);
+        self.bytes += line.len();
+        self.lines.push(line);
+        if self.bytes >= ENOUGH { self.flush(record.millis_behind).await } else { Ok(()) }
     }
 
     async fn flush(&mut self, _millis_behind: u64) -> Result<(), Stop> {
         if self.lines.is_empty() {
             return Ok(());
         }
+        self.bytes = 0;
         self.events.send(Event::Lines(std::mem::take(&mut self.lines))).await.map_err(|_| Stop::Unwanted)
     }
 }

@@ -74,7 +74,7 @@ impl Sink for Filler {
 
     async fn take(&mut self, record: ShardRecord<'_>) -> Result<(), Stop> {
         let ShardRecord { data, partition_key, millis_behind, .. } = record;
-        if self.batch.len() > 0 && self.batch.data_len() + data.len() > LONGEST_LINE {
+        if self.batch.len() > 0 && self.batch.size() + data.len() + partition_key.len() > LONGEST_LINE {
             self.flush(millis_behind).await?;
         }
         if !self.common.count(self.shard) {

@@ -22,6 +22,7 @@ use super::queue::{End, Queue};
 use super::{SourceError, Standing, Supply};
 use crate::args::shard::shard_number;
 use crate::args::{AwsOptions, StartAt, shard_id};
+use crate::input::kpl::Dropped;
 use crate::kinesis::connection::Connection;
 use crate::kinesis::cursor::Cursor;
 use crate::kinesis::error::AwsError;
@@ -146,6 +147,10 @@ impl Stream {
 impl Supply for Stream {
     fn identity(&self) -> Run {
         self.identity.clone()
+    }
+
+    fn dropped(&self) -> &Dropped {
+        &self.common.stream.troubles.dropped
     }
 
     fn start(&self) -> Option<String> {
