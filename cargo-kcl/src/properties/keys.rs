@@ -1,6 +1,7 @@
 //! The table of all keys of the daemon's properties file, which the linter and `cargo kcl check --list` use.
 
 use std::ops::RangeInclusive;
+use std::sync::LazyLock;
 
 /// One key of the daemon's properties file.
 #[derive(Debug)]
@@ -116,13 +117,45 @@ pub(crate) fn canonical(name: &str) -> String {
 
 /// The key whose name is nearest to an unknown name, if it is near enough to be the intended one.
 pub(crate) fn nearest(name: &str) -> Option<&'static Key> {
-    let lower = name.to_ascii_lowercase();
-    KEYS.iter()
-        .filter(|key| !key.name.ends_with('*'))
-        .map(|key| (strsim::damerau_levenshtein(&lower, &key.name.to_ascii_lowercase()), key))
+    let name = Letters::of(name);
+    CANDIDATES
+        .iter()
+        .filter(|(key, letters)| name.least_distance(letters) * 3 <= key.name.len())
+        .map(|(key, letters)| (strsim::damerau_levenshtein(&name.lower, &letters.lower), *key))
         .filter(|(distance, key)| distance * 3 <= key.name.len())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, key)| key)
+}
+
+/// The keys whose names may be meant by an unknown name.
+static CANDIDATES: LazyLock<Vec<(&Key, Letters)>> = LazyLock::new(|| {
+    KEYS.iter().filter(|key| !key.name.ends_with('*')).map(|key| (key, Letters::of(key.name))).collect()
+});
+
+/// A name in lower case, and how often each of its bytes occurs in it; some bytes are counted together.
+struct Letters {
+    lower: String,
+    counts: [u32; 32],
+}
+
+impl Letters {
+    fn of(name: &str) -> Self {
+        let lower = name.to_ascii_lowercase();
+        let mut counts = [0; 32];
+        lower.bytes().for_each(|byte| counts[usize::from(byte & 0x1f)] += 1);
+        Self { lower, counts }
+    }
+
+    /// A lower bound of the distance to a name in ASCII, which is much faster than the distance.
+    fn least_distance(&self, other: &Self) -> usize {
+        let mut least = (0, 0);
+        for (own, other) in self.counts.iter().zip(&other.counts) {
+            least.0 += other.saturating_sub(*own);
+            least.1 += own.saturating_sub(*other);
+        }
+        // A character that is not in ASCII is one edit, and has several bytes.
+        least.0.max(if self.lower.is_ascii() { least.1 } else { 0 }) as usize
+    }
 }
 
 const CREDENTIALS: &str = "AwsCredentialsProvider";

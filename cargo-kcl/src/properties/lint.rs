@@ -3,6 +3,8 @@
 //! The daemon reports little: it ignores unknown keys, treats a number that it cannot parse as 0, and drops a 0. Every property
 //! that would not have the effect it states is a finding here.
 
+use std::collections::HashMap;
+
 use super::combinations;
 use super::file::{Origin, Properties, Property};
 use super::finding::Finding;
@@ -12,9 +14,13 @@ use super::values;
 /// All findings, in the order of the file. Missing properties come last.
 pub(crate) fn lint(properties: &Properties) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (at, property) in properties.entries().iter().enumerate() {
+    let mut given = HashMap::new();
+    for property in properties.entries() {
         lint_property(property, &mut findings);
-        lint_repetition(&properties.entries()[..at], property, &mut findings);
+        let key = keys::canonical(&property.key);
+        if let Some(earlier) = given.insert(key.clone(), property) {
+            findings.push(repetition(&key, earlier).at(property));
+        }
     }
     combinations::lint(properties, &mut findings);
     findings.sort_by_key(|finding| match finding.origin {
@@ -26,6 +32,10 @@ pub(crate) fn lint(properties: &Properties) -> Vec<Finding> {
 }
 
 fn lint_property(property: &Property, findings: &mut Vec<Finding>) {
+    if property.key.starts_with(BYTE_ORDER_MARK) {
+        findings.push(byte_order_mark().at(property));
+        return;
+    }
     let Some(key) = keys::find(&property.key) else {
         findings.push(unknown_key(&property.key).at(property));
         return;
@@ -41,13 +51,25 @@ fn lint_property(property: &Property, findings: &mut Vec<Finding>) {
     findings.extend(values::lint(key, property).map(|finding| finding.at(property)));
 }
 
+/// The byte order mark of UTF-8, read as Latin-1.
+const BYTE_ORDER_MARK: &str = "\u{ef}\u{bb}\u{bf}";
+
+fn byte_order_mark() -> Finding {
+    Finding::error(
+        "the file starts with a byte order mark",
+        "the daemon takes it for a part of this key, and silently ignores a key that it does not know",
+        "save the file as UTF-8 without a byte order mark: `sed -i '1s/^\\xef\\xbb\\xbf//' FILE`",
+    )
+}
+
 fn unknown_key(name: &str) -> Finding {
-    let fix = match keys::nearest(name) {
+    let nearest = keys::nearest(name);
+    let fix = match nearest {
         Some(key) => format!("write `{}`, if you mean that", key.name),
         None => "remove it; `cargo kcl check --list` shows all keys".to_owned(),
     };
     let lower = name.to_ascii_lowercase();
-    let why = match keys::nearest(name) {
+    let why = match nearest {
         Some(key) if key.name.to_ascii_lowercase() == lower => {
             "keys are case-sensitive; the daemon silently ignores a key that it does not know"
         }
@@ -56,21 +78,18 @@ fn unknown_key(name: &str) -> Finding {
     Finding::error(format!("unknown key `{name}`"), why, fix)
 }
 
-fn lint_repetition(before: &[Property], property: &Property, findings: &mut Vec<Finding>) {
-    let key = keys::canonical(&property.key);
-    if let Some(first) = before.iter().rfind(|earlier| keys::canonical(&earlier.key) == key) {
-        let place = match &first.origin {
-            Origin::Line(line) => format!("line {line}"),
-            Origin::Flag(flag) => format!("`{flag}`"),
-            Origin::Tool => "this tool".to_owned(),
-        };
-        let finding = Finding::error(
-            format!("`{key}` is given twice"),
-            format!("{place} also gives it, and only one of the two takes effect"),
-            "keep one",
-        );
-        findings.push(finding.at(property));
-    }
+/// The finding for a key that was given earlier.
+fn repetition(key: &str, earlier: &Property) -> Finding {
+    let place = match &earlier.origin {
+        Origin::Line(line) => format!("line {line}"),
+        Origin::Flag(flag) => format!("`{flag}`"),
+        Origin::Tool => "this tool".to_owned(),
+    };
+    Finding::error(
+        format!("`{key}` is given twice"),
+        format!("{place} also gives it, and only one of the two takes effect"),
+        "keep one",
+    )
 }
 
 #[cfg(test)]
@@ -162,6 +181,8 @@ mod tests {
             ("workerMetricsEMAAlpha = 7", "is 7", "decimal"),
             ("leaseTableScanTotalSegments = 4", "KCL 3.5", "remove"),
             ("processingLanguage = r\u{fc}st", "not ASCII", "uXXXX"),
+            ("workerId = ${HOSTNAME}-1", "the value of `workerId` contains `${HOSTNAME}`", "write the value itself"),
+            ("tableName = ${TABLE", "the value of `tableName` contains `${TABLE`", "write the value itself"),
         ] {
             let found = findings(line);
             let hit = found.iter().find(|finding| {
@@ -172,6 +193,57 @@ mod tests {
             let hit = hit.unwrap_or_else(|| panic!("{line}: {found:#?}"));
             assert!(hit.origin == sixth || hit.origin == Some(Origin::Line(3)), "{line}: {hit:?}");
         }
+    }
+
+    #[test]
+    fn a_command_for_a_shell_is_found() {
+        for (command, what, fix) in [
+            ("sh -c \"exec app\"", "contains quotes", "a small script"),
+            ("sh -c 'exec app'", "contains quotes", "a small script"),
+            ("sh -c exec > log", "contains `>`, as for a shell", "small script"),
+            ("sh 2>log", "contains `2>log`", "small script"),
+            ("sh 2>&1", "contains `2>&1`", "small script"),
+            ("sh | tee log", "contains `|`", "small script"),
+            ("cd /app && ./run", "contains `&&`", "small script"),
+            ("sh; sh", "contains `sh;`", "small script"),
+            ("sh &", "contains `&`", "small script"),
+            ("sh < input", "contains `<`", "small script"),
+            ("sh $HOME/app", "contains `$HOME/app`", "small script"),
+            ("sh -c $(which app)", "contains `$(which`", "small script"),
+            ("sh `which app`", "contains ``which`", "small script"),
+            ("~/app", "contains `~/app`", "small script"),
+            ("sh ${APP}", "contains `${APP}`", "write the value itself"),
+            ("sh # the processor", "contains a comment", "on its own line"),
+        ] {
+            let text = CLEAN.replace("sh -c true", command);
+            let found = lint(&Properties::parse(text.as_bytes()).expect("Java reads it"));
+            assert_eq!(found.len(), 1, "{command}: {found:#?}");
+            assert!(found[0].what.contains(what) && found[0].fix.contains(fix), "{command}: {found:#?}");
+            assert_eq!(found[0].origin, Some(Origin::Line(1)));
+        }
+        for command in ["sh http://host/?a=1&b=2;c#d", "sh a|b 5$ --price=$5"] {
+            let text = CLEAN.replace("sh -c true", command);
+            assert_eq!(lint(&Properties::parse(text.as_bytes()).expect("Java reads it")), [], "{command}");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_found() {
+        for text in [format!("\u{feff}{CLEAN}"), format!("\u{feff}# a comment\n{CLEAN}"), format!("\u{feff}\n{CLEAN}")]
+        {
+            let found = lint(&Properties::parse(text.as_bytes()).expect("Java reads it"));
+            assert_eq!(found[0].what, "the file starts with a byte order mark", "{text}");
+            assert_eq!(found[0].origin, Some(Origin::Line(1)));
+        }
+    }
+
+    #[test]
+    fn the_time_grows_with_the_number_of_keys_only() {
+        let names = (0..80_000).map(|number| format!("unknownNumber{number}.leaseTable = 1\n"));
+        let text: String = names.collect();
+        let started = std::time::Instant::now();
+        assert_eq!(findings(&text).len(), 80_000);
+        assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
     }
 
     #[test]

@@ -49,6 +49,7 @@ pub(crate) fn lint(key: &Key, property: &Property) -> Option<Finding> {
         .or_else(|| quoted(key, value))
         .or_else(|| not_ascii(key, property))
         .or_else(|| spaced(key, value))
+        .or_else(|| variable(key, value))
         .or_else(|| of_kind(key, value))
 }
 
@@ -97,6 +98,16 @@ fn spaced(key: &Key, value: &str) -> Option<Finding> {
     })
 }
 
+fn variable(key: &Key, value: &str) -> Option<Finding> {
+    let start = value.find("${")?;
+    let end = value[start..].find('}').map_or(value.len(), |end| start + end + 1);
+    Some(Finding::error(
+        format!("the value of `{}` contains `{}`", key.name, &value[start..end]),
+        "the daemon does not replace variables in a properties file",
+        "write the value itself; `cargo kcl daemon --set KEY=VALUE` takes it from the shell",
+    ))
+}
+
 fn of_kind(key: &Key, value: &str) -> Option<Finding> {
     match &key.kind {
         Kind::Text | Kind::Names | Kind::Client => None,
@@ -123,12 +134,8 @@ fn of_kind(key: &Key, value: &str) -> Option<Finding> {
 
 fn executable(value: &str) -> Option<Finding> {
     let program = value.split(' ').find(|part| !part.is_empty())?;
-    if program.starts_with(['"', '\'']) {
-        return Some(Finding::error(
-            "`executableName` contains quotes",
-            "the daemon splits the command on spaces, without quoting",
-            "use a file whose path has no spaces, such as a link or a small script",
-        ));
+    if let Some(finding) = shell_syntax(value) {
+        return Some(finding);
     }
     if processor::find(program.as_ref()).is_some() {
         return None;
@@ -159,6 +166,44 @@ fn executable(value: &str) -> Option<Finding> {
             "build it, or give its absolute path",
         )
     })
+}
+
+/// Syntax that only a shell understands, in any word of the command.
+fn shell_syntax(value: &str) -> Option<Finding> {
+    const SCRIPT: &str = "write the command to a small script, make it executable, and name the script here";
+    for word in value.split(' ').filter(|word| !word.is_empty()) {
+        if word.contains(['"', '\'']) {
+            return Some(Finding::error(
+                "`executableName` contains quotes",
+                "the daemon splits the command on spaces, without quoting and without a shell",
+                "use a file whose path has no spaces, such as a link or a small script",
+            ));
+        }
+        if word.starts_with('#') {
+            return Some(Finding::error(
+                "`executableName` contains a comment",
+                "in a properties file the value extends to the end of the line, so the processor gets the comment as arguments",
+                "put the comment on its own line",
+            ));
+        }
+        // Within a word, as in a URL, these characters may be meant.
+        let is_operator =
+            word.trim_start_matches(|char: char| char.is_ascii_digit()).starts_with(['|', '&', ';', '<', '>'])
+                || word.ends_with([';', '&']);
+        let is_substitution = word.contains('`')
+            || word
+                .split('$')
+                .skip(1)
+                .any(|rest| rest.starts_with(|next: char| next.is_ascii_alphabetic() || "_({".contains(next)));
+        if is_operator || is_substitution || word.starts_with("~/") {
+            return Some(Finding::error(
+                format!("`executableName` contains `{word}`, as for a shell"),
+                "the daemon splits the command on spaces and starts it without a shell, so the processor gets this as an argument",
+                SCRIPT,
+            ));
+        }
+    }
+    None
 }
 
 /// Checks the name of a stream or a table. Both allow the same characters.
