@@ -32,6 +32,9 @@ const TESTS: &[Test] = &[
     ("put::another_run_is_not_resumed", put::resumed_otherwise),
     ("put::records_before_a_bad_line_are_put", put::bad_line),
     ("put::records_can_be_given_as_json", put::json),
+    ("put::input_that_is_not_text_is_not_put", put::foreign),
+    ("put::lines_may_end_in_carriage_return_and_line_feed", put::windows),
+    ("put::documents_of_aws_are_put", put::documents),
     ("put::the_limits_of_records_are_enforced", put::limits),
     ("sentences::without_region_or_credentials", sentences::nothing_to_go_by),
     ("sentences::refusals_are_explained", sentences::refused),
@@ -41,6 +44,7 @@ const TESTS: &[Test] = &[
     ("tail::reading_resumes_at_the_oldest_record_if_its_place_has_expired", tail::expired),
     ("tail::a_stream_that_is_deleted_is_missing", tail::deleted),
     ("tail::the_parts_of_a_broken_aggregate_that_are_dropped_are_reported", tail::broken_aggregate),
+    ("tail::an_aggregate_of_another_shard_is_reported_and_counted", tail::dropped_aggregate),
 ];
 
 /// The tests against the emulator.

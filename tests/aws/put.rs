@@ -230,7 +230,7 @@ pub(crate) fn bad_line() {
 
 pub(crate) fn json() {
     let fake = Fake::new(|_, _| Verdict::Take);
-    let input = br#"{"data":"text","partitionKey":"a","approximateArrivalTimestamp":5}
+    let input = br#"{"data":"text","partitionKey":"a","approximateArrivalTimestamp":1764150000250}
 {"dataBase64":"/wA=","partitionKey":"b","explicitHashKey":"7"}
 {"data":""}
 "#;
@@ -241,6 +241,58 @@ pub(crate) fn json() {
         explicit_hash_key: explicit.map(str::to_owned),
     };
     assert_eq!(fake.taken(), [record("a", b"text", None), record("b", b"\xff\0", Some("7")), record("3", b"", None)]);
+}
+
+pub(crate) fn foreign() {
+    let fake = Fake::new(|_, _| Verdict::Take);
+    let put = |input: &[u8], arguments: &[&str]| {
+        run(tool(&fake.url(), &[&["put", "--stream", "orders"], arguments].concat()), input)
+    };
+    for (input, says) in [
+        (&b"\x1f\x8b\x08\0\n\n"[..], "standard input is compressed with gzip; unpack it first: `zcat |"),
+        (
+            b"\xff\xfe1\0\n\0",
+            "standard input is text in UTF-16, not UTF-8; convert it first: `iconv -f UTF-16 -t UTF-8 |",
+        ),
+    ] {
+        for format in ["lines", "json", "aws"] {
+            put(input, &["--format", format]).expect(2, &[says]);
+        }
+    }
+    put(b"{\n}\n", &["--format", "json"]).expect(2, &["line 1: only `{`: JSON that was printed on several lines"]);
+    put(b"{\"k\":null}\n", &["--key", "/k"]).expect(2, &["line 1: the value at the key `/k` is null; `--key-missing"]);
+    assert_eq!(fake.taken(), []);
+}
+
+fn plain(key: &str, data: &[u8]) -> Record {
+    Record { key: key.to_owned(), data: data.to_owned(), explicit_hash_key: None }
+}
+
+pub(crate) fn windows() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let state = folder.path().join("state").display().to_string();
+    let fake = Fake::new(|_, _| Verdict::Take);
+    let put = |input: &[u8]| run(tool(&fake.url(), &["put", "--stream", "orders", "--resume", &state]), input);
+    put(b"\xef\xbb\xbfa\r\n\r\nb\n").expect(0, &["standard input starts with a byte order mark, which is dropped"]);
+    assert_eq!(fake.taken(), [plain("1", b"a"), plain("2", b"b")]);
+
+    // An earlier version left this file: it had put the two records, with what belonged to them then.
+    let mut kept: serde_json::Value =
+        serde_json::from_slice(&fs::read(&state).expect("it is there")).expect("it is JSON");
+    assert_eq!(kept.as_object_mut().and_then(|kept| kept.remove("carriageReturns")), Some(true.into()));
+    fs::write(&state, kept.to_string()).expect("it can be written");
+    put(b"a\r\nb\nc\n").expect(2, &["standard input, line 1: this line is read in another way now", "--resume"]);
+    put(b"a\nb\nc\r\n").expect(0, &["resuming after 2 records already put", "1 record ("]);
+    put(b"a\nb\nc\r\nd\n").expect(0, &["resuming after 3 records already put", "1 record ("]);
+}
+
+pub(crate) fn documents() {
+    let fake = Fake::new(|_, _| Verdict::Take);
+    let input = br#"{"Records":[{"Data":"dGV4dA==","PartitionKey":"a"},
+ {"Data":"/wA=","PartitionKey":"b"}]}{"Records":[{"kinesis":{"data":"","partitionKey":null}}]}"#;
+    let arguments = ["put", "--stream", "orders", "--format", "aws", "--key-missing", "none"];
+    run(tool(&fake.url(), &arguments), input).expect(0, &["3 records ("]);
+    assert_eq!(fake.taken(), [plain("a", b"text"), plain("b", b"\xff\0"), plain("none", b"")]);
 }
 
 pub(crate) fn limits() {

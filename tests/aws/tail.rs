@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 use crate::fake::{Fake, refusal};
 use crate::tool::{Ended, run, tool};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 
 const SHARD: &str = "shardId-000000000000";
 
@@ -85,11 +87,16 @@ pub(crate) fn deleted() {
     tail(&fake, &[]).expect(1, &["there is no stream `orders`"]);
 }
 
-pub(crate) fn broken_aggregate() {
-    let path = tests::workspace().join("cargo-kcl/src/kinesis/kpl/vectors/vectors.jsonl");
+/// The vector of this name of the tests for aggregates.
+fn vector(name: &str) -> Value {
+    let path = tests::workspace().join("cargo-kcl/src/input/kpl/vectors/vectors.jsonl");
     let vectors = std::fs::read_to_string(path).expect("the vectors are there");
-    let vectors = vectors.lines().map(|line| serde_json::from_str::<Value>(line).expect("it is JSON"));
-    let broken = vectors.into_iter().find(|vector| vector["name"] == "a key that does not exist").expect("a vector");
+    let mut vectors = vectors.lines().map(|line| serde_json::from_str::<Value>(line).expect("it is JSON"));
+    vectors.find(|vector| vector["name"] == name).expect("a vector")
+}
+
+pub(crate) fn broken_aggregate() {
+    let broken = vector("a key that does not exist");
     let data = broken["data"].as_str().expect("base64").to_owned();
     let parts = broken["records"].as_array().expect("parts").len();
     let fake = Fake::answering(move |operation, _| match operation {
@@ -108,4 +115,27 @@ pub(crate) fn broken_aggregate() {
     let mut expected: Vec<_> = (0..parts).map(|sub| (json!("7"), json!(sub))).collect();
     expected.push((json!("8"), json!(0)));
     assert_eq!(numbers, expected);
+}
+
+pub(crate) fn dropped_aggregate() {
+    // Its only part has the explicit hash key 2^128, which no shard has.
+    let outside = "340282366920938463463374607431768211456";
+    let hash_key = [&[2 << 3 | 2, outside.len() as u8], outside.as_bytes()].concat();
+    let message = [&b"\x0a\x01k"[..], &hash_key, b"\x1a\x07\x08\x00\x10\x00\x1a\x01x"].concat();
+    let digest = <md5::Md5 as md5::Digest>::digest(&message);
+    let data = BASE64_STANDARD.encode([&[0xf3, 0x89, 0x9a, 0xc2], &message[..], &digest].concat());
+    let fake = Fake::answering(move |operation, _| match operation {
+        "ListShards" => shards(),
+        "GetShardIterator" => iterator(),
+        _ => records(&[("7", &data), ("8", &data), ("9", "ZWlnaHQ=")]),
+    });
+    let ended = tail(&fake, &["--json", "--limit", "1"]);
+    ended.expect(
+        0,
+        &[
+            &format!("{SHARD}: 1 aggregate of the Kinesis Producer Library dropped, as in the KCL, because"),
+            "cargo kcl: 2 aggregates of the Kinesis Producer Library dropped",
+        ],
+    );
+    assert_eq!(ended.stderr.matches(SHARD).count(), 1, "one line every few seconds: {}", ended.stderr);
 }

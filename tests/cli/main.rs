@@ -107,6 +107,10 @@ const WRONG: &[(&str, &[&str])] = &[
             "local --input input --key /a~2 -- true",
             "local --input input --format csv -- true",
             "local --input input --format json --key /k -- true",
+            "local --input input --format aws --key /k -- true",
+            "local --input input --key-missing number -- true",
+            "local --input gzip -- true",
+            "local --input utf16 -- true",
             "local --input input --from latest -- true",
             "local --input input --from yesterday -- true",
             "local --input input --from 1769860800 -- true",
@@ -172,6 +176,8 @@ fn errors_say_what_to_do() {
             let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("it can be written");
             write("input", "1\n");
             write("garbage/garbage.redb", "this is no database");
+            fs::write(folder.path().join("gzip"), b"\x1f\x8b\x08\x00\n").expect("it can be written");
+            fs::write(folder.path().join("utf16"), b"\xff\xfe1\0\n\0").expect("it can be written");
             write("properties", "streamname = words\nshutdownGraceMillis = soon\n");
             let arguments: Vec<_> = line.split_whitespace().collect();
             let output = output_of(&arguments, folder.path());

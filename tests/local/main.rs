@@ -3,6 +3,7 @@
 mod chaos;
 mod ending;
 mod follow;
+mod formats;
 mod harness;
 mod input;
 mod kills;

@@ -48,11 +48,11 @@ fn sequence_numbers_have_56_digits_and_ascend() {
 
 #[test]
 fn data_is_delivered_unchanged() {
-    let place = Place::with_input(b"one\r\n\n\xff\xfe\0\t\n\xe2\x80\xa8\nno end");
+    let place = Place::with_input(b"o\rne\r\n\n\xff\xfe\0\t\n\xe2\x80\xa8\nno end");
     place.run(&[]).expect(0, &["4 records"]);
     let seen = place.seen();
     let data: Vec<_> = seen.records().map(|(_, data)| data).collect();
-    assert_eq!(data, [r"one\r", r"\xff\xfe\x00\t", r"\xe2\x80\xa8", "no end"]);
+    assert_eq!(data, [r"o\rne", r"\xff\xfe\x00\t", r"\xe2\x80\xa8", "no end"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
-use crate::input::key::Pointer;
+use crate::input::key::{Missing, Pointer};
 use crate::input::lines::Input;
 
 /// Run a local Kinesis and a local DynamoDB, for any program that uses an AWS SDK
@@ -45,6 +45,10 @@ pub(crate) struct StreamOptions {
     /// JSON pointer to the partition key in each record, such as /customer; by default the key is the record's number
     #[arg(long, value_name = "POINTER", requires = "input")]
     pub(crate) key: Option<Pointer>,
+
+    /// The partition key of a record without a value at --key: its number, or this text. By default such a record is an error
+    #[arg(long, value_name = "number|TEXT", requires = "key")]
+    pub(crate) key_missing: Option<Missing>,
 }
 
 impl StreamOptions {

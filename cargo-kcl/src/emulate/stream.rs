@@ -1,6 +1,5 @@
 //! Creating a stream on the emulator, with its first records.
 
-use std::borrow::Cow;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::StreamOptions;
 use super::api::{ApiError, Endpoint};
-use crate::input::lines::{InputError, Lines, Next, Source};
+use crate::input::lines::{InputError, LONGEST_LINE, Lines, Next, Source};
+use crate::input::record::Format;
 use crate::report;
 
 /// The limits of a PutRecords call. Kinesis accepts 500 records, and 5 MiB with their keys.
@@ -70,8 +70,9 @@ fn wait_until_active(kinesis: &Endpoint, name: &str) -> Result<(), StreamError> 
 fn put(kinesis: &Endpoint, name: &str, options: &StreamOptions, sources: Vec<Source>) -> Result<u64, StreamError> {
     let mut call = Call { kinesis, name, records: Vec::new(), bytes: 0 };
     let mut count = 0;
+    let format = Format::Lines(options.key.clone().map(|key| (key, options.key_missing.clone())));
     for source in sources {
-        let mut lines = Lines::new(source);
+        let mut lines = Lines::new(source, format.framing(LONGEST_LINE));
         loop {
             let (text, line) = match lines.next()? {
                 Next::Line { text, number, .. } => (text, number),
@@ -82,12 +83,11 @@ fn put(kinesis: &Endpoint, name: &str, options: &StreamOptions, sources: Vec<Sou
                 Next::End => break,
             };
             count += 1;
-            let key: Cow<'_, str> = match options.key.as_ref().map(|pointer| pointer.key(text)) {
-                None => count.to_string().into(),
-                Some(Ok(key)) => key,
-                Some(Err(problem)) => {
+            let key = match format.record(text, count, LONGEST_LINE) {
+                Ok(record) => record.key,
+                Err(problem) => {
                     let (excerpt, input) = (report::excerpt(text), lines.source().input.clone());
-                    return Err(InputError::Key { input, line, problem, excerpt }.into());
+                    return Err(InputError::Record { input, line, problem: Box::new(problem), excerpt }.into());
                 }
             };
             let bytes = text.len() + key.len();

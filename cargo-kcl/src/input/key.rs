@@ -8,6 +8,9 @@ use md5::{Digest, Md5};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+/// The most characters that Kinesis allows in a partition key.
+pub(crate) const LONGEST_KEY: usize = 256;
+
 /// The hash key of a partition key: its MD5, as in Kinesis.
 pub(crate) fn hash(key: &str) -> u128 {
     u128::from_be_bytes(Md5::digest(key).into())
@@ -63,14 +66,49 @@ impl fmt::Display for Pointer {
     }
 }
 
+/// The partition key of a record that has none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// The number of the record.
+    Number,
+    Text(String),
+}
+
+impl FromStr for Missing {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.chars().count() {
+            _ if text == "number" => Ok(Self::Number),
+            1..=LONGEST_KEY => Ok(Self::Text(text.to_owned())),
+            characters => Err(format!("a partition key has 1 to {LONGEST_KEY} characters, this one has {characters}")),
+        }
+    }
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number => f.write_str("the record's number"),
+            Self::Text(text) => write!(f, "`{text}`"),
+        }
+    }
+}
+
 /// The reason why a record has no key.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeyError {
     #[error("not JSON, so it has no key: {0}")]
     Json(serde_json::Error),
-    #[error("there is no value at the key `{0}`")]
+    #[error(
+        "there is no value at the key `{0}`; `--key-missing number` or `--key-missing TEXT` gives such a record a key"
+    )]
     Missing(Pointer),
-    #[error("the value at the key `{pointer}` is {what}, not a string, number, boolean or null")]
+    #[error(
+        "the value at the key `{0}` is null; `--key-missing number` or `--key-missing TEXT` gives such a record a key"
+    )]
+    Null(Pointer),
+    #[error("the value at the key `{pointer}` is {what}, not a string, number or boolean")]
     NoScalar { pointer: Pointer, what: &'static str },
 }
 
@@ -84,6 +122,7 @@ impl Pointer {
         match text.as_bytes().first() {
             Some(b'"') if !text.contains('\\') => Ok(Cow::Borrowed(text.trim_matches('"'))),
             Some(b'"') => serde_json::from_str(text).map(Cow::Owned).map_err(KeyError::Json),
+            Some(b'n') => Err(KeyError::Null(self.clone())),
             Some(b'{') => Err(KeyError::NoScalar { pointer: self.clone(), what: "an object" }),
             Some(b'[') => Err(KeyError::NoScalar { pointer: self.clone(), what: "an array" }),
             _ => Ok(Cow::Borrowed(text)),
@@ -210,7 +249,6 @@ mod tests {
             (r#"{"a":-1.50e3 }"#, "-1.50e3"),
             (r#"{"a":123456789012345678901234567890}"#, "123456789012345678901234567890"),
             (r#"{"a":true}"#, "true"),
-            (r#"{"a":null}"#, "null"),
             (r#"{"a":1,"a":2}"#, "2"),
         ] {
             assert_eq!(key("/a", record).as_deref(), Ok(expected), "{record}");
@@ -229,10 +267,31 @@ mod tests {
     #[test]
     fn a_missing_value_is_an_error() {
         for record in ["{}", "[]", "1", r#""a""#, "null", r#"{"a":{}}"#, r#"{"a":[1]}"#, r#"{"a":-1.5}"#] {
-            assert_eq!(key("/a/b", record).unwrap_err(), "there is no value at the key `/a/b`", "{record}");
+            let error = key("/a/b", record).unwrap_err();
+            assert!(
+                error.starts_with("there is no value at the key `/a/b`; `--key-missing number` or"),
+                "{record}: {error}"
+            );
         }
         for index in ["2", "01", "+1", "-", "x"] {
             assert!(key(&format!("/{index}"), "[1,2]").is_err(), "{index}");
+        }
+    }
+
+    #[test]
+    fn null_is_a_missing_value() {
+        assert!(
+            key("/a", r#"{"a":null}"#).unwrap_err().starts_with("the value at the key `/a` is null; `--key-missing")
+        );
+        assert_eq!(key("/a", r#"{"a":"null"}"#).unwrap(), "null");
+    }
+
+    #[test]
+    fn a_key_for_records_without_one_is_checked() {
+        assert_eq!("number".parse(), Ok(Missing::Number));
+        assert_eq!("é".repeat(256).parse(), Ok(Missing::Text("é".repeat(256))));
+        for text in ["".to_owned(), "x".repeat(257)] {
+            assert!(text.parse::<Missing>().is_err());
         }
     }
 

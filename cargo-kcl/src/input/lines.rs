@@ -1,4 +1,4 @@
-//! The input: files and standard input, read line by line.
+//! The input: files and standard input, read line by line, or document by document.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -13,13 +13,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 
+use super::documents::{self, DocumentError, LONGEST_DOCUMENT, Scanner};
 use super::follow::{self, FileId, Moved, Trace};
+use super::start::{self, Foreign};
 use crate::disk;
 use crate::report;
 
 /// The most data in one `processRecords` message; a longer line cannot be delivered.
 pub(crate) const LONGEST_LINE: usize = 10 << 20;
 const READ: usize = 256 << 10;
+
+pub(crate) use super::start::BYTE_ORDER_MARK;
 
 /// One `--input`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,8 +73,14 @@ pub(crate) enum InputError {
         longest >> 20
     )]
     TooLong { input: Input, line: u64, longest: usize },
-    #[error("{input}, line {line}: {problem}; nothing from this line on was delivered. The line is `{excerpt}`")]
-    Key { input: Input, line: u64, problem: super::key::KeyError, excerpt: String },
+    #[error("{}", .1.explain(.0))]
+    Foreign(Input, Foreign),
+    #[error("{input}, line {line}: {problem}; nothing from this line on was delivered")]
+    Document { input: Input, line: u64, problem: DocumentError },
+    #[error(
+        "{input}, line {line}: this line is read in another way now: a line ends at `\\r\\n` as it does at `\\n`, and a byte order mark at the start is dropped. The progress was saved by an earlier version of this tool, in which both belonged to the record. Start over with --fresh, or without the --resume file"
+    )]
+    Altered { input: Input, line: u64 },
     #[error(
         "{input} has changed since it was processed: its content up to line {line} is different. Restore it, or start over with --fresh"
     )]
@@ -118,6 +128,8 @@ pub(crate) struct Source {
     later: VecDeque<File>,
     /// Whether the file to follow does not exist yet.
     absent: bool,
+    /// Whether it was read before, so that nothing needs to be said about it.
+    again: bool,
 }
 
 /// An input that was opened before.
@@ -156,13 +168,25 @@ impl Source {
             return Err(InputError::Directory(input.clone()));
         }
         let modified = if metadata.is_file() { metadata.modified().ok().map(millis) } else { None };
+        // A later error would come after a build, and after the records of other inputs.
+        let mut start = [0; start::LONGEST];
+        if metadata.is_file() && *input != Input::Stdin {
+            let read = file.read_at(&mut start, 0).map_err(|error| InputError::Open(input.clone(), error))?;
+            if let Some(format) = Foreign::of(&start[..read]) {
+                return Err(InputError::Foreign(input.clone(), format));
+            }
+        }
         let identity = metadata.is_file().then(|| FileIdentity {
             device: metadata.dev(),
             inode: metadata.ino(),
             length: metadata.len(),
         });
+        Ok(Self { modified, identity, ..Self::new(input.clone(), file) })
+    }
+
+    fn new(input: Input, file: File) -> Self {
         let later = VecDeque::new();
-        Ok(Self { input: input.clone(), file, modified, identity, followed: false, later, absent: false })
+        Self { input, file, modified: None, identity: None, followed: false, later, absent: false, again: false }
     }
 
     /// Opens inputs, the last of which is followed. It need not exist yet.
@@ -195,7 +219,7 @@ impl Source {
 
     /// Opens an input again, to read it from its start.
     pub(crate) fn open_again(first: &SourceIdentity) -> Result<Self, InputError> {
-        let mut again = Self::open(&first.input)?;
+        let mut again = Self::open(&first.input)?.again();
         if let (Some(was), Some(is)) = (first.file, again.identity) {
             if (was.device, was.inode) != (is.device, is.inode) {
                 return Err(InputError::Replaced(first.input.clone()));
@@ -209,7 +233,12 @@ impl Source {
     pub(crate) fn of_file(input: Input, mut file: File) -> io::Result<Self> {
         file.rewind()?;
         let modified = file.metadata()?.modified().ok().map(millis);
-        Ok(Self { input, file, modified, identity: None, followed: false, later: VecDeque::new(), absent: false })
+        Ok(Self { modified, again: true, ..Self::new(input, file) })
+    }
+
+    /// The same source, if nothing needs to be said about it: it was read before.
+    pub(crate) fn again(self) -> Self {
+        Self { again: true, ..self }
     }
 
     /// The identity needed to open the input again.
@@ -301,13 +330,27 @@ fn millis(time: SystemTime) -> i64 {
     time.duration_since(UNIX_EPOCH).ok().and_then(|since| since.as_millis().try_into().ok()).unwrap_or(0)
 }
 
+/// How the bytes of an input become records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// A record is a line.
+    Lines {
+        /// The most bytes of a line, without its end.
+        longest: usize,
+        /// Whether to warn of a first line that looks like the start of JSON on several lines.
+        warns: bool,
+    },
+    /// A record is an object in a document of JSON, which may have several lines.
+    Documents,
+}
+
 /// The next event of an input.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next<'a> {
-    /// A line that is not empty, without its end.
+    /// A line that is not empty, without its end, or a record of a document.
     Line {
         text: &'a [u8],
-        /// Counted from 1.
+        /// The line on which it starts, counted from 1.
         number: u64,
         /// The offset of its start, in bytes; in a followed file, counted over everything read under the input's name.
         offset: u64,
@@ -315,6 +358,9 @@ pub(crate) enum Next<'a> {
         arrival: i64,
         /// The offset at which its file starts; not 0 if the file replaced another.
         origin: u64,
+        /// The first line so far that earlier versions of this tool read in another way. They took `\r` before the line feed, and a
+        /// byte order mark, for parts of the record.
+        altered: Option<u64>,
     },
     /// No line for now; the next call waits for one.
     Idle,
@@ -325,6 +371,7 @@ pub(crate) enum Next<'a> {
 #[derive(Debug)]
 pub(crate) struct Lines {
     source: Source,
+    framing: Framing,
     buffer: Vec<u8>,
     /// The unread part of the buffer.
     start: usize,
@@ -334,24 +381,90 @@ pub(crate) struct Lines {
     origin: u64,
     number: u64,
     idle: bool,
-    longest: usize,
     arrival: i64,
+    /// Whether nothing of the file has been read yet.
+    at_start: bool,
+    /// Whether a line that was not empty was found.
+    has_lines: bool,
+    /// The first line that earlier versions of this tool read in another way.
+    altered: Option<u64>,
+    /// The records of the last document that were not returned yet.
+    records: VecDeque<Located>,
     /// What was read of a followed file.
     trace: Trace,
 }
 
-impl Lines {
-    /// Reads lines up to the length that a message can hold.
-    pub(crate) fn new(source: Source) -> Self {
-        Self::with_longest(source, LONGEST_LINE)
+/// A line or a record in the buffer.
+#[derive(Clone, Copy, Debug)]
+struct Located {
+    start: usize,
+    end: usize,
+    number: u64,
+    offset: u64,
+}
+
+/// The search for the end of a line or a document, over several reads.
+enum Search {
+    /// In this many bytes, there is no end of a line.
+    Line(usize),
+    Document(Scanner),
+}
+
+/// What was found in the input.
+enum Found {
+    /// A line or a document of this length, and the length of its end.
+    Whole(usize, usize),
+    Idle,
+    End,
+}
+
+impl Search {
+    fn new(framing: Framing) -> Self {
+        match framing {
+            Framing::Lines { .. } => Self::Line(0),
+            Framing::Documents => Self::Document(Scanner::default()),
+        }
     }
 
+    /// The length of the first line or document in this text, and of its end.
+    fn find(&mut self, unread: &[u8]) -> Result<Option<(usize, usize)>, DocumentError> {
+        match self {
+            Self::Line(searched) => {
+                let found = memchr::memchr(b'\n', &unread[*searched..]).map(|found| (*searched + found, 1));
+                *searched = unread.len();
+                Ok(found)
+            }
+            Self::Document(scanner) => Ok(scanner.find_end(unread)?.map(|end| (end, 0))),
+        }
+    }
+}
+
+impl Lines {
     /// Reads lines of at most `longest` bytes.
+    #[cfg(test)]
     pub(crate) fn with_longest(source: Source, longest: usize) -> Self {
+        Self::new(source, Framing::Lines { longest, warns: false })
+    }
+
+    pub(crate) fn new(source: Source, framing: Framing) -> Self {
         let arrival = source.arrival();
-        let buffer = vec![0; READ];
-        let trace = Trace::default();
-        Self { source, buffer, start: 0, end: 0, offset: 0, origin: 0, number: 0, idle: false, longest, arrival, trace }
+        Self {
+            source,
+            framing,
+            buffer: vec![0; READ],
+            start: 0,
+            end: 0,
+            offset: 0,
+            origin: 0,
+            number: 0,
+            idle: false,
+            arrival,
+            at_start: true,
+            has_lines: false,
+            altered: None,
+            records: VecDeque::new(),
+            trace: Trace::default(),
+        }
     }
 
     pub(crate) fn source(&self) -> &Source {
@@ -374,63 +487,171 @@ impl Lines {
     }
 
     pub(crate) fn next(&mut self) -> Result<Next<'_>, InputError> {
-        loop {
-            let mut searched = 0;
-            let (length, end) = loop {
-                let unread = &self.buffer[self.start..self.end];
-                if let Some(found) = memchr::memchr(b'\n', &unread[searched..]) {
-                    break (searched + found, 1);
-                }
-                searched = unread.len();
-                if searched > self.longest {
-                    return Err(self.too_long(self.number + 1));
-                }
-                if !self.idle && self.source.would_wait() {
-                    self.idle = true;
-                    return Ok(Next::Idle);
-                }
-                if self.fill()? > 0 {
-                    self.idle = false;
-                    continue;
-                }
-                if !self.source.followed {
-                    self.check_length(searched)?;
-                    if searched == 0 {
-                        return Ok(Next::End);
-                    }
-                    break (searched, 0);
-                }
-                match self.moved()? {
-                    Moved::Not if self.idle => thread::sleep(follow::POLL),
-                    Moved::Not => {
-                        self.idle = true;
-                        return Ok(Next::Idle);
-                    }
-                    // The old file may have grown between the read and the check.
-                    Moved::Replaced(_) if self.fill()? > 0 => {}
-                    // The last text of a replaced file is a line, with or without a line feed.
-                    _ if searched > 0 => break (searched, 0),
-                    moved => self.switch(moved)?,
-                }
-            };
-            let (start, offset) = (self.start, self.offset);
-            self.start += length + end;
-            self.offset += (length + end) as u64;
-            self.number += 1;
-            if length > self.longest {
-                return Err(self.too_long(self.number));
+        let located = loop {
+            if let Some(record) = self.records.pop_front() {
+                break record;
             }
-            if length > 0 {
-                let text = &self.buffer[start..start + length];
-                return Ok(Next::Line {
-                    text,
-                    number: self.number,
-                    offset,
-                    arrival: self.arrival,
-                    origin: self.origin,
-                });
+            let (length, end) = match self.find()? {
+                Found::Whole(length, end) => (length, end),
+                Found::Idle => return Ok(Next::Idle),
+                Found::End => return Ok(Next::End),
+            };
+            match self.framing {
+                Framing::Lines { longest, warns } => {
+                    if let Some(line) = self.take_line((length, end), longest, warns)? {
+                        break line;
+                    }
+                }
+                Framing::Documents => self.take_document(length)?,
+            }
+        };
+        let Located { start, end, number, offset } = located;
+        let text = &self.buffer[start..end];
+        let Self { arrival, origin, altered, .. } = *self;
+        Ok(Next::Line { text, number, offset, arrival, origin, altered })
+    }
+
+    /// Reads up to the end of a line or a document.
+    fn find(&mut self) -> Result<Found, InputError> {
+        let mut search = Search::new(self.framing);
+        loop {
+            let unread = &self.buffer[self.start..self.end];
+            if let Some((length, end)) = search.find(unread).map_err(|problem| self.bad_document(problem))? {
+                return Ok(Found::Whole(length, end));
+            }
+            let searched = self.end - self.start;
+            match self.framing {
+                // The last byte may belong to the end of the line.
+                Framing::Lines { longest, .. } if searched > longest + 1 => return Err(self.too_long(self.number + 1)),
+                Framing::Documents if searched > LONGEST_DOCUMENT => {
+                    return Err(self.bad_document(DocumentError::TooLong));
+                }
+                _ => {}
+            }
+            if !self.idle && self.source.would_wait() {
+                self.idle = true;
+                return Ok(Found::Idle);
+            }
+            if self.fill()? > 0 {
+                self.idle = false;
+                if self.check_start()? {
+                    search = Search::new(self.framing);
+                }
+                continue;
+            }
+            if !self.source.followed {
+                self.check_length(searched)?;
+                return if searched == 0 { Ok(Found::End) } else { self.last(searched) };
+            }
+            match self.moved()? {
+                Moved::Not if self.idle => thread::sleep(follow::POLL),
+                Moved::Not => {
+                    self.idle = true;
+                    return Ok(Found::Idle);
+                }
+                // The old file may have grown between the read and the check.
+                Moved::Replaced(_) if self.fill()? > 0 => {}
+                // The last text of a replaced file is a line, with or without a line feed.
+                _ if searched > 0 => return self.last(searched),
+                moved => self.switch(moved)?,
             }
         }
+    }
+
+    /// The last text of a file: a line without an end, or what is left after the last document.
+    fn last(&mut self, length: usize) -> Result<Found, InputError> {
+        let is_space = self.buffer[self.start..self.end].trim_ascii().is_empty();
+        match self.framing {
+            Framing::Lines { .. } => Ok(Found::Whole(length, 0)),
+            Framing::Documents if is_space => Ok(Found::Whole(length, 0)),
+            Framing::Documents => Err(self.bad_document(DocumentError::Unfinished)),
+        }
+    }
+
+    /// Checks the first bytes of a file. Returns whether it dropped a byte order mark.
+    fn check_start(&mut self) -> Result<bool, InputError> {
+        let unread = &self.buffer[self.start..self.end];
+        if !self.at_start {
+            return Ok(false);
+        }
+        if let Some(format) = Foreign::of(unread) {
+            return Err(InputError::Foreign(self.source.input.clone(), format));
+        }
+        let is_marked = unread.starts_with(BYTE_ORDER_MARK);
+        self.at_start = !is_marked && unread.len() < start::LONGEST;
+        if is_marked {
+            self.start += BYTE_ORDER_MARK.len();
+            self.offset += BYTE_ORDER_MARK.len() as u64;
+            self.altered.get_or_insert(1);
+            if !self.source.again {
+                report::line(format_args!("{} starts with a byte order mark, which is dropped", self.source.input));
+            }
+        }
+        Ok(is_marked)
+    }
+
+    /// Takes a line out of the unread part, unless it is empty.
+    fn take_line(
+        &mut self,
+        (length, end): (usize, usize),
+        longest: usize,
+        warns: bool,
+    ) -> Result<Option<Located>, InputError> {
+        let (start, offset) = (self.start, self.offset);
+        self.consume(length + end);
+        self.number += 1;
+        let is_windows = end > 0 && self.buffer[start..start + length].ends_with(b"\r");
+        if is_windows {
+            self.altered.get_or_insert(self.number);
+        }
+        let length = length - usize::from(is_windows);
+        if length > longest {
+            return Err(self.too_long(self.number));
+        }
+        if length == 0 {
+            return Ok(None);
+        }
+        let text = &self.buffer[start..start + length];
+        if warns && !self.has_lines && !self.source.again && matches!(text.trim_ascii(), b"{" | b"[") {
+            report::line(format_args!(
+                "{}, line {}: only `{}`, as in JSON that was printed on several lines; each line becomes a record. `jq -c .` writes \
+                 one value per line",
+                self.source.input,
+                self.number,
+                String::from_utf8_lossy(text.trim_ascii())
+            ));
+        }
+        self.has_lines = true;
+        Ok(Some(Located { start, end: start + length, number: self.number, offset }))
+    }
+
+    /// Takes a document out of the unread part, and finds its records.
+    fn take_document(&mut self, length: usize) -> Result<(), InputError> {
+        let (start, mut number, mut offset) = (self.start, self.number + 1, self.offset);
+        let text = &self.buffer[start..start + length];
+        let lines = |text: &[u8]| memchr::memchr_iter(b'\n', text).count() as u64;
+        let document = text.trim_ascii_start();
+        let space = length - document.len();
+        if !document.is_empty() {
+            let records = documents::records(document).map_err(|problem| self.bad_document(problem))?;
+            let mut known = 0;
+            self.records.extend(records.map(|(from, to)| {
+                let (from, to) = (space + from, space + to);
+                number += lines(&text[known..from]);
+                offset += (from - known) as u64;
+                known = from;
+                Located { start: start + from, end: start + to, number, offset }
+            }));
+        }
+        self.number += lines(text);
+        self.consume(length);
+        Ok(())
+    }
+
+    fn consume(&mut self, length: usize) {
+        self.start += length;
+        self.offset += length as u64;
+        self.at_start = false;
     }
 
     /// Checks that a file that was read to its end, including the last line, was not truncated in the meantime.
@@ -473,6 +694,7 @@ impl Lines {
         self.origin = self.offset;
         self.number = 0;
         self.trace = Trace::default();
+        (self.at_start, self.has_lines) = (true, false);
         Ok(())
     }
 
@@ -481,7 +703,16 @@ impl Lines {
     }
 
     fn too_long(&self, line: u64) -> InputError {
-        InputError::TooLong { input: self.source.input.clone(), line, longest: self.longest }
+        let longest = if let Framing::Lines { longest, .. } = self.framing { longest } else { LONGEST_DOCUMENT };
+        InputError::TooLong { input: self.source.input.clone(), line, longest }
+    }
+
+    /// An error in the document that is next in the unread part.
+    fn bad_document(&self, problem: DocumentError) -> InputError {
+        let unread = &self.buffer[self.start..self.end];
+        let space = unread.len() - unread.trim_ascii_start().len();
+        let line = self.number + 1 + memchr::memchr_iter(b'\n', &unread[..space]).count() as u64;
+        InputError::Document { input: self.source.input.clone(), line, problem }
     }
 
     /// Reads more data after the unread part.
@@ -518,20 +749,16 @@ mod tests {
     use super::*;
     use std::io::Write;
 
-    /// The lines of a pipe, which is not a regular file; standard input is often a pipe.
-    fn piped(text: &[u8]) -> Lines {
+    /// A pipe, which is not a regular file; standard input is often a pipe.
+    fn pipe(text: &[u8]) -> Source {
         let (reader, writer) = io::pipe().unwrap();
         let text = text.to_vec();
         std::thread::spawn(move || io::PipeWriter::write_all(&mut { writer }, &text));
-        Lines::new(Source {
-            input: Input::Stdin,
-            file: OwnedFd::from(reader).into(),
-            modified: None,
-            identity: None,
-            followed: false,
-            later: VecDeque::new(),
-            absent: false,
-        })
+        Source::new(Input::Stdin, OwnedFd::from(reader).into())
+    }
+
+    fn piped(text: &[u8]) -> Lines {
+        Lines::with_longest(pipe(text), LONGEST_LINE)
     }
 
     fn all(mut lines: Lines) -> Result<Vec<(Vec<u8>, u64, u64)>, InputError> {
@@ -547,10 +774,71 @@ mod tests {
 
     #[test]
     fn a_line_feed_ends_a_record() {
-        let lines = all(piped(b"one\r\n\n\xff\0\nlast")).unwrap();
-        assert_eq!(lines, [(b"one\r".to_vec(), 1, 0), (b"\xff\0".to_vec(), 3, 6), (b"last".to_vec(), 4, 9)]);
+        let lines = all(piped(b"one\n\n\xff\0\nlast")).unwrap();
+        assert_eq!(lines, [(b"one".to_vec(), 1, 0), (b"\xff\0".to_vec(), 3, 5), (b"last".to_vec(), 4, 8)]);
         assert_eq!(all(piped(b"")).unwrap(), []);
         assert_eq!(all(piped(b"\n\n")).unwrap(), []);
+    }
+
+    #[test]
+    fn a_carriage_return_before_the_line_feed_is_part_of_the_end() {
+        let lines = all(piped(b"o\rne\r\n\r\ntwo\r\r\n\nlast\r")).unwrap();
+        assert_eq!(lines, [(b"o\rne".to_vec(), 1, 0), (b"two\r".to_vec(), 3, 8), (b"last\r".to_vec(), 5, 15)]);
+        let mut lines = piped(b"one\ntwo\r\nthree\n");
+        for expected in [None, Some(2), Some(2)] {
+            while lines.next().unwrap() == Next::Idle {}
+            assert_eq!(lines.altered, expected);
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_dropped_at_the_start_only() {
+        let mut lines = piped(b"\xef\xbb\xbfone\n\xef\xbb\xbftwo\n");
+        while lines.next().unwrap() == Next::Idle {}
+        assert_eq!((lines.altered, lines.offset()), (Some(1), 7));
+        assert_eq!(all(lines).unwrap(), [(b"\xef\xbb\xbftwo".to_vec(), 2, 7)]);
+        assert_eq!(all(piped(b"\xef\xbb\xbf")).unwrap(), []);
+        assert_eq!(all(piped(b"\xef\xbb\n")).unwrap(), [(b"\xef\xbb".to_vec(), 1, 0)]);
+    }
+
+    #[test]
+    fn foreign_formats_are_refused_as_soon_as_they_are_known() {
+        for text in [&b"\x1f\x8b\x08\0"[..], b"\xff\xfe{\0", b"BZh91AY&SY", b"\x28\xb5\x2f\xfd\n"] {
+            assert!(matches!(all(piped(text)), Err(InputError::Foreign(Input::Stdin, _))), "{}", text.escape_ascii());
+        }
+        // They may arrive byte by byte, and the end of a line need not arrive.
+        let (reader, mut writer) = io::pipe().unwrap();
+        let source = Source::new(Input::Stdin, OwnedFd::from(reader).into());
+        let mut lines = Lines::with_longest(source, LONGEST_LINE);
+        for byte in b"\x1f\x8b" {
+            writer.write_all(&[*byte]).unwrap();
+            assert_eq!(lines.next().unwrap(), Next::Idle);
+        }
+        writer.write_all(b"\x08").unwrap();
+        assert!(matches!(lines.next(), Err(InputError::Foreign(_, Foreign::Gzip))));
+        // Not at the start.
+        assert_eq!(all(piped(b"x\n\x1f\x8b\x08\n")).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn records_of_documents_have_their_own_places() {
+        let text = b"\n{\"Records\":[{\"a\":1},\n {\"b\":2}]} {\"Records\":[]}\n\n{\n\"Records\": [\n3]\n}\n\n";
+        let read = |text: &[u8]| all(Lines::new(pipe(text), Framing::Documents));
+        let records = read(text).unwrap();
+        assert_eq!(records, [(b"{\"a\":1}".to_vec(), 2, 13), (b"{\"b\":2}".to_vec(), 3, 23), (b"3".to_vec(), 7, 64)]);
+        for (record, number, offset) in records {
+            assert!(text[offset as usize..].starts_with(&record));
+            assert_eq!(text[..offset as usize].iter().filter(|&&byte| byte == b'\n').count() as u64 + 1, number);
+        }
+        assert_eq!(read(b"").unwrap(), []);
+        let broken = |text: &[u8]| match read(text) {
+            Err(InputError::Document { line, problem, .. }) => (line, problem.to_string()),
+            other => panic!("{other:?}"),
+        };
+        let (line, problem) = broken(b"{\"Records\":[]}\n\n {\"Records\":[");
+        assert_eq!((line, &*problem), (3, "the document that starts here does not end"));
+        assert_eq!(broken(b"{\"Records\":[]}\n[1]").0, 2);
+        assert_eq!(broken(b"\n{}\n").0, 2);
     }
 
     #[test]
@@ -596,7 +884,7 @@ unfin",
         let mut source = Source::open(&Input::File(path.clone())).unwrap();
         source.follow().unwrap();
         assert_eq!(source.last_line_end().unwrap(), 4);
-        let mut lines = Lines::new(source);
+        let mut lines = Lines::with_longest(source, LONGEST_LINE);
         let line = |text: &str, number| (text.to_owned(), number);
         assert_eq!(available(&mut lines), [line("a", 1), line("b", 2)]);
 
@@ -640,15 +928,8 @@ last words",
     #[test]
     fn reports_when_it_would_have_to_wait() {
         let (reader, mut writer) = io::pipe().unwrap();
-        let mut lines = Lines::new(Source {
-            input: Input::Stdin,
-            file: OwnedFd::from(reader).into(),
-            modified: None,
-            identity: None,
-            followed: false,
-            later: VecDeque::new(),
-            absent: false,
-        });
+        let source = Source::new(Input::Stdin, OwnedFd::from(reader).into());
+        let mut lines = Lines::with_longest(source, LONGEST_LINE);
         assert!(matches!(lines.next().unwrap(), Next::Idle));
         writer.write_all(b"one\ntw").unwrap();
         assert!(matches!(lines.next().unwrap(), Next::Line { text: b"one", .. }));

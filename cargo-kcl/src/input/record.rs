@@ -1,4 +1,5 @@
-//! Reads a line as a record: either the line is the data, or it is JSON with all fields of a record.
+//! Reads a line as a record: either the line is the data, or it is JSON with all fields of a record. Or reads a record of a document
+//! that AWS printed.
 
 use std::borrow::Cow;
 use std::num::ParseIntError;
@@ -8,19 +9,23 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::key::{KeyError, Pointer, hash};
+use super::aws::{self, AwsRecord};
+use super::key::{KeyError, LONGEST_KEY, Missing, Pointer, hash};
+use super::kpl::{self, Content};
+use super::lines::Framing;
 use crate::report;
 
 /// The most data of a record on a Kinesis stream with default settings.
 pub(crate) const LONGEST_RECORD: usize = 1 << 20;
-/// The most characters that Kinesis allows in a partition key.
-const LONGEST_KEY: usize = 256;
+/// A smaller arrival time, in milliseconds, is in 1973 or before: it is probably in seconds.
+const LEAST_MILLIS: i64 = 100_000_000_000;
 
 /// The format of an input line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum LineFormat {
     Lines,
     Json,
+    Aws,
 }
 
 impl std::fmt::Display for LineFormat {
@@ -28,6 +33,7 @@ impl std::fmt::Display for LineFormat {
         f.write_str(match self {
             Self::Lines => "lines",
             Self::Json => "json",
+            Self::Aws => "aws",
         })
     }
 }
@@ -36,9 +42,11 @@ impl std::fmt::Display for LineFormat {
 #[derive(Clone, Debug)]
 pub(crate) enum Format {
     /// The line is the record's data. Its key is the value at the pointer, or without a pointer the record's number.
-    Lines(Option<Pointer>),
+    Lines(Option<(Pointer, Option<Missing>)>),
     /// The line is an object with data, key and other fields.
-    Json,
+    Json(Missing),
+    /// The text is a record of a document that AWS printed.
+    Aws(Option<Missing>),
 }
 
 /// A record read from a line.
@@ -61,14 +69,30 @@ pub(crate) enum RecordError {
         "not a record: {0}. A line is an object with `data` (text) or `dataBase64`, and may have `partitionKey`, `explicitHashKey` and `approximateArrivalTimestamp` (milliseconds since 1970)"
     )]
     Json(serde_json::Error),
+    #[error("not a record of --format aws: {0}")]
+    Aws(serde_json::Error),
+    #[error("a record from `{}`, not from `aws:kinesis`", report::excerpt(.0))]
+    Source(String),
+    #[error("no `Data`, or `data` in an event; a record needs it")]
+    NoAwsData,
+    #[error("its data is not valid base64: {0}")]
+    AwsBase64(base64::DecodeError),
+    #[error("no `PartitionKey`; `--key-missing number` or `--key-missing TEXT` gives such a record a key")]
+    NoAwsKey,
+    #[error(
+        "only `{0}`: JSON that was printed on several lines has no record per line; `jq -c .` writes one value per line"
+    )]
+    Pretty(&'static str),
+    #[error("the approximateArrivalTimestamp {0} is probably in seconds; it is in milliseconds since 1970")]
+    Seconds(i64),
     #[error("neither `data` nor `dataBase64`; a record needs one of them")]
     NoData,
     #[error("both `data` and `dataBase64`; a record has only one of them")]
     TwiceData,
     #[error("`dataBase64` is not valid base64: {0}")]
     Base64(base64::DecodeError),
-    #[error("the explicitHashKey `{text}` is not a decimal number below 2^128 ({error})")]
-    HashKey { text: String, error: ParseIntError },
+    #[error("the explicitHashKey `{text}` is not a decimal number below 2^128{}", error.as_ref().map_or(String::new(), |error| format!(" ({error})")))]
+    HashKey { text: String, error: Option<ParseIntError> },
     #[error("the partition key is empty; Kinesis requires 1 to {LONGEST_KEY} characters")]
     EmptyKey,
     #[error("the partition key has {0} characters; Kinesis allows at most {LONGEST_KEY}")]
@@ -107,51 +131,81 @@ struct Line<'a> {
 }
 
 impl Format {
-    /// The format given by `--format` and `--key`.
-    pub(crate) fn new(format: LineFormat, key: Option<Pointer>) -> Self {
-        match format {
-            LineFormat::Lines => Self::Lines(key),
-            LineFormat::Json => Self::Json,
-        }
-    }
-
-    /// The longest line that can hold a record of `longest` bytes.
-    pub(crate) fn longest_line(&self, longest: usize) -> usize {
-        match self {
-            Self::Lines(_) => longest,
-            // In JSON, a byte takes at most six bytes (`\u0000`), and the other members are short.
-            Self::Json => 6 * longest + (64 << 10),
-        }
-    }
-
-    /// Reads a line as the record with this number and at most `longest` bytes of data.
-    pub(crate) fn record<'a>(&self, line: &'a [u8], number: u64, longest: usize) -> Result<Record<'a>, RecordError> {
-        let own_key = || Cow::Owned(Decimal::new(number).as_str().to_owned());
-        let record = match self {
-            Self::Lines(pointer) => {
-                let key = pointer.as_ref().map_or_else(|| Ok(own_key()), |pointer| pointer.key(line))?;
-                let hash = hash(&key);
-                Record { data: Cow::Borrowed(line), key, hash, arrival: None }
+    /// The format given by `--format`, `--key` and `--key-missing`.
+    ///
+    /// # Errors
+    ///
+    /// The reason why these options contradict each other.
+    pub(crate) fn new(
+        format: LineFormat,
+        key: Option<Pointer>,
+        missing: Option<Missing>,
+    ) -> Result<Self, &'static str> {
+        match (format, key) {
+            (LineFormat::Lines, Some(key)) => Ok(Self::Lines(Some((key, missing)))),
+            (LineFormat::Lines, None) if missing.is_some() => {
+                Err("--key-missing requires --key, or --format json or aws")
             }
-            Self::Json => {
-                let line: Line<'a> = serde_json::from_slice(line).map_err(RecordError::Json)?;
-                let data = match (line.data, line.data_base64) {
-                    (Some(Cow::Borrowed(text)), None) => Cow::Borrowed(text.as_bytes()),
-                    (Some(Cow::Owned(text)), None) => Cow::Owned(text.into_bytes()),
-                    (None, Some(text)) => {
-                        Cow::Owned(BASE64_STANDARD.decode(text.as_bytes()).map_err(RecordError::Base64)?)
+            (LineFormat::Lines, None) => Ok(Self::Lines(None)),
+            (LineFormat::Json, None) => Ok(Self::Json(missing.unwrap_or(Missing::Number))),
+            (LineFormat::Json, Some(_)) => {
+                Err("--key requires --format lines; with json, a line names its `partitionKey`")
+            }
+            (LineFormat::Aws, None) => Ok(Self::Aws(missing)),
+            (LineFormat::Aws, Some(_)) => {
+                Err("--key requires --format lines; with aws, a record has its `PartitionKey`")
+            }
+        }
+    }
+
+    /// How the bytes of an input become texts that can hold a record of `longest` bytes.
+    pub(crate) fn framing(&self, longest: usize) -> Framing {
+        match self {
+            Self::Lines(key) => Framing::Lines { longest, warns: key.is_none() },
+            // In JSON, a byte takes at most six bytes (`\u0000`), and the other members are short.
+            Self::Json(_) => Framing::Lines { longest: 6 * longest + (64 << 10), warns: false },
+            Self::Aws(_) => Framing::Documents,
+        }
+    }
+
+    /// The record as the aggregate of the Kinesis Producer Library that it is, or plain. The data of a line is always plain.
+    pub(crate) fn take_apart<'a>(&self, record: &'a Record<'_>) -> Content<'a> {
+        match self {
+            Self::Lines(_) => Content::Plain,
+            Self::Json(_) | Self::Aws(_) => kpl::take_apart(&record.data, &(0..=u128::MAX)),
+        }
+    }
+
+    /// Reads a text as the record with this number and at most `longest` bytes of data.
+    pub(crate) fn record<'a>(&self, text: &'a [u8], number: u64, longest: usize) -> Result<Record<'a>, RecordError> {
+        let record = match self {
+            Self::Lines(None) => {
+                let key = own_key(number);
+                let hash = hash(&key);
+                Record { data: Cow::Borrowed(text), key, hash, arrival: None }
+            }
+            Self::Lines(Some((pointer, missing))) => {
+                let key = match (pointer.key(text), missing) {
+                    (Ok(key), _) => key,
+                    (Err(KeyError::Missing(_) | KeyError::Null(_)), Some(missing)) => missing_key(missing, number),
+                    (Err(KeyError::Json(_)), _) if let Some(bracket) = pretty(text) => {
+                        return Err(RecordError::Pretty(bracket));
                     }
-                    (None, None) => return Err(RecordError::NoData),
-                    (Some(_), Some(_)) => return Err(RecordError::TwiceData),
+                    (Err(error), _) => return Err(error.into()),
                 };
-                let key = line.partition_key.unwrap_or_else(own_key);
-                let hash = match line.explicit_hash_key {
-                    Some(text) => text
-                        .parse()
-                        .map_err(|error| RecordError::HashKey { text: report::excerpt(text.as_bytes()), error })?,
-                    None => hash(&key),
+                let hash = hash(&key);
+                Record { data: Cow::Borrowed(text), key, hash, arrival: None }
+            }
+            Self::Json(missing) => json(text, missing, number)?,
+            Self::Aws(missing) => {
+                let AwsRecord { data, partition_key, arrival } = aws::record(text)?;
+                let key = match (partition_key, missing) {
+                    (Some(key), _) => key,
+                    (None, Some(missing)) => missing_key(missing, number),
+                    (None, None) => return Err(RecordError::NoAwsKey),
                 };
-                Record { data, key, hash, arrival: line.approximate_arrival_timestamp }
+                let hash = hash(&key);
+                Record { data: data.into(), key, hash, arrival }
             }
         };
         if record.data.len() > longest {
@@ -169,6 +223,53 @@ impl Format {
             },
         }
     }
+}
+
+/// Reads a line that describes a record in full.
+fn json<'a>(text: &'a [u8], missing: &Missing, number: u64) -> Result<Record<'a>, RecordError> {
+    let line: Line<'a> = match (serde_json::from_slice(text), pretty(text)) {
+        (Ok(line), _) => line,
+        (Err(_), Some(bracket)) => return Err(RecordError::Pretty(bracket)),
+        (Err(error), None) => return Err(RecordError::Json(error)),
+    };
+    let data = match (line.data, line.data_base64) {
+        (Some(Cow::Borrowed(text)), None) => Cow::Borrowed(text.as_bytes()),
+        (Some(Cow::Owned(text)), None) => Cow::Owned(text.into_bytes()),
+        (None, Some(text)) => Cow::Owned(BASE64_STANDARD.decode(text.as_bytes()).map_err(RecordError::Base64)?),
+        (None, None) => return Err(RecordError::NoData),
+        (Some(_), Some(_)) => return Err(RecordError::TwiceData),
+    };
+    let key = line.partition_key.unwrap_or_else(|| missing_key(missing, number));
+    let hash = line.explicit_hash_key.map_or_else(|| Ok(hash(&key)), |text| explicit_hash_key(&text))?;
+    match line.approximate_arrival_timestamp {
+        Some(arrival) if arrival < LEAST_MILLIS => Err(RecordError::Seconds(arrival)),
+        arrival => Ok(Record { data, key, hash, arrival }),
+    }
+}
+
+fn explicit_hash_key(text: &str) -> Result<u128, RecordError> {
+    let failed = |error| RecordError::HashKey { text: report::excerpt(text), error };
+    if text.starts_with('+') {
+        return Err(failed(None));
+    }
+    text.parse().map_err(|error| failed(Some(error)))
+}
+
+/// The number of a record as its key.
+fn own_key(number: u64) -> Cow<'static, str> {
+    Cow::Owned(Decimal::new(number).as_str().to_owned())
+}
+
+fn missing_key(missing: &Missing, number: u64) -> Cow<'static, str> {
+    match missing {
+        Missing::Number => own_key(number),
+        Missing::Text(text) => Cow::Owned(text.clone()),
+    }
+}
+
+/// The bracket of a line that has nothing else: the start of JSON on several lines.
+fn pretty(line: &[u8]) -> Option<&'static str> {
+    ["{", "["].into_iter().find(|bracket| line.trim_ascii() == bracket.as_bytes())
 }
 
 /// A number as decimal text, without a heap allocation.
@@ -197,7 +298,7 @@ impl Decimal {
 
 /// What a line is as a record, with nothing of this module's own types.
 pub(crate) fn json_record(line: &[u8]) -> Result<(Vec<u8>, String, u128), String> {
-    let record = Format::Json.record(line, 1, LONGEST_RECORD).map_err(|error| error.to_string())?;
+    let record = Format::Json(Missing::Number).record(line, 1, LONGEST_RECORD).map_err(|error| error.to_string())?;
     Ok((record.data.into_owned(), record.key.into_owned(), record.hash))
 }
 
@@ -206,16 +307,16 @@ mod tests {
     use super::*;
 
     fn json(line: &str) -> Result<Record<'_>, String> {
-        Format::Json.record(line.as_bytes(), 7, 16).map_err(|error| error.to_string())
+        Format::Json(Missing::Number).record(line.as_bytes(), 7, 16).map_err(|error| error.to_string())
     }
 
     #[test]
     fn an_object_is_a_record() {
         let record = json(
-            r#"{"dataBase64":"/wA=","partitionKey":"é","approximateArrivalTimestamp":5,"explicitHashKey":"340282366920938463463374607431768211455"}"#,
+            r#"{"dataBase64":"/wA=","partitionKey":"é","approximateArrivalTimestamp":100000000000,"explicitHashKey":"340282366920938463463374607431768211455"}"#,
         )
         .unwrap();
-        assert_eq!((&*record.data, &*record.key, record.arrival), (&b"\xff\0"[..], "é", Some(5)));
+        assert_eq!((&*record.data, &*record.key, record.arrival), (&b"\xff\0"[..], "é", Some(100_000_000_000)));
         assert_eq!(record.hash, u128::MAX);
 
         let record = json(r#"{"data":"a\nb"}"#).unwrap();
@@ -227,10 +328,10 @@ mod tests {
     #[test]
     fn a_dead_letter_is_a_record() {
         let record = json(
-            r#"{"data":"x","partitionKey":"k","sequenceNumber":"7","subSequenceNumber":0,"approximateArrivalTimestamp":5,"shardId":"shardId-000000000000","error":"it broke","attempts":4}"#,
+            r#"{"data":"x","partitionKey":"k","sequenceNumber":"7","subSequenceNumber":0,"approximateArrivalTimestamp":1764150000250,"shardId":"shardId-000000000000","error":"it broke","attempts":4}"#,
         )
         .unwrap();
-        assert_eq!((&*record.data, &*record.key, record.arrival), (&b"x"[..], "k", Some(5)));
+        assert_eq!((&*record.data, &*record.key, record.arrival), (&b"x"[..], "k", Some(1_764_150_000_250)));
     }
 
     #[test]
@@ -244,6 +345,11 @@ mod tests {
             (r#"{"data":"x","dataBase64":""}"#, "both `data`"),
             (r#"{"dataBase64":"a"}"#, "not valid base64"),
             (r#"{"data":"x","explicitHashKey":"-1"}"#, "`-1` is not a decimal number"),
+            (r#"{"data":"x","explicitHashKey":"+1"}"#, "`+1` is not a decimal number below 2^128"),
+            (r#"{"data":"x","approximateArrivalTimestamp":1764150000}"#, "1764150000 is probably in seconds"),
+            (r#"{"data":"x","approximateArrivalTimestamp":99999999999}"#, "99999999999 is probably in seconds"),
+            (" { ", "only `{`: JSON that was printed on several lines"),
+            ("[", "`jq -c .`"),
             (r#"{"data":"x","explicitHashKey":"340282366920938463463374607431768211456"}"#, "below 2^128"),
             (r#"{"data":"x","partitionKey":""}"#, "the partition key is empty"),
             (r#"{"data":"12345678901234567"}"#, "a record of 17 bytes"),
@@ -255,11 +361,42 @@ mod tests {
 
     #[test]
     fn a_key_has_256_characters_at_most() {
-        let format = Format::Lines(Some("/k".parse().unwrap()));
+        let format = Format::Lines(Some(("/k".parse().unwrap(), None)));
         let record = |key: &str| format.record(format!(r#"{{"k":"{key}"}}"#).as_bytes(), 1, 1 << 20).map(|_| ());
         assert!(record(&"é".repeat(256)).is_ok());
         assert!(matches!(record(&"é".repeat(257)), Err(RecordError::LongKey(257))));
         assert!(matches!(record(""), Err(RecordError::EmptyKey)));
+    }
+
+    #[test]
+    fn a_record_without_a_key_gets_the_given_one() {
+        let key = |format: &Format, text: &str| {
+            format
+                .record(text.as_bytes(), 7, 99)
+                .map(|record| record.key.into_owned())
+                .map_err(|error| error.to_string())
+        };
+        let lines = |missing| Format::new(LineFormat::Lines, Some("/id".parse().unwrap()), missing).unwrap();
+        let other = |format, missing| Format::new(format, None, missing).unwrap();
+        let text = || Some(Missing::Text("x".to_owned()));
+        for record in [r#"{"id":null}"#, r#"{"x":1}"#] {
+            assert!(key(&lines(None), record).unwrap_err().contains("`--key-missing number`"), "{record}");
+            assert_eq!(key(&lines(Some(Missing::Number)), record).unwrap(), "7");
+            assert_eq!(key(&lines(text()), record).unwrap(), "x");
+        }
+        for record in [r#"{"id":""}"#, r#"{"id":[1]}"#, "x"] {
+            assert!(key(&lines(text()), record).is_err(), "{record}");
+        }
+        for record in [r#"{"data":"","partitionKey":null}"#, r#"{"data":""}"#] {
+            assert_eq!(key(&other(LineFormat::Json, None), record).unwrap(), "7");
+            assert_eq!(key(&other(LineFormat::Json, text()), record).unwrap(), "x");
+        }
+        for record in [r#"{"Data":"","PartitionKey":null}"#, r#"{"kinesis":{"data":""}}"#] {
+            assert!(key(&other(LineFormat::Aws, None), record).unwrap_err().contains("no `PartitionKey`"));
+            assert_eq!(key(&other(LineFormat::Aws, text()), record).unwrap(), "x");
+        }
+        assert!(Format::new(LineFormat::Lines, None, text()).is_err());
+        assert!(Format::new(LineFormat::Aws, Some("/id".parse().unwrap()), None).is_err());
     }
 
     #[test]

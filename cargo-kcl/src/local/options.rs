@@ -23,7 +23,7 @@ use crate::args::{
     AwsOptions, CHAOS, CHECKPOINTS, INPUT, REPORT, SHARDS, ShardName, StartAt, duration, is_trim_horizon, shard_id,
 };
 use crate::disk;
-use crate::input::key::Pointer;
+use crate::input::key::{Missing, Pointer};
 use crate::input::lines::{Input, LONGEST_LINE, Source};
 use crate::input::record::{Format, LONGEST_RECORD, LineFormat};
 use crate::process::program::{Program, ProgramOptions, workspace_root};
@@ -76,14 +76,16 @@ impl FromStr for Rewind {
 /// Splits the input into shards, runs one processor per shard, and speaks the MultiLangDaemon's protocol with it. The checks are
 /// stricter than the real daemon's: what the daemon would skip silently, except blank lines, is an error here.
 ///
-/// Each line is a record; empty lines are skipped. Its arrival time is the time at which its file was last written, or, for
+/// Each line is a record, without its end, `\n` or `\r\n`; empty lines are skipped. Its arrival time is the time at which its file was last written, or, for
 /// standard input, the time at which the run began. The shards end when all records have been delivered. With --format json each
 /// line is an object that describes the record in full:
 ///
 /// {"data": "text", "partitionKey": "k", "approximateArrivalTimestamp": 1700000000000}
 ///
 /// Use `dataBase64` instead of `data` for bytes, and add `explicitHashKey` to choose the shard. Everything except the data is
-/// optional.
+/// optional. With --format aws the input has documents as AWS prints them, on one line or several, of up to 64 MiB each: the answer
+/// of `aws kinesis get-records`, or an event of AWS Lambda. With json and aws, records that the Kinesis Producer Library aggregated
+/// are taken apart.
 ///
 /// With --stream the records come from a Kinesis stream, or from a stream of `cargo kcl emulate`. Each shard of the stream has a
 /// processor. Splits and merges are followed, and child shards start after their parents. Records that the Kinesis Producer Library
@@ -121,17 +123,23 @@ pub(crate) struct LocalOptions {
         long, help_heading = INPUT,
         value_name = "NAME",
         value_parser = NonEmptyStringValueParser::new(),
-        conflicts_with_all = ["input", "format", "key", "follow", "large_records", "shards", "reshard", "show_checkpoints"]
+        conflicts_with_all = ["input", "format", "key", "key_missing", "follow", "large_records", "shards", "reshard", "show_checkpoints"]
     )]
     pub(crate) stream: Option<String>,
 
-    /// Format of an input line: the data of a record, or a JSON object that describes the record in full
-    #[arg(long, help_heading = INPUT, value_enum, value_name = "lines|json", default_value_t = LineFormat::Lines, hide_possible_values = true)]
+    /// Format of the input: the data of a record on each line, a JSON object on each line that describes the record in full, or
+    /// documents with records as AWS prints them
+    #[arg(long, help_heading = INPUT, value_enum, value_name = "lines|json|aws", default_value_t = LineFormat::Lines, hide_possible_values = true)]
     pub(crate) format: LineFormat,
 
     /// JSON pointer to the partition key in each record, such as /customer; by default the key is the record's number
     #[arg(long, help_heading = INPUT, value_name = "POINTER")]
     pub(crate) key: Option<Pointer>,
+
+    /// The partition key of a record that has none: its number, or this text. By default such a record is an error, but with --format
+    /// json its key is its number
+    #[arg(long, help_heading = INPUT, value_name = "number|TEXT")]
+    pub(crate) key_missing: Option<Missing>,
 
     /// Keep reading after the end of the last --input, as `tail -F` does: across rotation, and from the start of a file that was
     /// truncated. Waits for a file that does not exist yet. A line becomes a record once its line feed has been written. Stop
@@ -244,11 +252,6 @@ pub(crate) struct LocalOptions {
 impl LocalOptions {
     /// Opens the inputs and finds where the run starts in them.
     pub(crate) fn sources(&self) -> Result<(Vec<Source>, Option<SequenceNumber>), LocalError> {
-        if self.format == LineFormat::Json && self.key.is_some() {
-            return Err(LocalError::Options(
-                "--key requires --format lines; with json, a line names its `partitionKey`",
-            ));
-        }
         let sources = if self.follow { Source::open_followed(&self.input)? } else { Source::open_all(&self.input)? };
         for absent in sources.iter().filter(|source| source.is_absent()) {
             report::line(format_args!("{} does not exist yet; waiting for it", absent.input));
@@ -282,6 +285,7 @@ impl LocalOptions {
                 ));
             }
         };
+        let reading = self.reading(None)?;
         let (sources, start) = self.sources()?;
         let plan = Plan::new(self.shards, reshard)?;
         let again = !self.follow && sources.iter().all(Source::is_file);
@@ -295,12 +299,13 @@ impl LocalOptions {
                 "--jobs below the number of shards requires input that can be read again: files that are not followed",
             ));
         }
-        Ok(Files::new((sources, again), self.reading(start), plan, self.identity(), initial, events))
+        Ok(Files::new((sources, again), Reading { start, ..reading }, plan, self.identity(), initial, events))
     }
 
     /// The chaos of the run, if it is requested. Reads the input once, to count its records.
     pub(crate) fn chaos(&self) -> Result<Option<Chaos>, LocalError> {
         let Some(seed) = self.chaos else { return Ok(None) };
+        let reading = self.reading(None)?;
         let (sources, _) = self.sources()?;
         if sources.is_empty() || self.follow || !sources.iter().all(Source::is_file) {
             return Err(LocalError::Options(
@@ -308,20 +313,21 @@ impl LocalOptions {
             ));
         }
         let rates = self.chaos_rates.clone().unwrap_or_default();
-        Ok(Some(Chaos::new(seed, rates, &self.input, self.reading(None), self.shards, self.reshard.as_ref())?))
+        Ok(Some(Chaos::new(seed, rates, &self.input, reading, self.shards, self.reshard.as_ref())?))
     }
 
     /// The settings that turn the input into records, which start after `start`.
-    pub(crate) fn reading(&self, start: Option<SequenceNumber>) -> Reading {
-        Reading {
-            format: Format::new(self.format, self.key.clone()),
+    fn reading(&self, start: Option<SequenceNumber>) -> Result<Reading, LocalError> {
+        let format = Format::new(self.format, self.key.clone(), self.key_missing.clone());
+        Ok(Reading {
+            format: format.map_err(LocalError::Options)?,
             longest: if self.large_records { LONGEST_LINE } else { LONGEST_RECORD },
             max_records: self.max_records as usize,
             limit: self.limit.unwrap_or(u64::MAX),
             // Chaos expects all shards to end.
             limit_ends: self.chaos.is_some(),
             start,
-        }
+        })
     }
 
     /// Opens the store of the checkpoints, if they are to outlive the run.
@@ -402,6 +408,10 @@ impl LocalOptions {
     pub(crate) fn identity(&self) -> Run {
         let inputs: Vec<_> = self.input.iter().map(Source::identity).collect();
         let key = self.key.as_ref().map_or("the record's number".to_owned(), |key| format!("`{key}`"));
+        let key = match &self.key_missing {
+            Some(missing) => format!("{key}, or {missing} if there is none"),
+            None => key,
+        };
         vec![
             ("--input", inputs.join(", ")),
             ("--shards", self.shards.to_string()),

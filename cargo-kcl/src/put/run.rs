@@ -69,6 +69,8 @@ enum PutError {
     Resume { path: PathBuf, error: io::Error },
     #[error("{} belongs to another run: {what} is different; name another file for this run", path.display())]
     OtherRun { path: PathBuf, what: &'static str },
+    #[error("{0}")]
+    Options(&'static str),
     #[error("signals cannot be caught: {0}")]
     Signals(io::Error),
     #[error("the input cannot be read: {0}")]
@@ -91,7 +93,7 @@ impl PutError {
     fn line_to_fix(&self) -> Option<u64> {
         match self {
             Self::Input(
-                InputError::Key { line, .. } | InputError::Record { line, .. } | InputError::TooLong { line, .. },
+                InputError::Document { line, .. } | InputError::Record { line, .. } | InputError::TooLong { line, .. },
             ) => Some(*line),
             _ => None,
         }
@@ -134,6 +136,8 @@ pub(crate) fn run(options: &PutOptions) -> ExitCode {
 }
 
 async fn put(options: &PutOptions) -> Result<ExitCode, PutError> {
+    let format = Format::new(options.format, options.key.clone(), options.key_missing.clone());
+    let format = format.map_err(PutError::Options)?;
     // Errors in opening the input appear before any call is made.
     let inputs = if options.input.is_empty() { &[Input::Stdin][..] } else { &options.input };
     let sources = Source::open_all(inputs)?;
@@ -153,10 +157,11 @@ async fn put(options: &PutOptions) -> Result<ExitCode, PutError> {
     }
     let reader = Reader {
         sources,
-        format: Format::new(options.format, options.key.clone()),
+        format,
         longest: if options.large_records { LONGEST_LINE } else { LONGEST_RECORD },
         skip: start.records,
         digest: resume.as_ref().map(|_| start.digest),
+        old: resume.as_ref().is_some_and(Resume::is_old),
         limit: options.limit.unwrap_or(u64::MAX),
     };
     let (sender, events) = unbounded_channel();

@@ -18,6 +18,7 @@ use self::line::Style;
 use super::TailOptions;
 use crate::args::StartAt;
 use crate::exit::{INTERRUPTED, WRONG_USE};
+use crate::input::kpl;
 use crate::kinesis::connection::{Connection, block_on};
 use crate::kinesis::cursor::Cursor;
 use crate::kinesis::error::AwsError;
@@ -105,8 +106,9 @@ async fn tail(options: &TailOptions) -> Result<(), TailError> {
     tail.start_ready();
     let common = Arc::clone(&tail.common);
     let ended = tail.print(events, options.quiet).await;
-    if let Some(dropped) = common.stream.troubles.dropped.summary() {
-        report::line(dropped);
+    let dropped = common.stream.troubles.dropped.total();
+    if dropped > 0 {
+        report::line(kpl::sentence(dropped));
     }
     ended
 }

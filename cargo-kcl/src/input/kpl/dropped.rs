@@ -55,12 +55,6 @@ impl Dropped {
         self.lock().values().map(|count| count.total).sum()
     }
 
-    /// What to say at the end, if any aggregate was dropped.
-    pub(crate) fn summary(&self) -> Option<String> {
-        let total = self.total();
-        (total > 0).then(|| sentence(total))
-    }
-
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Count>> {
         self.shards.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -81,13 +75,13 @@ mod tests {
     #[test]
     fn each_shard_is_reported_every_few_seconds() {
         let dropped = Dropped::default();
-        assert_eq!(dropped.summary(), None);
+        assert_eq!(dropped.total(), 0);
         let start = Instant::now();
         let add = |seconds, shard| dropped.add_at(start + Duration::from_secs(seconds), shard, 7);
         assert!(add(0, "a").unwrap().starts_with("a: 1 aggregate of the Kinesis Producer Library dropped"));
         assert_eq!((add(1, "a"), add(4, "a")), (None, None));
         assert!(add(4, "b").unwrap().starts_with("b: 1 aggregate "));
         assert!(add(5, "a").unwrap().starts_with("a: 3 aggregates "));
-        assert!(dropped.summary().unwrap().starts_with("5 aggregates of the Kinesis Producer Library dropped"));
+        assert!(sentence(dropped.total()).starts_with("5 aggregates of the Kinesis Producer Library dropped"));
     }
 }

@@ -253,6 +253,12 @@ impl Aggregate<'_> {
         self.hashes.extend(hash.map(|hash| (hashed, hash)));
         Ok(hash)
     }
+
+    /// The same aggregate, which owns its data.
+    pub(crate) fn into_owned(self) -> Aggregate<'static> {
+        let Self { message, keys, explicit_hash_keys, hashes, len, trouble } = self;
+        Aggregate { message: Cow::Owned(message.into_owned()), keys, explicit_hash_keys, hashes, len, trouble }
+    }
 }
 
 /// Parses a decimal of any size and sign. The outer `None` means that it is not a decimal, the inner that it is not a hash key.

@@ -1,5 +1,5 @@
 //! The records that a shard must receive, read from the input a second time. To check the feed independently, this shares with it
-//! only the format of a line and the assignment to shards.
+//! only the format of a line or a document, the parts of an aggregate, and the assignment to shards.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use kcl::SequenceNumber;
 
-use crate::input::lines::Input;
+use crate::input::kpl::{Aggregate, Content, Cursor, UserRecord};
+use crate::input::lines::{self, BYTE_ORDER_MARK, Framing, Input, Next, Source};
 use crate::input::record::Format;
 use crate::local::place::Place;
+use crate::local::source::feed::Reading;
 use crate::local::source::plan::Plan;
 
 /// The input of a run.
@@ -28,7 +30,18 @@ pub(crate) struct Track {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Milestone {
     pub(crate) place: Place,
+    /// The index in an aggregate.
+    pub(crate) sub: u64,
     pub(crate) nth: u64,
+    /// How many of the shard's records there are before this place.
+    before: u64,
+}
+
+impl Milestone {
+    /// The sequence and sub-sequence number.
+    pub(crate) fn number(&self) -> (SequenceNumber, u64) {
+        (self.place.sequence_number(), self.sub)
+    }
 }
 
 /// A record that is due next.
@@ -45,9 +58,11 @@ pub(crate) struct Course {
     track: Arc<Track>,
     shard: u32,
     /// Records up to this one are skipped.
-    after: Option<SequenceNumber>,
+    after: Option<(SequenceNumber, u64)>,
     lines: Lines,
     nth: u64,
+    /// The aggregate at this place whose parts are next, and how many of the shard's records are before it.
+    aggregate: Option<(Place, u64, Aggregate<'static>, Cursor)>,
 }
 
 impl Course {
@@ -56,42 +71,181 @@ impl Course {
         track: &Arc<Track>,
         shard: u32,
         known: Option<Milestone>,
-        after: Option<SequenceNumber>,
+        after: Option<(SequenceNumber, u64)>,
     ) -> io::Result<Self> {
-        let start = known.map(|known| known.place).unwrap_or_default();
-        let lines = Lines::start(track, start)?;
-        Ok(Self { track: Arc::clone(track), shard, after, lines, nth: known.map_or(0, |known| known.nth - 1) })
+        // A document is read from its start.
+        let known = known.filter(|_| track.framing() != Framing::Documents);
+        let lines = Lines::start(track, known.map(|known| known.place).unwrap_or_default())?;
+        let nth = known.map_or(0, |known| known.before);
+        Ok(Self { track: Arc::clone(track), shard, after, lines, nth, aggregate: None })
     }
 
     pub(crate) fn next(&mut self) -> io::Result<Option<Due>> {
-        while let Some((place, text)) = self.lines.next(&self.track)? {
+        loop {
+            if let Some(due) = self.next_part() {
+                return Ok(Some(due));
+            }
+            let Some((place, text)) = self.lines.next(&self.track)? else { return Ok(None) };
             let record = self.track.format.record(text, place.record, self.track.longest);
             let record = record.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-            if self.track.plan.shard(record.hash, place.record) != self.shard {
+            let before = self.nth;
+            match self.track.format.take_apart(&record) {
+                Content::Plain if self.track.plan.shard(record.hash, place.record) == self.shard => {
+                    self.nth += 1;
+                    let milestone = Milestone { place, sub: 0, nth: self.nth, before };
+                    if self.after.is_none_or(|after| milestone.number() > after) {
+                        return Ok(Some(Due { milestone, data: record.data.into(), key: record.key.into() }));
+                    }
+                }
+                Content::Plain | Content::Elsewhere => {}
+                Content::Aggregate(aggregate) => {
+                    self.aggregate = Some((place, before, aggregate.into_owned(), Cursor::default()));
+                }
+            }
+        }
+    }
+
+    /// The next part of the current aggregate that belongs to the shard.
+    fn next_part(&mut self) -> Option<Due> {
+        let (place, before, aggregate, cursor) = self.aggregate.as_mut()?;
+        while let Some((sub, UserRecord { partition_key, data, hash })) = aggregate.next(cursor) {
+            if self.track.plan.shard(hash, place.record) != self.shard {
                 continue;
             }
             self.nth += 1;
-            if self.after.is_some_and(|after| place.sequence_number() <= after) {
-                continue;
+            let milestone = Milestone { place: *place, sub, nth: self.nth, before: *before };
+            if self.after.is_none_or(|after| milestone.number() > after) {
+                return Some(Due { milestone, data: data.to_owned(), key: partition_key.to_owned() });
             }
-            let milestone = Milestone { place, nth: self.nth };
-            return Ok(Some(Due { milestone, data: record.data.into_owned(), key: record.key.into_owned() }));
         }
-        Ok(None)
+        self.aggregate = None;
+        None
     }
 }
 
-/// Counts the records in these inputs, up to a limit.
-pub(crate) fn count(inputs: &[Input], longest: usize, limit: u64) -> io::Result<u64> {
-    let mut lines = Lines::open(inputs, Place::default())?;
-    while lines.place.record < limit && lines.read(inputs, longest)? {}
-    Ok(lines.place.record)
+impl Track {
+    fn framing(&self) -> Framing {
+        self.format.framing(self.longest)
+    }
 }
 
-/// The lines that are records, from all inputs.
+/// How many records some inputs have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counted {
+    /// The records of the input, in which an aggregate is one.
+    pub(crate) records: u64,
+    /// The records that are delivered, in which an aggregate is as many as it has parts.
+    pub(crate) delivered: u64,
+}
+
+/// Counts the records in these inputs, up to a limit.
+pub(crate) fn count(inputs: &[Input], reading: &Reading) -> io::Result<Counted> {
+    let mut lines = Lines::open(inputs, reading.format.framing(reading.longest), Place::default())?;
+    let mut counted = Counted::default();
+    while counted.records < reading.limit && lines.read(inputs)? {
+        counted.records += 1;
+        counted.delivered += match lines.current().1 {
+            _ if matches!(reading.format, Format::Lines(_)) => 1,
+            text => parts(text, reading),
+        };
+    }
+    Ok(counted)
+}
+
+/// The number of records that this text is delivered as.
+fn parts(text: &[u8], reading: &Reading) -> u64 {
+    let Ok(record) = reading.format.record(text, 1, reading.longest) else { return 1 };
+    match reading.format.take_apart(&record) {
+        Content::Plain => 1,
+        Content::Elsewhere => 0,
+        Content::Aggregate(aggregate) => aggregate.len(),
+    }
+}
+
+/// The texts that are records, from all inputs.
 #[derive(Debug)]
-struct Lines {
+enum Lines {
+    Own(OwnLines),
+    Documents(Box<Documents>),
+}
+
+impl Lines {
+    fn start(track: &Track, at: Place) -> io::Result<Self> {
+        Self::open(&track.inputs, track.framing(), at)
+    }
+
+    /// Opens the inputs so that the record at this place is the next one.
+    fn open(inputs: &[Input], framing: Framing, at: Place) -> io::Result<Self> {
+        match framing {
+            Framing::Lines { longest, .. } => OwnLines::open(inputs, longest, at).map(Self::Own),
+            Framing::Documents => Ok(Self::Documents(Box::new(Documents { from: None, place: at, text: Vec::new() }))),
+        }
+    }
+
+    fn next(&mut self, track: &Track) -> io::Result<Option<(Place, &[u8])>> {
+        if self.current().0.record >= track.limit || !self.read(&track.inputs)? {
+            return Ok(None);
+        }
+        Ok(Some(self.current()))
+    }
+
+    /// The record that was read last, and its place.
+    fn current(&self) -> (Place, &[u8]) {
+        match self {
+            Self::Own(lines) => (lines.place, &lines.text),
+            Self::Documents(documents) => (documents.place, &documents.text),
+        }
+    }
+
+    /// Reads up to the next text that is a record; false at the end of the last input.
+    fn read(&mut self, inputs: &[Input]) -> io::Result<bool> {
+        match self {
+            Self::Own(lines) => lines.read(inputs),
+            Self::Documents(documents) => documents.read(inputs),
+        }
+    }
+}
+
+/// The records of documents, which are read as the feed reads them.
+#[derive(Debug)]
+struct Documents {
+    from: Option<lines::Lines>,
+    place: Place,
+    text: Vec<u8>,
+}
+
+impl Documents {
+    fn read(&mut self, inputs: &[Input]) -> io::Result<bool> {
+        loop {
+            let Some(from) = &mut self.from else {
+                let Some(input) = inputs.get(usize::from(self.place.input)) else { return Ok(false) };
+                let sources = Source::open_all(std::slice::from_ref(input)).map_err(io::Error::other)?;
+                self.from =
+                    sources.into_iter().next().map(|source| lines::Lines::new(source.again(), Framing::Documents));
+                continue;
+            };
+            match from.next().map_err(io::Error::other)? {
+                Next::Line { text, number: line, offset, .. } => {
+                    self.place = Place { line, offset, record: self.place.record + 1, ..self.place };
+                    self.text.clear();
+                    self.text.extend_from_slice(text);
+                    return Ok(true);
+                }
+                Next::Idle => {}
+                Next::End => {
+                    self.from = None;
+                    self.place.input += 1;
+                }
+            }
+        }
+    }
+}
+
+/// Lines, read on their own.
+#[derive(Debug)]
+struct OwnLines {
     from: Option<BufReader<File>>,
+    longest: usize,
     /// The place of the line that was read last.
     place: Place,
     /// The offset where the next line starts.
@@ -99,43 +253,38 @@ struct Lines {
     text: Vec<u8>,
 }
 
-impl Lines {
-    fn start(track: &Track, at: Place) -> io::Result<Self> {
-        Self::open(&track.inputs, at)
-    }
-
-    /// Opens the inputs so that the record at this place is the next one.
-    fn open(inputs: &[Input], at: Place) -> io::Result<Self> {
+impl OwnLines {
+    fn open(inputs: &[Input], longest: usize, at: Place) -> io::Result<Self> {
         let mut from = open(inputs, at.input)?;
         if let Some(from) = &mut from {
             from.seek(SeekFrom::Start(at.offset))?;
         }
         let place = Place { line: at.line.saturating_sub(1), record: at.record.saturating_sub(1), ..at };
-        Ok(Self { from, place, offset: at.offset, text: Vec::new() })
+        Ok(Self { from, longest, place, offset: at.offset, text: Vec::new() })
     }
 
-    fn next(&mut self, track: &Track) -> io::Result<Option<(Place, &[u8])>> {
-        if self.place.record >= track.limit || !self.read(&track.inputs, track.format.longest_line(track.longest))? {
-            return Ok(None);
-        }
-        Ok(Some((self.place, &self.text)))
-    }
-
-    /// Reads up to the next line that is a record; false at the end of the last input.
-    fn read(&mut self, inputs: &[Input], longest: usize) -> io::Result<bool> {
+    fn read(&mut self, inputs: &[Input]) -> io::Result<bool> {
+        let longest = self.longest as u64;
         while let Some(from) = &mut self.from {
             self.text.clear();
-            let read = from.by_ref().take(longest as u64 + 1).read_until(b'\n', &mut self.text)? as u64;
+            // A line may end in `\r\n`.
+            let read = from.by_ref().take(longest + 2).read_until(b'\n', &mut self.text)? as u64;
             if read == 0 {
                 self.place = Place { input: self.place.input + 1, line: 0, ..self.place };
                 self.offset = 0;
                 self.from = open(inputs, self.place.input)?;
                 continue;
             }
-            if self.text.pop_if(|last| *last == b'\n').is_none() && read > longest as u64 {
+            let mark =
+                if self.offset == 0 && self.text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+            self.text.drain(..mark);
+            if self.text.pop_if(|last| *last == b'\n').is_some() {
+                self.text.pop_if(|last| *last == b'\r');
+            }
+            if self.text.len() as u64 > longest {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "a line is too long for a record"));
             }
-            self.place = Place { offset: self.offset, line: self.place.line + 1, ..self.place };
+            self.place = Place { offset: self.offset + mark as u64, line: self.place.line + 1, ..self.place };
             self.offset += read;
             if !self.text.is_empty() {
                 self.place.record += 1;
@@ -170,6 +319,10 @@ mod tests {
         (folder, Arc::new(Track { inputs, format: Format::Lines(None), longest: 100, limit, plan }))
     }
 
+    fn reading(longest: usize, limit: u64) -> Reading {
+        Reading { format: Format::Lines(None), longest, max_records: 1, limit, limit_ends: true, start: None }
+    }
+
     fn all(mut course: Course) -> Vec<(Milestone, Vec<u8>)> {
         std::iter::from_fn(|| course.next().unwrap()).map(|due| (due.milestone, due.data)).collect()
     }
@@ -184,18 +337,37 @@ mod tests {
         for (index, (known, data)) in course.iter().enumerate() {
             let from = all(Course::new(&track, 0, Some(*known), None).unwrap());
             assert_eq!(from, course[index..], "{data:?}");
-            let after = Some(known.place.sequence_number());
+            let after = Some(known.number());
             assert_eq!(all(Course::new(&track, 0, Some(*known), after).unwrap()), course[index + 1..]);
             assert_eq!(all(Course::new(&track, 0, None, after).unwrap()), course[index + 1..]);
         }
-        assert_eq!(count(&track.inputs, 100, u64::MAX).unwrap(), 4);
+        assert_eq!(count(&track.inputs, &reading(100, u64::MAX)).unwrap(), Counted { records: 4, delivered: 4 });
+    }
+
+    #[test]
+    fn a_course_has_the_records_of_the_feed() {
+        let (_folder, track) = track(&["\u{feff}a\r\n\r\nb\r\nc\r", "\u{feff}d"], u64::MAX);
+        let course = all(Course::new(&track, 0, None, None).unwrap());
+        let places: Vec<_> = course.iter().map(|(milestone, data)| (milestone.place, data.as_slice())).collect();
+        let place = |input, offset, line, record| Place { input, offset, line, record };
+        let expected = [
+            (place(0, 3, 1, 1), &b"a"[..]),
+            (place(0, 8, 3, 2), b"b"),
+            (place(0, 11, 4, 3), b"c\r"),
+            (place(1, 3, 1, 4), b"d"),
+        ];
+        assert_eq!(places, expected);
+        for (index, (known, data)) in course.iter().enumerate() {
+            let from = all(Course::new(&track, 0, Some(*known), None).unwrap());
+            assert_eq!(from, course[index..], "{data:?}");
+        }
     }
 
     #[test]
     fn a_limit_holds() {
         let (_folder, track) = track(&["a\nb\nc\n"], 2);
         assert_eq!(all(Course::new(&track, 0, None, None).unwrap()).len(), 2);
-        assert_eq!(count(&track.inputs, 100, 2).unwrap(), 2);
-        assert!(count(&track.inputs, 0, 2).is_err());
+        assert_eq!(count(&track.inputs, &reading(100, 2)).unwrap(), Counted { records: 2, delivered: 2 });
+        assert!(count(&track.inputs, &reading(0, 2)).is_err());
     }
 }

@@ -13,7 +13,6 @@ use kcl::{Position, Record, SequenceNumber};
 
 use super::course::{Course, Milestone, Track};
 use crate::args::shard_id;
-use crate::local::place::Place;
 
 /// A promise that is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,7 +122,7 @@ impl Ledger {
             );
         }
         let after = match &self.checkpoint {
-            Position::After { sequence_number, .. } => Some(*sequence_number),
+            Position::After { sequence_number, sub_sequence_number } => Some((*sequence_number, *sub_sequence_number)),
             _ => None,
         };
         self.course = match Course::new(&self.track, self.shard, self.known, after) {
@@ -137,13 +136,13 @@ impl Ledger {
         for record in records {
             self.seen.deliveries += 1;
             let Some(course) = &mut self.course else { continue };
-            let number = record.sequence_number();
+            let number = (record.sequence_number(), record.sub_sequence_number());
             let due = match course.next() {
                 Ok(Some(due)) => due,
                 Ok(None) => {
                     self.lose_track(
                         Promise::Delivered,
-                        format_args!("record {number} was delivered, but the input has no more records"),
+                        format_args!("record {} was delivered, but the input has no more records", Number(number)),
                     );
                     continue;
                 }
@@ -152,18 +151,17 @@ impl Ledger {
                     continue;
                 }
             };
-            let place = due.milestone.place;
-            let expected = place.sequence_number();
+            let expected = due.milestone.number();
             if number != expected {
                 let promise = match (number < expected, self.last) {
                     (_, None) if self.lives > 1 => Promise::Resumes,
                     (true, _) => Promise::Order,
                     (false, _) => Promise::Delivered,
                 };
-                let due = self.name(place);
-                self.lose_track(promise, format_args!("record {number} was delivered instead of {due}"));
+                let due = self.name(due.milestone);
+                self.lose_track(promise, format_args!("record {} was delivered instead of {due}", Number(number)));
             } else if record.data() != due.data || record.partition_key() != due.key {
-                let due = self.name(place);
+                let due = self.name(due.milestone);
                 self.broken(
                     Promise::Delivered,
                     format_args!("{due} was delivered with data or a key that differs from the input"),
@@ -182,7 +180,7 @@ impl Ledger {
         match course.next() {
             Ok(None) => {}
             Ok(Some(due)) => {
-                let due = self.name(due.milestone.place);
+                let due = self.name(due.milestone);
                 self.lose_track(Promise::Delivered, format_args!("the shard ended before {due} was delivered"));
             }
             Err(error) => self.course = self.unreadable(error),
@@ -209,18 +207,19 @@ impl Ledger {
         }
         self.seen.checkpoints += 1;
         let at_end = action == "shardEnded";
-        let last = self.last.map(|last| last.place.sequence_number());
+        let last = self.last.map(|last| last.number());
         let kept = match &self.checkpoint {
             Position::After { sequence_number, sub_sequence_number } => Some((*sequence_number, *sub_sequence_number)),
             _ => None,
         };
         let number = match sequence_number {
-            None => last.or(kept.map(|(number, _)| number)),
+            None => last.or(kept),
             Some("SHARD_END") if at_end => last,
             Some(text) => match text.parse::<SequenceNumber>() {
                 Ok(number) => {
-                    self.judge(number, sub_sequence_number, kept);
-                    Some(number)
+                    let sub = sub_sequence_number.and_then(|sub| u64::try_from(sub).ok()).unwrap_or(0);
+                    self.judge((number, sub), kept);
+                    Some((number, sub))
                 }
                 Err(_) => {
                     self.broken(Promise::NotPast, format_args!("a checkpoint at `{text}`, which is not a record"));
@@ -234,27 +233,24 @@ impl Ledger {
         let ends = at_end
             && match sequence_number {
                 None | Some("SHARD_END") => true,
-                Some(_) => number == last && kept.map(|(number, _)| number) != last,
+                Some(_) => number == last && kept != last,
             };
-        let covered =
-            self.batch.iter().rfind(|record| number.is_some_and(|number| record.place.sequence_number() <= number));
+        let covered = self.batch.iter().rfind(|record| number.is_some_and(|number| record.number() <= number));
         let covered = covered.copied();
         self.settle(covered);
         self.known = covered.or(self.known);
         if ends {
             self.checkpoint = Position::ShardEnd;
-        } else if let Some(number) = number {
-            let sub = sub_sequence_number.and_then(|sub| u64::try_from(sub).ok()).unwrap_or(0);
-            self.checkpoint = Position::after(number, if sequence_number.is_some() { sub } else { 0 });
+        } else if let Some((number, sub)) = number {
+            self.checkpoint = Position::after(number, sub);
         }
     }
 
-    fn judge(&mut self, number: SequenceNumber, sub: Option<i64>, kept: Option<(SequenceNumber, u64)>) {
-        let sub = sub.and_then(|sub| u64::try_from(sub).ok()).unwrap_or(0);
-        let last = self.last.map(|last| (last.place.sequence_number(), 0)).or(kept);
+    fn judge(&mut self, (number, sub): (SequenceNumber, u64), kept: Option<(SequenceNumber, u64)>) {
+        let last = self.last.map(|last| last.number()).or(kept);
         if last.is_none_or(|last| (number, sub) > last) && self.course.is_some() {
             let last = match self.last {
-                Some(last) => format!("the last record delivered is {}", self.name(last.place)),
+                Some(last) => format!("the last record delivered is {}", self.name(last)),
                 None => "no record was delivered to this process".to_owned(),
             };
             self.broken(Promise::NotPast, format_args!("a checkpoint at record {number}/{sub}; {last}"));
@@ -304,9 +300,22 @@ impl Ledger {
     }
 
     /// A description by which people can find the record.
-    fn name(&self, place: Place) -> String {
+    fn name(&self, record: Milestone) -> String {
+        let place = record.place;
         let input = self.track.inputs.get(usize::from(place.input)).map(ToString::to_string).unwrap_or_default();
-        format!("{} ({input}, line {})", place.sequence_number(), place.line)
+        format!("{} ({input}, line {})", Number(record.number()), place.line)
+    }
+}
+
+/// A sequence number, with the sub-sequence number if it is not 0.
+struct Number((SequenceNumber, u64));
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            (number, 0) => number.fmt(f),
+            (number, sub) => write!(f, "{number}/{sub}"),
+        }
     }
 }
 
@@ -318,6 +327,7 @@ mod tests {
 
     use crate::input::lines::Input;
     use crate::input::record::Format;
+    use crate::local::place::Place;
     use crate::local::source::plan::Plan;
     use crate::local::source::plan::Reshard;
 

@@ -41,7 +41,7 @@ const CUTS: u64 = 32;
 pub(crate) struct Chaos {
     schedule: Arc<Schedule>,
     track: Arc<Track>,
-    /// How many records the input has.
+    /// How many records are delivered.
     records: u64,
     reshard: Reshard,
 }
@@ -58,9 +58,8 @@ impl Chaos {
     ) -> Result<Self, PlanError> {
         let schedule = Schedule { seed, rates };
         // Errors in the input appear when it is fed.
-        let records = course::count(inputs, reading.format.longest_line(reading.longest), reading.limit);
-        let records = records.unwrap_or(0);
-        let drawn = || schedule.reshard(records, shards)?.parse().ok();
+        let counted = course::count(inputs, &reading).unwrap_or_default();
+        let drawn = || schedule.reshard(counted.records, shards)?.parse().ok();
         let reshard: Reshard = reshard.cloned().or_else(drawn).unwrap_or_default();
         let track = Track {
             inputs: inputs.to_vec(),
@@ -69,7 +68,7 @@ impl Chaos {
             limit: reading.limit,
             plan: Plan::new(shards, &reshard)?,
         };
-        Ok(Self { schedule: Arc::new(schedule), track: Arc::new(track), records, reshard })
+        Ok(Self { schedule: Arc::new(schedule), track: Arc::new(track), records: counted.delivered, reshard })
     }
 
     /// The splits and merges of the run.

@@ -11,9 +11,10 @@ use kcl::{Position, SequenceNumber};
 
 use super::plan::Plan;
 use super::queue::{Batch, End, Queue, Stamp};
-use crate::input::kpl::Dropped;
+use crate::args::shard_id;
+use crate::input::kpl::{Content, Dropped, UserRecord};
 use crate::input::lines::{Input, InputError, LONGEST_LINE, Lines, Next, Source, SourceIdentity};
-use crate::input::record::{Format, Record};
+use crate::input::record::Format;
 use crate::local::event::Event;
 use crate::local::place::Place;
 use crate::local::state::marks::{Mark, Marks, digest};
@@ -56,6 +57,8 @@ pub(crate) struct Feeder {
     pub(crate) whole: Arc<OnceLock<Whole>>,
     /// Where the input ended in an earlier run, if shards ended there.
     pub(crate) ended: Option<Past>,
+    /// Whether the marks of earlier runs are of a version that read the ends of lines in another way.
+    pub(crate) old: bool,
     pub(crate) events: Sender<Event>,
     pub(crate) dropped: Arc<Dropped>,
 }
@@ -79,7 +82,7 @@ pub(crate) struct Whole {
 impl Feeder {
     /// Fills the queues of these shards from sources that are already open.
     pub(crate) fn feed(&self, lanes: Lanes, sources: Vec<Source>, marks: Marks, origin: Option<Origin>) {
-        let feed = self.feed_of(lanes, marks, origin, false);
+        let feed = Feed { old: self.old, ..self.feed_of(lanes, marks, origin, false) };
         self.start(feed, move |feed| {
             let events = feed.common.events.clone();
             feed.run(Ok(sources));
@@ -100,11 +103,13 @@ impl Feeder {
 
     /// Reads the input and delivers nothing, to compare it with what earlier runs saved.
     pub(crate) fn check(&self, sources: Vec<Source>, marks: Marks, origin: Option<Origin>) -> Result<(), InputError> {
-        self.feed_of(Lanes::default(), marks, origin, true).read(sources).map(|_| ())
+        let feed = self.feed_of(Lanes::default(), marks, origin, true);
+        Feed { old: self.old, ..feed }.read(sources).map(|_| ())
     }
 
     fn feed_of(&self, lanes: Lanes, marks: Marks, origin: Option<Origin>, only_checks: bool) -> Feed {
-        Feed { common: self.clone(), lanes, alone: false, marks, origin, names: Vec::new(), only_checks }
+        let common = self.clone();
+        Feed { common, lanes, alone: false, marks, old: false, origin, names: Vec::new(), only_checks }
     }
 
     /// Fills one shard's queue in a separate pass, which must meet the marks that earlier passes left.
@@ -158,6 +163,8 @@ struct Feed {
     alone: bool,
     /// The marks that an earlier run or an earlier pass left of the input.
     marks: Marks,
+    /// Whether the marks are of a version that read the ends of lines in another way.
+    old: bool,
     origin: Option<Origin>,
     /// The inputs, for messages.
     names: Vec<Input>,
@@ -171,15 +178,15 @@ pub(crate) struct Lane {
     batch: Batch,
     from: Start,
     /// The last record put into the queue.
-    queued: Option<Mark>,
+    queued: Option<Stamp>,
 }
 
 /// The records of a shard to deliver.
 #[derive(Clone, Copy, Debug)]
 enum Start {
     All,
-    /// The records after this one.
-    After(SequenceNumber),
+    /// The records after this one, which may be a part of an aggregate.
+    After((SequenceNumber, u64)),
     /// No records: the shard was already processed to its end.
     Nowhere,
 }
@@ -189,9 +196,10 @@ impl Lane {
     pub(crate) fn new(queue: Arc<Queue>, position: &Position, start: Option<SequenceNumber>) -> Self {
         let from = match (position, start) {
             (Position::ShardEnd, _) => Start::Nowhere,
-            // Records of an input have no parts, so the record is done, whatever the sub-sequence number.
-            (Position::After { sequence_number, .. }, _) => Start::After(*sequence_number),
-            (_, Some(start)) => Start::After(start),
+            (Position::After { sequence_number, sub_sequence_number }, _) => {
+                Start::After((*sequence_number, *sub_sequence_number))
+            }
+            (_, Some(start)) => Start::After((start, u64::MAX)),
             (_, None) => Start::All,
         };
         Self { queue, batch: Batch::default(), from, queued: None }
@@ -205,7 +213,7 @@ impl Lane {
 
     /// Like `flush`, but returns `false` instead of holding back others that wait.
     fn try_flush(&mut self, others_wait: impl Fn() -> bool) -> bool {
-        let last = self.batch.last_mark();
+        let last = self.batch.last_stamp();
         let taken = last.is_none() || self.queue.offer(&mut self.batch, PATIENCE, others_wait);
         if taken {
             self.queued = last.or(self.queued);
@@ -215,7 +223,7 @@ impl Lane {
 
     /// The same lane, starting after the records that are already in the queue.
     fn rest(self) -> Self {
-        let from = self.queued.map_or(self.from, |last| Start::After(last.sequence_number));
+        let from = self.queued.map_or(self.from, |last| Start::After(last.number()));
         Self { batch: Batch::default(), from, ..self }
     }
 
@@ -228,7 +236,7 @@ impl Lane {
 struct Pass {
     /// The last record before the run's start, until it is passed.
     start: Option<SequenceNumber>,
-    /// The last record that no shard needs, nor any before it, until it is passed.
+    /// The record before which no shard needs any, until it is reached.
     skip_to: Option<SequenceNumber>,
     /// The number of records after which shards change next.
     change: u64,
@@ -252,12 +260,12 @@ impl Pass {
 
     /// Moves past a record.
     fn pass_by(&mut self, place: Place) {
-        let is_before = |last: &SequenceNumber| place.sequence_number() <= *last;
-        self.start = self.start.filter(is_before);
+        self.start = self.start.filter(|last| place.sequence_number() <= *last);
         if self.start.is_none() {
             self.progress.counted += 1;
         }
-        self.skip_to = self.skip_to.filter(is_before);
+        // It may be an aggregate with parts that were not delivered.
+        self.skip_to = self.skip_to.filter(|first| place.sequence_number() < *first);
     }
 }
 
@@ -311,8 +319,7 @@ impl Feed {
             file: None,
         };
         for (input, source) in (0..).zip(sources) {
-            let longest = self.common.reading.format.longest_line(self.common.reading.longest);
-            let mut lines = Lines::with_longest(source, longest);
+            let mut lines = Lines::new(source, self.common.reading.format.framing(self.common.reading.longest));
             let Stop::At(length) = self.read_one(input, &mut lines, &mut pass)? else { return Ok(End::Finished) };
             pass.before = pass.before.zip(length).map(|(before, length)| before + length);
         }
@@ -344,8 +351,11 @@ impl Feed {
         pass.file = None;
         while pass.progress.counted < self.common.reading.limit && pass.progress.record < pass.most {
             self.keep_file(input, lines, pass)?;
-            let (text, number, offset, arrival, origin) = match lines.next()? {
-                Next::Line { text, number, offset, arrival, origin } => (text, number, offset, arrival, origin),
+            let (text, place, arrival, origin, altered) = match lines.next()? {
+                Next::Line { text, number: line, offset, arrival, origin, altered } => {
+                    let place = Place { input, offset, line, record: pass.progress.record + 1 };
+                    (text, place, arrival, origin, altered)
+                }
                 Next::Idle => {
                     // Everything written so far has been read.
                     if lines.source().is_followed() {
@@ -361,7 +371,7 @@ impl Feed {
                 Next::End => return Ok(Stop::At(Some(lines.offset()))),
             };
             pass.begin_file(input, origin);
-            self.check_length(pass.before, offset)?;
+            self.check_length(pass.before, place.offset)?;
             if pass.progress.record == pass.change {
                 self.change(pass.change);
                 pass.change = self.common.plan.next_change(pass.change);
@@ -370,8 +380,8 @@ impl Feed {
                 }
             }
             pass.progress.record += 1;
-            let place = Place { input, offset, line: number, record: pass.progress.record };
             if digests {
+                self.check_line_ends(input, altered)?;
                 pass.progress.digest = digest(pass.progress.digest, text);
                 let met = self.marks.meet(|| place.sequence_number(), pass.progress.digest);
                 met.map_err(|mark| self.changed(mark))?;
@@ -380,18 +390,64 @@ impl Feed {
             if pass.skip_to.is_some() || self.lanes.count == 0 {
                 continue;
             }
-            let stamp = Stamp { place, arrival, digest: pass.progress.digest };
-            match self.common.reading.format.record(text, place.record, self.common.reading.longest) {
-                Ok(record) if self.deliver(&record, stamp) => {}
-                Ok(_) => return Ok(Stop::Early),
-                Err(problem) => {
-                    let excerpt = report::excerpt(text);
-                    let input = lines.source().input.clone();
-                    return Err(InputError::Record { input, line: number, problem: Box::new(problem), excerpt });
-                }
+            let stamp = Stamp { place, sub: 0, arrival, digest: pass.progress.digest };
+            if !self.read_record(text, stamp)? {
+                return Ok(Stop::Early);
             }
         }
         Ok(Stop::At(None))
+    }
+
+    /// Refuses a line that the run which saved the marks read in another way, until all of them are met.
+    fn check_line_ends(&mut self, input: u16, altered: Option<u64>) -> Result<(), InputError> {
+        if !self.old {
+            return Ok(());
+        }
+        if self.marks.end().is_ok() {
+            self.old = false;
+            return self.keep(Store::keep_line_ends);
+        }
+        altered.map_or(Ok(()), |line| Err(InputError::Altered { input: self.name(input), line }))
+    }
+
+    /// Reads a text as a record, and delivers it or its parts. Returns `false` if no shard takes records any more.
+    fn read_record(&mut self, text: &[u8], stamp: Stamp) -> Result<bool, InputError> {
+        let Place { input, line, record: number, .. } = stamp.place;
+        let Reading { format, longest, .. } = &self.common.reading;
+        let record = format.record(text, number, *longest).map_err(|problem| {
+            let (input, excerpt) = (self.name(input), report::excerpt(text));
+            InputError::Record { input, line, problem: Box::new(problem), excerpt }
+        })?;
+        let stamp = Stamp { arrival: record.arrival.unwrap_or(stamp.arrival), ..stamp };
+        let aggregate = match format.take_apart(&record) {
+            Content::Plain => {
+                let whole = UserRecord { partition_key: &record.key, data: &record.data, hash: record.hash };
+                return Ok(self.deliver(whole, stamp));
+            }
+            Content::Elsewhere => {
+                // A pass for one shard reads records that another pass has read.
+                if !self.alone {
+                    let shard = self.common.plan.shard(record.hash, number);
+                    self.common.dropped.add(&shard_id(shard), stamp.place.sequence_number());
+                }
+                return Ok(true);
+            }
+            Content::Aggregate(aggregate) => aggregate,
+        };
+        for (sub, part) in (0..).zip(aggregate.records()) {
+            if !self.deliver(part, Stamp { sub, ..stamp }) {
+                return Ok(false);
+            }
+        }
+        if let (Some(trouble), false) = (&aggregate.trouble, self.alone) {
+            report::line(format_args!(
+                "{}, line {line}: part {} of the aggregate cannot be read: {trouble}; this part and those after it are dropped, as \
+                 in the KCL",
+                self.name(input),
+                aggregate.len()
+            ));
+        }
+        Ok(true)
     }
 
     /// Checks, at the end of all inputs, that they are what earlier runs and earlier passes have read.
@@ -432,8 +488,11 @@ impl Feed {
 
     fn changed(&self, mark: Mark) -> InputError {
         let place = Place::from_sequence_number(&mark.sequence_number).unwrap_or_default();
-        let input = self.names.get(usize::from(place.input)).or(self.names.last()).cloned();
-        InputError::Changed { input: input.unwrap_or(Input::Stdin), line: place.line }
+        InputError::Changed { input: self.name(place.input), line: place.line }
+    }
+
+    fn name(&self, input: u16) -> Input {
+        self.names.get(usize::from(input)).or(self.names.last()).cloned().unwrap_or(Input::Stdin)
     }
 
     /// Lets a followed file start where it did when it was last read.
@@ -454,11 +513,11 @@ impl Feed {
         kept.map_err(|error| InputError::Unkept(Box::new(error)))
     }
 
-    /// The last record that no shard needs, nor any before it.
+    /// The record before which no shard needs any.
     fn earliest(&self) -> Option<SequenceNumber> {
         let wanted = self.lanes.by_shard.iter().flatten().filter_map(|lane| match lane.from {
             Start::All => Some(None),
-            Start::After(last) => Some(Some(last)),
+            Start::After((last, _)) => Some(Some(last)),
             Start::Nowhere => None,
         });
         wanted.min().flatten()
@@ -482,19 +541,24 @@ impl Feed {
     }
 
     /// Puts a record into its batch. Returns `false` if no shard takes records any more.
-    fn deliver(&mut self, record: &Record<'_>, stamp: Stamp) -> bool {
+    fn deliver(&mut self, record: UserRecord<'_>, stamp: Stamp) -> bool {
         let shard = self.common.plan.shard(record.hash, stamp.place.record);
         let Some(lane) = self.lanes.get(shard) else { return true };
         match lane.from {
             Start::All => {}
-            Start::After(last) if stamp.place.sequence_number() > last => lane.from = Start::All,
+            Start::After(last) if stamp.number() > last => lane.from = Start::All,
             Start::After(_) | Start::Nowhere => return true,
         }
-        if lane.batch.size() + record.data.len() + record.key.len() > CALL && !self.flush(shard) {
-            return true;
+        if lane.batch.size() + record.data.len() + record.partition_key.len() > CALL {
+            if !self.flush(shard) {
+                return true;
+            }
+            if !self.lanes.all().any(|lane| lane.is_open()) {
+                return false;
+            }
         }
         let Some(lane) = self.lanes.get(shard) else { return true };
-        lane.batch.push(&record.data, &record.key, Stamp { arrival: record.arrival.unwrap_or(stamp.arrival), ..stamp });
+        lane.batch.push(record.data, record.partition_key, stamp);
         if lane.batch.len() < self.common.reading.max_records {
             return true;
         }
@@ -508,7 +572,7 @@ impl Feed {
         let others = &self.lanes.by_shard;
         let others_wait = || self.common.again && others.iter().flatten().any(|lane| lane.queue.is_hungry());
         if !lane.try_flush(others_wait) {
-            let marks = Marks::new(lane.queued.into_iter().collect());
+            let marks = Marks::new(lane.queued.iter().map(Stamp::mark).collect());
             self.common.feed_alone(shard, lane.rest(), marks);
             return false;
         }
@@ -554,6 +618,7 @@ mod tests {
             store: None,
             whole: Arc::default(),
             ended: None,
+            old: false,
             events,
             dropped: Arc::default(),
         };

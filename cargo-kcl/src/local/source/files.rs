@@ -50,6 +50,7 @@ impl Files {
             store: None,
             whole: Arc::default(),
             ended: None,
+            old: false,
             events,
             dropped: Arc::default(),
         };
@@ -100,11 +101,11 @@ impl Files {
         }
         let needed = self.needed(input, shards);
         let from = origins.partition_point(|origin| origin.offset <= needed).saturating_sub(1);
-        let longest = self.feeder.reading.format.longest_line(self.feeder.reading.longest);
+        let framing = self.feeder.reading.format.framing(self.feeder.reading.longest);
         for (at, origin) in origins.iter().enumerate().skip(from) {
             let end = origins.get(at + 1).map_or(u64::MAX, |next| next.offset);
             let marks = self.marks_between(input, origin.offset, end);
-            if let Some(found) = rotated::find(&path, origin, &marks, longest)? {
+            if let Some(found) = rotated::find(&path, origin, &marks, framing)? {
                 self.sources[last].begin_in(found.file, found.later);
                 self.origin = Some(*origin);
                 self.forget_rotated(shards);
@@ -216,6 +217,7 @@ impl Supply for Files {
         if let Some(store) = &store {
             positions = store.positions()?.into_iter().collect();
             self.marks = store.marks()?;
+            self.feeder.old = !store.has_line_ends()?;
             origins = store.origins()?;
             self.feeder.reading.start = store.start()?.map(sequence_number).transpose()?;
             self.check_limit(store, &positions)?;

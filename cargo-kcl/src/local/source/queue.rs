@@ -41,6 +41,8 @@ struct Entry {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Stamp {
     pub(crate) place: Place,
+    /// The index in an aggregate.
+    pub(crate) sub: u64,
     /// In milliseconds since 1970.
     pub(crate) arrival: i64,
     /// The digest of all records up to this one.
@@ -48,7 +50,12 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    fn mark(&self) -> Mark {
+    /// The sequence and sub-sequence number of a record of an input.
+    pub(crate) fn number(&self) -> (SequenceNumber, u64) {
+        (self.place.sequence_number(), self.sub)
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
         Mark { sequence_number: self.place.sequence_number(), digest: self.digest }
     }
 }
@@ -101,17 +108,16 @@ impl Batch {
         self.stamps().map(Stamp::mark)
     }
 
-    /// The mark of the last record of an input.
-    pub(crate) fn last_mark(&self) -> Option<Mark> {
-        self.stamps().last().map(Stamp::mark)
+    /// The stamp of the last record of an input.
+    pub(crate) fn last_stamp(&self) -> Option<Stamp> {
+        self.stamps().last().copied()
     }
 
     pub(crate) fn records(&self) -> impl Iterator<Item = WireRecord<'_>> {
         let mut starts = (0, 0);
         self.entries.iter().enumerate().map(move |(index, entry)| {
             let number = self.numbers.get(index).copied();
-            let (sequence_number, sub_sequence_number) =
-                number.unwrap_or_else(|| (entry.stamp.place.sequence_number(), 0));
+            let (sequence_number, sub_sequence_number) = number.unwrap_or_else(|| entry.stamp.number());
             let (data, key) = mem::replace(&mut starts, (entry.data_end, entry.key_end));
             WireRecord {
                 data: &self.data[data..entry.data_end],

@@ -6,7 +6,7 @@ use std::io::{self, Seek as _};
 use std::path::Path;
 
 use crate::input::follow::{self, FileId};
-use crate::input::lines::{Input, InputError, Lines, Next, Source};
+use crate::input::lines::{Framing, Input, InputError, Lines, Next, Source};
 use crate::local::place::Place;
 use crate::local::state::Origin;
 use crate::local::state::marks::{Mark, Marks, digest};
@@ -19,7 +19,7 @@ pub(crate) struct Continuation {
 }
 
 /// Finds the file that starts at this origin: the one with the name, or one that rotation gave another name. `marks` are those that
-/// an earlier run left in it, and `longest` is the longest line.
+/// an earlier run left in it.
 ///
 /// # Errors
 ///
@@ -28,14 +28,14 @@ pub(crate) fn find(
     path: &Path,
     origin: &Origin,
     marks: &[Mark],
-    longest: usize,
+    framing: Framing,
 ) -> Result<Option<Continuation>, InputError> {
     let input = Input::File(path.to_owned());
     let failed = |error| InputError::Read { input: input.clone(), line: 0, error };
     // Rotation may rename files meanwhile, so the file with the name is opened before the others.
     let named = File::open(path).ok();
     let mut files = follow::rotated(path).map_err(failed)?;
-    let is_it = |file: &File| is_it(file, path, origin, marks, longest).map_err(failed);
+    let is_it = |file: &File| is_it(file, path, origin, marks, framing).map_err(failed);
     if let Some(mut file) = named
         && is_it(&file)?
     {
@@ -63,7 +63,7 @@ pub(crate) fn find(
     Ok(Some(Continuation { file: rewind(first.file).map_err(failed)?, later: next }))
 }
 
-fn is_it(file: &File, path: &Path, origin: &Origin, marks: &[Mark], longest: usize) -> io::Result<bool> {
+fn is_it(file: &File, path: &Path, origin: &Origin, marks: &[Mark], framing: Framing) -> io::Result<bool> {
     let last = marks.last().and_then(|mark| Place::from_sequence_number(&mark.sequence_number));
     let last = last.map_or(0, |place| place.offset.saturating_sub(origin.offset));
     if file.metadata()?.len() <= last && !marks.is_empty() {
@@ -76,14 +76,14 @@ fn is_it(file: &File, path: &Path, origin: &Origin, marks: &[Mark], longest: usi
         Some(FileId { head: 0, .. }) if marks.is_empty() => Ok(false),
         // An earlier version did not save it. Without a mark, it is the file with the name.
         None if marks.is_empty() => Ok(true),
-        _ => meets(file.try_clone()?, path, origin, marks, longest),
+        _ => meets(file.try_clone()?, path, origin, marks, framing),
     }
 }
 
 /// Whether the records of a file are those that left these marks.
-fn meets(file: File, path: &Path, origin: &Origin, marks: &[Mark], longest: usize) -> io::Result<bool> {
+fn meets(file: File, path: &Path, origin: &Origin, marks: &[Mark], framing: Framing) -> io::Result<bool> {
     let source = Source::of_file(Input::File(path.to_owned()), file)?;
-    let mut lines = Lines::with_longest(source, longest);
+    let mut lines = Lines::new(source, framing);
     lines.start_at(origin.offset);
     let mut marks = Marks::new(marks.to_vec());
     let (mut record, mut before) = (origin.record, origin.digest);
@@ -106,12 +106,14 @@ mod tests {
     use std::fs;
     use std::io::Read as _;
 
+    const LINES: Framing = Framing::Lines { longest: 100, warns: false };
+
     fn origin(file: Option<FileId>) -> Origin {
         Origin { input: 0, offset: 0, record: 0, digest: 0, file }
     }
 
     fn content(path: &Path, origin: &Origin, marks: &[Mark]) -> Option<Vec<String>> {
-        let found = find(path, origin, marks, 100).unwrap()?;
+        let found = find(path, origin, marks, LINES).unwrap()?;
         let read = |mut file: File| {
             let mut text = String::new();
             file.read_to_string(&mut text).unwrap();
@@ -160,7 +162,7 @@ mod tests {
         }
         assert_eq!(content(&path, &origin(Some(other)), &[second([b"a", b"x"])]), None);
         fs::rename(folder.path().join("log.1"), folder.path().join("log.1.gz")).unwrap();
-        let error = find(&path, &origin(Some(id)), &[], 100).unwrap_err().to_string();
+        let error = find(&path, &origin(Some(id)), &[], LINES).unwrap_err().to_string();
         assert!(error.contains("log.1.gz"), "{error}");
     }
 }

@@ -46,6 +46,11 @@ pub(crate) const LIMIT: &str = "--limit";
 /// The key in [`RUN`] for the place where the run starts, in the words of its supply.
 const START: &str = "start";
 
+/// The key in [`RUN`] for what ends a line. Earlier versions did not have it: there, `\r` before a line feed, and a byte order mark
+/// at the start of a file, belonged to the record.
+const LINE_ENDS: &str = "line ends";
+const LINE_ENDS_NOW: &str = "\\n or \\r\\n";
+
 /// The reason why checkpoints cannot be saved or read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
@@ -121,6 +126,7 @@ enum What {
     Origin(Origin),
     End(u64),
     Limit(String),
+    LineEnds,
 }
 
 impl Store {
@@ -209,7 +215,18 @@ impl Store {
     /// The settings of the run.
     pub(crate) fn run(&self) -> Result<Vec<(String, String)>, StoreError> {
         let rows = self.read(RUN, rows).map_err(Self::unkept)?.unwrap_or_default();
-        Ok(rows.into_iter().filter(|(name, _)| name != START).collect())
+        Ok(rows.into_iter().filter(|(name, _)| name != START && name != LINE_ENDS).collect())
+    }
+
+    /// Whether the checkpoints are of a version in which `\r\n` ends a line.
+    pub(crate) fn has_line_ends(&self) -> Result<bool, StoreError> {
+        let found = self.read(RUN, |table| Ok(table.get(LINE_ENDS)?.is_some())).map_err(Self::unkept)?;
+        Ok(found.unwrap_or(true))
+    }
+
+    /// Notes that the input up to the checkpoints is the same in this version.
+    pub(crate) fn keep_line_ends(&self) -> Result<(), StoreError> {
+        self.write(What::LineEnds)
     }
 
     /// The place where the run starts, if one was saved.
@@ -355,6 +372,7 @@ fn claim(
             if let Some(start) = start {
                 table.insert(START, start)?;
             }
+            table.insert(LINE_ENDS, LINE_ENDS_NOW)?;
         }
     }
     write.commit()?;
@@ -434,6 +452,9 @@ fn commit(database: &Database, group: &[Write]) -> Result<(), redb::Error> {
                 let file = file.unwrap_or_default();
                 let row = (*record, *digest, file.device, file.inode, file.head, file.digest);
                 transaction.open_table(ORIGINS)?.insert((*input, *offset), row)?;
+            }
+            What::LineEnds => {
+                transaction.open_table(RUN)?.insert(LINE_ENDS, LINE_ENDS_NOW)?;
             }
             What::Limit(limit) => {
                 transaction.open_table(RUN)?.insert(LIMIT, limit.as_str())?;

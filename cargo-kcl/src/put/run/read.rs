@@ -24,6 +24,8 @@ pub(crate) struct Reader {
     pub(crate) skip: u64,
     /// The digest of the skipped records, if it is known.
     pub(crate) digest: Option<u32>,
+    /// Whether they were put by a version that read the ends of lines in another way.
+    pub(crate) old: bool,
     pub(crate) limit: u64,
 }
 
@@ -61,13 +63,13 @@ impl Reader {
         let mut digest = crc32fast::Hasher::new();
         for source in self.sources {
             let input = source.input.clone();
-            let mut lines = Lines::with_longest(source, format.longest_line(longest));
+            let mut lines = Lines::new(source, format.framing(longest));
             loop {
                 if outlet.read.records >= self.limit {
                     return Ok(());
                 }
-                let (text, line) = match lines.next()? {
-                    Next::Line { text, number, .. } => (text, number),
+                let (text, line, altered) = match lines.next()? {
+                    Next::Line { text, number, altered, .. } => (text, number, altered),
                     Next::Idle if outlet.hand_over().is_err() => return Ok(()),
                     Next::Idle => continue,
                     Next::End => break,
@@ -78,6 +80,9 @@ impl Reader {
                 outlet.read = Position { records: outlet.read.records + 1, digest: digest.clone().finalize() };
                 let number = outlet.read.records;
                 if number <= self.skip {
+                    if let Some(line) = altered.filter(|_| self.old) {
+                        return Err(InputError::Altered { input, line }.into());
+                    }
                     if number == self.skip && self.digest.is_some_and(|digest| digest != outlet.read.digest) {
                         return Err(PutError::Changed { input, line });
                     }

@@ -26,6 +26,10 @@ struct Kept {
     acknowledged: u64,
     /// The CRC-32 of their lines.
     digest: u32,
+    /// Whether `\r\n` ended a line. Files of earlier versions do not say so: there, `\r`, and a byte order mark at the start, belonged to
+    /// the record.
+    #[serde(default)]
+    carriage_returns: bool,
 }
 
 /// The file.
@@ -49,9 +53,14 @@ impl Resume {
             endpoint: place.endpoint.clone(),
             input: input.iter().map(|source| Source::identity(&source.input)).collect(),
             format: options.format.to_string(),
-            key: options.key.as_ref().map(ToString::to_string),
+            key: match (&options.key, &options.key_missing) {
+                (key, None) => key.as_ref().map(ToString::to_string),
+                (Some(key), Some(missing)) => Some(format!("{key}, or {missing}")),
+                (None, Some(missing)) => Some(missing.to_string()),
+            },
             acknowledged: 0,
             digest: 0,
+            carriage_returns: true,
         };
         let kept = match fs::read(path) {
             Ok(text) => serde_json::from_slice(&text).map_err(|error| failed(error.into()))?,
@@ -80,9 +89,19 @@ impl Resume {
         Position { records: self.kept.acknowledged, digest: self.kept.digest }
     }
 
+    /// Whether the progress is of a version that read the ends of lines in another way.
+    pub(crate) fn is_old(&self) -> bool {
+        !self.kept.carriage_returns && self.kept.acknowledged > 0
+    }
+
     /// Saves a position, if it has changed.
     pub(crate) fn keep(&mut self, position: Position) -> Result<(), PutError> {
-        if position == self.position() { Ok(()) } else { self.write(position) }
+        if position == self.position() {
+            return Ok(());
+        }
+        // The records up to the old position are the same in this version.
+        self.kept.carriage_returns = true;
+        self.write(position)
     }
 
     /// Replaces the file atomically: whatever happens, it holds the old content or the new.

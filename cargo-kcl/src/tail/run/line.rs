@@ -76,7 +76,7 @@ fn printable(data: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::input::record::Format;
+    use crate::input::record::{Format, LineFormat};
 
     fn written(data: &[u8], style: Style) -> Vec<u8> {
         let record = ShardRecord {
@@ -84,7 +84,7 @@ mod tests {
             partition_key: "é",
             sequence_number: 77.into(),
             sub_sequence_number: 0,
-            arrival: Some(5),
+            arrival: Some(1_764_150_000_250),
             millis_behind: 0,
         };
         line(record, "shardId-000000000001", style)
@@ -101,13 +101,14 @@ mod tests {
     fn json_can_be_read_again() {
         for data in [&b"a\nb"[..], b"\xff\0", b""] {
             let line = written(data, Style::Json);
-            let read = Format::Json.record(line.trim_ascii_end(), 1, 1 << 20).unwrap();
-            assert_eq!((&*read.data, &*read.key, read.arrival), (data, "é", Some(5)));
+            let format = Format::new(LineFormat::Json, None, None).unwrap();
+            let read = format.record(line.trim_ascii_end(), 1, 1 << 20).unwrap();
+            assert_eq!((&*read.data, &*read.key, read.arrival), (data, "é", Some(1_764_150_000_250)));
         }
         let text = String::from_utf8(written(b"x", Style::Json)).unwrap();
         assert_eq!(
             text,
-            "{\"data\":\"x\",\"partitionKey\":\"é\",\"sequenceNumber\":\"77\",\"subSequenceNumber\":0,\"approximateArrivalTimestamp\":5,\"shardId\":\"shardId-000000000001\"}\n"
+            "{\"data\":\"x\",\"partitionKey\":\"é\",\"sequenceNumber\":\"77\",\"subSequenceNumber\":0,\"approximateArrivalTimestamp\":1764150000250,\"shardId\":\"shardId-000000000001\"}\n"
         );
     }
 }
