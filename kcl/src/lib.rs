@@ -100,13 +100,12 @@ pub use attributes::{
 
 pub use checkpoint::Checkpointer;
 pub use checkpoint::error::CheckpointError;
+pub use checkpoint::pace::Checkpoints;
 pub use dead_letter::DeadLetter;
 pub use error::{BoxError, HandlerError, RunError};
 pub use payload::{FromRecord, Json};
 pub use policy::{FailureAction, FailurePolicy};
-pub use processor::{
-    Checkpoints, Initialize, LeaseLost, ProcessRecord, ProcessRecords, Processor, ShardEnded, ShutdownRequested,
-};
+pub use processor::{Initialize, LeaseLost, ProcessRecord, ProcessRecords, Processor, ShardEnded, ShutdownRequested};
 pub use record::Record;
 pub use runner::{Runner, run};
 pub use sequence::{ParseSequenceNumberError, SequenceNumber};

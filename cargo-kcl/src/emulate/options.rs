@@ -4,7 +4,7 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
 use crate::input::key::{Missing, Pointer};
-use crate::input::lines::Input;
+use crate::input::path::Input;
 
 /// Run a local Kinesis and a local DynamoDB, for any program that uses an AWS SDK
 ///

@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 
 use super::StreamOptions;
 use super::api::{ApiError, Endpoint};
-use crate::input::lines::{InputError, LONGEST_LINE, Lines, Next, Source};
+use crate::input::limits::LONGEST_LINE;
+use crate::input::lines::{Lines, Next};
 use crate::input::record::Format;
+use crate::input::source::{InputError, Source};
 use crate::report;
 
 /// The limits of a PutRecords call. Kinesis accepts 500 records, and 5 MiB with their keys.

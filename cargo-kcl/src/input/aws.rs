@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 
-use super::record::RecordError;
+use super::record_error::RecordError;
 
 /// A record with what all of these have in common.
 #[derive(Debug)]

@@ -1,10 +1,14 @@
-//! Records of files and standard input: lines, the formats they are in, and their partition keys.
+//! Records of files and standard input: lines, documents, formats and partition keys.
 
 mod aws;
 pub(crate) mod documents;
 pub(crate) mod follow;
 pub(crate) mod key;
 pub(crate) mod kpl;
+pub(crate) mod limits;
 pub(crate) mod lines;
+pub(crate) mod path;
 pub(crate) mod record;
-mod start;
+pub(crate) mod record_error;
+pub(crate) mod source;
+pub(crate) mod start;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::lines::Input;
+use super::path::Input;
 use crate::report::quoted;
 
 /// The mark with which some programs start text in UTF-8.

@@ -3,7 +3,7 @@
 use super::source::SourceError;
 use super::source::plan::PlanError;
 use super::state::StoreError;
-use crate::input::lines::InputError;
+use crate::input::source::InputError;
 use crate::process::program::ProgramError;
 use crate::recording::writer::RecordingError;
 

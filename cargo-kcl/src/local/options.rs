@@ -24,8 +24,11 @@ use crate::args::{
 };
 use crate::disk;
 use crate::input::key::{Missing, Pointer};
-use crate::input::lines::{Input, LONGEST_LINE, Source};
-use crate::input::record::{Format, LONGEST_RECORD, LineFormat};
+use crate::input::limits::LONGEST_LINE;
+use crate::input::limits::LONGEST_RECORD;
+use crate::input::path::Input;
+use crate::input::record::{Format, LineFormat};
+use crate::input::source::Source;
 use crate::process::program::{Program, ProgramOptions, workspace_root};
 use crate::report;
 

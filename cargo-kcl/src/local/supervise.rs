@@ -26,7 +26,7 @@ use super::watchers::Watchers;
 use crate::args::shard_id;
 use crate::backoff::Backoff;
 use crate::exit::{FAILED, INTERRUPTED, WRONG_USE};
-use crate::input::lines::Input;
+use crate::input::path::Input;
 use crate::process::program::Program;
 use crate::process::spawn::{Process, Spawned, spawn};
 use crate::recording::writer::{Recording, Tape};

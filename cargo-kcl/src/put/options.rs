@@ -9,7 +9,7 @@ use clap::builder::NonEmptyStringValueParser;
 
 use crate::args::{AwsOptions, INPUT, REPORT, duration};
 use crate::input::key::{Missing, Pointer};
-use crate::input::lines::Input;
+use crate::input::path::Input;
 use crate::input::record::LineFormat;
 
 /// Put the lines of files or standard input on a stream, as records

@@ -1,6 +1,7 @@
 //! Checkpoints: a handler's requests, the daemon's answers, and the retries.
 
 pub(crate) mod error;
+pub(crate) mod pace;
 
 use crate::checkpoint::error::CheckpointError;
 use crate::io::connection::Connection;

@@ -1,6 +1,6 @@
 //! The parts of the input that a handler's arguments take, checked at compile time.
 
-use crate::processor::Checkpoints;
+use crate::checkpoint::pace::Checkpoints;
 
 /// A set of parts of the input. Each part can be taken once.
 #[derive(Clone, Copy, Debug)]

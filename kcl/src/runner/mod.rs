@@ -13,12 +13,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::checkpoint::Checkpointer;
+use crate::checkpoint::pace::Checkpoints;
 use crate::error::{BoxError, HandlerError, RunError};
 use crate::io::connection::{Connection, Patience};
 use crate::io::fd::write_line;
 use crate::io::stderr::{Callback, Report};
 use crate::io::{lent_io, stdio};
-use crate::processor::{Checkpoints, Initialize, Processor};
+use crate::processor::{Initialize, Processor};
 use crate::protocol::Message;
 use crate::runner::counts::Counts;
 use crate::runner::session::{Session, guard};

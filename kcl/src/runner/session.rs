@@ -4,12 +4,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::checkpoint::error::CheckpointError;
+use crate::checkpoint::pace::Checkpoints;
 use crate::checkpoint::{Checkpointer, Scope};
 use crate::error::{BoxError, Failure, HandlerError, RunError};
 use crate::io::connection::Broken;
 use crate::io::stderr::Report;
 use crate::panics::discard;
-use crate::processor::{Checkpoints, LeaseLost, Processor, ShardEnded, ShutdownRequested};
+use crate::processor::{LeaseLost, Processor, ShardEnded, ShutdownRequested};
 use crate::protocol::{Message, Reply, ShutdownReason};
 use crate::record::Record;
 use crate::runner::counts::Counts;

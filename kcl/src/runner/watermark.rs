@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use crate::checkpoint::Checkpointer;
 use crate::checkpoint::error::CheckpointError;
+use crate::checkpoint::pace::Checkpoints;
 use crate::io::stderr::Report;
-use crate::processor::Checkpoints;
 use crate::record::Record;
 use crate::sequence::SequenceNumber;
 use crate::shard::Shard;

@@ -8,8 +8,11 @@ use std::sync::Arc;
 use kcl::SequenceNumber;
 
 use crate::input::kpl::{Aggregate, Content, Cursor, UserRecord};
-use crate::input::lines::{self, BYTE_ORDER_MARK, Framing, Input, Next, Source};
+use crate::input::lines::{self, Framing, Next};
+use crate::input::path::Input;
 use crate::input::record::Format;
+use crate::input::source::Source;
+use crate::input::start::BYTE_ORDER_MARK;
 use crate::local::place::Place;
 use crate::local::source::feed::Reading;
 use crate::local::source::plan::Plan;

@@ -325,7 +325,7 @@ mod tests {
 
     use kcl::protocol::{ProcessRecordsMessage, WireRecord};
 
-    use crate::input::lines::Input;
+    use crate::input::path::Input;
     use crate::input::record::Format;
     use crate::local::place::Place;
     use crate::local::source::plan::Plan;

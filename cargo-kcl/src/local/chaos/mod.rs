@@ -25,7 +25,7 @@ pub(crate) use self::verdict::Verdict;
 use super::shard::watcher::{Answer, Content, Effect, Excuse, Manner, Moment, Step, Watcher};
 use super::source::feed::Reading;
 use super::source::plan::{Plan, PlanError, Reshard};
-use crate::input::lines::Input;
+use crate::input::path::Input;
 
 /// After this many lives in a row that did not move the checkpoint, the next one is spared until it has.
 const FRUITLESS: u32 = 3;

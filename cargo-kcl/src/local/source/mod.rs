@@ -18,7 +18,7 @@ use super::state::marks::Mark;
 use super::state::{Run, Store, StoreError};
 use crate::args::shard_id;
 use crate::input::kpl::Dropped;
-use crate::input::lines::InputError;
+use crate::input::source::InputError;
 
 /// The reason why the records cannot be read.
 #[derive(Debug, thiserror::Error)]

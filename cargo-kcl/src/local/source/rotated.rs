@@ -6,7 +6,9 @@ use std::io::{self, Seek as _};
 use std::path::Path;
 
 use crate::input::follow::{self, FileId};
-use crate::input::lines::{Framing, Input, InputError, Lines, Next, Source};
+use crate::input::lines::{Framing, Lines, Next};
+use crate::input::path::Input;
+use crate::input::source::{InputError, Source};
 use crate::local::place::Place;
 use crate::local::state::Origin;
 use crate::local::state::marks::{Mark, Marks, digest};

@@ -7,8 +7,11 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::window::{CALL_RECORDS, Item, Position};
 use super::{Event, PutError};
 use crate::input::key::hash;
-use crate::input::lines::{Input, InputError, Lines, Next, Source};
-use crate::input::record::{Format, Record, RecordError};
+use crate::input::lines::{Lines, Next};
+use crate::input::path::Input;
+use crate::input::record::{Format, Record};
+use crate::input::record_error::RecordError;
+use crate::input::source::{InputError, Source};
 use crate::report;
 
 /// The bytes of data in a full chunk.

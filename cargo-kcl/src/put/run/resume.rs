@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::PutError;
 use super::window::Position;
-use crate::input::lines::Source;
+use crate::input::source::Source;
 use crate::kinesis::place::Place;
 use crate::put::PutOptions;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Common, Lane};
 use crate::args::shard_id;
-use crate::input::lines::LONGEST_LINE;
+use crate::input::limits::LONGEST_LINE;
 use crate::kinesis::cursor::Cursor;
 use crate::kinesis::reader::{ShardReader, ShardRecord, Sink, Stop};
 use crate::local::source::queue::{Batch, End, Queue};
