@@ -82,7 +82,7 @@
 /// interval may be exceeded by an eighth, at most 5 s.) With `#[on_records]`, it takes effect after the batch in which it is
 /// reached. Each checkpoint is a write to the lease table in DynamoDB, for each shard, and the records wait for it: if a shard
 /// gets 1,000 records a second, `"10 records"` asks for 100 writes a second, and `"30s"` for one in 30 s. A checkpoint that is
-/// refused is reported, and made again after as much time or as many records, or at the end of the batch.
+/// refused is reported, and made again after as much time or as many records.
 ///
 /// A checkpoint never passes a record that was not processed, skipped or dead-lettered. Records not yet checkpointed are
 /// checkpointed when a shutdown is requested, when a handler fails (those that succeeded before it), and with SHARD_END. If the

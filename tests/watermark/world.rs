@@ -67,8 +67,6 @@ pub(crate) struct World {
     attempts: u32,
     /// The place of the first record that was delivered to this process.
     start: usize,
-    /// When the daemon last accepted a checkpoint of this process, or started it.
-    checkpointed_at: Duration,
     counts: Counts,
     /// The counts that the process reported.
     reported: Option<Counts>,
@@ -128,7 +126,6 @@ impl World {
             last: None,
             attempts: 0,
             start: 0,
-            checkpointed_at: Duration::ZERO,
             counts: Counts::default(),
             reported: None,
             refused: false,
@@ -154,7 +151,7 @@ impl World {
         self.input.clear();
         self.output.clear();
         (self.last, self.attempts) = (None, 0);
-        (self.start, self.checkpointed_at) = (next, clock::time());
+        self.start = next;
         (self.counts, self.reported) = (Counts::default(), None);
         (self.refused, self.gap, self.failing) = (false, false, false);
         self.asked = (clock::time(), 0);
@@ -225,11 +222,12 @@ impl World {
 
     /// Whether the runtime owes the daemon a checkpoint.
     fn is_due(&self) -> bool {
+        let (at, outstanding) = self.asked;
         self.outstanding() > 0
             && match self.rules.checkpoints {
                 Checkpoints::Batch => true,
-                Checkpoints::Interval(interval) => clock::time() - self.checkpointed_at >= interval,
-                Checkpoints::Records(records) => self.outstanding() as u64 >= records,
+                Checkpoints::Interval(interval) => clock::time() - at >= interval,
+                Checkpoints::Records(records) => self.outstanding() as u64 >= outstanding as u64 + records,
                 Checkpoints::Handler => false,
             }
     }
@@ -359,10 +357,7 @@ impl World {
                         Err(refused) => Some(refused.exception()),
                     });
                 match error {
-                    None => {
-                        self.checkpointed_at = clock::time();
-                        self.counts.checkpoints += 1;
-                    }
+                    None => self.counts.checkpoints += 1,
                     Some(_) => self.refused = true,
                 }
                 self.repeats = match error {

@@ -76,13 +76,14 @@ impl Watermark {
         mem::take(&mut self.in_batch)
     }
 
-    /// Whether a checkpoint is due after a batch.
+    /// Whether a checkpoint is due after a batch. One that was refused is due again after as many records, or as much time.
     pub(super) fn is_due(&self) -> bool {
+        let (refused, at) = self.refused.unwrap_or((0, self.since));
         self.outstanding > 0
             && match self.pace {
                 Checkpoints::Batch => true,
-                Checkpoints::Records(records) => self.outstanding >= records,
-                Checkpoints::Interval(interval) => (self.now)().duration_since(self.since) >= interval,
+                Checkpoints::Records(records) => self.outstanding >= refused.saturating_add(records),
+                Checkpoints::Interval(interval) => (self.now)().duration_since(at) >= interval,
                 Checkpoints::Handler => false,
             }
     }
