@@ -169,9 +169,13 @@ fn create_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Waits until the entries of a folder are on disk.
+/// Waits until the entries of a folder are on disk, where the file system and the permissions allow it.
 fn sync(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+    use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        Err(error) if matches!(error.kind(), InvalidInput | PermissionDenied | Unsupported) => Ok(()),
+        synced => synced,
+    }
 }
 
 /// A shard's id, in which the characters that a file name should not contain are replaced.

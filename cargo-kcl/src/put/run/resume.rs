@@ -129,6 +129,7 @@ mod tests {
         let text = r#"{"stream":"orders","region":"eu-central-1","endpoint":null,"input":["/tmp/orders.jsonl"],"format":"lines","key":"/customer","acknowledged":17,"digest":305419896}"#;
         let kept: Kept = serde_json::from_str(text).unwrap();
         assert_eq!((&*kept.stream, kept.acknowledged, kept.digest), ("orders", 17, 0x1234_5678));
-        assert_eq!(serde_json::to_string(&kept).unwrap(), text);
+        // That version kept the carriage return of a line that ended with one.
+        assert!(!kept.carriage_returns);
     }
 }
