@@ -21,7 +21,19 @@ pub(crate) enum Moved {
     /// The same file, with other content than before.
     Truncated,
     /// Another file.
-    Replaced(File),
+    Replaced(Next),
+    /// Another file, but the one that must be read before it is compressed.
+    Compressed(PathBuf),
+}
+
+/// The file to read after one that was rotated.
+#[derive(Debug)]
+pub(crate) struct Next {
+    pub(crate) file: File,
+    /// The files to read after it, before the one that has the name.
+    pub(crate) later: VecDeque<File>,
+    /// Whether files between the old one and this one may have been missed.
+    pub(crate) missed: bool,
 }
 
 /// Identifies a file across runs: by its inode, and by its first bytes, because an inode is used again.
@@ -161,22 +173,53 @@ fn holds(file: &File, bytes: &[u8], offset: u64) -> io::Result<bool> {
 }
 
 /// Checks what happened to a file that was opened under this name and read to its end. `later` are files that come between it and
-/// the one with the name.
-pub(crate) fn look(file: &File, path: &Path, trace: &Trace, later: &VecDeque<File>) -> io::Result<Moved> {
+/// the one with the name. A file that is `absent` did not exist yet.
+pub(crate) fn look(file: &File, path: &Path, trace: &Trace, later: &VecDeque<File>, absent: bool) -> io::Result<Moved> {
     if let Some(next) = later.front() {
-        return Ok(Moved::Replaced(next.try_clone()?));
+        let later = later.iter().skip(1).map(File::try_clone).collect::<io::Result<_>>()?;
+        return Ok(Moved::Replaced(Next { file: next.try_clone()?, later, missed: false }));
     }
-    let own = file.metadata()?;
-    let id = |metadata: &fs::Metadata| (metadata.dev(), metadata.ino());
     // A missing file means that the next one is about to be created.
     if let Ok(there) = fs::metadata(path)
         && there.is_file()
-        && id(&there) != id(&own)
+        && id(&there) != id(&file.metadata()?)
         && let Ok(other) = File::open(path)
     {
-        return Ok(Moved::Replaced(other));
+        return if absent {
+            Ok(Moved::Replaced(Next { file: other, later: VecDeque::new(), missed: false }))
+        } else {
+            after(file, path, other)
+        };
     }
     Ok(if trace.fits(file)? { Moved::Not } else { Moved::Truncated })
+}
+
+/// The file to read after one that was rotated, perhaps more than once. `named` is the file that has the name.
+fn after(file: &File, path: &Path, named: File) -> io::Result<Moved> {
+    let (own, last) = (id(&file.metadata()?), id(&named.metadata()?));
+    let mut rotated = rotated(path)?.into_iter();
+    let mut missed = true;
+    while missed && let Some(next) = rotated.next() {
+        missed = id(&next.file.metadata()?) != own;
+    }
+    let mut files = VecDeque::new();
+    for next in rotated {
+        // The file with the name may have been rotated since it was opened.
+        if id(&next.file.metadata()?) == last {
+            break;
+        }
+        if next.is_compressed() {
+            return Ok(Moved::Compressed(next.path));
+        }
+        files.push_back(next.file);
+    }
+    let file = files.pop_front().unwrap_or(named);
+    Ok(Moved::Replaced(Next { file, later: files, missed }))
+}
+
+/// The device and the inode of a file.
+fn id(metadata: &fs::Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
 }
 
 #[cfg(test)]

@@ -231,7 +231,7 @@ impl Lines {
                     return Ok(Found::Idle);
                 }
                 // The old file may have grown between the read and the check.
-                Moved::Replaced(_) if self.fill()? > 0 => {}
+                Moved::Replaced(_) | Moved::Compressed(_) if self.fill()? > 0 => {}
                 // The last text of a replaced file is a line, with or without a line feed.
                 _ if searched > 0 => return self.last(searched),
                 moved => self.switch(moved)?,
@@ -355,16 +355,26 @@ impl Lines {
 
     fn moved(&self) -> Result<Moved, InputError> {
         let Input::File(path) = &self.source.input else { return Ok(Moved::Not) };
-        follow::look(&self.source.file, path, &self.trace, &self.source.later).map_err(|error| self.failed(error))
+        let Source { file, later, absent, .. } = &self.source;
+        follow::look(file, path, &self.trace, later, *absent).map_err(|error| self.failed(error))
     }
 
     /// Continues with the file that now has the name, from its start.
     fn switch(&mut self, moved: Moved) -> Result<(), InputError> {
         let event = match moved {
-            Moved::Replaced(file) => {
-                self.source.file = file;
-                self.source.later.pop_front();
+            Moved::Replaced(next) => {
+                self.source.file = next.file;
+                self.source.later = next.later;
+                if next.missed {
+                    report::line(format_args!(
+                        "{}: the file that was read is not beside the new one, so files between the two may have been missed",
+                        self.source.input
+                    ));
+                }
                 if std::mem::take(&mut self.source.absent) { "was created" } else { "was rotated" }
+            }
+            Moved::Compressed(path) => {
+                return Err(InputError::Compressed { input: self.source.input.clone(), path });
             }
             Moved::Truncated | Moved::Not => {
                 self.source.file.rewind().map_err(|error| self.failed(error))?;
@@ -601,6 +611,52 @@ last words",
 
         std::fs::write(&path, "y\nlonger than before\n").unwrap();
         assert_eq!(available(&mut lines), [line("y", 1), line("longer than before", 2)]);
+    }
+
+    /// A file `log` with this content that is followed.
+    fn followed(folder: &std::path::Path, content: &str) -> Lines {
+        let path = folder.join("log");
+        std::fs::write(&path, content).unwrap();
+        let mut source = Source::open(&Input::File(path)).unwrap();
+        source.follow().unwrap();
+        Lines::with_longest(source, LONGEST_LINE)
+    }
+
+    /// Gives `log` the name `log.1`, and `log.1` the name `log.2`, and so on; then writes a new `log`.
+    fn rotate(folder: &std::path::Path, content: &str) {
+        let name = |number: u32| folder.join(if number == 0 { "log".to_owned() } else { format!("log.{number}") });
+        for number in (0..5).rev() {
+            _ = std::fs::rename(name(number), name(number + 1));
+        }
+        std::fs::write(folder.join("log"), content).unwrap();
+    }
+
+    #[test]
+    fn every_file_is_read_if_several_rotations_happen_between_two_reads() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut lines = followed(folder.path(), "a\nb\n");
+        assert!(matches!(lines.next().unwrap(), Next::Line { text: b"a", .. }));
+        for content in ["c\n", "d\n", "e\n"] {
+            rotate(folder.path(), content);
+        }
+        let expected = |text: &[&str]| text.iter().map(|text| ((*text).to_owned(), 1)).collect::<Vec<_>>();
+        assert!(matches!(lines.next().unwrap(), Next::Line { text: b"b", .. }));
+        assert!(matches!(lines.next().unwrap(), Next::Line { text: b"c", .. }));
+        // More rotations, while files that were rotated before are still to be read.
+        rotate(folder.path(), "f\n");
+        rotate(folder.path(), "g\n");
+        assert_eq!(available(&mut lines), expected(&["d", "e", "f", "g"]));
+
+        // A compressed file cannot be read; the last text of the file before it is a line.
+        File::options().append(true).open(folder.path().join("log")).unwrap().write_all(b"last").unwrap();
+        rotate(folder.path(), "h\n");
+        std::fs::rename(folder.path().join("log.1"), folder.path().join("kept")).unwrap();
+        rotate(folder.path(), "i\n");
+        std::fs::rename(folder.path().join("log.1"), folder.path().join("log.1.gz")).unwrap();
+        std::fs::rename(folder.path().join("kept"), folder.path().join("log.2")).unwrap();
+        assert!(matches!(lines.next().unwrap(), Next::Line { text: b"last", .. }));
+        let error = lines.next().unwrap_err().to_string();
+        assert!(error.contains("log.1.gz, which is compressed"), "{error}");
     }
 
     #[test]
