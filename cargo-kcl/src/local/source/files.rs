@@ -93,8 +93,9 @@ impl Files {
         let input = u16::try_from(last).unwrap_or(u16::MAX);
         let Input::File(path) = self.sources[last].input.clone() else { return Ok(()) };
         origins.retain(|origin| origin.input == input);
-        if origins.is_empty() && input > 0 {
-            // An earlier version saved nothing from which the records before the file could be counted.
+        // On the first run, nothing is saved. Before a file that is not the first input, an earlier version saved nothing from which
+        // the records could be counted.
+        if origins.is_empty() && (input > 0 || self.marks_between(input, 0, u64::MAX).is_empty()) {
             return Ok(());
         }
         if origins.is_empty() {

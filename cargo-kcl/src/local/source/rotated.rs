@@ -37,12 +37,17 @@ pub(crate) fn find(
     // Rotation may rename files meanwhile, so the file with the name is opened before the others.
     let named = File::open(path).ok();
     let mut files = follow::rotated(path).map_err(failed)?;
+    // An earlier version did not save the identity. Without a mark, it is the file with the name.
+    let is_known = origin.file.is_some() || !marks.is_empty();
     let is_it = |file: &File| is_it(file, path, origin, marks, framing).map_err(failed);
     if let Some(mut file) = named
-        && is_it(&file)?
+        && (!is_known || is_it(&file)?)
     {
         file.rewind().map_err(failed)?;
         return Ok(Some(Continuation { file, later: VecDeque::new() }));
+    }
+    if !is_known {
+        return Ok(None);
     }
     let mut found = None;
     for (at, rotated) in files.iter().enumerate().rev().filter(|(_, rotated)| !rotated.is_compressed()) {
@@ -76,8 +81,6 @@ fn is_it(file: &File, path: &Path, origin: &Origin, marks: &[Mark], framing: Fra
         Some(id) if id.is_inode_of(file)? => Ok(true),
         // Every file starts with no bytes.
         Some(FileId { head: 0, .. }) if marks.is_empty() => Ok(false),
-        // An earlier version did not save it. Without a mark, it is the file with the name.
-        None if marks.is_empty() => Ok(true),
         _ => meets(file.try_clone()?, path, origin, marks, framing),
     }
 }
