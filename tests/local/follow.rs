@@ -150,6 +150,46 @@ fn records_without_a_checkpoint_are_found_in_the_rotated_file() {
 }
 
 #[test]
+fn a_run_is_refused_if_a_file_with_unprocessed_records_was_compressed() {
+    let place = Place::with_input("a\nb\n");
+    let arguments = ["--app", "app", "--input", "input"];
+    let running = start(&place, &arguments);
+    wait_for(&place, &["a", "b"]);
+    let first =
+        place.read("seen").lines().find_map(|line| line.strip_prefix("record ")?.split('/').next().map(str::to_owned));
+    fs::rename(place.path("input"), place.path("input.1")).unwrap();
+    append(&place, "input", "c\n");
+    wait_for(&place, &["c"]);
+    assert_eq!(interrupt(&place, running), ["a", "b", "c"]);
+
+    fs::rename(place.path("input.1"), place.path("input.1.gz")).unwrap();
+    let rewind = format!("0={}", first.unwrap());
+    let refused = start(&place, &[&arguments[..], &["--rewind", &rewind]].concat()).end();
+    refused.expect(2, &["input.1.gz, which is compressed; decompress it", "--fresh"]);
+    fs::rename(place.path("input.1.gz"), place.path("input.1")).unwrap();
+    let running = start(&place, &[&arguments[..], &["--rewind", &rewind]].concat());
+    wait_for(&place, &["b", "c"]);
+    assert_eq!(interrupt(&place, running), ["b", "c"]);
+
+    // A file whose records are all processed is not needed.
+    fs::rename(place.path("input.1"), place.path("input.1.gz")).unwrap();
+    append(&place, "input", "d\n");
+    let running = start(&place, &arguments);
+    wait_for(&place, &["d"]);
+    assert_eq!(interrupt(&place, running), ["d"]);
+
+    // A file that is gone is reported, also for a shard without a checkpoint.
+    fs::remove_file(place.path("input.1.gz")).unwrap();
+    let running = start(&place, &[&arguments[..], &["--rewind", "0=TRIM_HORIZON"]].concat());
+    wait_for(&place, &["c", "d"]);
+    running.signal(Signal::INT);
+    running
+        .end()
+        .expect(130, &["the checkpoints of 1 shard are before the end of a file that has since been replaced"]);
+    assert_eq!(place.seen().data(), ["c", "d"]);
+}
+
+#[test]
 fn a_file_that_is_not_there_yet_is_waited_for() {
     let place = Place::with_input("");
     let arguments = ["--app", "app", "--input", "later"];

@@ -74,7 +74,7 @@ pub(crate) enum InputError {
     )]
     RotatedAway { input: Input },
     #[error(
-        "{input} was rotated since it was processed, and its records continue in {}, which is compressed; decompress it beside the others",
+        "{input} was rotated since it was processed, and its records continue in {}, which is compressed; decompress it beside the others, or start over with --fresh",
         path.display()
     )]
     Compressed { input: Input, path: PathBuf },

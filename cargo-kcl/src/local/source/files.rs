@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
-use kcl::{Position, SequenceNumber};
+use kcl::Position;
 
 use super::feed::{Feeder, Lane, Lanes, Past, Reading};
 use super::plan::Plan;
@@ -12,6 +12,7 @@ use super::queue::Queue;
 use super::{SourceError, Standing, Supply, rotated};
 use crate::input::kpl::Dropped;
 use crate::input::path::Input;
+use crate::input::record::Format;
 use crate::input::source::{InputError, Source};
 use crate::local::event::Event;
 use crate::local::place::Place;
@@ -91,7 +92,8 @@ impl Files {
     fn find_followed(&mut self, mut origins: Vec<Origin>, shards: &[Standing]) -> Result<(), InputError> {
         let Some(last) = self.sources.len().checked_sub(1) else { return Ok(()) };
         let input = u16::try_from(last).unwrap_or(u16::MAX);
-        let Input::File(path) = self.sources[last].input.clone() else { return Ok(()) };
+        let named = self.sources[last].input.clone();
+        let Input::File(path) = named.clone() else { return Ok(()) };
         origins.retain(|origin| origin.input == input);
         // On the first run, nothing is saved. Before a file that is not the first input, an earlier version saved nothing from which
         // the records could be counted.
@@ -101,8 +103,9 @@ impl Files {
         if origins.is_empty() {
             origins.push(Origin { input, offset: 0, record: 0, digest: 0, file: None });
         }
-        let needed = self.needed(input, shards);
-        let from = origins.partition_point(|origin| origin.offset <= needed).saturating_sub(1);
+        let is_needed = |next: &&Origin| !shards.iter().all(|shard| self.is_past(next, &shard.position));
+        // The first file of which a shard may need a record: every shard is past the files before it.
+        let from = origins.iter().skip(1).take_while(|next| !is_needed(next)).count();
         let framing = self.feeder.reading.format.framing(self.feeder.reading.longest);
         for (at, origin) in origins.iter().enumerate().skip(from) {
             let end = origins.get(at + 1).map_or(u64::MAX, |next| next.offset);
@@ -112,6 +115,11 @@ impl Files {
                 self.origin = Some(*origin);
                 self.forget_rotated(shards);
                 return Ok(());
+            }
+            // The file of the last origin is named by its marks, below.
+            let is_marked = at + 1 == origins.len() && !marks.is_empty();
+            if !is_marked && let Some(path) = rotated::newest_compressed(&path)? {
+                return Err(InputError::Compressed { input: named, path });
             }
         }
         // Nothing was found. Without a mark, nothing contradicts the file that has the name now.
@@ -138,18 +146,19 @@ impl Files {
         marks
     }
 
-    /// The first offset in the followed input that a shard may still need.
-    fn needed(&self, input: u16, shards: &[Standing]) -> u64 {
-        let of = |number: &SequenceNumber| {
-            let place = Place::from_sequence_number(number).filter(|place| place.input >= input);
-            place.map_or(0, |place| place.offset)
+    /// Whether a shard that stands here needs no record before this origin.
+    fn is_past(&self, origin: &Origin, position: &Position) -> bool {
+        let last = match position {
+            Position::ShardEnd => return true,
+            Position::After { sequence_number, .. } => Some(*sequence_number),
+            _ => self.feeder.reading.start,
         };
-        let needed = shards.iter().filter_map(|shard| match &shard.position {
-            Position::ShardEnd => None,
-            Position::After { sequence_number, .. } => Some(of(sequence_number)),
-            _ => Some(self.feeder.reading.start.as_ref().map_or(0, of)),
-        });
-        needed.min().unwrap_or(0)
+        let place = last.and_then(|last| Place::from_sequence_number(&last));
+        place.is_some_and(|place| {
+            // A record of another format may be an aggregate, of which the shard has only some parts.
+            let is_last = place.record >= origin.record && matches!(self.feeder.reading.format, Format::Lines(_));
+            (place.input, place.offset) >= (origin.input, origin.offset) || is_last
+        })
     }
 
     /// Refuses another limit if the shards ended at theirs, as they did in earlier versions; otherwise saves it.
@@ -170,16 +179,12 @@ impl Files {
         let Some(origin) = self.origin else { return };
         let Some(last) = Place::last_before(origin.input, origin.offset).map(Place::sequence_number) else { return };
         let first = Place { input: origin.input, ..Place::default() }.sequence_number();
-        let is_gone = |number: &SequenceNumber| (first..last).contains(number);
-        self.marks.retain(|mark| !is_gone(&mark.sequence_number));
-        let stand_there = shards.iter().filter(|shard| match &shard.position {
-            Position::After { sequence_number, .. } => is_gone(sequence_number),
-            _ => false,
-        });
-        let count = stand_there.count() as u64;
+        self.marks.retain(|mark| !(first..last).contains(&mark.sequence_number));
+        let count = shards.iter().filter(|shard| !self.is_past(&origin, &shard.position)).count() as u64;
         if count > 0 {
             report::line(format_args!(
-                "{} last checkpointed in a file that has since been replaced; its unprocessed records are not delivered",
+                "the checkpoints of {} are before the end of a file that has since been replaced; its unprocessed records are not \
+                 delivered",
                 report::count(count, "shard"),
             ));
         }

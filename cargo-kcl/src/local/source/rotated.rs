@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Seek as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::input::follow::{self, FileId};
+use crate::input::follow::{self, FileId, Rotated};
 use crate::input::lines::{Framing, Lines, Next};
 use crate::input::path::Input;
 use crate::input::source::{InputError, Source};
@@ -68,6 +68,13 @@ pub(crate) fn find(
         next.push_back(rewind(rotated.file).map_err(failed)?);
     }
     Ok(Some(Continuation { file: rewind(first.file).map_err(failed)?, later: next }))
+}
+
+/// The newest file beside this one that rotation has compressed.
+pub(crate) fn newest_compressed(path: &Path) -> Result<Option<PathBuf>, InputError> {
+    let failed = |error| InputError::Read { input: Input::File(path.to_owned()), line: 0, error };
+    let files = follow::rotated(path).map_err(failed)?;
+    Ok(files.into_iter().rev().find(Rotated::is_compressed).map(|rotated| rotated.path))
 }
 
 fn is_it(file: &File, path: &Path, origin: &Origin, marks: &[Mark], framing: Framing) -> io::Result<bool> {
