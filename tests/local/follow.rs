@@ -190,6 +190,24 @@ fn a_run_is_refused_if_a_file_with_unprocessed_records_was_compressed() {
 }
 
 #[test]
+fn a_limit_may_be_reached_at_the_first_record_of_a_new_file() {
+    let place = Place::with_input("a\n");
+    let arguments = ["--app", "app", "--input", "input"];
+    let running = start(&place, &[&arguments[..], &["--limit", "2"]].concat());
+    wait_for(&place, &["a"]);
+    fs::rename(place.path("input"), place.path("input.1")).unwrap();
+    append(&place, "input", "b\nc\n");
+    running.end().expect(0, &["stopped"]);
+    assert_eq!(place.seen().data(), ["a", "b"]);
+    // Another rotation, so that the saved identity is needed.
+    fs::rename(place.path("input.1"), place.path("input.2")).unwrap();
+    fs::rename(place.path("input"), place.path("input.1")).unwrap();
+    append(&place, "input", "d\n");
+    start(&place, &[&arguments[..], &["--limit", "4"]].concat()).end().expect(0, &["stopped"]);
+    assert_eq!(place.seen().data(), ["c", "d"]);
+}
+
+#[test]
 fn a_file_that_is_not_there_yet_is_waited_for() {
     let place = Place::with_input("");
     let arguments = ["--app", "app", "--input", "later"];

@@ -84,6 +84,15 @@ struct Located {
     offset: u64,
 }
 
+/// The next event, without the text.
+enum Step {
+    Line(Located),
+    /// The input continues in another file, or at the start of a file that was truncated.
+    Switched,
+    Idle,
+    End,
+}
+
 /// The search for the end of a line or a document, over several reads.
 enum Search {
     /// In this many bytes, there is no end of a line.
@@ -95,6 +104,8 @@ enum Search {
 enum Found {
     /// A line or a document of this length, and the length of its end.
     Whole(usize, usize),
+    /// The start of another file.
+    Switched,
     Idle,
     End,
 }
@@ -168,28 +179,53 @@ impl Lines {
     }
 
     pub(crate) fn next(&mut self) -> Result<Next<'_>, InputError> {
-        let located = loop {
+        let step = loop {
+            match self.step()? {
+                Step::Switched => {}
+                step => break step,
+            }
+        };
+        Ok(self.event(step).unwrap_or(Next::Idle))
+    }
+
+    /// Like [`next`](Self::next), but returns `None` before the first line of another file.
+    pub(crate) fn next_in_file(&mut self) -> Result<Option<Next<'_>>, InputError> {
+        let step = self.step()?;
+        Ok(self.event(step))
+    }
+
+    fn event(&self, step: Step) -> Option<Next<'_>> {
+        let Located { start, end, number, offset } = match step {
+            Step::Line(located) => located,
+            Step::Switched => return None,
+            Step::Idle => return Some(Next::Idle),
+            Step::End => return Some(Next::End),
+        };
+        let text = &self.buffer[start..end];
+        let Self { arrival, origin, altered, .. } = *self;
+        Some(Next::Line { text, number, offset, arrival, origin, altered })
+    }
+
+    fn step(&mut self) -> Result<Step, InputError> {
+        loop {
             if let Some(record) = self.records.pop_front() {
-                break record;
+                return Ok(Step::Line(record));
             }
             let (length, end) = match self.find()? {
                 Found::Whole(length, end) => (length, end),
-                Found::Idle => return Ok(Next::Idle),
-                Found::End => return Ok(Next::End),
+                Found::Switched => return Ok(Step::Switched),
+                Found::Idle => return Ok(Step::Idle),
+                Found::End => return Ok(Step::End),
             };
             match self.framing {
                 Framing::Lines { longest, warns } => {
                     if let Some(line) = self.take_line((length, end), longest, warns)? {
-                        break line;
+                        return Ok(Step::Line(line));
                     }
                 }
                 Framing::Documents => self.take_document(length)?,
             }
-        };
-        let Located { start, end, number, offset } = located;
-        let text = &self.buffer[start..end];
-        let Self { arrival, origin, altered, .. } = *self;
-        Ok(Next::Line { text, number, offset, arrival, origin, altered })
+        }
     }
 
     /// Reads up to the end of a line or a document.
@@ -234,7 +270,10 @@ impl Lines {
                 Moved::Replaced(_) | Moved::Compressed(_) if self.fill()? > 0 => {}
                 // The last text of a replaced file is a line, with or without a line feed.
                 _ if searched > 0 => return self.last(searched),
-                moved => self.switch(moved)?,
+                moved => {
+                    self.switch(moved)?;
+                    return Ok(Found::Switched);
+                }
             }
         }
     }
@@ -420,6 +459,9 @@ impl Lines {
                     if self.source.followed && read > 0 {
                         // Bytes from the middle of other content are no records; the file is read from the start then.
                         if !self.trace.fits(&self.source.file).map_err(|error| self.failed(error))? {
+                            // They were not read, whatever the next check finds.
+                            let back = self.source.file.seek_relative(-(read as i64));
+                            back.map_err(|error| self.failed(error))?;
                             return Ok(0);
                         }
                         self.trace.note(&self.buffer[self.end..self.end + read]);
@@ -629,6 +671,29 @@ last words",
             _ = std::fs::rename(name(number), name(number + 1));
         }
         std::fs::write(folder.join("log"), content).unwrap();
+    }
+
+    #[test]
+    fn the_start_of_another_file_is_an_event() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut lines = followed(folder.path(), "a\nb");
+        assert!(matches!(lines.next_in_file().unwrap(), Some(Next::Line { text: b"a", .. })));
+        rotate(folder.path(), "c\n");
+        assert!(matches!(lines.next_in_file().unwrap(), Some(Next::Line { text: b"b", origin: 0, .. })));
+        assert_eq!(lines.next_in_file().unwrap(), None);
+        assert_eq!(lines.origin(), 3);
+        assert!(matches!(lines.next_in_file().unwrap(), Some(Next::Line { text: b"c", origin: 3, .. })));
+    }
+
+    #[test]
+    fn bytes_that_do_not_fit_are_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut lines = followed(folder.path(), "a\nb\n");
+        assert_eq!(available(&mut lines).len(), 2);
+        std::fs::write(folder.path().join("log"), "x\nb\nc\n").unwrap();
+        assert_eq!(lines.fill().unwrap(), 0);
+        std::fs::write(folder.path().join("log"), "a\nb\nc\n").unwrap();
+        assert_eq!(available(&mut lines), [("c".to_owned(), 3)]);
     }
 
     #[test]

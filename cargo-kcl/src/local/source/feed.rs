@@ -354,12 +354,14 @@ impl Feed {
         pass.file = None;
         while pass.progress.counted < self.common.reading.limit && pass.progress.record < pass.most {
             self.keep_file(input, lines, pass)?;
-            let (text, place, arrival, origin, altered) = match lines.next()? {
-                Next::Line { text, number: line, offset, arrival, origin, altered } => {
+            let (text, place, arrival, origin, altered) = match lines.next_in_file()? {
+                // Save the new file before any record of it is delivered.
+                None => continue,
+                Some(Next::Line { text, number: line, offset, arrival, origin, altered }) => {
                     let place = Place { input, offset, line, record: pass.progress.record + 1 };
                     (text, place, arrival, origin, altered)
                 }
-                Next::Idle => {
+                Some(Next::Idle) => {
                     // Everything written so far has been read.
                     if lines.source().is_followed() {
                         self.marks.end().map_err(|mark| self.changed(mark))?;
@@ -371,7 +373,7 @@ impl Feed {
                     self.lanes.all().for_each(Lane::flush);
                     continue;
                 }
-                Next::End => return Ok(Stop::At(Some(lines.offset()))),
+                Some(Next::End) => return Ok(Stop::At(Some(lines.offset()))),
             };
             pass.begin_file(input, origin);
             self.check_length(pass.before, place.offset)?;
@@ -398,6 +400,7 @@ impl Feed {
                 return Ok(Stop::Early);
             }
         }
+        self.keep_file(input, lines, pass)?;
         Ok(Stop::At(None))
     }
 
