@@ -190,6 +190,35 @@ fn a_run_is_refused_if_a_file_with_unprocessed_records_was_compressed() {
 }
 
 #[test]
+fn a_truncated_file_with_the_same_first_line_is_not_the_one_that_was_copied() {
+    let place = Place::with_input("title\n");
+    let arguments = ["--app", "app", "--input", "input"];
+    let running = start(&place, &arguments);
+    wait_for(&place, &["title"]);
+    append(&place, "input", "a\nb\n");
+    wait_for(&place, &["a", "b"]);
+    assert_eq!(interrupt(&place, running), ["title", "a", "b"]);
+    append(&place, "input", "c\n");
+    fs::copy(place.path("input"), place.path("input.1")).unwrap();
+    fs::write(place.path("input"), "title\nd\ne\nf\ng\n").unwrap();
+    let running = start(&place, &arguments);
+    wait_for(&place, &["c", "d", "e", "f", "g"]);
+    assert_eq!(interrupt(&place, running), ["c", "title", "d", "e", "f", "g"]);
+}
+
+#[test]
+fn a_followed_file_whose_records_were_changed_is_refused() {
+    let title = "x".repeat(2_000);
+    let place = Place::with_input(format!("{title}\na\n"));
+    let arguments = ["--app", "app", "--input", "input"];
+    let running = start(&place, &arguments);
+    wait_for(&place, &["a"]);
+    interrupt(&place, running);
+    fs::write(place.path("input"), format!("{title}\nb\n")).unwrap();
+    start(&place, &arguments).end().expect(2, &["input has changed since it was processed", "line 2"]);
+}
+
+#[test]
 fn a_limit_may_be_reached_at_the_first_record_of_a_new_file() {
     let place = Place::with_input("a\n");
     let arguments = ["--app", "app", "--input", "input"];

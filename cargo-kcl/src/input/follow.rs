@@ -53,6 +53,16 @@ impl FileId {
         Ok(Self { device, inode, head: head.len() as u32, digest: crc32fast::hash(head) })
     }
 
+    /// Whether no more of its first bytes need to be known.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.head as usize >= REMEMBERED
+    }
+
+    /// Whether this identifies a file better than what is known of it.
+    pub(crate) fn is_better_than(&self, known: &Self) -> bool {
+        (self.device, self.inode) != (known.device, known.inode) || self.head > known.head
+    }
+
     /// Whether a file has the known first bytes.
     pub(crate) fn starts(&self, file: &File) -> io::Result<bool> {
         let mut head = [0; REMEMBERED];

@@ -329,7 +329,7 @@ impl Feed {
         self.end(&pass)
     }
 
-    /// Saves which file is followed, once its first bytes are known, or when it is idle and nothing more is known.
+    /// Saves which file is followed, and again when more of its first bytes are known.
     fn keep_file(&self, input: u16, lines: &Lines, pass: &mut Pass) -> Result<(), InputError> {
         let source = lines.source();
         if self.common.store.is_none() || self.only_checks || !source.is_followed() || source.is_absent() {
@@ -337,9 +337,14 @@ impl Feed {
         }
         pass.begin_file(input, lines.origin());
         let Some(file) = &mut pass.file else { return Ok(()) };
-        if file.file.is_none_or(|id| id.head == 0) {
+        if file.file.is_none_or(|id| !id.is_complete()) {
             let id = lines.file_id()?;
-            if file.file.replace(id) != Some(id) {
+            // A file that an earlier run has read is known by more than was read of it so far.
+            let earlier = self.origin.filter(|origin| (origin.input, origin.offset) == (input, file.offset));
+            let known = file.file.or(earlier.and_then(|origin| origin.file));
+            let is_better = known.is_none_or(|known| id.is_better_than(&known));
+            file.file = if is_better { Some(id) } else { known };
+            if is_better {
                 let file = *file;
                 self.keep(|store| store.keep_origin(&file))?;
             }

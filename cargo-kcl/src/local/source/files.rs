@@ -125,10 +125,18 @@ impl Files {
         // Nothing was found. Without a mark, nothing contradicts the file that has the name now.
         let newest = origins.last().copied();
         let offset = newest.map_or(0, |origin| origin.offset);
-        if !self.marks_between(input, offset, u64::MAX).is_empty() {
-            return Err(InputError::RotatedAway { input: Input::File(path) });
+        let marks = self.marks_between(input, offset, u64::MAX);
+        if let Some(newest) = newest.filter(|_| !marks.is_empty()) {
+            if !rotated::is_changed(&path, &newest, &marks)? {
+                return Err(InputError::RotatedAway { input: named });
+            }
+            // The comparison with the marks finds the line that has changed.
+            self.origin = Some(newest);
+            self.forget_rotated(shards);
+            return Ok(());
         }
-        self.origin = newest;
+        // The file that has the name now is another one.
+        self.origin = newest.map(|newest| Origin { file: None, ..newest });
         self.forget_rotated(shards);
         report::line(format_args!(
             "{} was replaced since it was read, and the file that was read is not beside it; unprocessed records of that file are not delivered",

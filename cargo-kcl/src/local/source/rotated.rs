@@ -77,18 +77,32 @@ pub(crate) fn newest_compressed(path: &Path) -> Result<Option<PathBuf>, InputErr
     Ok(files.into_iter().rev().find(Rotated::is_compressed).map(|rotated| rotated.path))
 }
 
-fn is_it(file: &File, path: &Path, origin: &Origin, marks: &[Mark], framing: Framing) -> io::Result<bool> {
+/// Whether the file with the name is the one that starts at this origin, but with other records than those that left these marks.
+pub(crate) fn is_changed(path: &Path, origin: &Origin, marks: &[Mark]) -> Result<bool, InputError> {
+    let (Some(id), Ok(file)) = (origin.file, File::open(path)) else { return Ok(false) };
+    let is_same = || Ok(is_long_enough(&file, origin, marks)? && id.starts(&file)? && id.is_inode_of(&file)?);
+    is_same().map_err(|error| InputError::Read { input: Input::File(path.to_owned()), line: 0, error })
+}
+
+/// Whether a file is so long that it can have the record of the last mark.
+fn is_long_enough(file: &File, origin: &Origin, marks: &[Mark]) -> io::Result<bool> {
     let last = marks.last().and_then(|mark| Place::from_sequence_number(&mark.sequence_number));
-    let last = last.map_or(0, |place| place.offset.saturating_sub(origin.offset));
-    if file.metadata()?.len() <= last && !marks.is_empty() {
+    let Some(last) = last else { return Ok(true) };
+    Ok(file.metadata()?.len() > last.offset.saturating_sub(origin.offset))
+}
+
+fn is_it(file: &File, path: &Path, origin: &Origin, marks: &[Mark], framing: Framing) -> io::Result<bool> {
+    if !is_long_enough(file, origin, marks)? {
         return Ok(false);
     }
     match origin.file {
         Some(id) if !id.starts(file)? => Ok(false),
+        // A file that was copied and truncated has the same inode, and may start with the same line.
+        _ if !marks.is_empty() => meets(file.try_clone()?, path, origin, marks, framing),
         Some(id) if id.is_inode_of(file)? => Ok(true),
         // Every file starts with no bytes.
-        Some(FileId { head: 0, .. }) if marks.is_empty() => Ok(false),
-        _ => meets(file.try_clone()?, path, origin, marks, framing),
+        Some(FileId { head: 0, .. }) => Ok(false),
+        _ => Ok(true),
     }
 }
 
@@ -139,6 +153,24 @@ mod tests {
         let offset = lines[0].len() as u64 + 1;
         let place = Place { input: 0, offset, line: 2, record: 2 };
         Mark { sequence_number: place.sequence_number(), digest: digest(digest(0, lines[0]), lines[1]) }
+    }
+
+    #[test]
+    fn marks_count_more_than_the_inode_and_the_first_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        fs::write(&path, "a\nx\nc\n").unwrap();
+        fs::write(folder.path().join("log.1"), "a\nb\nc\n").unwrap();
+        let mut trace = follow::Trace::default();
+        trace.note(b"a\n");
+        let origin = origin(Some(trace.file_id(&File::open(&path).unwrap()).unwrap()));
+        let found = content(&path, &origin, &[second([b"a", b"b"])]);
+        assert_eq!(found, Some(vec!["a\nb\nc\n".to_owned()]));
+        let other = [second([b"a", b"y"])];
+        assert_eq!(content(&path, &origin, &other), None);
+        assert!(is_changed(&path, &origin, &other).unwrap());
+        fs::write(&path, "a\n").unwrap();
+        assert!(!is_changed(&path, &origin, &other).unwrap());
     }
 
     #[test]
