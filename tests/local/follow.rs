@@ -219,6 +219,18 @@ fn a_followed_file_whose_records_were_changed_is_refused() {
 }
 
 #[test]
+fn a_log_that_is_gone_may_hide_others() {
+    let place = Place::with_input("a\n");
+    let running = start(&place, &["--input", "input"]);
+    wait_for(&place, &["a"]);
+    fs::remove_file(place.path("input")).unwrap();
+    append(&place, "input", "b\n");
+    wait_for(&place, &["b"]);
+    running.signal(Signal::INT);
+    running.end().expect(130, &["input: the file that was read is not beside the new one", "input was rotated"]);
+}
+
+#[test]
 fn a_limit_may_be_reached_at_the_first_record_of_a_new_file() {
     let place = Place::with_input("a\n");
     let arguments = ["--app", "app", "--input", "input"];
