@@ -306,6 +306,8 @@ fn another_input_is_refused_after_the_end_too() {
         let refused = place.run(&["--app", "app", "--shards", "2"]);
         refused.expect(2, &["input has changed since it was processed", says, "--fresh"]);
         assert!(!refused.stderr.contains("already processed"), "{}", refused.stderr);
+        // A run that would stop before the change compares all of it.
+        place.run(&["--app", "app", "--shards", "2", "--limit", "1"]).expect(2, &["has changed", says]);
     }
 
     let place = Place::with_input("");

@@ -106,8 +106,10 @@ impl Feeder {
 
     /// Reads the input and delivers nothing, to compare it with what earlier runs saved.
     pub(crate) fn check(&self, sources: Vec<Source>, marks: Marks, origin: Option<Origin>) -> Result<(), InputError> {
-        let feed = self.feed_of(Lanes::default(), marks, origin, true);
-        Feed { old: self.old, ..feed }.read(sources).map(|_| ())
+        let mut feed = Feed { old: self.old, ..self.feed_of(Lanes::default(), marks, origin, true) };
+        // All of it counts, even if this run would stop before the end.
+        feed.common.reading.limit = u64::MAX;
+        feed.read(sources).map(|_| ())
     }
 
     fn feed_of(&self, lanes: Lanes, marks: Marks, origin: Option<Origin>, only_checks: bool) -> Feed {
