@@ -15,6 +15,7 @@ use kcl::protocol::Reply;
 
 use super::reader::CUT_FILE;
 use crate::args::shard_id;
+use crate::disk;
 
 /// Why nothing can be recorded.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +49,7 @@ impl Recording {
         let command: Vec<_> = command.iter().map(|text| text.to_string_lossy()).collect();
         let tool = concat!("cargo-kcl ", env!("CARGO_PKG_VERSION"));
         let meta = serde_json::json!({"tool": tool, "arguments": arguments, "processor": command});
-        let written = fs::write(self.folder.join("meta.json"), format!("{meta:#}\n"));
+        let written = disk::write(&self.folder.join("meta.json"), format!("{meta:#}\n").as_bytes());
         written.map_err(|error| RecordingError::Io { path: self.folder.clone(), error })
     }
 
@@ -142,7 +143,7 @@ impl Tape {
             return File::create(self.folder.join(CUT_FILE)).map(|_| ());
         }
         let Some(code) = code else { return self.note("exit", "None") };
-        fs::write(self.folder.join("exit"), format!("{code}\n"))?;
+        disk::write(&self.folder.join("exit"), format!("{code}\n").as_bytes())?;
         self.note("exit", code)
     }
 }
