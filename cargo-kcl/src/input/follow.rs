@@ -140,8 +140,8 @@ impl Rotated {
     }
 }
 
-/// What was read of a file: how much, its first bytes and its last ones. If the file no longer has them, it was truncated and
-/// written again, however long it is now.
+/// The amount of text that was read of a file, with its first bytes and its last ones. If the file no longer has them, it was
+/// truncated and written again, however long it is now.
 #[derive(Debug, Default)]
 pub(crate) struct Trace {
     position: u64,

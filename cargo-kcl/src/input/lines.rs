@@ -71,7 +71,7 @@ pub(crate) struct Lines {
     altered: Option<u64>,
     /// The records of the last document that were not returned yet.
     records: VecDeque<Located>,
-    /// What was read of a followed file.
+    /// The trace of the text that was read of a followed file.
     trace: Trace,
 }
 
@@ -100,7 +100,7 @@ enum Search {
     Document(Scanner),
 }
 
-/// What was found in the input.
+/// The result of a search for the end of a line or a document.
 enum Found {
     /// A line or a document of this length, and the length of its end.
     Whole(usize, usize),

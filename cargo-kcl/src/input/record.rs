@@ -250,7 +250,7 @@ impl Decimal {
     }
 }
 
-/// What a line is as a record, with nothing of this module's own types.
+/// The content of a line as a record, without the types of this module.
 pub(crate) fn json_record(line: &[u8]) -> Result<(Vec<u8>, String, u128), String> {
     let record = Format::Json(Missing::Number).record(line, 1, LONGEST_RECORD).map_err(|error| error.to_string())?;
     Ok((record.data.into_owned(), record.key.into_owned(), record.hash))

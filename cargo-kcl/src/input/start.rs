@@ -1,4 +1,4 @@
-//! What the first bytes of an input show: that it is not text, or that it starts with a byte order mark.
+//! The signs in the first bytes of an input that it is not text, or that it starts with a byte order mark.
 
 use std::fmt;
 
