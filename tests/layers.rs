@@ -1,4 +1,4 @@
-//! The rooms of `cargo-kcl` import from the rooms below them only.
+//! The rooms of `cargo-kcl` import from the rooms below them only; and other rules for whole folders of sources.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -93,6 +93,21 @@ fn threads_are_started_in_a_way_that_can_fail() {
                 "{}: {panics} panics if the system refuses; use threads::spawn",
                 path.display()
             );
+        }
+    }
+}
+
+#[test]
+fn a_conversation_has_one_clock() {
+    let mut found = Vec::new();
+    let sources_of_kcl = tests::workspace().join("kcl/src");
+    sources(&sources_of_kcl, &mut found);
+    // The thread that copies printed text belongs to the process, not to a conversation.
+    let exempt = ["clock.rs", "io/inner_pipe.rs"].map(|path| sources_of_kcl.join(path));
+    for path in found.iter().filter(|path| !exempt.contains(path)) {
+        let text = fs::read_to_string(path).expect("a source file");
+        for own in ["Instant::now", "thread::sleep", "RandomState"] {
+            assert!(!text.contains(own), "{}: {own} belongs in kcl/src/clock.rs", path.display());
         }
     }
 }

@@ -4,11 +4,13 @@
 #![no_main]
 
 use std::io::{self, Read, Write};
+use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use kcl::__private::{Clock, Lines};
 use kcl::protocol::{Message, Reply};
 use kcl::{BoxError, Checkpoints, FailurePolicy, ProcessRecords, Processor, Runner, Shard};
 use libfuzzer_sys::fuzz_target;
@@ -51,6 +53,27 @@ impl Write for Output {
     }
 }
 
+/// A clock that stands still.
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn sleep(&self, _: Duration, _: Option<BorrowedFd<'_>>) -> bool {
+        false
+    }
+
+    fn jitter(&self, limit: Duration) -> Duration {
+        limit
+    }
+
+    fn is_virtual(&self) -> bool {
+        true
+    }
+}
+
 /// Decodes base64 as the product reads it: any number of the padding characters at the end may be missing, and all else is strict.
 fn decode(encoded: &str) -> Vec<u8> {
     let missing = encoded.len().next_multiple_of(4) - encoded.len();
@@ -77,7 +100,8 @@ fuzz_target!(|bytes: &[u8]| {
     let output = Output::default();
     let reader = Slow(bytes.to_vec(), 0, 1 + bytes.len() % 97);
     let runner = Runner::new(|_: &Shard| Ok::<_, BoxError>(Taker));
-    _ = kcl::__private::simulate(&runner, reader, output.clone(), |_| (), Instant::now);
+    let lines = Lines::with_capacity(1 << 12, reader, output.clone());
+    _ = kcl::__private::simulate(&runner, lines, Arc::new(Still), |_| ());
     let output = output.0.lock().unwrap();
     for line in output.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
         Reply::from_line(line).expect("a reply");

@@ -365,9 +365,25 @@ impl Error for DeadLetterFailed {
     }
 }
 
+/// The way in which a record that failed was passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    Skipped,
+    DeadLettered,
+}
+
+impl fmt::Display for How {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Skipped => "skipped",
+            Self::DeadLettered => "dead-lettered",
+        })
+    }
+}
+
 /// One record that was skipped or dead-lettered.
 pub(crate) struct Passed<'a> {
-    pub(crate) how: &'static str,
+    pub(crate) how: How,
     pub(crate) record: &'a Record,
     pub(crate) failed: &'a HandlerError,
 }

@@ -77,6 +77,7 @@ compile_error!("kcl supports only Unix: it moves the stdin, stdout and stderr of
 #[cfg(feature = "macros")]
 mod attributes;
 mod checkpoint;
+mod clock;
 pub mod dead_letter;
 mod error;
 mod excerpt;
@@ -114,6 +115,8 @@ pub use shard::{MillisBehindLatest, Position, Shard};
 /// Items for the expansion of `#[kcl::processor]` and for simulations. They are not part of the public API.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::clock::Clock;
     pub use crate::handler::*;
+    pub use crate::io::lines::{Io, Lines};
     pub use crate::runner::simulate;
 }

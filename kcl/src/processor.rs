@@ -8,7 +8,8 @@ use crate::dead_letter::letter::DeadLetter;
 use crate::error::BoxError;
 use crate::policy::FailurePolicy;
 use crate::record::Record;
-use crate::runner::watch::Running;
+use crate::runner::conversation::Conversation;
+use crate::runner::events::Event;
 use crate::runner::watermark::Watermark;
 use crate::shard::{MillisBehindLatest, Shard};
 use crate::trace;
@@ -149,7 +150,6 @@ pub struct ProcessRecords<'a> {
     pub(crate) first: usize,
     /// The places, in order, of records that were skipped or dead-lettered.
     pub(crate) left_out: &'a [usize],
-    pub(crate) running: &'a Running,
     pub(crate) watermark: &'a mut Watermark,
 }
 
@@ -240,10 +240,11 @@ impl<'a> ProcessRecords<'a> {
     fn settle_each(&mut self, handle: &mut Handle<'_>) -> Result<(), BoxError> {
         self.watermark.settles = true;
         let before = |this: &mut Self, index| {
-            if !this.watermark.is_due_between(index, || this.running.may_look()) {
+            let Conversation { clock, events, .. } = &this.checkpointer.conversation;
+            if !this.watermark.is_due_between(index, || events.watch.may_look().then(|| clock.now())) {
                 return Ok(());
             }
-            this.running.reach_end();
+            this.checkpointer.conversation.emit(Event::At(None));
             let made = this.watermark.checkpoint_between(this.records, index, this.checkpointer, this.shard);
             made.map_err(|error| {
                 this.watermark.stopped = Some(index);
@@ -268,7 +269,7 @@ impl<'a> ProcessRecords<'a> {
             }
             self.progress = Progress::Records(index);
             before(self, index)?;
-            self.running.reach(index);
+            self.checkpointer.conversation.emit(Event::At(Some(index)));
             let _entered = trace::record(record);
             self.checkpointer.enter(Scope::Record(record.sequence_number(), record.sub_sequence_number()));
             handle(&mut ProcessRecord {
@@ -282,7 +283,7 @@ impl<'a> ProcessRecords<'a> {
         self.checkpointer.enter(Scope::Batch);
         if result.is_ok() {
             self.progress = Progress::Whole;
-            self.running.reach_end();
+            self.checkpointer.conversation.emit(Event::At(None));
         }
         result
     }

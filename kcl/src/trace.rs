@@ -1,4 +1,6 @@
 //! Spans and events with the feature `tracing`. Without the feature, the functions do nothing.
+//!
+//! Events follow the [stream of events](crate::runner::events). Spans are scopes, so they are entered where the scope is.
 
 #[cfg(not(feature = "tracing"))]
 pub(crate) use off::*;
@@ -11,10 +13,9 @@ mod on {
     use tracing::subscriber::NoSubscriber;
     use tracing::{debug, debug_span, info_span, trace_span, warn};
 
-    use crate::checkpoint::error::CheckpointError;
-    use crate::error::{HandlerError, Passed};
     use crate::protocol::Reply;
     use crate::record::Record;
+    use crate::runner::events::Event;
     use crate::shard::Shard;
 
     pub(crate) type Entered = EnteredSpan;
@@ -54,38 +55,40 @@ mod on {
         .entered()
     }
 
-    pub(crate) fn retry(failed: &HandlerError) {
-        warn!(target: "kcl", attempts = failed.attempts(), error = %failed, "retrying");
-    }
-
-    pub(crate) fn passed(passed: &Passed<'_>) {
-        warn!(
-            target: "kcl",
-            sequence_number = %passed.record.sequence_number(),
-            sub_sequence_number = passed.record.sub_sequence_number(),
-            attempts = passed.failed.attempts(),
-            error = %passed.failed,
-            "{}",
-            passed.how,
-        );
-    }
-
-    pub(crate) fn checkpoint(request: &Reply, result: Result<(), &CheckpointError>) {
-        let Reply::Checkpoint { sequence_number, sub_sequence_number } = request else { return };
-        let (sequence_number, sub_sequence_number) = (sequence_number.as_deref(), *sub_sequence_number);
-        match result {
-            Ok(()) => debug!(target: "kcl", sequence_number, sub_sequence_number, "checkpointed"),
-            Err(error) => warn!(target: "kcl", sequence_number, sub_sequence_number, %error, "not checkpointed"),
+    /// Passes an event on to the subscriber.
+    #[inline(always)]
+    pub(crate) fn observe(event: &Event<'_>) {
+        match event {
+            Event::Failed(failed) => {
+                warn!(target: "kcl", attempts = failed.attempts(), error = %failed, "retrying");
+            }
+            Event::Passed(passed) => warn!(
+                target: "kcl",
+                sequence_number = %passed.record.sequence_number(),
+                sub_sequence_number = passed.record.sub_sequence_number(),
+                attempts = passed.failed.attempts(),
+                error = %passed.failed,
+                "{}",
+                passed.how,
+            ),
+            Event::Checkpoint { request: Reply::Checkpoint { sequence_number, sub_sequence_number }, result } => {
+                let (sequence_number, sub_sequence_number) = (sequence_number.as_deref(), *sub_sequence_number);
+                match result {
+                    Ok(()) => debug!(target: "kcl", sequence_number, sub_sequence_number, "checkpointed"),
+                    Err(error) => {
+                        warn!(target: "kcl", sequence_number, sub_sequence_number, %error, "not checkpointed")
+                    }
+                }
+            }
+            _ => {}
         }
     }
 }
 
 #[cfg(not(feature = "tracing"))]
 mod off {
-    use crate::checkpoint::error::CheckpointError;
-    use crate::error::{HandlerError, Passed};
-    use crate::protocol::Reply;
     use crate::record::Record;
+    use crate::runner::events::Event;
     use crate::shard::Shard;
 
     pub(crate) struct Entered;
@@ -107,9 +110,6 @@ mod off {
         Entered
     }
 
-    pub(crate) fn retry(_: &HandlerError) {}
-
-    pub(crate) fn passed(_: &Passed<'_>) {}
-
-    pub(crate) fn checkpoint(_: &Reply, _: Result<(), &CheckpointError>) {}
+    #[inline(always)]
+    pub(crate) fn observe(_: &Event<'_>) {}
 }

@@ -1,15 +1,33 @@
 //! The clock of the schedule that this thread runs. The world moves it forward.
 
 use std::cell::Cell;
-use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use kcl::__private::Clock;
 
 thread_local!(static TIME: Cell<Duration> = const { Cell::new(Duration::ZERO) });
 
-/// The time that the processors see.
-pub(crate) fn now() -> Instant {
-    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    *START + time()
+/// The clock that the processors see. Their waits pass its time.
+pub(crate) struct Simulated;
+
+impl Clock for Simulated {
+    fn now(&self) -> Duration {
+        time()
+    }
+
+    fn sleep(&self, time: Duration, _: Option<BorrowedFd<'_>>) -> bool {
+        TIME.set(TIME.get() + time);
+        false
+    }
+
+    fn jitter(&self, limit: Duration) -> Duration {
+        limit
+    }
+
+    fn is_virtual(&self) -> bool {
+        true
+    }
 }
 
 pub(crate) fn time() -> Duration {

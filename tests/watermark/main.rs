@@ -11,6 +11,7 @@ mod paces;
 mod random;
 mod world;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::{env, thread};
 
@@ -111,7 +112,7 @@ fn run<P: Processor>(seed: u64, rules: Rules, make: impl Fn(Ends) -> P) -> Resul
         let lines = ends.clone();
         let runner = Runner::new(|_: &Shard| Ok::<_, BoxError>(make(ends.clone())));
         let report = move |line: &str| lines.line(line);
-        let result = kcl::__private::simulate(&runner, ends.clone(), ends.clone(), report, clock::now);
+        let result = kcl::__private::simulate(&runner, ends.connect(), Arc::new(clock::Simulated), report);
         if ends.world().end(result)? {
             for (total, count) in BETWEEN.iter().zip(ends.world().between) {
                 total.fetch_add(count as u64, Ordering::Relaxed);

@@ -1,10 +1,11 @@
 //! The world outside one processor: a daemon that delivers, redelivers and refuses, and a ledger of the state of each record.
 
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use kcl::__private::Io;
 use kcl::protocol::daemon::Lease;
 use kcl::protocol::{Message, ProcessRecordsMessage as Batch, Reply, WireRecord};
 use kcl::{BoxError, Checkpoints, DeadLetter, FailureAction, Position, RunError};
@@ -55,10 +56,8 @@ pub(crate) struct World {
     /// How many more failures may be injected, apart from poison.
     trouble: usize,
     lease: Lease,
-    /// Bytes on their way to the processor.
-    input: VecDeque<u8>,
-    /// The beginning of a line from the processor.
-    output: Vec<u8>,
+    /// Lines on their way to the processor.
+    input: VecDeque<Vec<u8>>,
     /// The batch that is being processed, by the places of its records.
     delivered: std::ops::Range<usize>,
     /// The record of this process's last call of the handler; for whole batches, the first record of the batch.
@@ -121,7 +120,6 @@ impl World {
             trouble,
             lease: Lease::new(Position::TrimHorizon),
             input: VecDeque::new(),
-            output: Vec::new(),
             delivered: 0..0,
             last: None,
             attempts: 0,
@@ -149,7 +147,6 @@ impl World {
         let next = self.entries.iter().position(|entry| !passes(&position, entry)).unwrap_or(self.entries.len());
         self.delivered = next..next;
         self.input.clear();
-        self.output.clear();
         (self.last, self.attempts) = (None, 0);
         self.start = next;
         (self.counts, self.reported) = (Counts::default(), None);
@@ -188,8 +185,7 @@ impl World {
     }
 
     fn send(&mut self, message: &impl serde::Serialize) {
-        self.input.extend(serde_json::to_vec(message).expect("it serializes"));
-        self.input.push_back(b'\n');
+        self.input.push_back(serde_json::to_vec(message).expect("it serializes"));
     }
 
     /// Decides whether a failure happens now, with this probability in percent, if any failures are left.
@@ -540,7 +536,7 @@ pub(crate) fn place(key: &str) -> usize {
     key.parse().expect("a place")
 }
 
-/// A processor's two connections to the world: its input and its output.
+/// The world, shared by a schedule and the processors in it.
 #[derive(Clone)]
 pub(crate) struct Ends(Arc<Mutex<World>>);
 
@@ -556,33 +552,33 @@ impl Ends {
     pub(crate) fn line(&self, line: &str) {
         self.world().line(line);
     }
-}
 
-impl Read for Ends {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        let mut world = self.world();
-        if world.alive() { world.input.read(to) } else { Ok(0) }
+    /// A processor's two connections to the world: its input and its output.
+    pub(crate) fn connect(&self) -> Connection {
+        Connection { ends: self.clone(), line: Vec::new() }
     }
 }
 
-impl Write for Ends {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut world = self.world();
+pub(crate) struct Connection {
+    ends: Ends,
+    line: Vec<u8>,
+}
+
+impl Io for Connection {
+    fn receive(&mut self) -> io::Result<Option<&[u8]>> {
+        let mut world = self.ends.world();
+        let Some(line) = (if world.alive() { world.input.pop_front() } else { None }) else { return Ok(None) };
+        drop(world);
+        self.line = line;
+        Ok(Some(&self.line))
+    }
+
+    fn send(&mut self, line: &[u8]) -> io::Result<()> {
+        let mut world = self.ends.world();
         if !world.alive() {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        for &byte in bytes {
-            if byte == b'\n' {
-                let line = std::mem::take(&mut world.output);
-                world.reply(&line);
-            } else {
-                world.output.push(byte);
-            }
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
+        world.reply(line);
         Ok(())
     }
 }

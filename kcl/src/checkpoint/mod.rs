@@ -4,12 +4,12 @@ pub(crate) mod error;
 pub(crate) mod pace;
 
 use crate::checkpoint::error::CheckpointError;
-use crate::io::connection::Connection;
 use crate::protocol::{Message, Reply};
 use crate::record::Record;
-use crate::runner::retry::{Backoff, Retry};
+use crate::runner::conversation::Conversation;
+use crate::runner::events::Event;
+use crate::runner::retry::{ATTEMPTS, ATTEMPTS_AT_SHARD_END, Backoff};
 use crate::sequence::SequenceNumber;
-use crate::trace;
 
 /// Reports to the daemon how far a shard has been processed. A handler takes it as `&mut Checkpointer`.
 ///
@@ -46,16 +46,13 @@ use crate::trace;
 /// ```
 #[derive(Debug)]
 pub struct Checkpointer {
-    pub(crate) connection: Connection,
+    pub(crate) conversation: Conversation,
     scope: Scope,
-    retry: Retry,
     /// The outcome of this message's checkpoints so far; reset by [`Checkpointer::enter_message`].
     pub(crate) seen: Seen,
     /// A message was acknowledged although its records were not processed, because the lease was gone: no checkpoint
     /// may pass them.
     pub(crate) gap: bool,
-    /// The number of checkpoints that the daemon accepted.
-    pub(crate) accepted: u64,
 }
 
 /// The meaning of [`Checkpointer::checkpoint`].
@@ -81,9 +78,8 @@ pub(crate) struct Seen {
 }
 
 impl Checkpointer {
-    pub(crate) fn new(connection: Connection) -> Self {
-        let retry = Retry::default();
-        Self { connection, scope: Scope::Batch, retry, seen: Seen::default(), gap: false, accepted: 0 }
+    pub(crate) fn new(conversation: Conversation) -> Self {
+        Self { conversation, scope: Scope::Batch, seen: Seen::default(), gap: false }
     }
 
     /// Starts a new message.
@@ -99,7 +95,7 @@ impl Checkpointer {
 
     /// Whether no more checkpoints are possible in this message.
     pub(crate) fn is_over(&self) -> bool {
-        self.seen.lease_lost || self.connection.is_broken()
+        self.seen.lease_lost || self.conversation.is_broken()
     }
 
     /// Checkpoints the records that this call of the handler received; see [`Checkpointer`].
@@ -157,12 +153,12 @@ impl Checkpointer {
             return Err(CheckpointError::LeaseLost);
         }
         let result = self.request_with_retries(reply);
-        trace::checkpoint(reply, result.as_ref().copied());
+        self.conversation.emit(Event::Checkpoint { request: reply, result: result.as_ref().copied() });
         result
     }
 
     fn request_with_retries(&mut self, reply: &Reply) -> Result<(), CheckpointError> {
-        let attempts = if self.scope == Scope::ShardEnd { Retry::ATTEMPTS_AT_SHARD_END } else { Retry::ATTEMPTS };
+        let attempts = if self.scope == Scope::ShardEnd { ATTEMPTS_AT_SHARD_END } else { ATTEMPTS };
         let mut attempt = 1;
         loop {
             match self.request_once(reply) {
@@ -179,18 +175,17 @@ impl Checkpointer {
 
     /// Waits after attempt number `attempt`, counted from 1. The wait ends early if the daemon goes away.
     pub(crate) fn wait(&mut self, backoff: Backoff, attempt: u32) {
-        let time = self.retry.draw(backoff, attempt);
-        self.connection.wait(time);
+        self.conversation.wait(backoff.limit(attempt));
     }
 
     fn request_once(&mut self, reply: &Reply) -> Result<(), CheckpointError> {
-        match self.connection.exchange(reply).map_err(CheckpointError::Io)? {
+        match self.conversation.exchange(reply).map_err(CheckpointError::Io)? {
             Message::Checkpoint { error: None, .. } => {
-                self.accepted += 1;
+                self.conversation.emit(Event::Accepted);
                 Ok(())
             }
             Message::Checkpoint { error: Some(name), .. } => Err(CheckpointError::from_daemon(name)),
-            other => Err(CheckpointError::Io(self.connection.unexpected(&other, "the answer to a checkpoint"))),
+            other => Err(CheckpointError::Io(self.conversation.unexpected(&other, "the answer to a checkpoint"))),
         }
     }
 }

@@ -95,6 +95,7 @@ impl AlignedBuffer {
         self.memory.len() - ALIGNMENT
     }
 
+    #[inline]
     fn as_slice(&self) -> &[u8] {
         &self.memory[self.offset..self.offset + self.len()]
     }

@@ -22,7 +22,7 @@ pub(crate) enum Report {
 
 /// A function that takes lines.
 #[derive(Clone)]
-pub(crate) struct Callback(pub(crate) Arc<dyn Fn(&str) + Send + Sync>);
+pub(crate) struct Callback(Arc<dyn Fn(&str) + Send + Sync>);
 
 impl fmt::Debug for Callback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -31,6 +31,10 @@ impl fmt::Debug for Callback {
 }
 
 impl Report {
+    pub(crate) fn callback(take: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self::Callback(Callback(Arc::new(take)))
+    }
+
     /// Writes a line.
     pub(crate) fn line(&self, text: impl Display) {
         match self {

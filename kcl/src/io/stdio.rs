@@ -8,12 +8,10 @@ use std::cell::Cell;
 use std::io::{self, IsTerminal, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::OwnedFd;
-use rustix::io::{Errno, fcntl_dupfd_cloexec, ioctl_fionread};
+use rustix::event::PollFlags;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::stdio::{dup2_stdin, stderr, stdin, stdout};
 
 use crate::error::RunError;
@@ -86,28 +84,12 @@ fn empty_input() -> io::Result<OwnedFd> {
 
 /// The real stdin or stdout. The process that started this one may have made it non-blocking. Both processes share that
 /// setting, so it is not changed.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct RealEnd(Arc<OwnedFd>);
 
-impl RealEnd {
-    /// Waits for `time`, or until every writer is gone and nothing is left to read. Returns whether the latter is the
-    /// case.
-    pub(crate) fn ends_within(&self, time: Duration) -> bool {
-        let start = Instant::now();
-        loop {
-            let left = time.saturating_sub(start.elapsed());
-            // No events are requested, so only the end of the other side is reported.
-            let mut end = [PollFd::new(&*self.0, PollFlags::empty())];
-            match poll(&mut end, Timespec::try_from(left).ok().as_ref()) {
-                Ok(0) => return false,
-                Ok(_) if ioctl_fionread(&*self.0) == Ok(0) => return true,
-                Err(Errno::INTR) => {}
-                _ => {
-                    thread::sleep(left);
-                    return false;
-                }
-            }
-        }
+impl AsFd for RealEnd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 

@@ -5,16 +5,15 @@ use std::sync::Arc;
 
 use crate::checkpoint::Scope;
 use crate::dead_letter::letter::DeadLetter;
-use crate::error::{DeadLetterFailed, Failure, HandlerError, Passed};
+use crate::error::{DeadLetterFailed, Failure, HandlerError, How, Passed};
 use crate::payload::{UndecodablePayload, UndecodablePayloads};
 use crate::policy::FailureAction;
 use crate::processor::{ProcessRecords, Processor, Progress};
 use crate::record::Record;
+use crate::runner::events::Event;
 use crate::runner::session::{Session, guard};
-use crate::runner::watch::Running;
 use crate::runner::watermark::is_finer;
 use crate::shard::MillisBehindLatest;
-use crate::trace;
 
 const ACTION: &str = "processRecords";
 
@@ -69,7 +68,7 @@ struct GivenUp {
     failed: HandlerError,
 }
 
-impl<P: Processor> Session<'_, P> {
+impl<P: Processor> Session<P> {
     /// Whether checkpoints may be due between records.
     pub(super) const BETWEEN: bool = is_finer(P::CHECKPOINTS);
 
@@ -86,16 +85,18 @@ impl<P: Processor> Session<'_, P> {
             Ok(()) => self.watermark.stopped.filter(|_| Self::BETWEEN).unwrap_or(records.len()),
             Err(_) => batch.first,
         };
-        self.counts.records += self.watermark.end_batch(records, done) as u64;
+        let settled = self.watermark.end_batch(records, done);
+        self.emit(Event::Settled(settled));
         result
     }
 
     fn hand_over_batch(&mut self, batch: &mut Batch<'_>) -> Result<(), HandlerError> {
         loop {
             // For the watch, all attempts are one call: it reports the time that a record takes, including the waits.
-            let running = self.watch.enter(ACTION, Some(batch.records));
-            let given_up = self.attempt_with_retries(batch, &running)?;
-            drop(running);
+            self.emit(Event::Called { action: ACTION, records: Some(batch.records) });
+            let given_up = self.attempt_with_retries(batch);
+            self.emit(Event::Returned);
+            let given_up = given_up?;
             if given_up.is_empty() {
                 return Ok(());
             }
@@ -106,9 +107,9 @@ impl<P: Processor> Session<'_, P> {
     }
 
     /// Calls the handler until it succeeds, or until no attempt is left. Returns the records that failed then.
-    fn attempt_with_retries(&mut self, batch: &mut Batch<'_>, running: &Running) -> Result<Vec<GivenUp>, HandlerError> {
+    fn attempt_with_retries(&mut self, batch: &mut Batch<'_>) -> Result<Vec<GivenUp>, HandlerError> {
         let records = batch.records;
-        while let Err(blame) = self.attempt(batch, running) {
+        while let Err(blame) = self.attempt(batch) {
             let (failure, progress) = match blame {
                 Blame::Handler(failure, progress) => (failure, progress),
                 Blame::Invalid(undecodable) => {
@@ -138,8 +139,8 @@ impl<P: Processor> Session<'_, P> {
                 };
             }
             if !self.checkpointer.is_over() {
-                trace::retry(&failed);
-                self.checkpoint_before_wait(batch, running);
+                self.emit(Event::Failed(&failed));
+                self.checkpoint_before_wait(batch);
             }
             if !self.checkpointer.is_over() {
                 self.checkpointer.wait(P::POLICY.backoff, batch.attempts);
@@ -148,23 +149,24 @@ impl<P: Processor> Session<'_, P> {
             if self.checkpointer.is_over() {
                 return Err(failed);
             }
-            self.counts.retries += 1;
+            self.emit(Event::Retried);
         }
         Ok(Vec::new())
     }
 
     /// Checkpoints the records that are done, if a checkpoint is due.
-    fn checkpoint_before_wait(&mut self, batch: &Batch<'_>, running: &Running) {
-        if Self::BETWEEN && self.watermark.settles && self.watermark.is_due_between(batch.first, || true) {
-            running.reach_end();
+    fn checkpoint_before_wait(&mut self, batch: &Batch<'_>) {
+        let clock = &self.checkpointer.conversation.clock;
+        if Self::BETWEEN && self.watermark.settles && self.watermark.is_due_between(batch.first, || Some(clock.now())) {
+            self.emit(Event::At(None));
             // The caller asks the checkpointer whether the lease or the daemon is gone.
             _ = self.watermark.checkpoint_between(batch.records, batch.first, &mut self.checkpointer, &self.shard);
-            running.reach(batch.first);
+            self.emit(Event::At(Some(batch.first)));
         }
     }
 
     /// Calls the handler with the remaining records.
-    fn attempt(&mut self, batch: &mut Batch<'_>, running: &Running) -> Result<(), Blame> {
+    fn attempt(&mut self, batch: &mut Batch<'_>) -> Result<(), Blame> {
         let all = batch.records.len();
         if all > 0 && batch.left_out.len() == all {
             return Ok(());
@@ -173,7 +175,7 @@ impl<P: Processor> Session<'_, P> {
         if Self::BETWEEN {
             self.watermark.settles = false;
             // Waits and dead letters take time.
-            running.look_again();
+            self.conversation().events.watch.look_again();
         }
         let mut input = ProcessRecords {
             records: batch.records,
@@ -183,7 +185,6 @@ impl<P: Processor> Session<'_, P> {
             progress: Progress::Whole,
             first: batch.first,
             left_out: &batch.left_out,
-            running,
             watermark: &mut self.watermark,
         };
         let result = guard(|| self.processor.process_records(&mut input));
@@ -224,29 +225,26 @@ impl<P: Processor> Session<'_, P> {
             let record = &batch.records[place];
             let how = match word {
                 FailureAction::Fail => return Err(failed),
-                FailureAction::Skip => {
-                    self.counts.skipped += 1;
-                    "skipped"
-                }
+                FailureAction::Skip => How::Skipped,
                 FailureAction::DeadLetter => {
                     let letter = DeadLetter::new(record, &self.shard, failed.failure().as_error(), failed.attempts());
-                    let running = self.watch.enter("dead_letter", Some(batch.records));
-                    running.reach(place);
+                    let conversation = &mut self.checkpointer.conversation;
+                    conversation.emit(Event::Called { action: "dead_letter", records: Some(batch.records) });
+                    conversation.emit(Event::At(Some(place)));
                     let taken = guard(|| self.processor.dead_letter(&letter));
-                    drop(running);
+                    conversation.emit(Event::Returned);
                     if let Err(failure) = taken {
                         let both = DeadLetterFailed::new(failure, failed.failure());
                         return Err(HandlerError::new(&self.shard, ACTION, Failure::Error(both.into()))
                             .with_records(batch.records, Some(record))
                             .with_attempts(failed.attempts()));
                     }
-                    self.counts.dead_lettered += 1;
-                    "dead-lettered"
+                    How::DeadLettered
                 }
             };
             let passed = Passed { how, record, failed: &failed };
-            trace::passed(&passed);
-            self.report.line(passed);
+            self.emit(Event::Passed(&passed));
+            self.conversation().report.line(passed);
             batch.left_out.insert(index, place);
         }
         Ok(())

@@ -3,6 +3,9 @@
 use std::env;
 use std::fmt;
 
+use crate::error::How;
+use crate::runner::events::Event;
+
 /// Counts of a processor's work.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
@@ -19,6 +22,22 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
+    /// Counts an event.
+    #[inline(always)]
+    pub(super) fn observe(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Batch(records) => self.batches += u64::from(!records.is_empty()),
+            Event::Settled(records) => self.records += *records as u64,
+            Event::Retried => self.retries += 1,
+            Event::Passed(passed) => match passed.how {
+                How::Skipped => self.skipped += 1,
+                How::DeadLettered => self.dead_lettered += 1,
+            },
+            Event::Accepted => self.checkpoints += 1,
+            _ => {}
+        }
+    }
+
     /// Whether the user requested them.
     pub(crate) fn are_requested() -> bool {
         env::var_os("KCL_REPORT").is_some_and(|value| !value.is_empty() && value != "0")

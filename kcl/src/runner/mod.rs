@@ -1,7 +1,9 @@
 //! The loop, and the ways to run it.
 
 mod batch;
+pub(crate) mod conversation;
 mod counts;
+pub(crate) mod events;
 pub(crate) mod retry;
 mod session;
 pub(crate) mod watch;
@@ -10,18 +12,21 @@ pub(crate) mod watermark;
 use std::io::{Read, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::checkpoint::Checkpointer;
 use crate::checkpoint::pace::Checkpoints;
+use crate::clock::{Clock, SystemClock};
 use crate::error::{BoxError, HandlerError, RunError};
-use crate::io::connection::{Connection, Patience};
 use crate::io::fd::write_line;
-use crate::io::stderr::{Callback, Report};
+use crate::io::lines::{Io, Lines};
+use crate::io::stderr::Report;
 use crate::io::{lent_io, stdio};
 use crate::processor::{Initialize, Processor};
 use crate::protocol::Message;
+use crate::runner::conversation::Conversation;
 use crate::runner::counts::Counts;
+use crate::runner::events::Event;
 use crate::runner::session::{Session, guard};
 use crate::runner::watch::Watch;
 use crate::runner::watermark::Watermark;
@@ -106,7 +111,7 @@ impl<F> Runner<F> {
         E: Into<BoxError>,
     {
         match stdio::with_protocol(|input, output, report| {
-            self.converse(Connection::new(Patience::Watchful(input.clone()), input, output), &Environment::real(report))
+            self.converse(real(Lines::real(input, output), report.clone()), Counts::are_requested())
         }) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
@@ -130,40 +135,37 @@ impl<F> Runner<F> {
         P: Processor,
         E: Into<BoxError>,
     {
-        let run = |reader, writer| {
-            self.converse(Connection::new(Patience::Blind, reader, writer), &Environment::real(&Report::Printed))
-        };
+        let run =
+            |reader, writer| self.converse(real(Lines::new(reader, writer), Report::Printed), Counts::are_requested());
         lent_io::lend(reader, writer, run).map_err(RunError::Thread)?
     }
 
-    fn converse<P, E>(&self, connection: Connection, environment: &Environment<'_>) -> Result<(), RunError>
+    /// Converses until the daemon ends the conversation. If `counts` are requested, the last line of the report has them.
+    fn converse<P, E>(&self, mut conversation: Conversation, counts: bool) -> Result<(), RunError>
     where
         F: Fn(&Shard) -> Result<P, E>,
         P: Processor,
         E: Into<BoxError>,
     {
-        let mut connection = connection;
-        let (shard, _entered, watch, processor) = match connection.receive()? {
+        let (shard, _entered, processor) = match conversation.receive()? {
             None => return Ok(()),
             Some(Message::Initialize { shard_id, position }) => {
-                connection.shard = Some(shard_id.clone());
+                conversation.shard = Some(shard_id.clone());
                 let shard = Shard::new(shard_id, position);
                 let entered = trace::shard(&shard);
                 let interval = match P::CHECKPOINTS {
                     Checkpoints::Interval(interval) => interval,
                     _ => Duration::MAX,
                 };
-                let watch = match environment.watch {
-                    true => Watch::start(&shard, P::WARN_AFTER, interval, environment.report),
-                    false => Watch::off(),
-                };
-                let running = watch.enter("initialize", None);
-                let processor = guard(|| (self.factory)(&shard).map_err(Into::into))
-                    .map_err(|failure| HandlerError::new(&shard, "initialize", failure))?;
-                drop(running);
+                let Conversation { clock, report, .. } = &conversation;
+                conversation.events.watch = Watch::start(&shard, P::WARN_AFTER, interval, clock, report);
+                conversation.emit(Event::Called { action: "initialize", records: None });
+                let processor = guard(|| (self.factory)(&shard).map_err(Into::into));
+                conversation.emit(Event::Returned);
+                let processor = processor.map_err(|failure| HandlerError::new(&shard, "initialize", failure))?;
                 // `#[on_init]` may have set up the subscriber.
                 let entered = trace::shard_anew(entered, &shard);
-                (shard, entered, watch, processor)
+                (shard, entered, processor)
             }
             Some(message) => {
                 return Err(RunError::Unexpected {
@@ -173,75 +175,53 @@ impl<F> Runner<F> {
                 });
             }
         };
-        let mut session = Session {
-            processor,
-            shard,
-            checkpointer: Checkpointer::new(connection),
-            watermark: Watermark::new(P::CHECKPOINTS, environment.now, environment.report),
-            report: environment.report,
-            watch,
-            counts: Counts::default(),
-        };
+        let watermark = Watermark::new(P::CHECKPOINTS, &*conversation.clock);
+        let mut session = Session { processor, shard, checkpointer: Checkpointer::new(conversation), watermark };
         let result = session.converse();
-        if environment.counts {
-            session.counts.checkpoints = session.checkpointer.accepted;
-            session.report_line(format_args!("{}", session.counts));
+        if counts {
+            session.report_line(format_args!("{}", session.checkpointer.conversation.events.counts));
         }
-        let Session { processor, shard, watch, .. } = session;
-        let running = watch.enter("drop", None);
+        let Session { processor, shard, checkpointer, .. } = session;
+        let mut conversation = checkpointer.conversation;
+        conversation.emit(Event::Called { action: "drop", records: None });
         let dropped = guard(|| {
             drop(processor);
             Ok(())
         });
-        drop(running);
+        conversation.emit(Event::Returned);
         let dropped = dropped.map_err(|failure| HandlerError::new(&shard, "drop", failure));
         match (result, dropped) {
             (Ok(()), dropped) => Ok(dropped?),
             (Err(error), Ok(())) => Err(error),
             (Err(error), Err(failed)) => {
-                environment.report.line(failed);
+                conversation.report.line(failed);
                 Err(error)
             }
         }
     }
 }
 
-/// Runs a simulation, of which there may be thousands a second. It owns its reader and writer, has a small buffer and
-/// never waits. `now` returns the time, and `report` receives the lines for stderr.
+/// A conversation at the pace of this machine's clock.
+fn real(io: impl Io + 'static, report: Report) -> Conversation {
+    Conversation::new(Box::new(io), Arc::new(SystemClock::new()), report)
+}
+
+/// Runs a simulation, of which there may be thousands a second. `report` receives the lines for stderr, which include
+/// the counts.
 ///
 /// # Errors
 ///
 /// The same errors as [`Runner::run_on`].
 pub fn simulate<F, P, E>(
     runner: &Runner<F>,
-    reader: impl Read + Send + 'static,
-    writer: impl Write + Send + 'static,
+    io: impl Io + 'static,
+    clock: Arc<dyn Clock>,
     report: impl Fn(&str) + Send + Sync + 'static,
-    now: fn() -> Instant,
 ) -> Result<(), RunError>
 where
     F: Fn(&Shard) -> Result<P, E>,
     P: Processor,
     E: Into<BoxError>,
 {
-    let connection = Connection::new(Patience::None, reader, writer);
-    let report = Report::Callback(Callback(Arc::new(report)));
-    runner.converse(connection, &Environment { report: &report, now, counts: true, watch: false })
-}
-
-/// The environment of a conversation.
-struct Environment<'a> {
-    report: &'a Report,
-    /// The clock.
-    now: fn() -> Instant,
-    /// Whether to report the counts.
-    counts: bool,
-    /// Whether to watch the time in a thread, and to report long-running handlers.
-    watch: bool,
-}
-
-impl<'a> Environment<'a> {
-    fn real(report: &'a Report) -> Self {
-        Self { report, now: Instant::now, counts: Counts::are_requested(), watch: true }
-    }
+    runner.converse(Conversation::new(Box::new(io), clock, Report::callback(report)), true)
 }

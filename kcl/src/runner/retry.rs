@@ -1,7 +1,11 @@
-//! The waits before retries, of refused checkpoints and of records that failed.
+//! The limits of retries, of refused checkpoints and of records that failed.
 
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
+
+/// The number of attempts to make a checkpoint.
+pub(crate) const ATTEMPTS: u32 = 5;
+/// The number of attempts to checkpoint a shard's end. Failure there ends the whole worker, so it gets more attempts.
+pub(crate) const ATTEMPTS_AT_SHARD_END: u32 = 10;
 
 /// A limit on the wait that doubles with each attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,31 +19,8 @@ impl Backoff {
     pub(crate) const RECORDS: Self = Self { first: Duration::from_millis(200), most: Duration::from_secs(5) };
 
     /// The longest wait after attempt number `attempt`, counted from 1.
-    fn limit(self, attempt: u32) -> Duration {
+    pub(crate) fn limit(self, attempt: u32) -> Duration {
         self.first.saturating_mul(1 << (attempt - 1).min(31)).min(self.most)
-    }
-}
-
-/// Draws waits with full jitter: a random time of up to the limit. Shards that were throttled together then do not
-/// retry together.
-#[derive(Debug, Default)]
-pub(crate) struct Retry {
-    random: RandomState,
-    drawn: u64,
-}
-
-impl Retry {
-    /// The number of attempts to make a checkpoint.
-    pub(crate) const ATTEMPTS: u32 = 5;
-    /// The number of attempts to checkpoint a shard's end. Failure there ends the whole worker, so it gets more
-    /// attempts.
-    pub(crate) const ATTEMPTS_AT_SHARD_END: u32 = 10;
-
-    /// The wait after attempt number `attempt`, counted from 1.
-    pub(crate) fn draw(&mut self, backoff: Backoff, attempt: u32) -> Duration {
-        self.drawn += 1;
-        let draw = self.random.hash_one(self.drawn);
-        backoff.limit(attempt).mul_f64(draw as f64 / u64::MAX as f64)
     }
 }
 
@@ -53,13 +34,5 @@ mod tests {
         let limits: Vec<_> = (1..=10).map(limit).collect();
         assert_eq!(limits, [100, 200, 400, 800, 1600, 2000, 2000, 2000, 2000, 2000]);
         assert_eq!(limit(u32::MAX), 2000);
-    }
-
-    #[test]
-    fn the_wait_is_random_and_never_longer_than_the_limit() {
-        let mut retry = Retry::default();
-        let waits: Vec<_> = (0..100).map(|_| retry.draw(Backoff::RECORDS, 3)).collect();
-        assert!(waits.iter().all(|&wait| wait <= Backoff::RECORDS.limit(3)));
-        assert!(waits.windows(2).any(|pair| pair[0] != pair[1]));
     }
 }

@@ -7,14 +7,12 @@ use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::pace::Checkpoints;
 use crate::checkpoint::{Checkpointer, Scope};
 use crate::error::{BoxError, Failure, HandlerError, RunError};
-use crate::io::connection::Broken;
-use crate::io::stderr::Report;
 use crate::panics::discard;
 use crate::processor::{LeaseLost, Processor, ShardEnded, ShutdownRequested};
 use crate::protocol::{Message, Reply, ShutdownReason};
 use crate::record::Record;
-use crate::runner::counts::Counts;
-use crate::runner::watch::Watch;
+use crate::runner::conversation::{Broken, Conversation};
+use crate::runner::events::Event;
 use crate::runner::watermark::Watermark;
 use crate::shard::{MillisBehindLatest, Shard};
 use crate::trace;
@@ -32,14 +30,11 @@ pub(super) fn guard<T>(call: impl FnOnce() -> Result<T, BoxError>) -> Result<T, 
 }
 
 /// One shard's conversation, from the status of `initialize` on.
-pub(super) struct Session<'a, P> {
+pub(super) struct Session<P> {
     pub(super) processor: P,
     pub(super) shard: Shard,
     pub(super) checkpointer: Checkpointer,
     pub(super) watermark: Watermark,
-    pub(super) report: &'a Report,
-    pub(super) watch: Watch,
-    pub(super) counts: Counts,
 }
 
 /// The next step after a message was handled.
@@ -49,17 +44,17 @@ enum Next {
     End,
 }
 
-impl<P: Processor> Session<'_, P> {
+impl<P: Processor> Session<P> {
     /// Converses until the daemon ends the conversation.
     pub(super) fn converse(&mut self) -> Result<(), RunError> {
         let mut action = "initialize";
         loop {
-            match self.checkpointer.connection.send(&Reply::status(action)) {
+            match self.conversation().send(&Reply::status(action)) {
                 Ok(()) => {}
                 Err(Broken::End) => return Ok(()),
                 Err(Broken::Error(error)) => return Err(error),
             }
-            let Some(message) = self.checkpointer.connection.receive()? else { return Ok(()) };
+            let Some(message) = self.conversation().receive()? else { return Ok(()) };
             action = message.action();
             match self.handle(message)? {
                 Next::Acknowledge => {}
@@ -95,15 +90,15 @@ impl<P: Processor> Session<'_, P> {
         millis_behind_latest: MillisBehindLatest,
     ) -> Result<Next, RunError> {
         self.checkpointer.enter_message(Scope::Batch);
-        self.counts.batches += u64::from(!records.is_empty());
+        self.emit(Event::Batch(records));
         let result = self.hand_over(records, millis_behind_latest);
         if let Some(place) = self.watermark.stopped.take_if(|_| Self::BETWEEN) {
-            if !self.checkpointer.connection.is_broken() {
+            if !self.conversation().is_broken() {
                 return Ok(self.leave(&records[place..]));
             }
         }
         match self.settle(result)? {
-            Settled::Done if self.watermark.is_due() => self.checkpoint_all(),
+            Settled::Done if self.watermark.is_due(&*self.checkpointer.conversation.clock) => self.checkpoint_all(),
             Settled::Done => Ok(Next::Acknowledge),
             Settled::Failed(failed) => self.fail(failed),
             Settled::Excused(failed) => Ok(self.excuse(&failed)),
@@ -112,19 +107,19 @@ impl<P: Processor> Session<'_, P> {
     }
 
     fn lease_lost(&mut self, action: &'static str) -> Result<Next, RunError> {
-        let running = self.watch.enter(action, None);
+        self.emit(Event::Called { action, records: None });
         let result = guard(|| self.processor.lease_lost(&mut LeaseLost { shard: &self.shard }));
-        drop(running);
+        self.emit(Event::Returned);
         result.map_err(|failure| HandlerError::new(&self.shard, action, failure))?;
         Ok(Next::Acknowledge)
     }
 
     fn shard_ended(&mut self, action: &'static str) -> Result<Next, RunError> {
         self.checkpointer.enter_message(Scope::ShardEnd);
+        self.emit(Event::Called { action, records: None });
         let (processor, shard, checkpointer) = (&mut self.processor, &self.shard, &mut self.checkpointer);
-        let running = self.watch.enter(action, None);
         let result = guard(|| processor.shard_ended(&mut ShardEnded { shard, checkpointer }));
-        drop(running);
+        self.emit(Event::Returned);
         let result = result.map_err(|failure| HandlerError::new(&self.shard, action, failure));
         match self.settle(result)? {
             Settled::Done if self.checkpointer.seen.all_confirmed => Ok(Next::Acknowledge),
@@ -133,7 +128,7 @@ impl<P: Processor> Session<'_, P> {
                 // The daemon's retry becomes `leaseLost`. That excuse does not hold for records that were never
                 // processed.
                 Err(CheckpointError::LeaseLost) if !self.checkpointer.gap => Ok(Next::Acknowledge),
-                Err(source) => match self.checkpointer.connection.take_broken() {
+                Err(source) => match self.conversation().take_broken() {
                     Some(Broken::Error(error)) => Err(error),
                     _ => Err(RunError::ShardEnd { shard: self.shard.id().to_owned(), source }),
                 },
@@ -147,10 +142,10 @@ impl<P: Processor> Session<'_, P> {
 
     fn shutdown_requested(&mut self) -> Result<Next, RunError> {
         self.checkpointer.enter_message(Scope::Shutdown);
+        self.emit(Event::Called { action: "shutdownRequested", records: None });
         let (processor, shard, checkpointer) = (&mut self.processor, &self.shard, &mut self.checkpointer);
-        let running = self.watch.enter("shutdownRequested", None);
         let result = guard(|| processor.shutdown_requested(&mut ShutdownRequested { shard, checkpointer }));
-        drop(running);
+        self.emit(Event::Returned);
         let result = result.map_err(|failure| HandlerError::new(&self.shard, "shutdownRequested", failure));
         match self.settle(result)? {
             Settled::Done if self.checkpointer.seen.all_confirmed => Ok(Next::Acknowledge),
@@ -163,7 +158,7 @@ impl<P: Processor> Session<'_, P> {
 
     /// Judges a handler's result, before the runtime's own checkpoint.
     fn settle(&mut self, result: Result<(), HandlerError>) -> Result<Settled, RunError> {
-        let broken = self.checkpointer.connection.take_broken();
+        let broken = self.conversation().take_broken();
         match (broken, result) {
             (Some(Broken::Error(error)), _) => Err(error),
             (None, Ok(())) => Ok(Settled::Done),
@@ -181,12 +176,12 @@ impl<P: Processor> Session<'_, P> {
             return Ok(Next::Acknowledge);
         }
         match self.checkpointer.checkpoint_all() {
-            Ok(()) => self.watermark.confirm(),
-            Err(error) => match self.checkpointer.connection.take_broken() {
+            Ok(()) => self.watermark.confirm(&*self.checkpointer.conversation.clock),
+            Err(error) => match self.conversation().take_broken() {
                 Some(Broken::Error(error)) => return Err(error),
                 Some(Broken::End) => return Ok(Next::End),
                 None => {
-                    self.watermark.refuse();
+                    self.watermark.refuse(&*self.checkpointer.conversation.clock);
                     self.report_line(format_args!("a checkpoint was not made: {error}"));
                 }
             },
@@ -211,7 +206,9 @@ impl<P: Processor> Session<'_, P> {
     /// Excuses a handler's failure, because the lease is gone. The lease's new owner receives the records, and a
     /// failure here would only end the whole worker.
     fn excuse(&mut self, failed: &HandlerError) -> Next {
-        self.report.line(format_args!("{failed}; the message is acknowledged anyway, because the lease is gone"));
+        self.conversation()
+            .report
+            .line(format_args!("{failed}; the message is acknowledged anyway, because the lease is gone"));
         self.checkpointer.gap = true;
         Next::Acknowledge
     }
@@ -232,7 +229,16 @@ impl<P: Processor> Session<'_, P> {
     }
 
     pub(super) fn report_line(&self, text: impl std::fmt::Display) {
-        self.report.line(format_args!("shard {}: {text}", self.shard.id()));
+        self.checkpointer.conversation.report.line(format_args!("shard {}: {text}", self.shard.id()));
+    }
+
+    pub(super) fn conversation(&mut self) -> &mut Conversation {
+        &mut self.checkpointer.conversation
+    }
+
+    #[inline(always)]
+    pub(super) fn emit(&mut self, event: Event<'_>) {
+        self.checkpointer.conversation.emit(event);
     }
 }
 

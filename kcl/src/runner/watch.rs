@@ -2,16 +2,20 @@
 //!
 //! A thread checks from time to time which call is running. For the calls themselves, the watch costs one store for
 //! each record and two uncontended locks for each batch. They do not read the clock. Whoever wants to read it now and then
-//! asks the watch when to do so.
+//! asks the watch when to do so. With a virtual clock there is no thread: the watch checks at each event, which misses
+//! nothing, because virtual time passes between events only.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::error::At;
 use crate::io::stderr::Report;
 use crate::record::Record;
+use crate::runner::events::Event;
 use crate::shard::Shard;
 
 /// The number of checks in the time after which the thread warns, or in the interval between checkpoints.
@@ -26,23 +30,33 @@ const RECORDS: u32 = 16;
 #[derive(Debug)]
 pub(crate) struct Watch {
     calls: Arc<Calls>,
-    /// The thread that checks; `None` if there is none.
-    thread: Option<Thread>,
+    checker: Checker,
+    /// The number of the last call. The numbers of its records follow it.
+    number: u64,
+    /// The last number that was assigned.
+    last: u64,
+    /// Without a thread, the number of records after which the clock may be read again; otherwise 0.
+    stride: u32,
+    /// Without a thread, the number of records until then.
+    left: Cell<u32>,
+}
+
+/// Checks which call is running.
+#[derive(Debug)]
+enum Checker {
+    None,
+    Thread(Thread),
+    /// The caller of the handlers, at each event.
+    Caller(Box<ByCaller>),
 }
 
 #[derive(Debug, Default)]
 struct Calls {
     /// The number of the call or record that is running, or 0. Every call and every record has its own number.
     running: AtomicU64,
-    /// The last number that was assigned.
-    last: AtomicU64,
     call: Mutex<Call>,
-    /// The thread has checked since [`Running::may_look`] last returned true.
+    /// The thread has checked since [`Watch::may_look`] last returned true.
     ticked: AtomicBool,
-    /// Without a thread, the number of records after which the clock may be read again; otherwise 0.
-    stride: AtomicU32,
-    /// Without a thread, the number of records until then.
-    left: AtomicU32,
     over: AtomicBool,
 }
 
@@ -50,7 +64,6 @@ struct Calls {
 #[derive(Clone, Debug, Default)]
 struct Call {
     action: &'static str,
-    /// The call's number. The numbers of its records follow it.
     number: u64,
     records: Option<Arc<Vec<Record>>>,
 }
@@ -61,128 +74,202 @@ impl Calls {
     }
 }
 
-/// A running handler, until this is dropped.
-#[derive(Debug)]
-pub(crate) struct Running {
-    calls: Arc<Calls>,
-    number: u64,
+impl Default for Watch {
+    /// A watch that does not report anything.
+    fn default() -> Self {
+        Self {
+            calls: Arc::default(),
+            checker: Checker::None,
+            number: 0,
+            last: 0,
+            stride: RECORDS,
+            left: Cell::new(RECORDS),
+        }
+    }
 }
 
 impl Watch {
-    /// A watch without a thread, for a simulation: the clock may be read for each record.
-    pub(crate) fn off() -> Self {
-        Self::without_thread(1)
-    }
-
-    fn without_thread(stride: u32) -> Self {
-        Self { calls: Arc::new(Calls { stride: stride.into(), ..Calls::default() }), thread: None }
-    }
-
     /// Starts a watch that warns of handlers of this shard's processor that run for at least `after`, and that lets the
     /// clock be read eight times within `interval`.
-    pub(crate) fn start(shard: &Shard, after: Duration, interval: Duration, report: &Report) -> Self {
-        let mut watch = Self::without_thread(RECORDS);
+    pub(crate) fn start(
+        shard: &Shard,
+        after: Duration,
+        interval: Duration,
+        clock: &Arc<dyn Clock>,
+        report: &Report,
+    ) -> Self {
+        let mut watch = Self::default();
+        watch.look_again();
+        let warnings = Warnings { shard: shard.id().to_owned(), report: report.clone(), clock: Arc::clone(clock) };
+        if clock.is_virtual() {
+            let (began, check) = (clock.now(), Check::new(after));
+            watch.checker = Checker::Caller(Box::new(ByCaller { began, check, warnings }));
+            // Reading a virtual clock costs nothing.
+            watch.stride = 1;
+            return watch;
+        }
         if after == Duration::MAX && interval == Duration::MAX {
             return watch;
         }
-        let (calls, shard, thread_report) = (Arc::clone(&watch.calls), shard.id().to_owned(), report.clone());
+        let calls = Arc::clone(&watch.calls);
         let thread = thread::Builder::new().name("kcl-watch".to_owned());
-        match thread.spawn(move || check(&calls, &shard, after, interval, &thread_report)) {
+        match thread.spawn(move || check(&calls, after, interval, &warnings)) {
             Ok(handle) => {
-                watch.thread = Some(handle.thread().clone());
-                watch.calls.stride.store(0, Ordering::Relaxed);
+                watch.checker = Checker::Thread(handle.thread().clone());
+                watch.stride = 0;
             }
             Err(error) => report.line(format_args!("long-running handlers will not be reported: {error}")),
         }
         watch
     }
 
-    /// Records that a handler is called.
-    pub(crate) fn enter(&self, action: &'static str, records: Option<&Arc<Vec<Record>>>) -> Running {
-        let calls = Arc::clone(&self.calls);
-        // Only this thread writes, so `fetch_add` is not needed.
-        let number = calls.last.load(Ordering::Relaxed) + 1;
-        calls.last.store(number + records.map_or(0, |records| records.len() as u64), Ordering::Relaxed);
-        if self.thread.is_some() {
-            *calls.call() = Call { action, number, records: records.cloned() };
+    /// Notes which handler is running, and with which record.
+    #[inline(always)]
+    pub(super) fn observe(&mut self, event: &Event<'_>) {
+        match *event {
+            Event::Called { action, records } => self.enter(action, records),
+            Event::At(place) => self.turn(self.number + place.map_or(0, |place| 1 + place as u64)),
+            Event::Returned => {
+                self.turn(0);
+                if !matches!(self.checker, Checker::None) {
+                    self.calls.call().records = None;
+                }
+            }
+            _ => {}
         }
-        calls.running.store(number, Ordering::Relaxed);
-        Running { calls, number }
+    }
+
+    fn enter(&mut self, action: &'static str, records: Option<&Arc<Vec<Record>>>) {
+        self.number = self.last + 1;
+        self.last = self.number + records.map_or(0, |records| records.len() as u64);
+        if !matches!(self.checker, Checker::None) {
+            *self.calls.call() = Call { action, number: self.number, records: records.cloned() };
+        }
+        self.turn(self.number);
+    }
+
+    #[inline]
+    fn turn(&mut self, to: u64) {
+        if let Checker::Caller(by_caller) = &mut self.checker {
+            by_caller.look(&self.calls);
+        }
+        self.calls.running.store(to, Ordering::Relaxed);
+    }
+
+    /// Whether a look at the clock is worth its price: only if the thread has checked since the last look. Without a
+    /// thread, at the first record and at one of every few after it.
+    pub(crate) fn may_look(&self) -> bool {
+        if self.stride == 0 {
+            let ticked = &self.calls.ticked;
+            return ticked.load(Ordering::Relaxed) && ticked.swap(false, Ordering::Relaxed);
+        }
+        let left = self.left.get().checked_sub(1);
+        self.left.set(left.unwrap_or(self.stride - 1));
+        left.is_none()
+    }
+
+    /// Makes [`may_look`](Self::may_look) return true next time if there is no thread.
+    pub(crate) fn look_again(&self) {
+        self.left.set(0);
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
         self.calls.over.store(true, Ordering::Relaxed);
-        if let Some(thread) = &self.thread {
+        if let Checker::Thread(thread) = &self.checker {
             thread.unpark();
         }
     }
 }
 
-impl Running {
-    /// Records that the handler starts the record at this place.
-    pub(crate) fn reach(&self, place: usize) {
-        self.calls.running.store(self.number + 1 + place as u64, Ordering::Relaxed);
-    }
+/// Where the warnings go.
+#[derive(Debug)]
+struct Warnings {
+    shard: String,
+    report: Report,
+    clock: Arc<dyn Clock>,
+}
 
-    /// Whether a look at the clock is worth its price: only if the thread has checked since the last look. Without a
-    /// thread, at the first record and at one of every few after it.
-    pub(crate) fn may_look(&self) -> bool {
-        let Calls { ticked, stride, left, .. } = &*self.calls;
-        let stride = stride.load(Ordering::Relaxed);
-        if stride == 0 {
-            return ticked.load(Ordering::Relaxed) && ticked.swap(false, Ordering::Relaxed);
+impl Warnings {
+    fn warn(&self, calls: &Calls, running: u64, elapsed: Duration) {
+        let call = calls.call().clone();
+        // Unless the call has just ended.
+        if let Some(place) = running.checked_sub(call.number) {
+            if let Some(line) = line(&self.shard, &call, place, elapsed) {
+                self.report.line(line);
+            }
         }
-        // Only this thread writes.
-        let now_left = left.load(Ordering::Relaxed).checked_sub(1);
-        left.store(now_left.unwrap_or(stride - 1), Ordering::Relaxed);
-        now_left.is_none()
-    }
-
-    /// Makes [`may_look`](Self::may_look) return true next time if there is no thread.
-    pub(crate) fn look_again(&self) {
-        self.calls.left.store(0, Ordering::Relaxed);
-    }
-
-    /// Records that the handler is done with single records, or waits between them.
-    pub(crate) fn reach_end(&self) {
-        self.calls.running.store(self.number, Ordering::Relaxed);
     }
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.calls.running.store(0, Ordering::Relaxed);
-        self.calls.call().records = None;
+/// The call or record that a check saw last, and when to warn of it.
+#[derive(Debug)]
+struct Check {
+    after: Duration,
+    seen: u64,
+    since: Duration,
+    next: Duration,
+}
+
+impl Check {
+    fn new(after: Duration) -> Self {
+        Self { after, seen: 0, since: Duration::ZERO, next: after }
+    }
+
+    /// Looks at the running call, which began at `began` unless it was seen before. If a warning is due, returns after
+    /// which time it is. The next warning is due after twice that time.
+    fn look(&mut self, running: u64, began: Duration, now: Duration) -> Option<Duration> {
+        if running != self.seen {
+            (self.seen, self.since, self.next) = (running, began, self.after);
+        }
+        let is_due = running != 0 && now.saturating_sub(self.since) >= self.next;
+        let time = self.next;
+        is_due.then(|| {
+            self.next = time.saturating_mul(2);
+            time
+        })
+    }
+}
+
+/// The checks of a watch without a thread.
+#[derive(Debug)]
+struct ByCaller {
+    /// The time of the last event, at which the running call began.
+    began: Duration,
+    check: Check,
+    warnings: Warnings,
+}
+
+impl ByCaller {
+    /// Looks at the call that has been running since the last event.
+    fn look(&mut self, calls: &Calls) {
+        let now = self.warnings.clock.now();
+        if now == self.began {
+            return;
+        }
+        let running = calls.running.load(Ordering::Relaxed);
+        while let Some(elapsed) = self.check.look(running, self.began, now) {
+            self.warnings.warn(calls, running, elapsed);
+        }
+        self.began = now;
     }
 }
 
 /// Checks until the watch is over.
-fn check(calls: &Calls, shard: &str, after: Duration, interval: Duration, report: &Report) {
+fn check(calls: &Calls, after: Duration, interval: Duration, warnings: &Warnings) {
     let pause = (after.min(interval) / CHECKS).clamp(Duration::from_millis(1), LONGEST_PAUSE);
     // A warning at once, and then all the time, would be useless.
-    let after = after.max(pause);
-    let (mut seen, mut since, mut next) = (0, Instant::now(), after);
+    let mut check = Check::new(after.max(pause));
     loop {
         thread::park_timeout(pause);
         if calls.over.load(Ordering::Relaxed) {
             return;
         }
         calls.ticked.store(true, Ordering::Relaxed);
-        let now = calls.running.load(Ordering::Relaxed);
-        if now != seen {
-            (seen, since, next) = (now, Instant::now(), after);
-        } else if now != 0 && since.elapsed() >= next {
-            // The next warning comes after twice the time.
-            next = next.saturating_mul(2);
-            let call = calls.call().clone();
-            // Unless the call has just ended.
-            if let Some(place) = now.checked_sub(call.number) {
-                if let Some(line) = line(shard, &call, place, since.elapsed()) {
-                    report.line(line);
-                }
-            }
+        let (running, now) = (calls.running.load(Ordering::Relaxed), warnings.clock.now());
+        if check.look(running, now, now).is_some() {
+            warnings.warn(calls, running, now.saturating_sub(check.since));
         }
     }
 }
@@ -205,30 +292,78 @@ fn line(shard: &str, call: &Call, place: u64, elapsed: Duration) -> Option<Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::SystemClock;
+    use crate::shard::Position;
 
     #[test]
     fn without_a_thread_the_clock_is_read_now_and_then() {
-        let watch = Watch::without_thread(RECORDS);
-        let running = watch.enter("processRecords", None);
-        let looks: Vec<_> = (0..40).filter(|_| running.may_look()).collect();
+        let watch = Watch::default();
+        watch.look_again();
+        let looks: Vec<_> = (0..40).filter(|_| watch.may_look()).collect();
         assert_eq!(looks, [0, 16, 32]);
-        running.look_again();
-        assert!(running.may_look() && !running.may_look());
-
-        let running = Watch::off().enter("processRecords", None);
-        assert!((0..40).all(|_| running.may_look()));
+        watch.look_again();
+        assert!(watch.may_look() && !watch.may_look());
     }
 
     #[test]
     fn with_a_thread_the_clock_is_read_once_after_each_check() {
-        let shard = Shard::new("shard", crate::shard::Position::TrimHorizon);
-        let watch = Watch::start(&shard, Duration::MAX, Duration::from_millis(80), &Report::Printed);
-        let running = watch.enter("processRecords", None);
-        let start = Instant::now();
+        let shard = Shard::new("shard", Position::TrimHorizon);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let watch = Watch::start(&shard, Duration::MAX, Duration::from_millis(80), &clock, &Report::Printed);
+        let start = clock.now();
         let mut looks = 0;
         while looks < 5 {
-            looks += u128::from(running.may_look());
+            looks += u128::from(watch.may_look());
         }
-        assert!(start.elapsed().as_millis() >= 40, "{:?}", start.elapsed());
+        let elapsed = clock.now() - start;
+        assert!(elapsed.as_millis() >= 40, "{elapsed:?}");
+    }
+
+    /// A clock that passes only when it is set.
+    struct Set(AtomicU64);
+
+    impl Clock for Set {
+        fn now(&self) -> Duration {
+            Duration::from_secs(self.0.load(Ordering::Relaxed))
+        }
+
+        fn sleep(&self, time: Duration, _: Option<std::os::fd::BorrowedFd<'_>>) -> bool {
+            self.0.fetch_add(time.as_secs(), Ordering::Relaxed);
+            false
+        }
+
+        fn jitter(&self, limit: Duration) -> Duration {
+            limit
+        }
+
+        fn is_virtual(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn with_a_virtual_clock_every_warning_is_given_at_its_time() {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let report = Report::callback({
+            let lines = Arc::clone(&lines);
+            move |line: &str| lines.lock().expect("no panic").push(line.to_owned())
+        });
+        let clock: Arc<dyn Clock> = Arc::new(Set(AtomicU64::new(7)));
+        let shard = Shard::new("shard", Position::TrimHorizon);
+        let mut watch = Watch::start(&shard, Duration::from_secs(60), Duration::MAX, &clock, &report);
+        let pass = |seconds| _ = clock.sleep(Duration::from_secs(seconds), None);
+        watch.observe(&Event::Called { action: "leaseLost", records: None });
+        pass(59);
+        watch.observe(&Event::Returned);
+        pass(1000);
+        assert_eq!(lines.lock().expect("no panic").len(), 0);
+        watch.observe(&Event::Called { action: "shardEnded", records: None });
+        pass(59);
+        // An event without a change does not begin the time anew.
+        watch.observe(&Event::At(None));
+        pass(200);
+        watch.observe(&Event::Returned);
+        let expected = [60, 120, 240].map(|time| format!("shard shard: shardEnded has been running for {time}s"));
+        assert_eq!(*lines.lock().expect("no panic"), expected);
     }
 }

@@ -1,13 +1,14 @@
 //! The position up to which records are done.
 
 use std::mem;
-use std::time::Instant;
+use std::time::Duration;
 
 use crate::checkpoint::Checkpointer;
 use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::pace::Checkpoints;
-use crate::io::stderr::Report;
+use crate::clock::Clock;
 use crate::record::Record;
+use crate::runner::conversation::Conversation;
 use crate::sequence::SequenceNumber;
 use crate::shard::Shard;
 
@@ -20,7 +21,6 @@ pub(super) const fn is_finer(pace: Checkpoints) -> bool {
 #[derive(Debug)]
 pub(crate) struct Watermark {
     pace: Checkpoints,
-    now: fn() -> Instant,
     /// The last record of which this holds: it and all records before it have succeeded, or were skipped or
     /// dead-lettered.
     pub(super) done: Option<(SequenceNumber, u64)>,
@@ -29,11 +29,10 @@ pub(crate) struct Watermark {
     /// The number of the batch's first records that are done.
     in_batch: usize,
     /// The time of the last checkpoint.
-    since: Instant,
+    since: Duration,
     /// `outstanding` and the time when a checkpoint was last refused, if that is later than `since`. Between records, the
     /// next one is due as long after it as after a checkpoint that was made.
-    refused: Option<(u64, Instant)>,
-    report: Report,
+    refused: Option<(u64, Duration)>,
     /// The handler is done with each record when it has handled it, so that checkpoints between records are possible.
     pub(crate) settles: bool,
     /// The place of the first record of this batch that is not handed over, because a checkpoint before it showed that
@@ -42,16 +41,14 @@ pub(crate) struct Watermark {
 }
 
 impl Watermark {
-    pub(super) fn new(pace: Checkpoints, now: fn() -> Instant, report: &Report) -> Self {
+    pub(super) fn new(pace: Checkpoints, clock: &dyn Clock) -> Self {
         Self {
             pace,
-            now,
             done: None,
             outstanding: 0,
             in_batch: 0,
-            since: now(),
+            since: clock.now(),
             refused: None,
-            report: report.clone(),
             settles: false,
             stopped: None,
         }
@@ -77,13 +74,13 @@ impl Watermark {
     }
 
     /// Whether a checkpoint is due after a batch. One that was refused is due again after as many records, or as much time.
-    pub(super) fn is_due(&self) -> bool {
+    pub(super) fn is_due(&self, clock: &dyn Clock) -> bool {
         let (refused, at) = self.refused.unwrap_or((0, self.since));
         self.outstanding > 0
             && match self.pace {
                 Checkpoints::Batch => true,
                 Checkpoints::Records(records) => self.outstanding >= refused.saturating_add(records),
-                Checkpoints::Interval(interval) => (self.now)().duration_since(at) >= interval,
+                Checkpoints::Interval(interval) => clock.now().saturating_sub(at) >= interval,
                 Checkpoints::Handler => false,
             }
     }
@@ -94,15 +91,15 @@ impl Watermark {
     }
 
     /// Whether a checkpoint is due when this many of the batch's first records are done. The clock is read only if
-    /// `may_look` returns true.
-    pub(crate) fn is_due_between(&self, done: usize, may_look: impl FnOnce() -> bool) -> bool {
+    /// this matters; `now` returns `None` if it was read a moment ago.
+    pub(crate) fn is_due_between(&self, done: usize, now: impl FnOnce() -> Option<Duration>) -> bool {
         let outstanding = self.outstanding + done.saturating_sub(self.in_batch) as u64;
         let (refused, at) = self.refused.unwrap_or((0, self.since));
         outstanding > 0
             && match self.pace {
                 Checkpoints::Batch | Checkpoints::Handler => false,
                 Checkpoints::Records(records) => outstanding >= refused.saturating_add(records),
-                Checkpoints::Interval(interval) => may_look() && (self.now)().duration_since(at) >= interval,
+                Checkpoints::Interval(interval) => now().is_some_and(|now| now.saturating_sub(at) >= interval),
             }
     }
 
@@ -124,25 +121,31 @@ impl Watermark {
         };
         // Null would mean the end of the whole batch.
         match checkpointer.checkpoint_at_sequence(sequence_number, sub_sequence_number) {
-            Ok(()) => self.confirm(),
+            Ok(()) => self.confirm(&*checkpointer.conversation.clock),
             Err(error) if checkpointer.is_over() => return Err(error),
             Err(error) => {
-                self.refuse();
-                self.report.line(format_args!("shard {}: a checkpoint was not made: {error}", shard.id()));
+                let Conversation { clock, report, .. } = &checkpointer.conversation;
+                self.refuse(&**clock);
+                report.line(format_args!("shard {}: a checkpoint was not made: {error}", shard.id()));
             }
         }
         Ok(())
     }
 
+    /// The time, if the pace depends on it; reading it costs something.
+    fn time(&self, clock: &dyn Clock) -> Duration {
+        if matches!(self.pace, Checkpoints::Interval(_)) { clock.now() } else { Duration::ZERO }
+    }
+
     /// Records that a checkpoint of everything that is done was refused.
-    pub(super) fn refuse(&mut self) {
-        self.refused = Some((self.outstanding, (self.now)()));
+    pub(super) fn refuse(&mut self, clock: &dyn Clock) {
+        self.refused = Some((self.outstanding, self.time(clock)));
     }
 
     /// Records a checkpoint of everything that is done.
-    pub(super) fn confirm(&mut self) {
+    pub(super) fn confirm(&mut self, clock: &dyn Clock) {
         self.outstanding = 0;
-        self.since = (self.now)();
+        self.since = self.time(clock);
         self.refused = None;
     }
 }

@@ -1,36 +1,30 @@
-//! The two ends of the conversation: lines in, lines out, and their errors.
+//! The conversation with the daemon: messages in, replies out, waits between them, and the reason why it is over.
 
 use std::fmt;
-use std::io::{self, Read, Write};
-use std::thread;
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::error::RunError;
-use crate::io::line_reader::{CAPACITY, LineReader};
-use crate::io::stdio::RealEnd;
+use crate::io::lines::Io;
+use crate::io::stderr::Report;
 use crate::protocol::{Message, Reply};
+use crate::runner::events::{Event, Events};
 
-/// A processor's connection to its daemon.
-pub(crate) struct Connection {
-    lines: LineReader<Box<dyn Read + Send>>,
-    writer: Box<dyn Write + Send>,
-    patience: Patience,
+/// A processor's conversation with its daemon. It is given its two ends, its clock and its report, and makes none of
+/// them.
+pub(crate) struct Conversation {
+    io: Box<dyn Io>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) report: Report,
+    pub(crate) events: Events,
     /// The line to write; kept so that its buffer is reused.
     out: Vec<u8>,
     /// The shard's id, once `initialize` has named it.
     pub(crate) shard: Option<String>,
     /// The reason the conversation ended, if a handler's checkpoint found out.
     broken: Option<Broken>,
-}
-
-/// How a connection waits before a retry.
-pub(crate) enum Patience {
-    /// Always waits for the full time.
-    Blind,
-    /// Stops waiting once no daemon is left to read the outcome, at the other end of this input.
-    Watchful(RealEnd),
-    /// Does not wait: for simulations.
-    None,
 }
 
 /// The reason the conversation is over.
@@ -41,41 +35,27 @@ pub(crate) enum Broken {
     Error(RunError),
 }
 
-impl Connection {
-    pub(crate) fn new(
-        patience: Patience,
-        reader: impl Read + Send + 'static,
-        writer: impl Write + Send + 'static,
-    ) -> Self {
-        // Simulations have thousands of connections, so each gets a small buffer.
-        let capacity = if matches!(patience, Patience::None) { 1 << 12 } else { CAPACITY };
-        Self {
-            patience,
-            lines: LineReader::with_capacity(capacity, Box::new(reader)),
-            writer: Box::new(writer),
-            out: Vec::new(),
-            shard: None,
-            broken: None,
+impl Conversation {
+    pub(crate) fn new(io: Box<dyn Io>, clock: Arc<dyn Clock>, report: Report) -> Self {
+        Self { io, clock, report, events: Events::default(), out: Vec::new(), shard: None, broken: None }
+    }
+
+    /// Waits for a random time of up to `limit`. If the daemon goes away meanwhile, the conversation is over.
+    pub(crate) fn wait(&mut self, limit: Duration) {
+        if self.clock.sleep(self.clock.jitter(limit), self.io.watched()) {
+            self.broken.get_or_insert(Broken::End);
         }
     }
 
-    /// Waits. If the daemon goes away meanwhile, the conversation is over.
-    pub(crate) fn wait(&mut self, time: Duration) {
-        match &self.patience {
-            Patience::None => {}
-            // Messages that were read ahead still need answers.
-            Patience::Watchful(input) if !self.lines.has_unread() => {
-                if input.ends_within(time) {
-                    self.broken.get_or_insert(Broken::End);
-                }
-            }
-            Patience::Watchful(_) | Patience::Blind => thread::sleep(time),
-        }
+    /// Reports what happened to all who follow the events.
+    #[inline(always)]
+    pub(crate) fn emit(&mut self, event: Event<'_>) {
+        self.events.emit(&event);
     }
 
     /// The next message; `None` at the end of the input.
     pub(crate) fn receive(&mut self) -> Result<Option<Message>, RunError> {
-        let Some(line) = self.lines.next_line().map_err(RunError::Read)? else { return Ok(None) };
+        let Some(line) = self.io.receive().map_err(RunError::Read)? else { return Ok(None) };
         match Message::from_line(line) {
             Ok(message) => Ok(Some(message)),
             Err(source) => Err(RunError::Input { shard: self.shard.clone(), source }),
@@ -87,14 +67,13 @@ impl Connection {
         self.out.clear();
         serde_json::to_writer(&mut self.out, reply).map_err(|error| Broken::Error(RunError::Write(error.into())))?;
         self.out.push(b'\n');
-        let sent = self.writer.write_all(&self.out).and_then(|()| self.writer.flush());
-        sent.map_err(|error| match error.kind() {
+        self.io.send(&self.out).map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => Broken::End,
             _ => Broken::Error(RunError::Write(error)),
         })
     }
 
-    /// Sends a line and waits for the answer. After an error the conversation is over; see [`Connection::take_broken`].
+    /// Sends a line and waits for the answer. After an error the conversation is over; see [`Conversation::take_broken`].
     pub(crate) fn exchange(&mut self, reply: &Reply) -> io::Result<Message> {
         if self.broken.is_some() {
             return Err(io::Error::new(io::ErrorKind::NotConnected, "the conversation with the daemon has ended"));
@@ -129,8 +108,8 @@ impl Connection {
     }
 }
 
-impl fmt::Debug for Connection {
+impl fmt::Debug for Conversation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("shard", &self.shard).finish_non_exhaustive()
+        f.debug_struct("Conversation").field("shard", &self.shard).finish_non_exhaustive()
     }
 }

@@ -1,0 +1,96 @@
+//! The clock of a conversation: the only place where the runtime reads the time, waits, or draws a random number.
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, ioctl_fionread};
+
+/// The time as a conversation sees it.
+pub trait Clock: Send + Sync {
+    /// The time since some moment before the conversation, which is the same at each call.
+    fn now(&self) -> Duration;
+
+    /// Waits for `time`, or until nobody writes to `input` and nothing is left to read there. Returns whether the latter
+    /// is the case. Without `input`, always waits for `time`.
+    fn sleep(&self, time: Duration, input: Option<BorrowedFd<'_>>) -> bool;
+
+    /// A random time of up to `limit`: full jitter, so that shards that were throttled together do not retry together.
+    fn jitter(&self, limit: Duration) -> Duration;
+
+    /// Whether time passes only where the conversation or a handler lets it pass. Handlers are then watched without a
+    /// thread.
+    fn is_virtual(&self) -> bool {
+        false
+    }
+}
+
+impl fmt::Debug for dyn Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Clock").field(&self.now()).finish()
+    }
+}
+
+/// The clock of this machine.
+#[derive(Debug)]
+pub(crate) struct SystemClock {
+    start: Instant,
+    random: RandomState,
+    drawn: AtomicU64,
+}
+
+impl SystemClock {
+    pub(crate) fn new() -> Self {
+        Self { start: Instant::now(), random: RandomState::new(), drawn: AtomicU64::new(0) }
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    fn sleep(&self, time: Duration, input: Option<BorrowedFd<'_>>) -> bool {
+        let start = Instant::now();
+        loop {
+            let left = time.saturating_sub(start.elapsed());
+            let Some(input) = input else {
+                thread::sleep(left);
+                return false;
+            };
+            // No events are requested, so only the end of the other side is reported.
+            let mut end = [PollFd::new(&input, PollFlags::empty())];
+            match poll(&mut end, Timespec::try_from(left).ok().as_ref()) {
+                Ok(0) => return false,
+                Ok(_) if ioctl_fionread(input) == Ok(0) => return true,
+                Err(Errno::INTR) => {}
+                _ => {
+                    thread::sleep(left);
+                    return false;
+                }
+            }
+        }
+    }
+
+    fn jitter(&self, limit: Duration) -> Duration {
+        let draw = self.random.hash_one(self.drawn.fetch_add(1, Ordering::Relaxed));
+        limit.mul_f64(draw as f64 / u64::MAX as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jitter_is_random_and_never_longer_than_the_limit() {
+        let (clock, limit) = (SystemClock::new(), Duration::from_millis(800));
+        let waits: Vec<_> = (0..100).map(|_| clock.jitter(limit)).collect();
+        assert!(waits.iter().all(|&wait| wait <= limit));
+        assert!(waits.windows(2).any(|pair| pair[0] != pair[1]));
+    }
+}
