@@ -67,6 +67,23 @@
 /// Every record that is skipped or dead-lettered is reported in a line on stderr, with its shard, sequence number, number of
 /// attempts and error.
 ///
+/// An error's line has its causes, each of them once, and at most 4 KiB of their text. Where the data is certainly something
+/// else than JSON, such as gzip or base64, the line says so. With `RUST_BACKTRACE=1`, the backtrace of an error of anyhow or eyre
+/// follows, in indented lines.
+///
+/// # Payloads in messages
+///
+/// Messages about records name their partition keys. Those about payloads that cannot be decoded quote up to 160 bytes of them,
+/// and serde's own words may quote more. With `log_payloads = false`, or with `KCL_LOG_PAYLOADS=0` in the environment of the
+/// processor, messages contain sequence numbers only:
+///
+/// ```text
+/// kcl: shard shardId-000000000001: skipped record 4967/0: the payload cannot be decoded: invalid type: string "…", expected u64 at line 1 column 14
+/// ```
+///
+/// This covers the messages of kcl and of panics. It does not cover anything that your handlers print, or what your own errors
+/// quote in their own words. A dead letter always contains its whole record, but its error is written without quotations.
+///
 /// # Who checkpoints
 ///
 /// If the record handler takes no [`Checkpointer`](crate::Checkpointer), the runtime checkpoints. The option `checkpoint` sets

@@ -2,12 +2,12 @@
 
 use std::any::Any;
 use std::error::Error;
-use std::fmt::{self, Write};
-use std::{io, mem};
+use std::{fmt, io, mem};
 
+use crate::chain::{Chain, Text, backtrace};
 use crate::checkpoint::error::CheckpointError;
 use crate::excerpt::Excerpt;
-use crate::panics::{discard, source, text};
+use crate::panics::discard;
 use crate::protocol::MessageError;
 use crate::record::Record;
 use crate::shard::Shard;
@@ -76,6 +76,13 @@ impl RunError {
     }
 }
 
+impl RunError {
+    /// The lines of the backtrace of a handler's error; see [`backtrace`].
+    pub(crate) fn backtrace(&self) -> String {
+        if let Self::Handler(failed) = self { failed.backtrace() } else { String::new() }
+    }
+}
+
 impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let on = |f: &mut fmt::Formatter<'_>, shard: &Option<String>| match shard {
@@ -130,26 +137,35 @@ pub struct HandlerError {
     at: At,
     attempts: u32,
     failure: Failure,
+    log_payloads: bool,
 }
 
 /// The place in a message where a handler is.
 #[derive(Debug)]
 pub(crate) enum At {
     Message,
-    Record { sequence_number: Box<str>, partition_key: Box<str> },
-    Batch { count: usize, first: Box<str>, last: Box<str> },
+    /// The partition key is left out if payloads are not logged.
+    Record {
+        sequence_number: Box<str>,
+        partition_key: Option<Box<str>>,
+    },
+    Batch {
+        count: usize,
+        first: Box<str>,
+        last: Box<str>,
+    },
 }
 
 impl At {
-    /// A place in this batch: at `one` record, if that is known.
-    pub(crate) fn new(batch: &[Record], one: Option<&Record>) -> Self {
+    /// A place in this batch of the shard: at `one` record, if that is known.
+    pub(crate) fn new(batch: &[Record], one: Option<&Record>, log_payloads: bool) -> Self {
         let number = |record: &Record| -> Box<str> {
             format!("{}/{}", record.sequence_number(), record.sub_sequence_number()).into()
         };
         match (one, batch) {
             (Some(record), _) => Self::Record {
                 sequence_number: number(record),
-                partition_key: Excerpt(record.partition_key().as_bytes()).to_string().into(),
+                partition_key: log_payloads.then(|| Excerpt(record.partition_key().as_bytes()).to_string().into()),
             },
             (None, [first, .., last]) => Self::Batch { count: batch.len(), first: number(first), last: number(last) },
             (None, [only]) => Self::Batch { count: 1, first: number(only), last: number(only) },
@@ -163,7 +179,8 @@ impl fmt::Display for At {
         match self {
             Self::Message => Ok(()),
             Self::Record { sequence_number, partition_key } => {
-                write!(f, " at record {sequence_number} with partition key `{partition_key}`")
+                write!(f, " at record {sequence_number}")?;
+                partition_key.as_ref().map_or(Ok(()), |key| write!(f, " with partition key `{key}`"))
             }
             Self::Batch { count: 1, first, .. } => write!(f, " in a batch of 1 record, {first}"),
             Self::Batch { count, first, last } => write!(f, " in a batch of {count} records, {first} to {last}"),
@@ -223,61 +240,15 @@ impl fmt::Display for Panicked {
 
 impl Error for Panicked {}
 
-/// An error and its causes, on one line.
-pub(crate) struct Chain<'a>(pub(crate) &'a (dyn Error + 'static));
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = OneLine(f);
-        let mut hint = None;
-        let (mut next, mut separator) = (Some(self.0), "");
-        while let Some(error) = next {
-            let text = text(error);
-            hint = hint.or_else(|| borrowing_hint(&text));
-            write!(line, "{separator}{text}")?;
-            (next, separator) = (source(error), ": ");
-        }
-        hint.map_or(Ok(()), |hint| write!(line, "; {hint}"))
-    }
-}
-
-/// The explanation of serde's error for a type that borrows a text which the data does not hold literally. Such a type
-/// works until the first record with an escape, and serde's own words do not say why.
-fn borrowing_hint(text: &str) -> Option<&'static str> {
-    if text.contains("invalid type: string") && text.contains("expected a borrowed string") {
-        Some(
-            "a JSON string with an escape cannot be borrowed: instead of `&str`, write `Cow<'_, str>` with `#[serde(borrow)]`",
-        )
-    } else if text.contains("invalid type: ") && text.contains("expected a borrowed byte array") {
-        Some(
-            "a JSON string with an escape cannot be borrowed: instead of `&[u8]`, write `Cow<'_, [u8]>` with \
-             `#[serde(borrow)]`",
-        )
-    } else {
-        None
-    }
-}
-
-/// Escapes characters that would break a line or a terminal, such as those in the message of a failed `assert_eq!`.
-struct OneLine<'a, 'b>(&'a mut fmt::Formatter<'b>);
-
-impl Write for OneLine<'_, '_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        text.chars().try_for_each(|char| match char {
-            char if char.is_control() => write!(self.0, "{}", char.escape_debug()),
-            char => self.0.write_char(char),
-        })
-    }
-}
-
 impl HandlerError {
     pub(crate) fn new(shard: &Shard, action: &'static str, failure: Failure) -> Self {
-        Self { shard: shard.id().to_owned(), action, at: At::Message, attempts: 1, failure }
+        let (shard, log_payloads) = (shard.id().to_owned(), shard.log_payloads);
+        Self { shard, action, at: At::Message, attempts: 1, failure, log_payloads }
     }
 
     /// Adds the batch, and the record that failed, if that is known.
     pub(crate) fn with_records(mut self, batch: &[Record], failed: Option<&Record>) -> Self {
-        self.at = At::new(batch, failed);
+        self.at = At::new(batch, failed, self.log_payloads);
         self
     }
 
@@ -289,6 +260,16 @@ impl HandlerError {
 
     pub(crate) fn failure(&self) -> &Failure {
         &self.failure
+    }
+
+    /// The error with its causes, on one line.
+    fn chain(&self) -> Chain<'_> {
+        Chain { error: self.failure.as_error(), log_payloads: self.log_payloads }
+    }
+
+    /// The lines of the error's backtrace; see [`backtrace`].
+    pub(crate) fn backtrace(&self) -> String {
+        backtrace(self.failure.as_error())
     }
 
     /// The shard's id.
@@ -329,11 +310,8 @@ impl fmt::Display for HandlerError {
             write!(f, " after {} attempts", self.attempts)?;
         }
         match &self.failure {
-            Failure::Error(error) => write!(f, ": {}", Chain(&**error)),
-            Failure::Panic(Panicked(message)) => {
-                f.write_str(": ")?;
-                OneLine(f).write_str(message)
-            }
+            Failure::Error(_) => write!(f, ": {}", self.chain()),
+            Failure::Panic(Panicked(text)) => write!(f, ": {}", Text { text, log_payloads: self.log_payloads }),
         }
     }
 }
@@ -348,8 +326,8 @@ pub(crate) struct DeadLetterFailed {
 }
 
 impl DeadLetterFailed {
-    pub(crate) fn new(failure: Failure, record: &Failure) -> Self {
-        Self { record: Chain(record.as_error()).to_string(), source: failure.into_error() }
+    pub(crate) fn new(failure: Failure, record: &HandlerError) -> Self {
+        Self { record: record.chain().to_string(), source: failure.into_error() }
     }
 }
 
@@ -392,13 +370,15 @@ impl fmt::Display for Passed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { how, record, failed } = self;
         let (number, sub) = (record.sequence_number(), record.sub_sequence_number());
-        let key = Excerpt(record.partition_key().as_bytes());
-        write!(f, "shard {}: {how} record {number}/{sub} with partition key `{key}`", failed.shard)?;
+        write!(f, "shard {}: {how} record {number}/{sub}", failed.shard)?;
+        if failed.log_payloads {
+            write!(f, " with partition key `{}`", Excerpt(record.partition_key().as_bytes()))?;
+        }
         match failed.attempts {
             0 => {}
             1 => f.write_str(" after 1 attempt")?,
             attempts => write!(f, " after {attempts} attempts")?,
         }
-        write!(f, ": {}", Chain(failed.failure.as_error()))
+        write!(f, ": {}", failed.chain())
     }
 }

@@ -76,9 +76,11 @@ compile_error!("kcl supports only Unix: it moves the stdin, stdout and stderr of
 
 #[cfg(feature = "macros")]
 mod attributes;
+mod chain;
 mod checkpoint;
 mod clock;
 pub mod dead_letter;
+mod diagnosis;
 mod error;
 mod excerpt;
 mod handler;
@@ -89,6 +91,7 @@ mod policy;
 mod processor;
 pub mod protocol;
 mod record;
+mod redact;
 mod runner;
 mod sequence;
 mod shard;

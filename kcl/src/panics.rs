@@ -30,6 +30,18 @@ pub(crate) fn text(error: &dyn Error) -> String {
     text + space + "(the `Display` of this error " + problem + ")"
 }
 
+/// An error's `Debug` text; `None` if its `Debug` failed or panicked.
+pub(crate) fn debug_text(error: &dyn Error) -> Option<String> {
+    let mut text = String::new();
+    match catch_unwind(AssertUnwindSafe(|| write!(text, "{error:?}"))) {
+        Ok(written) => written.is_ok().then_some(text),
+        Err(payload) => {
+            discard(payload);
+            None
+        }
+    }
+}
+
 /// An error's cause; `None` if its `source` panics.
 pub(crate) fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     catch_unwind(AssertUnwindSafe(|| error.source())).unwrap_or_else(|payload| {

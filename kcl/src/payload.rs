@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use crate::diagnosis::diagnose;
 use crate::error::BoxError;
 use crate::excerpt::Excerpt;
 use crate::record::Record;
@@ -84,19 +85,29 @@ impl<'r, P: FromRecord<'r>, E: From<P::Error>> FromRecord<'r> for Result<P, E> {
 pub(crate) struct UndecodablePayload {
     source: BoxError,
     excerpt: String,
+    /// What the data certainly is, if it was expected to be JSON.
+    pub(crate) diagnosis: Option<&'static str>,
 }
 
 impl UndecodablePayload {
     /// Reads the payload.
     pub(crate) fn read<'r, P: FromRecord<'r>>(record: &'r Record) -> Result<P, Self> {
-        P::from_record(record)
-            .map_err(|error| Self { source: error.into(), excerpt: Excerpt(record.data()).to_string() })
+        P::from_record(record).map_err(|error| {
+            let (source, data) = (error.into(), record.data());
+            let diagnosis = source.is::<serde_json::Error>().then(|| diagnose(data)).flatten();
+            Self { source, excerpt: Excerpt(data).to_string(), diagnosis }
+        })
+    }
+
+    /// The text without an excerpt of the data.
+    pub(crate) fn without_excerpt(&self) -> &'static str {
+        "the payload cannot be decoded"
     }
 }
 
 impl fmt::Display for UndecodablePayload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the payload cannot be decoded from `{}`", self.excerpt)
+        write!(f, "{} from `{}`", self.without_excerpt(), self.excerpt)
     }
 }
 

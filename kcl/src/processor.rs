@@ -68,6 +68,10 @@ pub trait Processor {
     /// most by 5 s. With [`Duration::MAX`], nothing is reported.
     const WARN_AFTER: Duration = Duration::from_secs(60);
 
+    /// Whether messages may quote payloads and partition keys. `KCL_LOG_PAYLOADS=0` in the environment has the same effect as
+    /// `false`; see [payloads in messages](macro@crate::processor#payloads-in-messages).
+    const LOG_PAYLOADS: bool = true;
+
     /// Processes a batch of records, in the order of the shard. Delivery is at least once.
     ///
     /// # Errors

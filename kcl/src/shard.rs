@@ -15,13 +15,20 @@ use crate::sequence::SequenceNumber;
 pub struct Shard {
     id: String,
     position: Position,
+    /// Whether messages about the shard's records may quote payloads and partition keys.
+    pub(crate) log_payloads: bool,
 }
 
 impl Shard {
     /// Creates a shard from its id and the position where its records start. This is for tests: handlers receive their
     /// shard.
     pub fn new(id: impl Into<String>, position: Position) -> Self {
-        Self { id: id.into(), position }
+        Self { id: id.into(), position, log_payloads: true }
+    }
+
+    /// Sets whether messages may quote payloads and partition keys.
+    pub(crate) fn with_payloads_logged(self, log_payloads: bool) -> Self {
+        Self { log_payloads, ..self }
     }
 
     /// The shard's id, such as `shardId-000000000000`.

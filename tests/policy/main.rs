@@ -2,6 +2,7 @@
 
 mod kills;
 mod processes;
+mod texts;
 
 use std::borrow::Cow;
 use std::cell::RefCell;

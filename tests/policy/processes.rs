@@ -24,7 +24,7 @@ pub(crate) fn start(folder: &path::Path) -> Conversation {
 }
 
 /// Accepts its checkpoints until the message is acknowledged.
-fn acknowledged(processor: &mut Conversation) {
+pub(crate) fn acknowledged(processor: &mut Conversation) {
     while processor.receive().expect("a reply").contains("checkpoint") {
         processor.send(OK);
     }

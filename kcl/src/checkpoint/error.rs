@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use crate::excerpt::Excerpt;
+
 /// The reason a checkpoint was not made, with the daemon's exception in parentheses. Its text includes the cause.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -59,7 +61,7 @@ impl fmt::Display for CheckpointError {
             Self::OutOfRange => f.write_str(
                 "the sequence number is before the last checkpoint or after the last record delivered (IllegalArgumentException)",
             ),
-            Self::Other(name) => write!(f, "the daemon's checkpoint failed ({name})"),
+            Self::Other(name) => write!(f, "the daemon's checkpoint failed ({})", Excerpt(name.as_bytes())),
             Self::Io(error) => write!(f, "the daemon could not be reached: {error}"),
         }
     }

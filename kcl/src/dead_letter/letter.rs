@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::error::Chain;
+use crate::chain::Chain;
 use crate::record::Record;
 use crate::shard::Shard;
 
@@ -52,6 +52,6 @@ impl<'a> DeadLetter<'a> {
 
 impl fmt::Display for DeadLetter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Chain(self.error).fmt(f)
+        Chain { error: self.error, log_payloads: self.shard.log_payloads }.fmt(f)
     }
 }

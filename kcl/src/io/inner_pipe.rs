@@ -1,7 +1,7 @@
 //! The pipe that user code prints to while the protocol owns the real stdout and stderr.
 
 use std::fmt::{self, Display};
-use std::panic;
+use std::panic::{self, PanicHookInfo};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -14,6 +14,7 @@ use rustix::io::{Errno, ioctl_fionread};
 use rustix::stdio::{dup2_stderr, dup2_stdout};
 
 use crate::io::fd::{write_all, write_line};
+use crate::redact::quotations;
 
 /// The time between two copies if the pump cannot wait for output.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -31,8 +32,9 @@ pub(crate) struct InnerPipe {
 }
 
 impl InnerPipe {
-    /// Replaces stdout and stderr. `error` is the real stderr.
-    pub(crate) fn set_up(error: OwnedFd) -> io::Result<Self> {
+    /// Replaces stdout and stderr. `error` is the real stderr. If payloads are not logged, they are left out of the messages of
+    /// panics.
+    pub(crate) fn set_up(error: OwnedFd, log_payloads: bool) -> io::Result<Self> {
         let (printed, inlet) = pipe().map_err(failed("creating a pipe"))?;
         let (woken, wake) = pipe().map_err(failed("creating a pipe"))?;
         rustix::io::ioctl_fionbio(&printed, true).map_err(failed("preparing a pipe"))?;
@@ -46,12 +48,12 @@ impl InnerPipe {
         let inner = Self { relay, active, wake, pump: Some(pump), process: process::id() };
         dup2_stdout(&inlet).map_err(failed("replacing stdout"))?;
         dup2_stderr(&inlet).map_err(failed("replacing stderr"))?;
-        inner.show_panics_directly(inlet);
+        inner.show_panics_directly(inlet, log_payloads);
         Ok(inner)
     }
 
     /// Makes panic messages go directly to the real stderr, because a panic may be the last output of the process.
-    fn show_panics_directly(&self, inlet: OwnedFd) {
+    fn show_panics_directly(&self, inlet: OwnedFd, log_payloads: bool) {
         let (relay, active, process) = (Arc::clone(&self.relay), Arc::clone(&self.active), self.process);
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
@@ -60,12 +62,28 @@ impl InnerPipe {
                 relay.pass_on();
                 _ = dup2_stderr(&relay.error);
             }
-            previous(info);
+            match redacted(info).filter(|_| !log_payloads) {
+                // The previous hook would print the message whole.
+                Some(text) => write_all(&relay.error, text.as_bytes()),
+                None => previous(info),
+            }
             if is_active() {
                 _ = dup2_stderr(&inlet);
             }
         }));
     }
+}
+
+/// The message of a panic without the payloads that serde quotes in it; `None` if it has none. The wording is that of Rust's
+/// own hook.
+fn redacted(info: &PanicHookInfo<'_>) -> Option<String> {
+    let payload = info.payload();
+    let message =
+        payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str))?;
+    let redacted = quotations(message);
+    let thread = thread::current();
+    let (name, place) = (thread.name().unwrap_or("<unnamed>"), info.location()?);
+    (redacted != message).then(|| format!("\nthread '{name}' panicked at {place}:\n{redacted}\n"))
 }
 
 /// Names the step that failed.

@@ -26,14 +26,16 @@ const PIPE_SIZE: usize = 1 << 20;
 /// The lowest descriptor for the real ends: above the standard three, so that nothing confuses them.
 const LOWEST_FD: i32 = 3;
 
-/// Calls `converse` with the real stdin, stdout and stderr, while all other code has replacements.
+/// Calls `converse` with the real stdin, stdout and stderr, while all other code has replacements. If payloads are not
+/// logged, they are left out of the messages of panics, too.
 pub(crate) fn with_protocol(
+    log_payloads: bool,
     converse: impl FnOnce(RealEnd, RealEnd, &Report) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
     if io::stdin().is_terminal() {
         return Err(RunError::Terminal);
     }
-    let guard = Guard::set_up().map_err(RunError::Stdio)?;
+    let guard = Guard::set_up(log_payloads).map_err(RunError::Stdio)?;
     leave_signals_to_the_daemon(&guard.report);
     INNER_PIPE.set(Some(guard.inner));
     let result = converse(guard.input, guard.output, &guard.report);
@@ -60,13 +62,13 @@ struct Guard {
 }
 
 impl Guard {
-    fn set_up() -> io::Result<Self> {
+    fn set_up(log_payloads: bool) -> io::Result<Self> {
         let input = fcntl_dupfd_cloexec(stdin(), LOWEST_FD).map_err(failed("moving stdin aside"))?;
         let output = fcntl_dupfd_cloexec(stdout(), LOWEST_FD).map_err(failed("moving stdout aside"))?;
         let error = fcntl_dupfd_cloexec(stderr(), LOWEST_FD).map_err(failed("moving stderr aside"))?;
         enlarge_pipe(&input);
         dup2_stdin(empty_input()?).map_err(failed("replacing stdin"))?;
-        let inner = InnerPipe::set_up(error)?;
+        let inner = InnerPipe::set_up(error, log_payloads)?;
         Ok(Self {
             input: RealEnd(Arc::new(input)),
             output: RealEnd(Arc::new(output)),

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use super::records::{Records, WireRecord};
+use crate::chain::Text;
 use crate::excerpt::Excerpt;
 use crate::record::Record;
 use crate::sequence::SequenceNumber;
@@ -276,7 +277,8 @@ impl ProcessRecordsMessage<&[WireRecord<'_>]> {
 #[derive(Debug)]
 pub struct MessageError {
     problem: Problem,
-    excerpt: String,
+    /// The start of the line; `None` if payloads are not logged.
+    excerpt: Option<String>,
 }
 
 #[derive(Debug)]
@@ -289,7 +291,12 @@ enum Problem {
 
 impl MessageError {
     fn new(line: &[u8], problem: Problem) -> Self {
-        Self { problem, excerpt: Excerpt(line.trim_ascii_end()).to_string() }
+        Self { problem, excerpt: Some(Excerpt(line.trim_ascii_end()).to_string()) }
+    }
+
+    /// Leaves the parts of the line out of the text: they may be payloads.
+    pub(crate) fn without_payloads(self) -> Self {
+        Self { excerpt: None, ..self }
     }
 
     /// Whether the line is incomplete JSON, for example because the daemon died while it wrote the line.
@@ -301,7 +308,7 @@ impl MessageError {
 impl fmt::Display for MessageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.problem {
-            Problem::Json(error) => write!(f, "{error}")?,
+            Problem::Json(error) => Text { text: &error.to_string(), log_payloads: self.excerpt.is_some() }.fmt(f)?,
             Problem::Action(None) => f.write_str("`action` is missing")?,
             Problem::Action(Some(action)) => write!(f, "unknown action `{}`", Excerpt(action.as_bytes()))?,
             Problem::Missing(field) => write!(f, "`{field}` is missing")?,
@@ -310,7 +317,7 @@ impl fmt::Display for MessageError {
                 write!(f, "a `shutdown` with the unknown reason `{}`", Excerpt(reason.as_bytes()))?;
             }
         }
-        write!(f, "; received `{}`", self.excerpt)
+        self.excerpt.as_ref().map_or(Ok(()), |excerpt| write!(f, "; received `{excerpt}`"))
     }
 }
 

@@ -234,7 +234,7 @@ impl<P: Processor> Session<P> {
                     let taken = guard(|| self.processor.dead_letter(&letter));
                     conversation.emit(Event::Returned);
                     if let Err(failure) = taken {
-                        let both = DeadLetterFailed::new(failure, failed.failure());
+                        let both = DeadLetterFailed::new(failure, &failed);
                         return Err(HandlerError::new(&self.shard, ACTION, Failure::Error(both.into()))
                             .with_records(batch.records, Some(record))
                             .with_attempts(failed.attempts()));
@@ -244,7 +244,7 @@ impl<P: Processor> Session<P> {
             };
             let passed = Passed { how, record, failed: &failed };
             self.emit(Event::Passed(&passed));
-            self.conversation().report.line(passed);
+            self.conversation().report.line(format_args!("{passed}{}", failed.backtrace()));
             batch.left_out.insert(index, place);
         }
         Ok(())

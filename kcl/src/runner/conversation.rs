@@ -19,6 +19,8 @@ pub(crate) struct Conversation {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) report: Report,
     pub(crate) events: Events,
+    /// Whether messages may quote payloads and partition keys.
+    pub(crate) log_payloads: bool,
     /// The line to write; kept so that its buffer is reused.
     out: Vec<u8>,
     /// The shard's id, once `initialize` has named it.
@@ -37,7 +39,16 @@ pub(crate) enum Broken {
 
 impl Conversation {
     pub(crate) fn new(io: Box<dyn Io>, clock: Arc<dyn Clock>, report: Report) -> Self {
-        Self { io, clock, report, events: Events::default(), out: Vec::new(), shard: None, broken: None }
+        Self {
+            io,
+            clock,
+            report,
+            events: Events::default(),
+            log_payloads: true,
+            out: Vec::new(),
+            shard: None,
+            broken: None,
+        }
     }
 
     /// Waits for a random time of up to `limit`. If the daemon goes away meanwhile, the conversation is over.
@@ -58,7 +69,10 @@ impl Conversation {
         let Some(line) = self.io.receive().map_err(RunError::Read)? else { return Ok(None) };
         match Message::from_line(line) {
             Ok(message) => Ok(Some(message)),
-            Err(source) => Err(RunError::Input { shard: self.shard.clone(), source }),
+            Err(source) => {
+                let source = if self.log_payloads { source } else { source.without_payloads() };
+                Err(RunError::Input { shard: self.shard.clone(), source })
+            }
         }
     }
 

@@ -24,6 +24,7 @@ use crate::io::stderr::Report;
 use crate::io::{lent_io, stdio};
 use crate::processor::{Initialize, Processor};
 use crate::protocol::Message;
+use crate::redact;
 use crate::runner::conversation::Conversation;
 use crate::runner::counts::Counts;
 use crate::runner::events::Event;
@@ -110,12 +111,12 @@ impl<F> Runner<F> {
         P: Processor,
         E: Into<BoxError>,
     {
-        match stdio::with_protocol(|input, output, report| {
-            self.converse(real(Lines::real(input, output), report.clone()), Counts::are_requested())
+        match stdio::with_protocol(are_payloads_logged::<P>(), |input, output, report| {
+            self.converse(real::<P>(Lines::real(input, output), report.clone()), Counts::are_requested())
         }) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                write_line(rustix::stdio::stderr(), &error);
+                write_line(rustix::stdio::stderr(), format_args!("{error}{}", error.backtrace()));
                 ExitCode::from(error.exit_code())
             }
         }
@@ -135,8 +136,9 @@ impl<F> Runner<F> {
         P: Processor,
         E: Into<BoxError>,
     {
-        let run =
-            |reader, writer| self.converse(real(Lines::new(reader, writer), Report::Printed), Counts::are_requested());
+        let run = |reader, writer| {
+            self.converse(real::<P>(Lines::new(reader, writer), Report::Printed), Counts::are_requested())
+        };
         lent_io::lend(reader, writer, run).map_err(RunError::Thread)?
     }
 
@@ -151,7 +153,7 @@ impl<F> Runner<F> {
             None => return Ok(()),
             Some(Message::Initialize { shard_id, position }) => {
                 conversation.shard = Some(shard_id.clone());
-                let shard = Shard::new(shard_id, position);
+                let shard = Shard::new(shard_id, position).with_payloads_logged(conversation.log_payloads);
                 let entered = trace::shard(&shard);
                 let interval = match P::CHECKPOINTS {
                     Checkpoints::Interval(interval) => interval,
@@ -194,16 +196,23 @@ impl<F> Runner<F> {
             (Ok(()), dropped) => Ok(dropped?),
             (Err(error), Ok(())) => Err(error),
             (Err(error), Err(failed)) => {
-                conversation.report.line(failed);
+                conversation.report.line(format_args!("{failed}{}", failed.backtrace()));
                 Err(error)
             }
         }
     }
 }
 
+/// Whether messages about this processor's records may quote payloads.
+fn are_payloads_logged<P: Processor>() -> bool {
+    P::LOG_PAYLOADS && redact::is_allowed()
+}
+
 /// A conversation at the pace of this machine's clock.
-fn real(io: impl Io + 'static, report: Report) -> Conversation {
-    Conversation::new(Box::new(io), Arc::new(SystemClock::new()), report)
+fn real<P: Processor>(io: impl Io + 'static, report: Report) -> Conversation {
+    let mut conversation = Conversation::new(Box::new(io), Arc::new(SystemClock::new()), report);
+    conversation.log_payloads = are_payloads_logged::<P>();
+    conversation
 }
 
 /// Runs a simulation, of which there may be thousands a second. `report` receives the lines for stderr, which include

@@ -100,7 +100,7 @@ impl Watch {
     ) -> Self {
         let mut watch = Self::default();
         watch.look_again();
-        let warnings = Warnings { shard: shard.id().to_owned(), report: report.clone(), clock: Arc::clone(clock) };
+        let warnings = Warnings { shard: shard.clone(), report: report.clone(), clock: Arc::clone(clock) };
         if clock.is_virtual() {
             let (began, check) = (clock.now(), Check::new(after));
             watch.checker = Checker::Caller(Box::new(ByCaller { began, check, warnings }));
@@ -186,7 +186,7 @@ impl Drop for Watch {
 /// Where the warnings go.
 #[derive(Debug)]
 struct Warnings {
-    shard: String,
+    shard: Shard,
     report: Report,
     clock: Arc<dyn Clock>,
 }
@@ -275,18 +275,18 @@ fn check(calls: &Calls, after: Duration, interval: Duration, warnings: &Warnings
 }
 
 /// The warning. `place` is 0 for the whole batch, or else the place of a record, counted from 1.
-fn line(shard: &str, call: &Call, place: u64, elapsed: Duration) -> Option<String> {
+fn line(shard: &Shard, call: &Call, place: u64, elapsed: Duration) -> Option<String> {
     let none = Vec::new();
     let records = call.records.as_deref().unwrap_or(&none);
     let one = match place {
         0 => None,
         place => Some(records.get(usize::try_from(place - 1).ok()?)?),
     };
-    let at = At::new(records, one);
+    let at = At::new(records, one, shard.log_payloads);
     // A record's place also shows how far the batch has come.
     let of = one.map(|_| format!(", number {place} of {} in its batch,", records.len())).unwrap_or_default();
     let elapsed = Duration::from_millis(elapsed.as_millis().try_into().unwrap_or(u64::MAX));
-    Some(format!("shard {shard}: {}{at}{of} has been running for {elapsed:.0?}", call.action))
+    Some(format!("shard {}: {}{at}{of} has been running for {elapsed:.0?}", shard.id(), call.action))
 }
 
 #[cfg(test)]
