@@ -61,6 +61,8 @@
 /// - `on_undecodable = fail | skip | dead_letter`: the action for a record whose payload cannot be decoded. Such a record is
 ///   never retried.
 ///
+/// A handler that returns [`Permanent(error)`](fn@crate::Permanent) is not retried: `on_failure` applies at once.
+///
 /// With `#[on_records]`, the whole batch is retried, and `on_failure` applies to all of it: one record that always fails makes
 /// its whole batch fail. `on_undecodable` still applies to single records.
 ///

@@ -6,7 +6,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::excerpt::{OneLine, middle_cut};
-use crate::panics::{debug_text, source, text};
+use crate::panics::{causes, debug_text, text};
 use crate::payload::UndecodablePayload;
 use crate::redact::{quotations, whole};
 
@@ -17,9 +17,6 @@ pub(crate) const LONGEST_TEXT: usize = 4 << 10;
 /// The largest number of bytes of a backtrace that are printed.
 const LONGEST_BACKTRACE: usize = 64 << 10;
 
-/// The largest number of causes that are examined: an error may be its own cause.
-const MOST_CAUSES: usize = 64;
-
 /// An error and its causes, on one line.
 pub(crate) struct Chain<'a> {
     pub(crate) error: &'a (dyn Error + 'static),
@@ -27,12 +24,7 @@ pub(crate) struct Chain<'a> {
     pub(crate) log_payloads: bool,
 }
 
-impl<'a> Chain<'a> {
-    /// The error and its causes, from the outermost to the innermost.
-    fn causes(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-        std::iter::successors(Some(error), |&error| source(error)).take(MOST_CAUSES)
-    }
-
+impl Chain<'_> {
     /// The text of one error of the chain.
     fn text_of(&self, error: &(dyn Error + 'static)) -> String {
         match error.downcast_ref::<UndecodablePayload>() {
@@ -46,7 +38,7 @@ impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut line = String::new();
         let (mut hint, mut clause) = (None, None);
-        for error in Self::causes(self.error) {
+        for error in causes(self.error) {
             let text = self.text_of(error);
             hint = hint.or_else(|| borrowing_hint(&text));
             clause = clause.or_else(|| error.downcast_ref::<UndecodablePayload>().and_then(|error| error.diagnosis));
@@ -58,7 +50,7 @@ impl fmt::Display for Chain<'_> {
             }
         }
         if !self.log_payloads {
-            line = Self::causes(self.error).fold(line, |line, error| whole(error, line));
+            line = causes(self.error).fold(line, |line, error| whole(error, line));
         }
         Text { text: &line, log_payloads: self.log_payloads }.fmt(f)?;
         clause.map_or(Ok(()), |clause| write!(f, "; {clause}"))?;
@@ -108,7 +100,7 @@ fn borrowing_hint(text: &str) -> Option<&'static str> {
 pub(crate) fn backtrace(error: &(dyn Error + 'static)) -> String {
     let requested = env::var_os("RUST_LIB_BACKTRACE").or_else(|| env::var_os("RUST_BACKTRACE"));
     match requested {
-        Some(value) if value != "0" => Chain::causes(error).find_map(backtrace_of).unwrap_or_default(),
+        Some(value) if value != "0" => causes(error).find_map(backtrace_of).unwrap_or_default(),
         _ => String::new(),
     }
 }

@@ -4,6 +4,7 @@
 
 use std::error::Error;
 use std::fmt::Write;
+use std::iter;
 use std::mem::forget;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -42,8 +43,16 @@ pub(crate) fn debug_text(error: &dyn Error) -> Option<String> {
     }
 }
 
+/// The largest number of causes that are examined: an error may be its own cause.
+const MOST_CAUSES: usize = 64;
+
+/// An error and its causes, from the outermost to the innermost.
+pub(crate) fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    iter::successors(Some(error), |&error| source(error)).take(MOST_CAUSES)
+}
+
 /// An error's cause; `None` if its `source` panics.
-pub(crate) fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     catch_unwind(AssertUnwindSafe(|| error.source())).unwrap_or_else(|payload| {
         discard(payload);
         None

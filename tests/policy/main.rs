@@ -12,7 +12,8 @@ use std::rc::Rc;
 
 use kcl::dead_letter::JsonLines;
 use kcl::{
-    BoxError, CheckpointError, Checkpointer, DeadLetter, HandlerError, Json, Processor, Record, RunError, Runner, Shard,
+    BoxError, CheckpointError, Checkpointer, DeadLetter, HandlerError, Json, Permanent, Processor, Record, RunError,
+    Runner, Shard,
 };
 use serde_json::Value;
 
@@ -192,6 +193,53 @@ fn a_permanent_failure_reports_the_number_of_attempts() {
         failed.to_string().contains("record 3/0 with partition key `key-3` after 3 attempts: it broke"),
         "{failed}"
     );
+}
+
+struct Dooms;
+
+#[kcl::processor(main = false)]
+impl Dooms {
+    #[on_record(retry = 2, backoff = "1ms..2ms", on_failure = dead_letter)]
+    fn handle(&mut self, record: &Record) -> Result<(), BoxError> {
+        use anyhow::Context as _;
+        let no = || Err::<(), _>("no such customer");
+        match record.data() {
+            b"plain" => no().map_err(Permanent)?,
+            b"anyhow" => Err(anyhow::Error::from(Permanent("no such customer")))?,
+            b"context" => no().map_err(Permanent).context("order 7").context("a batch")?,
+            b"eyre" => Err(eyre::Report::from(Permanent("no such customer")).wrap_err("order 7"))?,
+            b"io" => no().map_err(|error| std::io::Error::other(Permanent(error)))?,
+            _ => no()?,
+        }
+        Ok(())
+    }
+
+    #[on_dead_letter]
+    fn keep(&mut self, letter: &DeadLetter<'_>) {
+        LETTERS.with_borrow_mut(|letters| letters.push((letter.attempts(), letter.to_string())));
+    }
+}
+
+thread_local! {
+    static LETTERS: RefCell<Vec<(u32, String)>> = const { RefCell::new(Vec::new()) };
+}
+
+#[test]
+fn a_permanent_error_is_not_tried_again_whatever_is_around_it() {
+    let bodies = ["plain", "anyhow", "context", "eyre", "io", "another"];
+    let (output, result) = run(|| Dooms, &[INITIALIZE, &batch(&bodies), OK]);
+    assert!(result.is_ok());
+    assert_eq!(output, [INITIALIZED, ALL, DONE]);
+    let no = "no such customer".to_owned();
+    let expected = [
+        (1, no.clone()),
+        (1, no.clone()),
+        (1, format!("a batch: order 7: {no}")),
+        (1, format!("order 7: {no}")),
+        (1, no.clone()),
+        (3, no),
+    ];
+    assert_eq!(LETTERS.take(), expected);
 }
 
 #[test]

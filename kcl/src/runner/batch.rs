@@ -7,6 +7,7 @@ use crate::checkpoint::Scope;
 use crate::dead_letter::letter::DeadLetter;
 use crate::error::{DeadLetterFailed, Failure, HandlerError, How, Passed};
 use crate::payload::{UndecodablePayload, UndecodablePayloads};
+use crate::permanent::is_permanent;
 use crate::policy::FailureAction;
 use crate::processor::{ProcessRecords, Processor, Progress};
 use crate::record::Record;
@@ -131,7 +132,8 @@ impl<P: Processor> Session<P> {
             let failed = HandlerError::new(&self.shard, ACTION, failure)
                 .with_records(records, one)
                 .with_attempts(batch.attempts);
-            if batch.attempts > P::POLICY.retry && !self.checkpointer.is_over() {
+            let is_last = batch.attempts > P::POLICY.retry || is_permanent(failed.failure().as_error());
+            if is_last && !self.checkpointer.is_over() {
                 return match places.is_empty() {
                     // An empty batch has no record to skip.
                     true => Err(failed),
