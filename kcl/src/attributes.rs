@@ -64,7 +64,8 @@
 /// A handler that returns [`Permanent(error)`](fn@crate::Permanent) is not retried: `on_failure` applies at once.
 ///
 /// With `#[on_records]`, the whole batch is retried, and `on_failure` applies to all of it: one record that always fails makes
-/// its whole batch fail. `on_undecodable` still applies to single records.
+/// its whole batch fail. A handler that knows which records failed returns [`FailedRecords`](crate::FailedRecords): only they are
+/// retried, and `on_failure` applies to each of them. `on_undecodable` applies to single records, too.
 ///
 /// Every record that is skipped or dead-lettered is reported in a line on stderr, with its shard, sequence number, number of
 /// attempts and error.

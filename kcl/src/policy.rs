@@ -22,6 +22,7 @@ pub struct FailurePolicy {
     pub(crate) retry: u32,
     pub(crate) backoff: Backoff,
     pub(crate) on_failure: FailureAction,
+    pub(crate) bisect: bool,
     pub(crate) on_undecodable: FailureAction,
 }
 
@@ -46,6 +47,7 @@ impl FailurePolicy {
             retry: 0,
             backoff: Backoff::RECORDS,
             on_failure: FailureAction::Fail,
+            bisect: false,
             on_undecodable: FailureAction::Fail,
         }
     }
@@ -68,6 +70,17 @@ impl FailurePolicy {
     #[must_use]
     pub const fn on_failure(self, action: FailureAction) -> Self {
         Self { on_failure: action, ..self }
+    }
+
+    /// Finds the records that fail in a batch. When no retry is left, the two halves of the batch are handed over one after the
+    /// other, without a wait, and so on with the halves that fail. A record that fails alone goes to
+    /// [`on_failure`](Self::on_failure), and the others are done. For `p` of `n` records that fail, the handler is called at most
+    /// `2p(⌈log₂ n⌉ + 1)` further times.
+    ///
+    /// It has no effect if the records are handled one by one.
+    #[must_use]
+    pub const fn bisect(self) -> Self {
+        Self { bisect: true, ..self }
     }
 
     /// Sets the action for a record whose payload cannot be decoded. Such a record is never retried.

@@ -150,6 +150,8 @@ pub struct ProcessRecords<'a> {
     pub(crate) shard: &'a Shard,
     pub(crate) checkpointer: &'a mut Checkpointer,
     pub(crate) progress: Progress,
+    /// The meaning of a checkpoint of all records.
+    pub(crate) scope: Scope,
     /// The number of the batch's first records that an earlier attempt completed.
     pub(crate) first: usize,
     /// The places, in order, of records that were skipped or dead-lettered.
@@ -237,7 +239,12 @@ impl<'a> ProcessRecords<'a> {
     where
         F: FnMut(&mut ProcessRecord<'_>) -> Result<(), BoxError>,
     {
-        if self.watermark.has_finer_pace() { self.settle_each(&mut handle) } else { self.for_each_record(handle) }
+        let is_batch = self.scope == Scope::Batch;
+        if is_batch && self.watermark.has_finer_pace() {
+            self.settle_each(&mut handle)
+        } else {
+            self.for_each_record(handle)
+        }
     }
 
     /// Hands over each record, and makes the checkpoints that are due between them.
@@ -284,7 +291,7 @@ impl<'a> ProcessRecords<'a> {
             })
         });
         // From here on, the batch counts as a whole again: the rest of the call may fail too.
-        self.checkpointer.enter(Scope::Batch);
+        self.checkpointer.enter(self.scope);
         if result.is_ok() {
             self.progress = Progress::Whole;
             self.checkpointer.conversation.emit(Event::At(None));

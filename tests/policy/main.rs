@@ -1,6 +1,7 @@
 //! Failure policies, as the daemon and the processor see them.
 
 mod kills;
+mod parts;
 mod processes;
 mod texts;
 

@@ -173,7 +173,8 @@ fn the_output_of_a_handler_comes_before_the_report_on_its_record() {
     processor.send(&batch(&[r#""poison""#; 200]));
     acknowledged(&mut processor);
     let ended = processor.end();
-    let mut said = ended.error.lines();
+    // On a busy machine, a handler may be reported as slow.
+    let mut said = ended.error.lines().filter(|line| !line.contains("has been running for"));
     for record in 1..=200 {
         for _attempt in 0..2 {
             assert_eq!(said.next(), Some("payload: poison"), "record {record} in {}", ended.error);

@@ -22,8 +22,6 @@ pub struct ShardCx<'c> {
 /// The input of `#[on_records]`.
 pub struct RecordsCx<'c> {
     records: &'c [Record],
-    /// The places, in order, of records that were skipped or dead-lettered.
-    left_out: &'c [usize],
     shard: &'c Shard,
     millis_behind_latest: MillisBehindLatest,
     checkpointer: Lent<'c>,
@@ -66,7 +64,6 @@ impl<'c> RecordsCx<'c> {
     pub(super) fn new(input: &'c mut ProcessRecords<'_>) -> Self {
         Self {
             records: input.records,
-            left_out: input.left_out,
             shard: input.shard,
             millis_behind_latest: input.millis_behind_latest,
             checkpointer: Lent::new(input.checkpointer),
@@ -156,8 +153,7 @@ impl<'c, P: FromRecord<'c>> OnRecords<'c> for Vec<(&'c Record, P)> {
     takes!(TYPED_RECORDS, |cx: RecordsCx| {
         let mut payloads = Vec::with_capacity(cx.records.len());
         let mut undecodable = Vec::new();
-        let records = cx.records.iter().enumerate();
-        for (index, record) in records.filter(|(index, _)| cx.left_out.binary_search(index).is_err()) {
+        for (index, record) in cx.records.iter().enumerate() {
             match UndecodablePayload::read(record) {
                 Ok(payload) => payloads.push((record, payload)),
                 Err(error) => undecodable.push((index, error)),

@@ -1,63 +1,30 @@
 //! One batch of records, which is handled until each record has succeeded, or was skipped or dead-lettered.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::checkpoint::Scope;
 use crate::dead_letter::letter::DeadLetter;
-use crate::error::{DeadLetterFailed, Failure, HandlerError, How, Passed};
+use crate::error::{BoxError, DeadLetterFailed, Failure, HandlerError, How, Passed};
+use crate::failed_records::FailedRecords;
 use crate::payload::{UndecodablePayload, UndecodablePayloads};
 use crate::permanent::is_permanent;
 use crate::policy::FailureAction;
 use crate::processor::{ProcessRecords, Processor, Progress};
 use crate::record::Record;
 use crate::runner::events::Event;
+use crate::runner::remaining::{Batch, Part};
 use crate::runner::session::{Session, guard};
 use crate::runner::watermark::is_finer;
 use crate::shard::MillisBehindLatest;
 
 const ACTION: &str = "processRecords";
 
-/// A batch, and its progress.
-struct Batch<'r> {
-    records: &'r Arc<Vec<Record>>,
-    millis_behind_latest: MillisBehindLatest,
-    /// The number of first records that are done.
-    first: usize,
-    /// The places, in order, of records that were skipped or dead-lettered.
-    left_out: Vec<usize>,
-    /// The number of times the handler was called with the remaining records, and failed.
-    attempts: u32,
-    /// The number of these failures that concerned the whole batch.
-    whole: u32,
-}
-
-impl Batch<'_> {
-    /// Records how far an attempt came.
-    fn reach(&mut self, progress: Progress) {
-        match progress {
-            Progress::Records(done) if done > self.first => (self.first, self.attempts) = (done, 0),
-            Progress::Records(_) => {}
-            Progress::Whole => self.first = 0,
-        }
-    }
-
-    /// Counts a failure of the handler.
-    fn count(&mut self, progress: Progress) {
-        match progress {
-            Progress::Records(_) => self.attempts += 1,
-            Progress::Whole => {
-                self.whole += 1;
-                self.attempts = self.whole;
-            }
-        }
-    }
-}
-
-/// The reason an attempt failed.
+/// The reason an attempt failed. Places are those of the batch.
 enum Blame {
     /// Some payloads cannot be decoded: the places of their records, and the errors.
-    Invalid(Vec<(usize, UndecodablePayload)>),
+    Invalid(Vec<(usize, UndecodablePayload)>, Progress),
+    /// The handler named the records that failed, in order.
+    Named(Vec<(usize, BoxError)>),
     /// The handler failed, after this progress.
     Handler(Failure, Progress),
 }
@@ -65,7 +32,7 @@ enum Blame {
 /// Records without an attempt left, and the user's choice for them.
 struct GivenUp {
     word: FailureAction,
-    places: Range<usize>,
+    places: Vec<usize>,
     failed: HandlerError,
 }
 
@@ -80,11 +47,11 @@ impl<P: Processor> Session<P> {
         records: &Arc<Vec<Record>>,
         millis_behind_latest: MillisBehindLatest,
     ) -> Result<(), HandlerError> {
-        let mut batch = Batch { records, millis_behind_latest, first: 0, left_out: Vec::new(), attempts: 0, whole: 0 };
+        let mut batch = Batch::new(records, millis_behind_latest);
         let result = self.hand_over_batch(&mut batch);
         let done = match result {
             Ok(()) => self.watermark.stopped.filter(|_| Self::BETWEEN).unwrap_or(records.len()),
-            Err(_) => batch.first,
+            Err(_) => batch.done(),
         };
         let settled = self.watermark.end_batch(records, done);
         self.emit(Event::Settled(settled));
@@ -107,53 +74,139 @@ impl<P: Processor> Session<P> {
         }
     }
 
-    /// Calls the handler until it succeeds, or until no attempt is left. Returns the records that failed then.
+    /// Calls the handler until it succeeds, or until records have no attempt left. Returns those records.
     fn attempt_with_retries(&mut self, batch: &mut Batch<'_>) -> Result<Vec<GivenUp>, HandlerError> {
-        let records = batch.records;
-        while let Err(blame) = self.attempt(batch) {
-            let (failure, progress) = match blame {
-                Blame::Handler(failure, progress) => (failure, progress),
-                Blame::Invalid(undecodable) => {
-                    let given_up = undecodable.into_iter().map(|(place, error)| GivenUp {
-                        word: P::POLICY.on_undecodable,
-                        places: place..place + 1,
-                        failed: HandlerError::new(&self.shard, ACTION, Failure::Error(error.into()))
-                            .with_records(records, records.get(place))
-                            .with_attempts(0),
-                    });
-                    return Ok(given_up.collect());
+        while let Some(mut part) = batch.next_part() {
+            if part.is_half {
+                self.emit(Event::Retried);
+            }
+            match self.attempt(batch, &mut part) {
+                Ok(()) if part.places.is_none() => break,
+                Ok(()) => batch.settle(&part, &[]),
+                Err(blame) => {
+                    let given_up = self.judge(batch, part, blame)?;
+                    if !given_up.is_empty() {
+                        return Ok(given_up);
+                    }
                 }
-            };
-            batch.count(progress);
-            let (one, places) = match progress {
-                Progress::Whole => (None, 0..records.len()),
-                Progress::Records(done) => (records.get(done), done..records.len().min(done + 1)),
-            };
-            let failed = HandlerError::new(&self.shard, ACTION, failure)
-                .with_records(records, one)
-                .with_attempts(batch.attempts);
-            let is_last = batch.attempts > P::POLICY.retry || is_permanent(failed.failure().as_error());
-            if is_last && !self.checkpointer.is_over() {
-                return match places.is_empty() {
-                    // An empty batch has no record to skip.
-                    true => Err(failed),
-                    false => Ok(vec![GivenUp { word: P::POLICY.on_failure, places, failed }]),
-                };
             }
-            if !self.checkpointer.is_over() {
-                self.emit(Event::Failed(&failed));
-                self.checkpoint_before_wait(batch);
+        }
+        Ok(Vec::new())
+    }
+
+    /// Decides what follows a failed attempt. Returns the records that are given up, and leaves the others for another
+    /// attempt.
+    fn judge(&mut self, batch: &mut Batch<'_>, part: Part, blame: Blame) -> Result<Vec<GivenUp>, HandlerError> {
+        match blame {
+            Blame::Handler(failure, progress) => self.judge_handler(batch, part, failure, progress),
+            Blame::Named(named) => self.judge_named(batch, &part, named),
+            Blame::Invalid(undecodable, progress) => {
+                let given_up = undecodable.into_iter().map(|(place, error)| GivenUp {
+                    word: P::POLICY.on_undecodable,
+                    places: vec![place],
+                    failed: self.failed_at(batch, place, error.into()).with_attempts(0),
+                });
+                let given_up = given_up.collect();
+                // The others are still to be handed over.
+                batch.hand_over_again(match progress {
+                    Progress::Whole => part.with_places(batch.places_of(&part)),
+                    Progress::Records(_) => part,
+                });
+                Ok(given_up)
             }
-            if !self.checkpointer.is_over() {
-                self.checkpointer.wait(P::POLICY.backoff, batch.attempts);
+        }
+    }
+
+    /// Decides what follows if the handler failed with a whole part, or with one record.
+    fn judge_handler(
+        &mut self,
+        batch: &mut Batch<'_>,
+        mut part: Part,
+        failure: Failure,
+        progress: Progress,
+    ) -> Result<Vec<GivenUp>, HandlerError> {
+        part.count(progress);
+        let failed = HandlerError::new(&self.shard, ACTION, failure).with_attempts(part.attempts);
+        let (failed, places) = match progress {
+            Progress::Records(done) => {
+                let record = batch.records.get(done);
+                (failed.with_records(batch.records, record), record.map(|_| done).into_iter().collect())
             }
-            // Without a lease or a daemon, a retry is pointless.
+            Progress::Whole => (failed.with_records(&batch.records_of(&part), None), batch.places_of(&part)),
+        };
+        if !self.is_last(&part, &failed) {
+            self.wait_for_retry(batch, failed)?;
+            batch.hand_over_again(part);
+            return Ok(Vec::new());
+        }
+        // Without a lease or a daemon, nothing is passed. An empty batch has no record to skip.
+        if self.checkpointer.is_over() || places.is_empty() {
+            return Err(failed);
+        }
+        if P::POLICY.bisect && progress == Progress::Whole && places.len() > 1 {
+            batch.halve(&part);
+            return Ok(Vec::new());
+        }
+        batch.hand_over_again(part);
+        Ok(vec![GivenUp { word: P::POLICY.on_failure, places, failed }])
+    }
+
+    /// Decides what follows if the handler named the records of a part that failed.
+    fn judge_named(
+        &mut self,
+        batch: &mut Batch<'_>,
+        part: &Part,
+        named: Vec<(usize, BoxError)>,
+    ) -> Result<Vec<GivenUp>, HandlerError> {
+        let places: Vec<_> = named.iter().map(|&(place, _)| place).collect();
+        batch.settle(part, &places);
+        let mut part = part.with_places(Vec::new());
+        part.count(Progress::Whole);
+        let (mut given_up, mut again, mut first) = (Vec::new(), Vec::new(), None);
+        for (place, error) in named {
+            let failed = self.failed_at(batch, place, error).with_attempts(part.attempts);
             if self.checkpointer.is_over() {
                 return Err(failed);
             }
-            self.emit(Event::Retried);
+            if self.is_last(&part, &failed) {
+                given_up.push(GivenUp { word: P::POLICY.on_failure, places: vec![place], failed });
+            } else {
+                again.push(place);
+                first.get_or_insert(failed);
+            }
         }
-        Ok(Vec::new())
+        if let Some(failed) = first {
+            self.wait_for_retry(batch, failed)?;
+            batch.hand_over_again(part.with_places(again));
+        }
+        Ok(given_up)
+    }
+
+    /// Whether a part that failed gets no further attempt.
+    fn is_last(&self, part: &Part, failed: &HandlerError) -> bool {
+        part.is_half || part.attempts > P::POLICY.retry || is_permanent(failed.failure().as_error())
+    }
+
+    /// The failure at this place of the batch.
+    fn failed_at(&self, batch: &Batch<'_>, place: usize, error: BoxError) -> HandlerError {
+        HandlerError::new(&self.shard, ACTION, Failure::Error(error))
+            .with_records(batch.records, batch.records.get(place))
+    }
+
+    /// Waits before another attempt. If the lease or the daemon is gone, there is none.
+    fn wait_for_retry(&mut self, batch: &Batch<'_>, failed: HandlerError) -> Result<(), HandlerError> {
+        if !self.checkpointer.is_over() {
+            self.emit(Event::Failed(&failed));
+            self.checkpoint_before_wait(batch);
+        }
+        if !self.checkpointer.is_over() {
+            self.checkpointer.wait(P::POLICY.backoff, failed.attempts());
+        }
+        if self.checkpointer.is_over() {
+            return Err(failed);
+        }
+        self.emit(Event::Retried);
+        Ok(())
     }
 
     /// Checkpoints the records that are done, if a checkpoint is due.
@@ -167,26 +220,29 @@ impl<P: Processor> Session<P> {
         }
     }
 
-    /// Calls the handler with the remaining records.
-    fn attempt(&mut self, batch: &mut Batch<'_>) -> Result<(), Blame> {
-        let all = batch.records.len();
-        if all > 0 && batch.left_out.len() == all {
-            return Ok(());
-        }
-        self.checkpointer.enter(Scope::Batch);
+    /// Calls the handler with a part of the batch.
+    fn attempt(&mut self, batch: &mut Batch<'_>, part: &mut Part) -> Result<(), Blame> {
         if Self::BETWEEN {
             self.watermark.settles = false;
             // Waits and dead letters take time.
             self.conversation().events.watch.look_again();
         }
+        let records = batch.records_of(part);
+        let (scope, first, left_out) = match (&part.places, records.last()) {
+            // Null would mean the end of the whole batch.
+            (Some(_), Some(last)) => (Scope::Record(last.sequence_number(), last.sub_sequence_number()), 0, &[][..]),
+            _ => (Scope::Batch, batch.first, &batch.left_out[..]),
+        };
+        self.checkpointer.enter(scope);
         let mut input = ProcessRecords {
-            records: batch.records,
+            records: &records,
             millis_behind_latest: batch.millis_behind_latest,
             shard: &self.shard,
             checkpointer: &mut self.checkpointer,
             progress: Progress::Whole,
-            first: batch.first,
-            left_out: &batch.left_out,
+            scope,
+            first,
+            left_out,
             watermark: &mut self.watermark,
         };
         let result = guard(|| self.processor.process_records(&mut input));
@@ -195,23 +251,13 @@ impl<P: Processor> Session<P> {
             // Whatever the handler made of it.
             return Ok(());
         }
-        let failure = match result {
-            Ok(()) => return Ok(()),
-            Err(failure) => failure,
-        };
-        batch.reach(progress);
-        if matches!(failure, Failure::Panic(_)) {
-            return Err(Blame::Handler(failure, progress));
+        let Err(failure) = result else { return Ok(()) };
+        // The records before one that fails in a part are not told apart from it.
+        let progress = if part.places.is_some() { Progress::Whole } else { progress };
+        if part.places.is_none() {
+            batch.reach(part, progress);
         }
-        let error = match failure.into_error().downcast::<UndecodablePayloads>() {
-            Ok(undecodable) => return Err(Blame::Invalid(undecodable.0)),
-            Err(error) => error,
-        };
-        Err(match (error.downcast::<UndecodablePayload>(), progress) {
-            (Ok(undecodable), Progress::Records(place)) => Blame::Invalid(vec![(place, *undecodable)]),
-            (Ok(undecodable), Progress::Whole) => Blame::Handler(Failure::Error(undecodable), progress),
-            (Err(error), _) => Blame::Handler(Failure::Error(error), progress),
-        })
+        Err(blame(failure, progress, batch, part))
     }
 
     /// Skips or dead-letters the records at these places, if that is the user's choice.
@@ -219,7 +265,7 @@ impl<P: Processor> Session<P> {
         &mut self,
         word: FailureAction,
         batch: &mut Batch<'_>,
-        places: Range<usize>,
+        places: Vec<usize>,
         failed: HandlerError,
     ) -> Result<(), HandlerError> {
         for place in places {
@@ -251,4 +297,34 @@ impl<P: Processor> Session<P> {
         }
         Ok(())
     }
+}
+
+/// Finds out what failed.
+fn blame(failure: Failure, progress: Progress, batch: &Batch<'_>, part: &Part) -> Blame {
+    if matches!(failure, Failure::Panic(_)) {
+        return Blame::Handler(failure, progress);
+    }
+    let places = |place: usize| part.places.as_ref().map_or(place, |places| places[place]);
+    let error = match failure.into_error().downcast::<UndecodablePayloads>() {
+        Ok(undecodable) => {
+            let undecodable = undecodable.0.into_iter().map(|(place, error)| (places(place), error)).collect();
+            return Blame::Invalid(undecodable, progress);
+        }
+        Err(error) => error,
+    };
+    let error = match (error.downcast::<UndecodablePayload>(), progress) {
+        (Ok(undecodable), Progress::Records(place)) => return Blame::Invalid(vec![(place, *undecodable)], progress),
+        (Ok(undecodable), Progress::Whole) => undecodable,
+        (Err(error), Progress::Records(_)) => return Blame::Handler(Failure::Error(error), progress),
+        (Err(error), Progress::Whole) => match error.downcast::<FailedRecords>() {
+            Ok(failed) => match failed.among(batch.records_of(part).len()) {
+                Ok(named) => {
+                    return Blame::Named(named.into_iter().map(|(place, error)| (places(place), error)).collect());
+                }
+                Err(failed) => failed.into(),
+            },
+            Err(error) => error,
+        },
+    };
+    Blame::Handler(Failure::Error(error), progress)
 }

@@ -4,6 +4,7 @@ mod batch;
 pub(crate) mod conversation;
 mod counts;
 pub(crate) mod events;
+mod remaining;
 pub(crate) mod retry;
 mod session;
 pub(crate) mod watch;
