@@ -29,7 +29,8 @@ use crate::input::limits::LONGEST_RECORD;
 use crate::input::path::Input;
 use crate::input::record::{Format, LineFormat};
 use crate::input::source::Source;
-use crate::process::program::{Program, ProgramOptions, workspace_root};
+use crate::process::cargo::workspace_root;
+use crate::process::program::{Program, ProgramOptions};
 use crate::report;
 
 /// More bytes than any input has.

@@ -8,7 +8,8 @@ use std::process::{ExitCode, Stdio};
 
 use crate::disk;
 use crate::exit::WRONG_USE;
-use crate::process::program::{cargo, find, workspace_root};
+use crate::process::cargo::{cargo, workspace_root};
+use crate::process::program::find;
 use crate::report;
 
 mod name;
