@@ -13,7 +13,7 @@ pub(crate) fn nothing_to_go_by() {
     command.env("AWS_REGION", "eu-west-1");
     run(command, b"x\n").expect(2, &["no AWS credentials were found; set AWS_ACCESS_KEY_ID"]);
     let fake = Fake::new(|_, _| Verdict::Take);
-    run(tool(&fake.url(), &["put", "--stream", "orders", "--profile", "nobody"]), b"x\n")
+    run(tool(&fake.url(), &["put", "--stream", "orders", "--aws-profile", "nobody"]), b"x\n")
         .expect(2, &["the profile `nobody`"]);
     assert!(fake.calls().is_empty());
 }

@@ -70,7 +70,7 @@ pub(crate) fn refused(place: &Place) -> Result<(), Failed> {
         assert!(ended.stderr.contains(says), "{flags:?}: {}", ended.stderr);
     }
     for (flags, says) in [
-        (&["--region", "us-east-1"][..], "--region, --profile and --endpoint say where a stream is"),
+        (&["--region", "us-east-1"][..], "--region, --aws-profile and --endpoint say where a stream is"),
         (&["--from", "2026-01-01T00:00:00Z"], "--from TIME requires --stream"),
     ] {
         let ended = Running::start(place.tool(&[&["--input", "/dev/null"], flags, &["--", "true"]].concat()))?.end()?;

@@ -11,9 +11,9 @@ pub(crate) struct AwsOptions {
     #[arg(long, value_name = "REGION", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) region: Option<String>,
 
-    /// Profile with the credentials; by default AWS_PROFILE, or the credentials that the AWS SDK finds
+    /// Profile of AWS with the credentials; by default AWS_PROFILE, or the credentials that the AWS SDK finds
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
-    pub(crate) profile: Option<String>,
+    pub(crate) aws_profile: Option<String>,
 
     /// URL of Kinesis, if it is not the region's; by default AWS_ENDPOINT_URL_KINESIS
     #[arg(long, value_name = "URL", value_parser = NonEmptyStringValueParser::new())]
@@ -23,7 +23,7 @@ pub(crate) struct AwsOptions {
 impl AwsOptions {
     /// Whether any of these options was given.
     pub(crate) fn is_given(&self) -> bool {
-        self.region.is_some() || self.profile.is_some() || self.endpoint.is_some()
+        self.region.is_some() || self.aws_profile.is_some() || self.endpoint.is_some()
     }
 }
 

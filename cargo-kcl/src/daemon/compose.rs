@@ -16,6 +16,10 @@ const GRACE: &str = "20000";
 /// The worker's name on emulators. The next run is the same worker, so it takes its leases back at once.
 pub(crate) const LOCAL_WORKER: &str = "local";
 
+/// The provider that reads its credentials from a profile. Unlike the default provider, it ignores those in the environment, as the
+/// AWS CLI does if a profile is named.
+const PROFILE: &str = "ProfileCredentialsProvider";
+
 /// Properties that make a daemon on emulators fast: there are no competing workers, and calls cost nothing.
 const LOCAL: [(&str, &str); 17] = [
     ("regionName", emulate::REGION),
@@ -90,6 +94,8 @@ pub(crate) fn apply_options(properties: &mut Properties, options: &DaemonOptions
     set("--stream-arn", "streamArn", options.stream_arn.clone());
     set("--app", "applicationName", options.app.clone());
     set("--region", "regionName", options.region.clone());
+    // `daemon::command` gives it the profile's name.
+    set("--aws-profile", "AwsCredentialsProvider", options.aws_profile.as_ref().map(|_| PROFILE.to_owned()));
     set("--endpoint", "kinesisEndpoint", kinesis);
     set("--dynamodb-endpoint", "dynamoDBEndpoint", dynamodb);
     set("--max-records", "maxRecords", options.max_records.map(|records| records.to_string()));
@@ -231,6 +237,12 @@ mod tests {
         let arn = "arn:aws:kinesis:eu-west-1:123456789012:stream/b";
         let arn = composed("streamName = a\n", &["--stream-arn", arn]);
         assert_eq!(arn.get("streamName"), None);
+    }
+
+    #[test]
+    fn a_profile_takes_precedence_over_other_credentials() {
+        let profile = composed("AwsCredentialsProvider = DefaultCredentialsProvider\n", &["--aws-profile", "prod"]);
+        assert_eq!(profile.get("AwsCredentialsProvider"), Some(PROFILE));
     }
 
     #[test]

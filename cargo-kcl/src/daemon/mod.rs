@@ -105,7 +105,7 @@ fn prepare_and_run(options: &DaemonOptions) -> Result<u8, DaemonError> {
     if options.dry_run {
         let jars = options.jars.clone().unwrap_or_else(|| cache.daemon_folder());
         check(&properties, options)?;
-        let command = command(&java_or_name(), &jars, &home, options.emulate);
+        let command = command(&java_or_name(), &jars, &home, options);
         print(&command, &properties, options.emulate).map_err(DaemonError::Output)?;
         return Ok(0);
     }
@@ -125,7 +125,7 @@ fn prepare_and_run(options: &DaemonOptions) -> Result<u8, DaemonError> {
     }
     fs::write(home.properties(), properties.to_string()).map_err(DaemonError::Home)?;
     let log = Log::open(options.verbose, options.log.as_deref(), &properties)?;
-    let command = command(&java.path, &jars.folder, &home, options.emulate);
+    let command = command(&java.path, &jars.folder, &home, options);
     let emulators = local.and_then(|local| local.emulators);
     supervise(&command, log, emulators).map_err(DaemonError::Run)
 }
@@ -209,15 +209,18 @@ fn java_or_name() -> PathBuf {
 }
 
 /// The command that runs the daemon.
-fn command(java: &Path, jars: &Path, home: &Home, emulated: bool) -> Vec<OsString> {
+fn command(java: &Path, jars: &Path, home: &Home, options: &DaemonOptions) -> Vec<OsString> {
     let mut command: Vec<OsString> =
         vec![java.into(), "-Dfile.encoding=UTF-8".into(), "-Dstderr.encoding=UTF-8".into()];
-    if emulated {
+    if options.emulate {
         // A fast start matters more here than speed later.
         command.extend(["-XX:TieredStopAtLevel=1".into(), "-XX:+UseSerialGC".into()]);
         // `SystemPropertyCredentialsProvider` reads these. The environment, which processors share, is left to the user.
         command.push(format!("-Daws.accessKeyId={ACCESS_KEY}").into());
         command.push(format!("-Daws.secretAccessKey={ACCESS_KEY}").into());
+    }
+    if let Some(profile) = &options.aws_profile {
+        command.push(format!("-Daws.profile={profile}").into());
     }
     command.extend([
         "-classpath".into(),

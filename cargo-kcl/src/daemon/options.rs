@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use super::compose::{Retrieval, parse_from, parse_set};
 use crate::args::StartAt;
@@ -43,6 +44,10 @@ pub(crate) struct DaemonOptions {
     /// Region of the stream and the tables; by default the one that the AWS SDK finds, such as AWS_REGION
     #[arg(long, value_name = "REGION")]
     pub(crate) region: Option<String>,
+
+    /// Profile of AWS with the credentials; by default AWS_PROFILE, or the credentials that the AWS SDK finds
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), conflicts_with = "emulate")]
+    pub(crate) aws_profile: Option<String>,
 
     /// Where to start a shard that has no checkpoint yet: at the oldest record, which is the default, after the existing records, or at
     /// TIME, such as 2026-01-31T12:00:00+01:00, 2026-01-31 or -2h

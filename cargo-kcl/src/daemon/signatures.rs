@@ -101,7 +101,7 @@ fn service(text: &str, context: &Context) -> Option<String> {
     let has = |part: &str| text.contains(part);
     if has("Unable to load credentials from") || has("No credential providers were specified") {
         return Some(
-            "no AWS credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose AWS_PROFILE, or give \
+            "no AWS credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile with --aws-profile or AWS_PROFILE, or give \
              AwsCredentialsProvider another provider"
                 .to_owned(),
         );

@@ -55,7 +55,7 @@ impl Connection {
         if let Some(region) = &options.region {
             loader = loader.region(Region::new(region.clone()));
         }
-        if let Some(profile) = &options.profile {
+        if let Some(profile) = &options.aws_profile {
             // An explicit profile takes precedence over the environment, as in the AWS CLI.
             let provider = ProviderConfig::without_region().with_http_client(http);
             let credentials = ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&provider);
@@ -66,7 +66,7 @@ impl Connection {
         let place = Place { region, endpoint: options.endpoint.clone().or_else(|| endpoint(&config)) };
         match config.credentials_provider() {
             None => return Err(AwsError::NoCredentials("no credentials provider".to_owned())),
-            Some(provider) => match (provider.provide_credentials().await, &options.profile) {
+            Some(provider) => match (provider.provide_credentials().await, &options.aws_profile) {
                 (Ok(_), _) => {}
                 (Err(error), Some(profile)) => return Err(AwsError::profile(profile, &error)),
                 (Err(error), None) => return Err(error.into()),

@@ -16,7 +16,7 @@ pub(crate) enum AwsError {
     #[error("no AWS region is set; give --region REGION, or set AWS_REGION or `region` in the profile")]
     NoRegion,
     #[error(
-        "no AWS credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with --profile or AWS_PROFILE (after `aws sso login`, if it is an SSO profile); the AWS SDK reports: {0}"
+        "no AWS credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with --aws-profile or AWS_PROFILE (after `aws sso login`, if it is an SSO profile); the AWS SDK reports: {0}"
     )]
     NoCredentials(String),
     #[error("the profile `{name}` does not provide credentials: {message}")]

@@ -100,7 +100,7 @@ fn supply(options: &LocalOptions, chaos: Option<&Chaos>, events: Sender<Event>) 
     }
     if options.aws.is_given() {
         return Err(LocalError::Options(
-            "--region, --profile and --endpoint say where a stream is; they require --stream",
+            "--region, --aws-profile and --endpoint say where a stream is; they require --stream",
         ));
     }
     let reshard = chaos.map(Chaos::reshard).or(options.reshard.as_ref());
