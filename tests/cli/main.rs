@@ -134,7 +134,7 @@ const WRONG: &[(&str, &[&str])] = &[
             "local --input input --rewind first -- true",
             "local --input input --app new --state state --rewind 0=TRIM_HORIZON -- true",
             "local --input input --example e --bin b",
-            "local --input input --example e -- true",
+            "local --input input --features pg -- true",
             "local --show-checkpoints",
             "local --show-checkpoints --app none --state state",
             "local --input input --state garbage --app garbage -- true",

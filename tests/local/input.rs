@@ -117,9 +117,9 @@ fn an_error_about_wrong_use_explains_right_use() {
     Running::start(place.tool(["--", witness()])).end().expect(2, &["--input <FILE>"]);
     Running::start(place.tool(["--input", "input", "--", "no-such-command"])).end().expect(2, &["no-such-command"]);
     Running::start(place.tool(["--input", "input"])).end().expect(2, &["cargo finds no package here"]);
-    Running::start(place.tool(["--input", "input", "--example", "x", "--", "sh"]))
+    Running::start(place.tool(["--input", "input", "--features", "x", "--", "sh"]))
         .end()
-        .expect(2, &["cannot be used with"]);
+        .expect(2, &["nothing is built if a command follows `--`"]);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 pub(crate) use self::options::DaemonOptions;
 
-use self::home::Home;
+use self::home::{Home, is_passed_on};
 use self::log::Log;
 use self::supervise::supervise;
 use crate::args::is_local;
@@ -59,6 +59,11 @@ pub(crate) enum DaemonError {
     HalfAnEmulator,
     #[error("`{0}` is not on this machine; --emulate works only with local emulators")]
     NotLocal(String),
+    #[error(
+        "the argument `{0}` would not reach the processor unchanged: the daemon splits the command on spaces, does not know quotes, \
+         and passes on only ASCII; pass the text in an environment variable, or in a script that runs the processor: -- ./SCRIPT"
+    )]
+    Argument(String),
     #[error("the files of the run cannot be written: {0}")]
     Home(io::Error),
     #[error("stdout cannot be written: {0}")]
@@ -138,6 +143,9 @@ fn name_processor(properties: &mut Properties, options: &DaemonOptions, home: &H
         let program = command.split(' ').find(|part| !part.is_empty()).unwrap_or_default();
         let name = Path::new(program).file_name().unwrap_or_default();
         return Ok(name.to_string_lossy().into_owned());
+    }
+    if let Some(argument) = options.program.arguments().iter().find(|argument| !is_passed_on(argument)) {
+        return Err(DaemonError::Argument(report::excerpt(argument.as_encoded_bytes())));
     }
     let program = Program::prepare(&options.program)?;
     let name = home.executable_name(&program.command).map_err(DaemonError::Home)?;

@@ -29,8 +29,8 @@ use crate::input::limits::LONGEST_RECORD;
 use crate::input::path::Input;
 use crate::input::record::{Format, LineFormat};
 use crate::input::source::Source;
-use crate::process::cargo::workspace_root;
-use crate::process::program::{Program, ProgramOptions};
+use crate::process::cargo::{CargoError, workspace_root};
+use crate::process::program::{Program, ProgramError, ProgramOptions};
 use crate::report;
 
 /// More bytes than any input has.
@@ -348,7 +348,7 @@ impl LocalOptions {
                 )
             })?,
         };
-        let folder = self.folder();
+        let folder = self.folder()?;
         if self.state.is_none() {
             make_default(&folder).map_err(|error| StoreError::Folder { path: folder.clone(), error })?;
         }
@@ -357,8 +357,15 @@ impl LocalOptions {
         Ok(Some(store))
     }
 
-    fn folder(&self) -> PathBuf {
-        self.state.clone().unwrap_or_else(|| workspace_root().unwrap_or_default().join(".kcl"))
+    fn folder(&self) -> Result<PathBuf, LocalError> {
+        if let Some(folder) = &self.state {
+            return Ok(folder.clone());
+        }
+        let manifest = self.program.cargo.manifest_path.as_deref();
+        match (workspace_root(manifest), manifest) {
+            (None, Some(manifest)) => Err(ProgramError::from(CargoError::NotAManifest(manifest.to_owned())).into()),
+            (root, _) => Ok(root.unwrap_or_default().join(".kcl")),
+        }
     }
 
     fn rewind(&self, store: &Store) -> Result<(), LocalError> {
@@ -387,7 +394,7 @@ impl LocalOptions {
         let Some(app) = &self.app else {
             return Err(LocalError::Options("--show-checkpoints requires --app NAME, the name they are saved under"));
         };
-        let store = Store::open_existing(&self.folder(), &app.0)?;
+        let store = Store::open_existing(&self.folder()?, &app.0)?;
         let run = store.run()?;
         let is_stream = run.iter().any(|(what, _)| what == "--stream");
         let mut text: String = run.iter().map(|(what, value)| format!("{what}: {value}\n")).collect();

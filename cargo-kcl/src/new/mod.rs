@@ -138,7 +138,7 @@ impl Kcl {
             is_kcl(&within).map_err(not_kcl)?;
             return within.canonicalize().map(Self::Folder).map_err(|error| not_kcl(error.to_string()));
         }
-        let of_clone = workspace_root().and_then(|root| root.join("kcl").canonicalize().ok());
+        let of_clone = workspace_root(None).and_then(|root| root.join("kcl").canonicalize().ok());
         of_clone.filter(|folder| is_kcl(folder).is_ok()).map(Self::Folder).ok_or(NewError::NoSource)
     }
 }

@@ -1,10 +1,78 @@
-//! Cargo: the packages of a workspace, and how it builds a program.
+//! Cargo: the options that are passed to it, the programs of a workspace, and how it builds one.
 
+use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use clap::Args;
 use serde::Deserialize;
+
+use crate::args::PROGRAM;
+
+/// Options that are passed to cargo, which checks their values.
+#[derive(Debug, Default, Args)]
+pub(crate) struct CargoOptions {
+    /// Build with optimizations
+    #[arg(long, help_heading = PROGRAM, short)]
+    release: bool,
+
+    /// Build with this profile of cargo
+    #[arg(long, help_heading = PROGRAM, value_name = "NAME", conflicts_with = "release")]
+    profile: Option<String>,
+
+    /// Build with these features, separated by commas or spaces. May be given several times
+    #[arg(long, help_heading = PROGRAM, short = 'F', value_name = "FEATURES")]
+    features: Vec<String>,
+
+    /// Build with all features
+    #[arg(long, help_heading = PROGRAM)]
+    all_features: bool,
+
+    /// Build without the default features
+    #[arg(long, help_heading = PROGRAM)]
+    no_default_features: bool,
+
+    /// Build in this folder instead of `target`
+    #[arg(long, help_heading = PROGRAM, value_name = "DIR")]
+    target_dir: Option<PathBuf>,
+
+    /// Build a program of this Cargo.toml, or of its workspace, instead of the nearest one
+    #[arg(long, help_heading = PROGRAM, value_name = "PATH")]
+    pub(crate) manifest_path: Option<PathBuf>,
+}
+
+impl CargoOptions {
+    /// The options as arguments of `cargo build`.
+    fn arguments(&self) -> Vec<OsString> {
+        let flags = [
+            ("--release", self.release),
+            ("--all-features", self.all_features),
+            ("--no-default-features", self.no_default_features),
+        ];
+        let flags = flags.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag.into());
+        let profile = self.profile.iter().map(|name| ("--profile", OsStr::new(name)));
+        let features = self.features.iter().map(|names| ("--features", OsStr::new(names)));
+        let target_dir = self.target_dir.iter().map(|path| ("--target-dir", path.as_os_str()));
+        let manifest_path = self.manifest_path.iter().map(|path| ("--manifest-path", path.as_os_str()));
+        let values = profile.chain(features).chain(target_dir).chain(manifest_path);
+        flags.chain(values.map(|(option, value)| assigned(option, value))).collect()
+    }
+
+    /// The name of the first of these options that is given.
+    pub(crate) fn given(&self) -> Option<String> {
+        let first = self.arguments().first()?.to_string_lossy().into_owned();
+        first.split('=').next().map(str::to_owned)
+    }
+}
+
+/// An option and its value in one argument, so that a value that starts with `-` is not taken for an option.
+fn assigned(option: &str, value: &OsStr) -> OsString {
+    let mut argument = OsString::from(option);
+    argument.push("=");
+    argument.push(value);
+    argument
+}
 
 /// The reason why cargo does not build a program.
 #[derive(Debug, thiserror::Error)]
@@ -13,30 +81,48 @@ pub(crate) enum CargoError {
     Start(io::Error),
     #[error("the processor does not build")]
     Build,
+    #[error("cargo refused to build; if `{0}` is a profile of AWS, write --aws-profile {0}")]
+    Profile(String),
+    #[error("`{name}` is {}; write {}", .is.article(), .is.option(name))]
+    OtherKind { name: String, is: Kind },
     #[error(
-        "cargo finds no package here; give the command to run after `--`, as in: cargo kcl local --input FILE -- target/debug/my-processor"
+        "cargo finds no package here; name one with --manifest-path PATH, or give the command to run after `--`, as in: cargo kcl local \
+         --input FILE -- target/debug/my-processor"
     )]
     NoPackage,
+    #[error("cargo finds no package with --manifest-path {}", .0.display())]
+    NotAManifest(PathBuf),
     #[error("cannot parse the output of `cargo metadata`: {0}")]
     Metadata(serde_json::Error),
     #[error("no package `{0}` in this workspace")]
     UnknownPackage(String),
     #[error(
-        "there is no binary to run here; choose one with --example NAME or --package NAME, or give a command after `--`"
+        "there is no binary to run here; choose one with --package NAME or an example with --example NAME{}, or give a command after `--`",
+        listed(.examples)
     )]
-    NoBinary,
-    #[error("there are several binaries to run here; choose one with --bin NAME{}", listed(.0))]
-    SeveralBinaries(Vec<String>),
+    NoBinary { examples: Vec<String> },
+    #[error(
+        "there are several binaries to run here; choose one with --bin NAME{}{}",
+        listed(.binaries),
+        if .examples.is_empty() { String::new() } else { format!(", or an example with --example NAME{}", listed(.examples)) },
+    )]
+    SeveralBinaries { binaries: Vec<String>, examples: Vec<String> },
     #[error("cargo built {built} executables for {wanted}; choose the package with --package NAME")]
     Ambiguous { wanted: String, built: usize },
 }
 
+/// The first names, in parentheses.
 fn listed(names: &[String]) -> String {
-    if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) }
+    const MOST: usize = 8;
+    let more = if names.len() > MOST { ", …" } else { "" };
+    match names {
+        [] => String::new(),
+        names => format!(" ({}{more})", names[..names.len().min(MOST)].join(", ")),
+    }
 }
 
 /// The kind of a program that cargo builds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Example,
     Binary,
@@ -50,41 +136,77 @@ impl Kind {
             Self::Binary => "bin",
         }
     }
+
+    fn article(self) -> &'static str {
+        match self {
+            Self::Example => "an example, not a binary",
+            Self::Binary => "a binary, not an example",
+        }
+    }
+
+    /// The option that chooses the program of this name.
+    fn option(self, name: &str) -> String {
+        format!("--{} {name}", self.name())
+    }
 }
 
 /// Builds this program, or the one that `cargo run` would run. Returns its name and its path.
 pub(crate) fn build(
     target: Option<(Kind, &str)>,
     package: Option<&str>,
-    release: bool,
+    options: &CargoOptions,
 ) -> Result<(String, PathBuf), CargoError> {
     let (kind, name, package) = match target {
-        Some((kind, name)) => (kind.name(), name.to_owned(), package.map(str::to_owned)),
+        Some((kind, name)) => (kind, name.to_owned(), package.map(str::to_owned)),
         None => {
-            let (name, package) = Workspace::load()?.default_binary(package)?;
-            (Kind::Binary.name(), name, Some(package))
+            let manifest = options.manifest_path.as_deref();
+            let (name, package) = Workspace::load(manifest)?.default_binary(package, manifest)?;
+            (Kind::Binary, name, Some(package))
         }
     };
     let mut cargo = cargo();
-    cargo.args(["build", "--message-format=json-render-diagnostics", &format!("--{kind}"), &name]);
-    if let Some(package) = &package {
-        cargo.args(["--package", package]);
+    cargo.args(["build", "--message-format=json-render-diagnostics"]).args(options.arguments());
+    cargo.arg(format!("--{}={name}", kind.name())).args(package.map(|package| format!("--package={package}")));
+    let mut built = run(cargo, kind, &name)?;
+    if !built.succeeded {
+        return Err(if built.began { CargoError::Build } else { refusal(kind, name, options) });
     }
-    if release {
-        cargo.arg("--release");
-    }
-    let mut executables = build_executables(cargo, kind, &name)?;
-    match (executables.pop(), executables.len()) {
+    match (built.executables.pop(), built.executables.len()) {
         (Some(executable), 0) => Ok((name, executable)),
-        (_, others) => Err(CargoError::Ambiguous { wanted: format!("--{kind} {name}"), built: others + 1 }),
+        (None, _) => Err(CargoError::Build),
+        (Some(_), others) => Err(CargoError::Ambiguous { wanted: kind.option(&name), built: others + 1 }),
     }
 }
 
+/// The reason why cargo did not begin to build, as far as it can be guessed. Cargo has printed its own.
+fn refusal(kind: Kind, name: String, options: &CargoOptions) -> CargoError {
+    if let Some(profile) = &options.profile {
+        return CargoError::Profile(profile.clone());
+    }
+    match kind_of(&name, options.manifest_path.as_deref()) {
+        Some(is) if is != kind => CargoError::OtherKind { name, is },
+        _ => CargoError::Build,
+    }
+}
+
+/// The kind of the program that has this name in the workspace.
+fn kind_of(name: &str, manifest: Option<&Path>) -> Option<Kind> {
+    let workspace = Workspace::load_with(manifest, Stdio::null()).ok()?;
+    let has = |kind| workspace.packages.iter().any(|package| package.programs(kind).any(|program| program == name));
+    [Kind::Binary, Kind::Example].into_iter().find(|kind| has(*kind))
+}
+
+/// The option that runs the program of this name, if the workspace has one.
+pub(crate) fn option_for(name: &str) -> Option<String> {
+    kind_of(name, None).map(|kind| kind.option(name))
+}
+
 /// The folder of the workspace's Cargo.toml, if there is one.
-pub(crate) fn workspace_root() -> Option<PathBuf> {
-    let output =
-        cargo().args(["locate-project", "--workspace", "--message-format", "plain"]).stderr(Stdio::null()).output();
-    let output = output.ok().filter(|output| output.status.success())?;
+pub(crate) fn workspace_root(manifest: Option<&Path>) -> Option<PathBuf> {
+    let mut cargo = cargo();
+    cargo.args(["locate-project", "--workspace", "--message-format", "plain"]).stderr(Stdio::null());
+    cargo.args(manifest.map(|path| assigned("--manifest-path", path.as_os_str())));
+    let output = cargo.output().ok().filter(|output| output.status.success())?;
     let manifest = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim_end_matches('\n'));
     manifest.parent().map(Path::to_owned)
 }
@@ -94,30 +216,40 @@ pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// Runs a `cargo build`, and returns the paths of the executables that its output names. Its progress and errors go to stderr.
-fn build_executables(mut cargo: Command, kind: &str, name: &str) -> Result<Vec<PathBuf>, CargoError> {
+/// The result of a `cargo build`.
+struct Built {
+    /// Whether anything was compiled, or found to be up to date.
+    began: bool,
+    succeeded: bool,
+    /// The paths of the programs of the wanted name.
+    executables: Vec<PathBuf>,
+}
+
+/// Runs a `cargo build` for this program. Its progress and errors go to stderr.
+fn run(mut cargo: Command, kind: Kind, name: &str) -> Result<Built, CargoError> {
     #[derive(Deserialize)]
-    struct Artifact {
+    struct Message {
         executable: Option<PathBuf>,
         target: Option<Target>,
     }
 
     let mut cargo = cargo.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(CargoError::Start)?;
-    let mut executables = Vec::new();
+    let mut built = Built { began: false, succeeded: false, executables: Vec::new() };
     if let Some(stdout) = cargo.stdout.take() {
         for line in BufReader::new(stdout).split(b'\n') {
-            // Cargo also prints messages of other kinds.
-            let Ok(artifact) = serde_json::from_slice(&line.map_err(CargoError::Start)?) else { continue };
-            if let Artifact { executable: Some(executable), target: Some(target) } = artifact
+            // Programs that the build runs may print lines of their own.
+            let Ok(message) = serde_json::from_slice(&line.map_err(CargoError::Start)?) else { continue };
+            built.began = true;
+            if let Message { executable: Some(executable), target: Some(target) } = message
                 && target.is(kind)
                 && target.name == name
             {
-                executables.push(executable);
+                built.executables.push(executable);
             }
         }
     }
-    let status = cargo.wait().map_err(CargoError::Start)?;
-    if status.success() && !executables.is_empty() { Ok(executables) } else { Err(CargoError::Build) }
+    built.succeeded = cargo.wait().map_err(CargoError::Start)?.success();
+    Ok(built)
 }
 
 /// The parts of `cargo metadata` that decide what `cargo run` would run.
@@ -143,24 +275,38 @@ struct Target {
     kind: Vec<String>,
 }
 
+impl Package {
+    /// The names of its programs of this kind.
+    fn programs(&self, kind: Kind) -> impl Iterator<Item = &str> {
+        self.targets.iter().filter(move |target| target.is(kind)).map(|target| &*target.name)
+    }
+}
+
 impl Target {
-    fn is(&self, kind: &str) -> bool {
-        self.kind.iter().any(|own| own == kind)
+    fn is(&self, kind: Kind) -> bool {
+        self.kind.iter().any(|own| own == kind.name())
     }
 }
 
 impl Workspace {
-    fn load() -> Result<Self, CargoError> {
-        let output = cargo().args(["metadata", "--no-deps", "--format-version", "1"]).stderr(Stdio::inherit()).output();
-        let output = output.map_err(CargoError::Start)?;
+    fn load(manifest: Option<&Path>) -> Result<Self, CargoError> {
+        Self::load_with(manifest, Stdio::inherit())
+    }
+
+    /// Loads it with this stderr for cargo.
+    fn load_with(manifest: Option<&Path>, stderr: Stdio) -> Result<Self, CargoError> {
+        let mut cargo = cargo();
+        cargo.args(["metadata", "--no-deps", "--format-version", "1"]).stdin(Stdio::null()).stderr(stderr);
+        cargo.args(manifest.map(|path| assigned("--manifest-path", path.as_os_str())));
+        let output = cargo.output().map_err(CargoError::Start)?;
         if !output.status.success() {
-            return Err(CargoError::NoPackage);
+            return Err(manifest.map_or(CargoError::NoPackage, |path| CargoError::NotAManifest(path.to_owned())));
         }
         serde_json::from_slice(&output.stdout).map_err(CargoError::Metadata)
     }
 
     /// The binary that `cargo run` would run, and its package.
-    fn default_binary(&self, package: Option<&str>) -> Result<(String, String), CargoError> {
+    fn default_binary(&self, package: Option<&str>, manifest: Option<&Path>) -> Result<(String, String), CargoError> {
         let candidates: Vec<&Package> = match package {
             Some(name) => {
                 let named = self.packages.iter().filter(|package| package.name == name).collect::<Vec<_>>();
@@ -169,7 +315,7 @@ impl Workspace {
                 }
                 named
             }
-            None => match self.current_package() {
+            None => match self.current_package(manifest) {
                 Some(package) => vec![package],
                 None => self
                     .packages
@@ -178,30 +324,34 @@ impl Workspace {
                     .collect(),
             },
         };
-        let binaries = || {
-            candidates.iter().flat_map(|package| {
-                let binaries = package.targets.iter().filter(|target| target.is("bin"));
-                binaries.map(|target| (target.name.clone(), package.name.clone()))
-            })
-        };
         let mut defaults =
             candidates.iter().filter_map(|package| Some((package.default_run.clone()?, package.name.clone())));
         if let (Some(default), None) = (defaults.next(), defaults.next()) {
             return Ok(default);
         }
-        let mut found = binaries();
-        match (found.next(), found.next()) {
-            (None, _) => Err(CargoError::NoBinary),
+        let names =
+            |kind| candidates.iter().flat_map(move |package| package.programs(kind).map(str::to_owned)).collect();
+        let mut binaries = candidates
+            .iter()
+            .flat_map(|package| package.programs(Kind::Binary).map(|name| (name.to_owned(), package.name.clone())));
+        match (binaries.next(), binaries.next()) {
+            (None, _) => Err(CargoError::NoBinary { examples: names(Kind::Example) }),
             (Some(only), None) => Ok(only),
-            _ => Err(CargoError::SeveralBinaries(binaries().map(|(name, _)| name).collect())),
+            _ => Err(CargoError::SeveralBinaries { binaries: names(Kind::Binary), examples: names(Kind::Example) }),
         }
     }
 
-    /// The package in the current folder, or in the nearest folder above it.
-    fn current_package(&self) -> Option<&Package> {
-        let here = std::env::current_dir().ok()?;
-        let manifest = here.ancestors().map(|folder| folder.join("Cargo.toml")).find(|manifest| manifest.is_file())?;
-        self.packages.iter().find(|package| package.manifest_path == manifest)
+    /// The package of this manifest, or else of the current folder or the nearest folder above it.
+    fn current_package(&self, manifest: Option<&Path>) -> Option<&Package> {
+        let manifest = match manifest {
+            Some(manifest) => manifest.to_owned(),
+            None => {
+                let here = std::env::current_dir().ok()?;
+                here.ancestors().map(|folder| folder.join("Cargo.toml")).find(|manifest| manifest.is_file())?
+            }
+        };
+        let manifest = manifest.canonicalize().ok()?;
+        self.packages.iter().find(|package| package.manifest_path.canonicalize().is_ok_and(|path| path == manifest))
     }
 }
 
@@ -227,18 +377,18 @@ mod tests {
     #[test]
     fn takes_the_only_binary_or_the_default_one() {
         let one = workspace(&[("library", None, &[]), ("orders", None, &["orders"])]);
-        assert_eq!(one.default_binary(None).unwrap(), ("orders".to_owned(), "orders".to_owned()));
+        assert_eq!(one.default_binary(None, None).unwrap(), ("orders".to_owned(), "orders".to_owned()));
 
         let default = workspace(&[("orders", Some("b"), &["a", "b"])]);
-        assert_eq!(default.default_binary(None).unwrap().0, "b");
+        assert_eq!(default.default_binary(None, None).unwrap().0, "b");
     }
 
     #[test]
     fn an_error_lists_the_binaries_to_choose_from() {
         let several = workspace(&[("orders", None, &["a", "b"]), ("library", None, &[])]);
-        let error = several.default_binary(None).unwrap_err();
-        assert_eq!(error.to_string(), "there are several binaries to run here; choose one with --bin NAME: a, b");
-        assert!(matches!(several.default_binary(Some("library")), Err(CargoError::NoBinary)));
-        assert!(matches!(several.default_binary(Some("lost")), Err(CargoError::UnknownPackage(_))));
+        let error = several.default_binary(None, None).unwrap_err();
+        assert_eq!(error.to_string(), "there are several binaries to run here; choose one with --bin NAME (a, b)");
+        assert!(matches!(several.default_binary(Some("library"), None), Err(CargoError::NoBinary { .. })));
+        assert!(matches!(several.default_binary(Some("lost"), None), Err(CargoError::UnknownPackage(_))));
     }
 }

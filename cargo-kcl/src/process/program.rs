@@ -7,8 +7,9 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use rustix::fs::{Access, access};
 
-use super::cargo::{CargoError, Kind, build};
+use super::cargo::{CargoError, CargoOptions, Kind, build, option_for};
 use crate::args::PROGRAM;
+use crate::report::excerpt;
 
 /// The program to run: one to build first, as `cargo run` would, or any command.
 #[derive(Debug, Args)]
@@ -25,19 +26,36 @@ pub(crate) struct ProgramOptions {
     #[arg(long, help_heading = PROGRAM, short, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) package: Option<String>,
 
-    /// Build with optimizations
-    #[arg(long, help_heading = PROGRAM, short)]
-    pub(crate) release: bool,
+    #[command(flatten)]
+    pub(crate) cargo: CargoOptions,
 
-    /// Run this command instead of building a program
-    #[arg(last = true, help_heading = PROGRAM, value_name = "COMMAND", conflicts_with_all = ["example", "bin", "package", "release"])]
-    pub(crate) command: Vec<OsString>,
+    /// With --example, --bin or --package, the arguments of the processor; otherwise a command to run instead of building
+    #[arg(last = true, help_heading = PROGRAM, value_name = "COMMAND")]
+    command: Vec<OsString>,
 }
 
 impl ProgramOptions {
     /// Whether any option chooses the program.
     pub(crate) fn is_given(&self) -> bool {
-        self.example.is_some() || self.bin.is_some() || self.package.is_some() || !self.command.is_empty()
+        self.names_target() || self.cargo.given().is_some() || !self.command.is_empty()
+    }
+
+    /// The arguments of the processor.
+    pub(crate) fn arguments(&self) -> &[OsString] {
+        self.parts().1
+    }
+
+    /// The command's program, if there is one, and the arguments of the processor.
+    fn parts(&self) -> (Option<&OsString>, &[OsString]) {
+        match &self.command[..] {
+            [program, arguments @ ..] if !self.names_target() => (Some(program), arguments),
+            arguments => (None, arguments),
+        }
+    }
+
+    /// Whether an option names what to build.
+    fn names_target(&self) -> bool {
+        self.example.is_some() || self.bin.is_some() || self.package.is_some()
     }
 
     fn target(&self) -> Option<(Kind, &str)> {
@@ -58,8 +76,13 @@ pub(crate) struct Program {
 /// The reason why there is no program to run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProgramError {
-    #[error("`{}` cannot be executed: it is neither the path of an executable file nor in PATH", .0.display())]
-    NotExecutable(OsString),
+    #[error("`{}` cannot be executed: {why}", excerpt(.program.as_encoded_bytes()))]
+    NotExecutable { program: OsString, why: String },
+    #[error(
+        "{0} is an option for a build, but nothing is built if a command follows `--`; with --bin, --example or --package, the \
+         arguments of the processor follow `--`"
+    )]
+    NotBuilt(String),
     #[error(transparent)]
     Cargo(#[from] CargoError),
 }
@@ -67,14 +90,35 @@ pub(crate) enum ProgramError {
 impl Program {
     /// Finds the given command, or builds the program if there is no command.
     pub(crate) fn prepare(options: &ProgramOptions) -> Result<Self, ProgramError> {
-        let [program, arguments @ ..] = &options.command[..] else {
-            let (name, executable) = build(options.target(), options.package.as_deref(), options.release)?;
-            return Ok(Self { name, command: vec![executable.into()] });
+        let (program, arguments) = options.parts();
+        let (name, path) = match (program, options.cargo.given()) {
+            (None, _) => build(options.target(), options.package.as_deref(), &options.cargo)?,
+            (Some(_), Some(option)) => return Err(ProgramError::NotBuilt(option)),
+            (Some(program), None) => {
+                let not_executable = || ProgramError::NotExecutable { program: program.clone(), why: why_not(program) };
+                let path = find(program).ok_or_else(not_executable)?;
+                (Path::new(program).file_name().unwrap_or(program).to_string_lossy().into_owned(), path)
+            }
         };
-        let path = find(program).ok_or_else(|| ProgramError::NotExecutable(program.clone()))?;
-        let name = Path::new(program).file_name().unwrap_or(program).to_string_lossy().into_owned();
         let command = [path.into_os_string()].into_iter().chain(arguments.iter().cloned()).collect();
         Ok(Self { name, command })
+    }
+}
+
+/// The reason why a program cannot be executed, with what was probably meant.
+fn why_not(program: &OsStr) -> String {
+    let text = program.to_string_lossy();
+    let first = text.split(' ').next().unwrap_or_default();
+    if Path::new(program).is_file() {
+        return "this file is not executable; `chmod +x` makes a script executable".to_owned();
+    }
+    let nowhere = "it is neither the path of an executable file nor in PATH";
+    if first != text && find(OsStr::new(first)).is_some() {
+        return format!("{nowhere}; if it is a command with arguments, leave out the quotes around it");
+    }
+    match option_for(&text) {
+        Some(option) => format!("{nowhere}; to build and run the program of this name, write {option}"),
+        None => nowhere.to_owned(),
     }
 }
 
