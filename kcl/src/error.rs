@@ -60,6 +60,10 @@ pub enum RunError {
     Thread(io::Error),
 }
 
+/// The advice to a person who started a processor.
+const HOW_TO_RUN: &str = "this is a record processor for Amazon Kinesis: a daemon starts it and talks to it through stdin and stdout. \
+    To run it on this machine: cargo kcl local --bin NAME --input FILE, or cargo kcl local --input FILE -- PROGRAM";
+
 impl RunError {
     /// The process's exit code: 1 if a handler failed or SHARD_END was refused, 2 for all other errors.
     pub fn exit_code(&self) -> u8 {
@@ -94,13 +98,15 @@ impl fmt::Display for RunError {
             Self::ShardEnd { shard, source } => {
                 write!(f, "shard {shard}: SHARD_END was not checkpointed, so shardEnded is not acknowledged: {source}")
             }
-            Self::Input { shard, source } if source.is_truncated() => {
-                on(f, shard)?;
-                write!(f, "a line ends in the middle of its message: {source}")
-            }
             Self::Input { shard, source } => {
                 on(f, shard)?;
-                write!(f, "not a MultiLangDaemon message: {source}")
+                let what = match source.is_truncated() {
+                    true => "a line ends in the middle of its message",
+                    false => "not a MultiLangDaemon message",
+                };
+                write!(f, "{what}: {source}")?;
+                // The first line is not from a daemon.
+                if shard.is_none() { write!(f, "; {HOW_TO_RUN}") } else { Ok(()) }
             }
             Self::Unexpected { shard, action, expected } => {
                 on(f, shard)?;
@@ -108,10 +114,7 @@ impl fmt::Display for RunError {
             }
             Self::Read(error) => write!(f, "reading from the daemon failed: {error}"),
             Self::Write(error) => write!(f, "writing to the daemon failed: {error}"),
-            Self::Terminal => f.write_str(
-                "this is a record processor for Amazon Kinesis: a daemon starts it and talks to it through stdin and stdout. \
-                 To run it on this machine: cargo kcl local --bin NAME --input FILE, or cargo kcl local --input FILE -- PROGRAM",
-            ),
+            Self::Terminal => f.write_str(HOW_TO_RUN),
             Self::Stdio(error) => write!(f, "stdin, stdout and stderr could not be set up for the protocol: {error}"),
             Self::Thread(error) => {
                 write!(f, "the thread that reads messages and writes replies could not be started: {error}")

@@ -42,6 +42,17 @@ fn an_invalid_reply_is_explained() {
 }
 
 #[test]
+fn text_that_is_printed_before_the_first_message_is_explained() {
+    for print in ["echo hello", "printf hello"] {
+        let script = format!("{print}; while read -r line; do :; done");
+        Place::with_input("one\n").run_script(&[], &script).expect(
+            1,
+            &["invalid reply to initialize: ", "`hello`", "print to stderr instead, or after the call of `kcl::run`"],
+        );
+    }
+}
+
+#[test]
 fn text_without_a_line_feed_is_explained_at_once() {
     run("printf hello").expect(1, &["text without a line feed: `hello`", "in production: the MultiLangDaemon waits"]);
     run("printf '{\"action\":'; exit").expect(1, &["text without a line feed: `{\"action\":`"]);

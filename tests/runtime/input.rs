@@ -10,6 +10,8 @@ use crate::{ALL, Auto, EMPTY, INITIALIZE, LEASE_LOST, OK, Own, SHARD_ENDED, batc
 fn input_that_is_not_understood_is_never_acknowledged() {
     for (input, shard, part) in [
         (&["hello"][..], false, "`hello`"),
+        (&[r#"{"customer":"alice"}"#], false, "cargo kcl local --bin NAME --input FILE"),
+        (&["{"], false, "cargo kcl local --bin NAME --input FILE"),
         (&[INITIALIZE, "hello"], true, "`hello`"),
         (&[INITIALIZE, r#"{"action":"dance"}"#], true, "unknown action `dance`"),
         (&[INITIALIZE, "\u{1b}[31m"], true, r"\u{1b}[31m"),
@@ -23,6 +25,7 @@ fn input_that_is_not_understood_is_never_acknowledged() {
         assert_eq!(error.exit_code(), 2);
         let text = error.to_string();
         assert!(text.contains(part) && text.contains("shardId-000000000007") == shard, "{text}");
+        assert!(!(shard && text.contains("cargo kcl local")), "a daemon sent it: {text}");
     }
 }
 

@@ -73,7 +73,7 @@ impl fmt::Display for Failure {
                     ReplyError::UnknownField { .. } | ReplyError::WrongType { .. } =>
                         "a status has `action` and `responseFor`, a checkpoint `action`, `sequenceNumber` and `subSequenceNumber`; \
                          send only these fields",
-                    _ => "stdout carries only replies; print to stderr instead",
+                    _ => only_replies(action),
                 },
             ),
             Cause::Unfinished { text } => write!(
@@ -81,7 +81,8 @@ impl fmt::Display for Failure {
                 "invalid reply to {action}: text without a line feed: `{text}`\n\
                  \x20 in production: the MultiLangDaemon waits for the rest of the line, then skips all of it, including a status \
                  appended to it\n\
-                 \x20 fix: stdout carries only replies, each ended by a line feed and flushed; print to stderr instead"
+                 \x20 fix: {}; each reply is ended by a line feed and flushed",
+                only_replies(action),
             ),
             Cause::WrongStatus { response_for } => write!(
                 f,
@@ -107,6 +108,17 @@ impl fmt::Display for Failure {
             Cause::Killed => write!(f, "the processor is killed while handling {action}"),
             Cause::Recording(error) => write!(f, "{action} cannot be recorded, so the conversation ends here: {error}"),
         }
+    }
+}
+
+/// The advice on text that is printed while this message is handled. `initialize` is the first one, so text that the program printed
+/// before it called `kcl` arrives as an answer to it.
+fn only_replies(action: &str) -> &'static str {
+    match action {
+        "initialize" => {
+            "stdout carries only replies; print to stderr instead, or after the call of `kcl::run`, which sends printed text to stderr"
+        }
+        _ => "stdout carries only replies; print to stderr instead",
     }
 }
 
