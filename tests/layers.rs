@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms of `cargo-kcl/src` from the top, floor by floor. A file imports from its own room and from lower floors.
-const FLOORS: [&str; 22] = [
+const FLOORS: [&str; 23] = [
     "main",
     "lib",
     "cli",
+    "hints",
     "daemon installed local new put replay stream tail",
     "local::supervise",
     "local::watchers",

@@ -10,6 +10,7 @@ mod daemon;
 mod disk;
 mod emulate;
 mod exit;
+mod hints;
 mod input;
 mod installed;
 #[cfg(feature = "aws")]
@@ -44,12 +45,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if arguments.get(1).is_some_and(|argument| argument == "kcl") {
         arguments.remove(1);
     }
-    #[cfg(not(feature = "aws"))]
-    let given = arguments.clone();
-    match Cli::parse_from(arguments).verb {
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => hints::explain(error, arguments.get(1..).unwrap_or_default()).exit(),
+    };
+    match cli.verb {
         Verb::New(options) => new::run(&options),
         #[cfg(not(feature = "aws"))]
-        Verb::Local(options) if options.stream.is_some() => installed::run(&given),
+        Verb::Local(options) if options.stream.is_some() => installed::run(&arguments),
         Verb::Local(options) => local::run(&options),
         Verb::Daemon(options) => daemon::run(&options),
         Verb::Emulate(options) => emulate::run(&options),
@@ -62,7 +65,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         #[cfg(feature = "aws")]
         Verb::Stream(command) => stream::run(&command),
         #[cfg(not(feature = "aws"))]
-        Verb::Put(_) | Verb::Tail(_) | Verb::Stream(_) => installed::run(&given),
+        Verb::Put(_) | Verb::Tail(_) | Verb::Stream(_) => installed::run(&arguments),
         Verb::Exec { parent, death, command } => process::exec::run(parent, death, &command),
     }
 }

@@ -90,20 +90,55 @@ fn every_verb_has_its_help() {
 
 /// Wrong arguments, by verb. Each line is run in a folder with the files that [`errors_say_what_to_do`] creates.
 const WRONG: &[(&str, &[&str])] = &[
-    ("cargo-kcl", &["", "locl", "--vrsion", "local --help-me"]),
+    (
+        "cargo-kcl",
+        &[
+            "",
+            "locl",
+            "--vrsion",
+            "local --help-me",
+            "run",
+            "deploy",
+            "init shop",
+            "test",
+            "consume",
+            "version",
+            "input",
+            "--input input",
+            "help run",
+            "unheard-of",
+        ],
+    ),
     (
         "local",
         &[
+            "local",
+            "local input",
+            "local orders.jsonl",
+            "local --input input folder/input",
+            "local sh",
+            "local orders",
+            "local -i input",
+            "local --input",
+            "local --file=input",
+            "local --input input --reset -- true",
+            "local --input input --app my orders",
+            "local --input input --locked",
+            "local --input input --profile prod -- true",
+            "local --input input --aws-profile prod -- true",
             "local --shards 2 -- true",
             "local --input missing -- true",
             "local --input folder -- true",
             "local --input input -- no-such-command",
+            "local --input input -- --shards 2",
             "local --input input -- ./input",
             "local --input input --shards 0 -- true",
             "local --input input --shards many -- true",
             "local --input input --max-records 10001 -- true",
             "local --input input --shard 2 -- true",
             "local --input input --key customer -- true",
+            "local --input input --key a.b -- true",
+            "local --input input --key $.a -- true",
             "local --input input --key /a~2 -- true",
             "local --input input --format csv -- true",
             "local --input input --format json --key /k -- true",
@@ -143,11 +178,43 @@ const WRONG: &[(&str, &[&str])] = &[
     (
         "daemon",
         &[
+            "daemon",
+            "daemon orders",
+            "daemon --stream orders -- true",
+            "daemon --emulate --input input folder/input",
+            "daemon --stream orders --emulate --aws-profile prod",
+            "daemon --stream orders --app revenue -- true it's",
             "daemon --stream orders --from 2026-01-31T12:00:00.5Z -- true",
             "daemon --stream orders --from -500ms -- true",
         ],
     ),
-    ("check", &["check", "check missing", "check --list properties", "check properties"]),
+    ("emulate", &["emulate orders", "emulate --profile prod"]),
+    (
+        "put",
+        &["put", "put orders input", "put --stream orders --input input", "put --stream orders --profile prod input"],
+    ),
+    (
+        "tail",
+        &[
+            "tail",
+            "tail orders",
+            "tail --stream orders --profile prod",
+            "tail --stream orders --release",
+            "tail --stream orders --from -2",
+        ],
+    ),
+    ("stream", &["stream", "stream list", "stream --stream orders", "stream describe", "stream orders"]),
+    (
+        "check",
+        &[
+            "check",
+            "check --file properties",
+            "check --profile prod properties",
+            "check missing",
+            "check --list properties",
+            "check properties",
+        ],
+    ),
     (
         "new",
         &[
@@ -161,7 +228,16 @@ const WRONG: &[(&str, &[&str])] = &[
             "new missing/orders --git https://example.org/kcl.git",
         ],
     ),
-    ("replay", &["replay missing -- true", "replay folder -- true", "replay --stuck-after 0 folder -- true"]),
+    (
+        "replay",
+        &[
+            "replay",
+            "replay --input folder",
+            "replay missing -- true",
+            "replay folder -- true",
+            "replay --stuck-after 0 folder -- true",
+        ],
+    ),
 ];
 
 #[test]

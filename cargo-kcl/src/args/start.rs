@@ -81,7 +81,8 @@ fn parse(text: &str, now: SystemTime) -> Result<StartAt, String> {
     } else if is_trim_horizon(text) {
         Ok(StartAt::TrimHorizon)
     } else if let Some(ago) = text.strip_prefix('-').filter(|ago| starts_with_digit(ago)) {
-        let ago = duration(ago)?;
+        let has_unit = ago.contains(|c: char| !(c.is_ascii_digit() || c == '.'));
+        let ago = duration(ago).map_err(|why| if has_unit { why } else { format!("give a unit, as in -{ago}s") })?;
         let is_late_enough = now.checked_sub(ago).is_some_and(|time| time >= UNIX_EPOCH);
         if is_late_enough { Ok(StartAt::Time(Moment::Before(ago))) } else { Err(YEARS.to_owned()) }
     } else if text.get(..5).is_some_and(|year| year.ends_with('-') && starts_with_digit(year)) {
@@ -325,7 +326,7 @@ mod tests {
             assert_eq!(start(text), Ok(StartAt::Time(moment)), "{text}");
             assert_eq!(moment.time(at(1_000_000)), at(1_000_000 - seconds));
         }
-        assert_eq!(start("-2").unwrap_err(), "give a unit, as in 2s");
+        assert_eq!(start("-2").unwrap_err(), "give a unit, as in -2s");
         assert_eq!(start("2h").unwrap_err(), "write -2h for a time before now");
     }
 

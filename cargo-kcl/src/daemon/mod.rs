@@ -53,6 +53,11 @@ pub(crate) enum DaemonError {
     Malformed { path: PathBuf, error: Malformed },
     #[error("the daemon would not behave as its properties say; nothing was started")]
     Findings,
+    #[error(
+        "the {what} is not named; write {option} NAME, or name a file of properties with --properties FILE, or try it on this machine \
+         with --emulate"
+    )]
+    Unnamed { what: &'static str, option: &'static str },
     #[error("--shards, --input and --key describe the local stream, so they need --emulate")]
     NoEmulator,
     #[error("only one of the two endpoints is given; with --emulate give both, or neither to start new emulators")]
@@ -102,6 +107,16 @@ fn prepare_and_run(options: &DaemonOptions) -> Result<u8, DaemonError> {
         None => Properties::default(),
     };
     compose::apply_options(&mut properties, options);
+    // The checks find this too, but only after the build.
+    if options.properties.is_none() && !options.emulate {
+        let is_missing = |key| properties.get(key).is_none();
+        if is_missing("streamName") && is_missing("streamArn") {
+            return Err(DaemonError::Unnamed { what: "stream", option: "--stream" });
+        }
+        if is_missing("applicationName") {
+            return Err(DaemonError::Unnamed { what: "application", option: "--app" });
+        }
+    }
     let home = Home::new().map_err(DaemonError::Home)?;
     let name = name_processor(&mut properties, options, &home)?;
     compose::fill_in(&mut properties, &name, options.emulate);

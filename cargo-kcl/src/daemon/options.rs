@@ -18,7 +18,6 @@ use crate::process::program::ProgramOptions;
 /// With --emulate it first starts a local Kinesis and a local DynamoDB, and does not need an AWS account.
 #[derive(Debug, Args)]
 #[command(
-    arg_required_else_help = true,
     after_help = "Exit codes: the daemon's exit code (143 if it was asked to stop), 1 if the daemon gave up, whatever its exit code, 2 usage error, bad \
                   properties or a missing tool, 130 interrupted.\n\nOptions override the properties file, and --set overrides both.\n\n\
                   Examples:\n  \

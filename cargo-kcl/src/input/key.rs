@@ -26,7 +26,7 @@ pub(crate) struct Pointer {
 /// A text that is not a JSON pointer.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PointerError {
-    #[error("a JSON pointer starts with `/`; did you mean `/{0}`?")]
+    #[error("a JSON pointer starts with `/`; did you mean `{0}`?")]
     NoSlash(String),
     #[error("in a JSON pointer, `~` occurs only in `~0` (for `~`) and `~1` (for `/`)")]
     Tilde,
@@ -38,11 +38,19 @@ impl FromStr for Pointer {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let tokens = match text.strip_prefix('/') {
             None if text.is_empty() => Vec::new(),
-            None => return Err(PointerError::NoSlash(text.to_owned())),
+            None => return Err(PointerError::NoSlash(meant(text))),
             Some(tokens) => tokens.split('/').map(unescape).collect::<Result<_, _>>()?,
         };
         Ok(Self { text: text.to_owned(), tokens })
     }
+}
+
+/// The pointer that was probably meant by a path in the notation of jq or JSONPath, such as `a.b[0]` or `$.a`.
+fn meant(text: &str) -> String {
+    let names = text.strip_prefix('$').unwrap_or(text).split(['.', '[', ']', '\'', '"', '/']);
+    let names = names.filter(|name| !name.is_empty());
+    let pointer: String = names.map(|name| format!("/{}", name.replace('~', "~0"))).collect();
+    if pointer.is_empty() { "/customer".to_owned() } else { pointer }
 }
 
 fn unescape(token: &str) -> Result<String, PointerError> {
@@ -306,7 +314,19 @@ mod tests {
 
     #[test]
     fn pointers_are_checked_when_they_are_given() {
-        assert_eq!("a/b".parse::<Pointer>(), Err(PointerError::NoSlash("a/b".to_owned())));
+        for (text, meant) in [
+            ("customer", "/customer"),
+            ("a/b", "/a/b"),
+            ("a.b", "/a/b"),
+            (".a.b", "/a/b"),
+            ("$.a[0].b", "/a/0/b"),
+            ("$['a']", "/a"),
+            ("a~b", "/a~0b"),
+            ("$", "/customer"),
+        ] {
+            assert_eq!(text.parse::<Pointer>(), Err(PointerError::NoSlash(meant.to_owned())), "{text}");
+            assert!(meant.parse::<Pointer>().is_ok());
+        }
         for text in ["/~", "/~2", "/a~"] {
             assert_eq!(text.parse::<Pointer>(), Err(PointerError::Tilde));
         }

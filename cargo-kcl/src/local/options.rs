@@ -103,7 +103,6 @@ impl FromStr for Rewind {
 /// the stream is no longer the same one, or while another run uses the same checkpoints.
 #[derive(Debug, Args)]
 #[command(
-    arg_required_else_help = true,
     after_help = "Exit codes: 0 all shards ended, 1 a processor failed (the other shards continued) or --chaos found a broken promise, 2 usage error \
                   or bad input, 130 interrupted.\n\n\
                   Examples:\n  \

@@ -24,12 +24,9 @@ use name::NameError;
 /// `kcl` is not published yet, so say where it comes from with --path or --git. Inside a clone of its repository, that clone is the
 /// default.
 #[derive(Debug, clap::Args)]
-#[command(
-    arg_required_else_help = true,
-    after_help = "Exit codes: 0 the project was created, 2 usage error or the project cannot be written.\n\n\
+#[command(after_help = "Exit codes: 0 the project was created, 2 usage error or the project cannot be written.\n\n\
                   Examples:\n  cargo kcl new orders --git https://example.org/kcl.git\n  \
-                  cargo kcl new ../orders --path ~/src/kcl"
-)]
+                  cargo kcl new ../orders --path ~/src/kcl")]
 pub(crate) struct NewOptions {
     /// Folder to create; its last component is the project's name
     #[arg(value_name = "NAME")]

@@ -79,10 +79,11 @@ pub(crate) enum ProgramError {
     #[error("`{}` cannot be executed: {why}", excerpt(.program.as_encoded_bytes()))]
     NotExecutable { program: OsString, why: String },
     #[error(
-        "{0} is an option for a build, but nothing is built if a command follows `--`; with --bin, --example or --package, the \
-         arguments of the processor follow `--`"
+        "{option} is an option for a build, but nothing is built if a command follows `--`; with --bin, --example or --package, the \
+         arguments of the processor follow `--`{}",
+        if .option == "--profile" { "; a profile of AWS is named with --aws-profile" } else { "" }
     )]
-    NotBuilt(String),
+    NotBuilt { option: String },
     #[error(transparent)]
     Cargo(#[from] CargoError),
 }
@@ -93,7 +94,7 @@ impl Program {
         let (program, arguments) = options.parts();
         let (name, path) = match (program, options.cargo.given()) {
             (None, _) => build(options.target(), options.package.as_deref(), &options.cargo)?,
-            (Some(_), Some(option)) => return Err(ProgramError::NotBuilt(option)),
+            (Some(_), Some(option)) => return Err(ProgramError::NotBuilt { option }),
             (Some(program), None) => {
                 let not_executable = || ProgramError::NotExecutable { program: program.clone(), why: why_not(program) };
                 let path = find(program).ok_or_else(not_executable)?;
@@ -111,6 +112,11 @@ fn why_not(program: &OsStr) -> String {
     let first = text.split(' ').next().unwrap_or_default();
     if Path::new(program).is_file() {
         return "this file is not executable; `chmod +x` makes a script executable".to_owned();
+    }
+    if text.starts_with('-') {
+        return "a command follows `--`, and the options of the tool come before it; with --bin NAME, --example NAME or --package NAME, the \
+                arguments of the processor follow it"
+            .to_owned();
     }
     let nowhere = "it is neither the path of an executable file nor in PATH";
     if first != text && find(OsStr::new(first)).is_some() {

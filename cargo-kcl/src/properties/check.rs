@@ -19,13 +19,10 @@ use crate::report;
 /// The daemon silently ignores a key that it does not know, treats a number that it cannot parse as 0, and drops a 0. Each finding
 /// gives the line, the reason and the fix.
 #[derive(Debug, Args)]
-#[command(
-    arg_required_else_help = true,
-    after_help = "Exit codes: 0 no findings, 1 a finding, 2 usage error or a file that cannot be read.\n\n\
+#[command(after_help = "Exit codes: 0 no findings, 1 a finding, 2 usage error or a file that cannot be read.\n\n\
                   Examples:\n  \
                   cargo kcl check revenue.properties\n  \
-                  cargo kcl check --list"
-)]
+                  cargo kcl check --list")]
 pub(crate) struct CheckOptions {
     /// Check these files
     #[arg(value_name = "FILE", required_unless_present = "list")]

@@ -31,7 +31,6 @@ use crate::input::record::LineFormat;
 /// there.
 #[derive(Debug, Args)]
 #[command(
-    arg_required_else_help = true,
     after_help = "Exit codes: 0 every record was acknowledged, 1 Kinesis did not accept them all, 2 usage error, bad input, no region or no \
                   credentials, 130 interrupted.\n\n\
                   On AWS this needs permission for kinesis:PutRecords on the stream, and for kms:GenerateDataKey if the stream is encrypted.\n\n\

@@ -31,7 +31,6 @@ use crate::report;
 /// short because it could not be written, as on a full disk; the exit code is 1 then, because its end is unknown.
 #[derive(Debug, clap::Args)]
 #[command(
-    arg_required_else_help = true,
     after_help = "Exit codes: 0 all answers are the same, 1 some differ or were cut short, 2 usage error or a recording that cannot be read.\n\n\
                   Examples:\n  \
                   cargo kcl local --input orders.jsonl --record before\n  \

@@ -11,7 +11,6 @@ use crate::args::{AwsOptions, ShardName};
 /// Each command waits until its change is complete. `cargo kcl emulate` runs a local Kinesis for trying them out.
 #[derive(Debug, Args)]
 #[command(
-    arg_required_else_help = true,
     after_help = "Exit codes: 0 success, 1 AWS did not carry out the command, 2 usage error, no region or no credentials."
 )]
 pub(crate) struct StreamCommand {

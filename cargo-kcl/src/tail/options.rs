@@ -15,7 +15,6 @@ use crate::args::{AwsOptions, ShardName, StartAt};
 /// line is an object that describes the record in full, and that `cargo kcl put` and `cargo kcl local` accept with --format json.
 #[derive(Debug, Args)]
 #[command(
-    arg_required_else_help = true,
     after_help = "Exit codes: 0 --limit or the end of the shard was reached, 1 reading from Kinesis failed, 2 usage error, no region or no \
                   credentials, 130 interrupted.\n\n\
                   On AWS this needs permission for kinesis:ListShards, kinesis:GetShardIterator and kinesis:GetRecords on the stream, and for \
