@@ -57,9 +57,9 @@ fn own_version(features: &str) -> String {
 
 const VERBS: [&[&str]; 4] = [
     &["put", "--stream", "orders"],
-    &["tail", "--stream", "orders"],
+    &["tail", "--stream", "orders", "--aws-profile", "prod"],
     &["stream", "describe", "orders"],
-    &["local", "--stream", "orders", "--", "true"],
+    &["local", "--stream", "orders", "--features", "a,b", "--bin", "orders", "--", "--table", "x"],
 ];
 
 #[test]
