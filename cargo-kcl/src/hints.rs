@@ -1,5 +1,6 @@
 //! Hints about the commonest slips on the command line, which are added to clap's errors.
 
+use std::error::Error as _;
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -153,17 +154,16 @@ fn hint(error: &clap::Error, arguments: &[OsString]) -> Option<String> {
     let verb = arguments.first().and_then(|verb| verb.to_str()).filter(|verb| !verb.starts_with('-'));
     match error.kind() {
         ErrorKind::InvalidSubcommand => unknown_verb(verb, context(ContextKind::InvalidSubcommand)?),
-        ErrorKind::UnknownArgument => {
-            let argument = context(ContextKind::InvalidArg)?;
-            match verb {
-                None if error.get(ContextKind::SuggestedArg).is_some() => None,
-                None => Some("a command comes first, as in `cargo kcl local --input orders.jsonl`".to_owned()),
-                Some(verb) if argument.starts_with('-') => unknown_option(verb, argument),
-                Some(verb) => bare_word(verb, argument, follows_input(arguments, argument)),
-            }
-        }
+        ErrorKind::UnknownArgument => unknown_argument(verb, context(ContextKind::InvalidArg)?, error, arguments),
         ErrorKind::MissingRequiredArgument => {
             NEEDS.iter().find(|(of, _)| verb == Some(of)).map(|(_, hint)| (*hint).to_owned())
+        }
+        ErrorKind::InvalidValue if context(ContextKind::InvalidArg)?.starts_with("--chaos ") => {
+            Some("any number is a seed, as in --chaos 7".to_owned())
+        }
+        // The texts of `std::num::ParseIntError`, which clap does not keep.
+        ErrorKind::ValueValidation if error.source()?.to_string().starts_with("invalid digit found") => {
+            Some("write a whole number in digits only, such as 10".to_owned())
         }
         _ => None,
     }
@@ -178,9 +178,35 @@ fn unknown_verb(verb: Option<&str>, unknown: &str) -> Option<String> {
     })
 }
 
-fn unknown_option(verb: &str, option: &str) -> Option<String> {
-    let known = OPTIONS.iter().find(|(verbs, tried, _)| verbs.contains(&verb) && tried.contains(&option));
-    known.map(|(.., hint)| (*hint).to_owned())
+fn unknown_argument(verb: Option<&str>, argument: &str, error: &clap::Error, arguments: &[OsString]) -> Option<String> {
+    if argument.starts_with(['–', '—']) {
+        return Some("an option starts with two hyphens, `--`, not with a dash".to_owned());
+    }
+    if let Some(name) = after_one_hyphen(argument, arguments) {
+        return Some(format!("an option with a long name starts with two hyphens: --{}", shown(name)));
+    }
+    match verb {
+        None if error.get(ContextKind::SuggestedArg).is_some() => None,
+        None => Some("a command comes first, as in `cargo kcl local --input orders.jsonl`".to_owned()),
+        Some(verb) if argument.starts_with('-') => {
+            let known = OPTIONS.iter().find(|(verbs, tried, _)| verbs.contains(&verb) && tried.contains(&argument));
+            known.map(|(.., hint)| (*hint).to_owned())
+        }
+        Some(verb) => bare_word(verb, argument, follows_input(arguments, argument)),
+    }
+}
+
+/// The long name that was written after one hyphen. Its first unknown letter is the `option` in clap's error.
+fn after_one_hyphen<'a>(option: &str, arguments: &'a [OsString]) -> Option<&'a str> {
+    let letter = option.strip_prefix('-').filter(|letter| letter.chars().count() == 1)?;
+    let words = arguments.iter().take_while(|argument| *argument != "--").filter_map(|argument| argument.to_str());
+    let mut names = words.filter_map(|word| word.strip_prefix('-')?.split('=').next());
+    names.find(|name| {
+        name.contains(letter)
+            && name.len() > 2
+            && name.starts_with(char::is_alphabetic)
+            && !name.contains(char::is_numeric)
+    })
 }
 
 /// Whether this word stands after an `--input` and its value.
@@ -196,16 +222,19 @@ fn follows_input(arguments: &[OsString], word: &str) -> bool {
 /// The hint for an argument without an option.
 fn bare_word(verb: &str, word: &str, follows_input: bool) -> Option<String> {
     let path = Path::new(word);
-    let is_command = || find(word.as_ref()).is_some();
-    let is_file = follows_input || (path.is_file() || path.extension().is_some()) && !is_command();
+    let is_command = find(word.as_ref()).is_some();
+    let is_file = (follows_input || path.is_file() || path.extension().is_some()) && !is_command;
     match verb {
+        "daemon" if path.extension().is_some_and(|extension| extension == "properties") => {
+            Some(format!("properties are read with an option: --properties {}", shown(word)))
+        }
         "local" | "daemon" | "emulate" if is_file => {
             Some(format!("to read records from it, write {}; each file has an --input of its own", input(word)))
         }
         "tail" | "emulate" => Some(format!("a stream is named with an option: --stream {}", shown(word))),
         "local" | "daemon" => Some(match option_for(word) {
             Some(option) => format!("to build and run the program of this name, write {option}"),
-            None if is_command() => format!("a command to run follows `--`, as in `-- {}`", shown(word)),
+            None if is_command => format!("a command to run follows `--`, as in `-- {}`", shown(word)),
             None => {
                 let source = if verb == "local" {
                     "files are read with --input FILE"
@@ -245,6 +274,18 @@ mod tests {
             for tried in table.iter().flat_map(|(tried, _)| *tried) {
                 assert!(command.find_subcommand(tried).is_none(), "{tried}");
             }
+        }
+    }
+
+    #[test]
+    fn a_long_name_after_one_hyphen_is_recognized() {
+        let name = |option, word: &str| after_one_hyphen(option, &["local".into(), word.into()]).map(str::to_owned);
+        assert_eq!(name("-s", "-shards").as_deref(), Some("shards"));
+        assert_eq!(name("-f", "-from=latest").as_deref(), Some("from"));
+        for (option, word) in
+            [("-s", "-s"), ("-s", "--shards"), ("-2", "-2h"), ("--input", "-input"), ("-x", "-shards")]
+        {
+            assert_eq!(name(option, word), None, "{option} {word}");
         }
     }
 

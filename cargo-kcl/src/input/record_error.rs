@@ -12,7 +12,7 @@ pub(crate) enum RecordError {
     #[error(transparent)]
     Key(#[from] KeyError),
     #[error(
-        "not a record: {0}. A line is an object with `data` (text) or `dataBase64`, and may have `partitionKey`, `explicitHashKey` and `approximateArrivalTimestamp` (milliseconds since 1970)"
+        "not a record: {0}. A line is an object with `data` (text) or `dataBase64`, and may have `partitionKey`, `explicitHashKey` and `approximateArrivalTimestamp` (milliseconds since 1970); without --format json, each line is data"
     )]
     Json(serde_json::Error),
     #[error("not a record of --format aws: {0}")]

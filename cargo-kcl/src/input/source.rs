@@ -19,10 +19,25 @@ use crate::disk;
 /// The number of bytes to read at once.
 pub(super) const READ: usize = 256 << 10;
 
+/// A hint at what was meant by the name of a file that does not exist.
+fn meant(input: &Input, error: &io::Error) -> &'static str {
+    let name = input.to_string();
+    match error.kind() {
+        io::ErrorKind::NotFound if name.starts_with('~') => {
+            "; the shell replaces `~` only at the start of a word, as in `--input ~/FILE`"
+        }
+        io::ErrorKind::NotFound if name.contains("://") => {
+            "; only files are read, and `-`, which is standard input: pipe what another program fetches"
+        }
+        io::ErrorKind::NotFound if name.contains(',') => "; name each file by itself, without a comma",
+        _ => "",
+    }
+}
+
 /// An error in the input.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InputError {
-    #[error("{0} cannot be opened: {1}")]
+    #[error("{} cannot be opened: {}{}", .0, .1, meant(.0, .1))]
     Open(Input, io::Error),
     #[error("{0} is a directory; name each file in it with its own --input")]
     Directory(Input),
