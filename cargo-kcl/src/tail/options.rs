@@ -11,8 +11,9 @@ use crate::args::{AwsOptions, ShardName, StartAt};
 /// The records of a shard are printed in order, before those of the child shards that a split or a merge creates. Records that the
 /// Kinesis Producer Library aggregated are unpacked. While Kinesis cannot be reached or throttles, the read is retried.
 ///
-/// The data of a record is printed unchanged, except that its line feeds become \n, so that it stays on one line. With --json each
-/// line is an object that describes the record in full, and that `cargo kcl put` and `cargo kcl local` accept with --format json.
+/// A record is printed on one line: a line feed at its end is dropped, with a carriage return before it, and other line feeds become \n.
+/// The rest of its data is unchanged. With --json each line is an object that describes the record in full, with every byte of its data,
+/// and that `cargo kcl put` and `cargo kcl local` accept with --format json.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit codes: 0 --limit or the end of the shard was reached, 1 reading from Kinesis failed, 2 usage error, no region or no \

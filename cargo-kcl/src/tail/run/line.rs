@@ -38,8 +38,8 @@ struct Line<'a> {
 pub(crate) fn line(record: ShardRecord<'_>, shard: &str, style: Style) -> Vec<u8> {
     let data = record.data;
     let mut line = match style {
-        Style::Data => one_line(data).into_owned(),
-        Style::Terminal => printable(data).into_bytes(),
+        Style::Data => one_line(without_end(data)).into_owned(),
+        Style::Terminal => printable(without_end(data)).into_bytes(),
         Style::Json => {
             let text = std::str::from_utf8(data).ok();
             let line = Line {
@@ -57,6 +57,11 @@ pub(crate) fn line(record: ShardRecord<'_>, shard: &str, style: Style) -> Vec<u8
     };
     line.push(b'\n');
     line
+}
+
+/// The data without the end of a line, which many producers add: it would otherwise become text that is not in the record.
+fn without_end(data: &[u8]) -> &[u8] {
+    data.strip_suffix(b"\n").map_or(data, |line| line.strip_suffix(b"\r").unwrap_or(line))
 }
 
 /// The data with its line feeds escaped.
@@ -92,14 +97,31 @@ mod tests {
 
     #[test]
     fn a_record_is_a_line() {
-        assert_eq!(written(b"a\nb\xff\x1b\n", Style::Data), b"a\\nb\xff\x1b\\n\n");
+        assert_eq!(written(b"a\nb\xff\x1b", Style::Data), b"a\\nb\xff\x1b\n");
         assert_eq!(written(b"a\nb\xff\x1b\t", Style::Terminal), "a\\nb\u{fffd}\u{fffd}\t\n".as_bytes());
         assert_eq!(written(b"", Style::Data), b"\n");
     }
 
     #[test]
+    fn one_end_of_a_line_is_dropped_except_in_json() {
+        for (data, line) in [
+            ("{\"a\":1}\n", "{\"a\":1}\n"),
+            ("a\r\n", "a\n"),
+            ("a\n\n", "a\\n\n"),
+            ("\r\n\r\n", "\r\\n\n"),
+            ("a\r", "a\r\n"),
+            ("\n", "\n"),
+        ] {
+            assert_eq!(String::from_utf8(written(data.as_bytes(), Style::Data)).unwrap(), line, "{data:?}");
+        }
+        assert_eq!(written(b"a\r\n", Style::Terminal), b"a\n");
+        let json = String::from_utf8(written(b"a\r\n", Style::Json)).unwrap();
+        assert!(json.starts_with("{\"data\":\"a\\r\\n\","), "{json}");
+    }
+
+    #[test]
     fn json_can_be_read_again() {
-        for data in [&b"a\nb"[..], b"\xff\0", b""] {
+        for data in [&b"a\nb"[..], b"a\r\n", b"\xff\0", b""] {
             let line = written(data, Style::Json);
             let format = Format::new(LineFormat::Json, None, None).unwrap();
             let read = format.record(line.trim_ascii_end(), 1, 1 << 20).unwrap();
