@@ -4,6 +4,7 @@ use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
@@ -12,10 +13,18 @@ use signal_hook::low_level::pipe;
 
 use crate::threads;
 
+/// How long after the first signal other signals belong to the same request.
+///
+/// One request often arrives as several signals. `timeout` signals its command and then the process group, systemd sends SIGHUP after
+/// SIGTERM, and a wrapper passes on the Ctrl-C that the terminal has sent to both. On a busy machine such signals arrive apart from each
+/// other. Their senders cannot tell them from two requests, because a shell that runs `kill` twice is a single sender, too. A person who
+/// answers to what the tool prints after the first signal takes longer than this.
+const SAME: Duration = Duration::from_millis(500);
+
 /// The request that a signal makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
-    /// The first signal asks for an orderly end.
+    /// The first signal, with those that belong to it, asks for an orderly end.
     Stop,
     /// Every later signal asks for an end at once.
     Kill,
@@ -37,6 +46,8 @@ pub(crate) struct Signals {
     terminate: UnixStream,
     stops: bool,
     interrupted: bool,
+    /// When the first signal was seen.
+    first: Option<Instant>,
 }
 
 impl Signals {
@@ -51,7 +62,7 @@ impl Signals {
         pipe::register(SIGTERM, on_terminate)?;
         interrupt.set_nonblocking(true)?;
         terminate.set_nonblocking(true)?;
-        Ok(Self { interrupt, terminate, stops: false, interrupted: false })
+        Ok(Self { interrupt, terminate, stops: false, interrupted: false, first: None })
     }
 
     /// Catches SIGINT and SIGTERM, and passes the requests to a function, on a thread of its own, until it returns false.
@@ -89,14 +100,18 @@ impl Signals {
     pub(crate) fn take(&mut self) -> io::Result<Option<Request>> {
         let interrupts = drain(&self.interrupt)?;
         self.interrupted |= interrupts > 0;
-        let first = !self.stops;
-        match interrupts + drain(&self.terminate)? {
-            0 => Ok(None),
-            arrived => {
-                self.stops = true;
-                Ok(Some(if first && arrived == 1 { Request::Stop } else { Request::Kill }))
-            }
+        let arrived = interrupts + drain(&self.terminate)?;
+        Ok(if arrived > 0 { self.request_at(Instant::now()) } else { None })
+    }
+
+    /// The request of signals that are seen at this time.
+    fn request_at(&mut self, now: Instant) -> Option<Request> {
+        if !std::mem::replace(&mut self.stops, true) {
+            self.first = Some(now);
+            return Some(Request::Stop);
         }
+        let is_same = self.first.is_some_and(|first| now.duration_since(first) < SAME);
+        (!is_same).then_some(Request::Kill)
     }
 
     /// Whether a request to stop was made.
@@ -151,15 +166,27 @@ mod tests {
         assert!(signals.stops() && !signals.interrupted());
         assert_eq!(signals.take().unwrap(), None);
         for signal in [Signal::HUP, Signal::INT] {
+            signals.first = None;
             kill_process(getpid(), signal).unwrap();
             assert_eq!(signals.wait().unwrap(), Request::Kill);
         }
         assert!(signals.interrupted());
-        assert_eq!(other.wait().unwrap(), Request::Kill, "several signals at once");
+        assert_eq!(other.wait().unwrap(), Request::Stop, "several signals that are seen at once");
+        assert!(other.interrupted());
 
         let mut stopping = Signals::catch(Hangup::Kills).unwrap();
         stopping.stop();
         kill_process(getpid(), Signal::INT).unwrap();
         assert_eq!(stopping.wait().unwrap(), Request::Kill);
+    }
+
+    #[test]
+    fn signals_that_follow_at_once_belong_to_the_first() {
+        let mut signals = Signals::catch(Hangup::Kills).unwrap();
+        let start = Instant::now();
+        let mut request_after = |millis| signals.request_at(start + Duration::from_millis(millis));
+        assert_eq!(request_after(0), Some(Request::Stop));
+        assert_eq!([1, 499].map(&mut request_after), [None, None]);
+        assert_eq!([500, 501].map(&mut request_after), [Some(Request::Kill); 2]);
     }
 }

@@ -189,12 +189,23 @@ impl Daemon {
     }
 
     /// Waits for the launcher's end.
-    pub(crate) fn end(mut self) -> Result<Ended, Failed> {
+    pub(crate) fn end(self) -> Result<Ended, Failed> {
+        self.end_after(|_| Ok(()))
+    }
+
+    /// Sends a signal repeatedly until the launcher ends, as a user does who presses Ctrl-C again.
+    pub(crate) fn end_by_repeated(self, signal: Signal) -> Result<Ended, Failed> {
+        self.end_after(|daemon| daemon.signal(signal))
+    }
+
+    /// Waits for the launcher's end, and does something again and again until then.
+    fn end_after(mut self, again: impl Fn(&Self) -> Result<(), Failed>) -> Result<Ended, Failed> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(Ended { status, stderr: self.take_stderr() });
             }
+            again(&self)?;
             if Instant::now() >= deadline {
                 _ = self.child.kill();
                 return Err(format!("the daemon does not end:\n{}", self.take_stderr()).into());

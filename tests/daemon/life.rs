@@ -82,8 +82,7 @@ pub(crate) fn second_signal(place: &Place) -> Result<(), Failed> {
     let processor = place.ledger().0[0].process;
     daemon.signal(Signal::INT)?;
     daemon.until("Java is ending", || place.log().contains("will initiate shutdown"))?;
-    daemon.signal(Signal::INT)?;
-    let ended = daemon.end()?;
+    let ended = daemon.end_by_repeated(Signal::INT)?;
     assert_eq!(ended.status.code(), Some(130), "{ended:?}");
     assert!(!is_running(processor), "the processor outlived the daemon");
     Ok(())

@@ -98,6 +98,20 @@ fn an_interruption_ends_a_run_gracefully() {
 }
 
 #[test]
+fn an_interruption_that_arrives_twice_is_one() {
+    let place = Place::with_input("");
+    let running = start(place.tool(["--input", "-", "--shards", "2", "--", witness()]));
+    wait_until("the records are seen", || place.read("seen").matches("record").count() == 6);
+    // `timeout -s INT` signals its command, and then the process group that it shares with it.
+    running.signal(Signal::INT);
+    running.signal(Signal::INT);
+    let ended = running.end();
+    ended.expect(130, &["asked to shut down", "stopped"]);
+    assert!(!ended.stderr.contains("interrupted again"), "{ended:?}");
+    assert_eq!(place.seen().count("leaseLost"), 2);
+}
+
+#[test]
 fn a_second_interruption_kills() {
     let place = Place::with_input("");
     let mut command = place.tool(["--input", "-", "--", "sh", "-c", HANGS]);
@@ -110,12 +124,12 @@ fn a_second_interruption_kills() {
     through_a_file.args(["-c", script]).arg(command.get_program()).args(command.get_args());
     through_a_file.current_dir(place.path("")).env("STDERR", place.path("stderr"));
     through_a_file.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let running = start(through_a_file);
+    let mut running = start(through_a_file);
     let ids = ids(&place, 1);
     running.signal(Signal::INT);
     wait_until("the first one was handled", || place.read("stderr").contains("interrupt again to kill"));
     assert!(ids.iter().all(|id| runs(id)));
-    running.signal(Signal::INT);
+    running.signal_until_it_ends(Signal::INT);
     assert_eq!(running.end().code, Some(130));
     wait_until("the processor ends", || !ids.iter().any(|id| runs(id)));
 }

@@ -153,6 +153,17 @@ impl Running {
         rustix::process::kill_process(id, signal).expect("it runs");
     }
 
+    /// Sends a signal repeatedly until the tool ends, as a user does who presses Ctrl-C again.
+    pub(crate) fn signal_until_it_ends(&mut self, signal: rustix::process::Signal) {
+        wait_until("a later signal ends the tool", || {
+            let has_ended = self.child.try_wait().expect("it can be waited for").is_some();
+            if !has_ended {
+                self.signal(signal);
+            }
+            has_ended
+        });
+    }
+
     /// Waits until the killed tool has ended, and its processors too, so that they no longer hold its outputs.
     pub(crate) fn wait(mut self) {
         self.child.wait().expect("it can be waited for");

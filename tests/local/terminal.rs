@@ -78,7 +78,22 @@ impl Terminal {
     fn type_ctrl_c(&self) {
         (&self.keys).write_all(b"\x03").expect("a terminal");
         self.wait_for("^C");
+        self.interrupt();
+    }
+
+    fn interrupt(&self) {
         kill_process(Pid::from_child(&self.child), Signal::INT).expect("it runs");
+    }
+
+    /// Interrupts the tool repeatedly until it ends.
+    fn interrupt_until_it_ends(&mut self) {
+        wait_until("a later interruption ends the tool", || {
+            let has_ended = self.child.try_wait().expect("it can be waited for").is_some();
+            if !has_ended {
+                self.interrupt();
+            }
+            has_ended
+        });
     }
 
     fn end(mut self) -> (Option<i32>, Vec<String>, String) {
@@ -195,7 +210,7 @@ fn every_shard_has_a_line_below_the_output_of_processors() {
 #[test]
 fn an_interruption_leaves_the_terminal_clean() {
     let place = Place::with_input("");
-    let terminal = Terminal::start(works(&place, 2, &[]), (24, 100));
+    let mut terminal = Terminal::start(works(&place, 2, &[]), (24, 100));
     wait_for_bars(&terminal, 2);
     terminal.type_ctrl_c();
     terminal.wait_for("interrupt again to kill them");
@@ -203,6 +218,7 @@ fn an_interruption_leaves_the_terminal_clean() {
         terminal.shows().last().is_some_and(|last| last.ends_with("2 processors"))
     });
     terminal.type_ctrl_c();
+    terminal.interrupt_until_it_ends();
     let (code, shows, _) = terminal.end();
     assert_eq!(code, Some(130));
     assert!(!shows.iter().any(|line| line.contains("records/s") || line.contains("^C")), "{shows:?}");
