@@ -169,6 +169,7 @@ const WRONG: &[(&str, &[&str])] = &[
             "local --input input --stuck-after soon -- true",
             "local --input input --stuck-after 30 -- true",
             "local --input input --stuck-after 5parsecs -- true",
+            "local --input input --empty-every 0s -- true",
             "local --input input --reshard half@7 -- true",
             "local --input input --reshard split@9,merge@8 -- true",
             "local --input input --reshard merge@1 -- true",

@@ -55,6 +55,26 @@ fn the_same_seed_does_the_same_again() {
 }
 
 #[test]
+fn batches_without_records_change_no_fault() {
+    let place = Place::with_input(numbers(300));
+    let run = |arguments: &[&str], recording: &str| {
+        let chaos = ["--chaos", "11", "--shards", "2", "--max-records", "7", "--record", recording];
+        let ended = place.run(&[&chaos[..], arguments].concat());
+        ended.expect(0, &[": 300 of 300\n"]);
+        assert_eq!(held(&ended), 5, "{ended:?}");
+        place.seen();
+        let rows = schedule(&place, recording).into_iter().flat_map(|(_, rows)| rows);
+        let (faults, others): (Vec<_>, Vec<_>) = rows.partition(|row| row.starts_with("chaos\t"));
+        (faults, others.iter().filter(|row| row.ends_with("processRecords n=0")).count())
+    };
+    // Each message takes longer than this.
+    let (faults, more) = run(&["--empty-every", "1ms"], "with");
+    let (expected, fewer) = run(&[], "without");
+    assert!(more > fewer, "{more} {fewer}");
+    assert_eq!(faults, expected);
+}
+
+#[test]
 fn a_good_processor_survives_every_fault() {
     let place = Place::with_input(numbers(1_000));
     let rates = "all=0.1,reshard=1,throttle=0.2";

@@ -1,6 +1,7 @@
 //! End-to-end tests of `cargo kcl local`: the tool as users run it, with correct processors and with rogue ones.
 
 mod chaos;
+mod empties;
 mod ending;
 mod follow;
 mod formats;

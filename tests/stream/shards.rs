@@ -118,6 +118,26 @@ pub(crate) fn restarted(place: &Place) -> Result<(), Failed> {
     Ok(())
 }
 
+pub(crate) fn quiet(place: &Place) -> Result<(), Failed> {
+    place.create(1)?;
+    let messages = || fs::read_to_string(place.path("recorded/shardId-000000000000/in.jsonl")).unwrap_or_default();
+    let empties = || messages().matches("\"records\":[]").count();
+    // More often than the shard is read.
+    let mut run = place.start(&["--empty-every", "50ms", "--record", "recorded"])?;
+    run.until("batches without records arrive", || empties() >= 3)?;
+    place.put(&[("a", "1")])?;
+    run.until("the record is seen", || place.data() == ["1"])?;
+    let before = empties();
+    run.until("batches without records arrive again", || empties() > before)?;
+    run.interrupt()?;
+    for line in messages().lines().filter(|line| line.contains("processRecords")) {
+        let message: serde_json::Value = serde_json::from_str(line)?;
+        assert!(message["millisBehindLatest"].is_u64(), "{message}");
+    }
+    assert_eq!(place.data(), ["1"]);
+    Ok(())
+}
+
 pub(crate) fn consumer(place: &Place) -> Result<(), Failed> {
     place.create(2)?;
     let consumer = tests::build(&["--package", "examples", "--example", "consumer"]);

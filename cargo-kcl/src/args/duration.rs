@@ -37,6 +37,14 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::new(seconds, (nanos % 1_000_000_000) as u32))
 }
 
+/// Parses a duration that is not zero.
+pub(crate) fn interval(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("write a time longer than zero, such as 1s".to_owned()),
+        time => Ok(time),
+    }
+}
+
 /// Splits off a number, without the `_` and the spaces between its digits. A space must stand before three digits, so that
 /// `1 30s` is not taken for 130 s.
 fn split_number(text: &str) -> Option<(String, &str)> {
@@ -123,5 +131,7 @@ mod tests {
         ] {
             assert_eq!(duration(text), Err(error.to_owned()), "{text}");
         }
+        assert_eq!(interval("0 ms"), Err("write a time longer than zero, such as 1s".to_owned()));
+        assert_eq!(interval("1ms"), Ok(Duration::from_millis(1)));
     }
 }

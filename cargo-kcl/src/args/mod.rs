@@ -6,7 +6,7 @@ pub(crate) mod shard;
 pub(crate) mod start;
 
 pub(crate) use self::aws::{AwsOptions, is_local};
-pub(crate) use self::duration::duration;
+pub(crate) use self::duration::{duration, interval};
 pub(crate) use self::shard::{ShardName, shard_id, shard_id_in};
 pub(crate) use self::start::{StartAt, is_trim_horizon};
 

@@ -20,7 +20,8 @@ use super::source::files::Files;
 use super::source::plan::{Plan, Reshard};
 use super::state::{LIMIT, Run, Store, StoreError};
 use crate::args::{
-    AwsOptions, CHAOS, CHECKPOINTS, INPUT, REPORT, SHARDS, ShardName, StartAt, duration, is_trim_horizon, shard_id,
+    AwsOptions, CHAOS, CHECKPOINTS, INPUT, REPORT, SHARDS, ShardName, StartAt, duration, interval, is_trim_horizon,
+    shard_id,
 };
 use crate::disk;
 use crate::input::key::{Missing, Pointer};
@@ -164,6 +165,11 @@ pub(crate) struct LocalOptions {
     /// they end there). With --stream, N counts the records of this run
     #[arg(long, help_heading = INPUT, value_name = "N")]
     pub(crate) limit: Option<u64>,
+
+    /// Send a batch without records whenever TIME has passed since the last batch was sent, as the KCL does with
+    /// callProcessRecordsEvenForEmptyRecordList: while no records arrive, and between two batches if the processor took that long
+    #[arg(long, help_heading = INPUT, value_name = "TIME", value_parser = interval)]
+    pub(crate) empty_every: Option<Duration>,
 
     /// Accept records of up to 10 MiB instead of 1 MiB, as a stream configured for large records does
     #[arg(long, help_heading = INPUT)]

@@ -241,6 +241,7 @@ impl<'a> Supervisor<'a> {
             inputs: Arc::clone(&self.inputs),
             prefix: if self.is_single { String::new() } else { report::coloured(&format!("[{number}] "), number) },
             pulse: Arc::clone(&member.pulse),
+            empty_every: self.options.empty_every,
         };
         let trial = member.trial.take().or_else(|| self.chaos.as_ref().map(|chaos| chaos.trial(number)));
         let sender = self.sender.clone();

@@ -84,6 +84,7 @@ impl Chaos {
             shard,
             number: 0,
             message: Message::default(),
+            is_timed: false,
             had_empty: false,
             lives: 0,
             moved: true,
@@ -105,6 +106,9 @@ pub(crate) struct Trial {
     /// The number of the last line sent.
     number: u64,
     message: Message,
+    /// Whether `--empty-every` sends the current message. Time decides whether such a message comes, so it has no number and no
+    /// faults: the faults of all other messages stay the same.
+    is_timed: bool,
     had_empty: bool,
     lives: u64,
     /// Whether this life has moved the checkpoint.
@@ -156,7 +160,7 @@ impl Trial {
             self.kills(Point::Torn);
             return Manner::Torn(1 + draw.nth_number(Fault::Kill, 0, length as u64 - 1) as usize);
         }
-        if !draw.hits(Fault::Pieces) {
+        if self.is_timed || !draw.hits(Fault::Pieces) {
             return Manner::Whole;
         }
         self.hit(self.number, Fault::Pieces, "");
@@ -175,7 +179,7 @@ impl Trial {
     fn refusal(&mut self) -> Option<&'static str> {
         const OTHERS: [&str; 3] =
             ["KinesisClientLibDependencyException", "InvalidStateException", "IllegalArgumentException"];
-        if self.is_spared() {
+        if self.is_timed || self.is_spared() {
             return None;
         }
         let schedule = Arc::clone(&self.schedule);
@@ -237,6 +241,10 @@ impl Watcher for Trial {
     }
 
     fn step(&mut self, records: usize) -> Step {
+        self.is_timed = records == 0;
+        if self.is_timed {
+            return Step::Deliver(0);
+        }
         let schedule = Arc::clone(&self.schedule);
         let draw = schedule.at(self.shard, self.number + 1);
         if draw.hits(Fault::Empty) && !std::mem::replace(&mut self.had_empty, true) {
@@ -258,6 +266,11 @@ impl Watcher for Trial {
     fn begin(&mut self, action: &str, millis_behind_latest: &mut Option<u64>) -> bool {
         if action == "initialize" {
             self.begin_life();
+        }
+        self.is_timed &= action == "processRecords";
+        if self.is_timed {
+            self.message = Message::default();
+            return false;
         }
         let spared = self.is_spared();
         let schedule = Arc::clone(&self.schedule);
@@ -315,7 +328,7 @@ impl Watcher for Trial {
         if self.kills(point) {
             return Ok(Effect::Kill((point == Point::Delivered).then(|| self.pause())));
         }
-        if point == Point::Asked {
+        if point == Point::Asked && !self.is_timed {
             // The answer has a number of its own.
             self.number += 1;
         }
@@ -378,5 +391,7 @@ The tool cannot see what a processor did with a record before it acknowledged or
 works later, or keeps in memory what it has checkpointed, loses records when it is killed, even though all of these promises hold. Compare \
 its output with the input. In production, two processes can work on one shard at the same time, when a lease is lost unnoticed; here they \
 never do.
+
+Batches that --empty-every sends are not counted, and have no faults.
 
 Needs files, which can be read again; each new process reads its input from the start. Checkpoints are discarded after the run.";

@@ -170,7 +170,7 @@ where
         Self { replies, writer, keep, lease, line: Vec::new(), pulse, watcher, lost: false }
     }
 
-    /// The next step that the watcher chooses, with this many records left to deliver.
+    /// The next step that the watcher chooses, with this many records left to deliver, or none if a batch without records is due.
     pub(crate) fn step(&mut self, records: usize) -> Step {
         self.watcher.borrow_mut().step(records)
     }
@@ -258,7 +258,7 @@ where
         content: Content<'_>,
         write: impl FnOnce(&mut Vec<u8>, &mut Part<'_>) -> io::Result<()>,
     ) -> Result<(), Failure> {
-        self.pulse.ask(action);
+        self.pulse.ask(action, matches!(content, Content::Records(1..)));
         let answered = self.converse(action, content, write).map_err(|cause| Failure { action, cause });
         self.pulse.answered();
         answered

@@ -1,6 +1,7 @@
 //! One shard, from `initialize` to its processor's exit.
 
 mod conversation;
+mod empties;
 pub(crate) mod pulse;
 pub(crate) mod times;
 pub(crate) mod watcher;
@@ -19,6 +20,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
 use self::conversation::{Cause, Conversation, Failure};
+use self::empties::Empties;
 use self::pulse::Pulse;
 use self::watcher::{Excuse, Moment, Step, Watched, Watcher};
 use super::source::queue::{Batch, End, Queue};
@@ -55,6 +57,8 @@ pub(crate) struct Shard {
     /// The prefix of each line of the processor's stderr.
     pub(crate) prefix: String,
     pub(crate) pulse: Arc<Pulse>,
+    /// How often the processor gets a batch without records if there are none.
+    pub(crate) empty_every: Option<Duration>,
 }
 
 /// The thread that copies a processor's stderr, and the last lines of it.
@@ -185,9 +189,10 @@ impl Shard {
         K: FnMut(&Position) -> Result<(), String>,
     {
         conversation.initialize(&shard_id(self.number))?;
+        let mut empties = Empties::new(self.empty_every);
         let end = loop {
             let started = Instant::now();
-            let popped = self.queue.pop(batch);
+            let popped = empties.next(&self.queue, batch);
             self.pulse.waited(started.elapsed());
             if let Err(end) = popped {
                 break end;
@@ -198,7 +203,7 @@ impl Shard {
             }
             let records: Vec<_> = batch.records().collect();
             let mut rest = &records[..];
-            while !rest.is_empty() {
+            loop {
                 let count = match conversation.step(rest.len()) {
                     Step::Deliver(count) => count,
                     Step::Empty => 0,
@@ -211,6 +216,9 @@ impl Shard {
                 }
                 acknowledged.set(records.len() - later.len());
                 rest = later;
+                if rest.is_empty() {
+                    break;
+                }
             }
         };
         match end {

@@ -23,6 +23,8 @@ struct State {
 #[derive(Debug)]
 struct Pending {
     action: &'static str,
+    /// Whether it carries records.
+    is_batch: bool,
     since: Instant,
     /// Whether it was already reported as slow.
     reported: bool,
@@ -36,7 +38,7 @@ pub(crate) struct Counts {
     /// The size of their data.
     pub(crate) bytes: u64,
     pub(crate) checkpoints: u64,
-    /// The durations of batches.
+    /// The durations of batches with records.
     pub(crate) batches: Times,
     /// The time spent in the processor, including checkpoints that it requested meanwhile.
     pub(crate) at_processor: Duration,
@@ -46,9 +48,9 @@ pub(crate) struct Counts {
 }
 
 impl Pulse {
-    /// Notes that a message is being sent to the processor.
-    pub(crate) fn ask(&self, action: &'static str) {
-        self.lock().pending = Some(Pending { action, since: Instant::now(), reported: false });
+    /// Notes that a message is being sent to the processor, and whether it carries records.
+    pub(crate) fn ask(&self, action: &'static str, is_batch: bool) {
+        self.lock().pending = Some(Pending { action, is_batch, since: Instant::now(), reported: false });
     }
 
     /// Notes that the message was acknowledged, or never will be.
@@ -57,7 +59,7 @@ impl Pulse {
         if let Some(pending) = state.pending.take() {
             let time = pending.since.elapsed();
             state.counts.at_processor += time;
-            if pending.action == "processRecords" {
+            if pending.is_batch {
                 state.counts.batches.add(time);
             }
         }
@@ -118,12 +120,12 @@ mod tests {
     fn a_stuck_processor_is_reported_once() {
         let pulse = Pulse::default();
         assert_eq!(pulse.stuck(Duration::ZERO), None);
-        pulse.ask("initialize");
+        pulse.ask("initialize", false);
         assert_eq!(pulse.stuck(Duration::from_secs(60)), None);
         assert_eq!(pulse.stuck(Duration::ZERO), Some("initialize"));
         assert_eq!(pulse.stuck(Duration::ZERO), None);
         pulse.answered();
-        pulse.ask("processRecords");
+        pulse.ask("processRecords", true);
         assert_eq!(pulse.stuck(Duration::ZERO), Some("processRecords"));
     }
 }

@@ -17,7 +17,7 @@ pub(crate) trait Watcher {
         false
     }
 
-    /// Chooses the next step, with this many records left to deliver.
+    /// Chooses the next step, with this many records left to deliver. With none, a batch without records is due.
     fn step(&mut self, records: usize) -> Step {
         Step::Deliver(records)
     }

@@ -639,7 +639,7 @@ mod tests {
         let feed = thread::spawn(move || feed.run(Ok(sources)));
         let mut batches = Vec::new();
         let mut batch = Batch::default();
-        while queue.pop(&mut batch).is_ok() {
+        while queue.pop(&mut batch, None).is_ok() {
             let records = batch.records().zip(batch.places());
             batches.push(
                 records.map(|(record, place)| (place, record.data.to_vec(), record.partition_key.to_owned())).collect(),

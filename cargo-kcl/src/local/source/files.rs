@@ -61,6 +61,8 @@ impl Files {
 
     fn lane(&self, position: &Position) -> (Arc<Queue>, Lane) {
         let queue = Arc::new(Queue::default());
+        // Nothing is known of records that are not in the files yet.
+        queue.set_millis_behind(0);
         let lane = Lane::new(Arc::clone(&queue), position, self.feeder.reading.start);
         (queue, lane)
     }

@@ -74,8 +74,8 @@ impl Batch {
         self.numbers.push(number);
     }
 
-    #[cfg(feature = "aws")]
     /// Sets how far the batch is behind the newest record.
+    #[cfg(any(feature = "aws", test))]
     pub(crate) fn set_millis_behind(&mut self, millis: u64) {
         self.millis_behind = millis;
     }
@@ -86,6 +86,13 @@ impl Batch {
 
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Removes the records. How far the batch was behind stays.
+    pub(crate) fn empty(&mut self) {
+        let millis_behind = self.millis_behind;
+        self.clear();
+        self.millis_behind = millis_behind;
     }
 
     /// The size of its records with their keys, in bytes.
@@ -164,6 +171,8 @@ struct State {
     abandoned: bool,
     /// Whether the consumer waits for records.
     hungry: bool,
+    /// How far the producer was behind the newest record after the last batch, if known.
+    millis_behind: Option<u64>,
     /// The waker of a task that waits for room.
     #[cfg(feature = "aws")]
     waker: Option<Waker>,
@@ -208,6 +217,13 @@ impl Queue {
         Poll::Ready(state.is_open())
     }
 
+    /// Sets how far the producer is behind the newest record.
+    pub(crate) fn set_millis_behind(&self, millis: u64) {
+        let mut state = self.lock();
+        state.millis_behind = Some(millis);
+        self.change(&mut state);
+    }
+
     /// Wakes all waiters.
     fn change(&self, _state: &mut State) {
         self.changed.notify_all();
@@ -230,9 +246,17 @@ impl Queue {
         self.change(&mut state);
     }
 
-    /// Waits for the next batch and takes it; gives back the previous batch for reuse.
-    pub(crate) fn pop(&self, batch: &mut Batch) -> Result<(), End> {
+    /// Whether there is a batch to take.
+    pub(crate) fn has_batch(&self) -> bool {
+        let state = self.lock();
+        state.end != Some(End::Interrupted) && !state.full.is_empty()
+    }
+
+    /// Waits for the next batch and takes it; gives back the previous batch for reuse. If there is none after `patience`, the batch
+    /// has no records. A producer that has not yet found how far it is behind is waited for longer.
+    pub(crate) fn pop(&self, batch: &mut Batch, patience: Option<Duration>) -> Result<(), End> {
         batch.clear();
+        let started = Instant::now();
         let mut state = self.lock();
         loop {
             if state.end == Some(End::Interrupted) {
@@ -249,7 +273,17 @@ impl Queue {
                 return Err(end);
             }
             state.hungry = true;
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = match patience.zip(state.millis_behind) {
+                Some((patience, millis_behind)) if started.elapsed() >= patience => {
+                    batch.millis_behind = millis_behind;
+                    return Ok(());
+                }
+                Some((patience, _)) => {
+                    let rest = patience.saturating_sub(started.elapsed());
+                    self.changed.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
         }
     }
 
@@ -310,10 +344,10 @@ mod tests {
         });
         let mut taken = Batch::default();
         for text in ["1", "2", "3"] {
-            queue.pop(&mut taken).unwrap();
+            queue.pop(&mut taken, None).unwrap();
             assert_eq!(data(&taken), [text, "", "x"]);
         }
-        assert_eq!(queue.pop(&mut taken), Err(End::Finished));
+        assert_eq!(queue.pop(&mut taken, None), Err(End::Finished));
         filler.join().unwrap();
     }
 
@@ -323,7 +357,7 @@ mod tests {
         assert!(queue.offer(&mut batch(&["1"]), Duration::ZERO, || true), "there is room");
         assert!(!queue.offer(&mut batch(&["2"]), Duration::ZERO, || true));
         let mut taken = Batch::default();
-        queue.pop(&mut taken).unwrap();
+        queue.pop(&mut taken, None).unwrap();
         assert_eq!(data(&taken), ["1"]);
         assert!(queue.offer(&mut batch(&["3"]), Duration::ZERO, || true));
     }
@@ -334,7 +368,40 @@ mod tests {
         queue.push(&mut batch(&["1"]));
         queue.end(End::Finished);
         queue.end(End::Interrupted);
-        assert_eq!(queue.pop(&mut Batch::default()), Err(End::Interrupted));
+        assert!(!queue.has_batch());
+        assert_eq!(queue.pop(&mut Batch::default(), None), Err(End::Interrupted));
+    }
+
+    #[test]
+    fn without_records_the_batch_is_empty_after_a_while() {
+        let queue = Queue::default();
+        queue.push(&mut batch(&["1"]));
+        queue.set_millis_behind(7);
+        assert!(queue.has_batch());
+        let mut taken = Batch::default();
+        queue.pop(&mut taken, Some(Duration::ZERO)).unwrap();
+        assert_eq!(data(&taken), ["1"], "records come first");
+        for patience in [0, 1] {
+            queue.pop(&mut taken, Some(Duration::from_millis(patience))).unwrap();
+            assert_eq!((taken.len(), taken.millis_behind()), (0, 7));
+        }
+        queue.end(End::Finished);
+        assert_eq!(queue.pop(&mut taken, Some(Duration::ZERO)), Err(End::Finished));
+    }
+
+    #[test]
+    fn no_batch_is_empty_before_the_distance_is_known() {
+        let queue = Arc::new(Queue::default());
+        let consumer = thread::spawn({
+            let queue = Arc::clone(&queue);
+            move || {
+                let mut taken = Batch::default();
+                queue.pop(&mut taken, Some(Duration::ZERO)).unwrap();
+                (taken.len(), taken.millis_behind())
+            }
+        });
+        queue.set_millis_behind(3);
+        assert_eq!(consumer.join().unwrap(), (0, 3));
     }
 
     #[test]

@@ -95,6 +95,7 @@ impl Sink for Filler {
             self.batch.set_millis_behind(millis_behind);
             self.queue.push(&mut self.batch);
         }
+        self.queue.set_millis_behind(millis_behind);
         if self.common.handed_over(self.shard) { Ok(()) } else { Err(Stop::Unwanted) }
     }
 }
