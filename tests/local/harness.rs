@@ -204,6 +204,23 @@ impl Ended {
             assert!(self.stderr.contains(text), "`{text}` is not in:\n{}", self.stderr);
         }
     }
+
+    /// A shard's cell in the table of the summary.
+    #[track_caller]
+    pub(crate) fn cell(&self, shard: u32, column: &str) -> &str {
+        let cell = || {
+            let header = self.stderr.lines().find(|line| line.starts_with("shard  "))?;
+            let row = self.stderr.lines().find(|line| line.starts_with(&format!("shardId-{shard:012}  ")))?;
+            let at = cells(header).position(|name| name == column)?;
+            cells(row).nth(at)
+        };
+        cell().unwrap_or_else(|| panic!("no {column} of shard {shard} in:\n{}", self.stderr))
+    }
+}
+
+/// The cells of a row, which are at least two spaces apart.
+fn cells(row: &str) -> impl Iterator<Item = &str> {
+    row.split("  ").map(str::trim).filter(|cell| !cell.is_empty())
 }
 
 fn collect(mut from: impl Read + Send + 'static) -> JoinHandle<String> {

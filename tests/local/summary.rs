@@ -17,7 +17,7 @@ fn a_summary_that_cannot_be_written_is_a_failure() {
 fn people_read_how_the_time_was_spent() {
     let place = Place::with_input("1\n2\n3\n");
     let ended = place.run(&["--max-records", "1"]);
-    ended.expect(0, &["3 records (3 B) in ", "\n3 batches: ", " ms (p50)", "; time spent in processors "]);
+    ended.expect(0, &["3 records (3 B) in ", "\n3 batches: ", " ms (p50)", "\ntime spent: processors "]);
     let ended = place.run(&["--app", "app", "--quiet"]);
     ended.expect(0, &[]);
     assert!(!ended.stderr.contains("records"), "{}", ended.stderr);

@@ -204,7 +204,7 @@ fn every_shard_has_a_line_below_the_output_of_processors() {
     assert!(raw.contains("\x1b[31m[0] \x1b[0m"), "a colour for each shard: {raw:?}");
     let of_processors = shows.iter().take_while(|line| line.ends_with("] at work, and saying so"));
     assert_eq!(of_processors.count(), 4, "{shows:?}");
-    assert!(shows[4].starts_with("shardId-000000000000  ended   "), "nothing else is left: {shows:?}");
+    assert!(shows[4].starts_with("shard  "), "nothing else is left: {shows:?}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use indicatif::ProgressBar;
 use crate::exit::FAILED;
 
 pub(crate) use self::pump::{LastLines, pump};
-pub(crate) use self::words::{bytes, count, duration, elapsed, excerpt, noun, quoted, shortened};
+pub(crate) use self::words::{bytes, count, duration, elapsed, excerpt, quoted, shortened};
 
 /// Writes a line of the tool's own. Errors are ignored: if stderr is closed, nobody can be informed.
 pub(crate) fn line(text: impl Display) {

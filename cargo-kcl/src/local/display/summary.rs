@@ -12,6 +12,10 @@ use crate::local::shard::pulse::Counts;
 use crate::local::shard::times::Times;
 use crate::report;
 
+/// The columns of a terminal, which the lines fit.
+const WIDTH: usize = 80;
+const HEADER: [&str; 6] = ["shard", "outcome", "records", "data", "checkpoints", "restarts"];
+
 /// How long the processor took for batches, in milliseconds.
 #[derive(Debug, Serialize)]
 struct Batches {
@@ -85,6 +89,18 @@ impl ShardSummary {
             last_words: Vec::new(),
         }
     }
+
+    /// The cells of its row in the table.
+    fn cells(&self) -> [String; HEADER.len()] {
+        [
+            self.shard_id.clone(),
+            self.outcome.to_string(),
+            self.records.to_string(),
+            report::bytes(self.bytes),
+            self.checkpoints.to_string(),
+            self.restarts.to_string(),
+        ]
+    }
 }
 
 impl Summary {
@@ -131,36 +147,20 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for shard in &self.shards {
-            write!(
-                f,
-                "{}  {:<12}  {:>10} {:<7}  {:>9}  {:>6} {}",
-                shard.shard_id,
-                shard.outcome,
-                shard.records,
-                report::noun(shard.records, "record"),
-                report::bytes(shard.bytes),
-                shard.checkpoints,
-                report::noun(shard.checkpoints, "checkpoint"),
-            )?;
-            if shard.restarts > 0 {
-                write!(f, "  {}", report::count(shard.restarts.into(), "restart"))?;
-            }
-            writeln!(f)?;
-            // With one shard, these lines are right above the summary already.
-            if self.shards.len() > 1 {
-                shard.last_words.iter().try_for_each(|line| writeln!(f, "    last on stderr: {line}"))?;
-            }
-        }
-        writeln!(
-            f,
-            "{} ({}) in {}: {}/s, {}/s",
+        self.write_shards(f)?;
+        let total = format!(
+            "{} ({}) in {}:",
             report::count(self.records, "record"),
             report::bytes(self.bytes),
             report::elapsed(Duration::try_from_secs_f64(self.seconds).unwrap_or_default()),
+        );
+        let rate = format!(
+            "{}/s, {}/s",
             report::count(self.records_per_second.round() as u64, "record"),
             report::bytes(self.bytes_per_second as u64),
-        )?;
+        );
+        let gap = if total.len() + 1 + rate.len() > WIDTH { "\n  " } else { " " };
+        writeln!(f, "{total}{gap}{rate}")?;
         let count = self.batch_millis.count;
         if count > 0 {
             self.write_times(f)?;
@@ -173,18 +173,98 @@ impl fmt::Display for Summary {
 }
 
 impl Summary {
+    /// Writes the table of the shards. A column is as wide as its longest cell, and restarts are a column only if there were any.
+    fn write_shards(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let restarted = self.shards.iter().any(|shard| shard.restarts > 0);
+        let columns = 5 + usize::from(restarted);
+        let rows: Vec<_> = self.shards.iter().map(ShardSummary::cells).collect();
+        let width = |column: usize| {
+            let cells = rows.iter().map(|row| row[column].len());
+            cells.chain([HEADER[column].len()]).max().unwrap_or_default()
+        };
+        let widths: Vec<_> = (0..columns).map(width).collect();
+        let line = |row: [&str; HEADER.len()]| {
+            let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| match column {
+                0 | 1 => format!("{cell:<width$}"),
+                _ => format!("{cell:>width$}"),
+            });
+            cells.collect::<Vec<_>>().join("  ")
+        };
+        if !rows.is_empty() {
+            writeln!(f, "{}", line(HEADER))?;
+        }
+        for (row, shard) in rows.iter().zip(&self.shards) {
+            writeln!(f, "{}", line(row.each_ref().map(String::as_str)))?;
+            // With one shard, these lines are right above the summary already.
+            if self.shards.len() > 1 {
+                shard.last_words.iter().try_for_each(|line| writeln!(f, "    last on stderr: {line}"))?;
+            }
+        }
+        Ok(())
+    }
+
     fn write_times(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Batches { count, p50, p99, max } = self.batch_millis;
         let SecondsAt { processor, input, checkpoints } = self.seconds_at;
         let percent = |part: f64| 100.0 * part / (processor + input + checkpoints).max(f64::MIN_POSITIVE);
         writeln!(
             f,
-            "{}: {p50:.1} ms (p50), {p99:.1} ms (p99), {max:.1} ms (max); time spent in processors {:.0} %, input \
-             {:.0} %, checkpoints {:.0} %",
+            "{}: {p50:.1} ms (p50), {p99:.1} ms (p99), {max:.1} ms (max)\n\
+             time spent: processors {:.0} %, input {:.0} %, checkpoints {:.0} %",
             report::count(count, "batch"),
             percent(processor),
             percent(input),
             percent(checkpoints),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::shard_id;
+
+    /// A run of this many shards, each with these counts.
+    fn summary(shards: u32, counts: &Counts, restarts: u32, elapsed: Duration) -> Summary {
+        let shard = |number| {
+            let mut shard = ShardSummary::new(shard_id(number), Outcome::EndedBefore, counts);
+            shard.restarts = restarts;
+            shard
+        };
+        Summary::new(0, elapsed, (0..shards).map(shard).collect(), std::slice::from_ref(counts))
+    }
+
+    #[test]
+    fn the_summary_of_a_large_and_long_run_fits_a_terminal() {
+        let mut batches = Times::default();
+        batches.add(Duration::from_secs(86_399));
+        let counts = Counts {
+            records: 99_999_999_999,
+            bytes: 999_949_000_000_000,
+            checkpoints: 9_999_999_999,
+            batches,
+            at_processor: Duration::from_secs(86_399),
+            ..Counts::default()
+        };
+        let text = summary(64, &counts, 99_999, Duration::from_secs(11 * 86_400 - 1)).to_string();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 1 + 64 + 4, "{text}");
+        assert!(lines.iter().all(|line| line.len() <= WIDTH), "{text}");
+    }
+
+    #[test]
+    fn the_columns_of_a_small_run_are_narrow() {
+        let counts = Counts { records: 115, bytes: 4_790, checkpoints: 2, ..Counts::default() };
+        let text = summary(2, &counts, 0, Duration::from_millis(500)).to_string();
+        let expected = "\
+shard                 outcome       records    data  checkpoints
+shardId-000000000000  ended before      115  4.8 kB            2
+shardId-000000000001  ended before      115  4.8 kB            2
+115 records (4.8 kB) in 0.5 s: 230 records/s, 9.6 kB/s
+";
+        assert_eq!(text, expected);
+        let restarted = summary(1, &counts, 1, Duration::from_millis(500)).to_string();
+        assert!(restarted.starts_with("shard                 outcome       records    data  checkpoints  restarts\n"));
+        assert!(restarted.contains("  4.8 kB            2         1\n"), "{restarted}");
     }
 }
