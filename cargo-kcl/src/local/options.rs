@@ -24,11 +24,8 @@ use crate::args::{
     shard_id,
 };
 use crate::disk;
-use crate::input::key::{Missing, Pointer};
-use crate::input::limits::LONGEST_LINE;
-use crate::input::limits::LONGEST_RECORD;
+use crate::input::options::RecordOptions;
 use crate::input::path::Input;
-use crate::input::record::{Format, LineFormat};
 use crate::input::source::Source;
 use crate::process::cargo::{CargoError, workspace_root};
 use crate::process::program::{Program, ProgramError, ProgramOptions};
@@ -131,19 +128,8 @@ pub(crate) struct LocalOptions {
     )]
     pub(crate) stream: Option<String>,
 
-    /// Format of the input: the data of a record on each line, a JSON object on each line that describes the record in full, or
-    /// documents with records as AWS prints them
-    #[arg(long, help_heading = INPUT, value_enum, value_name = "lines|json|aws", default_value_t = LineFormat::Lines, hide_possible_values = true)]
-    pub(crate) format: LineFormat,
-
-    /// JSON pointer to the partition key in each record, such as /customer; by default the key is the record's number
-    #[arg(long, help_heading = INPUT, value_name = "POINTER")]
-    pub(crate) key: Option<Pointer>,
-
-    /// The partition key of a record that has none: its number, or this text. By default such a record is an error, but with --format
-    /// json its key is its number
-    #[arg(long, help_heading = INPUT, value_name = "number|TEXT")]
-    pub(crate) key_missing: Option<Missing>,
+    #[command(flatten)]
+    pub(crate) records: RecordOptions,
 
     /// Keep reading after the end of the last --input, as `tail -F` does: across rotation, and from the start of a file that was
     /// truncated. Waits for a file that does not exist yet. A line becomes a record once its line feed has been written. Stop
@@ -170,10 +156,6 @@ pub(crate) struct LocalOptions {
     /// callProcessRecordsEvenForEmptyRecordList: while no records arrive, and between two batches if the processor took that long
     #[arg(long, help_heading = INPUT, value_name = "TIME", value_parser = interval)]
     pub(crate) empty_every: Option<Duration>,
-
-    /// Accept records of up to 10 MiB instead of 1 MiB, as a stream configured for large records does
-    #[arg(long, help_heading = INPUT)]
-    pub(crate) large_records: bool,
 
     /// Split the records into N shards, with one process per shard
     #[arg(long, help_heading = SHARDS, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -327,10 +309,9 @@ impl LocalOptions {
 
     /// The settings that turn the input into records, which start after `start`.
     fn reading(&self, start: Option<SequenceNumber>) -> Result<Reading, LocalError> {
-        let format = Format::new(self.format, self.key.clone(), self.key_missing.clone());
         Ok(Reading {
-            format: format.map_err(LocalError::Options)?,
-            longest: if self.large_records { LONGEST_LINE } else { LONGEST_RECORD },
+            format: self.records.format().map_err(LocalError::Options)?,
+            longest: self.records.longest(),
             max_records: self.max_records as usize,
             limit: self.limit.unwrap_or(u64::MAX),
             // Chaos expects all shards to end.
@@ -423,8 +404,9 @@ impl LocalOptions {
     /// The settings that must be the same for saved checkpoints to mean the same records.
     pub(crate) fn identity(&self) -> Run {
         let inputs: Vec<_> = self.input.iter().map(Source::identity).collect();
-        let key = self.key.as_ref().map_or("the record's number".to_owned(), |key| format!("`{key}`"));
-        let key = match &self.key_missing {
+        let RecordOptions { format, key, key_missing, .. } = &self.records;
+        let key = key.as_ref().map_or("the record's number".to_owned(), |key| format!("`{key}`"));
+        let key = match key_missing {
             Some(missing) => format!("{key}, or {missing} if there is none"),
             None => key,
         };
@@ -432,7 +414,7 @@ impl LocalOptions {
             ("--input", inputs.join(", ")),
             ("--shards", self.shards.to_string()),
             ("--key", key),
-            ("--format", self.format.to_string()),
+            ("--format", format.to_string()),
             ("--follow", if self.follow { "given" } else { "not given" }.to_owned()),
             ("--from", self.from.to_string()),
             ("--reshard", self.reshard.as_ref().map_or("none".to_owned(), Reshard::to_string)),

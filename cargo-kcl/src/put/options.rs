@@ -8,16 +8,16 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
 use crate::args::{AwsOptions, INPUT, REPORT, duration};
-use crate::input::key::{Missing, Pointer};
+use crate::input::options::RecordOptions;
 use crate::input::path::Input;
-use crate::input::record::LineFormat;
 
 /// Put the lines of files or standard input on a stream, as records
 ///
 /// Each line is a record, without its end, `\n` or `\r\n`; empty lines are skipped. With --format json each line is an object that
 /// describes the record in full, as `cargo kcl local` reads it and `cargo kcl tail --json` prints it. With --format aws the input has
 /// documents as AWS prints them, of up to 64 MiB each: the answer of `aws kinesis get-records`, or an event of AWS Lambda. Kinesis sets
-/// its own approximateArrivalTimestamp. Records that the Kinesis Producer Library aggregated are put as they are.
+/// its own approximateArrivalTimestamp. Records that the Kinesis Producer Library aggregated are put as they are. The
+/// size of a record includes its key.
 ///
 /// Records with the same partition key keep their order: each is put only after the one before it has been acknowledged, because
 /// Kinesis does not keep the order of the records within a call. A call carries records of many keys, and several calls run at
@@ -48,23 +48,8 @@ pub(crate) struct PutOptions {
     #[arg(long, value_name = "NAME", env = "KCL_STREAM", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) stream: String,
 
-    /// Format of the input: the data of a record on each line, a JSON object on each line that describes the record in full, or
-    /// documents with records as AWS prints them
-    #[arg(long, help_heading = INPUT, value_enum, value_name = "lines|json|aws", default_value_t = LineFormat::Lines, hide_possible_values = true)]
-    pub(crate) format: LineFormat,
-
-    /// JSON pointer to the partition key in each record, such as /customer; by default the key is the record's number
-    #[arg(long, help_heading = INPUT, value_name = "POINTER")]
-    pub(crate) key: Option<Pointer>,
-
-    /// The partition key of a record that has none: its number, or this text. By default such a record is an error, but with --format
-    /// json its key is its number
-    #[arg(long, help_heading = INPUT, value_name = "number|TEXT")]
-    pub(crate) key_missing: Option<Missing>,
-
-    /// Accept records of up to 10 MiB instead of 1 MiB, for a stream configured for large records. The size includes the key
-    #[arg(long, help_heading = INPUT)]
-    pub(crate) large_records: bool,
+    #[command(flatten)]
+    pub(crate) records: RecordOptions,
 
     /// Which records keep their order: those with the same key, or none, which is faster if there are few keys
     #[arg(long, value_enum, value_name = "key|none", default_value_t = Order::Key, hide_possible_values = true)]

@@ -30,10 +30,7 @@ use self::resume::Resume;
 use self::window::{Item, Position, Window};
 use super::options::{Order, PutOptions};
 use crate::exit::{INTERRUPTED, WRONG_USE};
-use crate::input::limits::LONGEST_LINE;
-use crate::input::limits::LONGEST_RECORD;
 use crate::input::path::Input;
-use crate::input::record::Format;
 use crate::input::source::{InputError, Source};
 use crate::kinesis::connection::{Connection, block_on};
 use crate::kinesis::error::AwsError;
@@ -139,8 +136,7 @@ pub(crate) fn run(options: &PutOptions) -> ExitCode {
 }
 
 async fn put(options: &PutOptions) -> Result<ExitCode, PutError> {
-    let format = Format::new(options.format, options.key.clone(), options.key_missing.clone());
-    let format = format.map_err(PutError::Options)?;
+    let format = options.records.format().map_err(PutError::Options)?;
     // Errors in opening the input appear before any call is made.
     let inputs = if options.input.is_empty() { &[Input::Stdin][..] } else { &options.input };
     let sources = Source::open_all(inputs)?;
@@ -161,7 +157,7 @@ async fn put(options: &PutOptions) -> Result<ExitCode, PutError> {
     let reader = Reader {
         sources,
         format,
-        longest: if options.large_records { LONGEST_LINE } else { LONGEST_RECORD },
+        longest: options.records.longest(),
         skip: start.records,
         digest: resume.as_ref().map(|_| start.digest),
         old: resume.as_ref().is_some_and(Resume::is_old),
@@ -178,7 +174,7 @@ async fn put(options: &PutOptions) -> Result<ExitCode, PutError> {
     let mut putter = Putter {
         aws,
         stream: options.stream.as_str().into(),
-        call_bytes: if options.large_records { LONGEST_LINE } else { CALL_BYTES },
+        call_bytes: options.records.longest().max(CALL_BYTES),
         give_up: options.give_up,
         window: Window::new(options.order, start),
         pace: Pace::new(options.rate, now),

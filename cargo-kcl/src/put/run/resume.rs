@@ -52,8 +52,8 @@ impl Resume {
             region: place.region.clone(),
             endpoint: place.endpoint.clone(),
             input: input.iter().map(|source| Source::identity(&source.input)).collect(),
-            format: options.format.to_string(),
-            key: match (&options.key, &options.key_missing) {
+            format: options.records.format.to_string(),
+            key: match (&options.records.key, &options.records.key_missing) {
                 (key, None) => key.as_ref().map(ToString::to_string),
                 (Some(key), Some(missing)) => Some(format!("{key}, or {missing}")),
                 (None, Some(missing)) => Some(missing.to_string()),
