@@ -286,8 +286,8 @@ impl HandlerError {
         self.attempts
     }
 
-    /// The name of the daemon's message that was being handled, such as `processRecords`; `drop` for the processor's
-    /// own `Drop`.
+    /// The name of the daemon's message that was being handled, such as `processRecords`; `tick` for a tick, and `drop` for the
+    /// processor's own `Drop`.
     pub fn action(&self) -> &'static str {
         self.action
     }

@@ -113,7 +113,9 @@ pub use failed_records::FailedRecords;
 pub use payload::{FromRecord, Json};
 pub use permanent::Permanent;
 pub use policy::{FailureAction, FailurePolicy};
-pub use processor::{Initialize, LeaseLost, ProcessRecord, ProcessRecords, Processor, ShardEnded, ShutdownRequested};
+pub use processor::{
+    Initialize, LeaseLost, ProcessRecord, ProcessRecords, Processor, ShardEnded, ShutdownRequested, Tick,
+};
 pub use record::Record;
 pub use runner::{Runner, run};
 pub use sequence::{ParseSequenceNumberError, SequenceNumber};

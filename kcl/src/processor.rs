@@ -72,6 +72,9 @@ pub trait Processor {
     /// `false`; see [payloads in messages](macro@crate::processor#payloads-in-messages).
     const LOG_PAYLOADS: bool = true;
 
+    /// The shortest time between two calls of [`tick`](Self::tick). Without it, `tick` is not called.
+    const TICK: Option<Duration> = None;
+
     /// Processes a batch of records, in the order of the shard. Delivery is at least once.
     ///
     /// # Errors
@@ -88,6 +91,20 @@ pub trait Processor {
     fn dead_letter(&mut self, input: &DeadLetter<'_>) -> Result<(), BoxError> {
         let _ = input;
         Err("the processor does not take dead letters".into())
+    }
+
+    /// Called when [`TICK`](Self::TICK) has passed since the last call, or since the start: within a message that brings records, after
+    /// its records, or within one that brings none. It is never called between messages, because the daemon would not read a checkpoint
+    /// then. A quiet shard therefore needs `callProcessRecordsEvenForEmptyRecordList=true` in the daemon's properties.
+    ///
+    /// A processor with a tick does not get batches without records.
+    ///
+    /// # Errors
+    ///
+    /// Any error; see the trait. The [`POLICY`](Self::POLICY) does not apply.
+    fn tick(&mut self, input: &mut Tick<'_>) -> Result<(), BoxError> {
+        let _ = input;
+        Ok(())
     }
 
     /// Called when another worker has the lease. Checkpoints are no longer possible.
@@ -327,6 +344,32 @@ impl<'a> ProcessRecord<'a> {
 
     /// The checkpointer, for a processor with [`Checkpoints::Handler`]. [`checkpoint()`](Checkpointer::checkpoint)
     /// means up to and including this record.
+    pub fn checkpointer(&mut self) -> &mut Checkpointer {
+        self.checkpointer
+    }
+}
+
+/// The input of [`Processor::tick`].
+#[derive(Debug)]
+pub struct Tick<'a> {
+    pub(crate) millis_behind_latest: MillisBehindLatest,
+    pub(crate) shard: &'a Shard,
+    pub(crate) checkpointer: &'a mut Checkpointer,
+}
+
+impl<'a> Tick<'a> {
+    /// How far the message is behind the newest record of the shard.
+    pub fn millis_behind_latest(&self) -> MillisBehindLatest {
+        self.millis_behind_latest
+    }
+
+    /// The shard.
+    pub fn shard(&self) -> &'a Shard {
+        self.shard
+    }
+
+    /// The checkpointer, for a processor with [`Checkpoints::Handler`]. [`checkpoint()`](Checkpointer::checkpoint) means every record
+    /// that was handed over.
     pub fn checkpointer(&mut self) -> &mut Checkpointer {
         self.checkpointer
     }

@@ -6,6 +6,7 @@ mod input;
 mod life;
 mod pace;
 mod spans;
+mod tick;
 
 use std::cell::RefCell;
 use std::sync::Arc;

@@ -179,7 +179,9 @@ impl<F> Runner<F> {
             }
         };
         let watermark = Watermark::new(P::CHECKPOINTS, &*conversation.clock);
-        let mut session = Session { processor, shard, checkpointer: Checkpointer::new(conversation), watermark };
+        let ticked = conversation.clock.now();
+        let mut session =
+            Session { processor, shard, checkpointer: Checkpointer::new(conversation), watermark, ticked };
         let result = session.converse();
         if counts {
             session.report_line(format_args!("{}", session.checkpointer.conversation.events.counts));

@@ -2,13 +2,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::pace::Checkpoints;
 use crate::checkpoint::{Checkpointer, Scope};
 use crate::error::{BoxError, Failure, HandlerError, RunError};
 use crate::panics::discard;
-use crate::processor::{LeaseLost, Processor, ShardEnded, ShutdownRequested};
+use crate::processor::{LeaseLost, Processor, ShardEnded, ShutdownRequested, Tick};
 use crate::protocol::{Message, Reply, ShutdownReason};
 use crate::record::Record;
 use crate::runner::conversation::{Broken, Conversation};
@@ -35,6 +36,8 @@ pub(super) struct Session<P> {
     pub(super) shard: Shard,
     pub(super) checkpointer: Checkpointer,
     pub(super) watermark: Watermark,
+    /// The time of the last tick, or of the start.
+    pub(super) ticked: Duration,
 }
 
 /// The next step after a message was handled.
@@ -91,12 +94,16 @@ impl<P: Processor> Session<P> {
     ) -> Result<Next, RunError> {
         self.checkpointer.enter_message(Scope::Batch);
         self.emit(Event::Batch(records));
-        let result = self.hand_over(records, millis_behind_latest);
+        let result = match P::TICK {
+            Some(_) if records.is_empty() => Ok(()),
+            _ => self.hand_over(records, millis_behind_latest),
+        };
         if let Some(place) = self.watermark.stopped.take_if(|_| Self::BETWEEN) {
             if !self.conversation().is_broken() {
                 return Ok(self.leave(&records[place..]));
             }
         }
+        let result = result.and_then(|()| self.tick_if_due(millis_behind_latest));
         match self.settle(result)? {
             Settled::Done if self.watermark.is_due(&*self.checkpointer.conversation.clock) => self.checkpoint_all(),
             Settled::Done => Ok(Next::Acknowledge),
@@ -104,6 +111,22 @@ impl<P: Processor> Session<P> {
             Settled::Excused(failed) => Ok(self.excuse(&failed)),
             Settled::End => Ok(Next::End),
         }
+    }
+
+    /// Calls the tick if it is due, and if the lease and the daemon are still there.
+    fn tick_if_due(&mut self, millis_behind_latest: MillisBehindLatest) -> Result<(), HandlerError> {
+        let Some(every) = P::TICK else { return Ok(()) };
+        let now = self.checkpointer.conversation.clock.now();
+        if self.checkpointer.is_over() || now.saturating_sub(self.ticked) < every {
+            return Ok(());
+        }
+        self.ticked = now;
+        self.checkpointer.enter(Scope::Batch);
+        self.emit(Event::Called { action: "tick", records: None });
+        let (processor, shard, checkpointer) = (&mut self.processor, &self.shard, &mut self.checkpointer);
+        let result = guard(|| processor.tick(&mut Tick { millis_behind_latest, shard, checkpointer }));
+        self.emit(Event::Returned);
+        result.map_err(|failure| HandlerError::new(&self.shard, "tick", failure))
     }
 
     fn lease_lost(&mut self, action: &'static str) -> Result<Next, RunError> {
