@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kcl::__private::{Clock, Lines};
+use kcl::__private::{Clock, Lines, wire};
 use kcl::protocol::{Message, Reply};
 use kcl::{BoxError, Checkpoints, FailurePolicy, ProcessRecords, Processor, Runner, Shard};
 use libfuzzer_sys::fuzz_target;
@@ -101,7 +101,7 @@ fuzz_target!(|bytes: &[u8]| {
     let reader = Slow(bytes.to_vec(), 0, 1 + bytes.len() % 97);
     let runner = Runner::new(|_: &Shard| Ok::<_, BoxError>(Taker));
     let lines = Lines::with_capacity(1 << 12, reader, output.clone());
-    _ = kcl::__private::simulate(&runner, lines, Arc::new(Still), |_| ());
+    _ = wire::run(&runner, lines, Arc::new(Still), |_| ());
     let output = output.0.lock().unwrap();
     for line in output.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
         Reply::from_line(line).expect("a reply");

@@ -55,6 +55,7 @@
 //! # Features
 //!
 //! - `macros` (on by default): the attributes. Without this feature, implement [`Processor`] by hand.
+//! - `testing`: the module `testing`, a daemon in process for tests of processors. It belongs in `[dev-dependencies]`.
 //! - `tracing`: spans and events with the target `kcl`, for any subscriber of the `tracing` crate:
 //!
 //!   | level | content |
@@ -97,6 +98,8 @@ mod redact;
 mod runner;
 mod sequence;
 mod shard;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod trace;
 
 #[cfg(feature = "macros")]
@@ -121,11 +124,14 @@ pub use runner::{Runner, run};
 pub use sequence::{ParseSequenceNumberError, SequenceNumber};
 pub use shard::{MillisBehindLatest, Position, Shard};
 
-/// Items for the expansion of `#[kcl::processor]` and for simulations. They are not part of the public API.
+/// Items for the expansion of `#[kcl::processor]`, and for simulations with the test kit's half of a daemon. They are not part of the public API.
 #[doc(hidden)]
 pub mod __private {
+    #[cfg(feature = "testing")]
     pub use crate::clock::Clock;
     pub use crate::handler::*;
+    #[cfg(feature = "testing")]
     pub use crate::io::lines::{Io, Lines};
-    pub use crate::runner::simulate;
+    #[cfg(feature = "testing")]
+    pub use crate::testing::wire;
 }

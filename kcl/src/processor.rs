@@ -297,15 +297,17 @@ impl<'a> ProcessRecords<'a> {
             }
             self.progress = Progress::Records(index);
             before(self, index)?;
-            self.checkpointer.conversation.emit(Event::At(Some(index)));
+            self.checkpointer.conversation.emit(Event::Record(index));
             let _entered = trace::record(record);
             self.checkpointer.enter(Scope::Record(record.sequence_number(), record.sub_sequence_number()));
-            handle(&mut ProcessRecord {
+            let handled = handle(&mut ProcessRecord {
                 record,
                 millis_behind_latest: self.millis_behind_latest,
                 shard: self.shard,
                 checkpointer: self.checkpointer,
-            })
+            });
+            self.checkpointer.conversation.emit(Event::Handled(&handled));
+            handled
         });
         // From here on, the batch counts as a whole again: the rest of the call may fail too.
         self.checkpointer.enter(self.scope);

@@ -72,8 +72,11 @@ impl SequenceNumber {
                 rest /= 10;
             }
         }
-        let first = buffer.iter().position(|&digit| digit != b'0').unwrap_or(buffer.len() - 1);
-        &buffer[first..]
+        let digits = &buffer[zeros * DIGITS..];
+        match digits.iter().position(|&digit| digit != b'0') {
+            Some(first) => &digits[first..],
+            None => b"0",
+        }
     }
 }
 

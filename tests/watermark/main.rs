@@ -1,4 +1,4 @@
-//! The watermark, under any schedule of failures. A model daemon delivers, redelivers and refuses; handlers fail and panic; processes
+//! The watermark, under any schedule of failures. The daemon of the test kit delivers, redelivers and refuses; handlers fail and panic; processes
 //! are killed between any two effects. The test checks that no record is checkpointed or acknowledged before it is processed, skipped
 //! or dead-lettered, that every record is in the end, and that the policy is followed exactly. It also checks that checkpoints are
 //! made on time, and that each process reports the right counts.
@@ -15,9 +15,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::{env, thread};
 
+use kcl::__private::wire::{self, Half};
 use kcl::{
-    BoxError, CheckpointError, Checkpointer, Checkpoints, DeadLetter, FailureAction, Json, Processor, Record, Runner,
-    Shard,
+    BoxError, CheckpointError, Checkpointer, Checkpoints, DeadLetter, FailureAction, Json, Position, Processor, Record,
+    Runner, Shard,
 };
 
 use paces::{Numbered, Timed};
@@ -38,13 +39,13 @@ macro_rules! one {
         impl $name {
             #[on_record($($options)*)]
             fn handle(&mut self, record: &Record, _: Json<u8>) -> Result<(), BoxError> {
-                self.0.world().call(&[place(record.partition_key())])
+                self.0.lock().director.call(&[place(record.partition_key())])
             }
             $(
                 #[on_dead_letter]
                 fn keep(&mut self, letter: &DeadLetter<'_>) -> Result<(), BoxError> {
                     stringify!($letters);
-                    self.0.world().letter(letter)
+                    self.0.lock().director.letter(letter)
                 }
             )?
         }
@@ -61,13 +62,13 @@ macro_rules! whole {
             #[on_records($($options)*)]
             fn handle(&mut self, records: Vec<(&Record, Json<u8>)>) -> Result<(), BoxError> {
                 let places: Vec<_> = records.iter().map(|(record, _)| place(record.partition_key())).collect();
-                self.0.world().call(&places)
+                self.0.lock().director.call(&places)
             }
             $(
                 #[on_dead_letter]
                 fn keep(&mut self, letter: &DeadLetter<'_>) -> Result<(), BoxError> {
                     stringify!($letters);
-                    self.0.world().letter(letter)
+                    self.0.lock().director.letter(letter)
                 }
             )?
         }
@@ -92,8 +93,8 @@ struct Own(Ends);
 impl Own {
     #[on_record(retry = 1, on_failure = skip, on_undecodable = skip)]
     fn handle(&mut self, record: &Record, _: Json<u8>, checkpointer: &mut Checkpointer) -> Result<(), BoxError> {
-        self.0.world().call(&[place(record.partition_key())])?;
-        let now = self.0.world().random.percent(40);
+        self.0.lock().director.call(&[place(record.partition_key())])?;
+        let now = self.0.lock().director.random.percent(40);
         let result = if now { checkpointer.checkpoint() } else { Ok(()) };
         match result {
             Err(CheckpointError::LeaseLost) => Err(CheckpointError::LeaseLost.into()),
@@ -105,16 +106,17 @@ impl Own {
 /// Runs one schedule to the end of the shard.
 fn run<P: Processor>(seed: u64, rules: Rules, make: impl Fn(Ends) -> P) -> Result<(), String> {
     let rules = Rules { checkpoints: P::CHECKPOINTS, ..rules };
-    let ends = Ends::new(World::new(seed, rules));
+    let ends = Ends::new(Half::new(World::new(seed, rules), Position::TrimHorizon));
     // Each process that does not reach the end uses up one of a few troubles.
     for _ in 0..20 {
-        ends.world().start();
+        ends.lock().director.start();
+        ends.lock().start("shard");
         let lines = ends.clone();
         let runner = Runner::new(|_: &Shard| Ok::<_, BoxError>(make(ends.clone())));
-        let report = move |line: &str| lines.line(line);
-        let result = kcl::__private::simulate(&runner, ends.connect(), Arc::new(clock::Simulated), report);
-        if ends.world().end(result)? {
-            for (total, count) in BETWEEN.iter().zip(ends.world().between) {
+        let report = move |line: &str| lines.lock().director.line(line);
+        let result = wire::run(&runner, ends.ends(), Arc::new(clock::Simulated), report);
+        if ends.lock().director.end(result)? {
+            for (total, count) in BETWEEN.iter().zip(ends.lock().director.between) {
                 total.fetch_add(count as u64, Ordering::Relaxed);
             }
             return Ok(());

@@ -1,13 +1,12 @@
-//! The world outside one processor: a daemon that delivers, redelivers and refuses, and a ledger of the state of each record.
+//! The world outside one processor: it decides what the daemon of the test kit delivers, redelivers and refuses, and keeps a
+//! ledger of the state of each record. The ledger is written apart from the kit's own, so that neither repeats a mistake of the
+//! other.
 
-use std::collections::VecDeque;
-use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use kcl::__private::Io;
+use kcl::__private::wire::{Delivery, Director, Request, Shared};
+use kcl::protocol::WireRecord;
 use kcl::protocol::daemon::Lease;
-use kcl::protocol::{Message, ProcessRecordsMessage as Batch, Reply, WireRecord};
 use kcl::{BoxError, Checkpoints, DeadLetter, FailureAction, Position, RunError};
 
 use crate::clock;
@@ -55,9 +54,10 @@ pub(crate) struct World {
     entries: Vec<Entry>,
     /// How many more failures may be injected, apart from poison.
     trouble: usize,
-    lease: Lease,
-    /// Lines on their way to the processor.
-    input: VecDeque<Vec<u8>>,
+    /// The position of the last checkpoint.
+    position: Position,
+    /// The checkpoint that is being judged covers only a part of the batch, and is due.
+    is_between: bool,
     /// The batch that is being processed, by the places of its records.
     delivered: std::ops::Range<usize>,
     /// The record of this process's last call of the handler; for whole batches, the first record of the batch.
@@ -118,8 +118,8 @@ impl World {
             rules,
             entries,
             trouble,
-            lease: Lease::new(Position::TrimHorizon),
-            input: VecDeque::new(),
+            position: Position::TrimHorizon,
+            is_between: false,
             delivered: 0..0,
             last: None,
             attempts: 0,
@@ -142,11 +142,9 @@ impl World {
 
     /// Gives the shard to a new process.
     pub(crate) fn start(&mut self) {
-        let position = self.lease.position().clone();
-        self.lease = Lease::new(position.clone());
-        let next = self.entries.iter().position(|entry| !passes(&position, entry)).unwrap_or(self.entries.len());
+        let position = &self.position;
+        let next = self.entries.iter().position(|entry| !passes(position, entry)).unwrap_or(self.entries.len());
         self.delivered = next..next;
-        self.input.clear();
         (self.last, self.attempts) = (None, 0);
         self.start = next;
         (self.counts, self.reported) = (Counts::default(), None);
@@ -154,7 +152,6 @@ impl World {
         self.asked = (clock::time(), 0);
         (self.lost, self.excused, self.over, self.killed) = (false, false, false, false);
         self.entries.iter_mut().for_each(|entry| entry.by_current = false);
-        self.send(&Message::Initialize { shard_id: "shard".to_owned(), position });
     }
 
     /// Judges the end of a process. Returns whether the shard is done.
@@ -177,15 +174,11 @@ impl World {
         if let Some(violation) = self.violation.take() {
             return Err(violation);
         }
-        let done = *self.lease.position() == Position::ShardEnd;
+        let done = self.position == Position::ShardEnd;
         match self.entries.iter().find(|entry| !entry.settled) {
             Some(entry) if done => Err(format!("{}/{} was lost", entry.number, entry.sub)),
             _ => Ok(done),
         }
-    }
-
-    fn send(&mut self, message: &impl serde::Serialize) {
-        self.input.push_back(serde_json::to_vec(message).expect("it serializes"));
     }
 
     /// Decides whether a failure happens now, with this probability in percent, if any failures are left.
@@ -212,7 +205,7 @@ impl World {
 
     /// The number of records that this process has settled after the last checkpoint.
     fn outstanding(&self) -> usize {
-        let position = self.lease.position();
+        let position = &self.position;
         self.entries.iter().filter(|entry| entry.by_current && !passes(position, entry)).count()
     }
 
@@ -275,7 +268,7 @@ impl World {
     fn judge_end_of_failure(&mut self) {
         if self.rules.checkpoints != Checkpoints::Handler && !self.refused && !self.gap {
             let reached = self.reached();
-            let left = self.entries[self.start..reached].iter().position(|entry| !passes(self.lease.position(), entry));
+            let left = self.entries[self.start..reached].iter().position(|entry| !passes(&self.position, entry));
             check!(self, left.is_none(), "{left:?} after {} succeeded and was not checkpointed", self.start);
         }
     }
@@ -290,118 +283,17 @@ impl World {
         check!(self, !owed, "{} records were processed and not checkpointed in time", self.outstanding());
     }
 
-    /// Sends the next message after an acknowledgement.
-    fn deliver(&mut self) {
-        if self.over {
-            return; // the end of the input
-        }
-        clock::advance(self.random.below(20));
-        if self.lost || self.trouble(1) {
-            (self.over, self.lost) = (true, true);
-            self.lease.lose();
-            return self.send(&Message::LeaseLost);
-        }
-        if self.trouble(2) {
-            self.over = true;
-            self.lease.open();
-            return self.send(&Message::ShutdownRequested);
-        }
-        let next = self.delivered.end;
-        let end = self.entries.len().min(next + self.random.below(6));
-        self.delivered = next..end;
-        self.counts.batches += usize::from(!self.delivered.is_empty());
-        if next == self.entries.len() {
-            self.over = true;
-            self.lease.end_shard();
-            return self.send(&Message::ShardEnded);
-        }
-        let keys: Vec<_> = self.delivered.clone().map(|place| place.to_string()).collect();
-        let entries = &self.entries[self.delivered.clone()];
-        match entries.last() {
-            Some(last) => self.lease.deliver(last.number.into(), last.sub),
-            None => self.lease.open(),
-        }
-        let records: Vec<_> = entries
-            .iter()
-            .zip(&keys)
-            .map(|(entry, key)| WireRecord {
-                data: if entry.valid { b"1" } else { b"x" },
-                partition_key: key,
-                sequence_number: entry.number.into(),
-                sub_sequence_number: entry.sub,
-                approximate_arrival_timestamp: None,
-            })
-            .collect();
-        self.send(&Batch { records, millis_behind_latest: None });
-    }
-
-    fn reply(&mut self, line: &[u8]) {
-        match Reply::from_line(line) {
-            Ok(Reply::Checkpoint { sequence_number, sub_sequence_number }) => {
-                let all = self.delivered.clone().all(|place| self.entries[place].by_current);
-                let early = all && !self.over && !self.is_due() && self.rules.checkpoints != Checkpoints::Handler;
-                check!(self, !early || self.refused, "a checkpoint came too early");
-                // At the start of a batch, a checkpoint may still cover the batches before it.
-                let between = !all && !self.over && self.judge_between(sequence_number.as_deref(), sub_sequence_number);
-                let refusal = if self.trouble(10) { Some(self.random.pick(&REFUSALS)) } else { None };
-                let error =
-                    refusal.or_else(|| match self.lease.judge(sequence_number.as_deref(), sub_sequence_number) {
-                        Ok(position) => {
-                            self.checkpoint(position);
-                            None
-                        }
-                        Err(refused) => Some(refused.exception()),
-                    });
-                match error {
-                    None => self.counts.checkpoints += 1,
-                    Some(_) => self.refused = true,
-                }
-                self.repeats = match error {
-                    Some("ThrottlingException" | "KinesisClientLibDependencyException") if self.repeats == 0 => 4,
-                    Some("ThrottlingException" | "KinesisClientLibDependencyException") => self.repeats - 1,
-                    _ => 0,
-                };
-                self.asked = (clock::time(), if error.is_some() { self.outstanding() } else { 0 });
-                self.between[usize::from(error.is_some())] += usize::from(between);
-                if error == Some("ShutdownException") {
-                    self.excused = true;
-                    // A daemon may report this and continue anyway.
-                    self.lost = self.lost || self.random.percent(60);
-                    if self.lost {
-                        self.lease.lose();
-                    }
-                }
-                let error = error.map(str::to_owned);
-                self.send(&Message::Checkpoint { sequence_number, sub_sequence_number, error });
-            }
-            Ok(Reply::Status { .. }) => {
-                let left = self.delivered.clone().find(|&place| !self.entries[place].by_current);
-                check!(self, self.excused || left.is_none(), "{left:?} was acknowledged, but not settled");
-                check!(self, self.excused || !self.failing, "a checkpoint between records was not due");
-                self.failing = false;
-                self.judge_acknowledgement();
-                // A handler that checkpoints may fail after it has settled its record.
-                let own = self.rules.checkpoints == Checkpoints::Handler;
-                self.gap = self.gap || left.is_some() || (own && self.excused);
-                (self.excused, self.refused) = (false, false);
-                self.delivered.start = self.delivered.end;
-                self.deliver();
-            }
-            other => check!(self, false, "{other:?}"),
-        }
-    }
-
     /// Checks the main rule: every record that is checkpointed was settled.
-    fn checkpoint(&mut self, position: Option<Position>) {
+    fn checkpoint(&mut self, position: Option<&Position>) {
         let Some(position) = position else { return };
         for place in 0..self.entries.len() {
             let entry = &self.entries[place];
-            if passes(&position, entry) {
+            if passes(position, entry) {
                 let settled = entry.settled && (entry.by_current || place < self.start);
                 check!(self, settled, "{position} was checkpointed, but {place} was not settled");
             }
         }
-        self.lease.advance(position);
+        self.position = position.clone();
     }
 
     /// Judges a call of the handler with these records, and decides its result.
@@ -475,7 +367,7 @@ impl World {
     }
 
     /// Reads a line that the process wrote to stderr.
-    fn line(&mut self, line: &str) {
+    pub(crate) fn line(&mut self, line: &str) {
         if let Some(counts) = parse_counts(line) {
             self.reported = Some(counts);
             return;
@@ -536,49 +428,98 @@ pub(crate) fn place(key: &str) -> usize {
     key.parse().expect("a place")
 }
 
-/// The world, shared by a schedule and the processors in it.
-#[derive(Clone)]
-pub(crate) struct Ends(Arc<Mutex<World>>);
+/// The daemon's half of a conversation, which the world directs.
+pub(crate) type Ends = Shared<World>;
 
-impl Ends {
-    pub(crate) fn new(world: World) -> Self {
-        Self(Arc::new(Mutex::new(world)))
+impl Director for World {
+    fn is_alive(&mut self) -> bool {
+        self.alive()
     }
 
-    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn line(&self, line: &str) {
-        self.world().line(line);
-    }
-
-    /// A processor's two connections to the world: its input and its output.
-    pub(crate) fn connect(&self) -> Connection {
-        Connection { ends: self.clone(), line: Vec::new() }
-    }
-}
-
-pub(crate) struct Connection {
-    ends: Ends,
-    line: Vec<u8>,
-}
-
-impl Io for Connection {
-    fn receive(&mut self) -> io::Result<Option<&[u8]>> {
-        let mut world = self.ends.world();
-        let Some(line) = (if world.alive() { world.input.pop_front() } else { None }) else { return Ok(None) };
-        drop(world);
-        self.line = line;
-        Ok(Some(&self.line))
-    }
-
-    fn send(&mut self, line: &[u8]) -> io::Result<()> {
-        let mut world = self.ends.world();
-        if !world.alive() {
-            return Err(io::ErrorKind::BrokenPipe.into());
+    fn next(&mut self, _: &Lease) -> Option<Delivery> {
+        if self.over {
+            return None; // the end of the input
         }
-        world.reply(line);
-        Ok(())
+        clock::advance(self.random.below(20));
+        if self.lost || self.trouble(1) {
+            (self.over, self.lost) = (true, true);
+            return Some(Delivery::LeaseLost);
+        }
+        if self.trouble(2) {
+            self.over = true;
+            return Some(Delivery::ShutdownRequested);
+        }
+        let next = self.delivered.end;
+        let end = self.entries.len().min(next + self.random.below(6));
+        self.delivered = next..end;
+        self.counts.batches += usize::from(!self.delivered.is_empty());
+        if next == self.entries.len() {
+            self.over = true;
+            return Some(Delivery::ShardEnded);
+        }
+        let keys: Vec<_> = self.delivered.clone().map(|place| place.to_string()).collect();
+        let entries = self.entries[self.delivered.clone()].iter();
+        let records = entries.zip(&keys).map(|(entry, key)| WireRecord {
+            data: if entry.valid { b"1" } else { b"x" },
+            partition_key: key,
+            sequence_number: entry.number.into(),
+            sub_sequence_number: entry.sub,
+            approximate_arrival_timestamp: None,
+        });
+        Some(Delivery::Records(WireRecord::into_batch(records), 0))
+    }
+
+    fn refuse(&mut self, request: &Request, _: &Lease) -> Option<String> {
+        let all = self.delivered.clone().all(|place| self.entries[place].by_current);
+        let early = all && !self.over && !self.is_due() && self.rules.checkpoints != Checkpoints::Handler;
+        check!(self, !early || self.refused, "a checkpoint came too early");
+        // At the start of a batch, a checkpoint may still cover the batches before it.
+        let Request { sequence_number, sub_sequence_number } = request;
+        self.is_between = !all && !self.over && self.judge_between(sequence_number.as_deref(), *sub_sequence_number);
+        self.trouble(10).then(|| self.random.pick(&REFUSALS).to_owned())
+    }
+
+    fn answer(&mut self, _: &Request, answer: Result<Option<&Position>, &str>) -> bool {
+        match answer {
+            Ok(position) => {
+                self.checkpoint(position);
+                self.counts.checkpoints += 1;
+            }
+            Err(_) => self.refused = true,
+        }
+        self.repeats = match answer {
+            Err("ThrottlingException" | "KinesisClientLibDependencyException") if self.repeats == 0 => 4,
+            Err("ThrottlingException" | "KinesisClientLibDependencyException") => self.repeats - 1,
+            _ => 0,
+        };
+        self.asked = (clock::time(), if answer.is_err() { self.outstanding() } else { 0 });
+        self.between[usize::from(answer.is_err())] += usize::from(self.is_between);
+        if answer != Err("ShutdownException") {
+            return false;
+        }
+        self.excused = true;
+        // A daemon may report this and continue anyway.
+        self.lost = self.lost || self.random.percent(60);
+        self.lost
+    }
+
+    fn acknowledge(&mut self, action: &'static str) {
+        if action == "initialize" {
+            return;
+        }
+        let left = self.delivered.clone().find(|&place| !self.entries[place].by_current);
+        check!(self, self.excused || left.is_none(), "{left:?} was acknowledged, but not settled");
+        check!(self, self.excused || !self.failing, "a checkpoint between records was not due");
+        self.failing = false;
+        self.judge_acknowledgement();
+        // A handler that checkpoints may fail after it has settled its record.
+        let own = self.rules.checkpoints == Checkpoints::Handler;
+        self.gap = self.gap || left.is_some() || (own && self.excused);
+        (self.excused, self.refused) = (false, false);
+        self.delivered.start = self.delivered.end;
+    }
+
+    fn misunderstand(&mut self, problem: String) {
+        check!(self, false, "{problem}");
     }
 }

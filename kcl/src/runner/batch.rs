@@ -247,6 +247,7 @@ impl<P: Processor> Session<P> {
         };
         let result = guard(|| self.processor.process_records(&mut input));
         let progress = input.progress;
+        self.emit(Event::Attempted(result.as_ref().map(drop)));
         if Self::BETWEEN && self.watermark.stopped.is_some() {
             // Whatever the handler made of it.
             return Ok(());
@@ -280,6 +281,7 @@ impl<P: Processor> Session<P> {
                     conversation.emit(Event::Called { action: "dead_letter", records: Some(batch.records) });
                     conversation.emit(Event::At(Some(place)));
                     let taken = guard(|| self.processor.dead_letter(&letter));
+                    conversation.emit(Event::Attempted(taken.as_ref().map(drop)));
                     conversation.emit(Event::Returned);
                     if let Err(failure) = taken {
                         let both = DeadLetterFailed::new(failure, &failed);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::checkpoint::error::CheckpointError;
-use crate::error::{HandlerError, Passed};
+use crate::error::{BoxError, Failure, HandlerError, Passed};
 use crate::protocol::Reply;
 use crate::record::Record;
 use crate::runner::counts::Counts;
@@ -11,15 +11,24 @@ use crate::runner::watch::Watch;
 use crate::trace;
 
 /// An event of a conversation.
-#[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "only `tracing` reads every field"))]
+#[cfg_attr(
+    not(all(feature = "testing", feature = "tracing")),
+    allow(dead_code, reason = "only followers that are features read some of the fields")
+)]
 pub(crate) enum Event<'e> {
     /// A batch arrived.
     Batch(&'e [Record]),
     /// A handler is called for this message, or with these records. Further attempts, and the waits before them, belong
     /// to the same call.
     Called { action: &'static str, records: Option<&'e Arc<Vec<Record>>> },
-    /// The call turns to the record at this place of its batch, or is not at a single record.
+    /// The call is at the record at this place of its batch, or not at a single record.
     At(Option<usize>),
+    /// The handler gets the record at this place of its batch.
+    Record(usize),
+    /// The handler returned from that record.
+    Handled(&'e Result<(), BoxError>),
+    /// An attempt of the call is over: the handler returned from all of it, or panicked.
+    Attempted(Result<(), &'e Failure>),
     /// The call is over, whatever its result.
     Returned,
     /// An attempt failed, and another one follows after a wait.
@@ -36,11 +45,19 @@ pub(crate) enum Event<'e> {
     Checkpoint { request: &'e Reply, result: Result<(), &'e CheckpointError> },
 }
 
+/// A follower of the events from outside of the runtime.
+#[cfg(feature = "testing")]
+pub(crate) trait Listener: Send {
+    fn observe(&mut self, event: &Event<'_>);
+}
+
 /// The followers of the events.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Events {
     pub(crate) counts: Counts,
     pub(crate) watch: Watch,
+    #[cfg(feature = "testing")]
+    pub(crate) listener: Option<Box<dyn Listener>>,
 }
 
 impl Events {
@@ -50,5 +67,9 @@ impl Events {
         self.watch.observe(event);
         self.counts.observe(event);
         trace::observe(event);
+        #[cfg(feature = "testing")]
+        if let Some(listener) = &mut self.listener {
+            listener.observe(event);
+        }
     }
 }

@@ -6,7 +6,7 @@ mod counts;
 pub(crate) mod events;
 mod remaining;
 pub(crate) mod retry;
-mod session;
+pub(crate) mod session;
 pub(crate) mod watch;
 pub(crate) mod watermark;
 
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use crate::checkpoint::Checkpointer;
 use crate::checkpoint::pace::Checkpoints;
-use crate::clock::{Clock, SystemClock};
+use crate::clock::SystemClock;
 use crate::error::{BoxError, HandlerError, RunError};
 use crate::io::fd::write_line;
 use crate::io::lines::{Io, Lines};
@@ -144,32 +144,31 @@ impl<F> Runner<F> {
     }
 
     /// Converses until the daemon ends the conversation. If `counts` are requested, the last line of the report has them.
-    fn converse<P, E>(&self, mut conversation: Conversation, counts: bool) -> Result<(), RunError>
+    pub(crate) fn converse<P, E>(&self, conversation: Conversation, counts: bool) -> Result<(), RunError>
     where
         F: Fn(&Shard) -> Result<P, E>,
         P: Processor,
         E: Into<BoxError>,
     {
-        let (shard, _entered, processor) = match conversation.receive()? {
-            None => return Ok(()),
-            Some(Message::Initialize { shard_id, position }) => {
-                conversation.shard = Some(shard_id.clone());
-                let shard = Shard::new(shard_id, position).with_payloads_logged(conversation.log_payloads);
-                let entered = trace::shard(&shard);
-                let interval = match P::CHECKPOINTS {
-                    Checkpoints::Interval(interval) => interval,
-                    _ => Duration::MAX,
-                };
-                let Conversation { clock, report, .. } = &conversation;
-                conversation.events.watch = Watch::start(&shard, P::WARN_AFTER, interval, clock, report);
-                conversation.emit(Event::Called { action: "initialize", records: None });
-                let processor = guard(|| (self.factory)(&shard).map_err(Into::into));
-                conversation.emit(Event::Returned);
-                let processor = processor.map_err(|failure| HandlerError::new(&shard, "initialize", failure))?;
-                // `#[on_init]` may have set up the subscriber.
-                let entered = trace::shard_anew(entered, &shard);
-                (shard, entered, processor)
-            }
+        let Some(mut session) = self.open(conversation)? else { return Ok(()) };
+        let result = session.converse();
+        if counts {
+            session.report_line(format_args!("{}", session.checkpointer.conversation.events.counts));
+        }
+        session.close(result)
+    }
+
+    /// Makes the processor of the shard that `initialize` names; `None` if the input ends before it. The message is not
+    /// acknowledged yet.
+    pub(crate) fn open<P, E>(&self, mut conversation: Conversation) -> Result<Option<Session<P>>, RunError>
+    where
+        F: Fn(&Shard) -> Result<P, E>,
+        P: Processor,
+        E: Into<BoxError>,
+    {
+        let (shard_id, position) = match conversation.receive()? {
+            None => return Ok(None),
+            Some(Message::Initialize { shard_id, position }) => (shard_id, position),
             Some(message) => {
                 return Err(RunError::Unexpected {
                     shard: None,
@@ -178,31 +177,26 @@ impl<F> Runner<F> {
                 });
             }
         };
+        conversation.shard = Some(shard_id.clone());
+        let shard = Shard::new(shard_id, position).with_payloads_logged(conversation.log_payloads);
+        let entered = trace::shard(&shard);
+        let interval = match P::CHECKPOINTS {
+            Checkpoints::Interval(interval) => interval,
+            _ => Duration::MAX,
+        };
+        let Conversation { clock, report, .. } = &conversation;
+        conversation.events.watch = Watch::start(&shard, P::WARN_AFTER, interval, clock, report);
+        conversation.emit(Event::Called { action: "initialize", records: None });
+        let processor = guard(|| (self.factory)(&shard).map_err(Into::into));
+        conversation.emit(Event::Attempted(processor.as_ref().map(drop)));
+        conversation.emit(Event::Returned);
+        let processor = processor.map_err(|failure| HandlerError::new(&shard, "initialize", failure))?;
+        // `#[on_init]` may have set up the subscriber.
+        let entered = trace::shard_anew(entered, &shard);
         let watermark = Watermark::new(P::CHECKPOINTS, &*conversation.clock);
         let ticked = conversation.clock.now();
-        let mut session =
-            Session { processor, shard, checkpointer: Checkpointer::new(conversation), watermark, ticked };
-        let result = session.converse();
-        if counts {
-            session.report_line(format_args!("{}", session.checkpointer.conversation.events.counts));
-        }
-        let Session { processor, shard, checkpointer, .. } = session;
-        let mut conversation = checkpointer.conversation;
-        conversation.emit(Event::Called { action: "drop", records: None });
-        let dropped = guard(|| {
-            drop(processor);
-            Ok(())
-        });
-        conversation.emit(Event::Returned);
-        let dropped = dropped.map_err(|failure| HandlerError::new(&shard, "drop", failure));
-        match (result, dropped) {
-            (Ok(()), dropped) => Ok(dropped?),
-            (Err(error), Ok(())) => Err(error),
-            (Err(error), Err(failed)) => {
-                conversation.report.line(format_args!("{failed}{}", failed.backtrace()));
-                Err(error)
-            }
-        }
+        let checkpointer = Checkpointer::new(conversation);
+        Ok(Some(Session { processor, shard, entered, checkpointer, watermark, ticked }))
     }
 }
 
@@ -216,24 +210,4 @@ fn real<P: Processor>(io: impl Io + 'static, report: Report) -> Conversation {
     let mut conversation = Conversation::new(Box::new(io), Arc::new(SystemClock::new()), report);
     conversation.log_payloads = are_payloads_logged::<P>();
     conversation
-}
-
-/// Runs a simulation, of which there may be thousands a second. `report` receives the lines for stderr, which include
-/// the counts.
-///
-/// # Errors
-///
-/// The same errors as [`Runner::run_on`].
-pub fn simulate<F, P, E>(
-    runner: &Runner<F>,
-    io: impl Io + 'static,
-    clock: Arc<dyn Clock>,
-    report: impl Fn(&str) + Send + Sync + 'static,
-) -> Result<(), RunError>
-where
-    F: Fn(&Shard) -> Result<P, E>,
-    P: Processor,
-    E: Into<BoxError>,
-{
-    runner.converse(Conversation::new(Box::new(io), clock, Report::callback(report)), true)
 }

@@ -31,9 +31,11 @@ pub(super) fn guard<T>(call: impl FnOnce() -> Result<T, BoxError>) -> Result<T, 
 }
 
 /// One shard's conversation, from the status of `initialize` on.
-pub(super) struct Session<P> {
-    pub(super) processor: P,
+pub(crate) struct Session<P> {
+    pub(crate) processor: P,
     pub(super) shard: Shard,
+    /// The shard's span, which ends with the session.
+    pub(super) entered: trace::Entered,
     pub(super) checkpointer: Checkpointer,
     pub(super) watermark: Watermark,
     /// The time of the last tick, or of the start.
@@ -50,21 +52,53 @@ enum Next {
 impl<P: Processor> Session<P> {
     /// Converses until the daemon ends the conversation.
     pub(super) fn converse(&mut self) -> Result<(), RunError> {
-        let mut action = "initialize";
-        loop {
-            match self.conversation().send(&Reply::status(action)) {
-                Ok(()) => {}
-                Err(Broken::End) => return Ok(()),
-                Err(Broken::Error(error)) => return Err(error),
+        let mut goes_on = self.acknowledge("initialize")?;
+        while goes_on {
+            goes_on = self.turn()?;
+        }
+        Ok(())
+    }
+
+    /// Receives one message, handles it and acknowledges it. Returns whether the conversation goes on.
+    pub(crate) fn turn(&mut self) -> Result<bool, RunError> {
+        let Some(message) = self.conversation().receive()? else { return Ok(false) };
+        let action = message.action();
+        match self.handle(message)? {
+            Next::Acknowledge => self.acknowledge(action),
+            Next::End => {
+                self.report_line(format_args!("the daemon was gone before {action} could be acknowledged"));
+                Ok(false)
             }
-            let Some(message) = self.conversation().receive()? else { return Ok(()) };
-            action = message.action();
-            match self.handle(message)? {
-                Next::Acknowledge => {}
-                Next::End => {
-                    self.report_line(format_args!("the daemon was gone before {action} could be acknowledged"));
-                    return Ok(());
-                }
+        }
+    }
+
+    /// Acknowledges a message. Returns whether the conversation goes on.
+    pub(crate) fn acknowledge(&mut self, action: &str) -> Result<bool, RunError> {
+        match self.conversation().send(&Reply::status(action)) {
+            Ok(()) => Ok(true),
+            Err(Broken::End) => Ok(false),
+            Err(Broken::Error(error)) => Err(error),
+        }
+    }
+
+    /// Drops the processor at the end of a conversation with this result.
+    pub(crate) fn close(self, result: Result<(), RunError>) -> Result<(), RunError> {
+        let Session { processor, shard, entered: _entered, checkpointer, .. } = self;
+        let mut conversation = checkpointer.conversation;
+        conversation.emit(Event::Called { action: "drop", records: None });
+        let dropped = guard(|| {
+            drop(processor);
+            Ok(())
+        });
+        conversation.emit(Event::Attempted(dropped.as_ref().map(drop)));
+        conversation.emit(Event::Returned);
+        let dropped = dropped.map_err(|failure| HandlerError::new(&shard, "drop", failure));
+        match (result, dropped) {
+            (Ok(()), dropped) => Ok(dropped?),
+            (Err(error), Ok(())) => Err(error),
+            (Err(error), Err(failed)) => {
+                conversation.report.line(format_args!("{failed}{}", failed.backtrace()));
+                Err(error)
             }
         }
     }
@@ -125,6 +159,7 @@ impl<P: Processor> Session<P> {
         self.emit(Event::Called { action: "tick", records: None });
         let (processor, shard, checkpointer) = (&mut self.processor, &self.shard, &mut self.checkpointer);
         let result = guard(|| processor.tick(&mut Tick { millis_behind_latest, shard, checkpointer }));
+        self.emit(Event::Attempted(result.as_ref().map(drop)));
         self.emit(Event::Returned);
         result.map_err(|failure| HandlerError::new(&self.shard, "tick", failure))
     }
@@ -132,6 +167,7 @@ impl<P: Processor> Session<P> {
     fn lease_lost(&mut self, action: &'static str) -> Result<Next, RunError> {
         self.emit(Event::Called { action, records: None });
         let result = guard(|| self.processor.lease_lost(&mut LeaseLost { shard: &self.shard }));
+        self.emit(Event::Attempted(result.as_ref().map(drop)));
         self.emit(Event::Returned);
         result.map_err(|failure| HandlerError::new(&self.shard, action, failure))?;
         Ok(Next::Acknowledge)
@@ -142,6 +178,7 @@ impl<P: Processor> Session<P> {
         self.emit(Event::Called { action, records: None });
         let (processor, shard, checkpointer) = (&mut self.processor, &self.shard, &mut self.checkpointer);
         let result = guard(|| processor.shard_ended(&mut ShardEnded { shard, checkpointer }));
+        self.emit(Event::Attempted(result.as_ref().map(drop)));
         self.emit(Event::Returned);
         let result = result.map_err(|failure| HandlerError::new(&self.shard, action, failure));
         match self.settle(result)? {
@@ -168,6 +205,7 @@ impl<P: Processor> Session<P> {
         self.emit(Event::Called { action: "shutdownRequested", records: None });
         let (processor, shard, checkpointer) = (&mut self.processor, &self.shard, &mut self.checkpointer);
         let result = guard(|| processor.shutdown_requested(&mut ShutdownRequested { shard, checkpointer }));
+        self.emit(Event::Attempted(result.as_ref().map(drop)));
         self.emit(Event::Returned);
         let result = result.map_err(|failure| HandlerError::new(&self.shard, "shutdownRequested", failure));
         match self.settle(result)? {

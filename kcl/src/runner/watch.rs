@@ -128,7 +128,8 @@ impl Watch {
     pub(super) fn observe(&mut self, event: &Event<'_>) {
         match *event {
             Event::Called { action, records } => self.enter(action, records),
-            Event::At(place) => self.turn(self.number + place.map_or(0, |place| 1 + place as u64)),
+            Event::At(None) => self.turn(self.number),
+            Event::At(Some(place)) | Event::Record(place) => self.turn(self.number + 1 + place as u64),
             Event::Returned => {
                 self.turn(0);
                 if !matches!(self.checker, Checker::None) {

@@ -1,0 +1,84 @@
+//! The run that the current thread is in the middle of, for what handlers call: sinks and `pass`.
+
+use std::cell::RefCell;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::testing::clock::VirtualClock;
+use crate::testing::play::Play;
+use crate::testing::wire::Shared;
+
+/// The process whose handler is running.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) half: Shared<Play>,
+    pub(crate) clock: Arc<VirtualClock>,
+    pub(crate) run: u64,
+    pub(crate) shard: String,
+}
+
+thread_local! {
+    static CONTEXT: RefCell<Option<Context>> = const { RefCell::new(None) };
+}
+
+/// The payload of the panic that stands for a SIGKILL.
+pub(crate) struct Killed;
+
+impl Context {
+    /// Calls `work` while this is the current context.
+    pub(crate) fn within<T>(&self, work: impl FnOnce() -> T) -> T {
+        let outer = CONTEXT.replace(Some(self.clone()));
+        let result = work();
+        CONTEXT.set(outer);
+        result
+    }
+
+    /// The current context.
+    #[track_caller]
+    pub(crate) fn current(caller: &str) -> Self {
+        match CONTEXT.with_borrow(Clone::clone) {
+            Some(context) => context,
+            None => panic!("{caller} works only in a handler, on the thread that runs the test's `Daemon`"),
+        }
+    }
+
+    pub(crate) fn is_current() -> bool {
+        CONTEXT.with_borrow(Option::is_some)
+    }
+
+    /// Kills the process: unwinds to the daemon.
+    pub(crate) fn crash(&self) -> ! {
+        self.half.lock().director.kill();
+        resume_unwind(Box::new(Killed))
+    }
+}
+
+/// Lets virtual time pass within a handler, as if it worked that long.
+///
+/// ```
+/// use std::time::Duration;
+/// use kcl::testing::{self, Daemon};
+///
+/// #[derive(Default)]
+/// struct Slow;
+///
+/// #[kcl::processor(main = false, warn_after = "60s")]
+/// impl Slow {
+///     #[on_record]
+///     fn work(&mut self) {
+///         testing::pass(Duration::from_secs(90));
+///     }
+/// }
+///
+/// let run = Daemon::new().batch(["a"]).run::<Slow>();
+/// assert!(run.stderr()[0].ends_with("has been running for 60s"), "{run}");
+/// ```
+///
+/// # Panics
+///
+/// If no handler is running on this thread.
+#[track_caller]
+pub fn pass(time: Duration) {
+    Context::current("kcl::testing::pass").clock.pass(time);
+}

@@ -1,0 +1,330 @@
+//! The daemon of a test: its script, step by step.
+
+use std::panic::Location;
+use std::time::Duration;
+
+use crate::error::BoxError;
+use crate::processor::{Initialize, Processor};
+use crate::shard::{Position, Shard};
+use crate::testing::record::TestRecord;
+use crate::testing::report::{Report, judge};
+use crate::testing::script::{Action, Fault, Script, ShardScript};
+use crate::testing::sink::Sink;
+use crate::testing::stage::{Options, perform};
+
+/// The shard of a test that does not name one.
+const SHARD: &str = "shardId-000000000000";
+
+/// A daemon for one test: it runs a processor in process, on the caller's thread, in virtual time.
+///
+/// Its steps happen in order. A [fault](Self::fault) is armed for the steps after it. After the last step, the input
+/// ends. After a crash, and when steps follow a lost lease or a shutdown, a new process takes the shard over at its
+/// checkpoint, and gets the records after it again, as in production.
+///
+/// After every run, the daemon checks what a processor promises: that no checkpoint passes a record that is not
+/// settled, or that is missing in a [`Sink`] of every record; that none goes backwards; that records are handled in
+/// order; and what must hold at the end of a shard and after a lost lease.
+///
+/// ```
+/// use std::convert::Infallible;
+/// use std::time::Duration;
+///
+/// use kcl::testing::{Daemon, Fault, Refusal};
+/// use kcl::{Json, Shard};
+///
+/// #[derive(serde::Deserialize)]
+/// struct Order {
+///     cents: u64,
+/// }
+///
+/// struct Revenue {
+///     cents: u64,
+/// }
+///
+/// #[kcl::processor(main = false)]
+/// impl Revenue {
+///     #[on_record]
+///     fn add(&mut self, Json(order): Json<Order>) {
+///         self.cents += order.cents;
+///     }
+/// }
+///
+/// let run = Daemon::new()
+///     .batch([r#"{"cents": 5}"#, r#"{"cents": 7}"#])
+///     .fault(Fault::refuse_checkpoints(Refusal::Throttled, 3))
+///     .pass(Duration::from_secs(60))
+///     .shard_end()
+///     .run_with(|_: &Shard| Ok::<_, Infallible>(Revenue { cents: 0 }));
+/// run.assert_succeeded();
+/// run.assert_shard_ended();
+/// assert_eq!(run.processor().cents, 12);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Daemon {
+    script: Script,
+    options: Options,
+}
+
+/// The steps of one shard; see [`Daemon::shard`].
+#[derive(Clone, Debug)]
+pub struct Steps {
+    script: ShardScript,
+}
+
+/// The steps, which a daemon has for its first shard, too.
+macro_rules! steps {
+    () => {
+        /// Delivers records in one `processRecords`.
+        ///
+        /// # Panics
+        ///
+        /// If the shard has ended, or if sequence numbers do not ascend.
+        #[must_use]
+        #[track_caller]
+        pub fn batch<R: Into<TestRecord>>(self, records: impl IntoIterator<Item = R>) -> Self {
+            self.step(Action::Batch(records.into_iter().map(Into::into).collect()))
+        }
+
+        /// Delivers a `processRecords` without records, as the real daemon does on a quiet shard if it is configured to.
+        ///
+        /// # Panics
+        ///
+        /// If the shard has ended.
+        #[must_use]
+        #[track_caller]
+        pub fn empty_batch(self) -> Self {
+            self.step(Action::Batch(Vec::new()))
+        }
+
+        /// Puts the batches after this step that far behind the newest record of the shard: their
+        /// [`MillisBehindLatest`](crate::MillisBehindLatest). At first, they are not behind.
+        ///
+        /// # Panics
+        ///
+        /// If the shard has ended.
+        #[must_use]
+        #[track_caller]
+        pub fn behind(self, time: Duration) -> Self {
+            self.step(Action::Behind(time))
+        }
+
+        /// Arms a fault for the steps after it. A fault that never happens fails the test.
+        ///
+        /// # Panics
+        ///
+        /// If the shard has ended.
+        #[must_use]
+        #[track_caller]
+        pub fn fault(self, fault: Fault) -> Self {
+            self.step(Action::Fault(fault))
+        }
+
+        /// Lets virtual time pass between two messages. Within a handler, [`pass`](super::pass) does.
+        ///
+        /// # Panics
+        ///
+        /// If the shard has ended.
+        #[must_use]
+        #[track_caller]
+        pub fn pass(self, time: Duration) -> Self {
+            self.step(Action::Pass(time))
+        }
+
+        /// Sends `leaseLost`: another worker has the lease. Steps after it happen to that worker's process.
+        ///
+        /// # Panics
+        ///
+        /// If the shard has ended.
+        #[must_use]
+        #[track_caller]
+        pub fn lease_lost(self) -> Self {
+            self.step(Action::LeaseLost)
+        }
+
+        /// Sends `shutdownRequested`, the last chance for a checkpoint. Steps after it happen to another process.
+        ///
+        /// # Panics
+        ///
+        /// If the shard has ended.
+        #[must_use]
+        #[track_caller]
+        pub fn shutdown_requested(self) -> Self {
+            self.step(Action::ShutdownRequested)
+        }
+
+        /// Sends `shardEnded`: the shard was read to its end.
+        ///
+        /// # Panics
+        ///
+        /// If the shard has ended.
+        #[must_use]
+        #[track_caller]
+        pub fn shard_end(self) -> Self {
+            self.step(Action::ShardEnd)
+        }
+
+        /// Kills the process between two messages. The processor is leaked, since a SIGKILL runs no destructors.
+        ///
+        /// # Panics
+        ///
+        /// If the shard has ended.
+        #[must_use]
+        #[track_caller]
+        pub fn crash(self) -> Self {
+            self.step(Action::Crash)
+        }
+
+        /// Gives the shard to a new process, which gets the records after the checkpoint again. The old process gets
+        /// the end of its input, or has failed.
+        #[must_use]
+        #[track_caller]
+        pub fn redeliver(self) -> Self {
+            self.step(Action::Redeliver)
+        }
+
+        /// Starts the shard at this position, instead of `TRIM_HORIZON`.
+        #[must_use]
+        pub fn starting_at(mut self, position: Position) -> Self {
+            self.shard_script().position = position;
+            self
+        }
+
+        #[track_caller]
+        fn step(mut self, action: Action) -> Self {
+            if let Err(problem) = self.shard_script().push(action, Location::caller()) {
+                panic!("{problem}");
+            }
+            self
+        }
+    };
+}
+
+impl Steps {
+    steps!();
+
+    /// Starts the shard only after another one has ended, as a child after its parent when a stream is resharded. Call
+    /// it twice for a shard that merges two.
+    #[must_use]
+    pub fn after(mut self, parent: impl Into<String>) -> Self {
+        self.script.parents.push(parent.into());
+        self
+    }
+
+    fn shard_script(&mut self) -> &mut ShardScript {
+        &mut self.script
+    }
+}
+
+impl Daemon {
+    /// A daemon without steps. Its own steps are for the shard `shardId-000000000000`.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    steps!();
+
+    fn shard_script(&mut self) -> &mut ShardScript {
+        let at = self.script.shards.iter().position(|shard| shard.id == SHARD).unwrap_or_else(|| {
+            self.script.shards.insert(0, ShardScript::new(SHARD));
+            0
+        });
+        &mut self.script.shards[at]
+    }
+
+    /// Adds the steps of a shard. All shards have processes of the same processor; they get their messages in turns.
+    ///
+    /// ```
+    /// use kcl::testing::Daemon;
+    ///
+    /// #[derive(Default)]
+    /// struct Count(u64);
+    ///
+    /// #[kcl::processor(main = false)]
+    /// impl Count {
+    ///     #[on_record]
+    ///     fn count(&mut self) {
+    ///         self.0 += 1;
+    ///     }
+    /// }
+    ///
+    /// let run = Daemon::new()
+    ///     .shard("parent", |steps| steps.batch(["a", "b"]).shard_end())
+    ///     .shard("child", |steps| steps.after("parent").batch(["c"]))
+    ///     .assert_shards_independent()
+    ///     .run::<Count>();
+    /// run.assert_succeeded();
+    /// assert_eq!(run.shard("parent").processor().0, 2);
+    /// assert_eq!(run.shard("child").processor().0, 1);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the daemon has a shard with this id already.
+    #[must_use]
+    #[track_caller]
+    pub fn shard(mut self, id: impl Into<String>, steps: impl FnOnce(Steps) -> Steps) -> Self {
+        let id = id.into();
+        assert!(
+            self.script.shards.iter().all(|shard| shard.id != id),
+            "shard {id} has steps already: write all steps of a shard in one `.shard(...)`"
+        );
+        let steps = steps(Steps { script: ShardScript::new(id) });
+        self.script.shards.push(steps.script);
+        self
+    }
+
+    /// Runs each shard once more alone, after the run with all of them, and fails the test if its replies, or what it
+    /// writes to a [`Sink`], are not the same. That finds state that shards share, such as a `static` that grows.
+    #[must_use]
+    pub fn assert_shards_independent(mut self) -> Self {
+        self.script.independent = true;
+        self
+    }
+
+    /// Makes a sink part of the run even if no processor owns it directly.
+    #[must_use]
+    pub fn sink<T: Clone + std::fmt::Debug + Send + 'static>(mut self, sink: &Sink<T>) -> Self {
+        self.options.sinks.push(sink.known());
+        self
+    }
+
+    /// Draws the random waits before retries from this seed. Without a seed, each wait takes as long as it can.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.options.seed = Some(seed);
+        self
+    }
+
+    /// Runs the steps with processors of this type.
+    ///
+    /// # Panics
+    ///
+    /// If a promise is broken, or if a scripted fault does not happen. The message contains the report.
+    #[track_caller]
+    pub fn run<P: Initialize>(self) -> Report<P> {
+        self.run_with(P::initialize)
+    }
+
+    /// Runs the steps with processors that a factory makes, as [`Runner::new`](crate::Runner::new) does: one for each
+    /// process of each shard.
+    ///
+    /// # Panics
+    ///
+    /// As [`run`](Self::run) does.
+    #[track_caller]
+    pub fn run_with<P, E>(self, factory: impl Fn(&Shard) -> Result<P, E>) -> Report<P>
+    where
+        P: Processor,
+        E: Into<BoxError>,
+    {
+        let performance = match perform(&self.script, &self.options, &factory) {
+            Ok(performance) => performance,
+            Err(problem) => panic!("{problem}"),
+        };
+        match judge(self.script, performance) {
+            Ok(report) => report,
+            Err(problem) => panic!("{problem}"),
+        }
+    }
+}

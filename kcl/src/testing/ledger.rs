@@ -1,0 +1,376 @@
+//! What happened to each record of a shard, and whether every promise was kept.
+
+use std::fmt;
+use std::ops::Range;
+
+use crate::error::{Failure, How, Passed};
+use crate::record::Record;
+use crate::shard::Position;
+use crate::testing::journal::explain;
+use crate::testing::sink::Sinks;
+
+/// A promise that the runtime and the processor keep together. The kit checks each one after every run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Promise {
+    /// No checkpoint passes a record that is not settled.
+    Settled,
+    /// No checkpoint passes a record that is missing in a sink of every record.
+    Written,
+    /// No checkpoint goes backwards.
+    Forwards,
+    /// The records of a shard are handled in order.
+    Order,
+    /// SHARD_END is checkpointed before `shardEnded` is acknowledged, and nothing follows it.
+    ShardEnd,
+    /// After the lease is lost, no checkpoint is accepted.
+    LeaseLost,
+    /// The daemon understands every reply.
+    Replies,
+    /// A shard does the same alone as among others.
+    Independent,
+}
+
+impl fmt::Display for Promise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Settled => "no checkpoint passes a record that is not settled",
+            Self::Written => "no checkpoint passes a record that is not in every sink of every record",
+            Self::Forwards => "no checkpoint goes backwards",
+            Self::Order => "the records of a shard are handled in order",
+            Self::ShardEnd => "SHARD_END is checkpointed before shardEnded is acknowledged, and nothing follows it",
+            Self::LeaseLost => "after the lease is lost, no checkpoint is accepted from this process",
+            Self::Replies => "the daemon understands every reply",
+            Self::Independent => "a shard does the same alone as among others",
+        })
+    }
+}
+
+/// A promise that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Violation {
+    pub(crate) promise: Promise,
+    /// The shard's id.
+    pub(crate) shard: String,
+    /// What happened, in a sentence.
+    pub(crate) what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the promise \"{}\" was broken in shard {}: {}", self.promise, self.shard, self.what)
+    }
+}
+
+/// One record and its state.
+#[derive(Debug)]
+struct Entry {
+    record: Record,
+    state: State,
+    /// The number of times that a handler got it.
+    tries: u32,
+    /// The error of the last try, if it failed.
+    error: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    Handled,
+    Passed(How),
+}
+
+/// The ledger of one shard. Records are named by their places, counted from 1.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    shard: String,
+    /// Whether the record handler checkpoints.
+    by_handler: bool,
+    entries: Vec<Entry>,
+    /// The index of the first record that was delivered to the current process.
+    start: usize,
+    /// The batch of the current message.
+    batch: Range<usize>,
+    /// The record that is with the handler.
+    at: Option<usize>,
+    /// This attempt got its records one by one.
+    one_by_one: bool,
+    /// The index after the last record that a checkpoint of this call covers.
+    claimed: usize,
+    /// The index after the last record that a checkpoint passes.
+    passed: usize,
+    ended: bool,
+    lost: bool,
+    pub(crate) violations: Vec<Violation>,
+}
+
+impl Ledger {
+    pub(crate) fn new(shard: &str, by_handler: bool) -> Self {
+        Self {
+            shard: shard.to_owned(),
+            by_handler,
+            entries: Vec::new(),
+            start: 0,
+            batch: 0..0,
+            at: None,
+            one_by_one: false,
+            claimed: 0,
+            passed: 0,
+            ended: false,
+            lost: false,
+            violations: Vec::new(),
+        }
+    }
+
+    pub(crate) fn violate(&mut self, promise: Promise, what: impl Into<String>) {
+        self.violations.push(Violation { promise, shard: self.shard.clone(), what: what.into() });
+    }
+
+    /// The records after `position`, which a new process gets.
+    pub(crate) fn restart(&mut self, position: &Position) -> Vec<Record> {
+        self.start = self.reach(position);
+        self.entries[self.start..].iter_mut().for_each(|entry| entry.state = State::Open);
+        (self.batch, self.at, self.claimed, self.lost) = (self.start..self.start, None, 0, false);
+        self.entries[self.start..].iter().map(|entry| entry.record.clone()).collect()
+    }
+
+    /// Delivers records: those of a restart, or new ones.
+    pub(crate) fn deliver(&mut self, records: &[Record]) -> Range<usize> {
+        let begin = self.batch.end;
+        let known = self.entries.len() - begin;
+        let new = records.iter().skip(known);
+        self.entries.extend(new.map(|record| Entry {
+            record: record.clone(),
+            state: State::Open,
+            tries: 0,
+            error: None,
+        }));
+        self.batch = begin..begin + records.len();
+        self.batch.clone()
+    }
+
+    /// A message without records begins.
+    pub(crate) fn message(&mut self) {
+        self.batch = self.batch.end..self.batch.end;
+    }
+
+    pub(crate) fn lose(&mut self) {
+        self.lost = true;
+    }
+
+    /// The index after the last record up to this position.
+    fn reach(&self, position: &Position) -> usize {
+        match position {
+            Position::ShardEnd => self.entries.len(),
+            Position::After { sequence_number, sub_sequence_number } => self.entries.partition_point(|entry| {
+                (entry.record.sequence_number(), entry.record.sub_sequence_number())
+                    <= (*sequence_number, *sub_sequence_number)
+            }),
+            _ => 0,
+        }
+    }
+
+    /// The place of the last record up to this position, counted from 1; 0 if there is none.
+    pub(crate) fn place(&self, position: &Position) -> usize {
+        self.reach(position)
+    }
+
+    /// The records that are with the handler now: places counted from 1.
+    pub(crate) fn current(&self) -> Vec<usize> {
+        match self.at {
+            Some(at) => vec![at + 1],
+            None if self.one_by_one => Vec::new(),
+            None => self.batch.clone().filter(|&at| self.entries[at].state == State::Open).map(|at| at + 1).collect(),
+        }
+    }
+
+    /// The place of a record of this shard, counted from 1.
+    pub(crate) fn find(&self, record: &Record) -> Option<usize> {
+        let numbers = |record: &Record| (record.sequence_number(), record.sub_sequence_number());
+        self.entries.iter().position(|entry| numbers(&entry.record) == numbers(record)).map(|at| at + 1)
+    }
+
+    /// A call of the record handler, or another attempt, is about to begin.
+    pub(crate) fn call(&mut self) {
+        (self.at, self.one_by_one, self.claimed) = (None, false, 0);
+    }
+
+    /// The handler gets the record at this place of its batch.
+    pub(crate) fn hand_over(&mut self, place: usize) {
+        let at = self.batch.start + place;
+        if let Some(open) = (self.batch.start..at).find(|&before| self.entries[before].state == State::Open) {
+            self.violate(
+                Promise::Order,
+                format!("record {} was handed over before {} was settled", at + 1, self.describe(open)),
+            );
+        }
+        if self.ended {
+            self.violate(Promise::ShardEnd, format!("record {} was handed over after SHARD_END", at + 1));
+        }
+        (self.at, self.one_by_one, self.claimed) = (Some(at), true, 0);
+        self.entries[at].tries += 1;
+    }
+
+    /// A dead letter with the record at this place of its batch is handed over.
+    pub(crate) fn point(&mut self, place: usize) {
+        self.at = Some(self.batch.start + place);
+    }
+
+    /// The record of the dead letter, by its place counted from 1.
+    pub(crate) fn pointed(&mut self) -> Option<usize> {
+        self.at.take().map(|at| at + 1)
+    }
+
+    /// The place of the last record that a checkpoint passes.
+    pub(crate) fn passed(&self) -> usize {
+        self.passed
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The handler returned from the record that it got. Returns its place, counted from 1, and the number of tries.
+    pub(crate) fn handled(&mut self, error: Option<String>) -> Option<(usize, u32)> {
+        let at = self.at.take()?;
+        match &error {
+            None => self.entries[at].state = State::Handled,
+            Some(error) => self.blame(at..at + 1, error),
+        }
+        self.entries[at].error = error;
+        Some((at + 1, self.entries[at].tries))
+    }
+
+    /// Checks that no checkpoint of this call covered the records that failed.
+    fn blame(&mut self, failed: Range<usize>, error: &str) {
+        if self.claimed >= failed.end && !failed.is_empty() {
+            let which = places(&(failed.start + 1..failed.end + 1));
+            let were = if failed.len() == 1 { "was" } else { "were" };
+            let what = format!("{which} {were} checkpointed, and then their handler failed: {error}");
+            self.violate(Promise::Settled, what);
+        }
+    }
+
+    /// An attempt of the record handler is over. Returns the places of its records, counted from 1, and the number of
+    /// tries, unless it got its records one by one.
+    pub(crate) fn attempted(&mut self, result: Result<(), &Failure>) -> Option<(Range<usize>, u32)> {
+        let batch = self.batch.clone();
+        let open = |entry: &&mut Entry| {
+            entry.state != State::Passed(How::Skipped) && entry.state != State::Passed(How::DeadLettered)
+        };
+        if self.one_by_one {
+            // A failure outside of the records concerns all of them.
+            if result.is_err() && batch.clone().all(|at| self.entries[at].state != State::Open) {
+                self.entries[batch].iter_mut().filter(open).for_each(|entry| entry.state = State::Open);
+            }
+            return None;
+        }
+        let error = result.err().map(|failure| explain(failure.as_error()));
+        let mut tries = 0;
+        for entry in self.entries[batch.clone()].iter_mut().filter(open) {
+            entry.tries += 1;
+            tries = tries.max(entry.tries);
+            entry.error.clone_from(&error);
+            if error.is_none() {
+                entry.state = State::Handled;
+            }
+        }
+        if let Some(error) = error {
+            self.blame(batch.clone(), &error);
+        }
+        Some((batch.start + 1..batch.end + 1, tries.max(1)))
+    }
+
+    /// A record was skipped or dead-lettered. Returns its place, counted from 1.
+    pub(crate) fn pass(&mut self, passed: &Passed<'_>) -> Option<usize> {
+        let place = self.find(passed.record)?;
+        self.entries[place - 1].state = State::Passed(passed.how);
+        Some(place)
+    }
+
+    /// The processor asks for a checkpoint at this position, while the lease is at `lease`.
+    pub(crate) fn request(&mut self, position: &Position, lease: &Position) {
+        if let (Position::After { .. }, Position::After { .. }) = (position, lease) {
+            let (to, from) = (self.reach(position), self.reach(lease));
+            if to < from {
+                self.violate(
+                    Promise::Forwards,
+                    format!("a checkpoint at record {to} was requested after the one at record {from} was made"),
+                );
+            }
+        }
+    }
+
+    /// The daemon accepted a checkpoint at this position.
+    pub(crate) fn accept(&mut self, position: &Position, sinks: &Sinks) {
+        let to = self.reach(position);
+        if self.lost {
+            self.violate(Promise::LeaseLost, format!("a checkpoint at record {to} was accepted"));
+        }
+        // A handler that checkpoints may do so for the records that it has.
+        let with_handler = match self.at {
+            _ if !self.by_handler => 0..0,
+            Some(at) => at..at + 1,
+            None if self.one_by_one => 0..0,
+            None => self.batch.clone(),
+        };
+        let left = (self.start..to).find(|at| self.entries[*at].state == State::Open && !with_handler.contains(at));
+        if let Some(left) = left {
+            self.violate(
+                Promise::Settled,
+                format!("a checkpoint at record {to} was accepted, but {}", self.describe(left)),
+            );
+        }
+        self.claimed = to;
+        let owed: Vec<_> = (self.passed..to)
+            .filter(|&at| !matches!(self.entries[at].state, State::Passed(_)))
+            .map(|at| at + 1)
+            .collect();
+        if let Some((place, sink)) = sinks.missing(&self.shard, &owed) {
+            let record = self.describe(place - 1);
+            let what = format!(
+                "a checkpoint at record {to} was accepted, but record {place} was not written to {sink}; {record}"
+            );
+            self.violate(Promise::Written, what);
+        }
+        self.passed = self.passed.max(to);
+        self.ended = self.ended || *position == Position::ShardEnd;
+    }
+
+    /// The record at this index and its state, as a sentence.
+    fn describe(&self, at: usize) -> String {
+        let Entry { state, tries, error, .. } = &self.entries[at];
+        let times = match tries {
+            0 => "was not handed to a handler".to_owned(),
+            1 => "was tried once".to_owned(),
+            2 => "was tried twice".to_owned(),
+            tries => format!("was tried {tries} times"),
+        };
+        let end = match state {
+            State::Open => "and is not settled",
+            State::Handled => "and is settled",
+            State::Passed(How::Skipped) => "and was skipped",
+            State::Passed(How::DeadLettered) => "and was dead-lettered",
+        };
+        let error = error.as_ref().map(|error| format!(" (its last error: {error})")).unwrap_or_default();
+        format!("record {} {times} {end}{error}", at + 1)
+    }
+
+    /// What happened to the first record that is not settled, at index `from` or after it, and before `to`.
+    pub(crate) fn first_open(&self, from: usize, to: usize) -> Option<String> {
+        let open = (from..to.min(self.entries.len())).find(|&at| self.entries[at].state == State::Open);
+        open.map(|at| self.describe(at))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+}
+
+/// Names records by their places.
+pub(crate) fn places(places: &Range<usize>) -> String {
+    match places.len() {
+        0 => "no records".to_owned(),
+        1 => format!("record {}", places.start),
+        _ => format!("records {} to {}", places.start, places.end - 1),
+    }
+}

@@ -1,0 +1,424 @@
+//! One shard's script while it is played: what the daemon does next, and the notes of what the processes do.
+
+use std::collections::VecDeque;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::{io, mem};
+
+use crate::error::Failure;
+use crate::protocol::daemon::Lease;
+use crate::record::Record;
+use crate::runner::events::{Event, Listener};
+use crate::shard::Position;
+use crate::testing::clock::VirtualClock;
+use crate::testing::context::Killed;
+use crate::testing::journal::{Call, Checkpoint, Moment, explain};
+use crate::testing::ledger::{Ledger, Promise};
+use crate::testing::quiet;
+use crate::testing::script::{Action, Fault, Kind, ShardScript, Step};
+use crate::testing::sink::Sinks;
+use crate::testing::wire::{Delivery, Director, Request, Shared};
+
+/// A fault that waits for its moment.
+#[derive(Debug)]
+struct Armed {
+    fault: Fault,
+    /// The number of times that it may still happen.
+    left: u32,
+    happened: bool,
+    step: Step,
+}
+
+/// Why a process does not get another message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Close {
+    /// It was sent `shardEnded` or `shutdownRequested`.
+    Message,
+    /// It was sent `leaseLost`.
+    Lost,
+    /// The script gives the shard to another process.
+    Redeliver,
+    /// The script is over.
+    Script,
+}
+
+/// A shard's script, and its notes.
+#[derive(Debug)]
+pub(crate) struct Play {
+    steps: VecDeque<Step>,
+    /// The records of the batches that are still to come.
+    batches: VecDeque<Vec<Record>>,
+    /// The records that a new process gets first.
+    again: Vec<Record>,
+    armed: Vec<Armed>,
+    clock: Arc<VirtualClock>,
+    /// How far batches are behind the newest record, in milliseconds.
+    behind: u64,
+    pub(crate) sinks: Sinks,
+    pub(crate) ledger: Ledger,
+    pub(crate) journal: Vec<Moment>,
+    /// All replies of the shard's processes, as text, if they will be compared.
+    pub(crate) replies: Option<Vec<String>>,
+    pub(crate) killed: bool,
+    pub(crate) close: Option<Close>,
+    /// The lease is lost, so `leaseLost` is the last message.
+    lost: bool,
+    /// The lease is to be lost while the next message is handled.
+    loses: bool,
+    /// The shard's end was sent to a process that did not reach it.
+    ending: Option<Step>,
+    /// The action of the call that is running, and of the message.
+    action: &'static str,
+}
+
+impl Play {
+    pub(crate) fn new(
+        script: &ShardScript,
+        by_handler: bool,
+        clock: &Arc<VirtualClock>,
+        sinks: Sinks,
+    ) -> Result<Self, String> {
+        Ok(Self {
+            steps: script.steps.iter().cloned().collect(),
+            batches: script.number()?.into(),
+            again: Vec::new(),
+            armed: Vec::new(),
+            clock: Arc::clone(clock),
+            behind: 0,
+            sinks,
+            ledger: Ledger::new(&script.id, by_handler),
+            journal: Vec::new(),
+            replies: None,
+            killed: false,
+            close: None,
+            lost: false,
+            loses: false,
+            ending: None,
+            action: "",
+        })
+    }
+
+    /// Gives the shard to a new process.
+    pub(crate) fn start(&mut self, position: &Position) {
+        (self.killed, self.close, self.lost, self.loses) = (false, None, false, false);
+        self.again = self.ledger.restart(position);
+        if let Some(step) = self.ending.take() {
+            if *position != Position::ShardEnd {
+                self.steps.push_front(step);
+            }
+        }
+        self.journal.push(Moment::Started(position.clone()));
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.killed = true;
+        self.journal.push(Moment::Crashed);
+    }
+
+    /// Whether steps are left that need a process.
+    pub(crate) fn has_more(&self) -> bool {
+        self.steps.iter().any(|step| !matches!(step.action, Action::Fault(_) | Action::Pass(_) | Action::Behind(_)))
+    }
+
+    /// Whether the next step gives the shard to a new process, whatever became of this one. If so, the step is done.
+    pub(crate) fn takes_over(&mut self) -> bool {
+        let next = self.steps.iter().position(|step| step.action == Action::Redeliver);
+        let only_pauses = |to| self.steps.iter().take(to).all(|step| matches!(step.action, Action::Pass(_)));
+        match next {
+            Some(to) if only_pauses(to) => {
+                for step in self.steps.drain(..=to).collect::<Vec<_>>() {
+                    self.pause(&step.action);
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn pause(&mut self, action: &Action) {
+        if let Action::Pass(time) = action {
+            self.clock.pass(*time);
+            self.journal.push(Moment::Passed(*time));
+        }
+    }
+
+    /// The scripted faults and redeliveries that never happened.
+    pub(crate) fn idle(&self) -> Vec<String> {
+        let armed = self.armed.iter().filter(|armed| !armed.happened).map(|armed| &armed.step);
+        let steps = armed.chain(&self.steps).filter_map(|step| match &step.action {
+            Action::Fault(fault) => Some(format!("{fault} at {}", step.at)),
+            Action::Redeliver => Some(format!("{} at {}", step.action, step.at)),
+            _ => None,
+        });
+        steps.collect()
+    }
+
+    /// Lets an armed fault of this kind happen.
+    fn happens(&mut self, is: impl Fn(&Kind) -> bool) -> Option<Kind> {
+        let armed = self.armed.iter_mut().find(|armed| armed.left > 0 && is(&armed.fault.0))?;
+        armed.left -= 1;
+        armed.happened = true;
+        Some(armed.fault.0.clone())
+    }
+
+    fn arm(&mut self, fault: Fault, step: Step) {
+        let left = match &fault.0 {
+            Kind::RefuseCheckpoints(_, times) => *times,
+            _ => 1,
+        };
+        self.armed.push(Armed { fault, left, happened: false, step });
+    }
+
+    fn deliver(&mut self, records: Vec<Record>) -> Delivery {
+        let places = self.ledger.deliver(&records);
+        self.journal.push(Moment::Received("processRecords", places.start + 1..places.end + 1));
+        Delivery::Records(records, self.behind)
+    }
+
+    fn send(&mut self, action: &'static str, delivery: Delivery) -> Delivery {
+        self.close = Some(Close::Message);
+        self.ledger.message();
+        self.journal.push(Moment::Received(action, 0..0));
+        delivery
+    }
+
+    /// Takes steps until one of them is a message, or ends the process.
+    fn advance(&mut self) -> Option<Delivery> {
+        loop {
+            let Some(step) = self.steps.pop_front() else {
+                self.close = Some(Close::Script);
+                return None;
+            };
+            match &step.action {
+                Action::Pass(_) => self.pause(&step.action),
+                Action::Behind(time) => self.behind = u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
+                Action::Fault(fault) => self.arm(fault.clone(), step.clone()),
+                Action::Batch(_) => {
+                    let records = self.batches.pop_front().unwrap_or_default();
+                    return Some(self.deliver(records));
+                }
+                Action::LeaseLost => return Some(self.lose()),
+                Action::ShutdownRequested => {
+                    return Some(self.send("shutdownRequested", Delivery::ShutdownRequested));
+                }
+                Action::ShardEnd => {
+                    self.ending = Some(step);
+                    return Some(self.send("shardEnded", Delivery::ShardEnded));
+                }
+                Action::Crash => {
+                    self.kill();
+                    return None;
+                }
+                Action::Redeliver => {
+                    self.close = Some(Close::Redeliver);
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn lose(&mut self) -> Delivery {
+        self.ledger.lose();
+        let delivery = self.send("leaseLost", Delivery::LeaseLost);
+        self.close = Some(Close::Lost);
+        delivery
+    }
+
+    /// Notes a line that the runtime wrote to stderr.
+    pub(crate) fn line(&mut self, line: &str) {
+        if !self.killed {
+            self.journal.push(Moment::Stderr(line.to_owned()));
+        }
+    }
+
+    fn note(&mut self, records: std::ops::Range<usize>, attempt: u32, error: Option<String>) {
+        self.journal.push(Moment::Called(Call { handler: self.action, records, attempt, error }));
+    }
+}
+
+impl Director for Play {
+    fn is_alive(&mut self) -> bool {
+        !self.killed
+    }
+
+    fn bury() -> io::Error {
+        resume_unwind(Box::new(Killed))
+    }
+
+    fn next(&mut self, _: &Lease) -> Option<Delivery> {
+        if self.lost && self.close != Some(Close::Lost) {
+            return Some(self.lose());
+        }
+        if self.close.is_some() {
+            return None;
+        }
+        let again = mem::take(&mut self.again);
+        let delivery = if again.is_empty() { self.advance() } else { Some(self.deliver(again)) };
+        let allows_checkpoints = !matches!(delivery, None | Some(Delivery::LeaseLost));
+        if allows_checkpoints && self.happens(|kind| *kind == Kind::LoseLease).is_some() {
+            self.loses = true;
+        }
+        delivery
+    }
+
+    fn refuse(&mut self, request: &Request, lease: &Lease) -> Option<String> {
+        if let Some(digits) = &request.sequence_number {
+            if let Ok(number) = digits.parse() {
+                let sub = request.sub_sequence_number.and_then(|sub| u64::try_from(sub).ok()).unwrap_or(0);
+                self.ledger.request(&Position::after(number, sub), lease.position());
+            }
+        }
+        if self.happens(|kind| *kind == Kind::CrashBeforeCheckpoint).is_some() {
+            self.kill();
+        }
+        if self.killed || self.loses {
+            // What a killed process gets does not matter.
+            return Some("ShutdownException".to_owned());
+        }
+        match self.happens(|kind| matches!(kind, Kind::RefuseCheckpoints(..))) {
+            Some(Kind::RefuseCheckpoints(refusal, _)) => Some(refusal.exception().to_owned()),
+            _ => None,
+        }
+    }
+
+    fn answer(&mut self, request: &Request, answer: Result<Option<&Position>, &str>) -> bool {
+        if self.killed {
+            return false;
+        }
+        if let Ok(Some(position)) = answer {
+            let sinks = self.sinks.clone();
+            self.ledger.accept(position, &sinks);
+        }
+        let place = match (answer, &request.sequence_number) {
+            (Ok(Some(position)), _) => Some(self.ledger.place(position)),
+            (_, Some(digits)) => digits.parse().ok().map(|number| {
+                let sub = request.sub_sequence_number.and_then(|sub| u64::try_from(sub).ok()).unwrap_or(0);
+                self.ledger.place(&Position::after(number, sub))
+            }),
+            // The lease is there already.
+            (Ok(None), None) => Some(self.ledger.passed()),
+            (Err(_), None) => None,
+        };
+        let is_shard_end = match answer {
+            Ok(Some(position)) => *position == Position::ShardEnd,
+            Ok(None) => self.ledger.has_ended(),
+            Err(_) => false,
+        };
+        if let Some(replies) = &mut self.replies {
+            let Request { sequence_number, sub_sequence_number } = request;
+            let at = sequence_number.as_deref().unwrap_or("null");
+            let sub = sub_sequence_number.map_or("null".to_owned(), |sub| sub.to_string());
+            let answer = answer.map_or_else(ToOwned::to_owned, |_| "accepted".to_owned());
+            replies.push(format!("asked for a checkpoint at {at}/{sub} ({answer})"));
+        }
+        self.journal.push(Moment::Checkpointed(Checkpoint {
+            record: place.filter(|&place| place > 0),
+            is_shard_end,
+            refusal: answer.err().map(str::to_owned),
+        }));
+        if self.happens(|kind| *kind == Kind::CrashAfterCheckpoint).is_some() {
+            self.kill();
+        }
+        let lost = answer == Err("ShutdownException");
+        if lost {
+            self.lost = true;
+            self.ledger.lose();
+        }
+        lost
+    }
+
+    fn acknowledge(&mut self, action: &'static str) {
+        if self.happens(|kind| *kind == Kind::CrashBeforeStatus).is_some() {
+            return self.kill();
+        }
+        if let Some(replies) = &mut self.replies {
+            replies.push(format!("acknowledged {action}"));
+        }
+        self.journal.push(Moment::Acknowledged(action));
+        if self.loses {
+            (self.loses, self.lost) = (false, true);
+            self.ledger.lose();
+        }
+        if action == "shardEnded" {
+            if self.ledger.has_ended() {
+                self.ending = None;
+            } else if !self.lost {
+                self.ledger
+                    .violate(Promise::ShardEnd, "shardEnded was acknowledged, but SHARD_END is not checkpointed");
+            }
+        }
+        if self.happens(|kind| *kind == Kind::CrashAfterStatus).is_some() {
+            self.kill();
+        }
+    }
+
+    fn misunderstand(&mut self, problem: String) {
+        self.ledger.violate(Promise::Replies, problem);
+    }
+}
+
+/// Follows the events of a process.
+pub(crate) struct Ear(pub(crate) Shared<Play>);
+
+impl Listener for Ear {
+    fn observe(&mut self, event: &Event<'_>) {
+        let mut half = self.0.lock();
+        let play = &mut half.director;
+        if play.killed {
+            drop(half);
+            resume_unwind(Box::new(Killed));
+        }
+        match event {
+            Event::Called { action, .. } => {
+                play.action = action;
+                play.ledger.call();
+            }
+            Event::Record(place) => play.ledger.hand_over(*place),
+            Event::At(Some(place)) if play.action == "dead_letter" => play.ledger.point(*place),
+            Event::Handled(result) => {
+                let error = result.as_ref().err().map(|error| explain(&**error));
+                if let Some((place, tries)) = play.ledger.handled(error.clone()) {
+                    play.note(place..place + 1, tries, error);
+                }
+            }
+            Event::Attempted(result) => play.attempted(*result),
+            Event::Passed(passed) => {
+                let error = explain(passed.failed.failure().as_error());
+                if let Some(place) = play.ledger.pass(passed) {
+                    play.journal.push(Moment::Settled { how: passed.how, place, error });
+                }
+            }
+            Event::Retried => play.ledger.call(),
+            _ => {}
+        }
+    }
+}
+
+impl Play {
+    fn attempted(&mut self, result: Result<(), &Failure>) {
+        let error = result.err().map(describe);
+        if self.action == "drop" && error.is_none() {
+            return;
+        }
+        if self.action != "processRecords" {
+            let places = self.ledger.pointed().map_or(0..0, |place| place..place + 1);
+            return self.note(places, 1, error);
+        }
+        // From a record that panicked, the handler did not return.
+        if let Some((place, tries)) = error.as_ref().and_then(|error| self.ledger.handled(Some(error.clone()))) {
+            self.note(place..place + 1, tries, error.clone());
+        }
+        if let Some((places, tries)) = self.ledger.attempted(result) {
+            self.note(places, tries, error);
+        }
+    }
+}
+
+/// The failure of a handler; for a panic, with its place.
+fn describe(failure: &Failure) -> String {
+    let text = explain(failure.as_error());
+    match failure {
+        Failure::Error(_) => text,
+        Failure::Panic(_) => quiet::last_panic().map_or(text.clone(), |at| format!("{text} (at {at})")),
+    }
+}

@@ -1,0 +1,304 @@
+//! A test as data: the steps of each shard, which can be generated, run, printed and shrunk.
+
+use std::fmt;
+use std::panic::Location;
+use std::time::Duration;
+
+use crate::protocol::WireRecord;
+use crate::record::Record;
+use crate::sequence::SequenceNumber;
+use crate::shard::Position;
+use crate::testing::record::TestRecord;
+
+/// Why the daemon refuses a checkpoint, as scripted with [`Fault::refuse_checkpoints`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The lease table receives too many requests (`ThrottlingException`); the runtime tries again.
+    Throttled,
+    /// The lease table cannot be reached (`KinesisClientLibDependencyException`); the runtime tries again.
+    Dependency,
+    /// The lease is gone (`ShutdownException`). `leaseLost` follows.
+    LeaseLost,
+    /// The lease table is missing (`InvalidStateException`).
+    InvalidState,
+    /// The sequence number is out of range (`IllegalArgumentException`).
+    OutOfRange,
+    /// Another exception, by its simple class name.
+    Other(String),
+}
+
+impl Refusal {
+    pub(crate) fn exception(&self) -> &str {
+        match self {
+            Self::Throttled => "ThrottlingException",
+            Self::Dependency => "KinesisClientLibDependencyException",
+            Self::LeaseLost => "ShutdownException",
+            Self::InvalidState => "InvalidStateException",
+            Self::OutOfRange => "IllegalArgumentException",
+            Self::Other(name) => name,
+        }
+    }
+}
+
+/// Something that goes wrong in production, armed for the steps after it.
+///
+/// A fault that never happens fails the test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault(pub(crate) Kind);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    RefuseCheckpoints(Refusal, u32),
+    LoseLease,
+    CrashBeforeStatus,
+    CrashAfterStatus,
+    CrashBeforeCheckpoint,
+    CrashAfterCheckpoint,
+}
+
+impl Fault {
+    /// Refuses the next `times` requests for a checkpoint.
+    #[must_use]
+    pub fn refuse_checkpoints(refusal: Refusal, times: u32) -> Self {
+        Self(Kind::RefuseCheckpoints(refusal, times))
+    }
+
+    /// Loses the lease while the processor handles the next message. Its checkpoints are refused, and `leaseLost`
+    /// follows.
+    #[must_use]
+    pub fn lose_lease() -> Self {
+        Self(Kind::LoseLease)
+    }
+
+    /// Kills the process just before it acknowledges the next message.
+    #[must_use]
+    pub fn crash_before_status() -> Self {
+        Self(Kind::CrashBeforeStatus)
+    }
+
+    /// Kills the process just after it has acknowledged the next message.
+    #[must_use]
+    pub fn crash_after_status() -> Self {
+        Self(Kind::CrashAfterStatus)
+    }
+
+    /// Kills the process when it asks for the next checkpoint, before the lease moves.
+    #[must_use]
+    pub fn crash_before_checkpoint() -> Self {
+        Self(Kind::CrashBeforeCheckpoint)
+    }
+
+    /// Kills the process after the lease has moved for its next checkpoint, before it gets the answer.
+    #[must_use]
+    pub fn crash_after_checkpoint() -> Self {
+        Self(Kind::CrashAfterCheckpoint)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::RefuseCheckpoints(Refusal::Other(name), times) => {
+                write!(f, "Fault::refuse_checkpoints(Refusal::Other({name:?}.to_owned()), {times})")
+            }
+            Kind::RefuseCheckpoints(refusal, times) => {
+                write!(f, "Fault::refuse_checkpoints(Refusal::{refusal:?}, {times})")
+            }
+            Kind::LoseLease => f.write_str("Fault::lose_lease()"),
+            Kind::CrashBeforeStatus => f.write_str("Fault::crash_before_status()"),
+            Kind::CrashAfterStatus => f.write_str("Fault::crash_after_status()"),
+            Kind::CrashBeforeCheckpoint => f.write_str("Fault::crash_before_checkpoint()"),
+            Kind::CrashAfterCheckpoint => f.write_str("Fault::crash_after_checkpoint()"),
+        }
+    }
+}
+
+/// One step of a shard's script.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub(crate) action: Action,
+    /// The line of the test that scripted it.
+    pub(crate) at: &'static Location<'static>,
+}
+
+/// The things that a script lets happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Batch(Vec<TestRecord>),
+    Fault(Fault),
+    Pass(Duration),
+    /// From now on, batches are this far behind the newest record.
+    Behind(Duration),
+    LeaseLost,
+    ShutdownRequested,
+    ShardEnd,
+    Crash,
+    Redeliver,
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Batch(records) if records.is_empty() => f.write_str(".empty_batch()"),
+            Self::Batch(records) => write!(f, ".batch({records:?})"),
+            Self::Fault(fault) => write!(f, ".fault({fault})"),
+            Self::Pass(time) => write!(f, ".pass(Duration::from_nanos({}))", time.as_nanos()),
+            Self::Behind(time) => write!(f, ".behind(Duration::from_nanos({}))", time.as_nanos()),
+            Self::LeaseLost => f.write_str(".lease_lost()"),
+            Self::ShutdownRequested => f.write_str(".shutdown_requested()"),
+            Self::ShardEnd => f.write_str(".shard_end()"),
+            Self::Crash => f.write_str(".crash()"),
+            Self::Redeliver => f.write_str(".redeliver()"),
+        }
+    }
+}
+
+/// The script of one shard.
+#[derive(Clone, Debug)]
+pub(crate) struct ShardScript {
+    pub(crate) id: String,
+    /// The shards that must end before this one starts.
+    pub(crate) parents: Vec<String>,
+    pub(crate) position: Position,
+    pub(crate) steps: Vec<Step>,
+    /// The numbers of the records so far, for the check of the next step.
+    numbering: Numbering,
+}
+
+impl ShardScript {
+    pub(crate) fn new(id: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            parents: Vec::new(),
+            position: Position::TrimHorizon,
+            steps: Vec::new(),
+            numbering: Numbering::default(),
+        }
+    }
+
+    /// Adds a step.
+    ///
+    /// # Errors
+    ///
+    /// If no shard of Kinesis could do this.
+    pub(crate) fn push(&mut self, action: Action, at: &'static Location<'static>) -> Result<(), String> {
+        if let Some(end) = self.steps.iter().find(|step| step.action == Action::ShardEnd) {
+            let what = match action {
+                Action::Batch(_) => "records",
+                Action::Redeliver => {
+                    return Err(format!("nothing is left to deliver after the shard's end at {}", end.at));
+                }
+                _ => "a step",
+            };
+            return Err(format!("{what} after the shard's end at {}: move the step before `.shard_end()`", end.at));
+        }
+        if let Action::Batch(records) = &action {
+            records.iter().try_for_each(|record| self.numbering.next(record).map(drop))?;
+        }
+        self.steps.push(Step { action, at });
+        Ok(())
+    }
+
+    /// The records of all batches, with their numbers.
+    ///
+    /// # Errors
+    ///
+    /// If the numbers do not ascend.
+    pub(crate) fn number(&self) -> Result<Vec<Vec<Record>>, String> {
+        let mut numbering = Numbering::default();
+        let batches = self.steps.iter().filter_map(|step| match &step.action {
+            Action::Batch(records) => Some(records),
+            _ => None,
+        });
+        let mut numbered = Vec::new();
+        for batch in batches {
+            let mut names = Vec::with_capacity(batch.len());
+            for record in batch {
+                let (number, sub) = numbering.next(record)?;
+                let key = record.key.clone().unwrap_or_else(|| format!("key-{}", numbering.place));
+                names.push((key, number, sub));
+            }
+            let wire = batch.iter().zip(&names).map(|(record, (key, number, sub))| WireRecord {
+                data: &record.data,
+                partition_key: key,
+                sequence_number: *number,
+                sub_sequence_number: *sub,
+                approximate_arrival_timestamp: record.arrival,
+            });
+            numbered.push(WireRecord::into_batch(wire));
+        }
+        Ok(numbered)
+    }
+}
+
+/// Numbers the records of a shard.
+#[derive(Clone, Debug, Default)]
+struct Numbering {
+    /// The number of records so far.
+    place: usize,
+    /// The sequence and sub-sequence number of the last one.
+    last: Option<(SequenceNumber, u64)>,
+    /// Its sequence number, if it is a small one.
+    small: Option<u64>,
+}
+
+impl Numbering {
+    /// The sequence and sub-sequence number of the next record.
+    fn next(&mut self, record: &TestRecord) -> Result<(SequenceNumber, u64), String> {
+        self.place += 1;
+        let place = self.place;
+        let sub = record.part.unwrap_or(0);
+        let number = match (record.number, self.last) {
+            (Some(number), _) => {
+                self.small = number.to_string().parse().ok();
+                number
+            }
+            (None, Some((last, last_sub))) if sub > last_sub => last,
+            (None, last) => {
+                self.small = if last.is_none() { Some(1) } else { self.small.and_then(|last| last.checked_add(1)) };
+                match self.small {
+                    Some(number) => number.into(),
+                    None => {
+                        return Err(format!("record {place}: give it a sequence number, as the record before it has"));
+                    }
+                }
+            }
+        };
+        match self.last.replace((number, sub)) {
+            Some(last) if last >= (number, sub) => Err(format!(
+                "record {place}: its sequence number {number}/{sub} does not come after {}/{}",
+                last.0, last.1
+            )),
+            _ => Ok((number, sub)),
+        }
+    }
+}
+
+/// A whole test.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Script {
+    pub(crate) shards: Vec<ShardScript>,
+    /// Each shard must do the same alone as among the others.
+    pub(crate) independent: bool,
+}
+
+/// Shows the script as the code that makes it.
+impl fmt::Display for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Daemon::new()")?;
+        for shard in &self.shards {
+            let (indent, is_only) = if self.shards.len() == 1 { ("", true) } else { ("    ", false) };
+            if !is_only {
+                write!(f, "\n    .shard({:?}, |steps| {{\n        steps", shard.id)?;
+            }
+            for step in &shard.steps {
+                write!(f, "\n    {indent}{indent}{}", step.action)?;
+            }
+            if !is_only {
+                f.write_str("\n    })")?;
+            }
+        }
+        Ok(())
+    }
+}
