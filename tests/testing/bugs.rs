@@ -217,6 +217,40 @@ fn a_checkpoint_of_queued_records() {
     );
 }
 
+/// Checkpoints everything while it still works on the last batch: snowplow/enrich#652.
+struct InFlight {
+    sink: Sink<String>,
+    flying: Vec<Record>,
+}
+
+#[kcl::processor(main = false)]
+impl InFlight {
+    #[on_records]
+    fn handle(&mut self, records: &[Record], _: &mut Checkpointer) -> Result<(), BoxError> {
+        for record in self.flying.drain(..) {
+            self.sink.write_for([&record], text(&record))?;
+        }
+        self.flying.extend_from_slice(records);
+        Ok(())
+    }
+
+    #[on_shutdown_requested]
+    fn shut_down(&mut self, checkpointer: &mut Checkpointer) -> Result<(), BoxError> {
+        Ok(checkpointer.checkpoint()?)
+    }
+}
+
+#[test]
+fn a_checkpoint_of_everything_with_work_in_flight() {
+    let sink = Sink::every_record();
+    let make = made!(InFlight { sink: sink.clone(), flying: Vec::new() });
+    let message = first_line(|| Daemon::new().batch(["a"]).batch(["b", "c"]).shutdown_requested().run_with(make));
+    assert!(
+        message.contains("a checkpoint at record 3 was accepted, but record 2 was not written to the sink"),
+        "{message}"
+    );
+}
+
 /// Checkpoints the records of a batch in the wrong order: kinesumer#1.
 #[derive(Default)]
 struct Backwards;

@@ -361,3 +361,28 @@ fn the_lease_may_be_lost_while_the_shards_end_is_handled() {
     assert_eq!(run.acknowledgements(), ["initialize", "processRecords", "shardEnded", "leaseLost"]);
     assert!(run.processor().lost);
 }
+
+#[test]
+fn a_shards_end_that_failed_is_sent_again_to_the_next_process() {
+    /// Fails at the end of its shard the first time.
+    struct Unlucky(bool);
+
+    #[kcl::processor(main = false)]
+    impl Unlucky {
+        #[on_record]
+        fn handle(&mut self) {}
+
+        #[on_shard_end]
+        fn end(&mut self) -> Result<(), BoxError> {
+            if self.0 { Ok(()) } else { Err("not yet".into()) }
+        }
+    }
+
+    let starts = AtomicU32::new(0);
+    let make = |_: &Shard| Ok::<_, Infallible>(Unlucky(starts.fetch_add(1, Ordering::Relaxed) > 0));
+    let run = Daemon::new().batch(["a"]).shard_end().redeliver().run_with(make);
+    run.assert_succeeded();
+    run.assert_shard_ended();
+    let line = crate::first_line(|| Daemon::new().batch(["a"]).shard_end().redeliver().run_with(make));
+    assert!(line.starts_with(".redeliver() at tests/testing/scripts.rs:"), "{line}");
+}
