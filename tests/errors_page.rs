@@ -1,5 +1,6 @@
 //! `docs/errors.md` shows the cases of `ui`. `UPDATE_ERRORS=1 cargo test -p tests --test errors_page` regenerates it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -45,8 +46,39 @@ fn titled(path: &Path) -> (String, String) {
     (title.trim_end_matches('.').to_owned(), code.trim_end().to_owned())
 }
 
+/// The anchor of a heading, as GitHub makes it.
+fn anchor(heading: &str) -> String {
+    let kept = |char: char| char.is_alphanumeric() || "-_ ".contains(char);
+    heading.to_lowercase().replace(|char| !kept(char), "").replace(' ', "-")
+}
+
+/// The table of contents: a list of links to the headings, which must differ.
+fn contents(cases: &str) -> String {
+    let mut contents = String::new();
+    let mut seen = BTreeSet::new();
+    let mut in_code = false;
+    for line in cases.lines() {
+        in_code ^= line.starts_with("```");
+        let indent = match line.split(' ').next() {
+            Some("##") if !in_code => "",
+            Some("###") if !in_code => "  ",
+            _ => continue,
+        };
+        let heading = line.trim_start_matches('#').trim();
+        assert!(seen.insert(anchor(heading)), "two cases have the title `{heading}`");
+        writeln!(contents, "{indent}- [{heading}](#{})", anchor(heading)).expect("a string");
+    }
+    contents
+}
+
 fn page(ui: &Path) -> String {
-    let mut page = HEADER.to_owned();
+    let cases = cases(ui);
+    format!("{HEADER}\n{}{cases}", contents(&cases))
+}
+
+/// The cases of all areas.
+fn cases(ui: &Path) -> String {
+    let mut page = String::new();
     for (folder, title) in AREAS {
         let cases = sources(&ui.join("fail").join(folder));
         if cases.is_empty() {

@@ -22,13 +22,41 @@ const _: () = {
     #[cfg(feature = "records")]
     use ::kcl::on_record as _;
     #[cfg(all(feature = "batches", feature = "records", not(any())))]
-    ::core::compile_error! {
-        "`add_all` is `#[on_records]` and `add` is `#[on_record]`: a processor can have only one of the two\n= note: records are handled either one at a time or as a whole batch\n= help: remove one of the two attributes"
-    }
+    const _: () = {
+        #[diagnostic::on_unimplemented(
+            message = "`add_all` is `#[on_records]` and `add` is `#[on_record]`: a processor can have only one of the two",
+            label = "remove one of the two attributes",
+            note = "records are handled either one at a time or as a whole batch"
+        )]
+        trait __Rule<__T> {
+            const KEPT: ();
+        }
+        #[diagnostic::do_not_recommend]
+        impl __Rule<()> for () {
+            const KEPT: () = ();
+        }
+        fn __mistake<__Here>() {
+            let _ = <__Here as __Rule<_>>::KEPT;
+        }
+    };
     #[cfg(not(any(feature = "batches", feature = "records")))]
-    ::core::compile_error! {
-        "`Sum` has neither an `#[on_record]` nor an `#[on_records]` handler\n= note: a processor handles records, one at a time or a batch at a time\n= help: put `#[on_record]` on a method such as `fn add(&mut self, record: &Record)`, or `#[on_records]` on one that takes `&[Record]`"
-    }
+    const _: () = {
+        #[diagnostic::on_unimplemented(
+            message = "`Sum` has neither an `#[on_record]` nor an `#[on_records]` handler",
+            label = "put `#[on_record]` on a method such as `fn add(&mut self, record: &Record)`, or `#[on_records]` on one that takes `&[Record]`",
+            note = "a processor handles records, one at a time or a batch at a time"
+        )]
+        trait __Rule<__T> {
+            const KEPT: ();
+        }
+        #[diagnostic::do_not_recommend]
+        impl __Rule<()> for () {
+            const KEPT: () = ();
+        }
+        fn __mistake<__Here>() {
+            let _ = <__Here as __Rule<_>>::KEPT;
+        }
+    };
     #[automatically_derived]
     impl ::kcl::Processor for Sum {
         #[cfg(feature = "batches")]

@@ -20,12 +20,53 @@ const _: () = {
     }
 };
 fn main() {}
-::core::compile_error! {
-    "there is no handler `#[on_recrods]`\n= help: write `#[on_records]`"
-}
-::core::compile_error! {
-    "`#[on_init]` constructor `open` must return `Self` or `Result<Self, E>`\n= note: the constructor creates the processor\n= help: write `fn open(shard: &Shard) -> Self`"
-}
-::core::compile_error! {
-    "a generic processor cannot have a generated `main`\n= note: `main` must name one type to run\n= help: write `#[kcl::processor(main = false)]`, and your own `main` that names the type: `fn main() -> std::process::ExitCode { kcl::run::<Revenue<...>>() }`"
-}
+const _: () = {
+    #[diagnostic::on_unimplemented(
+        message = "there is no handler `#[on_recrods]`",
+        label = "write `#[on_records]`"
+    )]
+    trait __Rule<__T> {
+        const KEPT: ();
+    }
+    #[diagnostic::do_not_recommend]
+    impl __Rule<()> for () {
+        const KEPT: () = ();
+    }
+    fn __mistake<__Here>() {
+        let _ = <__Here as __Rule<_>>::KEPT;
+    }
+};
+const _: () = {
+    #[diagnostic::on_unimplemented(
+        message = "`#[on_init]` constructor `open` must return `Self` or `Result<Self, E>`",
+        label = "write `fn open(shard: &Shard) -> Self`",
+        note = "the constructor creates the processor"
+    )]
+    trait __Rule<__T> {
+        const KEPT: ();
+    }
+    #[diagnostic::do_not_recommend]
+    impl __Rule<()> for () {
+        const KEPT: () = ();
+    }
+    fn __mistake<__Here>() {
+        let _ = <__Here as __Rule<_>>::KEPT;
+    }
+};
+const _: () = {
+    #[diagnostic::on_unimplemented(
+        message = "a generic processor cannot have a generated `main`",
+        label = "write `#[kcl::processor(main = false)]`, and your own `main` that names the type: `fn main() -> std::process::ExitCode {{ kcl::run::<Revenue<...>>() }}`",
+        note = "`main` must name one type to run"
+    )]
+    trait __Rule<__T> {
+        const KEPT: ();
+    }
+    #[diagnostic::do_not_recommend]
+    impl __Rule<()> for () {
+        const KEPT: () = ();
+    }
+    fn __mistake<__Here>() {
+        let _ = <__Here as __Rule<_>>::KEPT;
+    }
+};

@@ -1,5 +1,7 @@
 //! Parses the options of `#[kcl::processor(…)]` and of the handlers.
 
+use std::time::Duration;
+
 use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
 use syn::ext::IdentExt;
@@ -9,8 +11,9 @@ use syn::{Ident, Path, Token};
 use crate::context::Context;
 use crate::handlers::Kind;
 use crate::messages::{self, Message};
-use crate::model::{Action, OptionName, Options, Place, Policy, When};
-use crate::values::{self, CheckpointProblem, Form, Value};
+use crate::model::{Action, Backoff, Given, OptionName, Options, Place, Policy, When};
+use crate::names;
+use crate::values::{self, Form, Problem, Value};
 
 /// Parses the options of `#[kcl::processor(…)]`. An error in one option is reported to `cx`, and the others are still parsed.
 pub(crate) fn parse(cx: &Context, tokens: TokenStream) -> Options {
@@ -43,7 +46,7 @@ pub(crate) fn policy(cx: &Context, kind: Kind, tokens: TokenStream) -> Policy {
     each(cx, Place::Handler(kind), tokens, |written, name, value| match name {
         OptionName::Retry => policy.retry = read(cx, name, &value, retry),
         OptionName::Backoff => {
-            policy.backoff = read(cx, name, &value, backoff);
+            policy.backoff = read(cx, name, &value, |form| backoff(form, &value.tokens));
             backoff_at = Some(written.clone());
         }
         OptionName::OnFailure => {
@@ -93,7 +96,8 @@ fn option(
 ) -> syn::Result<Option<(Ident, OptionName, TokenStream)>> {
     if !input.peek(Ident::peek_any) {
         let token: TokenTree = input.parse()?;
-        return Err(messages::option_no_name(place, &token.to_string()).at(token));
+        cx.error(&token, messages::option_no_name(place, &token.to_string()));
+        return skip(input).map(|()| None);
     }
     let written = input.call(Ident::parse_any)?;
     let Some(name) = place.options().iter().copied().find(|name| written == name.text()) else {
@@ -155,32 +159,67 @@ fn path(form: &Form) -> Result<Path, Message> {
     }
 }
 
-fn checkpoint(form: &Form) -> Result<When, Message> {
-    match form {
-        Form::Word(word) if word == values::BATCH => Ok(When::Batch),
+fn checkpoint(form: &Form) -> Result<Given<When>, Message> {
+    let found = match form {
+        Form::Path(path) => return Ok(Given::Constant(path.clone())),
+        Form::Word(word) if word == values::BATCH => return Ok(Given::Value(When::Batch)),
         Form::Text(text) if text.trim() == values::BATCH => {
-            Err(messages::option_word_in_quotes(OptionName::Checkpoint, values::BATCH))
+            return Err(messages::option_word_in_quotes(OptionName::Checkpoint, values::BATCH));
         }
-        Form::Text(text) => values::checkpoint(text).map_err(messages::option_checkpoint_value),
-        _ => Err(messages::option_checkpoint_value(CheckpointProblem::Unknown)),
-    }
+        Form::Text(text) => match values::checkpoint(text) {
+            Ok(when) => return Ok(Given::Value(when)),
+            Err(problem) if !names::means_never(text) => return Err(messages::option_checkpoint_text(text, problem)),
+            Err(_) => text.clone(),
+        },
+        other => other.to_string(),
+    };
+    Err(messages::option_checkpoint_value(&found))
 }
 
-fn warn_after(form: &Form) -> Result<u64, Message> {
-    let text = text(OptionName::WarnAfter, form)?;
-    values::millis(text).filter(|&millis| millis > 0).ok_or_else(messages::option_warn_after_value)
+fn warn_after(form: &Form) -> Result<Given<Duration>, Message> {
+    duration(OptionName::WarnAfter, form)
 }
 
-fn retry(form: &Form) -> Result<u32, Message> {
+fn duration(name: OptionName, form: &Form) -> Result<Given<Duration>, Message> {
     match form {
-        Form::Number(number) if number.suffix().is_empty() => number.base10_parse().ok(),
-        _ => None,
+        Form::Path(path) => Ok(Given::Constant(path.clone())),
+        Form::Text(text) => {
+            values::duration(text).map(Given::Value).map_err(|problem| messages::option_duration(name, text, problem))
+        }
+        other => Err(messages::option_without_quotes(name, &other.to_string())),
     }
-    .ok_or_else(messages::option_retry_value)
 }
 
-fn backoff(form: &Form) -> Result<(u64, u64), Message> {
-    values::backoff(text(OptionName::Backoff, form)?).map_err(messages::option_backoff_value)
+fn retry(form: &Form) -> Result<Given<u32>, Message> {
+    match form {
+        Form::Path(path) => Ok(Given::Constant(path.clone())),
+        Form::Number(number) if number.suffix().is_empty() => {
+            number.base10_parse().map(Given::Value).map_err(|_| messages::option_retry_too_large())
+        }
+        Form::Number(number) => Err(messages::option_retry_suffix(number.base10_digits(), number.suffix())),
+        Form::Text(text) => Err(messages::option_retry_value(text.trim().parse::<u32>().ok())),
+        _ => Err(messages::option_retry_value(None)),
+    }
+}
+
+fn backoff(form: &Form, tokens: &TokenStream) -> Result<Backoff, Message> {
+    let name = OptionName::Backoff;
+    let (first, most) = match form {
+        Form::Range(first, most) => (duration(name, first)?, duration(name, most)?),
+        Form::Text(text) => {
+            let (first, most) = values::ends(text).map_err(|problem| messages::option_duration(name, text, problem))?;
+            (duration(name, &Form::Text(first.to_owned()))?, duration(name, &Form::Text(most.to_owned()))?)
+        }
+        // One end is missing.
+        Form::Path(_) => return Err(messages::option_duration(name, &form.to_string(), Problem::NotARange)),
+        other => return Err(messages::option_without_quotes(name, &other.to_string())),
+    };
+    match (&first, &most) {
+        (Given::Value(from), Given::Value(to)) if from > to => {
+            Err(messages::option_duration(name, &form.to_string(), Problem::Backwards))
+        }
+        _ => Ok(Backoff { first, most, tokens: tokens.clone() }),
+    }
 }
 
 fn action(name: OptionName, form: &Form) -> Result<Action, Message> {
@@ -192,13 +231,6 @@ fn action(name: OptionName, form: &Form) -> Result<Action, Message> {
         Form::Text(text) if Action::from_word(text).is_some() => Err(messages::option_word_in_quotes(name, text)),
         Form::Text(text) => Err(messages::option_action(name, text)),
         other => Err(messages::option_action(name, &other.to_string())),
-    }
-}
-
-fn text(name: OptionName, form: &Form) -> Result<&str, Message> {
-    match form {
-        Form::Text(text) => Ok(text),
-        _ => Err(messages::option_without_quotes(name)),
     }
 }
 
@@ -256,15 +288,29 @@ mod tests {
 
     #[test]
     fn checkpoints_are_a_word_or_a_text() {
-        for (tokens, when) in [
+        for (tokens, expected) in [
             (quote!(batch), When::Batch),
-            (quote!("30s"), When::Interval(30_000)),
+            (quote!("30s"), When::Interval(Duration::from_secs(30))),
             (quote!("7 records"), When::Records(7)),
         ] {
             let (options, errors) = options(quote!(checkpoint = #tokens));
             assert!(errors.is_empty(), "{errors:?}");
-            assert_eq!(options.checkpoint.map(|(when, _)| when), Some(when));
+            assert!(matches!(options.checkpoint, Some((Given::Value(when), _)) if when == expected), "{tokens}");
         }
+    }
+
+    #[test]
+    fn a_path_is_a_constant() {
+        let (options, errors) = options(quote!(checkpoint = paces::SLOW, warn_after = Self::LIMIT));
+        assert!(errors.is_empty(), "{errors:?}");
+        let constants: Vec<_> = options.constants().map(|path| path.to_token_stream().to_string()).collect();
+        assert_eq!(constants, ["paces :: SLOW", "Self :: LIMIT"]);
+
+        let cx = Context::new();
+        let policy = policy(&cx, Kind::Record, quote!(retry = RETRIES, backoff = "1s"..MOST));
+        assert!(cx.check().is_ok());
+        let constants: Vec<_> = policy.constants().map(|path| path.to_token_stream().to_string()).collect();
+        assert_eq!(constants, ["RETRIES", "MOST"]);
     }
 
     fn starts(errors: &[String], starts: &[&str]) {
@@ -297,7 +343,11 @@ mod tests {
         let tokens = quote!(retry = 3, backoff = "200ms..5s", on_failure = dead_letter, on_undecodable = skip);
         let policy = policy(&cx, Kind::Record, tokens);
         assert!(cx.check().is_ok());
-        assert_eq!((policy.retry, policy.backoff), (Some(3), Some((200, 5000))));
+        assert!(matches!(policy.retry, Some(Given::Value(3))));
+        let Some(Backoff { first: Given::Value(first), most: Given::Value(most), .. }) = policy.backoff else {
+            panic!("no backoff")
+        };
+        assert_eq!((first, most), (Duration::from_millis(200), Duration::from_secs(5)));
         let actions = [policy.on_failure, policy.on_undecodable].map(|action| action.map(|(action, _)| action));
         assert_eq!(actions, [Some(Action::DeadLetter), Some(Action::Skip)]);
     }
@@ -311,7 +361,7 @@ mod tests {
             &cx.into_texts(),
             &[
                 "option `retry` must be a whole number",
-                "option `backoff` must be a string in quotes",
+                "option `backoff` must be a range of two durations in quotes",
                 "option `on_failure` cannot be `drop`",
                 "`skip` must not be in quotes",
                 "`#[on_records]` has no option `main`",

@@ -30,6 +30,7 @@ pub(crate) fn check(cx: &Context, processor: &Processor) -> Verdict {
     for handler in &processor.handlers {
         signature(cx, processor, handler, &impl_lifetimes);
     }
+    constants(cx, processor);
     if let Type::TraitObject(ty) = peel(&processor.self_ty) {
         cx.error(ty, messages::trait_object());
     }
@@ -60,9 +61,23 @@ fn record_handler(cx: &Context, processor: &Processor) {
         return;
     }
     let ty = text(&processor.self_ty);
-    match &processor.foreign_attribute {
-        Some(path) => cx.error(path, messages::no_record_handler_but(&ty, &text(path))),
-        None => cx.error(&processor.self_ty, messages::no_record_handler(&ty)),
+    match (&processor.named_like_a_handler, &processor.foreign_attribute) {
+        (Some((kind, method)), _) => cx.error(method, messages::no_record_handler_on(&ty, *kind, method)),
+        (None, Some(path)) => cx.error(path, messages::no_record_handler_but(&ty, &text(path))),
+        (None, None) => cx.error(&processor.self_ty, messages::no_record_handler(&ty)),
+    }
+}
+
+/// Checks that the constants of options do not depend on generic parameters.
+fn constants(cx: &Context, processor: &Processor) {
+    let generics = &processor.generics;
+    let is_generic = generics.params.iter().any(is_type_or_const);
+    let policies = processor.handlers.iter().flat_map(|handler| handler.policy.constants());
+    for path in processor.options.constants().chain(policies) {
+        let Some(first) = path.segments.first().map(|segment| &segment.ident) else { continue };
+        if is_generic && first == "Self" || generics.type_params().any(|param| param.ident == *first) {
+            cx.error(path, messages::constant_of_generic(&text(path)));
+        }
     }
 }
 

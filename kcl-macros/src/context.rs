@@ -6,12 +6,12 @@ use std::thread;
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 
-use crate::messages::Message;
+use crate::messages::{Error, Message};
 
 /// A collection of errors. Dropping it unchecked is a bug of this crate, and panics.
 pub(crate) struct Context {
     /// `None` once they are checked.
-    errors: RefCell<Option<Vec<syn::Error>>>,
+    errors: RefCell<Option<Vec<Error>>>,
 }
 
 impl Context {
@@ -21,13 +21,13 @@ impl Context {
 
     /// Adds an error that underlines `tokens`, from the first to the last.
     pub(crate) fn error(&self, tokens: impl ToTokens, message: Message) {
-        self.push(syn::Error::new_spanned(tokens, message));
+        self.push(message.at(tokens));
     }
 
-    /// Adds a parse error of `syn`.
-    pub(crate) fn push(&self, error: syn::Error) {
+    /// Adds an error, such as one of `syn`.
+    pub(crate) fn push(&self, error: impl Into<Error>) {
         if let Some(errors) = self.errors.borrow_mut().as_mut() {
-            errors.push(error);
+            errors.push(error.into());
         }
     }
 
@@ -39,13 +39,13 @@ impl Context {
     /// The texts of the errors.
     #[cfg(test)]
     pub(crate) fn into_texts(self) -> Vec<String> {
-        self.errors.take().unwrap_or_default().iter().map(syn::Error::to_string).collect()
+        self.errors.take().unwrap_or_default().iter().map(Error::to_string).collect()
     }
 
-    /// Returns the errors as `compile_error!` calls.
+    /// Returns the errors as code that rustc reports as them.
     pub(crate) fn check(self) -> Result<(), TokenStream> {
         match self.errors.take() {
-            Some(errors) if !errors.is_empty() => Err(errors.iter().map(syn::Error::to_compile_error).collect()),
+            Some(errors) if !errors.is_empty() => Err(errors.iter().map(Error::to_compile_error).collect()),
             _ => Ok(()),
         }
     }

@@ -16,6 +16,7 @@ mod messages;
 mod model;
 mod names;
 mod parse;
+mod quantities;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -62,6 +63,6 @@ macro_rules! attributes {
 with_handlers!(attributes);
 
 fn outside(kind: Kind, item: TokenStream) -> TokenStream {
-    let error = messages::outside(kind).at(TokenStream::new()).into_compile_error();
+    let error = messages::outside(kind).at(TokenStream::new()).to_compile_error();
     quote!(#item #error)
 }

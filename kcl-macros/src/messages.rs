@@ -2,39 +2,109 @@
 
 use std::fmt;
 
-use proc_macro2::Ident;
-use quote::ToTokens;
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
 
 use crate::handlers::Kind;
 use crate::model::{Action, OptionName, Place};
 use crate::names;
-use crate::values::{BackoffProblem, CheckpointProblem};
+use crate::quantities::{self, NotADuration};
+use crate::syntax::ends;
+use crate::values::{self, Problem};
 
-/// The text of one error, with notes and helps in rustc's own form.
-pub(crate) struct Message(String);
+/// The text of one error.
+#[derive(Default)]
+pub(crate) struct Message {
+    text: String,
+    /// The label of the underlined code.
+    help: String,
+    /// The lines below the excerpt of the source.
+    notes: Vec<String>,
+}
 
 impl Message {
     fn new(text: impl fmt::Display) -> Self {
-        Self(text.to_string())
+        Self { text: text.to_string(), ..Self::default() }
     }
 
-    fn note(self, text: impl fmt::Display) -> Self {
-        Self(format!("{}\n= note: {text}", self.0))
+    fn note(mut self, text: impl fmt::Display) -> Self {
+        self.notes.push(text.to_string());
+        self
     }
 
-    fn help(self, text: impl fmt::Display) -> Self {
-        Self(format!("{}\n= help: {text}", self.0))
+    fn help(mut self, text: impl fmt::Display) -> Self {
+        self.help = text.to_string();
+        self
     }
 
-    /// Makes an error that underlines `tokens`.
-    pub(crate) fn at(self, tokens: impl ToTokens) -> syn::Error {
-        syn::Error::new_spanned(tokens, self)
+    /// Makes an error that underlines `tokens`, from the first to the last.
+    pub(crate) fn at(self, tokens: impl ToTokens) -> Error {
+        Error::Ours(self, ends(&tokens))
     }
 }
 
-impl fmt::Display for Message {
+/// An error at its place in the user's code.
+pub(crate) enum Error {
+    /// The spans are those of the first and the last token.
+    Ours(Message, (Span, Span)),
+    Syntax(syn::Error),
+}
+
+impl From<syn::Error> for Error {
+    fn from(error: syn::Error) -> Self {
+        Self::Syntax(error)
+    }
+}
+
+impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        match self {
+            Self::Ours(message, _) => f.write_str(&message.text),
+            Self::Syntax(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error {
+    /// Generates code that rustc reports as this error.
+    ///
+    /// `compile_error!` has only a text, and rustc prints all of it above the excerpt of the source. A message with a help or a note
+    /// is therefore an unmet bound, whose texts rustc prints in their places. That code is an item, which an `impl` cannot contain.
+    pub(crate) fn to_compile_error(&self) -> TokenStream {
+        match self {
+            Self::Ours(Message { text, help, notes }, (from, to)) if help.is_empty() && notes.is_empty() => {
+                let (path, arguments) =
+                    (quote_spanned!(*from=> ::core::compile_error!), quote_spanned!(*to=> { #text }));
+                quote!(#path #arguments)
+            }
+            Self::Ours(message, ends) => unmet_bound(message, *ends),
+            Self::Syntax(error) => error.to_compile_error(),
+        }
+    }
+}
+
+/// Generates a bound that is not met. It is on a type parameter, and has a parameter of its own that is left open: rustc then has
+/// nothing to add to the message.
+fn unmet_bound(Message { text, help, notes }: &Message, (from, to): (Span, Span)) -> TokenStream {
+    // The braces of a format string are doubled.
+    let escaped = |text: &String| text.replace('{', "{{").replace('}', "}}");
+    let (text, help, notes) = (escaped(text), escaped(help), notes.iter().map(escaped));
+    // The spans of its tokens make this type the underlined code. Empty arguments are allowed on any type.
+    let (name, end) = (Ident::new("__Here", from), quote_spanned!(to=> >));
+    quote! {
+        const _: () = {
+            #[diagnostic::on_unimplemented(message = #text, label = #help #(, note = #notes)*)]
+            trait __Rule<__T> {
+                const KEPT: ();
+            }
+            #[diagnostic::do_not_recommend]
+            impl __Rule<()> for () {
+                const KEPT: () = ();
+            }
+            fn __mistake<__Here>() {
+                let _ = <#name<#end as __Rule<_>>::KEPT;
+            }
+        };
     }
 }
 
@@ -61,11 +131,34 @@ pub(crate) fn option_no_name(place: Place, found: &str) -> Message {
 pub(crate) fn option_unknown(place: Place, name: &str) -> Message {
     let message = Message::new(format_args!("{} has no option `{name}`", attribute(place)));
     let named = |options: &[OptionName]| options.iter().copied().find(|option| option.text() == name);
-    if let (Place::Handler(_), Some(option)) = (place, named(Place::Processor.options())) {
-        return message.help(format_args!("write it on the impl: `#[kcl::processor({})]`", option.example()));
+    match place {
+        Place::Handler(_) => {
+            if let Some(option) = named(Place::Processor.options()) {
+                return message.help(format_args!("write it on the impl: `#[kcl::processor({})]`", option.example()));
+            }
+            if let Some(action) = Action::from_word(name) {
+                return message
+                    .help(format_args!("write `{} = {}`", OptionName::OnFailure, action.word()))
+                    .note(options(place));
+            }
+        }
+        Place::Processor => {
+            let meant = named(Place::Handler(Kind::Record).options());
+            if let Some(option) = meant.or_else(|| names::option(name, Place::Handler(Kind::Record).options())) {
+                return message
+                    .help(format_args!("write it on the record handler: `#[on_record({})]`", option.example()))
+                    .note(options(place));
+            }
+            if name == values::BATCH {
+                return message.help("write `checkpoint = batch`").note(options(place));
+            }
+        }
     }
     match names::option(name, place.options()) {
-        Some(meant) => message.help(format_args!("write `{meant}`; {}", options(place))),
+        Some(OptionName::Retry) => {
+            message.help("write `retry`, with the number of further attempts after the first one").note(options(place))
+        }
+        Some(meant) => message.help(format_args!("write `{meant}`")).note(options(place)),
         None => message.help(options(place)),
     }
 }
@@ -101,52 +194,153 @@ pub(crate) fn option_crate_value(quoted: Option<&str>) -> Message {
     }
 }
 
-pub(crate) fn option_without_quotes(name: OptionName) -> Message {
-    Message::new(format_args!("option `{name}` must be a string in quotes"))
-        .help(format_args!("write `{}`", name.example()))
+/// The units of time, for notes.
+const UNITS: &str = "the units of time are `ms`, `s`, `m`, `h` and `d`, as in `500ms`, `30s` or `1h30m`";
+
+/// Formats a text in quotes on one line.
+fn shown(text: &str) -> String {
+    text.escape_debug().take(100).collect()
+}
+
+pub(crate) fn option_without_quotes(name: OptionName, found: &str) -> Message {
+    let (what, constants) = match name {
+        OptionName::Backoff => ("a range of two durations in quotes", "two constants of type `Duration`"),
+        _ => ("a duration in quotes", "a constant of type `Duration`"),
+    };
+    let message = Message::new(format_args!("option `{name}` must be {what}, or {constants}"));
+    let is_valid = match values::ends(found) {
+        Ok((first, most)) => {
+            name == OptionName::Backoff && [first, most].map(values::duration).iter().all(Result::is_ok)
+        }
+        Err(_) => name != OptionName::Backoff && values::duration(found).is_ok(),
+    };
+    if is_valid {
+        return message.help(format_args!("add the quotes: `{name} = \"{found}\"`"));
+    }
+    if name != OptionName::Backoff && values::duration(&format!("{found}s")).is_ok() {
+        return message
+            .help(format_args!("write the number with a unit, in quotes: `{name} = \"{found}s\"`"))
+            .note(UNITS);
+    }
+    let constant = match name {
+        OptionName::Backoff => "backoff = FIRST..MOST".to_owned(),
+        _ => format!("{name} = LIMIT"),
+    };
+    message.help(format_args!("write `{}`, or the path of a constant as in `{constant}`", name.example())).note(UNITS)
 }
 
 pub(crate) fn option_word_in_quotes(name: OptionName, word: &str) -> Message {
     Message::new(format_args!("`{word}` must not be in quotes")).help(format_args!("write `{name} = {word}`"))
 }
 
-pub(crate) fn option_retry_value() -> Message {
-    Message::new("option `retry` must be a whole number").help("write the number of retries, such as `retry = 3`")
-}
-
-pub(crate) fn option_backoff_value(problem: BackoffProblem) -> Message {
-    let example = "write the first and the longest wait, such as `backoff = \"200ms..5s\"`";
-    match problem {
-        BackoffProblem::NotARange => Message::new("option `backoff` must be a range of two durations")
-            .note("a duration is a whole number followed by `ms`, `s`, `m` or `h`")
-            .help(example),
-        BackoffProblem::Zero => Message::new("option `backoff` must start with a wait longer than 0")
-            .note("each wait is up to twice as long as the previous one, so it would stay at 0")
-            .help(example),
-        BackoffProblem::Backwards => Message::new("option `backoff` must not end before it starts")
-            .note("each wait is up to twice as long as the previous one, until the longest is reached")
-            .help(example),
+pub(crate) fn option_retry_value(quoted: Option<u32>) -> Message {
+    let message = Message::new("option `retry` must be a whole number, or a constant of type `u32`");
+    match quoted {
+        Some(number) => message.help(format_args!("remove the quotes: `retry = {number}`")),
+        None => message.help(
+            "write the number of further attempts, as in `retry = 3`, or the path of a constant, as in `retry = RETRIES`",
+        ),
     }
 }
 
-pub(crate) fn option_checkpoint_value(problem: CheckpointProblem) -> Message {
-    let example = "write `checkpoint = batch`, `checkpoint = \"30s\"` or `checkpoint = \"1000 records\"`";
+pub(crate) fn option_retry_suffix(digits: &str, suffix: &str) -> Message {
+    Message::new(format_args!("option `retry` must be a number without a suffix"))
+        .help(format_args!("remove `{suffix}`: write `retry = {digits}`"))
+}
+
+pub(crate) fn option_retry_too_large() -> Message {
+    Message::new(format_args!("option `retry` must be at most {}", u32::MAX))
+        .help("write the number of further attempts, such as `retry = 3`")
+}
+
+/// The error for a duration, or a range of two, in quotes.
+pub(crate) fn option_duration(name: OptionName, text: &str, problem: Problem) -> Message {
+    let example = format!("write `{}`", name.example());
+    let in_option = |part: &str| format!("`{}` in option `{name}`", shown(part));
     match problem {
-        CheckpointProblem::Unknown => {
-            Message::new("option `checkpoint` must be `batch`, a duration, or a number of records")
-                .note("a duration is a whole number followed by `ms`, `s`, `m` or `h`")
-                .help(example)
+        Problem::NotADuration(NotADuration::NoNumber(part)) if part.is_empty() => {
+            Message::new(format_args!("option `{name}` must not be empty")).help(example)
         }
-        CheckpointProblem::Zero => Message::new("option `checkpoint` must be greater than 0")
-            .note("the most frequent choice is `batch`: after each batch")
-            .help(example),
+        Problem::NotADuration(NotADuration::NoNumber(part)) => {
+            Message::new(format_args!("{} is not a duration", in_option(&part))).help(example).note(UNITS)
+        }
+        Problem::NotADuration(NotADuration::NoUnit(number)) => {
+            Message::new(format_args!("the number {} has no unit", in_option(&number)))
+                .help(format_args!("add a unit, as in `{number}s` or `{number}ms`"))
+                .note(UNITS)
+        }
+        Problem::NotADuration(NotADuration::NotAUnit(unit)) => {
+            Message::new(format_args!("{} is not a unit of time", in_option(&unit))).help(example).note(UNITS)
+        }
+        Problem::NotADuration(NotADuration::TooLong) => {
+            Message::new(format_args!("the time {} is too long", in_option(text.trim())))
+                .help(format_args!("write a shorter time, such as `{}`", name.example()))
+        }
+        Problem::NotANumber(number) => Message::new(format_args!("{} is not a whole number", in_option(&number)))
+            .help(format_args!("write a whole number of at most {}", u64::MAX)),
+        Problem::Zero => match name {
+            OptionName::Backoff => Message::new("option `backoff` must start with a wait longer than 0")
+                .note("each wait is up to twice as long as the previous one, so it would stay at 0")
+                .help(format_args!("write the first and the longest wait, such as `{}`", name.example())),
+            _ => Message::new(format_args!("option `{name}` must be greater than 0")).help(example),
+        },
+        Problem::NotARange => Message::new("option `backoff` must be a range of two durations")
+            .help(format_args!("write the first and the longest wait, such as `{}`", name.example()))
+            .note(UNITS),
+        Problem::Backwards => Message::new("option `backoff` must not end before it starts")
+            .note("each wait is up to twice as long as the previous one, until the longest is reached")
+            .help(format_args!("write the first and the longest wait, such as `{}`", name.example())),
     }
 }
 
-pub(crate) fn option_warn_after_value() -> Message {
-    Message::new("option `warn_after` must be a duration greater than 0")
-        .note("a duration is a whole number followed by `ms`, `s`, `m` or `h`")
-        .help("write how long a handler may run before it is reported on stderr, such as `warn_after = \"5m\"`")
+const CHECKPOINTS: &str = "write `checkpoint = batch`, `checkpoint = \"30s\"` or `checkpoint = \"1000 records\"`";
+
+/// The error for a value of `checkpoint` that is not a text in quotes, or that asks for no checkpoints.
+pub(crate) fn option_checkpoint_value(found: &str) -> Message {
+    let message = Message::new(format_args!("option `checkpoint` cannot be `{}`", shown(found)));
+    if names::means_never(found) {
+        return message
+            .help("to decide yourself when to checkpoint, take `&mut Checkpointer` in the record handler, and remove this option")
+            .note("a handler that takes a `Checkpointer` makes all checkpoints itself; otherwise the runtime makes them");
+    }
+    if values::checkpoint(found).is_ok() {
+        return message.help(format_args!("add the quotes: `checkpoint = \"{found}\"`"));
+    }
+    if quantities::duration(&format!("{found}s")).is_ok() {
+        return message.help(format_args!(
+            "write the number with its unit, in quotes: `checkpoint = \"{found} records\"` or `checkpoint = \"{found}s\"`"
+        ));
+    }
+    message.help(CHECKPOINTS).note("instead of these, it can be the path of a constant of type `kcl::Checkpoints`")
+}
+
+/// The error for a text in quotes.
+pub(crate) fn option_checkpoint_text(text: &str, problem: Problem) -> Message {
+    let units = format!("for a number, the unit is `records`; {UNITS}");
+    match problem {
+        Problem::NotADuration(NotADuration::NoNumber(part)) if part.trim() == text.trim() => {
+            Message::new(format_args!("option `checkpoint` cannot be `{}`", shown(text))).help(CHECKPOINTS).note(units)
+        }
+        Problem::NotADuration(NotADuration::NoUnit(number)) => {
+            Message::new(format_args!("the number `{number}` in option `checkpoint` has no unit"))
+                .help(format_args!("add a unit, as in `\"{number} records\"` or `\"{number}s\"`"))
+                .note(units)
+        }
+        Problem::NotADuration(NotADuration::NotAUnit(unit)) => {
+            Message::new(format_args!("`{}` in option `checkpoint` is not a unit", shown(&unit)))
+                .help(CHECKPOINTS)
+                .note(units)
+        }
+        Problem::Zero => Message::new("option `checkpoint` must be greater than 0")
+            .help("write `checkpoint = batch` for a checkpoint after each batch, which is the most frequent choice"),
+        other => option_duration(OptionName::Checkpoint, text, other),
+    }
+}
+
+pub(crate) fn constant_of_generic(constant: &str) -> Message {
+    Message::new(format_args!("the constant `{constant}` depends on a generic parameter"))
+        .help("write the path of a constant that does not, such as one outside of the `impl` block")
+        .note("the value is checked when the crate is checked, before the parameter is known")
 }
 
 pub(crate) fn option_action(name: OptionName, found: &str) -> Message {
@@ -193,12 +387,15 @@ pub(crate) fn dead_letter_unused(name: &Ident) -> Message {
         .help("write `#[on_record(on_failure = dead_letter)]`, `on_undecodable = dead_letter`, or both; or remove this handler")
 }
 
+/// The error for an item that is not an impl. Without a name, it may be inside an `impl`, and has no notes for that reason.
 pub(crate) fn not_an_impl(what: &str, name: Option<&Ident>) -> Message {
-    let message = Message::new(format_args!("`#[kcl::processor]` must be on an `impl` block, not on {what}"))
-        .note("the handlers are methods, so the macro needs the block that contains them");
     match name {
-        Some(name) => message.help(format_args!("move the attribute to `impl {name} {{ ... }}`")),
-        None => message.help("put it on the `impl` block of your processor's type: `impl Revenue { ... }`"),
+        Some(name) => Message::new(format_args!("`#[kcl::processor]` must be on an `impl` block, not on {what}"))
+            .note("the handlers are methods, so the macro needs the block that contains them")
+            .help(format_args!("move the attribute to `impl {name} {{ ... }}`")),
+        None => Message::new(format_args!(
+            "`#[kcl::processor]` must be on an `impl` block, not on {what}: move it to the block of your processor's type"
+        )),
     }
 }
 
@@ -207,10 +404,13 @@ pub(crate) fn trait_impl(ty: &str) -> Message {
         .help(format_args!("move the attribute and the handlers to `impl {ty} {{ ... }}`"))
 }
 
+/// The error for a handler attribute elsewhere. It may be inside an `impl`, and has no notes for that reason.
 pub(crate) fn outside(kind: Kind) -> Message {
-    let name = kind.attribute();
-    Message::new(format_args!("`#[{name}]` must be in an `impl` block annotated with `#[kcl::processor]`"))
-        .help("put `#[kcl::processor]` on the `impl` block that contains this method")
+    Message::new(format_args!(
+        "`#[{}]` must be in an `impl` block with `#[kcl::processor]`: add that attribute to the block, or move this method to the one \
+         block that has it",
+        kind.attribute()
+    ))
 }
 
 pub(crate) fn handler_takes_no_options(kind: Kind) -> Message {
@@ -272,6 +472,12 @@ pub(crate) fn no_record_handler_but(ty: &str, attribute: &str) -> Message {
     ))
 }
 
+pub(crate) fn no_record_handler_on(ty: &str, kind: Kind, method: &Ident) -> Message {
+    Message::new(format_args!("`{ty}` has neither an `#[on_record]` nor an `#[on_records]` handler"))
+        .note("the runtime calls the methods with a handler attribute, whatever their names")
+        .help(format_args!("put `#[{}]` on `{method}`", kind.attribute()))
+}
+
 pub(crate) fn twice(kind: Kind, first: &Ident, second: &Ident) -> Message {
     Message::new(format_args!("`#[{}]` is already on `{first}`; `{second}` cannot have it too", kind.attribute()))
         .note("each message has one handler")
@@ -301,8 +507,12 @@ pub(crate) fn qualifier(kind: Kind, name: &Ident, qualifier: &str) -> Message {
     let message = Message::new(format_args!("{} cannot be `{qualifier}`", handler(kind, name)));
     match qualifier {
         "async" => message
-            .note("async handlers are not supported yet: a handler blocks until it is done, and the next message waits")
-            .help("remove `async`; to await something, call `block_on` on a runtime that the processor holds"),
+            .note("a handler blocks until it is done, and the next message waits")
+            .note(
+                "to await something, keep a `tokio::runtime::Runtime` in the processor, and clone its handle first: \
+                 `let runtime = self.runtime.handle().clone(); runtime.block_on(...)`",
+            )
+            .help("remove `async`"),
         "unsafe" => message
             .note("the runtime calls the handler, and cannot uphold the conditions of an unsafe function")
             .help("remove `unsafe`"),

@@ -1,6 +1,7 @@
 //! The annotated impl as the stages after parsing see it.
 
 use std::fmt;
+use std::time::Duration;
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -17,9 +18,24 @@ pub(crate) struct Options {
     /// Whether the user wrote this path, which may then be wrong.
     pub(crate) krate_is_given: bool,
     /// When the runtime checkpoints, and the value as written.
-    pub(crate) checkpoint: Option<(When, TokenStream)>,
-    /// The time in milliseconds after which a running handler is reported.
-    pub(crate) warn_after: Option<u64>,
+    pub(crate) checkpoint: Option<(Given<When>, TokenStream)>,
+    /// The time after which a running handler is reported.
+    pub(crate) warn_after: Option<Given<Duration>>,
+}
+
+/// A value that the option contains, or the constant that holds it.
+pub(crate) enum Given<T> {
+    Value(T),
+    Constant(Path),
+}
+
+impl<T> Given<T> {
+    fn constant(&self) -> Option<&Path> {
+        match self {
+            Self::Value(_) => None,
+            Self::Constant(path) => Some(path),
+        }
+    }
 }
 
 impl Default for Options {
@@ -28,13 +44,21 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// The constants that hold values.
+    pub(crate) fn constants(&self) -> impl Iterator<Item = &Path> {
+        let checkpoint = self.checkpoint.iter().filter_map(|(when, _)| when.constant());
+        checkpoint.chain(self.warn_after.iter().filter_map(Given::constant))
+    }
+}
+
 /// When the runtime checkpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum When {
     /// After each batch.
     Batch,
-    /// After this many milliseconds.
-    Interval(u64),
+    /// After this time.
+    Interval(Duration),
     /// After this many records.
     Records(u64),
 }
@@ -42,9 +66,8 @@ pub(crate) enum When {
 /// The options of a record handler: what happens to a record that fails.
 #[derive(Default)]
 pub(crate) struct Policy {
-    pub(crate) retry: Option<u32>,
-    /// The first and the longest wait, in milliseconds.
-    pub(crate) backoff: Option<(u64, u64)>,
+    pub(crate) retry: Option<Given<u32>>,
+    pub(crate) backoff: Option<Backoff>,
     /// The action, and the value as written.
     pub(crate) on_failure: Option<(Action, TokenStream)>,
     pub(crate) on_undecodable: Option<(Action, TokenStream)>,
@@ -59,6 +82,20 @@ impl Policy {
     pub(crate) fn is_given(&self) -> bool {
         self.retry.is_some() || self.actions().next().is_some()
     }
+
+    /// The constants that hold values.
+    pub(crate) fn constants(&self) -> impl Iterator<Item = &Path> {
+        let backoff = self.backoff.iter().flat_map(|backoff| [&backoff.first, &backoff.most]);
+        self.retry.iter().filter_map(Given::constant).chain(backoff.filter_map(Given::constant))
+    }
+}
+
+/// The waits before retries.
+pub(crate) struct Backoff {
+    pub(crate) first: Given<Duration>,
+    pub(crate) most: Given<Duration>,
+    /// Both as written.
+    pub(crate) tokens: TokenStream,
 }
 
 /// The action for a record that failed permanently.
@@ -165,6 +202,8 @@ pub(crate) struct Processor {
     pub(crate) handlers: Vec<Handler>,
     /// If there is no record handler: an attribute on a method that is neither ours nor rustc's. It may be a misspelt one of ours.
     pub(crate) foreign_attribute: Option<Path>,
+    /// If there is no record handler: a method that was meant to be one, by its name, and the handler that it was meant to be.
+    pub(crate) named_like_a_handler: Option<(Kind, Ident)>,
     /// Whether there is a method that rustc will reject here, such as one without a body.
     pub(crate) has_broken_method: bool,
 }

@@ -38,16 +38,47 @@ pub(crate) fn misspelt(name: &str) -> Option<Option<Kind>> {
 /// The option that an unknown one was meant to be.
 pub(crate) fn option(name: &str, options: &[OptionName]) -> Option<OptionName> {
     let meant = match name {
-        "retries" | "attempts" | "max_retries" => Some(OptionName::Retry),
-        "otherwise" | "on_error" => Some(OptionName::OnFailure),
-        "invalid" | "on_invalid" => Some(OptionName::OnUndecodable),
-        "checkpoints" | "checkpoint_every" | "checkpoint_interval" => Some(OptionName::Checkpoint),
+        "retries" | "max_retries" | "retry_count" | "attempts" | "max_attempts" | "tries" => Some(OptionName::Retry),
+        "delay" | "wait" | "retry_delay" | "retry_backoff" => Some(OptionName::Backoff),
+        "otherwise" | "on_error" | "on_err" | "failure" => Some(OptionName::OnFailure),
+        "invalid" | "on_invalid" | "undecodable" | "on_decode_error" => Some(OptionName::OnUndecodable),
+        "checkpoints" | "checkpoint_every" | "checkpoint_interval" | "every" | "interval" => {
+            Some(OptionName::Checkpoint)
+        }
+        "warn" | "warning" | "slow" | "slow_after" | "timeout" => Some(OptionName::WarnAfter),
         _ => {
             let known: Vec<_> = options.iter().map(|option| option.text()).collect();
             nearest(name, &known).and_then(|near| options.iter().copied().find(|option| option.text() == near))
         }
     };
     meant.filter(|meant| options.contains(meant))
+}
+
+/// The record handler that a method was meant to be, by its name, if it has no attribute.
+pub(crate) fn record_handler(method: &str) -> Option<Kind> {
+    let method = method.trim_start_matches("handle_");
+    Kind::ALL.iter().copied().filter(|kind| kind.handles_records()).find(|&kind| {
+        method == kind.attribute() || other_names(kind).iter().any(|name| name.trim_start_matches("on_") == method)
+    })
+}
+
+/// Whether a value of `checkpoint` asks for no checkpoints of the runtime.
+pub(crate) fn means_never(value: &str) -> bool {
+    matches!(
+        value.trim().to_lowercase().as_str(),
+        "never"
+            | "none"
+            | "no"
+            | "off"
+            | "false"
+            | "manual"
+            | "manually"
+            | "handler"
+            | "self"
+            | "user"
+            | "disabled"
+            | "explicit"
+    )
 }
 
 /// The action that an unknown value was meant to be. A path may name the variant of an enum.
@@ -131,8 +162,25 @@ mod tests {
             ("retries", Some(OptionName::Retry)),
             ("checkpoints", None),
             ("timeout", None),
+            ("purple", None),
+            ("max_attempts", Some(OptionName::Retry)),
         ] {
             assert_eq!(option(name, &options), meant, "{name}");
+        }
+    }
+
+    #[test]
+    fn methods_of_other_kcls_are_recognised() {
+        for (method, kind) in [
+            ("process_records", Some(Kind::Records)),
+            ("on_batch", None),
+            ("batch", Some(Kind::Records)),
+            ("on_record", Some(Kind::Record)),
+            ("handle_record", Some(Kind::Record)),
+            ("process_record", Some(Kind::Record)),
+            ("report", None),
+        ] {
+            assert_eq!(record_handler(method), kind, "{method}");
         }
     }
 

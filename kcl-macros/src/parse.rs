@@ -56,9 +56,11 @@ fn inherent_impl(cx: &Context, options: Options, mut item: ItemImpl) -> Parsed {
     });
     let handlers: Vec<_> = item.items.iter_mut().filter_map(|item| handler(cx, &options.krate, item)).collect();
     let needs_main = options.main;
-    let foreign_attribute = match handlers.iter().any(|handler| handler.kind.handles_records()) || cx.has_errors() {
-        true => None,
-        false => item.items.iter_mut().find_map(take_foreign_attribute),
+    let lacks_records = !handlers.iter().any(|handler| handler.kind.handles_records()) && !cx.has_errors();
+    let named_like_a_handler = item.items.iter().filter(|_| lacks_records).find_map(named_like_a_handler);
+    let foreign_attribute = match lacks_records && named_like_a_handler.is_none() {
+        true => item.items.iter_mut().find_map(take_foreign_attribute),
+        false => None,
     };
     let processor = match &item.trait_ {
         Some((path, _)) => {
@@ -71,6 +73,7 @@ fn inherent_impl(cx: &Context, options: Options, mut item: ItemImpl) -> Parsed {
             self_ty: (*item.self_ty).clone(),
             handlers,
             foreign_attribute,
+            named_like_a_handler,
             has_broken_method: item.items.iter().any(is_without_body),
             options,
         }),
@@ -93,6 +96,12 @@ fn is_ours(krate: &Path, name: &Ident) -> bool {
 fn is_without_body(item: &ImplItem) -> bool {
     let ImplItem::Verbatim(tokens) = item else { return false };
     syn::parse2::<TraitItemFn>(tokens.clone()).is_ok_and(|method| method.default.is_none())
+}
+
+fn named_like_a_handler(item: &ImplItem) -> Option<(Kind, Ident)> {
+    let ImplItem::Fn(method) = item else { return None };
+    let name = &method.sig.ident;
+    Some((names::record_handler(&name.to_string())?, name.clone()))
 }
 
 fn take_foreign_attribute(item: &mut ImplItem) -> Option<Path> {

@@ -14,8 +14,18 @@ use crate::context::Context;
 use crate::handlers::Kind;
 use crate::{annotated_impl, args, expand, parse};
 
-const SNAPSHOTS: [&str; 9] =
-    ["quickstart", "every_handler", "default", "generic", "configured", "renamed", "mistaken", "policy", "paced"];
+const SNAPSHOTS: [&str; 10] = [
+    "quickstart",
+    "every_handler",
+    "default",
+    "generic",
+    "configured",
+    "renamed",
+    "mistaken",
+    "policy",
+    "paced",
+    "constants",
+];
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots").join(name)
@@ -117,7 +127,20 @@ fn no_path_is_relative() {
         "Sum",
         "usize",
     ];
-    let of_this_crate = ["Self", "self", "__input", "__cx", "__result", "__a1", "__a2", "__a3", "__Fallback", "__T"];
+    let of_this_crate = [
+        "Self",
+        "self",
+        "__input",
+        "__cx",
+        "__result",
+        "__a1",
+        "__a2",
+        "__a3",
+        "__Fallback",
+        "__T",
+        "__Rule",
+        "__Here",
+    ];
     for name in ["quickstart", "every_handler", "default", "generic", "configured", "policy"] {
         for path in paths(&generated(name)) {
             let first = first(&path);
@@ -181,5 +204,5 @@ fn a_mistaken_impl_is_still_emitted_and_still_a_processor() {
         let found = all.split_whitespace().collect::<Vec<_>>().windows(words.len()).any(|window| window == words);
         assert!(found || all.contains(expected), "{expected} is missing");
     }
-    assert_eq!(all.matches("compile_error").count(), 3);
+    assert_eq!(all.matches("diagnostic :: on_unimplemented").count(), 3);
 }

@@ -1,12 +1,14 @@
 //! The values of options: their forms, and the texts in quotes.
 
 use std::fmt;
+use std::time::Duration;
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::parse::{ParseStream, Parser};
-use syn::{Ident, Lit, LitInt, Path};
+use syn::{Ident, Lit, LitInt, Path, Token};
 
 use crate::model::When;
+use crate::quantities::{self, NotADuration, split_number};
 use crate::syntax::text;
 
 /// The value of an option, as written.
@@ -25,8 +27,10 @@ pub(crate) enum Form {
     Text(String),
     /// A single lower-case word, such as `skip`.
     Word(Ident),
-    /// Any other path. The option `crate` takes one; for the other options it is reserved for constants.
+    /// Any other path: a constant, or the value of the option `crate`.
     Path(Path),
+    /// Two values, such as `FIRST..MOST`.
+    Range(Box<Form>, Box<Form>),
     /// Anything else, as text.
     Other(String),
 }
@@ -48,6 +52,15 @@ impl Value {
 
 impl Form {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let first = Self::parse_one(input)?;
+        if input.peek(Token![..]) && !input.peek(Token![..=]) && !input.peek(Token![...]) {
+            input.parse::<Token![..]>()?;
+            return Ok(Self::Range(Box::new(first), Box::new(Self::parse_one(input)?)));
+        }
+        Ok(first)
+    }
+
+    fn parse_one(input: ParseStream<'_>) -> syn::Result<Self> {
         if input.peek(Lit) {
             return Ok(match input.parse()? {
                 Lit::Bool(literal) => Self::Bool(literal.value),
@@ -76,119 +89,126 @@ impl fmt::Display for Form {
             Self::Text(text) | Self::Other(text) => f.write_str(text),
             Self::Word(word) => word.fmt(f),
             Self::Path(path) => f.write_str(&text(path)),
+            Self::Range(first, second) => write!(f, "{first}..{second}"),
         }
     }
 }
 
-/// Why a text is not a valid range of durations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BackoffProblem {
-    /// It is not a range, or one of its ends is not a duration.
-    NotARange,
-    /// It starts at 0, and twice 0 is still 0.
+/// Why a text in quotes is not the value of its option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Problem {
+    NotADuration(NotADuration),
+    /// The duration or the number must not be 0.
     Zero,
-    /// It ends before it starts.
+    /// The number of records is not whole, or too large.
+    NotANumber(String),
+    /// The text is not a range of durations.
+    NotARange,
+    /// The range ends before it starts.
     Backwards,
 }
 
-/// Parses `200ms..5s`: the first and the longest wait, in milliseconds.
-pub(crate) fn backoff(text: &str) -> Result<(u64, u64), BackoffProblem> {
-    let (first, most) = text.split_once("..").ok_or(BackoffProblem::NotARange)?;
-    match (millis(first), millis(most)) {
-        (Some(0), Some(_)) => Err(BackoffProblem::Zero),
-        (Some(first), Some(most)) if first > most => Err(BackoffProblem::Backwards),
-        (Some(first), Some(most)) => Ok((first, most)),
-        _ => Err(BackoffProblem::NotARange),
+impl From<NotADuration> for Problem {
+    fn from(problem: NotADuration) -> Self {
+        Self::NotADuration(problem)
     }
 }
 
-/// Why a value is not a valid time to checkpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CheckpointProblem {
-    /// It is neither a duration nor a number of records.
-    Unknown,
-    /// It is a duration or a number of 0.
-    Zero,
+/// Parses a duration that is not 0.
+pub(crate) fn duration(text: &str) -> Result<Duration, Problem> {
+    Some(quantities::duration(text)?).filter(|duration| !duration.is_zero()).ok_or(Problem::Zero)
+}
+
+/// The texts of both ends of `200ms..5s`.
+pub(crate) fn ends(text: &str) -> Result<(&str, &str), Problem> {
+    text.split_once("..").filter(|(first, most)| !first.is_empty() && !most.is_empty()).ok_or(Problem::NotARange)
 }
 
 /// The word for a checkpoint after each batch.
 pub(crate) const BATCH: &str = "batch";
 
-/// Parses `30s` or `1000 records`.
-pub(crate) fn checkpoint(text: &str) -> Result<When, CheckpointProblem> {
-    let text = text.trim();
-    let records = text.strip_suffix("records").or_else(|| text.strip_suffix("record"));
-    let (number, when): (_, fn(u64) -> When) = match records {
-        Some(number) => (number.trim_end().parse().ok(), When::Records),
-        None => (millis(text), When::Interval),
-    };
-    match number {
-        Some(0) => Err(CheckpointProblem::Zero),
-        Some(number) => Ok(when(number)),
-        None => Err(CheckpointProblem::Unknown),
+/// Parses `30s` or `1_000 records`.
+pub(crate) fn checkpoint(text: &str) -> Result<When, Problem> {
+    match split_number(text.trim()) {
+        Some((number, unit)) if matches!(unit.trim(), "record" | "records") => match number.parse() {
+            Ok(0) => Err(Problem::Zero),
+            Ok(records) => Ok(When::Records(records)),
+            Err(_) => Err(Problem::NotANumber(number)),
+        },
+        _ => duration(text).map(When::Interval),
     }
-}
-
-/// Parses a duration, a whole number followed by `ms`, `s`, `m` or `h`, into milliseconds.
-pub(crate) fn millis(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let (digits, unit) = text.split_at(text.find(|char: char| !char.is_ascii_digit())?);
-    let unit = match unit.trim_start() {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60 * 1000,
-        "h" => 60 * 60 * 1000,
-        _ => return None,
-    };
-    digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
 #[cfg(test)]
 mod tests {
+    use quote::{ToTokens, quote};
+
     use super::*;
 
     #[test]
-    fn durations_have_a_unit() {
-        for (text, duration) in [("200ms", 200), ("5s", 5000), (" 2 m ", 120_000), ("1h", 3_600_000), ("0s", 0)] {
-            assert_eq!(millis(text), Some(duration), "{text}");
+    fn a_lower_case_word_is_a_word_and_any_other_path_a_constant() {
+        let form = |tokens| Value::new(tokens).form;
+        for tokens in [quote!(skip), quote!(dead_letter), quote!(every_2)] {
+            assert!(matches!(form(tokens.clone()), Form::Word(_)), "{tokens}");
         }
-        for text in ["", "5", "s", "5 parsecs", "-5s", "1.5s", "5s5", "99999999999999999999s", "9999999999999999999s"] {
-            assert_eq!(millis(text), None, "{text}");
+        for tokens in [quote!(RETRIES), quote!(Retries), quote!(limits::retries), quote!(::a::B), quote!(Self::RETRIES)]
+        {
+            assert!(matches!(form(tokens.clone()), Form::Path(_)), "{tokens}");
         }
+        let Form::Range(first, most) = form(quote!(FIRST..limits::MOST)) else { panic!("not a range") };
+        assert!(matches!((&*first, &*most), (Form::Path(_), Form::Path(_))));
+        for tokens in [quote!(FIRST..), quote!(..MOST), quote!(FIRST..=MOST), quote!(RETRIES + 1), quote!(retries())] {
+            assert!(matches!(form(tokens.clone()), Form::Other(_)), "{tokens}");
+        }
+    }
+
+    #[test]
+    fn the_next_option_is_not_part_of_a_value() {
+        let value = Value::new(quote!("30s" main = false));
+        assert_eq!(value.tokens.to_token_stream().to_string(), "\"30s\"");
+        assert_eq!(value.rest.to_string(), "main = false");
     }
 
     #[test]
     fn checkpoints_are_by_duration_or_number() {
         for (text, when) in [
-            ("30s", When::Interval(30_000)),
-            (" 5 m ", When::Interval(300_000)),
+            ("30s", When::Interval(Duration::from_secs(30))),
+            (" 5 minutes ", When::Interval(Duration::from_secs(300))),
+            ("30 seconds", When::Interval(Duration::from_secs(30))),
+            ("1m30s", When::Interval(Duration::from_secs(90))),
             ("1000 records", When::Records(1000)),
+            ("1_000 records", When::Records(1000)),
+            ("1 000 records", When::Records(1000)),
             ("1 record", When::Records(1)),
             ("7records", When::Records(7)),
         ] {
             assert_eq!(checkpoint(text), Ok(when), "{text}");
         }
-        for text in ["", "30", "batch", "1000", "records", "-1 records", "1_000 records", "30 parsecs", "1000 Records"]
-        {
-            assert_eq!(checkpoint(text), Err(CheckpointProblem::Unknown), "{text}");
+        for (text, problem) in [
+            ("", NotADuration::NoNumber(String::new())),
+            ("batch", NotADuration::NoNumber("batch".to_owned())),
+            ("-1 records", NotADuration::NoNumber("-1 records".to_owned())),
+            ("1_000", NotADuration::NoUnit("1000".to_owned())),
+            ("30 parsecs", NotADuration::NotAUnit("parsecs".to_owned())),
+            ("1000 Records", NotADuration::NotAUnit("Records".to_owned())),
+            ("999999999999999999h", NotADuration::TooLong),
+        ] {
+            assert_eq!(checkpoint(text), Err(problem.into()), "{text}");
         }
         for text in ["0s", "0ms", "0 records"] {
-            assert_eq!(checkpoint(text), Err(CheckpointProblem::Zero), "{text}");
+            assert_eq!(checkpoint(text), Err(Problem::Zero), "{text}");
+        }
+        for number in ["1.5", "99999999999999999999"] {
+            assert_eq!(checkpoint(&format!("{number} records")), Err(Problem::NotANumber(number.to_owned())));
         }
     }
 
     #[test]
-    fn a_backoff_ascends() {
-        assert_eq!(backoff("200ms..5s"), Ok((200, 5000)));
-        assert_eq!(backoff("1s .. 1s"), Ok((1000, 1000)));
-        for (text, error) in [
-            ("200ms", BackoffProblem::NotARange),
-            ("200..5s", BackoffProblem::NotARange),
-            ("..5s", BackoffProblem::NotARange),
-            ("0ms..5s", BackoffProblem::Zero),
-            ("5s..200ms", BackoffProblem::Backwards),
-        ] {
-            assert_eq!(backoff(text), Err(error), "{text}");
+    fn a_range_has_two_ends() {
+        assert_eq!(ends("200ms..1.5s"), Ok(("200ms", "1.5s")));
+        assert_eq!(ends("200 ms .. 5 s"), Ok(("200 ms ", " 5 s")));
+        for text in ["200ms", "..5s", "200ms..", "200ms-5s"] {
+            assert_eq!(ends(text), Err(Problem::NotARange), "{text}");
         }
     }
 }

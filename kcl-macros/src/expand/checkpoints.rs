@@ -8,22 +8,18 @@ use syn::{Path, Type};
 
 use super::methods::argument_trait;
 use super::slots::Chosen;
-use super::types::{all_lifetimes, ends, without_lifetimes};
-use crate::model::{Handler, Processor, When};
+use super::types::{all_lifetimes, without_lifetimes};
+use crate::model::{Handler, Processor};
+use crate::syntax::ends;
 
-/// The constant that says who checkpoints.
-pub(super) fn constant(processor: &Processor, chosen: &Chosen<'_>) -> TokenStream {
+/// The constant that says who checkpoints, with the value of the option `checkpoint` if it is given.
+pub(super) fn constant(processor: &Processor, chosen: &Chosen<'_>, option: Option<&TokenStream>) -> TokenStream {
     let Chosen { handler, cfg } = chosen;
     let krate = &processor.options.krate;
-    let takes = takes(processor, handler);
-    let mut value = match &processor.options.checkpoint {
-        None => quote!(#krate::__private::checkpoints(&[#(#takes),*])),
-        Some((When::Batch, _)) => quote!(#krate::Checkpoints::Batch),
-        Some((When::Interval(millis), _)) => {
-            quote!(#krate::Checkpoints::Interval(::core::time::Duration::from_millis(#millis)))
-        }
-        Some((When::Records(records), _)) => quote!(#krate::Checkpoints::Records(#records)),
-    };
+    let mut value = option.cloned().unwrap_or_else(|| {
+        let takes = takes(processor, handler);
+        quote!(#krate::__private::checkpoints(&[#(#takes),*]))
+    });
     if !has_own_const(processor) {
         let checks = argument_checks(processor);
         value = quote!({ #checks #value });
@@ -81,7 +77,7 @@ fn argument_checks(processor: &Processor) -> TokenStream {
 }
 
 /// A call that checks an option. It has the span of the option's value, for the error that it may report.
-fn checked_at(value: &TokenStream, takes: TokenStream, check: &str) -> TokenStream {
+pub(super) fn checked_at(value: &TokenStream, takes: TokenStream, check: &str) -> TokenStream {
     let (from, to) = ends(value);
     let (takes, check) = (parenthesized(takes, from), Ident::new(check, to));
     quote_spanned!(to=> #takes.#check())

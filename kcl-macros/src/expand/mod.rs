@@ -2,6 +2,7 @@
 //! unchanged beside them.
 
 mod checkpoints;
+mod constants;
 mod methods;
 mod policy;
 mod slots;
@@ -21,17 +22,15 @@ use crate::syntax::{peel, text};
 
 /// Generates everything beside the impl, including `main`.
 pub(crate) fn expand(processor: &Processor) -> TokenStream {
-    let mut parts = Parts::default();
+    let constants::Options { items, checkpoint, warn_after } = constants::options(processor);
+    let mut parts = Parts { items, ..Parts::default() };
     for &slot in Slot::ALL {
-        parts.add(processor, slot);
+        parts.add(processor, slot, checkpoint.as_ref());
     }
-    let Parts { errors, constants, methods, initialize } = parts;
+    let Parts { errors, items, constants, methods, initialize } = parts;
     let krate = &processor.options.krate;
     let cfgs = &processor.cfgs;
-    let warn_after = processor
-        .options
-        .warn_after
-        .map(|millis| quote!(const WARN_AFTER: ::core::time::Duration = ::core::time::Duration::from_millis(#millis);));
+    let warn_after = warn_after.map(|time| quote!(const WARN_AFTER: ::core::time::Duration = #time;));
     let conflicts = conflicts(processor);
     let hovers = processor.handlers.iter().filter_map(|handler| hover(&processor.options, handler));
     let argument_checks = checkpoints::items(processor);
@@ -45,6 +44,7 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
             #(#hovers)*
             #conflicts
             #(#errors)*
+            #items
             #[automatically_derived]
             impl #impl_generics #krate::Processor for #self_ty #where_clause {
                 #(#constants)*
@@ -62,6 +62,8 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
 #[derive(Default)]
 struct Parts {
     errors: Vec<TokenStream>,
+    /// The constants that hold values of options.
+    items: TokenStream,
     /// The constants of the impl of `Processor`.
     constants: Vec<TokenStream>,
     /// The methods of the impl of `Processor`.
@@ -71,7 +73,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn add(&mut self, processor: &Processor, slot: Slot) {
+    fn add(&mut self, processor: &Processor, slot: Slot, checkpoint: Option<&TokenStream>) {
         let krate = &processor.options.krate;
         let (chosen, unfilled) = slots::handlers(processor, slot);
         match slot {
@@ -80,8 +82,11 @@ impl Parts {
                 self.initialize.extend(unfilled.map(|unfilled| methods::initialize_by_default(processor, &unfilled)));
             }
             Slot::Records => {
-                self.constants.extend(chosen.iter().map(|chosen| checkpoints::constant(processor, chosen)));
-                self.constants.extend(chosen.iter().filter_map(|chosen| policy::constant(krate, chosen)));
+                self.constants.extend(chosen.iter().map(|chosen| checkpoints::constant(processor, chosen, checkpoint)));
+                for (policy, items) in chosen.iter().filter_map(|chosen| policy::constant(processor, chosen)) {
+                    self.constants.push(policy);
+                    self.items.extend(items);
+                }
                 self.add_methods(
                     processor,
                     &chosen,
@@ -171,7 +176,7 @@ fn conflicts(processor: &Processor) -> TokenStream {
         for first in processor.handlers[..index].iter().filter(of_its_slot) {
             let conditions: Vec<_> = [first, second].into_iter().filter_map(Handler::condition).collect();
             if !conditions.is_empty() {
-                let error = conflict(first, second).at(&second.attribute).into_compile_error();
+                let error = conflict(first, second).at(&second.attribute).to_compile_error();
                 // One error for the second handler, even if several come before it.
                 errors.extend(quote!(#[cfg(all(#(#conditions,)* not(any(#(#before),*))))] #error));
             }
@@ -187,7 +192,7 @@ fn conflicts(processor: &Processor) -> TokenStream {
 /// The error if the configuration leaves no record handler.
 fn no_record_handler(processor: &Processor, unfilled: &Unfilled) -> TokenStream {
     let self_ty = &processor.self_ty;
-    let error = messages::no_record_handler(&text(self_ty)).at(self_ty).into_compile_error();
+    let error = messages::no_record_handler(&text(self_ty)).at(self_ty).to_compile_error();
     quote!(#unfilled #error)
 }
 
@@ -195,7 +200,7 @@ fn no_record_handler(processor: &Processor, unfilled: &Unfilled) -> TokenStream 
 fn no_dead_letter_handler(processor: &Processor, unfilled: &Unfilled) -> Vec<TokenStream> {
     let request = |handler: &Handler| {
         let (_, value) = handler.policy.actions().find(|(action, _)| *action == Action::DeadLetter)?;
-        let error = messages::dead_letter_handler_left_out().at(value).into_compile_error();
+        let error = messages::dead_letter_handler_left_out().at(value).to_compile_error();
         let cfgs = &handler.cfgs;
         Some(quote!(#(#cfgs)* #unfilled #error))
     };

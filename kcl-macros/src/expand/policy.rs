@@ -2,22 +2,22 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::Path;
 
+use super::constants;
 use super::slots::Chosen;
-use crate::model::Action;
+use crate::model::{Action, Processor};
 
-/// The constant, if there are options. Without options the default of the trait applies.
-pub(super) fn constant(krate: &Path, chosen: &Chosen<'_>) -> Option<TokenStream> {
+/// The constant, and the items that it needs beside the impl. Without options the default of the trait applies.
+pub(super) fn constant(processor: &Processor, chosen: &Chosen<'_>) -> Option<(TokenStream, TokenStream)> {
     let Chosen { handler, cfg } = chosen;
+    let krate = &processor.options.krate;
     let given = &handler.policy;
     if !given.is_given() {
         return None;
     }
-    let retry = given.retry.map(|times| quote!(.retry(#times)));
-    let backoff = given.backoff.map(|(first, most)| {
-        quote!(.backoff(::core::time::Duration::from_millis(#first), ::core::time::Duration::from_millis(#most)))
-    });
+    let constants::PolicyValues { items, retry, backoff } = constants::policy(processor, given, cfg.as_ref());
+    let retry = retry.map(|times| quote!(.retry(#times)));
+    let backoff = backoff.map(|waits| quote!(.backoff(#waits)));
     let action = |(action, _): &(Action, TokenStream)| match action {
         Action::Fail => quote!(#krate::FailureAction::Fail),
         Action::Skip => quote!(#krate::FailureAction::Skip),
@@ -25,8 +25,9 @@ pub(super) fn constant(krate: &Path, chosen: &Chosen<'_>) -> Option<TokenStream>
     };
     let on_failure = given.on_failure.as_ref().map(action).map(|action| quote!(.on_failure(#action)));
     let on_undecodable = given.on_undecodable.as_ref().map(action).map(|action| quote!(.on_undecodable(#action)));
-    Some(quote! {
+    let constant = quote! {
         #cfg
         const POLICY: #krate::FailurePolicy = #krate::FailurePolicy::new() #retry #backoff #on_failure #on_undecodable;
-    })
+    };
+    Some((constant, items))
 }

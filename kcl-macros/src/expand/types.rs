@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::visit_mut::VisitMut;
 use syn::{Generics, Lifetime, Type};
@@ -56,11 +56,4 @@ pub(super) fn used_generics(processor: &Processor) -> Generics {
         .collect();
     generics.where_clause = None;
     generics
-}
-
-/// The spans of the first and the last token.
-pub(super) fn ends(tokens: &impl ToTokens) -> (Span, Span) {
-    let mut spans = tokens.to_token_stream().into_iter().map(|token| token.span());
-    let first = spans.next().unwrap_or_else(Span::call_site);
-    (first, spans.last().unwrap_or(first))
 }

@@ -2,6 +2,7 @@
 //! `kcl::__private`, and not for use by hand.
 
 mod arguments;
+mod constants;
 mod outcome;
 pub mod probe;
 mod takes;
@@ -10,6 +11,7 @@ pub use arguments::{
     DeadLetterCx, OnDeadLetter, OnInit, OnLeaseLost, OnRecord, OnRecords, OnShardEnd, OnShutdownRequested, RecordCx,
     RecordsCx, ShardCx, ShutdownCx,
 };
+pub use constants::Given;
 pub use outcome::{Constructed, Failure, Handled, Made, Nothing, OnInitOrDefault, Outcome};
 pub use takes::{Takes, checkpoints};
 

@@ -1,0 +1,139 @@
+//! Generates the values of options. Those of constants are items beside the impl: `cargo check` evaluates them there, even if the impl
+//! is generic, so that a wrong type or value is one error, at the constant.
+
+use std::time::Duration;
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote};
+use syn::Path;
+
+use super::checkpoints::checked_at;
+use super::types::{impl_lifetimes, without_lifetimes};
+use crate::model::{Backoff, Given, Policy, Processor, When};
+
+/// The values of the options of `#[kcl::processor(…)]`.
+pub(super) struct Options {
+    pub(super) items: TokenStream,
+    pub(super) checkpoint: Option<TokenStream>,
+    pub(super) warn_after: Option<TokenStream>,
+}
+
+/// The values of the options of a record handler.
+pub(super) struct PolicyValues {
+    pub(super) items: TokenStream,
+    pub(super) retry: Option<TokenStream>,
+    pub(super) backoff: Option<TokenStream>,
+}
+
+pub(super) fn options(processor: &Processor) -> Options {
+    let mut items = Items::new(processor);
+    let krate = &processor.options.krate;
+    let checkpoint = processor.options.checkpoint.as_ref().map(|(when, tokens)| match when {
+        Given::Value(When::Batch) => quote!(#krate::Checkpoints::Batch),
+        Given::Value(When::Interval(time)) => {
+            let time = duration(*time);
+            quote!(#krate::Checkpoints::Interval(#time))
+        }
+        Given::Value(When::Records(records)) => quote!(#krate::Checkpoints::Records(#records)),
+        Given::Constant(path) => {
+            let ty = quote!(#krate::Checkpoints);
+            let given = items.add("__CHECKPOINT", &ty, path);
+            items.add_checked("__CHECKPOINT_CHECKED", &ty, &given, tokens, "checkpoint")
+        }
+    });
+    let warn_after = processor.options.warn_after.as_ref().map(|time| match time {
+        Given::Value(time) => duration(*time),
+        Given::Constant(path) => {
+            let ty = quote!(::core::time::Duration);
+            let given = items.add("__WARN_AFTER", &ty, path);
+            items.add_checked("__WARN_AFTER_CHECKED", &ty, &given, &path.to_token_stream(), "warn_after")
+        }
+    });
+    Options { items: items.tokens, checkpoint, warn_after }
+}
+
+pub(super) fn policy(processor: &Processor, policy: &Policy, cfg: Option<&TokenStream>) -> PolicyValues {
+    let mut items = Items { cfg, ..Items::new(processor) };
+    let retry = policy.retry.as_ref().map(|retry| match retry {
+        Given::Value(times) => times.to_token_stream(),
+        Given::Constant(path) => items.add("__RETRY", &quote!(::core::primitive::u32), path),
+    });
+    let backoff = policy.backoff.as_ref().map(|backoff| match backoff {
+        Backoff { first: Given::Value(first), most: Given::Value(most), .. } => {
+            let (first, most) = (duration(*first), duration(*most));
+            quote!(#first, #most)
+        }
+        Backoff { first, most, tokens } => {
+            let ty = quote!(::core::time::Duration);
+            let mut end = |name, end: &Given<Duration>| match end {
+                Given::Value(end) => duration(*end),
+                Given::Constant(path) => items.add(name, &ty, path),
+            };
+            let (first, most) = (end("__FIRST", first), end("__MOST", most));
+            let backoff =
+                items.add_checked("__BACKOFF", &quote!((#ty, #ty)), &quote!((#first, #most)), tokens, "backoff");
+            quote!(#backoff.0, #backoff.1)
+        }
+    });
+    PolicyValues { items: items.tokens, retry, backoff }
+}
+
+/// The items for constants.
+struct Items<'a> {
+    processor: &'a Processor,
+    /// The condition under which each of them exists.
+    cfg: Option<&'a TokenStream>,
+    tokens: TokenStream,
+}
+
+impl<'a> Items<'a> {
+    fn new(processor: &'a Processor) -> Self {
+        Self { processor, cfg: None, tokens: TokenStream::new() }
+    }
+
+    /// Adds a copy of the user's constant, which must be of this type, and returns its name.
+    fn add(&mut self, name: &str, ty: &TokenStream, path: &Path) -> TokenStream {
+        let (name, cfg) = (Ident::new(name, Span::call_site()), self.cfg);
+        let value = outside_of_the_impl(self.processor, path);
+        self.tokens.extend(quote!(#cfg const #name: #ty = #value;));
+        name.into_token_stream()
+    }
+
+    /// Adds a value that `kcl::__private::Given` checks, and returns its name. An error is at `written`.
+    fn add_checked(
+        &mut self,
+        name: &str,
+        ty: &TokenStream,
+        value: &TokenStream,
+        written: &TokenStream,
+        check: &str,
+    ) -> TokenStream {
+        let krate = &self.processor.options.krate;
+        let (name, cfg) = (Ident::new(name, Span::call_site()), self.cfg);
+        let value = checked_at(written, quote!(#krate::__private::Given(#value)), check);
+        self.tokens.extend(quote!(#cfg const #name: #ty = #value;));
+        name.into_token_stream()
+    }
+}
+
+/// The path of a constant where `Self` has no meaning.
+fn outside_of_the_impl(processor: &Processor, path: &Path) -> TokenStream {
+    let mut segments = path.segments.iter();
+    match segments.next() {
+        Some(first) if first.ident == "Self" => {
+            let self_ty = without_lifetimes(&processor.self_ty, &impl_lifetimes(processor));
+            quote!(<#self_ty> #(:: #segments)*)
+        }
+        _ => path.to_token_stream(),
+    }
+}
+
+fn duration(time: Duration) -> TokenStream {
+    match u64::try_from(time.as_millis()) {
+        Ok(millis) if Duration::from_millis(millis) == time => quote!(::core::time::Duration::from_millis(#millis)),
+        _ => {
+            let (seconds, nanos) = (time.as_secs(), time.subsec_nanos());
+            quote!(::core::time::Duration::new(#seconds, #nanos))
+        }
+    }
+}
