@@ -1,14 +1,18 @@
 //! The parts of options that several verbs share: headings of the help, and values with a grammar of their own.
 
 mod aws;
-mod duration;
+// The options of `#[kcl::processor]` are written in the same grammar.
+#[path = "../../../kcl-macros/src/quantities.rs"]
+mod quantities;
 pub(crate) mod shard;
 pub(crate) mod start;
+mod values;
 
 pub(crate) use self::aws::{AwsOptions, is_local};
-pub(crate) use self::duration::{duration, interval};
+pub(crate) use self::quantities::duration;
 pub(crate) use self::shard::{ShardName, shard_id, shard_id_in};
 pub(crate) use self::start::{StartAt, is_trim_horizon};
+pub(crate) use self::values::{count, interval};
 
 // Headings of the help.
 pub(crate) const PROGRAM: &str = "Program";

@@ -82,7 +82,8 @@ fn parse(text: &str, now: SystemTime) -> Result<StartAt, String> {
         Ok(StartAt::TrimHorizon)
     } else if let Some(ago) = text.strip_prefix('-').filter(|ago| starts_with_digit(ago)) {
         let has_unit = ago.contains(|c: char| !(c.is_ascii_digit() || c == '.'));
-        let ago = duration(ago).map_err(|why| if has_unit { why } else { format!("give a unit, as in -{ago}s") })?;
+        let ago = duration(ago)
+            .map_err(|why| if has_unit { why.to_string() } else { format!("give a unit, as in -{ago}s") })?;
         let is_late_enough = now.checked_sub(ago).is_some_and(|time| time >= UNIX_EPOCH);
         if is_late_enough { Ok(StartAt::Time(Moment::Before(ago))) } else { Err(YEARS.to_owned()) }
     } else if text.get(..5).is_some_and(|year| year.ends_with('-') && starts_with_digit(year)) {

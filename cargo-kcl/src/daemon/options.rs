@@ -6,7 +6,7 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
 use super::compose::{Retrieval, parse_from, parse_set};
-use crate::args::StartAt;
+use crate::args::{StartAt, count};
 use crate::emulate::StreamOptions;
 use crate::process::program::ProgramOptions;
 
@@ -66,7 +66,7 @@ pub(crate) struct DaemonOptions {
     pub(crate) retrieval: Option<Retrieval>,
 
     /// Fetch at most N records per GetRecords call, and therefore per processRecords message (with polling)
-    #[arg(long, value_name = "N", env = "KCL_MAX_RECORDS")]
+    #[arg(long, value_name = "N", value_parser = count(clap::value_parser!(u32)), env = "KCL_MAX_RECORDS")]
     pub(crate) max_records: Option<u32>,
 
     /// Set any property of the daemon; `cargo kcl check --list` shows them all. May be given several times

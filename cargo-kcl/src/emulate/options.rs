@@ -3,6 +3,7 @@
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
+use crate::args::count;
 use crate::input::key::{Missing, Pointer};
 use crate::input::path::Input;
 
@@ -35,7 +36,7 @@ pub(crate) struct EmulateOptions {
 #[derive(Debug, Args)]
 pub(crate) struct StreamOptions {
     /// Create the stream with N shards [default: 1]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, value_name = "N", value_parser = count(clap::value_parser!(u32).range(1..=100)))]
     pub(crate) shards: Option<u32>,
 
     /// Put the lines of this file on the stream, each as a record; `-` is standard input. May be given several times

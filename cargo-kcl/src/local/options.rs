@@ -20,8 +20,8 @@ use super::source::files::Files;
 use super::source::plan::{Plan, Reshard};
 use super::state::{LIMIT, Run, Store, StoreError};
 use crate::args::{
-    AwsOptions, CHAOS, CHECKPOINTS, INPUT, REPORT, SHARDS, ShardName, StartAt, duration, interval, is_trim_horizon,
-    shard_id,
+    AwsOptions, CHAOS, CHECKPOINTS, INPUT, REPORT, SHARDS, ShardName, StartAt, count, duration, interval,
+    is_trim_horizon, shard_id,
 };
 use crate::disk;
 use crate::input::options::RecordOptions;
@@ -149,7 +149,7 @@ pub(crate) struct LocalOptions {
 
     /// Stop after N records of the input. The shards do not end, so that a run with a higher limit continues after them (with --chaos,
     /// they end there). With --stream, N counts the records of this run
-    #[arg(long, help_heading = INPUT, value_name = "N")]
+    #[arg(long, help_heading = INPUT, value_name = "N", value_parser = count(clap::value_parser!(u64)))]
     pub(crate) limit: Option<u64>,
 
     /// Send a batch without records whenever TIME has passed since the last batch was sent, as the KCL does with
@@ -158,7 +158,7 @@ pub(crate) struct LocalOptions {
     pub(crate) empty_every: Option<Duration>,
 
     /// Split the records into N shards, with one process per shard
-    #[arg(long, help_heading = SHARDS, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, help_heading = SHARDS, value_name = "N", default_value_t = 1, value_parser = count(clap::value_parser!(u32).range(1..=10_000)))]
     pub(crate) shards: u32,
 
     /// Split or merge shards during the run, each after N records of the input: a split halves the widest shard, a merge joins the
@@ -168,12 +168,12 @@ pub(crate) struct LocalOptions {
 
     /// Run at most N processors at once; the others wait until one ends, and those of a stream's open shards never end. Requires
     /// files, which can be read again, or a stream
-    #[arg(long, help_heading = SHARDS, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, help_heading = SHARDS, value_name = "N", value_parser = count(clap::value_parser!(u32).range(1..)))]
     pub(crate) jobs: Option<u32>,
 
     /// Restart a shard's failed processor up to N times, from its checkpoint, after a wait that doubles from 0.5 s to 30 s.
     /// Requires files, which can be read again, or a stream
-    #[arg(long, help_heading = SHARDS, value_name = "N", default_value_t = 0)]
+    #[arg(long, help_heading = SHARDS, value_name = "N", value_parser = count(clap::value_parser!(u32)), default_value_t = 0)]
     pub(crate) restarts: u32,
 
     /// Report a processor that has spent TIME on a request, and name the request
@@ -189,7 +189,7 @@ pub(crate) struct LocalOptions {
     pub(crate) quiet: bool,
 
     /// Send at most N records in a processRecords message; a message never carries more than 10 MiB of data and keys
-    #[arg(long, help_heading = SHARDS, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, help_heading = SHARDS, value_name = "N", default_value_t = 1_000, value_parser = count(clap::value_parser!(u32).range(1..=10_000)))]
     pub(crate) max_records: u32,
 
     /// Save checkpoints under this name, in .kcl next to the workspace's Cargo.toml or else in the current directory, and resume

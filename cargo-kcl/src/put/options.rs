@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
-use crate::args::{AwsOptions, INPUT, REPORT, duration};
+use crate::args::{AwsOptions, INPUT, REPORT, count, duration};
 use crate::input::options::RecordOptions;
 use crate::input::path::Input;
 
@@ -56,15 +56,15 @@ pub(crate) struct PutOptions {
     pub(crate) order: Order,
 
     /// Put at most N records per second
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = count(clap::value_parser!(u32).range(1..)))]
     pub(crate) rate: Option<u32>,
 
     /// Stop after N records of the input, as if the input ended there
-    #[arg(long, help_heading = INPUT, value_name = "N")]
+    #[arg(long, help_heading = INPUT, value_name = "N", value_parser = count(clap::value_parser!(u64)))]
     pub(crate) limit: Option<u64>,
 
     /// Skip the first N records of the input
-    #[arg(long, help_heading = INPUT, value_name = "N", conflicts_with = "resume")]
+    #[arg(long, help_heading = INPUT, value_name = "N", value_parser = count(clap::value_parser!(u64)), conflicts_with = "resume")]
     pub(crate) skip: Option<u64>,
 
     /// Keep the progress in this file, and continue from there if the file exists

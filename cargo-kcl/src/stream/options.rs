@@ -4,7 +4,7 @@
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
-use crate::args::{AwsOptions, ShardName};
+use crate::args::{AwsOptions, ShardName, count};
 
 /// Create, describe, reshard and delete streams, for development
 ///
@@ -26,7 +26,7 @@ pub(crate) enum StreamVerb {
         stream: StreamName,
 
         /// Create the stream with N shards
-        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = count(clap::value_parser!(u32).range(1..=10_000)))]
         shards: u32,
 
         #[command(flatten)]

@@ -4,7 +4,7 @@
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
-use crate::args::{AwsOptions, ShardName, StartAt};
+use crate::args::{AwsOptions, ShardName, StartAt, count};
 
 /// Print the records of a stream to stdout as they arrive, one per line
 ///
@@ -39,7 +39,7 @@ pub(crate) struct TailOptions {
     pub(crate) shard: Option<ShardName>,
 
     /// Stop after N records
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = count(clap::value_parser!(u64).range(1..)))]
     pub(crate) limit: Option<u64>,
 
     /// Print each record as a JSON object
