@@ -26,7 +26,7 @@ impl Sample {
         MillisBehindLatest(behind): MillisBehindLatest,
         checkpointer: &mut Checkpointer,
     ) -> Result<(), CheckpointError> {
-        eprintln!("{}: {} records, {} ms behind", self.shard, records.len(), behind.unwrap_or(0));
+        eprintln!("{}: {} records, {:?} behind", self.shard, records.len(), behind.unwrap_or_default());
         for record in records {
             self.records += 1;
             eprintln!(

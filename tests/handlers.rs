@@ -142,8 +142,8 @@ fn each_handler_gets_its_arguments_and_the_runtime_checkpoints() {
     assert_eq!(
         calls,
         [
-            "shardId-000000000007 ada 7 Some(40)",
-            "shardId-000000000007 bob 8 Some(40)",
+            "shardId-000000000007 ada 7 Some(40ms)",
+            "shardId-000000000007 bob 8 Some(40ms)",
             "shardId-000000000007 stop",
             "ended",
             "shardId-000000000007 lost",

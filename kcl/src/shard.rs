@@ -1,6 +1,7 @@
 //! A processor's shard, and its position in it.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::sequence::SequenceNumber;
 
@@ -92,19 +93,20 @@ impl fmt::Display for Position {
     }
 }
 
-/// How far the batch is behind the newest record of its shard, in milliseconds; `None` if the daemon does not report
-/// it.
+/// How far the batch is behind the newest record of its shard; `None` if the daemon does not report it. The daemon reports
+/// whole milliseconds.
 ///
 /// ```
+/// # use std::time::Duration;
 /// # use kcl::{MillisBehindLatest, Record};
 /// # struct Lag;
 /// # impl Lag {
 /// fn records(&mut self, records: &[Record], MillisBehindLatest(behind): MillisBehindLatest) {
-///     if behind.is_some_and(|millis| millis > 60_000) {
+///     if behind.is_some_and(|behind| behind > Duration::from_secs(60)) {
 ///         eprintln!("more than a minute behind, with {} records", records.len());
 ///     }
 /// }
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct MillisBehindLatest(pub Option<u64>);
+pub struct MillisBehindLatest(pub Option<Duration>);

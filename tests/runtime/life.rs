@@ -5,6 +5,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use kcl::{BoxError, Position, ProcessRecords, Processor, Runner, Shard};
 
@@ -26,7 +27,7 @@ fn a_whole_life() {
             let numbers = Rc::clone(&numbers);
             move |input| {
                 records(input.shard());
-                assert_eq!(input.millis_behind_latest().0, Some(5));
+                assert_eq!(input.millis_behind_latest().0, Some(Duration::from_millis(5)));
                 numbers.borrow_mut().extend(input.records().iter().map(|record| record.sequence_number().to_string()));
                 Ok(())
             }

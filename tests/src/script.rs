@@ -178,7 +178,7 @@ impl Script {
         behind: MillisBehindLatest,
         checkpointer: Option<&mut Checkpointer>,
     ) -> Result<(), Failed> {
-        self.note(json!({"event": "record", "behind": behind.0, "record": describe(record)}));
+        self.note(json!({"event": "record", "behind": millis(behind), "record": describe(record)}));
         self.play("record", Some(record), checkpointer)
     }
 
@@ -203,7 +203,7 @@ impl Script {
 
     /// Records a batch whose records are passed to [`Script::record`] one by one.
     pub fn batch(&mut self, records: usize, behind: MillisBehindLatest) {
-        self.note(json!({"event": "batch", "detail": records.to_string(), "behind": behind.0}));
+        self.note(json!({"event": "batch", "detail": records.to_string(), "behind": millis(behind)}));
     }
 
     /// Records a dead letter: its place and the attempts.
@@ -380,4 +380,9 @@ fn describe(record: &Record) -> Value {
 /// The 64-bit FNV-1a hash: enough to detect a changed byte, and as short in the driver.
 fn fnv(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// The milliseconds that the daemon sent.
+fn millis(MillisBehindLatest(behind): MillisBehindLatest) -> Option<u64> {
+    behind.and_then(|behind| behind.as_millis().try_into().ok())
 }

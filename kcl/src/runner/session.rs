@@ -107,9 +107,10 @@ impl<P: Processor> Session<P> {
         let action = message.action();
         let _entered = trace::message(action, message.records());
         match message {
-            Message::ProcessRecords { records, millis_behind_latest } => {
-                self.process_records(&Arc::new(records), MillisBehindLatest(millis_behind_latest))
-            }
+            Message::ProcessRecords { records, millis_behind_latest } => self.process_records(
+                &Arc::new(records),
+                MillisBehindLatest(millis_behind_latest.map(Duration::from_millis)),
+            ),
             Message::LeaseLost | Message::Shutdown { reason: ShutdownReason::Zombie } => self.lease_lost(action),
             Message::ShardEnded | Message::Shutdown { reason: ShutdownReason::Terminate } => self.shard_ended(action),
             Message::ShutdownRequested => self.shutdown_requested(),

@@ -23,6 +23,6 @@ impl Sum {
         _: &Record,
         MillisBehindLatest(mut behind): MillisBehindLatest,
     ) {
-        self.0 += cents + behind.take().unwrap_or(0);
+        self.0 += cents + behind.take().map_or(0, |behind| behind.as_secs());
     }
 }
