@@ -193,6 +193,7 @@ fn duration(name: OptionName, form: &Form) -> Result<Given<Duration>, Message> {
 fn retry(form: &Form) -> Result<Given<u32>, Message> {
     match form {
         Form::Path(path) => Ok(Given::Constant(path.clone())),
+        Form::Number(number) if number.base10_digits().starts_with('-') => Err(messages::option_retry_value(None)),
         Form::Number(number) if number.suffix().is_empty() => {
             number.base10_parse().map(Given::Value).map_err(|_| messages::option_retry_too_large())
         }
@@ -205,7 +206,9 @@ fn retry(form: &Form) -> Result<Given<u32>, Message> {
 fn backoff(form: &Form, tokens: &TokenStream) -> Result<Backoff, Message> {
     let name = OptionName::Backoff;
     let (first, most) = match form {
-        Form::Range(first, most) => (duration(name, first)?, duration(name, most)?),
+        Form::Range(first, most) if [first, most].iter().all(|end| matches!(***end, Form::Text(_) | Form::Path(_))) => {
+            (duration(name, first)?, duration(name, most)?)
+        }
         Form::Text(text) => {
             let (first, most) = values::ends(text).map_err(|problem| messages::option_duration(name, text, problem))?;
             (duration(name, &Form::Text(first.to_owned()))?, duration(name, &Form::Text(most.to_owned()))?)

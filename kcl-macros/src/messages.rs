@@ -128,39 +128,31 @@ pub(crate) fn option_no_name(place: Place, found: &str) -> Message {
     Message::new(format_args!("expected an option, found `{found}`")).help(options(place))
 }
 
+const FURTHER_ATTEMPTS: &str = "`retry` counts the further attempts, after the first one";
+
 pub(crate) fn option_unknown(place: Place, name: &str) -> Message {
-    let message = Message::new(format_args!("{} has no option `{name}`", attribute(place)));
-    let named = |options: &[OptionName]| options.iter().copied().find(|option| option.text() == name);
-    match place {
-        Place::Handler(_) => {
-            if let Some(option) = named(Place::Processor.options()) {
-                return message.help(format_args!("write it on the impl: `#[kcl::processor({})]`", option.example()));
-            }
-            if let Some(action) = Action::from_word(name) {
-                return message
-                    .help(format_args!("write `{} = {}`", OptionName::OnFailure, action.word()))
-                    .note(options(place));
-            }
-        }
-        Place::Processor => {
-            let meant = named(Place::Handler(Kind::Record).options());
-            if let Some(option) = meant.or_else(|| names::option(name, Place::Handler(Kind::Record).options())) {
-                return message
-                    .help(format_args!("write it on the record handler: `#[on_record({})]`", option.example()))
-                    .note(options(place));
-            }
-            if name == values::BATCH {
-                return message.help("write `checkpoint = batch`").note(options(place));
-            }
-        }
-    }
-    match names::option(name, place.options()) {
-        Some(OptionName::Retry) => {
-            message.help("write `retry`, with the number of further attempts after the first one").note(options(place))
-        }
-        Some(meant) => message.help(format_args!("write `{meant}`")).note(options(place)),
-        None => message.help(options(place)),
-    }
+    let elsewhere = match place {
+        Place::Processor => Place::Handler(Kind::Record),
+        Place::Handler(_) => Place::Processor,
+    };
+    let here = names::option(name, place.options());
+    let meant = here.or_else(|| names::option(name, elsewhere.options()));
+    let help = match (here, meant, Action::from_word(name)) {
+        (Some(meant), ..) => format!("write `{meant}`"),
+        (None, Some(meant), _) => match place {
+            Place::Processor => format!("write it on the record handler: `#[on_record({})]`", meant.example()),
+            Place::Handler(_) => format!("write it on the impl: `#[kcl::processor({})]`", meant.example()),
+        },
+        (None, None, Some(action)) => format!("write `{} = {}`", OptionName::OnFailure, action.word()),
+        (None, None, None) if name == values::BATCH => "write `checkpoint = batch`".to_owned(),
+        (None, None, None) => options(place),
+    };
+    let message = Message::new(format_args!("{} has no option `{name}`", attribute(place))).help(help);
+    let message = match meant {
+        Some(OptionName::Retry) if name != OptionName::Retry.text() => message.note(FURTHER_ATTEMPTS),
+        _ => message,
+    };
+    if here.is_some() { message.note(options(place)) } else { message }
 }
 
 pub(crate) fn option_twice(name: OptionName) -> Message {
@@ -276,8 +268,10 @@ pub(crate) fn option_duration(name: OptionName, text: &str, problem: Problem) ->
             Message::new(format_args!("the time {} is too long", in_option(text.trim())))
                 .help(format_args!("write a shorter time, such as `{}`", name.example()))
         }
-        Problem::NotANumber(number) => Message::new(format_args!("{} is not a whole number", in_option(&number)))
-            .help(format_args!("write a whole number of at most {}", u64::MAX)),
+        Problem::NotANumber(number) => {
+            Message::new(format_args!("the number {} must be whole, and at most {}", in_option(&number), u64::MAX))
+                .help("write a number such as `checkpoint = \"1000 records\"`")
+        }
         Problem::Zero => match name {
             OptionName::Backoff => Message::new("option `backoff` must start with a wait longer than 0")
                 .note("each wait is up to twice as long as the previous one, so it would stay at 0")
@@ -407,8 +401,8 @@ pub(crate) fn trait_impl(ty: &str) -> Message {
 /// The error for a handler attribute elsewhere. It may be inside an `impl`, and has no notes for that reason.
 pub(crate) fn outside(kind: Kind) -> Message {
     Message::new(format_args!(
-        "`#[{}]` must be in an `impl` block with `#[kcl::processor]`: add that attribute to the block, or move this method to the one \
-         block that has it",
+        "`#[{}]` must be in the `impl` block with `#[kcl::processor]`: move the method to that block, or add `#[kcl::processor]` to this \
+         one if no block has it",
         kind.attribute()
     ))
 }

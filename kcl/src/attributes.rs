@@ -53,8 +53,7 @@
 ///
 /// - `retry = 3`: retries the handler up to three times after an error or a panic. Nothing is acknowledged in the meantime.
 /// - `backoff = "200ms..5s"`: waits for a random time of up to 200 ms before the first retry, up to 400 ms before the second
-///   and so on, at most 5 s. These are the defaults. The units are `ms`, `s`, `m` and `h`. If the daemon exits in the meantime,
-///   there are no more retries.
+///   and so on, at most 5 s. These are the defaults. If the daemon exits in the meantime, there are no more retries.
 /// - `on_failure = fail | skip | dead_letter`: the action when no retry is left. `fail`, the default, ends the process;
 ///   `skip` continues without the record; `dead_letter` passes it to [`#[on_dead_letter]`](macro@on_dead_letter) and
 ///   continues.
@@ -135,11 +134,45 @@
 ///
 /// # Options
 ///
-/// - `checkpoint = batch | "30s" | "1000 records"`: how often the runtime checkpoints. The units are `ms`, `s`, `m` and `h`.
+/// - `checkpoint = batch | "30s" | "1000 records"`: how often the runtime checkpoints.
 /// - `warn_after = "60s"`: how long a handler may run before it is reported on stderr.
 /// - `main = false`: generates no `fn main`. Use it for a processor that is in a module or a library, is generic, or is started
 ///   with a [`Runner`](crate::Runner). The generated `main` calls `kcl::run::<orders::Revenue>()`.
 /// - `crate = path`: the path of `kcl`, if it is not `::kcl`, for example because it is renamed or re-exported.
+///
+/// # Values of options
+///
+/// A single lower-case word such as `batch` or `skip` is a word of the option. Any other path is a constant: a `u32` for `retry`,
+/// a [`Duration`](std::time::Duration) for `warn_after`, two of them for `backoff`, and a [`Checkpoints`](crate::Checkpoints) for
+/// `checkpoint`. The constant of a generic processor cannot depend on its parameters.
+///
+/// ```
+/// use std::time::Duration;
+/// use kcl::{Checkpoints, Record};
+///
+/// const PACE: Checkpoints = Checkpoints::Records(1_000);
+///
+/// mod limits {
+///     # use std::time::Duration;
+///     pub const RETRIES: u32 = 3;
+///     pub const MOST: Duration = Duration::from_secs(60);
+/// }
+///
+/// #[derive(Default)]
+/// struct Store;
+///
+/// #[kcl::processor(main = false, checkpoint = PACE, warn_after = limits::MOST)]
+/// impl Store {
+///     #[on_record(retry = limits::RETRIES, backoff = "200ms"..limits::MOST)]
+///     fn store(&mut self, record: &Record) {
+///         eprintln!("{record:?}");
+///     }
+/// }
+/// ```
+///
+/// In quotes, a duration is a number with a unit, or several: `"500ms"`, `"30 seconds"`, `"1.5 hours"`, `"1h30m"`. The units are
+/// `ms`, `s`, `m`, `h` and `d`, or the words `sec`, `second`, `min`, `minute`, `hour` and `day`, also in the plural. A number may
+/// contain `_` and spaces: `"1_000 records"`. The flags of `cargo kcl` take durations and numbers in the same way.
 #[doc(inline)]
 pub use kcl_macros::processor;
 
@@ -227,7 +260,8 @@ pub use kcl_macros::on_record;
 /// It can take, in any order:
 ///
 /// - [`&[Record]`](crate::Record), which may be empty if the daemon is configured to deliver empty batches;
-/// - instead of it, `Vec<(&Record, P)>`: each record with its payload, where `P` is as in [`#[on_record]`](macro@on_record);
+/// - instead of it, `Vec<P>`: the payloads, where `P` is as in [`#[on_record]`](macro@on_record); or `Vec<(&Record, P)>`: each
+///   record with its payload;
 /// - [`&mut Checkpointer`](crate::Checkpointer), whose `checkpoint()` checkpoints the whole batch;
 /// - [`&Shard`](crate::Shard);
 /// - [`MillisBehindLatest`](crate::MillisBehindLatest).

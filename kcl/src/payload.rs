@@ -11,7 +11,8 @@ use crate::excerpt::Excerpt;
 use crate::record::Record;
 
 /// A payload that is read from one record. A type `P` that implements this trait can be an argument of an
-/// `#[on_record]` handler, and `Vec<(&Record, P)>` can be an argument of an `#[on_records]` handler.
+/// `#[on_record]` handler, and `Vec<P>` can be an argument of an `#[on_records]` handler. With `Vec<(&Record, P)>`, each
+/// payload comes with its record.
 ///
 /// If the payload cannot be read from the data, the handler is not called and counts as failed. To see those records
 /// too, take `Result<P, E>`, for any `E: From<P::Error>` such as [`BoxError`], or `Option<P>` if the reason does not
@@ -33,7 +34,8 @@ use crate::record::Record;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a payload",
     label = "cannot be read from a record",
-    note = "a payload is `Json<T>` with `T: serde::Deserialize`, your own type that implements `kcl::FromRecord`, or an `Option` or `Result` of one"
+    note = "a payload is `kcl::Json<T>` if `T` has `#[derive(serde::Deserialize)]`, your own type that implements `kcl::FromRecord`, or `Option<P>` or `Result<P, kcl::BoxError>` where `P` is one of these",
+    note = "whole records are taken as `&kcl::Record` in `#[on_record]`, and as `&[kcl::Record]` in `#[on_records]`"
 )]
 pub trait FromRecord<'r>: Sized {
     /// The reason the payload cannot be read. It becomes the error of the handler, which is then not called.
@@ -54,6 +56,8 @@ pub trait FromRecord<'r>: Sized {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Json<T>(pub T);
 
+// The impls are not recommended: otherwise the error for any other type would list them, with excerpts of their source.
+#[diagnostic::do_not_recommend]
 impl<'r, T: Deserialize<'r>> FromRecord<'r> for Json<T> {
     type Error = serde_json::Error;
 
@@ -63,6 +67,7 @@ impl<'r, T: Deserialize<'r>> FromRecord<'r> for Json<T> {
 }
 
 /// `None` if the data is not such a payload.
+#[diagnostic::do_not_recommend]
 impl<'r, P: FromRecord<'r>> FromRecord<'r> for Option<P> {
     type Error = Infallible;
 
@@ -72,11 +77,22 @@ impl<'r, P: FromRecord<'r>> FromRecord<'r> for Option<P> {
 }
 
 /// An error if the data is not such a payload.
+#[diagnostic::do_not_recommend]
 impl<'r, P: FromRecord<'r>, E: From<P::Error>> FromRecord<'r> for Result<P, E> {
     type Error = Infallible;
 
     fn from_record(record: &'r Record) -> Result<Self, Infallible> {
         Ok(P::from_record(record).map_err(E::from))
+    }
+}
+
+/// The payload together with its record.
+#[diagnostic::do_not_recommend]
+impl<'r, P: FromRecord<'r>> FromRecord<'r> for (&'r Record, P) {
+    type Error = P::Error;
+
+    fn from_record(record: &'r Record) -> Result<Self, Self::Error> {
+        P::from_record(record).map(|payload| (record, payload))
     }
 }
 

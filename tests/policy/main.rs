@@ -441,6 +441,25 @@ impl Typed {
     fn handle(&mut self, _: Vec<(&Record, Json<i64>)>) {}
 }
 
+struct Payloads(Plan);
+
+#[kcl::processor(main = false)]
+impl Payloads {
+    #[on_records(on_undecodable = skip)]
+    fn handle(&mut self, bodies: Vec<Json<i64>>) -> Result<(), BoxError> {
+        bodies.into_iter().try_for_each(|Json(body)| self.0.handle(body))
+    }
+}
+
+#[test]
+fn payloads_need_not_come_with_their_records() {
+    let plan = Plan::default();
+    let (output, result) = run(|| Payloads(plan.clone()), &[INITIALIZE, &batch(&["1", "x", "3"]), OK]);
+    assert!(result.is_ok());
+    assert_eq!(plan.calls(), [1, 3]);
+    assert_eq!(output, [INITIALIZED, ALL, DONE]);
+}
+
 #[test]
 fn a_payload_that_fails_a_batch_is_named() {
     let (output, result) = run(|| Typed, &[INITIALIZE, &batch(&["1", "2"]), OK, &batch(&["1", "x", "y"]), OK]);

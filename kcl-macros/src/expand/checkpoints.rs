@@ -77,7 +77,7 @@ fn argument_checks(processor: &Processor) -> TokenStream {
 }
 
 /// A call that checks an option. It has the span of the option's value, for the error that it may report.
-pub(super) fn checked_at(value: &TokenStream, takes: TokenStream, check: &str) -> TokenStream {
+fn checked_at(value: &TokenStream, takes: TokenStream, check: &str) -> TokenStream {
     let (from, to) = ends(value);
     let (takes, check) = (parenthesized(takes, from), Ident::new(check, to));
     quote_spanned!(to=> #takes.#check())

@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::Path;
 
-use super::checkpoints::checked_at;
 use super::types::{impl_lifetimes, without_lifetimes};
 use crate::model::{Backoff, Given, Policy, Processor, When};
+use crate::syntax::ends;
 
 /// The values of the options of `#[kcl::processor(…)]`.
 pub(super) struct Options {
@@ -36,17 +36,17 @@ pub(super) fn options(processor: &Processor) -> Options {
         }
         Given::Value(When::Records(records)) => quote!(#krate::Checkpoints::Records(#records)),
         Given::Constant(path) => {
-            let ty = quote!(#krate::Checkpoints);
-            let given = items.add("__CHECKPOINT", &ty, path);
-            items.add_checked("__CHECKPOINT_CHECKED", &ty, &given, tokens, "checkpoint")
+            let given = items.add("__CHECKPOINT", &quote!(#krate::Checkpoints), path);
+            items.check(&given, tokens, "checkpoint");
+            given
         }
     });
     let warn_after = processor.options.warn_after.as_ref().map(|time| match time {
         Given::Value(time) => duration(*time),
         Given::Constant(path) => {
-            let ty = quote!(::core::time::Duration);
-            let given = items.add("__WARN_AFTER", &ty, path);
-            items.add_checked("__WARN_AFTER_CHECKED", &ty, &given, &path.to_token_stream(), "warn_after")
+            let given = items.add("__WARN_AFTER", &quote!(::core::time::Duration), path);
+            items.check(&given, &path.to_token_stream(), "warn_after");
+            given
         }
     });
     Options { items: items.tokens, checkpoint, warn_after }
@@ -70,9 +70,8 @@ pub(super) fn policy(processor: &Processor, policy: &Policy, cfg: Option<&TokenS
                 Given::Constant(path) => items.add(name, &ty, path),
             };
             let (first, most) = (end("__FIRST", first), end("__MOST", most));
-            let backoff =
-                items.add_checked("__BACKOFF", &quote!((#ty, #ty)), &quote!((#first, #most)), tokens, "backoff");
-            quote!(#backoff.0, #backoff.1)
+            items.check(&quote!((#first, #most)), tokens, "backoff");
+            quote!(#first, #most)
         }
     });
     PolicyValues { items: items.tokens, retry, backoff }
@@ -99,20 +98,14 @@ impl<'a> Items<'a> {
         name.into_token_stream()
     }
 
-    /// Adds a value that `kcl::__private::Given` checks, and returns its name. An error is at `written`.
-    fn add_checked(
-        &mut self,
-        name: &str,
-        ty: &TokenStream,
-        value: &TokenStream,
-        written: &TokenStream,
-        check: &str,
-    ) -> TokenStream {
-        let krate = &self.processor.options.krate;
-        let (name, cfg) = (Ident::new(name, Span::call_site()), self.cfg);
-        let value = checked_at(written, quote!(#krate::__private::Given(#value)), check);
-        self.tokens.extend(quote!(#cfg const #name: #ty = #value;));
-        name.into_token_stream()
+    /// Adds a check of this value, whose error is at `written`.
+    fn check(&mut self, value: &TokenStream, written: &TokenStream, check: &str) {
+        let (krate, cfg) = (&self.processor.options.krate, self.cfg);
+        let (from, to) = ends(written);
+        let check = Ident::new(check, to);
+        let given = quote_spanned!(from=> (#krate::__private::Given(#value)));
+        let checked = quote_spanned!(to=> #given.#check());
+        self.tokens.extend(quote!(#cfg const _: () = #checked;));
     }
 }
 

@@ -104,8 +104,9 @@ macro_rules! takes {
 /// An argument of `#[on_init]`.
 #[diagnostic::on_unimplemented(
     message = "an `#[on_init]` constructor cannot take `{Self}`",
-    label = "must be `&Shard`",
-    note = "an `#[on_init]` constructor takes `&Shard` or nothing"
+    label = "must be `&kcl::Shard`",
+    note = "an `#[on_init]` constructor takes `&kcl::Shard` or nothing",
+    note = "to pass anything else to the processor, remove `#[on_init]`, write `#[kcl::processor(main = false)]`, and create it in a function of your own: `fn main() -> std::process::ExitCode {{ kcl::Runner::new(|shard: &kcl::Shard| Ok::<_, kcl::BoxError>(...)).run() }}`"
 )]
 pub trait OnInit<'c>: Sized {
     /// The part of the input that the argument takes.
@@ -128,8 +129,9 @@ impl<'c> OnInit<'c> for &'c Shard {
 #[diagnostic::on_unimplemented(
     message = "an `#[on_records]` handler cannot take `{Self}`",
     label = "`#[on_records]` does not accept this type",
-    note = "an `#[on_records]` handler can take, in any order: `&[Record]`, `&mut Checkpointer`, `&Shard`, `MillisBehindLatest`",
-    note = "instead of `&[Record]` it can take `Vec<(&Record, P)>`, where `P` is a payload such as `Json<T>`"
+    note = "an `#[on_records]` handler can take, in any order: `&[kcl::Record]`, `&mut kcl::Checkpointer`, `&kcl::Shard`, `kcl::MillisBehindLatest`",
+    note = "instead of `&[kcl::Record]` it can take `Vec<P>` or `Vec<(&kcl::Record, P)>`, where `P` is a payload",
+    note = "a payload is `kcl::Json<T>` if `T` has `#[derive(serde::Deserialize)]`, your own type that implements `kcl::FromRecord`, or `Option<P>` or `Result<P, kcl::BoxError>` where `P` is one of these"
 )]
 pub trait OnRecords<'c>: Sized {
     /// The part of the input that the argument takes.
@@ -148,14 +150,14 @@ impl<'c> OnRecords<'c> for &'c [Record] {
     takes!(RECORDS, |cx: RecordsCx| Ok(cx.records));
 }
 
-// Not marked like the others: the payload's own trait explains what the payload lacks.
-impl<'c, P: FromRecord<'c>> OnRecords<'c> for Vec<(&'c Record, P)> {
+#[diagnostic::do_not_recommend]
+impl<'c, P: FromRecord<'c>> OnRecords<'c> for Vec<P> {
     takes!(TYPED_RECORDS, |cx: RecordsCx| {
         let mut payloads = Vec::with_capacity(cx.records.len());
         let mut undecodable = Vec::new();
         for (index, record) in cx.records.iter().enumerate() {
             match UndecodablePayload::read(record) {
-                Ok(payload) => payloads.push((record, payload)),
+                Ok(payload) => payloads.push(payload),
                 Err(error) => undecodable.push((index, error)),
             }
         }
@@ -182,8 +184,8 @@ impl<'c> OnRecords<'c> for MillisBehindLatest {
 #[diagnostic::on_unimplemented(
     message = "an `#[on_record]` handler cannot take `{Self}`",
     label = "`#[on_record]` does not accept this type",
-    note = "an `#[on_record]` handler can take, in any order: `&Record`, one payload, `&mut Checkpointer`, `&Shard`, `MillisBehindLatest`",
-    note = "a payload is `Json<T>` with `T: serde::Deserialize`, your own type that implements `kcl::FromRecord`, or an `Option` or `Result` of one"
+    note = "an `#[on_record]` handler can take, in any order: `&kcl::Record`, one payload, `&mut kcl::Checkpointer`, `&kcl::Shard`, `kcl::MillisBehindLatest`",
+    note = "a payload is `kcl::Json<T>` if `T` has `#[derive(serde::Deserialize)]`, your own type that implements `kcl::FromRecord`, or `Option<P>` or `Result<P, kcl::BoxError>` where `P` is one of these"
 )]
 pub trait OnRecord<'c>: Sized {
     /// The part of the input that the argument takes.
@@ -217,7 +219,7 @@ impl<'c> OnRecord<'c> for MillisBehindLatest {
     takes!(MILLIS_BEHIND_LATEST, |cx: RecordCx| Ok(cx.millis_behind_latest));
 }
 
-// Not marked like the others: the payload's own trait, or serde's below it, explains what the payload lacks.
+// Not marked like the others, so that the errors name `FromRecord`, which a type of the user's can implement.
 impl<'c, P: FromRecord<'c>> OnRecord<'c> for P {
     takes!(PAYLOAD, |cx: RecordCx| UndecodablePayload::read(cx.record).map_err(Into::into));
 }
@@ -225,8 +227,8 @@ impl<'c, P: FromRecord<'c>> OnRecord<'c> for P {
 /// An argument of `#[on_lease_lost]`.
 #[diagnostic::on_unimplemented(
     message = "an `#[on_lease_lost]` handler cannot take `{Self}`",
-    label = "must be `&Shard`",
-    note = "an `#[on_lease_lost]` handler takes `&Shard` or nothing: another worker has the lease now, so no checkpoint is possible"
+    label = "must be `&kcl::Shard`",
+    note = "an `#[on_lease_lost]` handler takes `&kcl::Shard` or nothing: another worker has the lease now, so no checkpoint is possible"
 )]
 pub trait OnLeaseLost<'c>: Sized {
     /// The part of the input that the argument takes.
@@ -249,7 +251,7 @@ impl<'c> OnLeaseLost<'c> for &'c Shard {
 #[diagnostic::on_unimplemented(
     message = "an `#[on_shard_end]` handler cannot take `{Self}`",
     label = "`#[on_shard_end]` does not accept this type",
-    note = "an `#[on_shard_end]` handler can take, in any order: `&mut Checkpointer`, `&Shard`"
+    note = "an `#[on_shard_end]` handler can take, in any order: `&mut kcl::Checkpointer`, `&kcl::Shard`"
 )]
 pub trait OnShardEnd<'c>: Sized {
     /// The part of the input that the argument takes.
@@ -277,7 +279,7 @@ impl<'c> OnShardEnd<'c> for &'c Shard {
 #[diagnostic::on_unimplemented(
     message = "an `#[on_shutdown_requested]` handler cannot take `{Self}`",
     label = "`#[on_shutdown_requested]` does not accept this type",
-    note = "an `#[on_shutdown_requested]` handler can take, in any order: `&mut Checkpointer`, `&Shard`"
+    note = "an `#[on_shutdown_requested]` handler can take, in any order: `&mut kcl::Checkpointer`, `&kcl::Shard`"
 )]
 pub trait OnShutdownRequested<'c>: Sized {
     /// The part of the input that the argument takes.
@@ -305,8 +307,8 @@ impl<'c> OnShutdownRequested<'c> for &'c Shard {
 #[diagnostic::on_unimplemented(
     message = "an `#[on_dead_letter]` handler cannot take `{Self}`",
     label = "`#[on_dead_letter]` does not accept this type",
-    note = "an `#[on_dead_letter]` handler can take, in any order: `&DeadLetter`, `&Record`, `&Shard`",
-    note = "`&DeadLetter` contains the record, the last error and the number of attempts"
+    note = "an `#[on_dead_letter]` handler can take, in any order: `&kcl::DeadLetter`, `&kcl::Record`, `&kcl::Shard`",
+    note = "`&kcl::DeadLetter` contains the record, the last error and the number of attempts"
 )]
 pub trait OnDeadLetter<'c>: Sized {
     /// The part of the input that the argument takes.

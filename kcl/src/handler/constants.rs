@@ -15,11 +15,9 @@ impl Given<Duration> {
     /// # Panics
     ///
     /// If the time is 0.
-    #[must_use]
     #[track_caller]
-    pub const fn warn_after(self) -> Duration {
+    pub const fn warn_after(self) {
         assert!(!self.0.is_zero(), "option `warn_after` must be greater than 0");
-        self.0
     }
 }
 
@@ -29,16 +27,14 @@ impl Given<(Duration, Duration)> {
     /// # Panics
     ///
     /// If the first wait is 0, or longer than the longest.
-    #[must_use]
     #[track_caller]
-    pub const fn backoff(self) -> (Duration, Duration) {
+    pub const fn backoff(self) {
         let (first, most) = self.0;
         assert!(!first.is_zero(), "option `backoff` must start with a wait longer than 0");
         assert!(
             first.as_nanos() <= most.as_nanos(),
             "option `backoff` must not end before it starts: write the first and the longest wait"
         );
-        self.0
     }
 }
 
@@ -48,9 +44,8 @@ impl Given<Checkpoints> {
     /// # Panics
     ///
     /// If it is [`Checkpoints::Handler`], or a time or a number of 0.
-    #[must_use]
     #[track_caller]
-    pub const fn checkpoint(self) -> Checkpoints {
+    pub const fn checkpoint(self) {
         match self.0 {
             Checkpoints::Interval(Duration::ZERO) | Checkpoints::Records(0) => {
                 panic!("option `checkpoint` must be greater than 0")
@@ -59,7 +54,7 @@ impl Given<Checkpoints> {
                 "option `checkpoint` cannot be `Checkpoints::Handler`: to decide yourself when to checkpoint, take \
                  `&mut Checkpointer` in the record handler, and remove this option"
             ),
-            pace => pace,
+            Checkpoints::Batch | Checkpoints::Interval(_) | Checkpoints::Records(_) => {}
         }
     }
 }

@@ -1,4 +1,4 @@
-// `&Vec<Record>`.
+// `Vec<Record>` by reference.
 
 use kcl::Record;
 

@@ -1,4 +1,4 @@
-// A value that would be discarded.
+// A dead letter handler with a value that would be discarded.
 
 use kcl::dead_letter::JsonLines;
 use kcl::{DeadLetter, Json, Shard};

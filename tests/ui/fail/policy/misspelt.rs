@@ -1,4 +1,4 @@
-// A misspelt option.
+// A misspelt option of a record handler.
 
 use kcl::{Json, Shard};
 

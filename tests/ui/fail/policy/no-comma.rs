@@ -1,4 +1,4 @@
-// No comma between two options.
+// No comma between two options of a record handler.
 
 use kcl::{Json, Shard};
 

@@ -1,4 +1,4 @@
-// Several wrong options.
+// Several wrong options of a record handler.
 
 use kcl::{Json, Shard};
 

@@ -1,4 +1,4 @@
-// An option twice.
+// An option of a record handler twice.
 
 use kcl::{Json, Shard};
 

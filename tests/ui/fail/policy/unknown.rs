@@ -1,4 +1,4 @@
-// An option that does not exist.
+// A record handler with an option that does not exist.
 
 use kcl::{Json, Shard};
 

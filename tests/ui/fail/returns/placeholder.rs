@@ -1,4 +1,4 @@
-// `_` as a type.
+// `_` in a return type.
 
 use kcl::Record;
 

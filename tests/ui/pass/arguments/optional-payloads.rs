@@ -40,6 +40,17 @@ impl Optional {
 struct Optional(Tolerant);
 
 #[derive(Default)]
+struct Plain(Vec<String>);
+
+#[kcl::processor(main = false)]
+impl Plain {
+    #[on_records(on_undecodable = skip)]
+    fn keep(&mut self, orders: Vec<Json<Order<'_>>>) {
+        self.0.extend(orders.into_iter().map(|Json(order)| order.customer.into_owned()));
+    }
+}
+
+#[derive(Default)]
 struct Batch(Vec<String>);
 
 #[kcl::processor(main = false)]

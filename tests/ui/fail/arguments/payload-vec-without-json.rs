@@ -1,6 +1,4 @@
-// Many payloads.
-
-use kcl::Json;
+// Many payloads without `Json`.
 
 #[derive(serde::Deserialize)]
 struct Order {
@@ -13,7 +11,7 @@ struct Bytes;
 #[kcl::processor]
 impl Bytes {
     #[on_records]
-    fn add(&mut self, orders: Vec<Json<Order>>) {
-        eprintln!("{}", orders.len());
+    fn add(&mut self, orders: Vec<Order>) {
+        eprintln!("{}", orders.iter().map(|order| order.cents).sum::<u64>());
     }
 }

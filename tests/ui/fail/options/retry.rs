@@ -1,0 +1,16 @@
+// An option of the record handler on the impl.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: usize,
+}
+
+#[kcl::processor(retry = 3)]
+impl Bytes {
+    #[on_record]
+    fn add(&mut self, record: &Record) {
+        self.bytes += record.data().len();
+    }
+}

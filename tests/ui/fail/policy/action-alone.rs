@@ -1,0 +1,16 @@
+// An action without its option.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: usize,
+}
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record(retry = 3, skip)]
+    fn add(&mut self, record: &Record) {
+        self.bytes += record.data().len();
+    }
+}
