@@ -6,29 +6,23 @@ impl Sum<'_> {
 const _: () = {
     use ::kcl::on_record as _;
     const __CHECKPOINT: ::kcl::Checkpoints = PACE;
-    const __CHECKPOINT_CHECKED: ::kcl::Checkpoints = (::kcl::__private::Given(
-        __CHECKPOINT,
-    ))
-        .checkpoint();
+    const _: () = (::kcl::__private::Given(__CHECKPOINT)).checkpoint();
     const __WARN_AFTER: ::core::time::Duration = limits::SLOW;
-    const __WARN_AFTER_CHECKED: ::core::time::Duration = (::kcl::__private::Given(
-        __WARN_AFTER,
-    ))
-        .warn_after();
+    const _: () = (::kcl::__private::Given(__WARN_AFTER)).warn_after();
     const __RETRY: ::core::primitive::u32 = <Sum<'_>>::RETRIES;
     const __MOST: ::core::time::Duration = MOST;
-    const __BACKOFF: (::core::time::Duration, ::core::time::Duration) = (::kcl::__private::Given((
+    const _: () = (::kcl::__private::Given((
         ::core::time::Duration::from_millis(1000u64),
         __MOST,
     )))
         .backoff();
     #[automatically_derived]
     impl ::kcl::Processor for Sum<'_> {
-        const CHECKPOINTS: ::kcl::Checkpoints = __CHECKPOINT_CHECKED;
+        const CHECKPOINTS: ::kcl::Checkpoints = __CHECKPOINT;
         const POLICY: ::kcl::FailurePolicy = ::kcl::FailurePolicy::new()
             .retry(__RETRY)
-            .backoff(__BACKOFF.0, __BACKOFF.1);
-        const WARN_AFTER: ::core::time::Duration = __WARN_AFTER_CHECKED;
+            .backoff(::core::time::Duration::from_millis(1000u64), __MOST);
+        const WARN_AFTER: ::core::time::Duration = __WARN_AFTER;
         fn process_records(
             &mut self,
             __input: &mut ::kcl::ProcessRecords<'_>,

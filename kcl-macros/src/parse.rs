@@ -152,7 +152,7 @@ struct Mark {
 
 /// An attribute, as far as this crate is concerned.
 enum Found {
-    Handler(Mark),
+    Handler(Box<Mark>),
     /// Meant to be a handler attribute, and reported.
     Mistake,
     Foreign,
@@ -163,7 +163,7 @@ fn take_marks(cx: &Context, krate: &Path, attrs: &mut Vec<Attribute>) -> Vec<Mar
     let mut marks = Vec::new();
     attrs.retain(|attr| match find_mark(cx, krate, attr) {
         Found::Handler(mark) => {
-            marks.push(mark);
+            marks.push(*mark);
             false
         }
         Found::Mistake => false,
@@ -180,7 +180,8 @@ fn find_mark(cx: &Context, krate: &Path, attr: &Attribute) -> Found {
     }
     let Some(name) = own_name(krate, attr.path()) else { return Found::Foreign };
     if let Some(kind) = Kind::from_name(&name.text) {
-        return Found::Handler(Mark { kind, path: attr.path().clone(), policy: policy(cx, kind, &attr.meta) });
+        let mark = Mark { kind, path: attr.path().clone(), policy: policy(cx, kind, &attr.meta) };
+        return Found::Handler(Box::new(mark));
     }
     let nearest = match names::misspelt(&name.text) {
         Some(nearest) => nearest,

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::Path;
 
@@ -94,6 +94,9 @@ impl<'a> Items<'a> {
     fn add(&mut self, name: &str, ty: &TokenStream, path: &Path) -> TokenStream {
         let (name, cfg) = (Ident::new(name, Span::call_site()), self.cfg);
         let value = outside_of_the_impl(self.processor, path);
+        // An error about the type is then at the constant only.
+        let span = ends(path).0;
+        let ty: TokenStream = ty.clone().into_iter().map(|token| spanned(token, span)).collect();
         self.tokens.extend(quote!(#cfg const #name: #ty = #value;));
         name.into_token_stream()
     }
@@ -107,6 +110,11 @@ impl<'a> Items<'a> {
         let checked = quote_spanned!(to=> #given.#check());
         self.tokens.extend(quote!(#cfg const _: () = #checked;));
     }
+}
+
+fn spanned(mut token: TokenTree, span: Span) -> TokenTree {
+    token.set_span(span);
+    token
 }
 
 /// The path of a constant where `Self` has no meaning.
