@@ -529,7 +529,7 @@ pub(crate) fn receiver_wrong(kind: Kind, name: &Ident) -> Message {
 
 pub(crate) fn receiver_on_init(name: &Ident) -> Message {
     Message::new(format_args!("`#[on_init]` constructor `{name}` cannot take `self`"))
-        .note("the constructor creates the processor, so there is no `self` yet")
+        .note("the constructor creates the processor, so there is no `self` yet: return a new value, such as `Self { ... }`")
         .help(format_args!("write `fn {name}(shard: &Shard) -> Self`"))
 }
 
@@ -576,6 +576,7 @@ pub(crate) fn argument_twice(kind: Kind, name: &Ident, ty: &str) -> Message {
 pub(crate) fn long_argument(kind: Kind, name: &Ident, lifetime: &str) -> Message {
     Message::new(format_args!("{} cannot take a reference that lives for `{lifetime}`", handler(kind, name)))
         .note("the handler borrows its arguments for this call only")
+        .note("a `kcl::Record` is cheap to clone: keep `record.clone()`, not a reference")
         .help(format_args!("remove `{lifetime}`, and store a clone or a copy of what you need longer"))
 }
 
