@@ -2,6 +2,7 @@
 //!
 //! The emulator needs Java, Maven and Node. If one is missing, its tests are ignored, unless `CI` is set.
 
+mod emulate;
 mod fake;
 mod put;
 mod sentences;
@@ -52,6 +53,9 @@ const ON_THE_EMULATOR: &[Test] = &[
     ("stream::each_key_comes_in_order_over_a_split_and_a_merge", stream::in_order),
     ("stream::streams_are_created_split_merged_and_deleted", stream::reshaped),
     ("stream::existing_records_are_printed", stream::from_the_start),
+    ("emulate::a_new_stream_is_filled_in_every_format", emulate::formats),
+    ("emulate::an_interruption_ends_the_filling_of_a_stream", emulate::interrupted),
+    ("emulate::bad_input_starts_no_emulator", emulate::bad_input),
     ("stream::the_producer_prints_the_shards_of_its_records", stream::producer),
 ];
 

@@ -1,19 +1,17 @@
 //! Running a program that downloads files, and showing its progress.
 
 use std::ffi::OsString;
-use std::io::{self, BufRead, BufReader, IsTerminal, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::sync::mpsc::{Sender, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::CacheError;
 use crate::process::spawn::spawn;
-use crate::report;
+use crate::report::{self, StatusLine};
 use crate::threads;
 
 /// The number of a program's last lines that are shown if it fails.
 const LAST_LINES: usize = 12;
-const TERMINAL: Duration = Duration::from_millis(200);
-const ELSEWHERE: Duration = Duration::from_secs(10);
 
 /// Runs the program. A line that contains one of `steps_of` counts as a fetched file. If the program fails, the lines that contain
 /// `trouble` are shown.
@@ -36,26 +34,17 @@ pub(crate) fn run(
         },
         threads::spawn(move || send_lines(stderr, &lines)).map_err(failed)?,
     ];
-    let terminal = io::stderr().is_terminal();
-    let mut shown = Instant::now();
+    let mut progress = StatusLine::new(false);
     let mut steps = 0_u64;
     let mut output: Vec<String> = Vec::new();
     for line in received {
         if steps_of.iter().any(|step| line.contains(step)) {
             steps += 1;
         }
-        if terminal && shown.elapsed() >= TERMINAL {
-            report::raw(&format!("\r\x1b[K  {tool}: {}", report::count(steps, "file")));
-            shown = Instant::now();
-        } else if !terminal && shown.elapsed() >= ELSEWHERE {
-            report::line(format_args!("{tool} is running: {}", report::count(steps, "file")));
-            shown = Instant::now();
-        }
+        progress.show(|| format!("{tool} is running: {}", report::count(steps, "file")));
         output.push(line);
     }
-    if terminal {
-        report::raw("\r\x1b[K");
-    }
+    progress.clear();
     for reader in readers {
         _ = reader.join();
     }

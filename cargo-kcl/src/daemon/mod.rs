@@ -25,12 +25,14 @@ use self::supervise::supervise;
 use crate::args::is_local;
 use crate::cache::{Cache, CacheError, Jars, Java, ToolError};
 use crate::emulate::{
-    ACCESS_KEY, ApiError, EmulateError, Emulators, Endpoint, Service, Start, StreamError, create_stream, prepare_leases,
+    ACCESS_KEY, ApiError, Content, EmulateError, Emulators, Endpoint, Service, Start, StreamError, create_stream,
+    prepare_leases,
 };
-use crate::exit::WRONG_USE;
+use crate::exit::{FAILED, WRONG_USE};
 use crate::process::program::{Program, ProgramError};
 use crate::properties::{Level, Malformed, Origin, Properties, lint};
 use crate::report;
+use crate::signals::{Hangup, Signals};
 
 /// The reason why the daemon does not run.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +60,7 @@ pub(crate) enum DaemonError {
          with --emulate"
     )]
     Unnamed { what: &'static str, option: &'static str },
-    #[error("--shards, --input and --key describe the local stream, so they need --emulate")]
+    #[error("--shards, --input and --large-records describe the local stream, so they need --emulate")]
     NoEmulator,
     #[error("only one of the two endpoints is given; with --emulate give both, or neither to start new emulators")]
     HalfAnEmulator,
@@ -75,8 +77,21 @@ pub(crate) enum DaemonError {
     Output(io::Error),
     #[error("the log {} cannot be written: {error}", path.display())]
     Log { path: PathBuf, error: io::Error },
+    #[error("signals cannot be caught: {0}")]
+    Signals(io::Error),
     #[error("the daemon cannot be run: {0}")]
     Run(io::Error),
+}
+
+impl DaemonError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Emulate(error) => error.code(),
+            Self::Stream(error) => error.code(),
+            Self::Leases(_) => FAILED,
+            _ => WRONG_USE,
+        }
+    }
 }
 
 /// Runs the verb.
@@ -84,8 +99,8 @@ pub(crate) fn run(options: &DaemonOptions) -> ExitCode {
     match prepare_and_run(options) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            report::line(error);
-            ExitCode::from(WRONG_USE)
+            report::line(&error);
+            ExitCode::from(error.code())
         }
     }
 }
@@ -102,6 +117,7 @@ fn prepare_and_run(options: &DaemonOptions) -> Result<u8, DaemonError> {
     if !options.emulate && options.content.is_given() {
         return Err(DaemonError::NoEmulator);
     }
+    let content = Content::open(&options.content)?;
     let mut properties = match &options.properties {
         Some(path) => compose::read(path)?,
         None => Properties::default(),
@@ -130,7 +146,7 @@ fn prepare_and_run(options: &DaemonOptions) -> Result<u8, DaemonError> {
         return Ok(0);
     }
     let java = Java::find()?;
-    let local = if options.emulate { Some(local(options, &cache)?) } else { None };
+    let mut local = if options.emulate { Some(local(options, &cache)?) } else { None };
     if let Some(local) = &local {
         properties.set("kinesisEndpoint", local.kinesis.url(), Origin::Tool);
         properties.set("dynamoDBEndpoint", local.dynamodb.url(), Origin::Tool);
@@ -140,14 +156,15 @@ fn prepare_and_run(options: &DaemonOptions) -> Result<u8, DaemonError> {
         Some(folder) => Jars::own(folder)?,
         None => cache.daemon()?,
     };
-    if let Some(local) = &local {
-        prepare_stream(local, &properties, options)?;
+    let mut signals = Signals::catch(Hangup::Asks).map_err(DaemonError::Signals)?;
+    if let Some(local) = &mut local {
+        prepare_stream(local, &properties, content, &mut signals)?;
     }
     fs::write(home.properties(), properties.to_string()).map_err(DaemonError::Home)?;
     let log = Log::open(options.verbose, options.log.as_deref(), &properties)?;
     let command = command(&java.path, &jars.folder, &home, options);
     let emulators = local.and_then(|local| local.emulators);
-    supervise(&command, log, emulators).map_err(DaemonError::Run)
+    supervise(&command, log, emulators, signals).map_err(DaemonError::Run)
 }
 
 /// Sets `executableName`, and returns the processor's name.
@@ -210,13 +227,19 @@ fn local(options: &DaemonOptions, cache: &Cache) -> Result<Local, DaemonError> {
 }
 
 /// Creates the stream with its records, and the tables of the application.
-fn prepare_stream(local: &Local, properties: &Properties, options: &DaemonOptions) -> Result<(), DaemonError> {
+fn prepare_stream(
+    local: &mut Local,
+    properties: &Properties,
+    content: Content<'_>,
+    signals: &mut Signals,
+) -> Result<(), DaemonError> {
     let text = |key| properties.get(key).unwrap_or_default();
     let stream = match properties.get("streamArn") {
         Some(arn) => arn.rsplit('/').next().unwrap_or_default(),
         None => text("streamName"),
     };
-    report::line(create_stream(&local.kinesis, stream, &options.content)?);
+    let emulators = local.emulators.as_mut();
+    report::line(create_stream(&local.kinesis, stream, content, signals, emulators)?);
     let start = match properties.get("initialPositionInStreamExtended") {
         Some(_) => Start::AtTimestamp,
         None if text("initialPositionInStream").eq_ignore_ascii_case("LATEST") => Start::Latest,

@@ -18,7 +18,7 @@ use crate::process::program::ProgramOptions;
 /// With --emulate it first starts a local Kinesis and a local DynamoDB, and does not need an AWS account.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: the daemon's exit code (143 if it was asked to stop), 1 if the daemon gave up, whatever its exit code, 2 usage error, bad \
+    after_help = "Exit codes: the daemon's exit code (143 if it was asked to stop), 1 if the daemon gave up, whatever its exit code, or an emulator failed, 2 usage error, bad \
                   properties or a missing tool, 130 interrupted.\n\nOptions override the properties file, and --set overrides both.\n\n\
                   Examples:\n  \
                   cargo kcl daemon --emulate --input orders.jsonl --shards 4\n  \

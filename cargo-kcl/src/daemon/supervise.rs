@@ -19,7 +19,7 @@ use crate::exit::INTERRUPTED;
 use crate::process::exec::Death;
 use crate::process::spawn::bound;
 use crate::report;
-use crate::signals::{Hangup, Request, Signals};
+use crate::signals::{Request, Signals};
 
 /// The exit code that the daemon itself uses when a processor fails.
 const GAVE_UP: u8 = 1;
@@ -32,8 +32,12 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Runs the daemon to its end, and returns the tool's exit code. Call it on a thread that lives as long as the tool, because the
 /// daemon is asked to stop when that thread ends.
-pub(crate) fn supervise(command: &[OsString], mut log: Log, mut emulators: Option<Emulators>) -> io::Result<u8> {
-    let mut signals = Signals::catch(Hangup::Asks)?;
+pub(crate) fn supervise(
+    command: &[OsString],
+    mut log: Log,
+    mut emulators: Option<Emulators>,
+    mut signals: Signals,
+) -> io::Result<u8> {
     let mut child = bound(command, Death::Terminate)?.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let missing = || io::Error::other("the pipes from the daemon are missing");
     let mut output = Pipe::new(child.stdout.take().ok_or_else(missing)?)?;

@@ -14,7 +14,7 @@ use std::time::Duration;
 pub(crate) use self::api::{ApiError, Endpoint, Service};
 pub(crate) use self::leases::{Start, prepare as prepare_leases};
 pub(crate) use self::options::{EmulateOptions, StreamOptions};
-pub(crate) use self::stream::{StreamError, create as create_stream};
+pub(crate) use self::stream::{Content, StreamError, create as create_stream};
 
 use self::emulator::{Emulator, EmulatorError};
 use crate::cache::{Cache, CacheError, Java, ToolError};
@@ -39,12 +39,22 @@ pub(crate) enum EmulateError {
     Emulator(#[from] EmulatorError),
     #[error(transparent)]
     Stream(#[from] StreamError),
-    #[error("--shards, --input and --key describe a stream; give its name with --stream NAME")]
+    #[error("--shards, --input and --large-records describe a stream; give its name with --stream NAME")]
     NoStream,
     #[error("signals cannot be caught: {0}")]
     Signals(io::Error),
     #[error("the environment cannot be written to stdout: {0}")]
     Output(io::Error),
+}
+
+impl EmulateError {
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Self::Emulator(_) => FAILED,
+            Self::Stream(error) => error.code(),
+            _ => WRONG_USE,
+        }
+    }
 }
 
 /// A running pair of emulators. Dropping it ends both.
@@ -91,7 +101,7 @@ pub(crate) fn run(options: &EmulateOptions) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             report::line(&error);
-            ExitCode::from(if matches!(error, EmulateError::Emulator(_)) { FAILED } else { WRONG_USE })
+            ExitCode::from(error.code())
         }
     }
 }
@@ -100,10 +110,12 @@ fn keep_running(options: &EmulateOptions) -> Result<(), EmulateError> {
     if options.stream.is_none() && options.content.is_given() {
         return Err(EmulateError::NoStream);
     }
+    let content = Content::open(&options.content)?;
     let mut emulators = Emulators::start(&Cache::open()?, options.verbose)?;
     let mut signals = Signals::catch(Hangup::Asks).map_err(EmulateError::Signals)?;
     if let Some(name) = &options.stream {
-        report::line(create_stream(emulators.kinesis(), name, &options.content)?);
+        let kinesis = emulators.kinesis().clone();
+        report::line(create_stream(&kinesis, name, content, &mut signals, Some(&mut emulators))?);
     }
     print_environment(&emulators).map_err(EmulateError::Output)?;
     report::line("both emulators are running, on this machine only; press Ctrl-C to stop them");

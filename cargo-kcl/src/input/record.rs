@@ -59,6 +59,13 @@ pub(crate) struct Record<'a> {
     pub(crate) arrival: Option<i64>,
 }
 
+impl Record<'_> {
+    /// The hash key, unless it follows from the partition key.
+    pub(crate) fn explicit_hash_key(&self) -> Option<String> {
+        (self.hash != hash(&self.key)).then(|| self.hash.to_string())
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Line<'a> {
@@ -127,6 +134,20 @@ impl Format {
         match self {
             Self::Lines(_) => Content::Plain,
             Self::Json(_) | Self::Aws(_) => kpl::take_apart(&record.data, &(0..=u128::MAX)),
+        }
+    }
+
+    /// Reads a text as a record to put on a stream, where its size includes the key.
+    pub(crate) fn record_to_put<'a>(
+        &self,
+        text: &'a [u8],
+        number: u64,
+        longest: usize,
+    ) -> Result<Record<'a>, RecordError> {
+        let record = self.record(text, number, longest)?;
+        match record.data.len() + record.key.len() {
+            bytes if bytes > longest => Err(RecordError::TooLong { bytes, longest }),
+            _ => Ok(record),
         }
     }
 

@@ -3,6 +3,7 @@
 //! The output of processors is passed on ([`pump`]), and values are put into words ([`words`]).
 
 mod pump;
+mod status;
 mod words;
 
 use std::fmt::Display;
@@ -14,7 +15,8 @@ use indicatif::ProgressBar;
 use crate::exit::FAILED;
 
 pub(crate) use self::pump::{LastLines, pump};
-pub(crate) use self::words::{bytes, count, duration, elapsed, excerpt, quoted, shortened};
+pub(crate) use self::status::StatusLine;
+pub(crate) use self::words::{bytes, count, duration, elapsed, excerpt, quoted, records_put, shortened};
 
 /// Writes a line of the tool's own. Errors are ignored: if stderr is closed, nobody can be informed.
 pub(crate) fn line(text: impl Display) {

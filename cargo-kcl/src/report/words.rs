@@ -92,6 +92,20 @@ pub(crate) fn elapsed(time: Duration) -> String {
     }
 }
 
+/// Formats how much was put on a stream in this time, as in `5 records (60 B) put in 0.1 s: 50 records/s, 600 B/s`.
+pub(crate) fn records_put(records: u64, size: u64, time: Duration) -> String {
+    let seconds = time.as_secs_f64().max(1e-3);
+    let rate = |count: u64| (count as f64 / seconds).round() as u64;
+    format!(
+        "{} ({}) put in {}: {}/s, {}/s",
+        count(records, "record"),
+        bytes(size),
+        elapsed(time),
+        count(rate(records), "record"),
+        bytes(rate(size)),
+    )
+}
+
 /// Formats a count with its noun, as in `1 record`, `2 records` and `3 batches`.
 pub(crate) fn count(count: u64, what: &str) -> String {
     format!("{count} {}", noun(count, what))

@@ -6,7 +6,6 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::window::{CALL_RECORDS, Item, Position};
 use super::{Event, PutError};
-use crate::input::key::hash;
 use crate::input::lines::{Lines, Next};
 use crate::input::path::Input;
 use crate::input::record::{Format, Record};
@@ -117,13 +116,9 @@ fn bad(input: Input, line: u64, problem: RecordError, text: &[u8]) -> PutError {
 
 /// Converts a line to a record for `PutRecords`.
 fn item(format: &Format, text: &[u8], number: u64, before: u32, longest: usize) -> Result<Item, RecordError> {
-    let Record { data, key, hash: hash_key, .. } = format.record(text, number, longest)?;
-    let bytes = data.len() + key.len();
-    if bytes > longest {
-        return Err(RecordError::TooLong { bytes, longest });
-    }
-    // Needed only if the partition key would give another hash key.
-    let explicit_hash_key = (hash_key != hash(&key)).then(|| hash_key.to_string());
+    let record = format.record_to_put(text, number, longest)?;
+    let explicit_hash_key = record.explicit_hash_key();
+    let Record { data, key, .. } = record;
     Ok(Item { number, before, data: data.into_owned(), key: key.into_owned(), explicit_hash_key })
 }
 
