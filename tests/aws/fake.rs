@@ -1,5 +1,6 @@
 //! A fake Kinesis that takes, refuses and delivers records as the test demands.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,6 +36,26 @@ pub(crate) enum Verdict {
     HangUp,
 }
 
+/// Something that goes wrong on the network.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    /// The call is never answered.
+    Silence,
+    /// The answer stops in the middle.
+    Stall,
+    /// The connection breaks before the call is carried out.
+    Reset,
+    /// The connection breaks after the call is carried out.
+    LostAnswer,
+    /// Something else answers, with this status, type and body.
+    Other(u16, &'static str, &'static str),
+    /// The answer arrives in a number of parts, with this pause before each.
+    Drip(usize, Duration),
+}
+
+/// Decides what goes wrong, given the operation of a call and its number among the calls of that operation, from 0.
+pub(crate) type Weather = Box<dyn FnMut(&str, usize) -> Option<Fault> + Send>;
+
 /// Decides about a `PutRecords` call, given its number, from 0, and its records.
 pub(crate) type Judge = Box<dyn FnMut(usize, &[Record]) -> Verdict + Send>;
 
@@ -58,11 +79,16 @@ struct Shared {
     /// Whether calls are answered.
     up: AtomicBool,
     over: AtomicBool,
+    /// The pause after each part of a request that is read.
+    pause: Mutex<Duration>,
 }
 
 struct State {
     judge: Judge,
     respond: Respond,
+    weather: Weather,
+    /// How often each operation was called.
+    operations: BTreeMap<String, usize>,
     /// The records of each call.
     calls: Vec<Vec<Record>>,
     /// Connections that broke because calls were not answered.
@@ -85,8 +111,17 @@ impl Fake {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
         let address = listener.local_addr().expect("the listener has an address");
         let shared = Arc::new(Shared {
-            state: Mutex::new(State { judge, respond, calls: Vec::new(), broken: 0, taken: Vec::new() }),
+            state: Mutex::new(State {
+                judge,
+                respond,
+                weather: Box::new(|_, _| None),
+                operations: BTreeMap::new(),
+                calls: Vec::new(),
+                broken: 0,
+                taken: Vec::new(),
+            }),
             changed: Condvar::new(),
+            pause: Mutex::new(Duration::ZERO),
             up: AtomicBool::new(true),
             over: AtomicBool::new(false),
         });
@@ -121,6 +156,22 @@ impl Fake {
     /// Replaces the judge of later calls.
     pub(crate) fn judge(&self, judge: impl FnMut(usize, &[Record]) -> Verdict + Send + 'static) {
         self.shared.state().judge = Box::new(judge);
+    }
+
+    /// Decides what goes wrong from now on.
+    pub(crate) fn with(self, weather: impl FnMut(&str, usize) -> Option<Fault> + Send + 'static) -> Self {
+        self.shared.state().weather = Box::new(weather);
+        self
+    }
+
+    /// Reads requests slowly, with this pause after every 16 KiB.
+    pub(crate) fn read_slowly(&self, pause: Duration) {
+        *self.shared.pause.lock().unwrap_or_else(PoisonError::into_inner) = pause;
+    }
+
+    /// How often an operation was called.
+    pub(crate) fn count(&self, operation: &str) -> usize {
+        self.shared.state().operations.get(operation).copied().unwrap_or_default()
     }
 
     /// Sets whether calls are answered; if not, connections break.
@@ -162,22 +213,59 @@ impl Shared {
     fn serve(&self, connection: TcpStream) {
         let Ok(mut writer) = connection.try_clone() else { return };
         let mut reader = BufReader::new(connection);
-        while let Ok(Some((operation, input))) = request(&mut reader) {
+        let pause = || *self.pause.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Ok(Some((operation, input))) = request(&mut reader, pause()) {
             if !self.up.load(Ordering::SeqCst) {
                 self.state().broken += 1;
                 self.changed.notify_all();
                 return;
             }
+            let fault = self.fault(&operation);
+            match fault {
+                Some(Fault::Silence) => return self.keep(&writer),
+                Some(Fault::Reset) => return,
+                Some(Fault::Other(status, kind, body)) => {
+                    if writer.write_all(&reply(status, kind, body)).is_err() {
+                        return;
+                    }
+                    continue;
+                }
+                Some(Fault::Stall | Fault::LostAnswer | Fault::Drip(..)) | None => {}
+            }
             let Some((status, answer)) = self.answer(&operation, &input) else { return };
-            let body = answer.to_string();
-            let head = format!(
-                "HTTP/1.1 {status} Status\r\nContent-Type: application/x-amz-json-1.1\r\nContent-Length: {}\r\n\r\n",
-                body.len()
-            );
-            if writer.write_all((head + &body).as_bytes()).is_err() {
+            let answer = reply(status, "application/x-amz-json-1.1", &answer.to_string());
+            let written = match fault {
+                Some(Fault::LostAnswer) => return,
+                Some(Fault::Stall) => {
+                    _ = writer.write_all(&answer[..answer.len() - 1]);
+                    return self.keep(&writer);
+                }
+                Some(Fault::Drip(parts, pause)) => answer.chunks(answer.len().div_ceil(parts)).try_for_each(|part| {
+                    thread::sleep(pause);
+                    writer.write_all(part)
+                }),
+                _ => writer.write_all(&answer),
+            };
+            if written.is_err() {
                 return;
             }
         }
+    }
+
+    /// The fault of this call, if there is one.
+    fn fault(&self, operation: &str) -> Option<Fault> {
+        let mut state = self.state();
+        let count = state.operations.entry(operation.to_owned()).or_default();
+        let number = *count;
+        *count += 1;
+        let fault = (state.weather)(operation, number);
+        self.changed.notify_all();
+        fault
+    }
+
+    /// Keeps a connection open until the other side closes it.
+    fn keep(&self, mut connection: &TcpStream) {
+        _ = connection.read(&mut [0]);
     }
 
     fn answer(&self, operation: &str, input: &Value) -> Option<(u16, Value)> {
@@ -232,8 +320,13 @@ fn record(entry: &Value) -> Record {
     }
 }
 
+fn reply(status: u16, kind: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!("HTTP/1.1 {status} Status\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes()
+}
+
 /// The operation and the input of the next request; `None` at the end of the connection.
-fn request(reader: &mut BufReader<TcpStream>) -> io::Result<Option<(String, Value)>> {
+fn request(reader: &mut BufReader<TcpStream>, pause: Duration) -> io::Result<Option<(String, Value)>> {
     let mut operation = String::new();
     let mut length = 0;
     let mut line = String::new();
@@ -253,6 +346,9 @@ fn request(reader: &mut BufReader<TcpStream>) -> io::Result<Option<(String, Valu
         }
     }
     let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
+    for part in body.chunks_mut(16 << 10) {
+        reader.read_exact(part)?;
+        thread::sleep(pause);
+    }
     Ok(Some((operation, serde_json::from_slice(&body)?)))
 }

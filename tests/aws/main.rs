@@ -4,6 +4,7 @@
 
 mod emulate;
 mod fake;
+mod faults;
 mod put;
 mod sentences;
 mod stream;
@@ -37,6 +38,21 @@ const TESTS: &[Test] = &[
     ("put::lines_may_end_in_carriage_return_and_line_feed", put::windows),
     ("put::documents_of_aws_are_put", put::documents),
     ("put::the_limits_of_records_are_enforced", put::limits),
+    ("faults::an_endpoint_that_never_answers_is_reported_and_every_verb_ends", faults::silent),
+    ("faults::give_up_holds_from_the_start", faults::gives_up_on_silence),
+    ("faults::a_fault_that_passes_is_retried_from_the_first_call", faults::passing),
+    ("faults::an_answer_that_is_not_one_of_kinesis_is_named_and_not_retried", faults::foreign),
+    ("faults::a_success_that_is_not_one_of_kinesis_is_named", faults::foreign_success),
+    ("faults::a_slow_answer_is_awaited", faults::dripping),
+    ("faults::a_slow_upload_is_awaited", faults::slow_upload),
+    ("faults::a_change_whose_answer_is_lost_is_looked_at_again", faults::lost_changes),
+    ("faults::a_change_waits_for_a_busy_stream", faults::busy),
+    ("faults::tail_ends_when_its_reader_does", faults::closed_output),
+    ("faults::a_signal_ends_a_tail_that_nobody_reads", faults::blocked_output),
+    ("faults::iterators_that_always_expire_end_the_run", faults::expiring),
+    ("faults::a_closed_shard_that_never_ends_is_reported", faults::never_ending),
+    ("faults::permanent_errors_are_not_retried", faults::permanent),
+    ("faults::two_runs_cannot_share_a_resume_file", faults::two_at_once),
     ("sentences::without_region_or_credentials", sentences::nothing_to_go_by),
     ("sentences::refusals_are_explained", sentences::refused),
     ("sentences::a_missing_stream_is_compared_with_existing_ones", sentences::no_such_stream),

@@ -1,21 +1,15 @@
 //! `cargo kcl stream`, `put` and `tail` together, against the emulator.
 
 use std::collections::{BTreeMap, HashSet};
-use std::io::{BufRead as _, BufReader, Read, Write as _};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
-use std::time::Duration;
+use std::io::Write as _;
+use std::process::{ChildStdin, Command, Stdio};
 
 use rustix::process::Signal;
 use serde_json::Value;
 use tests::emulators::emulators;
 
 use crate::fake::{Fake, Verdict};
-use crate::tool::{Ended, end, run, signal, start, tool};
-
-/// The longest wait, which only a failing test reaches.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::tool::{Ended, Printing, end, run, signal, start, tool};
 
 /// The emulator's URL.
 fn url() -> String {
@@ -27,68 +21,12 @@ fn unique(name: &str) -> String {
     format!("{name}-{}", std::process::id())
 }
 
+fn tail(arguments: &[&str]) -> Printing {
+    Printing::start(tool(&url(), &[&["tail"], arguments].concat()))
+}
+
 fn kcl(arguments: &[&str]) -> Ended {
     run(tool(&url(), arguments), b"")
-}
-
-/// A running tool, and its output.
-struct Printing {
-    child: Child,
-    lines: Receiver<String>,
-    stderr: Receiver<String>,
-}
-
-impl Printing {
-    fn start(mut command: Command) -> Self {
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("it starts");
-        let out = lines(child.stdout.take().expect("piped"));
-        let stderr = lines(child.stderr.take().expect("piped"));
-        Self { child, lines: out, stderr }
-    }
-
-    fn tail(arguments: &[&str]) -> Self {
-        Self::start(tool(&url(), &[&["tail"], arguments].concat()))
-    }
-
-    fn line(&self) -> String {
-        self.lines
-            .recv_timeout(PATIENCE)
-            .unwrap_or_else(|_| panic!("no more lines; {:?}", self.stderr.try_iter().collect::<Vec<_>>()))
-    }
-
-    /// The next lines.
-    fn take(&self, count: usize) -> Vec<String> {
-        (0..count).map(|_| self.line()).collect()
-    }
-
-    /// Waits until stderr contains this text.
-    fn wait_for(&self, text: &str) {
-        while !self.stderr.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("`{text}` is not on stderr")).contains(text)
-        {
-        }
-    }
-
-    fn code(mut self) -> Option<i32> {
-        self.child.wait().expect("it can be waited for").code()
-    }
-}
-
-impl Drop for Printing {
-    fn drop(&mut self) {
-        _ = self.child.kill();
-        _ = self.child.wait();
-    }
-}
-
-fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
-    let (sender, receiver) = channel();
-    thread::spawn(move || {
-        for line in BufReader::new(from).lines().map_while(Result::ok) {
-            _ = sender.send(line);
-        }
-    });
-    receiver
 }
 
 pub(crate) fn reshaped() {
@@ -131,7 +69,7 @@ fn feed(put: &mut ChildStdin, from: usize, count: usize) {
 pub(crate) fn in_order() {
     let name = unique("in_order");
     kcl(&["stream", "create", &name, "--shards", "2"]).expect(0, &[]);
-    let tail = Printing::tail(&["--stream", &name, "--json", "--limit", "900"]);
+    let tail = tail(&["--stream", &name, "--json", "--limit", "900"]);
     tail.wait_for("reading 2 shards");
     let mut put = tool(&url(), &["put", "--stream", &name, "--key", "/key"]);
     put.stdin(Stdio::piped());
@@ -191,7 +129,7 @@ pub(crate) fn from_the_start() {
     kcl(&["tail", "--stream", &name, "--shard", "9"]).expect(2, &["has no shard `shardId-000000000009`"]);
     kcl(&["tail", "--stream", "nowhere"]).expect(1, &["there is no stream `nowhere`"]);
 
-    let tail = Printing::tail(&["--stream", &name]);
+    let tail = tail(&["--stream", &name]);
     tail.wait_for("reading 3 shards");
     signal(&tail.child, Signal::INT);
     assert_eq!(tail.code(), Some(130));

@@ -1,9 +1,12 @@
 //! Runs the tool.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -97,4 +100,64 @@ impl Ended {
         }
         self
     }
+}
+
+/// A running tool, and its output.
+pub(crate) struct Printing {
+    pub(crate) child: Child,
+    lines: Receiver<String>,
+    stderr: Receiver<String>,
+}
+
+impl Printing {
+    pub(crate) fn start(mut command: Command) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("it starts");
+        let out = lines(child.stdout.take().expect("piped"));
+        let stderr = lines(child.stderr.take().expect("piped"));
+        Self { child, lines: out, stderr }
+    }
+
+    pub(crate) fn line(&self) -> String {
+        self.lines
+            .recv_timeout(PATIENCE)
+            .unwrap_or_else(|_| panic!("no more lines; {:?}", self.stderr.try_iter().collect::<Vec<_>>()))
+    }
+
+    /// The next lines.
+    pub(crate) fn take(&self, count: usize) -> Vec<String> {
+        (0..count).map(|_| self.line()).collect()
+    }
+
+    /// Waits for a line on stderr that contains this text.
+    pub(crate) fn wait_for(&self, text: &str) {
+        let mut seen = Vec::new();
+        while !seen.last().is_some_and(|line: &String| line.contains(text)) {
+            let line = self.stderr.recv_timeout(PATIENCE);
+            seen.push(line.unwrap_or_else(|_| panic!("`{text}` is not on stderr: {seen:?}")));
+        }
+    }
+
+    /// Waits for the end, and returns the exit code, or that of a shell for the signal that ended it.
+    pub(crate) fn code(mut self) -> Option<i32> {
+        let status = self.child.wait().expect("it can be waited for");
+        status.code().or_else(|| status.signal().map(|signal| 128 + signal))
+    }
+}
+
+impl Drop for Printing {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            _ = sender.send(line);
+        }
+    });
+    receiver
 }

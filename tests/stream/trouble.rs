@@ -44,7 +44,7 @@ pub(crate) fn deleted(place: &Place) -> Result<(), Failed> {
     run.until("the first is seen", || place.data().len() == 1)?;
     place.aws.kinesis("DeleteStream", &json!({ "StreamName": place.name }))?;
     let ended = run.end()?;
-    assert_eq!(ended.code, Some(2));
+    assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains(&format!("there is no stream `{}`", place.name)), "{}", ended.stderr);
     assert!(
         place.ledger().place("shardId-000000000000", "shutdownRequested").is_some(),
@@ -78,7 +78,7 @@ pub(crate) fn refused(place: &Place) -> Result<(), Failed> {
         assert!(ended.stderr.contains(says), "{flags:?}: {}", ended.stderr);
     }
     let ended = place.start(&[])?.end()?;
-    assert_eq!(ended.code, Some(2));
+    assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains(&format!("there is no stream `{}`", place.name)), "{}", ended.stderr);
     Ok(())
 }

@@ -1,7 +1,11 @@
 //! Where Kinesis is, and with which credentials it is called.
 
+use std::time::Duration;
+
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
+
+use super::interval;
 
 /// The address of Kinesis and the credentials for it.
 #[derive(Debug, Args)]
@@ -18,6 +22,21 @@ pub(crate) struct AwsOptions {
     /// URL of Kinesis, if it is not the region's; by default AWS_ENDPOINT_URL_KINESIS
     #[arg(long, value_name = "URL", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) endpoint: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+}
+
+/// The limits of an attempt to call AWS. They suit every network; docs/streams.md describes them.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Limits {
+    /// Longest wait for a connection
+    #[arg(long = "connect-timeout", value_name = "TIME", env = "KCL_CONNECT_TIMEOUT", default_value = "5s", value_parser = interval, hide = true)]
+    pub(crate) connect: Duration,
+
+    /// Longest time in which no byte is sent or received
+    #[arg(long = "idle-timeout", value_name = "TIME", env = "KCL_IDLE_TIMEOUT", default_value = "10s", value_parser = interval, hide = true)]
+    pub(crate) idle: Duration,
 }
 
 impl AwsOptions {

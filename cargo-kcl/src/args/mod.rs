@@ -8,6 +8,8 @@ pub(crate) mod shard;
 pub(crate) mod start;
 mod values;
 
+#[cfg(feature = "aws")]
+pub(crate) use self::aws::Limits;
 pub(crate) use self::aws::{AwsOptions, is_local};
 pub(crate) use self::quantities::duration;
 pub(crate) use self::shard::{ShardName, shard_id, shard_id_in};

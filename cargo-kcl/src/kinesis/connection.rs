@@ -5,39 +5,45 @@ use std::time::Duration;
 use aws_config::BehaviorVersion;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_credential_types::provider::ProvideCredentials as _;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::Region;
 use aws_sdk_kinesis::config::http::HttpResponse;
+use aws_sdk_kinesis::config::retry::RetryConfig;
 use aws_sdk_kinesis::config::timeout::TimeoutConfig;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_kinesis::types::StreamDescriptionSummary;
-use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_sdk_kinesis::types::{StreamDescriptionSummary, StreamStatus};
 use aws_types::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
+use tokio::time::Instant;
 
 use super::error::{AwsError, explain};
+use super::http::{self, Clock};
 use super::place::Place;
 use crate::args::AwsOptions;
 
-/// The longest wait for an answer, in which ten megabytes may be transferred.
-const CALL: Duration = Duration::from_secs(60);
-/// The longest wait for a connection.
-const CONNECT: Duration = Duration::from_secs(5);
 /// The most stream names that a missing stream is compared with.
 const NAMES: i32 = 1_000;
+/// How many idle limits a single command is worth: a minute by default.
+const ATTEMPTS: u32 = 6;
 
-/// A client, and the place it connects to.
+/// A client, and the place it connects to. A call is made once; whoever makes it decides whether to repeat it.
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
     pub(crate) client: Client,
     place: Place,
+    clock: Clock,
+    idle: Duration,
 }
 
 /// Runs a future, and every task that it spawns, on this thread until the future ends.
 pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output, AwsError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(AwsError::Runtime)?;
-    Ok(runtime.block_on(future))
+    let output = runtime.block_on(future);
+    // A thread that resolves a name must not keep the tool from ending.
+    runtime.shutdown_background();
+    Ok(output)
 }
 
 impl Connection {
@@ -47,11 +53,13 @@ impl Connection {
     ///
     /// If there is no region, or there are no credentials.
     pub(crate) async fn open(options: &AwsOptions) -> Result<Self, AwsError> {
-        let http =
-            aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
-        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(CALL).build();
-        let mut loader =
-            aws_config::defaults(BehaviorVersion::latest()).http_client(http.clone()).timeout_config(timeouts);
+        let clock = Clock::new();
+        let http = http::client(options.limits, &clock).map_err(AwsError::Runtime)?;
+        // The limits of the client replace those of the SDK.
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http.clone())
+            .timeout_config(TimeoutConfig::disabled())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         if let Some(region) = &options.region {
             loader = loader.region(Region::new(region.clone()));
         }
@@ -64,6 +72,9 @@ impl Connection {
         let config = loader.load().await;
         let region = config.region().ok_or(AwsError::NoRegion)?.to_string();
         let place = Place { region, endpoint: options.endpoint.clone().or_else(|| endpoint(&config)) };
+        if let Some(url) = place.endpoint.as_deref().filter(|url| !is_url(url)) {
+            return Err(AwsError::Endpoint(url.to_owned()));
+        }
         match config.credentials_provider() {
             None => return Err(AwsError::NoCredentials("no credentials provider".to_owned())),
             Some(provider) => match (provider.provide_credentials().await, &options.aws_profile) {
@@ -74,7 +85,24 @@ impl Connection {
         }
         let mut kinesis = aws_sdk_kinesis::config::Builder::from(&config);
         kinesis.set_endpoint_url(place.endpoint.clone());
-        Ok(Self { client: Client::from_conf(kinesis.build()), place })
+        kinesis.set_retry_config(Some(RetryConfig::disabled()));
+        let client = Client::from_conf(kinesis.build());
+        Ok(Self { client, place, clock, idle: options.limits.idle })
+    }
+
+    /// When the last byte was sent or received.
+    pub(crate) fn moved(&self) -> Instant {
+        self.clock.moved()
+    }
+
+    /// The longest time in which no byte is sent or received.
+    pub(crate) fn idle(&self) -> Duration {
+        self.idle
+    }
+
+    /// How long a single command is repeated while its calls fail.
+    pub(crate) fn patience(&self) -> Duration {
+        self.idle * ATTEMPTS
     }
 
     pub(crate) fn place(&self) -> &Place {
@@ -87,12 +115,34 @@ impl Connection {
     ///
     /// If the call fails, or its answer is empty.
     pub(crate) async fn describe(&self, stream: &str) -> Result<StreamDescriptionSummary, AwsError> {
+        match self.summary(stream).await {
+            Err(error) => Err(self.with_names_near(error).await),
+            described => described,
+        }
+    }
+
+    /// The status of a stream; `None` if there is no such stream.
+    ///
+    /// # Errors
+    ///
+    /// If the call fails, or its answer is empty.
+    pub(crate) async fn status(&self, stream: &str) -> Result<Option<StreamStatus>, AwsError> {
+        match self.summary(stream).await {
+            Ok(summary) => Ok(Some(summary.stream_status)),
+            Err(AwsError::NoSuchStream { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn summary(&self, stream: &str) -> Result<StreamDescriptionSummary, AwsError> {
+        let operation = "DescribeStreamSummary";
         match self.client.describe_stream_summary().stream_name(stream).send().await {
-            Ok(output) => output.stream_description_summary.ok_or_else(|| AwsError::Other {
-                operation: "DescribeStreamSummary",
-                why: "the answer contains no summary".to_owned(),
-            }),
-            Err(error) => Err(self.explain("DescribeStreamSummary", stream, error).await),
+            // The SDK makes up what an answer does not contain.
+            Ok(output) => match output.stream_description_summary.filter(|summary| !summary.stream_name.is_empty()) {
+                Some(summary) => Ok(summary),
+                None => Err(AwsError::foreign(operation, &self.place, "without a summary")),
+            },
+            Err(error) => Err(explain(operation, stream, &self.place, error)),
         }
     }
 
@@ -106,7 +156,11 @@ impl Connection {
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let mut error = explain(operation, stream, &self.place, error);
+        self.with_names_near(explain(operation, stream, &self.place, error)).await
+    }
+
+    /// Adds the names of similar streams to the error of a missing one.
+    async fn with_names_near(&self, mut error: AwsError) -> AwsError {
         if let AwsError::NoSuchStream { name, near, .. } = &mut error {
             *near = self.names_near(name).await;
         }
@@ -123,6 +177,14 @@ impl Connection {
         names.sort_by(|(a, _), (b, _)| b.total_cmp(a));
         names.into_iter().map(|(_, name)| name).take(3).collect()
     }
+}
+
+/// Whether HTTP can go there.
+fn is_url(url: &str) -> bool {
+    let uri = url.parse::<hyper::Uri>();
+    uri.is_ok_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+    })
 }
 
 /// The endpoint that the environment or the profile names, for Kinesis or for all services.

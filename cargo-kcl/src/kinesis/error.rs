@@ -7,8 +7,10 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_kinesis::config::http::HttpResponse;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 
+use super::http::is_expiry;
 use super::place::Place;
 use crate::exit::{FAILED, WRONG_USE};
+use crate::report;
 
 /// The reason why a request to AWS failed.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +45,16 @@ pub(crate) enum AwsError {
         "{operation}: the key that encrypts the stream `{stream}` cannot be used ({code}): {message}; allow `kms:GenerateDataKey` for writing and `kms:Decrypt` for reading on an enabled key"
     )]
     Kms { operation: &'static str, stream: String, code: String, message: String },
+    #[error("`{0}` is not the URL of an endpoint; write one such as http://localhost:4566")]
+    Endpoint(String),
+    #[error(
+        "{operation}: the answer {place} is not one of Kinesis: HTTP status {status}, {what}; a proxy, a login page of the network or another service may have sent it; check the endpoint and the network"
+    )]
+    NotKinesis { operation: &'static str, place: Place, status: u16, what: String },
+    #[error(
+        "{operation}: Kinesis {place} does not prove its identity: {why}; check the endpoint, the clock, and whether a proxy or a login page of the network answers instead"
+    )]
+    Certificate { operation: &'static str, place: Place, why: String },
     #[error("{operation}: Kinesis {place} cannot be reached: {why}; check the endpoint, the region and the network")]
     Unreachable { operation: &'static str, place: Place, why: String },
     #[error("{operation}: Kinesis {place} does not answer in time: {why}")]
@@ -92,21 +104,36 @@ impl AwsError {
     /// The tool's exit code for this error.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Self::NoRegion | Self::NoCredentials(_) | Self::Credentials(_) | Self::Profile { .. } => WRONG_USE,
+            Self::NoRegion | Self::NoCredentials(_) | Self::Profile { .. } | Self::Endpoint(_) => WRONG_USE,
             _ => FAILED,
+        }
+    }
+
+    /// The error of an answer that succeeded, and does not have the content that Kinesis's own has.
+    pub(crate) fn foreign(operation: &'static str, place: &Place, what: &str) -> Self {
+        Self::NotKinesis { operation, place: place.clone(), status: 200, what: what.to_owned() }
+    }
+
+    /// A word for the reason why the same call may succeed later; `None` if it will not.
+    pub(crate) fn transient(&self) -> Option<&'static str> {
+        match self {
+            Self::Unreachable { .. } => Some("no connection"),
+            Self::Timeout { .. } => Some("no answer"),
+            Self::Throttled { .. } => Some("throttled"),
+            Self::InUse { .. } => Some("stream not ready"),
+            Self::ServiceFailed { .. } => Some("service failed"),
+            _ => None,
         }
     }
 
     /// Whether the same call may succeed later.
     pub(crate) fn is_transient(&self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable { .. }
-                | Self::Timeout { .. }
-                | Self::Throttled { .. }
-                | Self::InUse { .. }
-                | Self::ServiceFailed { .. }
-        )
+        self.transient().is_some()
+    }
+
+    /// Whether the call may have been carried out although it failed.
+    pub(crate) fn leaves_open(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Timeout { .. } | Self::ServiceFailed { .. })
     }
 }
 
@@ -138,35 +165,62 @@ where
                     }
                     error => error,
                 },
-                // A proxy in front of Kinesis may have from_code.
-                None if status.is_server_error() => AwsError::ServiceFailed {
-                    operation,
-                    code: format!("HTTP status {status}"),
-                    message: "no reason was given".to_owned(),
-                },
-                None => AwsError::Other { operation, why: chain(&error) },
+                None => without_code(operation, place, service.raw()),
             }
         }
         SdkError::TimeoutError(_) => AwsError::Timeout { operation, place, why: chain(&error) },
         SdkError::DispatchFailure(failure) => {
             if let Some(credentials) = source::<CredentialsError>(&error) {
-                let message = chain(credentials);
-                return if message.contains("xpired") {
-                    AwsError::ExpiredCredentials(message)
-                } else {
-                    AwsError::Credentials(message)
-                };
+                return AwsError::from_credentials(credentials);
             }
-            let why = failure.as_connector_error().map_or_else(|| root(&error), |error| root(error));
-            if failure.is_timeout() {
-                AwsError::Timeout { operation, place, why }
-            } else {
-                AwsError::Unreachable { operation, place, why }
+            match failure.as_connector_error() {
+                Some(failure) => not_answered(operation, place, failure),
+                None => not_answered(operation, place, &error),
             }
         }
-        // Something from_code that is not Kinesis.
-        SdkError::ResponseError(_) => AwsError::Unreachable { operation, place, why: chain(&error) },
+        SdkError::ResponseError(response) if !response.raw().status().is_success() => {
+            without_code(operation, place, response.raw())
+        }
+        SdkError::ResponseError(response) => match response.raw().body().bytes() {
+            Some(body) if !body.trim_ascii_start().starts_with(b"{") => {
+                AwsError::NotKinesis { operation, place, status: response.raw().status().as_u16(), what: sort(body) }
+            }
+            // The rest of the answer was lost.
+            _ => not_answered(operation, place, &error),
+        },
         _ => AwsError::Other { operation, why: chain(&error) },
+    }
+}
+
+/// The error of a call whose answer did not arrive, or only a part of it.
+fn not_answered(operation: &'static str, place: Place, error: &(dyn Error + 'static)) -> AwsError {
+    let why = root(error);
+    if is_expiry(error) {
+        AwsError::Timeout { operation, place, why }
+    } else if source::<rustls::Error>(error).is_some() {
+        AwsError::Certificate { operation, place, why }
+    } else {
+        AwsError::Unreachable { operation, place, why }
+    }
+}
+
+/// The error of an answer without the code that each error of Kinesis has. A proxy in front of it may have answered.
+fn without_code(operation: &'static str, place: Place, answer: &HttpResponse) -> AwsError {
+    let status = answer.status();
+    let what = sort(answer.body().bytes().unwrap_or_default());
+    if status.is_server_error() || matches!(status.as_u16(), 408 | 429) {
+        return AwsError::ServiceFailed { operation, code: format!("HTTP status {status}"), message: what };
+    }
+    AwsError::NotKinesis { operation, place, status: status.as_u16(), what }
+}
+
+/// A phrase for the body of an answer that is not one of Kinesis.
+fn sort(body: &[u8]) -> String {
+    let body = body.trim_ascii();
+    match body {
+        [] => "without content".to_owned(),
+        [b'<', ..] => format!("a page: {}", report::excerpt(body)),
+        _ => format!("with the content {}", report::excerpt(body)),
     }
 }
 
@@ -205,6 +259,12 @@ pub(crate) fn from_code(operation: &'static str, stream: &str, place: Place, cod
         | "InternalServerError"
         | "ServiceUnavailable"
         | "ServiceUnavailableException" => AwsError::ServiceFailed { operation, code: owned, message },
+        "UnknownOperationException" | "SerializationException" => AwsError::NotKinesis {
+            operation,
+            place,
+            status: 400,
+            what: format!("{owned}: {}", report::excerpt(&message)),
+        },
         code if code.starts_with("KMS") => AwsError::Kms { operation, stream, code: owned, message },
         _ => AwsError::Refused { operation, stream, code: owned, message },
     }
@@ -244,26 +304,25 @@ fn root(error: &(dyn Error + 'static)) -> String {
 
 fn links(error: &(dyn Error + 'static)) -> Vec<String> {
     let mut texts: Vec<String> = Vec::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
+    for error in sources(error) {
         let text = error.to_string();
         if texts.last().is_none_or(|last| !last.contains(&text)) {
             texts.push(text);
         }
-        next = error.source();
     }
     texts
 }
 
 fn source<'e, T: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e T> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        next = error.source();
-    }
-    None
+    sources(error).find_map(|error| error.downcast_ref())
+}
+
+/// An error and its sources. An `io::Error` is the text of the error that it contains, whose source it skips.
+pub(super) fn sources<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => Some(inner as &(dyn Error + 'static)),
+        None => error.source(),
+    })
 }
 
 #[cfg(test)]

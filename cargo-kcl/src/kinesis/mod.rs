@@ -6,6 +6,7 @@
 pub(crate) mod connection;
 pub(crate) mod cursor;
 pub(crate) mod error;
+mod http;
 pub(crate) mod pace;
 pub(crate) mod place;
 pub(crate) mod reader;

@@ -1,30 +1,32 @@
 //! Reads one shard from a position to its end.
 
 use std::ops::RangeInclusive;
-use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
-use aws_sdk_kinesis::Client;
-use aws_sdk_kinesis::config::retry::RetryConfig;
 use aws_sdk_kinesis::operation::get_records::GetRecordsOutput;
 use aws_sdk_kinesis::primitives::DateTime;
 use aws_sdk_kinesis::types::{ChildShard, Record};
 use kcl::{ParseSequenceNumberError, SequenceNumber};
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 
 use super::connection::Connection;
 use super::cursor::Cursor;
 use super::error::AwsError;
 use super::pace::Pace;
+use super::place::Place;
 use super::shards::Shard;
 use super::trouble::Troubles;
-use crate::input::kpl::{self, Content, UserRecord};
+use crate::backoff::Backoff;
+use crate::input::kpl::{self, Content, Dropped, UserRecord};
 use crate::report;
 
 /// The most records that Kinesis returns at once.
 const MOST_RECORDS: i32 = 10_000;
 /// How many times to look for the children of a shard: the list of shards may lag behind.
 const LOOKS: u32 = 8;
+/// How many iterators in a row may be refused as soon as they were issued.
+const ITERATORS: u32 = 5;
 
 /// The reason why a shard cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +39,10 @@ pub(crate) enum ReadError {
     Recreated(String),
     #[error("{0} is no longer in the stream, and its unread records are lost")]
     Gone(String),
+    #[error(
+        "{shard} cannot be read: {ITERATORS} iterators in a row were refused as soon as they were issued ({last}); the service {place} does not keep its iterators"
+    )]
+    Iterators { shard: String, last: String, place: Place },
     #[error("{0} has ended, but it does not have children yet; try again in a moment")]
     NoChildren(String),
 }
@@ -88,19 +94,56 @@ pub(crate) trait Sink: Send {
 #[derive(Debug)]
 pub(crate) struct SharedStream {
     pub(crate) aws: Connection,
-    /// A client without retries: readers have their own, which respect the limits of a shard.
-    client: Client,
     pub(crate) name: String,
     created: Option<DateTime>,
     pub(crate) troubles: Troubles,
+    pub(crate) dropped: Dropped,
+    looked: Mutex<Looked>,
+}
+
+/// The last look at which shards are closed.
+#[derive(Debug)]
+struct Looked {
+    closed: Vec<String>,
+    at: Instant,
+    looks: u32,
 }
 
 impl SharedStream {
+    /// The troubles of those who read a stream, and retry without a limit of time.
+    pub(crate) fn troubles() -> Troubles {
+        Troubles::new("retrying until it works or Ctrl-C ends the run", "the stream can be read again")
+    }
+
     /// If it is known when the stream was created, readers notice that it was deleted and created again.
-    pub(crate) fn new(aws: Connection, name: &str, created: Option<DateTime>) -> Self {
-        let config = aws.client.config().to_builder().retry_config(RetryConfig::disabled()).build();
-        let (client, name) = (Client::from_conf(config), name.to_owned());
-        Self { aws, client, name, created, troubles: Troubles::default() }
+    pub(crate) fn new(aws: Connection, name: &str, created: Option<DateTime>, troubles: Troubles) -> Self {
+        let looked = Mutex::new(Looked { closed: Vec::new(), at: Instant::now(), looks: 0 });
+        Self { aws, name: name.to_owned(), created, troubles, dropped: Dropped::default(), looked }
+    }
+
+    /// How long a shard returns no records before anyone looks whether it is closed.
+    fn quiet(&self) -> Duration {
+        self.aws.idle() * 3
+    }
+
+    /// Whether a shard is listed as closed. Looks less and less often, and rather errs than fails.
+    async fn is_closed(&self, shard: &str) -> bool {
+        let pause = Backoff { first: self.quiet(), most: self.quiet() * 20 };
+        let is_due = {
+            let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_due = looked.looks == 0 || looked.at.elapsed() >= pause.longest(looked.looks);
+            if is_due {
+                looked.at = Instant::now();
+                looked.looks = looked.looks.saturating_add(1);
+            }
+            is_due
+        };
+        if is_due && let Ok(shards) = self.aws.shards(&self.name).await {
+            let closed = shards.into_iter().filter(|shard| !shard.is_open).map(|shard| shard.id).collect();
+            self.looked.lock().unwrap_or_else(PoisonError::into_inner).closed = closed;
+        }
+        let looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        looked.closed.iter().any(|closed| closed == shard)
     }
 
     /// Checks that the stream exists, and is still the same.
@@ -116,18 +159,26 @@ impl SharedStream {
     }
 
     async fn iterator(&self, shard: &str, cursor: Cursor) -> Result<String, AwsError> {
-        let call = self.client.get_shard_iterator().stream_name(&self.name).shard_id(shard);
+        let call = self.aws.client.get_shard_iterator().stream_name(&self.name).shard_id(shard);
         match cursor.add_to(call).send().await {
-            Ok(output) => output.shard_iterator.ok_or_else(|| AwsError::Other {
-                operation: "GetShardIterator",
-                why: "the answer contains no iterator".to_owned(),
-            }),
+            Ok(output) => output
+                .shard_iterator
+                .ok_or_else(|| AwsError::foreign("GetShardIterator", self.aws.place(), "without an iterator")),
             Err(error) => Err(self.aws.explain("GetShardIterator", &self.name, error).await),
         }
     }
 
     async fn records(&self, iterator: &str) -> Result<GetRecordsOutput, AwsError> {
-        match self.client.get_records().shard_iterator(iterator).limit(MOST_RECORDS).send().await {
+        match self.aws.client.get_records().shard_iterator(iterator).limit(MOST_RECORDS).send().await {
+            // Taken for an answer of Kinesis, it would be the end of the shard.
+            Ok(output)
+                if output.records.is_empty()
+                    && output.next_shard_iterator.is_none()
+                    && output.millis_behind_latest.is_none()
+                    && output.child_shards.is_none() =>
+            {
+                Err(AwsError::foreign("GetRecords", self.aws.place(), "without records"))
+            }
             Ok(output) => Ok(output),
             Err(error) => Err(self.aws.explain("GetRecords", &self.name, error).await),
         }
@@ -146,6 +197,12 @@ pub(crate) struct ShardReader<S> {
     /// Records up to this one were processed before.
     done: Option<(SequenceNumber, u64)>,
     pace: Pace,
+    /// How many iterators in a row were refused.
+    refused: u32,
+    /// Since when the shard has returned no records although there should be none that it holds back.
+    quiet: Option<Instant>,
+    /// Whether it was reported that the shard is closed and does not end.
+    reported: bool,
     sink: S,
 }
 
@@ -157,7 +214,20 @@ impl<S: Sink> ShardReader<S> {
         cursor: Cursor,
         sink: S,
     ) -> Self {
-        Self { stream, shard, range, cursor, iterator: None, done: cursor.last(), pace: Pace::new(), sink }
+        let (done, pace) = (cursor.last(), Pace::new());
+        Self {
+            stream,
+            shard,
+            range,
+            cursor,
+            iterator: None,
+            done,
+            pace,
+            refused: 0,
+            quiet: None,
+            reported: false,
+            sink,
+        }
     }
 
     /// Gets the first iterator: a reader of the latest records misses none that arrive from now on.
@@ -176,38 +246,76 @@ impl<S: Sink> ShardReader<S> {
             };
             sleep_until(self.pace.next().into()).await;
             let made = Instant::now();
-            let output = match self.stream.records(&at).await {
-                Ok(output) => output,
-                Err(AwsError::Refused { code, .. }) if code == "ExpiredIteratorException" => continue,
-                Err(AwsError::NoSuchStream { .. }) => {
-                    // The stream, the shard or the record is missing; the request for an iterator shows which.
-                    self.pace.failed();
-                    continue;
-                }
-                Err(error) => {
-                    self.tolerate(error)?;
-                    self.iterator = Some(at);
-                    continue;
-                }
-            };
+            let output =
+                match self.stream.troubles.attend(&self.shard, &self.stream.aws, self.stream.records(&at)).await {
+                    Ok(output) => output,
+                    Err(AwsError::Refused { code, .. }) if code == "ExpiredIteratorException" => {
+                        self.refused_at(made, code)?;
+                        continue;
+                    }
+                    Err(error @ AwsError::NoSuchStream { .. }) => {
+                        // The stream, the shard or the record is missing; the request for an iterator shows which.
+                        self.refused_at(made, error.to_string())?;
+                        continue;
+                    }
+                    Err(error) => {
+                        self.tolerate(made, error)?;
+                        self.iterator = Some(at);
+                        continue;
+                    }
+                };
             self.stream.troubles.over(&self.shard);
+            self.refused = 0;
             let bytes = output.records.iter().map(|record| record.data.as_ref().len() as u64).sum();
             let behind = output.millis_behind_latest.and_then(|millis| u64::try_from(millis).ok()).unwrap_or(0);
-            self.pace.succeeded(made, bytes, output.records.is_empty() && behind == 0);
+            let is_idle = output.records.is_empty() && behind == 0;
+            self.pace.succeeded(made.into_std(), bytes, is_idle);
             self.hand_over(&output.records, behind).await?;
             match output.next_shard_iterator {
                 Some(next) => self.iterator = Some(next),
                 None => return Ok(output.child_shards.unwrap_or_default()),
             }
+            self.note_quiet(is_idle).await;
+        }
+    }
+
+    /// Counts an iterator that was refused. The first may have grown old while the sink took no records.
+    fn refused_at(&mut self, made: Instant, why: String) -> Result<(), Stop> {
+        self.refused += 1;
+        if self.refused >= ITERATORS {
+            let place = self.stream.aws.place().clone();
+            return Err(ReadError::Iterators { shard: self.shard.clone(), last: why, place }.into());
+        }
+        if self.refused > 1 {
+            self.stream.troubles.met(&self.shard, made, format_args!("{}: an iterator was refused: {why}", self.shard));
+            self.pace.failed();
+        }
+        Ok(())
+    }
+
+    /// Reports a shard that is closed and never ends, so that nobody waits for its children in vain.
+    async fn note_quiet(&mut self, is_idle: bool) {
+        if !is_idle {
+            self.quiet = None;
+            return;
+        }
+        let quiet = self.quiet.get_or_insert_with(Instant::now).elapsed();
+        if !self.reported && quiet >= self.stream.quiet() && self.stream.is_closed(&self.shard).await {
+            self.reported = true;
+            report::line(format_args!(
+                "{} is closed and returns no more records, but its end is not reported, so its child shards are not read; Kinesis \
+                 reports the end, and some emulators do not",
+                self.shard
+            ));
         }
     }
 
     /// Tolerates a transient failure, and returns any other.
-    fn tolerate(&mut self, error: AwsError) -> Result<(), Stop> {
+    fn tolerate(&mut self, made: Instant, error: AwsError) -> Result<(), Stop> {
         if !error.is_transient() {
             return Err(error.into());
         }
-        self.stream.troubles.met(&self.shard, error);
+        self.stream.troubles.met(&self.shard, made, error);
         self.pace.failed();
         Ok(())
     }
@@ -219,8 +327,9 @@ impl<S: Sink> ShardReader<S> {
             if !self.sink.is_open() {
                 return Err(Stop::Unwanted);
             }
-            let asked = SystemTime::now();
-            let error = match self.stream.iterator(&self.shard, self.cursor).await {
+            let (asked, made) = (SystemTime::now(), Instant::now());
+            let call = self.stream.iterator(&self.shard, self.cursor);
+            let error = match self.stream.troubles.attend(&self.shard, &self.stream.aws, call).await {
                 Ok(iterator) => {
                     if self.cursor == Cursor::Latest {
                         // Records that arrive from now on must not be skipped if this iterator expires.
@@ -236,12 +345,12 @@ impl<S: Sink> ShardReader<S> {
                 _ => false,
             };
             if !is_missing {
-                self.tolerate(error)?;
+                self.tolerate(made, error)?;
                 continue;
             }
             match self.stream.verify().await {
                 Ok(()) => self.rewind(error)?,
-                Err(ReadError::Aws(error)) => self.tolerate(error)?,
+                Err(ReadError::Aws(error)) => self.tolerate(made, error)?,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -285,7 +394,7 @@ impl<S: Sink> ShardReader<S> {
             };
             match kpl::take_apart(whole.data, &self.range) {
                 Content::Plain => self.hand_over_one(whole).await?,
-                Content::Elsewhere => self.stream.troubles.dropped.add(&self.shard, sequence_number),
+                Content::Elsewhere => self.stream.dropped.add(&self.shard, sequence_number),
                 Content::Aggregate(aggregate) => {
                     for (sub_sequence_number, part) in (0..).zip(aggregate.records()) {
                         let UserRecord { data, partition_key, .. } = part;
@@ -335,7 +444,9 @@ impl<S: Sink> ShardReader<S> {
         let reported: Vec<_> = children.into_iter().map(Shard::try_from).collect::<Result<_, _>>()?;
         let mut looks = 0;
         loop {
-            match self.stream.aws.followers(&self.stream.name, &self.shard, &reported, &is_known).await {
+            let made = Instant::now();
+            let call = self.stream.aws.followers(&self.stream.name, &self.shard, &reported, &is_known);
+            match self.stream.troubles.attend(&self.shard, &self.stream.aws, call).await {
                 Ok(followers) => {
                     looks += 1;
                     if followers.complete || looks == LOOKS && !followers.shards.is_empty() {
@@ -346,7 +457,7 @@ impl<S: Sink> ShardReader<S> {
                     }
                     self.pace.failed();
                 }
-                Err(error) => self.tolerate(error)?,
+                Err(error) => self.tolerate(made, error)?,
             }
             sleep_until(self.pace.next().into()).await;
             if !self.sink.is_open() {

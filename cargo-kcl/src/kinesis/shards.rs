@@ -111,7 +111,10 @@ impl Connection {
                 Ok(output) => output,
                 Err(error) => return Err(self.explain("ListShards", stream, error).await),
             };
-            for shard in output.shards.unwrap_or_default() {
+            let Some(page) = output.shards else {
+                return Err(AwsError::foreign("ListShards", self.place(), "without shards"));
+            };
+            for shard in page {
                 shards.push(shard.try_into()?);
             }
             match output.next_token {

@@ -3,6 +3,7 @@
 use super::source::SourceError;
 use super::source::plan::PlanError;
 use super::state::StoreError;
+use crate::exit::WRONG_USE;
 use crate::input::source::InputError;
 use crate::process::program::ProgramError;
 use crate::recording::writer::RecordingError;
@@ -32,4 +33,14 @@ pub(crate) enum LocalError {
     Signals(std::io::Error),
     #[error("the processor of {shard} cannot be started: {error}")]
     Spawn { shard: String, error: std::io::Error },
+}
+
+impl LocalError {
+    /// The tool's exit code for this error.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Self::Source(error) => error.code(),
+            _ => WRONG_USE,
+        }
+    }
 }

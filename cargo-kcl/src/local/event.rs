@@ -8,8 +8,8 @@ use crate::signals::Request;
 #[derive(Debug)]
 pub(crate) enum Event {
     Interruption(Request),
-    /// The input has an error.
-    BadInput(Box<dyn Error + Send + Sync>),
+    /// The input has an error, which ends the run with this exit code.
+    BadInput(Box<dyn Error + Send + Sync>, u8),
     /// Everything is read, so no new shards can appear.
     Read,
     /// The requested number of records was delivered, so no further processor starts.

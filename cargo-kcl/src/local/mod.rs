@@ -34,7 +34,6 @@ use self::source::plan::Reshard;
 use self::source::stream::Stream;
 use self::source::{Supply, check_order};
 use self::supervise::Supervisor;
-use crate::exit::WRONG_USE;
 use crate::process::program::Program;
 use crate::recording::writer::Recording;
 use crate::report;
@@ -45,8 +44,8 @@ pub(crate) fn run(options: &LocalOptions) -> ExitCode {
     match prepare_and_run(options) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            report::line(error);
-            ExitCode::from(WRONG_USE)
+            report::line(&error);
+            ExitCode::from(error.code())
         }
     }
 }

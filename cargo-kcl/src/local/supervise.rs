@@ -25,7 +25,7 @@ use super::state::marks::Mark;
 use super::watchers::Watchers;
 use crate::args::shard_id;
 use crate::backoff::Backoff;
-use crate::exit::{FAILED, INTERRUPTED, WRONG_USE};
+use crate::exit::{FAILED, INTERRUPTED};
 use crate::input::path::Input;
 use crate::process::program::Program;
 use crate::process::spawn::{Process, Spawned, spawn};
@@ -58,7 +58,8 @@ pub(crate) struct Supervisor<'a> {
     started: Instant,
     progress: Progress,
     interrupted: bool,
-    bad_input: bool,
+    /// The exit code for an error in the input.
+    bad_input: Option<u8>,
     /// Whether the requested number of records was delivered.
     over: bool,
     /// Whether reading continues, so that new shards may appear.
@@ -155,7 +156,7 @@ impl<'a> Supervisor<'a> {
             started: Instant::now(),
             progress,
             interrupted: false,
-            bad_input: false,
+            bad_input: None,
             over: false,
             reads: true,
         }
@@ -292,7 +293,7 @@ impl<'a> Supervisor<'a> {
         let failed = failed || self.members.values().any(|member| matches!(member.state, State::Done(Outcome::Failed)));
         let code = match (self.interrupted, self.bad_input, failed) {
             (true, _, _) => INTERRUPTED,
-            (_, true, _) => WRONG_USE,
+            (_, Some(code), _) => code,
             (_, _, true) => FAILED,
             _ => 0,
         };
@@ -320,7 +321,7 @@ impl<'a> Supervisor<'a> {
 
     /// Whether no further processor may start.
     fn stops(&self) -> bool {
-        self.interrupted || self.bad_input || self.over
+        self.interrupted || self.bad_input.is_some() || self.over
     }
 
     fn handle(&mut self, event: Event) {
@@ -337,9 +338,9 @@ impl<'a> Supervisor<'a> {
             }
             Event::Born { shard, parents } => self.born(shard, parents),
             Event::Read => self.reads = false,
-            Event::BadInput(error) => {
+            Event::BadInput(error, code) => {
                 // Every pass finds the same error, so report it once.
-                if !std::mem::replace(&mut self.bad_input, true) {
+                if self.bad_input.replace(code).is_none() {
                     report::line(error);
                 }
                 self.give_up_restarts();

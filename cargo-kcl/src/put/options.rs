@@ -24,7 +24,8 @@ use crate::input::path::Input;
 /// once, so this costs nothing unless there are few keys; then --order none is faster.
 ///
 /// A record that Kinesis does not accept, because a shard is at its limits or the network is down, is retried after a random wait of
-/// up to 0.1 s, doubling up to 5 s. A record whose acknowledgement is lost is put again, so it may be on the stream twice.
+/// up to 0.1 s, doubling up to 5 s. A call in which no byte moves for 10 s counts as failed. A record whose acknowledgement is lost,
+/// or does not arrive in that time, is put again, so it may be on the stream twice.
 ///
 /// A run that ends early reports how many records from the start of the input were acknowledged without a gap: pass that number to
 /// --skip to continue after them. With --resume the number is kept in a file, and running the same command again continues from
@@ -67,11 +68,11 @@ pub(crate) struct PutOptions {
     #[arg(long, help_heading = INPUT, value_name = "N", value_parser = count(clap::value_parser!(u64)), conflicts_with = "resume")]
     pub(crate) skip: Option<u64>,
 
-    /// Keep the progress in this file, and continue from there if the file exists
+    /// Keep the progress in this file, and continue from there if the file exists. One run at a time can use it
     #[arg(long, help_heading = INPUT, value_name = "FILE")]
     pub(crate) resume: Option<PathBuf>,
 
-    /// Give up after retrying for TIME without an acknowledgement
+    /// Give up after TIME without an acknowledgement, counted from the start or from the last one
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
     pub(crate) give_up: Duration,
 

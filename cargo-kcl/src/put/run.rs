@@ -29,11 +29,12 @@ use self::read::Reader;
 use self::resume::Resume;
 use self::window::{Item, Position, Window};
 use super::options::{Order, PutOptions};
-use crate::exit::{INTERRUPTED, WRONG_USE};
+use crate::exit::{FAILED, INTERRUPTED, WRONG_USE};
 use crate::input::path::Input;
 use crate::input::source::{InputError, Source};
 use crate::kinesis::connection::{Connection, block_on};
 use crate::kinesis::error::AwsError;
+use crate::kinesis::trouble::Troubles;
 use crate::report;
 use crate::signals::{Request, Signals};
 use crate::threads;
@@ -47,8 +48,12 @@ const CHUNKS: usize = 2;
 /// How often the progress is shown (`TICK`) and saved (`KEEP`).
 const TICK: Duration = Duration::from_millis(200);
 const KEEP: Duration = Duration::from_secs(1);
-/// How long to wait for an endpoint that has never answered: it is unlikely to appear soon.
-const FIRST_CONTACT: Duration = Duration::from_secs(5);
+/// How long a run that stops waits for the answers of the calls in flight.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+/// A call is under way if a byte moved in this time.
+const UNDER_WAY: Duration = Duration::from_secs(2);
+/// The name of the only caller.
+const PUT: &str = "put";
 
 /// The reason why not every record was put.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +72,8 @@ enum PutError {
     Short { records: u64, skip: u64 },
     #[error("{} cannot be used to save the progress: {error}", path.display())]
     Resume { path: PathBuf, error: io::Error },
+    #[error("{} is in use by another run that has not ended, which puts the same records", .0.display())]
+    InUse(PathBuf),
     #[error("{} belongs to another run: {what} is different; name another file for this run", path.display())]
     OtherRun { path: PathBuf, what: &'static str },
     #[error("{0}")]
@@ -83,7 +90,7 @@ impl PutError {
     fn code(&self) -> u8 {
         match self {
             Self::Aws(error) => error.code(),
-            Self::GaveUp { .. } => 1,
+            Self::GaveUp { .. } => FAILED,
             Self::Interrupted => INTERRUPTED,
             _ => WRONG_USE,
         }
@@ -171,8 +178,10 @@ async fn put(options: &PutOptions) -> Result<ExitCode, PutError> {
     let read_to = sender.clone();
     threads::spawn(move || reader.read(requests, read_to)).map_err(PutError::Thread)?;
     let now = Instant::now();
+    let remedy = format!("retrying for up to {}", report::duration(options.give_up));
     let mut putter = Putter {
         aws,
+        troubles: Arc::new(Troubles::new(remedy, "Kinesis answers again")),
         stream: options.stream.as_str().into(),
         call_bytes: options.records.longest().max(CALL_BYTES),
         give_up: options.give_up,
@@ -185,9 +194,12 @@ async fn put(options: &PutOptions) -> Result<ExitCode, PutError> {
         ask: Some(ask),
         requested: 0,
         calls: 0,
+        in_flight: 0,
+        sent: now,
         failing_since: None,
-        answered: false,
+        last_failure: None,
         stopped: None,
+        stopped_at: None,
         bad_input: None,
         counts: Counts::default(),
         progress: Progress::new(options.quiet),
@@ -199,6 +211,7 @@ async fn put(options: &PutOptions) -> Result<ExitCode, PutError> {
 /// The loop.
 struct Putter {
     aws: Connection,
+    troubles: Arc<Troubles>,
     stream: Arc<str>,
     /// The most bytes in a call.
     call_bytes: usize,
@@ -215,14 +228,17 @@ struct Putter {
     ask: Option<Sender<()>>,
     /// Chunks that were requested and have not arrived.
     requested: usize,
-    /// Calls in flight.
+    /// Calls in flight, and their records.
     calls: usize,
-    /// The time of the first failure since the last acknowledgement.
+    in_flight: usize,
+    /// When the last call was made.
+    sent: Instant,
+    /// The start of the first call that failed since the last acknowledgement.
     failing_since: Option<Instant>,
-    /// Whether Kinesis has ever answered.
-    answered: bool,
-    /// The reason why nothing more is put.
+    last_failure: Option<AwsError>,
+    /// The reason why nothing more is put, and when the loop learned of it.
     stopped: Option<PutError>,
+    stopped_at: Option<Instant>,
     /// The error that ended the input, after the last record read.
     bad_input: Option<PutError>,
     counts: Counts,
@@ -240,6 +256,9 @@ impl Putter {
             }
             let done = self.stopped.is_some() || self.ask.is_none() && self.window.is_empty();
             if done && self.calls == 0 {
+                return;
+            }
+            if self.stopped.is_some() && now - *self.stopped_at.get_or_insert(now) >= LAST_ANSWERS {
                 return;
             }
             if let Ok(event) = timeout_at(self.next_look(now), events.recv()).await {
@@ -262,7 +281,9 @@ impl Putter {
                     None => return,
                 }
             }
-            self.progress.show(&self.counts, self.window.waiting());
+            self.check_patience();
+            let why = self.last_failure.as_ref().and_then(AwsError::transient);
+            self.progress.show(&self.counts, self.window.waiting(), why);
             if self.kept.elapsed() >= KEEP {
                 self.keep();
             }
@@ -291,9 +312,15 @@ impl Putter {
             }
             self.pace.spend(items.len());
             self.calls += 1;
+            self.in_flight += items.len();
+            self.sent = now;
             self.counts.calls += 1;
-            let (aws, stream, sender) = (self.aws.clone(), Arc::clone(&self.stream), self.sender.clone());
-            tokio::spawn(async move { sender.send(Event::Answered(call::put(aws, stream, items).await)) });
+            let (stream, troubles) = (Arc::clone(&self.stream), Arc::clone(&self.troubles));
+            let (aws, sender) = (self.aws.clone(), self.sender.clone());
+            tokio::spawn(async move {
+                let answer = troubles.attend(PUT, &aws, call::put(&aws, &stream, items)).await;
+                sender.send(Event::Answered(answer))
+            });
         }
     }
 
@@ -305,43 +332,83 @@ impl Putter {
 
     fn answered(&mut self, answer: Answer) {
         self.calls -= 1;
-        let now = Instant::now();
+        self.in_flight -= answer.numbers.len();
         let mut refused = Vec::new();
-        let mut last = None;
+        let mut failure: Option<AwsError> = None;
+        let mut is_acknowledged = false;
         match answer.outcome {
             Ok(records) => {
-                self.answered = true;
                 for (number, record) in answer.numbers.into_iter().zip(records) {
                     match record {
                         Ok(shard) => {
+                            is_acknowledged = true;
                             self.counts.records += 1;
                             self.counts.bytes += self.window.acknowledge(number) as u64;
                             *self.counts.shards.entry(shard).or_default() += 1;
-                            self.failing_since = None;
                         }
                         Err(error) => {
-                            refused.push(number);
-                            last = Some(error);
+                            refused.push((number, error.transient()));
+                            // A record that will never be accepted matters more than one that may be.
+                            if failure.as_ref().is_none_or(AwsError::is_transient) {
+                                failure = Some(error);
+                            }
                         }
                     }
                 }
             }
             Err(error) => {
-                self.answered |= !matches!(error, AwsError::Unreachable { .. });
-                refused = answer.numbers;
-                last = Some(error);
+                refused = answer.numbers.into_iter().map(|number| (number, error.transient())).collect();
+                failure = Some(error);
             }
         }
-        let Some(last) = last else { return };
-        self.counts.again += refused.len() as u64;
-        self.window.hold_back(&refused, now);
-        let patience = if self.answered { self.give_up } else { self.give_up.min(FIRST_CONTACT) };
-        let since = *self.failing_since.get_or_insert(now);
-        if !last.is_transient() {
-            self.stopped.get_or_insert(PutError::Aws(last));
-        } else if now - since >= patience {
-            self.stopped.get_or_insert(PutError::GaveUp { after: now - since, last });
+        if is_acknowledged {
+            self.failing_since = None;
+            self.troubles.over(PUT);
         }
+        if let Some(failure) = failure {
+            self.failed(&refused, failure, if is_acknowledged { Instant::now() } else { answer.made });
+        }
+    }
+
+    /// Retries refused records after a wait, unless that is useless. The call that refused them began then.
+    fn failed(&mut self, refused: &[(u64, Option<&'static str>)], failure: AwsError, began: Instant) {
+        if !failure.is_transient() {
+            self.stopped.get_or_insert(PutError::Aws(failure));
+            return;
+        }
+        for why in refused.iter().filter_map(|(_, why)| *why) {
+            self.counts.again += 1;
+            *self.counts.reasons.entry(why).or_default() += 1;
+        }
+        let now = Instant::now();
+        let numbers: Vec<_> = refused.iter().map(|(number, _)| *number).collect();
+        self.window.hold_back(&numbers, now);
+        let since = *self.failing_since.get_or_insert(began);
+        if now - since >= self.give_up {
+            self.stopped.get_or_insert(PutError::GaveUp { after: now - since, last: failure });
+        } else {
+            self.progress.clear();
+            self.troubles.met(PUT, began, &failure);
+            self.last_failure = Some(failure);
+        }
+    }
+
+    /// Gives up if there was no acknowledgement for too long, even if a call is not answered at all. A call that moves bytes goes on.
+    fn check_patience(&mut self) {
+        let now = Instant::now();
+        let moved = self.aws.moved().max(self.sent);
+        let is_calling = self.calls > 0;
+        let Some(since) = self.failing_since.or(is_calling.then_some(moved)) else { return };
+        let after = now - since;
+        if after < self.give_up || is_calling && now - moved < UNDER_WAY.min(self.give_up) {
+            return;
+        }
+        let last = self.last_failure.take().unwrap_or_else(|| AwsError::Timeout {
+            operation: "PutRecords",
+            place: self.aws.place().clone(),
+            why: format!("no byte was sent or received for {}", report::elapsed(now - moved)),
+        });
+        self.stopped.get_or_insert(PutError::GaveUp { after, last });
     }
 
     /// Saves the progress, if the user asked for that.
@@ -381,6 +448,12 @@ impl Putter {
         };
         report::line(&error);
         report::line(summary);
+        if self.in_flight > 0 {
+            report::line(format_args!(
+                "no answer came yet for {}, which may be on the stream",
+                report::count(self.in_flight as u64, "record")
+            ));
+        }
         if position > 0 {
             let ahead = self.counts.records.saturating_sub(position - self.start);
             let twice = match ahead {

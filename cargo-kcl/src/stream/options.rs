@@ -8,7 +8,8 @@ use crate::args::{AwsOptions, ShardName, count};
 
 /// Create, describe, reshard and delete streams, for development
 ///
-/// Each command waits until its change is complete. `cargo kcl emulate` runs a local Kinesis for trying them out.
+/// Each command waits until its change is complete. A call that fails because Kinesis cannot be reached, does not answer or throttles is
+/// retried for a minute; if the answer to a change was lost, the stream is looked at again. `cargo kcl emulate` runs a local Kinesis for trying them out.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit codes: 0 success, 1 AWS did not carry out the command, 2 usage error, no region or no credentials."

@@ -4,6 +4,8 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use aws_sdk_kinesis::config::http::HttpResponse;
+use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kinesis::types::StreamStatus;
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
@@ -11,16 +13,20 @@ use tokio::time::{Instant, sleep};
 use super::options::{StreamCommand, StreamVerb};
 use crate::args::{AwsOptions, ShardName, is_local};
 use crate::backoff::Backoff;
-use crate::exit::WRONG_USE;
+use crate::exit::{FAILED, WRONG_USE};
 use crate::kinesis::connection::{Connection, block_on};
 use crate::kinesis::error::AwsError;
 use crate::kinesis::shards::{Range, Shard};
+use crate::kinesis::trouble::Troubles;
 use crate::report;
 
 /// The longest wait for a change; AWS takes about a minute.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// The wait before each check after a change. One check a second stays within the limits of AWS.
 const CHECKS: Backoff = Backoff { first: Duration::from_millis(20), most: Duration::from_secs(1) };
+
+/// The name of the only caller.
+const CALLER: &str = "stream";
 
 /// The reason why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -58,11 +64,11 @@ pub(crate) fn run(command: &StreamCommand) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             report::line(&error);
-            match error {
-                StreamError::Aws(error) => ExitCode::from(error.code()),
-                StreamError::Slow { .. } => ExitCode::FAILURE,
-                _ => ExitCode::from(WRONG_USE),
-            }
+            ExitCode::from(match error {
+                StreamError::Aws(error) => error.code(),
+                StreamError::Slow { .. } | StreamError::Output(_) => FAILED,
+                _ => WRONG_USE,
+            })
         }
     }
 }
@@ -80,12 +86,14 @@ async fn carry_out(verb: &StreamVerb) -> Result<(), StreamError> {
 }
 
 async fn open(stream: &str, options: &AwsOptions) -> Result<Stream, AwsError> {
-    Ok(Stream { aws: Connection::open(options).await?, name: stream.to_owned() })
+    let aws = Connection::open(options).await?;
+    Ok(Stream { troubles: Troubles::new("retrying", "Kinesis answers again"), aws, name: stream.to_owned() })
 }
 
 /// A stream, which may not exist yet.
 struct Stream {
     aws: Connection,
+    troubles: Troubles,
     name: String,
 }
 
@@ -103,11 +111,14 @@ struct Description<'a> {
 
 impl Stream {
     async fn create(&self, shards: u32) -> Result<(), StreamError> {
-        let count = i32::try_from(shards).unwrap_or(i32::MAX);
-        let created = self.aws.client.create_stream().stream_name(&self.name).shard_count(count).send().await;
-        if let Err(error) = created {
-            return Err(self.aws.explain("CreateStream", &self.name, error).await.into());
+        if self.status().await?.is_some() {
+            return Err(AwsError::Exists { stream: self.name.clone(), place: self.aws.place().clone() }.into());
         }
+        let count = i32::try_from(shards).unwrap_or(i32::MAX);
+        let call = async || self.aws.client.create_stream().stream_name(&self.name).shard_count(count).send().await;
+        // There was no stream a moment ago.
+        let is_done = async |error: &AwsError| Ok(matches!(error, AwsError::Exists { .. }));
+        self.change("CreateStream", call, is_done).await?;
         self.wait(&StreamStatus::Active).await?;
         let shards = report::count(shards.into(), "shard");
         report::line(format_args!("stream `{}` was created with {shards} {}", self.name, self.aws.place()));
@@ -115,8 +126,8 @@ impl Stream {
     }
 
     async fn describe(&self, json: bool) -> Result<(), StreamError> {
-        let summary = self.aws.describe(&self.name).await?;
-        let shards = self.aws.shards(&self.name).await?;
+        let summary = self.persist(async || self.aws.describe(&self.name).await).await?;
+        let shards = self.shards().await?;
         let description = Description {
             stream_name: &self.name,
             stream_arn: summary.stream_arn(),
@@ -132,7 +143,7 @@ impl Stream {
     }
 
     async fn split(&self, shard: &ShardName, at: Option<u128>) -> Result<(), StreamError> {
-        let shards = self.aws.shards(&self.name).await?;
+        let shards = self.shards().await?;
         let Range { start, end } = self.open_shard(&shards, shard)?.range;
         let at = match at {
             Some(at) if at <= start || at > end => {
@@ -141,10 +152,15 @@ impl Stream {
             Some(at) => at,
             None => Range { start, end }.middle().ok_or_else(|| StreamError::Single(shard.0.clone()))?,
         };
-        let call = self.aws.client.split_shard().stream_name(&self.name).shard_to_split(&shard.0);
-        if let Err(error) = call.new_starting_hash_key(at.to_string()).send().await {
-            return Err(self.aws.explain("SplitShard", &self.name, error).await.into());
-        }
+        let call = async || {
+            let call = self.aws.client.split_shard().stream_name(&self.name).shard_to_split(&shard.0);
+            call.new_starting_hash_key(at.to_string()).send().await
+        };
+        let is_done = async |_: &AwsError| {
+            let shards = self.shards().await?;
+            Ok(shards.iter().any(|child| child.parent.as_ref() == Some(&shard.0) && child.range.start == at))
+        };
+        self.change("SplitShard", call, is_done).await?;
         self.wait(&StreamStatus::Active).await?;
         let children = self.children(&shard.0).await?.join("` and `");
         report::line(format_args!("`{}` was split at {at} into `{children}`", shard.0));
@@ -152,7 +168,7 @@ impl Stream {
     }
 
     async fn merge(&self, shard: &ShardName, neighbour: &ShardName) -> Result<(), StreamError> {
-        let shards = self.aws.shards(&self.name).await?;
+        let shards = self.shards().await?;
         let first = self.open_shard(&shards, shard)?;
         let second = self.open_shard(&shards, neighbour)?;
         if !first.range.touches(second.range) {
@@ -165,10 +181,16 @@ impl Stream {
         }
         // Some implementations of Kinesis require the lower shard first.
         let (lower, upper) = if first.range.start < second.range.start { (first, second) } else { (second, first) };
-        let call = self.aws.client.merge_shards().stream_name(&self.name).shard_to_merge(&lower.id);
-        if let Err(error) = call.adjacent_shard_to_merge(&upper.id).send().await {
-            return Err(self.aws.explain("MergeShards", &self.name, error).await.into());
-        }
+        let call = async || {
+            let call = self.aws.client.merge_shards().stream_name(&self.name).shard_to_merge(&lower.id);
+            call.adjacent_shard_to_merge(&upper.id).send().await
+        };
+        let is_done = async |_: &AwsError| {
+            let shards = self.shards().await?;
+            let is_child = |child: &Shard| [&lower.id, &upper.id].iter().all(|id| child.parents().any(|of| of == *id));
+            Ok(shards.iter().any(is_child))
+        };
+        self.change("MergeShards", call, is_done).await?;
         self.wait(&StreamStatus::Active).await?;
         let children = self.children(&shard.0).await?.join("` and `");
         report::line(format_args!("`{}` and `{}` were merged into `{children}`", shard.0, neighbour.0));
@@ -180,16 +202,71 @@ impl Stream {
         if !yes && !place.endpoint.as_deref().is_some_and(is_local) {
             return Err(StreamError::NotSure { stream: self.name.clone(), place: place.to_string() });
         }
-        let call = self.aws.client.delete_stream().stream_name(&self.name).enforce_consumer_deletion(true);
-        if let Err(error) = call.send().await {
-            return Err(self.aws.explain("DeleteStream", &self.name, error).await.into());
-        }
-        match self.wait_for(|_| false).await {
-            Err(StreamError::Aws(AwsError::NoSuchStream { .. })) => {}
-            other => return other,
-        }
+        let call = async || {
+            let call = self.aws.client.delete_stream().stream_name(&self.name);
+            call.enforce_consumer_deletion(true).send().await
+        };
+        let is_done = async |error: &AwsError| Ok(matches!(error, AwsError::NoSuchStream { .. }));
+        self.change("DeleteStream", call, is_done).await?;
+        self.wait_for(|status| status.is_none()).await?;
         report::line(format_args!("stream `{}` was deleted {place}", self.name));
         Ok(())
+    }
+
+    /// Makes a change. A call that fails for a transient reason is repeated, and one that the stream is not ready for is made when
+    /// it is. If the answer to a call was lost, the next one may be refused because the change is made already.
+    async fn change<T, E>(
+        &self,
+        operation: &'static str,
+        mut call: impl AsyncFnMut() -> Result<T, SdkError<E, HttpResponse>>,
+        is_done: impl AsyncFn(&AwsError) -> Result<bool, AwsError>,
+    ) -> Result<(), StreamError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let deadline = Instant::now() + PATIENCE;
+        let mut was_lost = false;
+        let mut attempts = 0;
+        let error = loop {
+            let attempt = async || match call().await {
+                Ok(_) => Ok(None),
+                Err(error) => match self.aws.explain(operation, &self.name, error).await {
+                    busy @ AwsError::InUse { .. } => Ok(Some(busy)),
+                    error => {
+                        was_lost |= error.leaves_open();
+                        Err(error)
+                    }
+                },
+            };
+            match self.persist(attempt).await {
+                Ok(None) => return Ok(()),
+                Ok(Some(busy)) if Instant::now() >= deadline => break busy,
+                Ok(Some(busy)) => {
+                    self.troubles.met(CALLER, Instant::now(), busy);
+                    attempts += 1;
+                    sleep(CHECKS.longest(attempts)).await;
+                    match self.wait(&StreamStatus::Active).await {
+                        Err(StreamError::Aws(error)) => break error,
+                        waited => waited?,
+                    }
+                }
+                Err(error) => break error,
+            }
+        };
+        if was_lost && is_done(&error).await? { Ok(()) } else { Err(error.into()) }
+    }
+
+    /// Makes a call, and repeats it for a while if it fails for a transient reason.
+    async fn persist<T>(&self, call: impl AsyncFnMut() -> Result<T, AwsError>) -> Result<T, AwsError> {
+        self.troubles.persist(CALLER, &self.aws, self.aws.patience(), call).await
+    }
+
+    async fn shards(&self) -> Result<Vec<Shard>, AwsError> {
+        self.persist(async || self.aws.shards(&self.name).await).await
+    }
+
+    async fn status(&self) -> Result<Option<StreamStatus>, AwsError> {
+        self.persist(async || self.aws.status(&self.name).await).await
     }
 
     /// The shard with this name, if it can be split or merged.
@@ -206,30 +283,35 @@ impl Stream {
     }
 
     async fn children(&self, parent: &str) -> Result<Vec<String>, AwsError> {
-        let mut shards = self.aws.shards(&self.name).await?;
+        let mut shards = self.shards().await?;
         shards.retain(|shard| shard.parents().any(|id| id == parent));
         Ok(shards.into_iter().map(|shard| shard.id).collect())
     }
 
     async fn wait(&self, wanted: &StreamStatus) -> Result<(), StreamError> {
-        self.wait_for(|status| status == wanted).await
+        let status = self.wait_for(|status| status.is_none_or(|status| status == wanted)).await?;
+        match status {
+            Some(_) => Ok(()),
+            None => {
+                let (name, place) = (self.name.clone(), self.aws.place().clone());
+                Err(AwsError::NoSuchStream { name, place, near: Vec::new() }.into())
+            }
+        }
     }
 
-    async fn wait_for(&self, is_reached: impl Fn(&StreamStatus) -> bool) -> Result<(), StreamError> {
+    /// Waits until the status is as wanted, or there is no stream.
+    async fn wait_for(
+        &self,
+        is_wanted: impl Fn(Option<&StreamStatus>) -> bool,
+    ) -> Result<Option<StreamStatus>, StreamError> {
         let deadline = Instant::now() + PATIENCE;
         let mut checks = 0;
         loop {
             checks += 1;
             sleep(CHECKS.longest(checks)).await;
-            let status = match self.aws.client.describe_stream_summary().stream_name(&self.name).send().await {
-                Ok(output) => output.stream_description_summary.map(|summary| summary.stream_status),
-                Err(error) => match self.aws.explain("DescribeStreamSummary", &self.name, error).await {
-                    error if error.is_transient() && Instant::now() < deadline => continue,
-                    error => return Err(error.into()),
-                },
-            };
-            if status.as_ref().is_some_and(&is_reached) {
-                return Ok(());
+            let status = self.status().await?;
+            if is_wanted(status.as_ref()) {
+                return Ok(status);
             }
             if Instant::now() >= deadline {
                 let status = status.as_ref().map_or("unknown", StreamStatus::as_str).to_owned();

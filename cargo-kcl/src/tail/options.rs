@@ -9,14 +9,15 @@ use crate::args::{AwsOptions, ShardName, StartAt, count};
 /// Print the records of a stream to stdout as they arrive, one per line
 ///
 /// The records of a shard are printed in order, before those of the child shards that a split or a merge creates. Records that the
-/// Kinesis Producer Library aggregated are unpacked. While Kinesis cannot be reached or throttles, the read is retried.
+/// Kinesis Producer Library aggregated are unpacked. While Kinesis cannot be reached, does not answer or throttles, the read is retried,
+/// from the first call on.
 ///
 /// A record is printed on one line: a line feed at its end is dropped, with a carriage return before it, and other line feeds become \n.
 /// The rest of its data is unchanged. With --json each line is an object that describes the record in full, with every byte of its data,
 /// and that `cargo kcl put` and `cargo kcl local` accept with --format json.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 --limit or the end of the shard was reached, 1 reading from Kinesis failed, 2 usage error, no region or no \
+    after_help = "Exit codes: 0 --limit or the end of the shard was reached, or the reader of stdout has left, 1 reading from Kinesis failed, 2 usage error, no region or no \
                   credentials, 130 interrupted.\n\n\
                   On AWS this needs permission for kinesis:ListShards, kinesis:GetShardIterator and kinesis:GetRecords on the stream, and for \
                   kms:Decrypt if the stream is encrypted.\n\n\

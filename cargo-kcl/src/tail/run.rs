@@ -1,20 +1,26 @@
 //! `cargo kcl tail`: prints the records of a stream, one per line.
 //!
 //! A task per shard ([`shard`]) reads the records and formats them as lines ([`line`]). One loop prints the lines, and starts the
-//! children of shards that have ended.
+//! children of shards that have ended. A thread writes them ([`output`]).
 
 mod line;
+mod output;
 mod shard;
 
 use std::collections::{BTreeMap, HashSet};
-use std::io::{self, IsTerminal as _, Write as _};
+use std::future::poll_fn;
+use std::io::{self, IsTerminal as _};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::task::Poll;
+use std::time::{Duration, SystemTime};
 
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use self::line::Style;
+use self::output::Output;
 use super::TailOptions;
 use crate::args::StartAt;
 use crate::exit::{INTERRUPTED, WRONG_USE};
@@ -41,6 +47,8 @@ enum TailError {
     NoShard { stream: String, shard: String, there: Vec<String> },
     #[error("signals cannot be caught: {0}")]
     Signals(io::Error),
+    #[error("threads cannot be started: {0}")]
+    Threads(io::Error),
     #[error("stdout cannot be written: {0}")]
     Output(io::Error),
     #[error("interrupted")]
@@ -57,7 +65,6 @@ enum Event {
     /// A shard has ended, and these shards follow it.
     Ended(String, Vec<Shard>),
     Failed(ReadError),
-    Interruption,
 }
 
 /// Runs the verb.
@@ -65,8 +72,6 @@ pub(crate) fn run(options: &TailOptions) -> ExitCode {
     let ended = block_on(tail(options)).map_err(TailError::Aws).and_then(|ended| ended);
     let error = match ended {
         Ok(()) => return ExitCode::SUCCESS,
-        // The reader of stdout has closed it.
-        Err(TailError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
         Err(TailError::Interrupted) => return ExitCode::from(INTERRUPTED),
         Err(error) => error,
     };
@@ -80,13 +85,21 @@ pub(crate) fn run(options: &TailOptions) -> ExitCode {
 
 async fn tail(options: &TailOptions) -> Result<(), TailError> {
     let aws = Connection::open(&options.aws).await?;
-    let shards = aws.shards(&options.stream).await?;
+    let troubles = SharedStream::troubles();
+    let list = async || aws.shards(&options.stream).await;
+    let shards = troubles.persist("the start", &aws, Duration::MAX, list).await?;
     let (sender, events) = channel(AHEAD);
-    let interruptions = sender.clone();
-    Signals::forward(move |_| interruptions.blocking_send(Event::Interruption).is_ok()).map_err(TailError::Signals)?;
+    let signalled = Arc::new(Notify::new());
+    let notified = Arc::clone(&signalled);
+    Signals::forward(move |_| {
+        signalled.notify_one();
+        true
+    })
+    .map_err(TailError::Signals)?;
+    let (output, mut end) = output::start().map_err(TailError::Threads)?;
     let common = Common {
         // The time of its creation would take the permission kinesis:DescribeStreamSummary.
-        stream: Arc::new(SharedStream::new(aws, &options.stream, None)),
+        stream: Arc::new(SharedStream::new(aws, &options.stream, None, troubles)),
         style: match options.json {
             true => Style::Json,
             false if io::stdout().is_terminal() => Style::Terminal,
@@ -105,12 +118,32 @@ async fn tail(options: &TailOptions) -> Result<(), TailError> {
     tail.choose(shards, options)?;
     tail.start_ready();
     let common = Arc::clone(&tail.common);
-    let ended = tail.print(events, options.quiet).await;
-    let dropped = common.stream.troubles.dropped.total();
+    let printed = async {
+        tail.print(events, output, options.quiet).await?;
+        // The rest is written, unless the reader of stdout has left.
+        std::future::pending().await
+    };
+    let left = async { end.wait().await.map_err(TailError::Output) };
+    let interrupted = async {
+        notified.notified().await;
+        Err(TailError::Interrupted)
+    };
+    let ended = first(interrupted, first(printed, left)).await;
+    let dropped = common.stream.dropped.total();
     if dropped > 0 {
         report::line(kpl::sentence(dropped));
     }
     ended
+}
+
+/// Awaits the first of two futures to end.
+async fn first<T>(one: impl Future<Output = T>, other: impl Future<Output = T>) -> T {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    poll_fn(|context| match one.as_mut().poll(context) {
+        Poll::Pending => other.as_mut().poll(context),
+        ready => ready,
+    })
+    .await
 }
 
 /// The state that all readers share.
@@ -197,8 +230,7 @@ impl Tail {
     }
 
     /// Prints until there is nothing more to print.
-    async fn print(mut self, mut events: Receiver<Event>, quiet: bool) -> Result<(), TailError> {
-        let mut stdout = io::stdout().lock();
+    async fn print(mut self, mut events: Receiver<Event>, output: Output, quiet: bool) -> Result<(), TailError> {
         let mut settled = 0;
         let initial = self.reading.len();
         while let Some(event) = events.recv().await {
@@ -218,9 +250,7 @@ impl Tail {
                     let most = usize::try_from(self.remaining).unwrap_or(usize::MAX);
                     let printed = lines.len().min(most);
                     self.remaining -= printed as u64;
-                    let text = lines[..printed].concat();
-                    stdout.write_all(&text).and_then(|()| stdout.flush()).map_err(TailError::Output)?;
-                    if self.remaining == 0 {
+                    if !output.write(lines[..printed].concat()).await || self.remaining == 0 {
                         return Ok(());
                     }
                 }
@@ -238,7 +268,6 @@ impl Tail {
                     self.start_ready();
                 }
                 Event::Failed(error) => return Err(error.into()),
-                Event::Interruption => return Err(TailError::Interrupted),
             }
         }
         Ok(())

@@ -12,6 +12,7 @@ use kcl::{Position, SequenceNumber};
 use super::plan::Plan;
 use super::queue::{Batch, End, Queue, Stamp};
 use crate::args::shard_id;
+use crate::exit::WRONG_USE;
 use crate::input::kpl::{Content, Dropped, UserRecord};
 use crate::input::limits::LONGEST_LINE;
 use crate::input::lines::{Lines, Next};
@@ -98,7 +99,7 @@ impl Feeder {
     fn start(&self, mut feed: Feed, run: impl FnOnce(Feed) + Send + 'static) {
         let queues: Vec<_> = feed.lanes.all().map(|lane| Arc::clone(&lane.queue)).collect();
         if let Err(error) = threads::spawn(move || run(feed)) {
-            _ = self.events.send(Event::BadInput(InputError::Thread(error).into()));
+            _ = self.events.send(Event::BadInput(InputError::Thread(error).into(), WRONG_USE));
             _ = self.events.send(Event::Read);
             queues.iter().for_each(|queue| queue.end(End::Paused));
         }
@@ -300,7 +301,7 @@ impl Feed {
             Ok(end) => end,
             Err(error) => {
                 // Report this before any shard is done, so that it is known by then.
-                _ = self.common.events.send(Event::BadInput(error.into()));
+                _ = self.common.events.send(Event::BadInput(error.into(), WRONG_USE));
                 End::Paused
             }
         };

@@ -17,6 +17,7 @@ use self::queue::Queue;
 use super::state::marks::Mark;
 use super::state::{Run, Store, StoreError};
 use crate::args::shard_id;
+use crate::exit::WRONG_USE;
 use crate::input::kpl::Dropped;
 use crate::input::source::InputError;
 
@@ -32,6 +33,17 @@ pub(crate) enum SourceError {
     #[cfg(feature = "aws")]
     #[error(transparent)]
     Stream(#[from] stream::StreamError),
+}
+
+impl SourceError {
+    /// The exit code of a run that cannot start because of it.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            #[cfg(feature = "aws")]
+            Self::Stream(error) => error.code(),
+            _ => WRONG_USE,
+        }
+    }
 }
 
 /// The state of a shard before the run.

@@ -19,6 +19,9 @@ pub(crate) struct Counts {
     pub(crate) calls: u64,
     /// How many times a record was not acknowledged and had to be retried.
     pub(crate) again: u64,
+    /// The same, by reason.
+    #[serde(rename = "againBecause")]
+    pub(crate) reasons: BTreeMap<&'static str, u64>,
     pub(crate) shards: BTreeMap<String, u64>,
 }
 
@@ -39,10 +42,13 @@ impl Progress {
     }
 
     /// Shows the counts if it is time to.
-    pub(crate) fn show(&mut self, counts: &Counts, waiting: usize) {
+    pub(crate) fn show(&mut self, counts: &Counts, waiting: usize, why: Option<&str>) {
         let waiting = match waiting {
             0 => String::new(),
-            waiting => format!("; {} waiting to be retried", report::count(waiting as u64, "record")),
+            waiting => {
+                let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
+                format!("; {} waiting to be retried{why}", report::count(waiting as u64, "record"))
+            }
         };
         let elapsed = self.elapsed();
         self.line.show(|| format!("{}{waiting}", counts.sentence(elapsed)));
@@ -57,11 +63,16 @@ impl Progress {
 impl Counts {
     /// A phrase about retries, empty if there were none.
     pub(crate) fn trouble(&self) -> String {
-        match self.again {
-            0 => String::new(),
-            1 => "; records had to be retried once".to_owned(),
-            again => format!("; records had to be retried {again} times"),
-        }
+        let times = match self.again {
+            0 => return String::new(),
+            1 => "once".to_owned(),
+            again => format!("{again} times"),
+        };
+        let reasons: Vec<_> = match self.reasons.len() {
+            1 => self.reasons.keys().map(|why| (*why).to_owned()).collect(),
+            _ => self.reasons.iter().map(|(why, times)| format!("{why} {times}")).collect(),
+        };
+        format!("; records had to be retried {times} ({})", reasons.join(", "))
     }
 
     /// A sentence about the records that were put in this time.

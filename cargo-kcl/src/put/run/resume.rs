@@ -1,10 +1,12 @@
 //! The progress of a run, saved in a file.
 
-use std::fs;
-use std::io::{self, Write as _};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
 
 use super::PutError;
 use super::window::Position;
@@ -32,11 +34,13 @@ struct Kept {
     carriage_returns: bool,
 }
 
-/// The file.
+/// The file, which no other run can use at the same time.
 #[derive(Debug)]
 pub(crate) struct Resume {
     path: PathBuf,
     kept: Kept,
+    /// The file at the path, locked.
+    file: File,
 }
 
 impl Resume {
@@ -44,7 +48,7 @@ impl Resume {
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, or belongs to another input or stream, even to a stream of the same name in another place.
+    /// If the file cannot be read, is in use, or belongs to another input or stream, even to a stream of the same name in another place.
     pub(crate) fn open(path: &Path, options: &PutOptions, place: &Place, input: &[Source]) -> Result<Self, PutError> {
         let failed = |error| PutError::Resume { path: path.to_owned(), error };
         let new = Kept {
@@ -62,10 +66,18 @@ impl Resume {
             digest: 0,
             carriage_returns: true,
         };
-        let kept = match fs::read(path) {
-            Ok(text) => serde_json::from_slice(&text).map_err(|error| failed(error.into()))?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => new.clone(),
-            Err(error) => return Err(failed(error)),
+        let (kept, file) = loop {
+            if let Some((text, file)) = lock(path)? {
+                break (serde_json::from_slice(&text).map_err(|error| failed(error.into()))?, file);
+            }
+            let written =
+                new.write_next_to(path).and_then(|file| file.persist_noclobber(path).map_err(|error| error.error));
+            match written {
+                Ok(file) => break (new.clone(), file),
+                // Another run was faster.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(failed(error)),
+            }
         };
         let Kept { stream, region, endpoint, input, format, key, .. } = &kept;
         let differs = [
@@ -79,7 +91,7 @@ impl Resume {
         if let Some((what, _)) = differs.iter().find(|(_, differs)| *differs) {
             return Err(PutError::OtherRun { path: path.to_owned(), what });
         }
-        let mut resume = Self { path: path.to_owned(), kept };
+        let mut resume = Self { path: path.to_owned(), kept, file };
         // A file that cannot be written is an error before anything is put.
         resume.write(resume.position())?;
         Ok(resume)
@@ -108,15 +120,47 @@ impl Resume {
     fn write(&mut self, position: Position) -> Result<(), PutError> {
         self.kept.acknowledged = position.records;
         self.kept.digest = position.digest;
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let write = || {
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            file.write_all(&serde_json::to_vec(&self.kept)?)?;
-            file.as_file().sync_data()?;
-            file.persist(&self.path)?;
-            Ok(())
+        let written = self.kept.write_next_to(&self.path);
+        let persisted = written.and_then(|file| file.persist(&self.path).map_err(|error| error.error));
+        self.file = persisted.map_err(|error| PutError::Resume { path: self.path.clone(), error })?;
+        Ok(())
+    }
+}
+
+impl Kept {
+    /// Writes the content to a new file in the same folder, and locks it.
+    fn write_next_to(&self, path: &Path) -> io::Result<NamedTempFile> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut file = NamedTempFile::new_in(folder)?;
+        file.as_file().try_lock()?;
+        file.write_all(&serde_json::to_vec(self)?)?;
+        file.as_file().sync_data()?;
+        Ok(file)
+    }
+}
+
+/// Locks the file at a path, and reads it. `None` if there is no file.
+fn lock(path: &Path) -> Result<Option<(Vec<u8>, File)>, PutError> {
+    let failed = |error| PutError::Resume { path: path.to_owned(), error };
+    loop {
+        let mut file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
         };
-        write().map_err(|error| PutError::Resume { path: self.path.clone(), error })
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(PutError::InUse(path.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        // A run replaces the file each time it saves its progress: the one that was opened may be an old one.
+        let locked = file.metadata().map_err(failed)?;
+        let is_current = fs::metadata(path).is_ok_and(|now| (now.dev(), now.ino()) == (locked.dev(), locked.ino()));
+        if is_current {
+            let mut text = Vec::new();
+            file.read_to_end(&mut text).map_err(failed)?;
+            return Ok(Some((text, file)));
+        }
     }
 }
 

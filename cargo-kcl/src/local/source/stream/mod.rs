@@ -22,6 +22,7 @@ use super::queue::{End, Queue};
 use super::{SourceError, Standing, Supply};
 use crate::args::shard::shard_number;
 use crate::args::{AwsOptions, StartAt, shard_id};
+use crate::exit::FAILED;
 use crate::input::kpl::Dropped;
 use crate::kinesis::connection::Connection;
 use crate::kinesis::cursor::Cursor;
@@ -33,6 +34,9 @@ use crate::local::state::marks::Mark;
 use crate::local::state::{Run, Store};
 use crate::report;
 use crate::threads;
+
+/// The name of the caller before any shard is read.
+const START: &str = "the start";
 
 /// An error with a stream.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +51,16 @@ pub(crate) enum StreamError {
     NoShards(String),
     #[error("the stream has a shard `{0}`, which is not a Kinesis shard id")]
     ShardId(String),
+}
+
+impl StreamError {
+    /// The exit code of a run that fails because of it.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Self::Aws(error) | Self::Read(ReadError::Aws(error)) => error.code(),
+            _ => FAILED,
+        }
+    }
 }
 
 /// The stream that feeds a run.
@@ -101,7 +115,9 @@ impl Stream {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(AwsError::Runtime);
         let runtime = runtime.map_err(StreamError::Aws)?;
         let aws = runtime.block_on(Connection::open(aws)).map_err(StreamError::Aws)?;
-        let summary = runtime.block_on(aws.describe(name)).map_err(StreamError::Aws)?;
+        let troubles = SharedStream::troubles();
+        let describe = troubles.persist(START, &aws, Duration::MAX, async || aws.describe(name).await);
+        let summary = runtime.block_on(describe).map_err(StreamError::Aws)?;
         let created = summary.stream_creation_timestamp;
         let to_time =
             |time: &DateTime| time.to_millis().ok().and_then(|millis| Some(time_of(u64::try_from(millis).ok()?)));
@@ -113,7 +129,7 @@ impl Stream {
             ("--from", from.to_string()),
         ];
         let common = Common {
-            stream: Arc::new(SharedStream::new(aws, name, Some(created))),
+            stream: Arc::new(SharedStream::new(aws, name, Some(created), troubles)),
             max_records: max_records as usize,
             began: Mutex::new(SystemTime::now()),
             state: Mutex::new(State { remaining: limit, ..State::default() }),
@@ -150,7 +166,7 @@ impl Supply for Stream {
     }
 
     fn dropped(&self) -> &Dropped {
-        &self.common.stream.troubles.dropped
+        &self.common.stream.dropped
     }
 
     fn start(&self) -> Option<String> {
@@ -169,7 +185,11 @@ impl Supply for Stream {
         self.resumes = !kept.is_empty();
         let stream = &self.common.stream;
         let shards = match &self.runtime {
-            Some(runtime) => runtime.block_on(stream.aws.shards(&stream.name)).map_err(StreamError::Aws)?,
+            Some(runtime) => {
+                let list = async || stream.aws.shards(&stream.name).await;
+                let list = stream.troubles.persist(START, &stream.aws, Duration::MAX, list);
+                runtime.block_on(list).map_err(StreamError::Aws)?
+            }
             None => Vec::new(),
         };
         let shards: Vec<_> = shards.into_iter().map(Listed::try_from).collect::<Result<_, _>>()?;
@@ -268,7 +288,8 @@ impl Common {
     /// Ends reading with an error.
     fn fail(&self, error: StreamError) {
         // Sent before any shard ends, so that the error is known by then.
-        _ = self.events.send(Event::BadInput(Box::<dyn Error + Send + Sync>::from(error)));
+        let code = error.code();
+        _ = self.events.send(Event::BadInput(Box::<dyn Error + Send + Sync>::from(error), code));
         let mut state = self.state();
         state.failed = true;
         state.queues.values().for_each(|lane| lane.queue.end(End::Paused));

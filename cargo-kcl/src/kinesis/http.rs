@@ -1,0 +1,269 @@
+//! HTTP with two limits: on the time of connecting, and on the time in which no byte moves.
+//!
+//! The client of the SDK limits the time until an answer begins, during which a slow network may still be sending a large request.
+//! Here the socket itself is watched: a slow call goes on for as long as bytes move either way. HTTP/1.1 keeps calls apart: a
+//! connection carries one call at a time.
+
+use std::error::Error;
+use std::io::{self, ErrorKind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use hyper::Uri;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector as Tcp};
+use hyper_util::client::legacy::{Client, Error as HyperError};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tower_service::Service;
+
+use super::error::sources;
+use crate::args::Limits;
+use crate::report;
+
+/// The most bytes that wait in the system to be sent. More would hide for how long nothing was sent.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNSENT: u32 = 32 << 10;
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// A client whose bytes move the clock.
+///
+/// # Errors
+///
+/// If TLS cannot be set up.
+pub(super) fn client(limits: Limits, clock: &Clock) -> io::Result<SharedHttpClient> {
+    let mut tcp = Tcp::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    let https = HttpsConnectorBuilder::new().with_tls_config(tls()?).https_or_http().enable_http1();
+    let connect = Connect { https: https.wrap_connector(tcp), limits, clock: clock.clone() };
+    let mut builder = Client::builder(TokioExecutor::new());
+    // A connection that a call takes from the pool is far from its own limit.
+    builder.pool_timer(TokioTimer::new()).pool_idle_timeout(limits.idle / 2);
+    let connector = SharedHttpConnector::new(Http { client: builder.build(connect) });
+    Ok(http_client_fn(move |_, _| connector.clone()))
+}
+
+/// TLS with the certificates of the system. It may have none, because an endpoint on this machine needs none.
+fn tls() -> io::Result<ClientConfig> {
+    let builder = || {
+        let ring = Arc::new(rustls::crypto::ring::default_provider());
+        ClientConfig::builder_with_provider(ring).with_safe_default_protocol_versions().map_err(io::Error::other)
+    };
+    let builder = match builder()?.with_native_roots() {
+        Ok(builder) => builder,
+        Err(_) => builder()?.with_root_certificates(RootCertStore::empty()),
+    };
+    Ok(builder.with_no_client_auth())
+}
+
+/// The last time at which a byte was sent or received.
+#[derive(Clone, Debug)]
+pub(crate) struct Clock {
+    start: Instant,
+    /// In milliseconds since the start.
+    moved: Arc<AtomicU64>,
+}
+
+impl Clock {
+    pub(crate) fn new() -> Self {
+        Self { start: Instant::now(), moved: Arc::default() }
+    }
+
+    pub(crate) fn moved(&self) -> Instant {
+        self.start + Duration::from_millis(self.moved.load(Ordering::Relaxed))
+    }
+
+    fn tick(&self, now: Instant) {
+        let millis = u64::try_from((now - self.start).as_millis()).unwrap_or(u64::MAX);
+        self.moved.fetch_max(millis, Ordering::Relaxed);
+    }
+}
+
+/// No byte moved, or no connection was made, within a limit.
+#[derive(Debug, thiserror::Error)]
+enum Expired {
+    #[error("no connection was made in {}", report::duration(*.0))]
+    Connect(Duration),
+    #[error("no byte was sent or received for {}", report::duration(*.0))]
+    Idle(Duration),
+}
+
+impl From<Expired> for io::Error {
+    fn from(expired: Expired) -> Self {
+        Self::new(ErrorKind::TimedOut, expired)
+    }
+}
+
+/// The client as the SDK calls it.
+#[derive(Debug)]
+struct Http {
+    client: Client<Connect, SdkBody>,
+}
+
+impl HttpConnector for Http {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let request = match request.try_into_http1x() {
+            Ok(request) => request,
+            Err(error) => return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into()))),
+        };
+        let answer = self.client.request(request);
+        HttpConnectorFuture::new(async move {
+            let answer = answer.await.map_err(failure)?;
+            HttpResponse::try_from(answer.map(SdkBody::from_body_1_x))
+                .map_err(|error| ConnectorError::other(error.into(), None))
+        })
+    }
+}
+
+fn failure(error: HyperError) -> ConnectorError {
+    if is_expiry(&error) { ConnectorError::timeout(error.into()) } else { ConnectorError::io(error.into()) }
+}
+
+/// Whether a limit of time is the cause of an error.
+pub(super) fn is_expiry(error: &(dyn Error + 'static)) -> bool {
+    sources(error)
+        .any(|error| error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::TimedOut))
+}
+
+/// Makes connections.
+#[derive(Clone)]
+struct Connect {
+    https: HttpsConnector<Tcp>,
+    limits: Limits,
+    clock: Clock,
+}
+
+impl Service<Uri> for Connect {
+    type Response = Watched;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Watched, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.https.poll_ready(context)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connecting = self.https.call(uri);
+        let (limits, clock) = (self.limits, self.clock.clone());
+        Box::pin(async move {
+            let Ok(connected) = timeout(limits.connect, connecting).await else {
+                return Err(io::Error::from(Expired::Connect(limits.connect)).into());
+            };
+            let stream = connected?;
+            limit_unsent(&stream)?;
+            clock.tick(Instant::now());
+            Ok(Watched { stream, limit: limits.idle, idle: Box::pin(sleep(limits.idle)), clock })
+        })
+    }
+}
+
+/// Makes the system accept no more bytes than it can send soon.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn limit_unsent(stream: &Stream) -> io::Result<()> {
+    let socket = match stream {
+        MaybeHttpsStream::Http(stream) => stream.inner(),
+        MaybeHttpsStream::Https(stream) => stream.inner().get_ref().0.inner().inner(),
+    };
+    socket2::SockRef::from(socket).set_tcp_notsent_lowat(UNSENT)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn limit_unsent(_: &Stream) -> io::Result<()> {
+    Ok(())
+}
+
+type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+
+/// A connection that fails if no byte moves for some time.
+struct Watched {
+    stream: Stream,
+    limit: Duration,
+    idle: Pin<Box<Sleep>>,
+    clock: Clock,
+}
+
+impl Watched {
+    /// Notes whether bytes moved, given the result of a read or a write.
+    fn note<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        result: Poll<io::Result<T>>,
+        moved: impl FnOnce(&T) -> bool,
+    ) -> Poll<io::Result<T>> {
+        match &result {
+            Poll::Ready(Ok(value)) if moved(value) => {
+                let now = Instant::now();
+                self.clock.tick(now);
+                self.idle.as_mut().reset(now + self.limit);
+            }
+            Poll::Ready(_) => {}
+            Poll::Pending if self.idle.as_mut().poll(context).is_ready() => {
+                return Poll::Ready(Err(Expired::Idle(self.limit).into()));
+            }
+            Poll::Pending => {}
+        }
+        result
+    }
+}
+
+impl Read for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let result = Pin::new(&mut self.stream).poll_read(context, buffer);
+        // The end of the stream counts, too: it is noticed at once.
+        self.note(context, result, |()| true)
+    }
+}
+
+impl Write for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.note(context, result, |written| *written > 0)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write_vectored(context, bytes);
+        self.note(context, result, |written| *written > 0)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = Pin::new(&mut self.stream).poll_flush(context);
+        self.note(context, result, |()| false)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = Pin::new(&mut self.stream).poll_shutdown(context);
+        self.note(context, result, |()| false)
+    }
+}
+
+impl Connection for Watched {
+    fn connected(&self) -> Connected {
+        self.stream.connected()
+    }
+}
