@@ -124,13 +124,12 @@ pub use runner::{Runner, run};
 pub use sequence::{ParseSequenceNumberError, SequenceNumber};
 pub use shard::{MillisBehindLatest, Position, Shard};
 
-/// Items for the expansion of `#[kcl::processor]`, and for simulations with the test kit's half of a daemon. They are not part of the public API.
+/// Items for the expansion of `#[kcl::processor]`, and for simulations with the test kit's half of a daemon. They are not part
+/// of the public API.
 #[doc(hidden)]
 pub mod __private {
-    #[cfg(feature = "testing")]
     pub use crate::clock::Clock;
     pub use crate::handler::*;
-    #[cfg(feature = "testing")]
     pub use crate::io::lines::{Io, Lines};
     #[cfg(feature = "testing")]
     pub use crate::testing::wire;

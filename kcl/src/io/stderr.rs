@@ -1,6 +1,6 @@
 //! kcl's own lines on stderr.
 
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::panic::catch_unwind;
 use std::sync::Arc;
 
@@ -17,20 +17,24 @@ pub(crate) enum Report {
     /// The process's real stderr, which was moved aside.
     Direct(Arc<Relay>),
     /// A function of the caller.
+    #[cfg(any(test, feature = "testing"))]
     Callback(Callback),
 }
 
 /// A function that takes lines.
+#[cfg(any(test, feature = "testing"))]
 #[derive(Clone)]
 pub(crate) struct Callback(Arc<dyn Fn(&str) + Send + Sync>);
 
-impl fmt::Debug for Callback {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+#[cfg(any(test, feature = "testing"))]
+impl std::fmt::Debug for Callback {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Callback").finish_non_exhaustive()
     }
 }
 
 impl Report {
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn callback(take: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self::Callback(Callback(Arc::new(take)))
     }
@@ -40,6 +44,7 @@ impl Report {
         match self {
             Self::Printed => print(&text.to_string()),
             Self::Direct(relay) => relay.line(text),
+            #[cfg(any(test, feature = "testing"))]
             Self::Callback(Callback(take)) => take(&text.to_string()),
         }
     }
