@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use kcl::testing::{self, Daemon, Fault, Refusal};
-use kcl::{BoxError, Record};
+use kcl::testing::{self, Daemon, Fault, Refusal, Sink};
+use kcl::{BoxError, Checkpoints, ProcessRecords, Processor, Record, Shard, Tick};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -86,4 +86,42 @@ fn throttled_checkpoints_wait_in_virtual_time() {
     run.assert_shard_ended();
     assert_eq!(run.checkpoints().len(), 10);
     assert!(started.elapsed() < HOUR);
+}
+
+/// Collects records, and stores them every five seconds.
+struct Collects {
+    sink: Sink<usize>,
+    kept: Vec<Record>,
+}
+
+impl Processor for Collects {
+    const CHECKPOINTS: Checkpoints = Checkpoints::Handler;
+    const TICK: Option<Duration> = Some(Duration::from_secs(5));
+
+    fn process_records(&mut self, input: &mut ProcessRecords<'_>) -> Result<(), BoxError> {
+        self.kept.extend_from_slice(input.records());
+        Ok(())
+    }
+
+    fn tick(&mut self, input: &mut Tick<'_>) -> Result<(), BoxError> {
+        self.sink.write_for(&self.kept, self.kept.len())?;
+        self.kept.clear();
+        Ok(input.checkpointer().checkpoint()?)
+    }
+}
+
+#[test]
+fn ticks_follow_virtual_time() {
+    let sink = Sink::every_record();
+    let run = Daemon::new()
+        .batch(["a"])
+        .pass(Duration::from_secs(4))
+        .batch(["b"])
+        .pass(Duration::from_secs(1))
+        .empty_batch()
+        .batch(["c"])
+        .run_with(|_: &Shard| Ok::<_, BoxError>(Collects { sink: sink.clone(), kept: Vec::new() }));
+    run.assert_succeeded();
+    run.assert_checkpoint_at(2);
+    assert_eq!(sink.values_of("shardId-000000000000"), [(vec![1, 2], 2)]);
 }

@@ -1,4 +1,4 @@
-//! The run that the current thread is in the middle of, for what handlers call: sinks and `pass`.
+//! The process whose handler is running on the current thread. Sinks and `pass` need it.
 
 use std::cell::RefCell;
 use std::panic::resume_unwind;

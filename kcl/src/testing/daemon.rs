@@ -18,12 +18,18 @@ const SHARD: &str = "shardId-000000000000";
 /// A daemon for one test: it runs a processor in process, on the caller's thread, in virtual time.
 ///
 /// Its steps happen in order. A [fault](Self::fault) is armed for the steps after it. After the last step, the input
-/// ends. After a crash, and when steps follow a lost lease or a shutdown, a new process takes the shard over at its
-/// checkpoint, and gets the records after it again, as in production.
+/// ends. After a crash, a new process takes the shard over at its checkpoint, and gets the records after it again, as in
+/// production. The same happens if steps follow a lost lease or a requested shutdown.
 ///
-/// After every run, the daemon checks what a processor promises: that no checkpoint passes a record that is not
-/// settled, or that is missing in a [`Sink`] of every record; that none goes backwards; that records are handled in
-/// order; and what must hold at the end of a shard and after a lost lease.
+/// After every run, the daemon checks these promises without being asked:
+///
+/// - No checkpoint passes a record that is not settled. A record is settled when its handler has succeeded, or when the
+///   failure policy has skipped or dead-lettered it.
+/// - No checkpoint passes a record that was not written to a [`Sink`] of every record.
+/// - No checkpoint goes backwards.
+/// - The records of a shard are handled in order.
+/// - SHARD_END is checkpointed before `shardEnded` is acknowledged, and nothing follows it.
+/// - After the lease is lost, no checkpoint is accepted from the process.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -274,8 +280,9 @@ impl Daemon {
         self
     }
 
-    /// Runs each shard once more alone, after the run with all of them, and fails the test if its replies, or what it
-    /// writes to a [`Sink`], are not the same. That finds state that shards share, such as a `static` that grows.
+    /// Runs each shard once more, alone, after the run with all of them. The test fails if a shard then replies in
+    /// another way, or writes something else to a [`Sink`]. That finds state that shards share, such as a `static` that
+    /// grows.
     #[must_use]
     pub fn assert_shards_independent(mut self) -> Self {
         self.script.independent = true;

@@ -71,8 +71,8 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// The place in its shard, counted from 1, of the last record that the checkpoint covers; `None` if it covers
-    /// none, or if a request for everything that was delivered was refused.
+    /// The last record that the checkpoint covers, by its place in its shard, counted from 1. It is `None` if there is
+    /// no such record, and for a refused request for everything that was delivered.
     pub fn record(&self) -> Option<usize> {
         self.record
     }

@@ -1,4 +1,4 @@
-//! What happened to each record of a shard, and whether every promise was kept.
+//! The state of each record of a shard, and the promises that were broken.
 
 use std::fmt;
 use std::ops::Range;
@@ -51,7 +51,7 @@ pub(crate) struct Violation {
     pub(crate) promise: Promise,
     /// The shard's id.
     pub(crate) shard: String,
-    /// What happened, in a sentence.
+    /// The events that broke it, in a sentence.
     pub(crate) what: String,
 }
 
@@ -355,7 +355,7 @@ impl Ledger {
         format!("record {} {times} {end}{error}", at + 1)
     }
 
-    /// What happened to the first record that is not settled, at index `from` or after it, and before `to`.
+    /// The story of the first record that is not settled, at index `from` or after it, and before `to`.
     pub(crate) fn first_open(&self, from: usize, to: usize) -> Option<String> {
         let open = (from..to.min(self.entries.len())).find(|&at| self.entries[at].state == State::Open);
         open.map(|at| self.describe(at))

@@ -272,7 +272,7 @@ impl Director for Play {
             self.kill();
         }
         if self.killed || self.loses {
-            // What a killed process gets does not matter.
+            // A killed process does not see the answer.
             return Some("ShutdownException".to_owned());
         }
         match self.happens(|kind| matches!(kind, Kind::RefuseCheckpoints(..))) {

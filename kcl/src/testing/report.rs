@@ -1,4 +1,4 @@
-//! What a test can ask after a run.
+//! The questions that a test can ask after a run.
 
 use std::fmt;
 
@@ -371,7 +371,7 @@ impl ShardScript {
 ///
 /// # Errors
 ///
-/// What is wrong with it: a broken promise, or a step that never happened.
+/// A broken promise, or a step that never happened.
 pub(crate) fn judge<P>(script: Script, performance: Performance<P>) -> Result<Report<P>, String> {
     let Performance { shards, violations, idle } = performance;
     let report = Report::new(script, shards);

@@ -248,7 +248,7 @@ trait Written: Send + Sync {
     fn missing(&self, run: u64, shard: &str, places: &[usize]) -> Option<usize>;
     /// Whether anything was written during the run.
     fn is_of(&self, run: u64) -> bool;
-    /// What a shard wrote during the run, as text. `forget` removes it.
+    /// Everything that a shard wrote during the run, as text. `forget` removes it.
     fn take(&self, run: u64, shard: &str, forget: bool) -> Vec<String>;
 }
 
@@ -336,7 +336,7 @@ impl Sinks {
         })
     }
 
-    /// What a shard wrote to any sink during this run, as text. `forget` removes it from the sinks.
+    /// Everything that a shard wrote to any sink during this run, as text. `forget` removes it from the sinks.
     pub(crate) fn written(&self, shard: &str, forget: bool) -> Vec<String> {
         SINKS.with_borrow(|sinks| {
             let states = sinks.iter().filter_map(|sink| Some((sink.made, sink.state.upgrade()?)));

@@ -1,5 +1,5 @@
-//! The daemon's half of a conversation, in process: it writes messages as the daemon does, reads replies as strictly as
-//! the daemon does, and judges checkpoints by the rules of the lease. A [`Director`] decides what happens.
+//! The daemon's half of a conversation, in process. It writes messages and reads replies as strictly as the daemon does,
+//! and judges checkpoints by the rules of the lease. A [`Director`] decides what happens.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
