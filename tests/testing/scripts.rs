@@ -1,6 +1,7 @@
 //! What a script can let happen.
 
 use std::convert::Infallible;
+use std::io::Write;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -386,4 +387,24 @@ fn a_shards_end_that_failed_is_sent_again_to_the_next_process() {
     run.assert_shard_ended();
     let line = crate::first_line(|| Daemon::new().batch(["a"]).shard_end().redeliver().run_with(make));
     assert!(line.starts_with(".redeliver() at tests/testing/scripts.rs:"), "{line}");
+}
+
+#[test]
+fn records_come_from_tail() {
+    let line = |shard: &str, number: &str, sub: u64| {
+        format!(
+            r#"{{"data":"{shard}","partitionKey":"k","sequenceNumber":"{number}","subSequenceNumber":{sub},"approximateArrivalTimestamp":7,"shardId":"{shard}"}}"#
+        )
+    };
+    let number = "49680459081244621130965516027434656173539743708206858242";
+    let position = |lines: &[String]| {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        writeln!(file, "{}", lines.join("\n")).expect("room");
+        let run = Daemon::new().batch(TestRecord::read_json_lines(file.path())).run::<Notes>();
+        run.shards()[0].position().clone()
+    };
+    let ascending = [line("a", number, 0), line("a", number, 1)];
+    assert_eq!(position(&ascending), Position::after(number.parse().expect("digits"), 1));
+    let of_two_shards = [line("a", number, 1), line("b", "7", 0)];
+    assert_eq!(position(&of_two_shards), Position::after(2.into(), 0));
 }

@@ -98,8 +98,9 @@ impl TestRecord {
     }
 
     /// Reads records from a file of JSON lines: what `cargo kcl tail --json` prints, or the dead letters that
-    /// [`JsonLines`](crate::dead_letter::JsonLines) keeps. The records keep their data, keys, arrival times and sequence
-    /// numbers.
+    /// [`JsonLines`](crate::dead_letter::JsonLines) keeps. The records keep their data, keys and arrival times. They keep
+    /// their sequence numbers if these ascend. Otherwise, as in a file with records of several shards, they are numbered
+    /// anew in the order of the file.
     ///
     /// # Panics
     ///
@@ -123,6 +124,10 @@ impl TestRecord {
                     path.display()
                 ),
             }
+        }
+        let numbers = |record: &Self| (record.number, record.part);
+        if !records.is_sorted_by(|one, next| one.number.is_some() && numbers(one) < numbers(next)) {
+            records.iter_mut().for_each(|record| (record.number, record.part) = (None, None));
         }
         records
     }
