@@ -173,6 +173,8 @@ pub struct ProcessRecords<'a> {
     pub(crate) first: usize,
     /// The places, in order, of records that were skipped or dead-lettered.
     pub(crate) left_out: &'a [usize],
+    /// The places of the records in the batch that the daemon sent, if this is a part of it.
+    pub(crate) places: Option<&'a [usize]>,
     pub(crate) watermark: &'a mut Watermark,
 }
 
@@ -297,7 +299,7 @@ impl<'a> ProcessRecords<'a> {
             }
             self.progress = Progress::Records(index);
             before(self, index)?;
-            self.checkpointer.conversation.emit(Event::Record(index));
+            self.checkpointer.conversation.emit(Event::Record(self.places.map_or(index, |places| places[index])));
             let _entered = trace::record(record);
             self.checkpointer.enter(Scope::Record(record.sequence_number(), record.sub_sequence_number()));
             let handled = handle(&mut ProcessRecord {

@@ -148,7 +148,7 @@ fn a_processor_that_failed_is_replaced_only_if_the_script_says_so() {
 
     let run = Daemon::new().batch(["a", "bad"]).redeliver().run::<Fails>();
     let tries: Vec<_> = run.calls().iter().map(|call| (call.records(), call.attempt())).collect();
-    assert_eq!(tries, [(0..0, 1), (1..2, 1), (2..3, 1), (0..0, 1), (2..3, 2)]);
+    assert_eq!(tries, [(&[][..], 1), (&[1], 1), (&[2], 1), (&[], 1), (&[2], 2)]);
 }
 
 #[test]
@@ -157,8 +157,7 @@ fn retries_skips_and_their_records_are_in_the_report() {
     run.assert_succeeded();
     run.assert_checkpoint_at(3);
     assert_eq!(run.skipped(), [(2, "it is bad")]);
-    let attempts: Vec<_> =
-        run.calls().iter().filter(|call| call.records() == (2..3)).map(|call| call.attempt()).collect();
+    let attempts: Vec<_> = run.calls().iter().filter(|call| call.records() == [2]).map(|call| call.attempt()).collect();
     assert_eq!(attempts, [1, 2, 3]);
 }
 
@@ -266,7 +265,7 @@ fn a_checkpoint_within_an_aggregate_delivers_its_other_parts_again() {
     let parts = (0..4).map(|part| TestRecord::text(part.to_string()).part(part));
     let run = Daemon::new().batch(parts).redeliver().run_with(|_: &Shard| Ok::<_, Infallible>(Halfway(0)));
     let records: Vec<_> = run.calls().iter().map(|call| call.records()).filter(|records| !records.is_empty()).collect();
-    assert_eq!(records, [1..2, 2..3, 3..4, 3..4, 4..5]);
+    assert_eq!(records, [[1], [2], [3], [3], [4]]);
 }
 
 /// Checkpoints its second record, and fails at the third one; a later process does not.
@@ -407,4 +406,52 @@ fn records_come_from_tail() {
     assert_eq!(position(&ascending), Position::after(number.parse().expect("digits"), 1));
     let of_two_shards = [line("a", number, 1), line("b", "7", 0)];
     assert_eq!(position(&of_two_shards), Position::after(2.into(), 0));
+}
+
+#[test]
+fn a_handler_may_name_the_records_that_failed() {
+    #[derive(Default)]
+    struct Names;
+
+    #[kcl::processor(main = false)]
+    impl Names {
+        #[on_records(retry = 1)]
+        fn handle(&mut self, records: &[Record]) -> Result<(), kcl::FailedRecords> {
+            let failed = records.iter().enumerate().filter(|(_, record)| record.data() == b"bad");
+            let failed: kcl::FailedRecords = failed.map(|(place, _)| (place, "it is bad")).collect();
+            if records.iter().any(|record| record.data() == b"bad") { Err(failed) } else { Ok(()) }
+        }
+    }
+
+    let run = Daemon::new().batch(["0"]).batch(["a", "b", "bad", "c", "bad"]).run::<Names>();
+    run.assert_failed();
+    run.assert_checkpoint_at(3);
+    let calls: Vec<_> = run.calls().iter().skip(1).map(|call| call.records().to_vec()).collect();
+    assert_eq!(calls, [vec![1], vec![2, 3, 4, 5, 6], vec![4, 6]]);
+    let line = crate::first_line(|| run.assert_checkpoint_at(4));
+    assert!(
+        line.starts_with("expected a checkpoint at record 4; the last one is at record 3; record 4 was tried twice"),
+        "{line}"
+    );
+}
+
+#[test]
+fn a_batch_may_be_bisected() {
+    struct Halves;
+
+    impl kcl::Processor for Halves {
+        const POLICY: kcl::FailurePolicy = kcl::FailurePolicy::new().on_failure(kcl::FailureAction::Skip).bisect();
+
+        fn process_records(&mut self, input: &mut kcl::ProcessRecords<'_>) -> Result<(), BoxError> {
+            if input.records().iter().any(|record| record.data() == b"bad") { Err("it is bad".into()) } else { Ok(()) }
+        }
+    }
+
+    let run =
+        Daemon::new().batch(["a", "b", "bad", "c"]).batch(["d"]).run_with(|_: &Shard| Ok::<_, Infallible>(Halves));
+    run.assert_succeeded();
+    run.assert_checkpoint_at(5);
+    assert_eq!(run.skipped().len(), 1);
+    let calls: Vec<_> = run.calls().iter().skip(1).map(|call| call.records().to_vec()).collect();
+    assert_eq!(calls, [vec![1, 2, 3, 4], vec![1, 2], vec![3, 4], vec![3], vec![4], vec![5]]);
 }

@@ -160,6 +160,7 @@ impl<P: Processor> Session<P> {
     ) -> Result<Vec<GivenUp>, HandlerError> {
         let places: Vec<_> = named.iter().map(|&(place, _)| place).collect();
         batch.settle(part, &places);
+        self.emit(Event::Named(&places));
         let mut part = part.with_places(Vec::new());
         part.count(Progress::Whole);
         let (mut given_up, mut again, mut first) = (Vec::new(), Vec::new(), None);
@@ -228,6 +229,7 @@ impl<P: Processor> Session<P> {
             self.conversation().events.watch.look_again();
         }
         let records = batch.records_of(part);
+        self.emit(Event::Attempt(part.places.as_deref()));
         let (scope, first, left_out) = match (&part.places, records.last()) {
             // Null would mean the end of the whole batch.
             (Some(_), Some(last)) => (Scope::Record(last.sequence_number(), last.sub_sequence_number()), 0, &[][..]),
@@ -243,6 +245,7 @@ impl<P: Processor> Session<P> {
             scope,
             first,
             left_out,
+            places: part.places.as_deref(),
             watermark: &mut self.watermark,
         };
         let result = guard(|| self.processor.process_records(&mut input));

@@ -23,6 +23,8 @@ pub(crate) enum Event<'e> {
     Called { action: &'static str, records: Option<&'e Arc<Vec<Record>>> },
     /// The call is at the record at this place of its batch, or not at a single record.
     At(Option<usize>),
+    /// The record handler gets the records at these places of its batch, or all that are left of it.
+    Attempt(Option<&'e [usize]>),
     /// The handler gets the record at this place of its batch.
     Record(usize),
     /// The handler returned from that record.
@@ -31,6 +33,8 @@ pub(crate) enum Event<'e> {
     Attempted(Result<(), &'e Failure>),
     /// The call is over, whatever its result.
     Returned,
+    /// The handler named the records that failed, by their places in the batch. The others of the attempt are done.
+    Named(&'e [usize]),
     /// An attempt failed, and another one follows after a wait.
     Failed(&'e HandlerError),
     /// The other attempt begins.

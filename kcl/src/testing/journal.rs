@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::fmt;
-use std::ops::Range;
 use std::time::Duration;
 
 use crate::chain::Chain;
@@ -19,7 +18,7 @@ pub(crate) fn explain(error: &(dyn Error + 'static)) -> String {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     pub(crate) handler: &'static str,
-    pub(crate) records: Range<usize>,
+    pub(crate) records: Vec<usize>,
     pub(crate) attempt: u32,
     pub(crate) error: Option<String>,
 }
@@ -31,8 +30,8 @@ impl Call {
     }
 
     /// The places of its records in their shard, counted from 1: one for a handler that gets its records one by one.
-    pub fn records(&self) -> Range<usize> {
-        self.records.clone()
+    pub fn records(&self) -> &[usize] {
+        &self.records
     }
 
     /// How often a handler has been called with these records, this call included.
@@ -108,7 +107,7 @@ impl fmt::Display for Checkpoint {
 pub(crate) enum Moment {
     Started(Position),
     /// A message with these records, by their places.
-    Received(&'static str, Range<usize>),
+    Received(&'static str, Vec<usize>),
     Called(Call),
     /// A record was skipped or dead-lettered.
     Settled {

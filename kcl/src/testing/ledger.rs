@@ -90,6 +90,8 @@ pub(crate) struct Ledger {
     start: usize,
     /// The batch of the current message.
     batch: Range<usize>,
+    /// The records of the current attempt, by their indexes.
+    attempt: Vec<usize>,
     /// The record that is with the handler.
     at: Option<usize>,
     /// This attempt got its records one by one.
@@ -111,6 +113,7 @@ impl Ledger {
             entries: Vec::new(),
             start: 0,
             batch: 0..0,
+            attempt: Vec::new(),
             at: None,
             one_by_one: false,
             claimed: 0,
@@ -179,7 +182,7 @@ impl Ledger {
         match self.at {
             Some(at) => vec![at + 1],
             None if self.one_by_one => Vec::new(),
-            None => self.batch.clone().filter(|&at| self.entries[at].state == State::Open).map(|at| at + 1).collect(),
+            None => self.attempt.iter().map(|at| at + 1).collect(),
         }
     }
 
@@ -189,15 +192,30 @@ impl Ledger {
         self.entries.iter().position(|entry| numbers(&entry.record) == numbers(record)).map(|at| at + 1)
     }
 
-    /// A call of the record handler, or another attempt, is about to begin.
+    /// A handler is called. Only an attempt of the record handler brings records.
     pub(crate) fn call(&mut self) {
+        self.attempt.clear();
         (self.at, self.one_by_one, self.claimed) = (None, false, 0);
+    }
+
+    /// The record handler gets the records at these places of the batch, or all that are left of it.
+    pub(crate) fn attempt(&mut self, places: Option<&[usize]>) {
+        self.call();
+        match places {
+            Some(places) => self.attempt.extend(places.iter().map(|place| self.batch.start + place)),
+            None => {
+                let is_left = |&at: &usize| !matches!(self.entries[at].state, State::Passed(_));
+                self.attempt.extend(self.batch.clone().filter(is_left));
+            }
+        }
     }
 
     /// The handler gets the record at this place of its batch.
     pub(crate) fn hand_over(&mut self, place: usize) {
         let at = self.batch.start + place;
-        if let Some(open) = (self.batch.start..at).find(|&before| self.entries[before].state == State::Open) {
+        let before = self.attempt.iter().take_while(|&&before| before < at);
+        let open = before.copied().find(|&before| self.entries[before].state == State::Open);
+        if let Some(open) = open {
             self.violate(
                 Promise::Order,
                 format!("record {} was handed over before {} was settled", at + 1, self.describe(open)),
@@ -234,16 +252,16 @@ impl Ledger {
         let at = self.at.take()?;
         match &error {
             None => self.entries[at].state = State::Handled,
-            Some(error) => self.blame(at..at + 1, error),
+            Some(error) => self.blame(&[at], error),
         }
         self.entries[at].error = error;
         Some((at + 1, self.entries[at].tries))
     }
 
-    /// Checks that no checkpoint of this call covered the records that failed.
-    fn blame(&mut self, failed: Range<usize>, error: &str) {
-        if self.claimed >= failed.end && !failed.is_empty() {
-            let which = places(&(failed.start + 1..failed.end + 1));
+    /// Checks that no checkpoint of this call covered all records that failed.
+    fn blame(&mut self, failed: &[usize], error: &str) {
+        if failed.last().is_some_and(|&last| self.claimed > last) {
+            let which = places(&failed.iter().map(|at| at + 1).collect::<Vec<_>>());
             let were = if failed.len() == 1 { "was" } else { "were" };
             let what = format!("{which} {were} checkpointed, and then their handler failed: {error}");
             self.violate(Promise::Settled, what);
@@ -252,21 +270,21 @@ impl Ledger {
 
     /// An attempt of the record handler is over. Returns the places of its records, counted from 1, and the number of
     /// tries, unless it got its records one by one.
-    pub(crate) fn attempted(&mut self, result: Result<(), &Failure>) -> Option<(Range<usize>, u32)> {
-        let batch = self.batch.clone();
-        let open = |entry: &&mut Entry| {
-            entry.state != State::Passed(How::Skipped) && entry.state != State::Passed(How::DeadLettered)
-        };
+    pub(crate) fn attempted(&mut self, result: Result<(), &Failure>) -> Option<(Vec<usize>, u32)> {
+        let attempt = std::mem::take(&mut self.attempt);
         if self.one_by_one {
             // A failure outside of the records concerns all of them.
-            if result.is_err() && batch.clone().all(|at| self.entries[at].state != State::Open) {
-                self.entries[batch].iter_mut().filter(open).for_each(|entry| entry.state = State::Open);
+            if result.is_err() && attempt.iter().all(|&at| self.entries[at].state != State::Open) {
+                for at in attempt {
+                    self.entries[at].state = State::Open;
+                }
             }
             return None;
         }
         let error = result.err().map(|failure| explain(failure.as_error()));
-        let mut tries = 0;
-        for entry in self.entries[batch.clone()].iter_mut().filter(open) {
+        let mut tries = 1;
+        for &at in &attempt {
+            let entry = &mut self.entries[at];
             entry.tries += 1;
             tries = tries.max(entry.tries);
             entry.error.clone_from(&error);
@@ -274,10 +292,22 @@ impl Ledger {
                 entry.state = State::Handled;
             }
         }
+        let places = attempt.iter().map(|at| at + 1).collect();
         if let Some(error) = error {
-            self.blame(batch.clone(), &error);
+            self.blame(&attempt, &error);
+            // The handler may name the records that failed.
+            self.attempt = attempt;
         }
-        Some((batch.start + 1..batch.end + 1, tries.max(1)))
+        Some((places, tries))
+    }
+
+    /// Of the records of the last attempt, only those at these places of the batch failed.
+    pub(crate) fn named(&mut self, failed: &[usize]) {
+        for at in std::mem::take(&mut self.attempt) {
+            if !failed.contains(&(at - self.batch.start)) {
+                (self.entries[at].state, self.entries[at].error) = (State::Handled, None);
+            }
+        }
     }
 
     /// A record was skipped or dead-lettered. Returns its place, counted from 1.
@@ -307,13 +337,12 @@ impl Ledger {
             self.violate(Promise::LeaseLost, format!("a checkpoint at record {to} was accepted"));
         }
         // A handler that checkpoints may do so for the records that it has.
-        let with_handler = match self.at {
-            _ if !self.by_handler => 0..0,
-            Some(at) => at..at + 1,
-            None if self.one_by_one => 0..0,
-            None => self.batch.clone(),
+        let with_handler = |at: &usize| match self.at {
+            _ if !self.by_handler => false,
+            Some(current) => *at == current,
+            None => !self.one_by_one && self.attempt.contains(at),
         };
-        let left = (self.start..to).find(|at| self.entries[*at].state == State::Open && !with_handler.contains(at));
+        let left = (self.start..to).find(|at| self.entries[*at].state == State::Open && !with_handler(at));
         if let Some(left) = left {
             self.violate(
                 Promise::Settled,
@@ -366,11 +395,22 @@ impl Ledger {
     }
 }
 
-/// Names records by their places.
-pub(crate) fn places(places: &Range<usize>) -> String {
+/// Names records by their places, which ascend.
+pub(crate) fn places(places: &[usize]) -> String {
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    for &place in places {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == place => *last = place,
+            _ => runs.push((place, place)),
+        }
+    }
+    let runs: Vec<_> = runs
+        .iter()
+        .map(|(first, last)| if first == last { first.to_string() } else { format!("{first} to {last}") })
+        .collect();
     match places.len() {
         0 => "no records".to_owned(),
-        1 => format!("record {}", places.start),
-        _ => format!("records {} to {}", places.start, places.end - 1),
+        1 => format!("record {}", runs.join("")),
+        _ => format!("records {}", runs.join(", ")),
     }
 }

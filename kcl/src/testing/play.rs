@@ -170,15 +170,15 @@ impl Play {
     }
 
     fn deliver(&mut self, records: Vec<Record>) -> Delivery {
-        let places = self.ledger.deliver(&records);
-        self.journal.push(Moment::Received("processRecords", places.start + 1..places.end + 1));
+        let places = self.ledger.deliver(&records).map(|at| at + 1).collect();
+        self.journal.push(Moment::Received("processRecords", places));
         Delivery::Records(records, self.behind)
     }
 
     fn send(&mut self, action: &'static str, delivery: Delivery) -> Delivery {
         self.close = Some(Close::Message);
         self.ledger.message();
-        self.journal.push(Moment::Received(action, 0..0));
+        self.journal.push(Moment::Received(action, Vec::new()));
         delivery
     }
 
@@ -231,7 +231,7 @@ impl Play {
         }
     }
 
-    fn note(&mut self, records: std::ops::Range<usize>, attempt: u32, error: Option<String>) {
+    fn note(&mut self, records: Vec<usize>, attempt: u32, error: Option<String>) {
         self.journal.push(Moment::Called(Call { handler: self.action, records, attempt, error }));
     }
 }
@@ -373,12 +373,14 @@ impl Listener for Ear {
                 play.action = action;
                 play.ledger.call();
             }
+            Event::Attempt(places) => play.ledger.attempt(*places),
+            Event::Named(places) => play.ledger.named(places),
             Event::Record(place) => play.ledger.hand_over(*place),
             Event::At(Some(place)) if play.action == "dead_letter" => play.ledger.point(*place),
             Event::Handled(result) => {
                 let error = result.as_ref().err().map(|error| explain(&**error));
                 if let Some((place, tries)) = play.ledger.handled(error.clone()) {
-                    play.note(place..place + 1, tries, error);
+                    play.note(vec![place], tries, error);
                 }
             }
             Event::Attempted(result) => play.attempted(*result),
@@ -388,7 +390,6 @@ impl Listener for Ear {
                     play.journal.push(Moment::Settled { how: passed.how, place, error });
                 }
             }
-            Event::Retried => play.ledger.call(),
             _ => {}
         }
     }
@@ -401,12 +402,12 @@ impl Play {
             return;
         }
         if self.action != "processRecords" {
-            let places = self.ledger.pointed().map_or(0..0, |place| place..place + 1);
+            let places = self.ledger.pointed().map_or(Vec::new(), |place| vec![place]);
             return self.note(places, 1, error);
         }
         // From a record that panicked, the handler did not return.
         if let Some((place, tries)) = error.as_ref().and_then(|error| self.ledger.handled(Some(error.clone()))) {
-            self.note(place..place + 1, tries, error.clone());
+            self.note(vec![place], tries, error.clone());
         }
         if let Some((places, tries)) = self.ledger.attempted(result) {
             self.note(places, tries, error);
