@@ -60,22 +60,23 @@ const _: () = {
     #[automatically_derived]
     impl ::kcl::Processor for Sum {
         #[cfg(feature = "batches")]
-        const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::__private::checkpoints(
-            &[<::kcl::__private::probe::OnRecords<'_, &[Record]>>::TAKES],
-        );
+        const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::Checkpoints::Batch;
         #[cfg(all(feature = "records", not(any(feature = "batches"))))]
-        const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::__private::checkpoints(
-            &[<::kcl::__private::probe::OnRecord<'_, &Record>>::TAKES],
-        );
+        const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::Checkpoints::Batch;
         #[cfg(feature = "batches")]
         fn process_records(
             &mut self,
             __input: &mut ::kcl::ProcessRecords<'_>,
         ) -> ::kcl::__private::Handled {
             let __cx = &::kcl::__private::on_records(__input);
-            let __a1 = <&[Record] as ::kcl::__private::OnRecords<'_>>::take(__cx)?;
-            let __result = Self::add_all(self, __a1);
-            <() as ::kcl::__private::Outcome>::handled(__result)
+            <() as ::kcl::__private::Outcome>::handled(
+                (Self::add_all)(
+                    self,
+                    <::kcl::__private::Inferred<
+                        _,
+                    > as ::kcl::__private::OnRecords<'_>>::take(__cx)?,
+                ),
+            )
         }
         #[cfg(all(feature = "records", not(any(feature = "batches"))))]
         fn process_records(
@@ -83,11 +84,14 @@ const _: () = {
             __input: &mut ::kcl::ProcessRecords<'_>,
         ) -> ::kcl::__private::Handled {
             ::kcl::__private::on_record(__input)
-                .each(|__cx| {
-                    let __a1 = <&Record as ::kcl::__private::OnRecord<'_>>::take(__cx)?;
-                    let __result = Self::add(self, __a1);
-                    <() as ::kcl::__private::Outcome>::handled(__result)
-                })
+                .each(|__cx| <() as ::kcl::__private::Outcome>::handled(
+                    (Self::add)(
+                        self,
+                        <::kcl::__private::Inferred<
+                            _,
+                        > as ::kcl::__private::OnRecord<'_>>::take(__cx)?,
+                    ),
+                ))
         }
         #[cfg(not(any(feature = "batches", feature = "records")))]
         fn process_records(
@@ -102,8 +106,9 @@ const _: () = {
     impl ::kcl::Initialize for Sum {
         fn initialize(__input: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
             let __cx = &::kcl::__private::on_init(__input);
-            let __result = Self::open();
-            <Self as ::kcl::__private::Constructed<Self>>::constructed(__result)
+            <::kcl::__private::Inferred<
+                _,
+            > as ::kcl::__private::Constructed<Self>>::constructed((Self::open)())
         }
     }
     #[cfg(not(any(feature = "init")))]
@@ -115,10 +120,6 @@ const _: () = {
             )
         }
     }
-    trait __Fallback {
-        const TAKES: ::kcl::__private::Takes = ::kcl::__private::Takes::UNKNOWN;
-    }
-    impl<__T> __Fallback for __T {}
 };
 #[cfg(unix)]
 fn main() -> ::std::process::ExitCode {

@@ -18,7 +18,17 @@ const _: () = {
         .backoff();
     #[automatically_derived]
     impl ::kcl::Processor for Sum<'_> {
-        const CHECKPOINTS: ::kcl::Checkpoints = __CHECKPOINT;
+        const CHECKPOINTS: ::kcl::Checkpoints = {
+            let _ = |__this: &mut Self| {
+                use ::kcl::__private::probe::NoArgument as _;
+                let __p1 = ::kcl::__private::probe::OnRecord::new();
+                let _ = (Self::add)(__this, (__p1).value());
+                let __t1 = (__p1).part();
+                ::kcl::__private::LeavesCheckpoints::check((__t1).again());
+                (__t1, ())
+            };
+            __CHECKPOINT
+        };
         const POLICY: ::kcl::FailurePolicy = ::kcl::FailurePolicy::new()
             .retry(__RETRY)
             .backoff(::core::time::Duration::from_millis(1000u64), __MOST);
@@ -28,11 +38,14 @@ const _: () = {
             __input: &mut ::kcl::ProcessRecords<'_>,
         ) -> ::kcl::__private::Handled {
             ::kcl::__private::on_record(__input)
-                .each(|__cx| {
-                    let __a1 = <&Record as ::kcl::__private::OnRecord<'_>>::take(__cx)?;
-                    let __result = Self::add(self, __a1);
-                    <() as ::kcl::__private::Outcome>::handled(__result)
-                })
+                .each(|__cx| <() as ::kcl::__private::Outcome>::handled(
+                    (Self::add)(
+                        self,
+                        <::kcl::__private::Inferred<
+                            _,
+                        > as ::kcl::__private::OnRecord<'_>>::take(__cx)?,
+                    ),
+                ))
         }
     }
     #[automatically_derived]
@@ -43,15 +56,6 @@ const _: () = {
             )
         }
     }
-    trait __Fallback {
-        const TAKES: ::kcl::__private::Takes = ::kcl::__private::Takes::UNKNOWN;
-    }
-    impl<__T> __Fallback for __T {}
-    const _: () = {
-        let _ = ((::kcl::__private::Takes::NOTHING)
-            .and(<::kcl::__private::probe::OnRecord<'_, &Record>>::TAKES))
-            .no_checkpointer();
-    };
 };
 fn main() -> ::std::process::ExitCode {
     ::kcl::run::<Sum<'_>>()

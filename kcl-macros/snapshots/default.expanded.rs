@@ -7,16 +7,15 @@ const _: () = {
     use ::kcl::on_record as _;
     #[automatically_derived]
     impl ::kcl::Processor for Count {
-        const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::__private::checkpoints(&[]);
+        const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::Checkpoints::Batch;
         fn process_records(
             &mut self,
             __input: &mut ::kcl::ProcessRecords<'_>,
         ) -> ::kcl::__private::Handled {
             ::kcl::__private::on_record(__input)
-                .each(|__cx| {
-                    let __result = Self::count(self);
-                    <() as ::kcl::__private::Outcome>::handled(__result)
-                })
+                .each(|__cx| <() as ::kcl::__private::Outcome>::handled(
+                    (Self::count)(self),
+                ))
         }
     }
     #[automatically_derived]
@@ -27,10 +26,6 @@ const _: () = {
             )
         }
     }
-    trait __Fallback {
-        const TAKES: ::kcl::__private::Takes = ::kcl::__private::Takes::UNKNOWN;
-    }
-    impl<__T> __Fallback for __T {}
 };
 fn main() -> ::std::process::ExitCode {
     ::kcl::run::<Count>()

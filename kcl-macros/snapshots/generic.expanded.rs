@@ -13,35 +13,53 @@ const _: () = {
     where
         T: DeserializeOwned,
     {
-        const CHECKPOINTS: ::kcl::Checkpoints = {
-            let _ = (((::kcl::__private::Takes::NOTHING)
-                .and(<::kcl::__private::probe::OnRecord<'_, &'_ Record>>::TAKES))
-                .and(<::kcl::__private::probe::OnRecord<'_, Json<T>>>::TAKES))
-                .and(<::kcl::__private::probe::OnRecord<'_, Place<'_>>>::TAKES);
-            ::kcl::__private::checkpoints(
-                &[
-                    <::kcl::__private::probe::OnRecord<'_, &'_ Record>>::TAKES,
-                    <::kcl::__private::probe::OnRecord<'_, Json<T>>>::TAKES,
-                    <::kcl::__private::probe::OnRecord<'_, Place<'_>>>::TAKES,
-                ],
-            )
-        };
+        const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::__private::checkpoints(
+            &|__this: &mut Self| {
+                use ::kcl::__private::probe::NoArgument as _;
+                let __p1 = ::kcl::__private::probe::OnRecord::new();
+                let __p2 = ::kcl::__private::probe::OnRecord::new();
+                let __p3 = ::kcl::__private::probe::OnRecord::new();
+                let _ = (Self::keep)(
+                    __this,
+                    (__p1).value(),
+                    (__p2).value(),
+                    (__p3).value(),
+                );
+                let __t1 = (__p1).part();
+                let __t2 = (__p2).part();
+                let __t3 = (__p3).part();
+                use ::kcl::__private::Compared as _;
+                ::kcl::__private::TakenOnce::check(
+                    (::kcl::__private::pair(&__t2, &__t1)).compared(),
+                );
+                ::kcl::__private::TakenOnce::check(
+                    (::kcl::__private::pair(&__t3, &__t1)).compared(),
+                );
+                ::kcl::__private::TakenOnce::check(
+                    (::kcl::__private::pair(&__t3, &__t2)).compared(),
+                );
+                (__t1, (__t2, (__t3, ())))
+            },
+        );
         fn process_records(
             &mut self,
             __input: &mut ::kcl::ProcessRecords<'_>,
         ) -> ::kcl::__private::Handled {
             ::kcl::__private::on_record(__input)
-                .each(|__cx| {
-                    let __a1 = <&'_ Record as ::kcl::__private::OnRecord<
-                        '_,
-                    >>::take(__cx)?;
-                    let __a2 = <Json<T> as ::kcl::__private::OnRecord<'_>>::take(__cx)?;
-                    let __a3 = <Place<
-                        '_,
-                    > as ::kcl::__private::OnRecord<'_>>::take(__cx)?;
-                    let __result = Self::keep(self, __a1, __a2, __a3);
-                    <() as ::kcl::__private::Outcome>::handled(__result)
-                })
+                .each(|__cx| <() as ::kcl::__private::Outcome>::handled(
+                    (Self::keep)(
+                        self,
+                        <::kcl::__private::Inferred<
+                            _,
+                        > as ::kcl::__private::OnRecord<'_>>::take(__cx)?,
+                        <::kcl::__private::Inferred<
+                            _,
+                        > as ::kcl::__private::OnRecord<'_>>::take(__cx)?,
+                        <::kcl::__private::Inferred<
+                            _,
+                        > as ::kcl::__private::OnRecord<'_>>::take(__cx)?,
+                    ),
+                ))
         }
     }
     #[automatically_derived]
@@ -56,8 +74,4 @@ const _: () = {
             )
         }
     }
-    trait __Fallback {
-        const TAKES: ::kcl::__private::Takes = ::kcl::__private::Takes::UNKNOWN;
-    }
-    impl<__T> __Fallback for __T {}
 };

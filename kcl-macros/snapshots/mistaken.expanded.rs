@@ -19,7 +19,8 @@ const _: () = {
         }
     }
 };
-fn main() {}
+#[allow(unused_imports)]
+use ::kcl::__private::stand_in::*;
 const _: () = {
     #[diagnostic::on_unimplemented(
         message = "there is no handler `#[on_recrods]`",

@@ -12,12 +12,18 @@ const _: () = {
     #[automatically_derived]
     impl ::kcl::Processor for Sum {
         const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::__private::checkpoints(
-            &[
-                <::kcl::__private::probe::OnRecords<
-                    '_,
-                    Vec<(&Record, Json<Order>)>,
-                >>::TAKES,
-            ],
+            &|__this: &mut Self| {
+                use ::kcl::__private::probe::NoArgument as _;
+                let __p1 = ::kcl::__private::probe::OnRecords::new();
+                let _ = (Self::add)(__this, (__p1).value());
+                let __t1 = (__p1).part();
+                use ::kcl::__private::Failing as _;
+                ::kcl::__private::Undecodable::check(
+                    (::kcl::__private::NoPayload.or(__t1.failure()))
+                        .or(::kcl::__private::NoPayload),
+                );
+                (__t1, ())
+            },
         );
         const POLICY: ::kcl::FailurePolicy = ::kcl::FailurePolicy::new()
             .retry(3u32)
@@ -32,20 +38,32 @@ const _: () = {
             __input: &mut ::kcl::ProcessRecords<'_>,
         ) -> ::kcl::__private::Handled {
             let __cx = &::kcl::__private::on_records(__input);
-            let __a1 = <Vec<
-                (&Record, Json<Order>),
-            > as ::kcl::__private::OnRecords<'_>>::take(__cx)?;
-            let __result = Self::add(self, __a1);
-            <Result<(), io::Error> as ::kcl::__private::Outcome>::handled(__result)
+            <::kcl::__private::Inferred<
+                _,
+            > as ::kcl::__private::Outcome>::handled(
+                (Self::add)(
+                    self,
+                    <::kcl::__private::Inferred<
+                        _,
+                    > as ::kcl::__private::OnRecords<'_>>::take(__cx)?,
+                ),
+            )
         }
         fn dead_letter(
             &mut self,
             __input: &::kcl::DeadLetter<'_>,
         ) -> ::kcl::__private::Handled {
             let __cx = &::kcl::__private::on_dead_letter(__input);
-            let __a1 = <&DeadLetter as ::kcl::__private::OnDeadLetter<'_>>::take(__cx)?;
-            let __result = Self::keep(self, __a1);
-            <Result<(), io::Error> as ::kcl::__private::Outcome>::handled(__result)
+            <::kcl::__private::Inferred<
+                _,
+            > as ::kcl::__private::Outcome>::handled(
+                (Self::keep)(
+                    self,
+                    <::kcl::__private::Inferred<
+                        _,
+                    > as ::kcl::__private::OnDeadLetter<'_>>::take(__cx)?,
+                ),
+            )
         }
     }
     #[automatically_derived]
@@ -56,20 +74,6 @@ const _: () = {
             )
         }
     }
-    trait __Fallback {
-        const TAKES: ::kcl::__private::Takes = ::kcl::__private::Takes::UNKNOWN;
-    }
-    impl<__T> __Fallback for __T {}
-    const _: () = {
-        let _ = ((::kcl::__private::Takes::NOTHING)
-            .and(
-                <::kcl::__private::probe::OnRecords<
-                    '_,
-                    Vec<(&Record, Json<Order>)>,
-                >>::TAKES,
-            ))
-            .payload_for_on_undecodable();
-    };
 };
 fn main() -> ::std::process::ExitCode {
     ::kcl::run::<Sum>()

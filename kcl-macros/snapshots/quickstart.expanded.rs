@@ -19,43 +19,53 @@ const _: () = {
     #[automatically_derived]
     impl ::kcl::Processor for Revenue {
         const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::__private::checkpoints(
-            &[<::kcl::__private::probe::OnRecord<'_, Json<Order>>>::TAKES],
+            &|__this: &mut Self| {
+                use ::kcl::__private::probe::NoArgument as _;
+                let __p1 = ::kcl::__private::probe::Any::new();
+                let _ = (Self::add)(__this, (__p1).value());
+                let __t1 = (__p1).part();
+                (__t1, ())
+            },
         );
         fn process_records(
             &mut self,
             __input: &mut ::kcl::ProcessRecords<'_>,
         ) -> ::kcl::__private::Handled {
             ::kcl::__private::on_record(__input)
-                .each(|__cx| {
-                    let __a1 = <Json<
-                        Order,
-                    > as ::kcl::__private::OnRecord<'_>>::take(__cx)?;
-                    let __result = Self::add(self, __a1);
-                    <() as ::kcl::__private::Outcome>::handled(__result)
-                })
+                .each(|__cx| <() as ::kcl::__private::Outcome>::handled(
+                    (Self::add)(
+                        self,
+                        <::kcl::__private::Inferred<
+                            _,
+                        > as ::kcl::__private::OnRecord<'_>>::take(__cx)?,
+                    ),
+                ))
         }
         fn shard_ended(
             &mut self,
             __input: &mut ::kcl::ShardEnded<'_>,
         ) -> ::kcl::__private::Handled {
             let __cx = &::kcl::__private::on_shard_end(__input);
-            let __result = Self::report(self);
-            <() as ::kcl::__private::Outcome>::handled(__result)
+            <() as ::kcl::__private::Outcome>::handled((Self::report)(self))
         }
     }
     #[automatically_derived]
     impl ::kcl::Initialize for Revenue {
         fn initialize(__input: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
             let __cx = &::kcl::__private::on_init(__input);
-            let __a1 = <&Shard as ::kcl::__private::OnInit<'_>>::take(__cx)?;
-            let __result = Self::open(__a1);
-            <Self as ::kcl::__private::Constructed<Self>>::constructed(__result)
+            <::kcl::__private::Inferred<
+                _,
+            > as ::kcl::__private::Constructed<
+                Self,
+            >>::constructed(
+                (Self::open)(
+                    <::kcl::__private::Inferred<
+                        _,
+                    > as ::kcl::__private::OnInit<'_>>::take(__cx)?,
+                ),
+            )
         }
     }
-    trait __Fallback {
-        const TAKES: ::kcl::__private::Takes = ::kcl::__private::Takes::UNKNOWN;
-    }
-    impl<__T> __Fallback for __T {}
 };
 fn main() -> ::std::process::ExitCode {
     ::kcl::run::<Revenue>()

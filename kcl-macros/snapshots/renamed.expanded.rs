@@ -13,44 +13,46 @@ const _: () = {
     #[automatically_derived]
     impl crate::deps::streams::Processor for orders::Revenue {
         const CHECKPOINTS: crate::deps::streams::Checkpoints = crate::deps::streams::__private::checkpoints(
-            &[
-                <crate::deps::streams::__private::probe::OnRecords<
-                    '_,
-                    &[streams::Record],
-                >>::TAKES,
-                <crate::deps::streams::__private::probe::OnRecords<
-                    '_,
-                    streams::MillisBehindLatest,
-                >>::TAKES,
-            ],
+            &|__this: &mut Self| {
+                use crate::deps::streams::__private::probe::NoArgument as _;
+                let __p1 = crate::deps::streams::__private::probe::OnRecords::new();
+                let __p2 = crate::deps::streams::__private::probe::OnRecords::new();
+                let _ = (Self::add)(__this, (__p1).value(), (__p2).value());
+                let __t1 = (__p1).part();
+                let __t2 = (__p2).part();
+                use crate::deps::streams::__private::Compared as _;
+                crate::deps::streams::__private::TakenOnce::check(
+                    (crate::deps::streams::__private::pair(&__t2, &__t1)).compared(),
+                );
+                (__t1, (__t2, ()))
+            },
         );
         fn process_records(
             &mut self,
             __input: &mut crate::deps::streams::ProcessRecords<'_>,
         ) -> crate::deps::streams::__private::Handled {
             let __cx = &crate::deps::streams::__private::on_records(__input);
-            let __a1 = <&[streams::Record] as crate::deps::streams::__private::OnRecords<
-                '_,
-            >>::take(__cx)?;
-            let __a2 = <streams::MillisBehindLatest as crate::deps::streams::__private::OnRecords<
-                '_,
-            >>::take(__cx)?;
-            let __result = Self::add(self, __a1, __a2);
-            <() as crate::deps::streams::__private::Outcome>::handled(__result)
+            <() as crate::deps::streams::__private::Outcome>::handled(
+                (Self::add)(
+                    self,
+                    <_ as crate::deps::streams::__private::OnRecords<'_>>::take(__cx)?,
+                    <_ as crate::deps::streams::__private::OnRecords<'_>>::take(__cx)?,
+                ),
+            )
         }
         fn shutdown_requested(
             &mut self,
             __input: &mut crate::deps::streams::ShutdownRequested<'_>,
         ) -> crate::deps::streams::__private::Handled {
             let __cx = &crate::deps::streams::__private::on_shutdown_requested(__input);
-            let __a1 = <&mut streams::Checkpointer as crate::deps::streams::__private::OnShutdownRequested<
-                '_,
-            >>::take(__cx)?;
-            let __result = Self::stop(self, __a1);
-            <Result<
-                (),
-                streams::CheckpointError,
-            > as crate::deps::streams::__private::Outcome>::handled(__result)
+            <_ as crate::deps::streams::__private::Outcome>::handled(
+                (Self::stop)(
+                    self,
+                    <_ as crate::deps::streams::__private::OnShutdownRequested<
+                        '_,
+                    >>::take(__cx)?,
+                ),
+            )
         }
     }
     #[automatically_derived]
@@ -65,25 +67,6 @@ const _: () = {
             )
         }
     }
-    trait __Fallback {
-        const TAKES: crate::deps::streams::__private::Takes = crate::deps::streams::__private::Takes::UNKNOWN;
-    }
-    impl<__T> __Fallback for __T {}
-    const _: () = {
-        let _ = ((crate::deps::streams::__private::Takes::NOTHING)
-            .and(
-                <crate::deps::streams::__private::probe::OnRecords<
-                    '_,
-                    &[streams::Record],
-                >>::TAKES,
-            ))
-            .and(
-                <crate::deps::streams::__private::probe::OnRecords<
-                    '_,
-                    streams::MillisBehindLatest,
-                >>::TAKES,
-            );
-    };
 };
 fn main() -> ::std::process::ExitCode {
     crate::deps::streams::run::<orders::Revenue>()

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 
 use quote::ToTokens;
 use syn::visit::{self, Visit};
-use syn::{FnArg, GenericParam, Lifetime, Receiver, ReceiverKind, ReturnType, Safety, Type, WherePredicate};
+use syn::{
+    FnArg, GenericParam, Ident, Lifetime, Receiver, ReceiverKind, ReturnType, Safety, Type, TypePath, WherePredicate,
+};
 
 use crate::context::Context;
 use crate::handlers::Slot;
@@ -35,7 +37,11 @@ pub(crate) fn check(cx: &Context, processor: &Processor) -> Verdict {
         cx.error(ty, messages::trait_object());
     }
     let unused = unused_parameters(processor);
-    if unused.is_empty() && processor.options.main && processor.generics.params.iter().any(is_type_or_const) {
+    if unused.is_empty()
+        && !cannot_have_methods(processor)
+        && processor.options.main
+        && processor.generics.params.iter().any(is_type_or_const)
+    {
         let name = match peel(&processor.self_ty) {
             Type::Path(ty) => ty.path.segments.last().map(|segment| segment.ident.to_string()),
             _ => None,
@@ -44,7 +50,7 @@ pub(crate) fn check(cx: &Context, processor: &Processor) -> Verdict {
     }
     let rejected = processor.has_broken_method
         || !unused.is_empty()
-        || cannot_have_methods(&processor.self_ty)
+        || cannot_have_methods(processor)
         || processor.handlers.iter().any(|handler| {
             has_placeholder(handler) || has_unsized(handler) || has_undeclared_lifetime(handler, &impl_lifetimes)
         })
@@ -295,13 +301,23 @@ fn is_type_or_const(param: &GenericParam) -> bool {
     !matches!(param, GenericParam::Lifetime(_))
 }
 
-/// Whether rustc rejects every inherent impl for a type.
-pub(crate) fn cannot_have_methods(ty: &Type) -> bool {
+/// Whether rustc rejects every inherent impl for the processor's type.
+pub(crate) fn cannot_have_methods(processor: &Processor) -> bool {
     use Type::{Array, FnPtr, ImplTrait, Infer, Never, Ptr, Reference, Slice, Tuple};
-    matches!(
-        peel(ty),
-        Array(_) | FnPtr(_) | ImplTrait(_) | Infer(_) | Never(_) | Ptr(_) | Reference(_) | Slice(_) | Tuple(_)
-    )
+    match peel(&processor.self_ty) {
+        Array(_) | FnPtr(_) | ImplTrait(_) | Infer(_) | Never(_) | Ptr(_) | Reference(_) | Slice(_) | Tuple(_) => true,
+        Type::Path(ty) => {
+            is_foreign(ty) || processor.generics.type_params().any(|param| ty.path.is_ident(&param.ident))
+        }
+        _ => false,
+    }
+}
+
+/// Whether a type is in another crate, as far as its path shows: `std::…`, or `::` and the name of a crate.
+fn is_foreign(ty: &TypePath) -> bool {
+    let standard = |name: &Ident| ["std", "core", "alloc"].iter().any(|krate| name == krate);
+    let path = &ty.path;
+    path.segments.len() > 1 && (path.leading_colon.is_some() || standard(&path.segments[0].ident))
 }
 
 /// The generic parameters that neither the processor's type nor a bound mentions: rustc rejects them with E0207. (A bound may tie

@@ -1,16 +1,20 @@
 //! The list of all handlers. Everything about handlers is derived from it, or matches on its enums without a wildcard: a handler
 //! that a stage forgets does not compile.
 
-/// Calls a macro with the list: for each slot the kinds of handlers that fill it, with the names of their attributes.
+/// Calls a macro with the list: for each slot the kinds of handlers that fill it, with the names of their attributes and what editors show
+/// about these.
 macro_rules! with_handlers {
     ($callback:ident) => {
         $callback! {
-            Init: Init on_init;
-            Records: Records on_records, Record on_record;
-            LeaseLost: LeaseLost on_lease_lost;
-            ShardEnd: ShardEnd on_shard_end;
-            ShutdownRequested: ShutdownRequested on_shutdown_requested;
-            DeadLetter: DeadLetter on_dead_letter;
+            Init: Init on_init "Marks the constructor, which is called once for each shard and returns `Self` or `Result<Self, E>`.";
+            Records:
+                Records on_records "Marks the handler of a batch of records. A processor has this one or `#[on_record]`.",
+                Record on_record "Marks the handler of one record. A processor has this one or `#[on_records]`.";
+            LeaseLost: LeaseLost on_lease_lost "Marks the handler that is called when another worker has the shard.";
+            ShardEnd: ShardEnd on_shard_end "Marks the handler that is called when the shard has been read to its end.";
+            ShutdownRequested:
+                ShutdownRequested on_shutdown_requested "Marks the handler that is called when the worker is about to stop.";
+            DeadLetter: DeadLetter on_dead_letter "Marks the handler that takes the records that failed permanently.";
         }
     };
 }
@@ -18,7 +22,7 @@ macro_rules! with_handlers {
 pub(crate) use with_handlers;
 
 macro_rules! enums {
-    ($($Slot:ident: $($Kind:ident $attribute:ident),+;)+) => {
+    ($($Slot:ident: $($Kind:ident $attribute:ident $doc:literal),+;)+) => {
         /// The message that a handler handles, or the dead letters. A processor has at most one handler for each.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Slot {

@@ -1,10 +1,9 @@
-//! The attribute macros of `kcl`, where they are documented; use them through that crate.
+//! The attribute macros of `kcl`; use them through that crate. It has the full documentation, and rustdoc puts the short texts here after
+//! it. Editors show the short texts only.
 //!
 //! An annotated impl goes through four stages, each a module: `parse` (with `args` and `values` for the options) builds the `model`,
 //! `check` validates it, and `expand` generates the code. The stages report errors to `context`; the texts are in `messages`, and the
 //! list of all handlers in `handlers`.
-
-#![expect(missing_docs, reason = "the macros are documented in `kcl`, and rustdoc would put both texts on one page")]
 
 mod args;
 mod bodies;
@@ -22,14 +21,17 @@ mod syntax;
 mod tests;
 mod values;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
 
 use crate::check::Verdict;
 use crate::context::Context;
 use crate::handlers::{Kind, with_handlers};
+use crate::model::Options;
 use crate::parse::Parsed;
 
+/// Turns an `impl` block into a record processor. The methods marked `#[on_record]`, `#[on_shard_end]` and so on become its handlers, and
+/// `main` is generated unless the option `main = false` is set.
 #[proc_macro_attribute]
 pub fn processor(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     annotated_impl(options.into(), item.into()).into()
@@ -38,13 +40,14 @@ pub fn processor(options: proc_macro::TokenStream, item: proc_macro::TokenStream
 fn annotated_impl(options: TokenStream, item: TokenStream) -> TokenStream {
     let cx = Context::new();
     let options = args::parse(&cx, options);
+    let krate = options.krate.clone();
     let Parsed { item, processor, needs_main } = parse::parse(&cx, options, item);
     let verdict = processor.as_ref().map(|processor| check::check(&cx, processor));
     let errors = cx.check().err();
     let generated = match (processor, verdict) {
         (Some(processor), Some(Verdict::Checked)) if errors.is_none() => expand::expand(&processor),
         (Some(processor), _) => expand::stand_in(&processor),
-        (None, _) if needs_main => expand::stand_in_main(&[]),
+        (None, _) if needs_main => expand::stand_in_main(&krate, &[]),
         (None, _) => TokenStream::new(),
     };
     quote!(#item #generated #errors)
@@ -52,7 +55,8 @@ fn annotated_impl(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Declares the attribute macro of each handler. It is never called inside an annotated impl.
 macro_rules! attributes {
-    ($($slot:ident: $($kind:ident $attribute:ident),+;)+) => {$($(
+    ($($slot:ident: $($kind:ident $attribute:ident $doc:literal),+;)+) => {$($(
+        #[doc = $doc]
         #[proc_macro_attribute]
         pub fn $attribute(_: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
             outside(Kind::$kind, item.into()).into()
@@ -63,6 +67,10 @@ macro_rules! attributes {
 with_handlers!(attributes);
 
 fn outside(kind: Kind, item: TokenStream) -> TokenStream {
-    let error = messages::outside(kind).at(TokenStream::new()).to_compile_error();
-    quote!(#item #error)
+    // An annotated impl was meant to have a `main`.
+    let is_impl = item.clone().into_iter().any(|token| matches!(token, TokenTree::Ident(word) if word == "impl"));
+    let message = if is_impl { messages::handler_on_impl(kind) } else { messages::outside(kind) };
+    let error = message.at(TokenStream::new()).to_compile_error();
+    let main = is_impl.then(|| expand::stand_in_main(&Options::default().krate, &[]));
+    quote!(#item #main #error)
 }

@@ -407,6 +407,13 @@ pub(crate) fn outside(kind: Kind) -> Message {
     ))
 }
 
+pub(crate) fn handler_on_impl(kind: Kind) -> Message {
+    let name = kind.attribute();
+    Message::new(format_args!("`#[{name}]` must be on a method, not on an `impl` block")).help(format_args!(
+        "put `#[kcl::processor]` on the `impl` block, and `#[{name}]` on the method in it that the runtime should call"
+    ))
+}
+
 pub(crate) fn handler_takes_no_options(kind: Kind) -> Message {
     let name = kind.attribute();
     Message::new(format_args!("`#[{name}]` takes no options")).help(format_args!("write `#[{name}]`"))

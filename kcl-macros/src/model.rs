@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Attribute, Generics, Ident, Path, Signature, Type};
+use syn::{Attribute, Generics, Ident, Path, ReturnType, Signature, Type};
 
 use crate::handlers::Kind;
+use crate::syntax::peel;
 
 /// The options of `#[kcl::processor(…)]`.
 pub(crate) struct Options {
@@ -206,6 +207,8 @@ pub(crate) struct Processor {
     pub(crate) named_like_a_handler: Option<(Kind, Ident)>,
     /// Whether there is a method that rustc will reject here, such as one without a body.
     pub(crate) has_broken_method: bool,
+    /// Whether a handler is deprecated, or the impl allows the use of what is.
+    pub(crate) names_deprecated: bool,
 }
 
 /// A method with a handler attribute.
@@ -229,6 +232,11 @@ impl Handler {
             syn::FnArg::Typed(argument) => Some(argument),
             syn::FnArg::Receiver(_) => None,
         })
+    }
+
+    /// Whether the handler is written to return `!`.
+    pub(crate) fn never_returns(&self) -> bool {
+        matches!(&self.sig.output, ReturnType::Type(_, ty) if matches!(peel(ty), Type::Never(_)))
     }
 
     /// The condition under which the handler exists, for use in `#[cfg(…)]`; `None` if it always exists.

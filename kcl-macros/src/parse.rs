@@ -1,6 +1,6 @@
 //! Parses tokens into the model: finds the handlers and removes their attributes.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::Parser;
@@ -36,23 +36,61 @@ pub(crate) fn parse(cx: &Context, options: Options, tokens: TokenStream) -> Pars
         Ok(other) => {
             report_other_item(cx, &other);
             let is_main = matches!(&other, Item::Fn(item) if item.sig.ident == "main");
-            return Parsed { item: tokens, processor: None, needs_main: options.main && !is_main };
+            // There is no `main` in an impl or a trait.
+            let is_method = matches!(&other, Item::Fn(item) if item.sig.receiver().is_some());
+            return Parsed { item: tokens, processor: None, needs_main: options.main && !is_main && !is_method };
         }
-        Err(error) => {
-            cx.push(error);
-            return Parsed { item: TokenStream::new(), processor: None, needs_main: options.main };
+        // The code is being typed. rustc has its own error, and an editor completes what is there.
+        Err(_) => {
+            return Parsed { item: half_typed(tokens), processor: None, needs_main: options.main };
         }
     };
     inherent_impl(cx, options, item)
 }
 
+/// The tokens without the handler attributes, which mean nothing outside of an annotated impl.
+fn half_typed(tokens: TokenStream) -> TokenStream {
+    let mut kept: Vec<TokenTree> = Vec::new();
+    for token in tokens {
+        match token {
+            TokenTree::Group(group) if is_handler_attribute(&group) && ends_in_hash(&kept) => {
+                kept.pop();
+            }
+            TokenTree::Group(group) => {
+                let mut inner = Group::new(group.delimiter(), half_typed(group.stream()));
+                inner.set_span(group.span());
+                kept.push(inner.into());
+            }
+            other => kept.push(other),
+        }
+    }
+    kept.into_iter().collect()
+}
+
+fn ends_in_hash(tokens: &[TokenTree]) -> bool {
+    matches!(tokens.last(), Some(TokenTree::Punct(mark)) if mark.as_char() == '#')
+}
+
+/// Whether brackets contain a handler attribute, or the start of one.
+fn is_handler_attribute(group: &Group) -> bool {
+    let mut words = group.stream().into_iter().filter_map(|token| match token {
+        TokenTree::Ident(word) => Some(word.to_string()),
+        _ => None,
+    });
+    let is_ours = |word: &str| word.starts_with("on_") || word == "on";
+    group.delimiter() == Delimiter::Bracket && words.next().is_some_and(|first| is_ours(&first) || (first == "kcl"))
+}
+
 fn inherent_impl(cx: &Context, options: Options, mut item: ItemImpl) -> Parsed {
     item.attrs.retain(|attr| {
-        let repeated = is_processor(&options.krate, attr.path());
-        if repeated {
+        if is_processor(&options.krate, attr.path()) {
             cx.error(attr.path(), messages::processor_twice());
+            return false;
         }
-        !repeated
+        let own = own_name(&options.krate, attr.path());
+        let Some(kind) = own.and_then(|name| Kind::from_name(&name.text)) else { return true };
+        cx.error(attr.path(), messages::handler_on_impl(kind));
+        false
     });
     let handlers: Vec<_> = item.items.iter_mut().filter_map(|item| handler(cx, &options.krate, item)).collect();
     let needs_main = options.main;
@@ -75,6 +113,7 @@ fn inherent_impl(cx: &Context, options: Options, mut item: ItemImpl) -> Parsed {
             foreign_attribute,
             named_like_a_handler,
             has_broken_method: item.items.iter().any(is_without_body),
+            names_deprecated: names_deprecated(&item),
             options,
         }),
     };
@@ -102,6 +141,17 @@ fn named_like_a_handler(item: &ImplItem) -> Option<(Kind, Ident)> {
     let ImplItem::Fn(method) = item else { return None };
     let name = &method.sig.ident;
     Some((names::record_handler(&name.to_string())?, name.clone()))
+}
+
+/// Whether a method is deprecated, or the impl allows the use of what is deprecated.
+fn names_deprecated(item: &ItemImpl) -> bool {
+    let deprecated = |attr: &Attribute| attr.path().is_ident("deprecated");
+    let allows = |attr: &Attribute| match &attr.meta {
+        Meta::List(list) => list.tokens.to_string().contains("deprecated"),
+        _ => false,
+    };
+    item.attrs.iter().any(allows)
+        || item.items.iter().any(|item| matches!(item, ImplItem::Fn(method) if method.attrs.iter().any(deprecated)))
 }
 
 fn take_foreign_attribute(item: &mut ImplItem) -> Option<Path> {

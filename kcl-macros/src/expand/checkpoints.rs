@@ -1,119 +1,173 @@
-//! Generates the constant that says who checkpoints, and the checks of the argument types.
+//! Generates the constant that says who checkpoints, and the checks of what the arguments take.
 //!
-//! `kcl::__private::probe` looks up what a type takes, so that a type that is not an argument does not cause a second error here.
+//! They need the types of the arguments, but name none of them: a mistake in a type would be reported for each place that names it.
+//! Closures that are never called call the handlers with probes, which determines the types. A type that is not an argument does not
+//! cause a second error there; see `kcl::__private::probe`.
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote, quote_spanned};
-use syn::{Path, Type};
+use std::ptr;
 
-use super::methods::argument_trait;
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::Type;
+
+use super::methods::{argument_trait, call_with};
 use super::slots::Chosen;
-use super::types::{all_lifetimes, without_lifetimes};
+use super::types::{parenthesized, path_at};
 use crate::model::{Handler, Processor};
-use crate::syntax::ends;
+use crate::syntax::{ends, peel};
 
 /// The constant that says who checkpoints, with the value of the option `checkpoint` if it is given.
 pub(super) fn constant(processor: &Processor, chosen: &Chosen<'_>, option: Option<&TokenStream>) -> TokenStream {
     let Chosen { handler, cfg } = chosen;
     let krate = &processor.options.krate;
-    let mut value = option.cloned().unwrap_or_else(|| {
-        let takes = takes(processor, handler);
-        quote!(#krate::__private::checkpoints(&[#(#takes),*]))
-    });
-    if !has_own_const(processor) {
-        let checks = argument_checks(processor);
-        value = quote!({ #checks #value });
-    }
+    let shapes: Vec<_> = handler.arguments().map(|argument| Shape::of(&argument.ty)).collect();
+    let mut probed = false;
+    let value = match option {
+        Some(value) => value.clone(),
+        None if shapes.contains(&Shape::Exclusive) => quote!(#krate::Checkpoints::Handler),
+        None if !shapes.contains(&Shape::Other) => quote!(#krate::Checkpoints::Batch),
+        None => {
+            let closure = closure(processor, handler, &checks_of(processor, handler));
+            probed = true;
+            quote!(#krate::__private::checkpoints(&#closure))
+        }
+    };
+    let unchecked = processor.handlers.iter().filter(|other| !(probed && ptr::eq(*other, *handler)));
+    let checks: TokenStream = unchecked.filter_map(|handler| check(processor, handler)).collect();
+    let value = if checks.is_empty() { value } else { quote!({ #checks #value }) };
     quote! {
         #cfg
         const CHECKPOINTS: #krate::Checkpoints = #value;
     }
 }
 
-/// The items beside the impls: those that the constant needs, and the checks of the arguments.
-pub(super) fn items(processor: &Processor) -> TokenStream {
+/// What a type is by its syntax. It often says enough about an argument: only the checkpointer is taken by `&mut`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// `&T`.
+    Shared,
+    /// `&mut T`.
+    Exclusive,
+    /// Any other type, which may be an alias for one of the above.
+    Other,
+}
+
+impl Shape {
+    fn of(ty: &Type) -> Self {
+        match peel(ty) {
+            Type::Reference(reference) if reference.mutability.is_some() => Self::Exclusive,
+            Type::Reference(_) => Self::Shared,
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether types of these shapes may be the same.
+    fn may_be(self, other: Self) -> bool {
+        self == other || self == Self::Other || other == Self::Other
+    }
+}
+
+/// A statement that checks the arguments of a handler, unless nothing can be wrong with them.
+fn check(processor: &Processor, handler: &Handler) -> Option<TokenStream> {
+    let checks = checks_of(processor, handler);
+    if checks.is_empty() {
+        return None;
+    }
+    let closure = closure(processor, handler, &checks);
+    let cfgs = &handler.cfgs;
+    Some(quote!(#(#cfgs)* let _ = #closure;))
+}
+
+/// A closure that calls the handler with a probe for each argument, makes the checks, and returns what the arguments take.
+fn closure(processor: &Processor, handler: &Handler, checks: &[TokenStream]) -> TokenStream {
     let krate = &processor.options.krate;
-    let checks = has_own_const(processor).then(|| argument_checks(processor)).filter(|checks| !checks.is_empty());
-    let checks = checks.map(|checks| quote!(const _: () = { #checks };));
-    quote! {
-        trait __Fallback {
-            const TAKES: #krate::__private::Takes = #krate::__private::Takes::UNKNOWN;
-        }
-        impl<__T> __Fallback for __T {}
-        #checks
-    }
-}
-
-/// Code that evaluates what each handler takes. It is an error to take the same thing twice, to set `on_undecodable` for a handler without
-/// a payload, or to set `checkpoint` for a handler that makes checkpoints. Types are compared, so aliases are found too.
-fn argument_checks(processor: &Processor) -> TokenStream {
-    let checks = processor.handlers.iter().map(|handler| {
-        let count = handler.arguments().count();
-        let checkpoint = processor.options.checkpoint.as_ref().filter(|_| handler.kind.handles_records() && count > 0);
-        if count < 2 && handler.policy.on_undecodable.is_none() && checkpoint.is_none() {
-            return TokenStream::new();
-        }
-        let krate = &processor.options.krate;
-        let nothing = quote!(#krate::__private::Takes::NOTHING);
-        let takes = handler.arguments().zip(takes(processor, handler)).fold(nothing, |before, (argument, takes)| {
-            // The call that adds an argument has the span of the argument, for the error that it may report.
-            let (from, to) = ends(argument);
-            let (before, takes) = (parenthesized(before, from), parenthesized(takes, to));
-            let and = Ident::new("and", from);
-            quote!(#before.#and #takes)
-        });
-        let takes = match &handler.policy.on_undecodable {
-            None => takes,
-            Some((_, value)) => checked_at(value, takes, "payload_for_on_undecodable"),
-        };
-        let takes = match checkpoint {
-            None => takes,
-            Some((_, value)) => checked_at(value, takes, "no_checkpointer"),
-        };
-        let cfgs = &handler.cfgs;
-        quote!(#(#cfgs)* let _ = #takes;)
+    let count = handler.arguments().count();
+    let this = Ident::new("__this", Span::mixed_site().located_at(handler.name().span()));
+    let (probes, parts): (Vec<_>, Vec<_>) = (0..count).map(|index| (local("__p", index), part(index))).unzip();
+    let probe = match checks {
+        [] => Ident::new("Any", Span::call_site()),
+        _ => argument_trait(handler.kind),
+    };
+    // Everything that has the type of an argument has its last span, so that an error in that type is one error.
+    let spans: Vec<_> = handler.arguments().map(|argument| ends(&argument.ty).1).map(|end| (end, end)).collect();
+    let new = spans.iter().map(|&(from, to)| {
+        let path = path_at(processor, &quote!(probe::#probe), (from, to));
+        let (new, call) = (Ident::new("new", to), parenthesized(TokenStream::new(), to));
+        quote!(#path::#new #call)
     });
-    checks.collect()
-}
-
-/// A call that checks an option. It has the span of the option's value, for the error that it may report.
-fn checked_at(value: &TokenStream, takes: TokenStream, check: &str) -> TokenStream {
-    let (from, to) = ends(value);
-    let (takes, check) = (parenthesized(takes, from), Ident::new(check, to));
-    quote_spanned!(to=> #takes.#check())
-}
-
-/// Whether the arguments are checked in a constant of their own, which `cargo check` evaluates. Such a constant can name neither
-/// type parameters nor `Self`. Otherwise they are checked in the associated constant, which is evaluated only where it is used.
-fn has_own_const(processor: &Processor) -> bool {
-    let mut types = processor.handlers.iter().flat_map(Handler::arguments).map(|argument| &argument.ty);
-    processor.generics.lifetimes().count() == processor.generics.params.len() && !types.any(|ty| mentions_self(ty))
-}
-
-fn mentions_self(ty: &Type) -> bool {
-    fn within(tokens: TokenStream) -> bool {
-        tokens.into_iter().any(|token| match token {
-            TokenTree::Ident(word) => word == "Self",
-            TokenTree::Group(group) => within(group.stream()),
-            _ => false,
-        })
+    let values = probes.iter().zip(&spans).map(|(probe, &span)| at(span, &quote!(#probe), "value", None));
+    let taken_parts = probes.iter().zip(&spans).map(|(probe, &span)| at(span, &quote!(#probe), "part", None));
+    let (parameter, receiver) = match handler.kind.is_constructor() {
+        true => (None, None),
+        false => (Some(quote!(#this: &mut Self)), Some(quote!(#this,))),
+    };
+    let call = call_with(handler, quote!(#receiver #(#values),*));
+    let allow = handler.never_returns().then(|| quote!(#[allow(unreachable_code)]));
+    let taken = parts.iter().rfold(quote!(()), |rest, part| quote!((#part, #rest)));
+    quote! {
+        #allow
+        |#parameter| {
+            use #krate::__private::probe::NoArgument as _;
+            #(let #probes = #new;)*
+            let _ = #call;
+            #(let #parts = #taken_parts;)*
+            #(#checks)*
+            #taken
+        }
     }
-    within(ty.to_token_stream())
 }
 
-/// The constants that say what each argument takes.
-fn takes<'a>(processor: &'a Processor, handler: &'a Handler) -> impl Iterator<Item = TokenStream> {
-    let krate: &Path = &processor.options.krate;
-    let argument_trait = argument_trait(handler.kind);
-    let lifetimes = all_lifetimes(processor, handler);
-    handler.arguments().map(move |argument| {
-        let ty = without_lifetimes(&argument.ty, &lifetimes);
-        quote!(<#krate::__private::probe::#argument_trait<'_, #ty>>::TAKES)
-    })
+/// The checks of what a handler's arguments take: that they take nothing twice, and that the options for them have an effect.
+fn checks_of(processor: &Processor, handler: &Handler) -> Vec<TokenStream> {
+    let krate = &processor.options.krate;
+    let arguments: Vec<_> = handler.arguments().collect();
+    let parts: Vec<_> = (0..arguments.len()).map(part).collect();
+    let mut checks = Vec::new();
+    for (index, argument) in arguments.iter().enumerate() {
+        let (second, span) = (&parts[index], ends(argument));
+        let shape = Shape::of(&argument.ty);
+        let before = arguments.iter().zip(&parts).take(index);
+        for (_, first) in before.filter(|(before, _)| Shape::of(&before.ty).may_be(shape)) {
+            let compared = at(span, &quote!(#krate::__private::pair(&#second, &#first)), "compared", None);
+            checks.push(accepted(processor, "TakenOnce", span, &compared));
+        }
+    }
+    if !checks.is_empty() {
+        checks.insert(0, quote!(use #krate::__private::Compared as _;));
+    }
+    if let Some((_, value)) = &handler.policy.on_undecodable {
+        let (none, span) = (quote!(#krate::__private::NoPayload), ends(value));
+        let failure = parts.iter().fold(none.clone(), |before, part| quote!(#before.or(#part.failure())));
+        let failure = at(span, &failure, "or", Some(none));
+        checks.push(quote!(use #krate::__private::Failing as _;));
+        checks.push(accepted(processor, "Undecodable", span, &failure));
+    }
+    if let Some((_, value)) = processor.options.checkpoint.as_ref().filter(|_| handler.kind.handles_records()) {
+        let span = ends(value);
+        let again = parts.iter().map(|part| at(span, &quote!(#part), "again", None));
+        checks.extend(again.map(|part| accepted(processor, "LeavesCheckpoints", span, &part)));
+    }
+    checks
 }
 
-fn parenthesized(tokens: TokenStream, span: Span) -> Group {
-    let mut group = Group::new(Delimiter::Parenthesis, tokens);
-    group.set_span(span);
-    group
+/// A statement that compiles only if `value` implements a trait. An error has the span of the user's code that is wrong.
+fn accepted(processor: &Processor, name: &str, span: (Span, Span), value: &TokenStream) -> TokenStream {
+    let name = Ident::new(name, Span::call_site());
+    let check = path_at(processor, &quote!(#name::check), span);
+    quote!(#check(#value);)
+}
+
+/// A call of a method with the span of the user's code that an error would be about.
+fn at((from, to): (Span, Span), receiver: &TokenStream, method: &str, argument: Option<TokenStream>) -> TokenStream {
+    let (receiver, arguments) = (parenthesized(quote!(#receiver), from), parenthesized(quote!(#argument), to));
+    let method = Ident::new(method, to);
+    quote_spanned!(to=> #receiver.#method #arguments)
+}
+
+fn part(index: usize) -> Ident {
+    local("__t", index)
+}
+
+fn local(prefix: &str, index: usize) -> Ident {
+    format_ident!("{prefix}{}", index + 1, span = Span::mixed_site())
 }

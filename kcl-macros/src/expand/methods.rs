@@ -1,14 +1,14 @@
 //! Generates the methods that call the handlers.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote};
-use syn::{Lifetime, Path, ReturnType, Type};
+use quote::{quote, quote_spanned};
+use syn::{Lifetime, Path, ReturnType};
 
 use super::slots::{Chosen, Unfilled};
-use super::types::{all_lifetimes, without_lifetimes};
+use super::types::{generics, inferred_at, parenthesized};
 use crate::handlers::Kind;
 use crate::model::{Handler, Processor};
-use crate::syntax::peel;
+use crate::syntax::ends;
 
 /// The names of the locals in generated code. Hygiene separates them from the user's locals, and their prefix from the user's
 /// constants.
@@ -16,13 +16,13 @@ struct Locals {
     this: Ident,
     input: Ident,
     cx: Ident,
-    result: Ident,
 }
 
 impl Locals {
-    fn new() -> Self {
+    fn new(handler: &Handler) -> Self {
         let local = |name| Ident::new(name, Span::mixed_site());
-        Self { this: local("self"), input: local("__input"), cx: local("__cx"), result: local("__result") }
+        let this = Ident::new("self", Span::mixed_site().located_at(handler.name().span()));
+        Self { this, input: local("__input"), cx: local("__cx") }
     }
 }
 
@@ -35,23 +35,19 @@ pub(super) fn method(
 ) -> TokenStream {
     let Chosen { handler, cfg } = chosen;
     let krate = &processor.options.krate;
-    let locals = Locals::new();
-    let Locals { this, input, cx, result } = &locals;
+    let locals = Locals::new(handler);
+    let Locals { this, input, cx } = &locals;
     let call = call(processor, handler, &locals);
-    let (ty, allow) = match &handler.sig.output {
-        ReturnType::Type(_, ty) if matches!(peel(ty), Type::Never(_)) => {
-            (quote!(()), Some(quote!(#[allow(unreachable_code)])))
-        }
-        output => (self::result(processor, handler, output), None),
-    };
     let on = Ident::new(handler.kind.attribute(), Span::call_site());
     let name = Ident::new(name, Span::call_site());
     let message = message(krate);
-    let handled = quote!(<#ty as #krate::__private::Outcome>::handled(#result));
+    let returned = returned(processor, handler);
+    let allow = handler.never_returns().then(|| quote!(#[allow(unreachable_code)]));
+    let handled = quote!(<#returned as #krate::__private::Outcome>::handled(#call));
     let body = match handler.kind {
-        Kind::Record => quote!(#krate::__private::#on(#input).each(|#cx| { #call #handled })),
+        Kind::Record => quote!(#krate::__private::#on(#input).each(|#cx| #handled)),
         Kind::Init | Kind::Records | Kind::LeaseLost | Kind::ShardEnd | Kind::ShutdownRequested | Kind::DeadLetter => {
-            quote!(let #cx = &#krate::__private::#on(#input); #call #handled)
+            quote!(let #cx = &#krate::__private::#on(#input); #handled)
         }
     };
     quote! {
@@ -67,11 +63,12 @@ pub(super) fn method(
 pub(super) fn initialize(processor: &Processor, chosen: &Chosen<'_>) -> TokenStream {
     let Chosen { handler, cfg } = chosen;
     let krate = &processor.options.krate;
-    let locals = Locals::new();
-    let Locals { input, cx, result, .. } = &locals;
+    let locals = Locals::new(handler);
+    let Locals { input, cx, .. } = &locals;
     let call = call(processor, handler, &locals);
-    let ty = self::result(processor, handler, &handler.sig.output);
-    let (impl_generics, _, where_clause) = processor.generics.split_for_impl();
+    let returned = returned(processor, handler);
+    let generics = generics(processor);
+    let (impl_generics, _, where_clause) = generics.split_for_impl();
     let self_ty = &processor.self_ty;
     quote! {
         #cfg
@@ -79,8 +76,7 @@ pub(super) fn initialize(processor: &Processor, chosen: &Chosen<'_>) -> TokenStr
         impl #impl_generics #krate::Initialize for #self_ty #where_clause {
             fn initialize(#input: &#krate::Shard) -> #krate::__private::Made<Self> {
                 let #cx = &#krate::__private::on_init(#input);
-                #call
-                <#ty as #krate::__private::Constructed<Self>>::constructed(#result)
+                <#returned as #krate::__private::Constructed<Self>>::constructed(#call)
             }
         }
     }
@@ -91,7 +87,7 @@ pub(super) fn initialize(processor: &Processor, chosen: &Chosen<'_>) -> TokenStr
 pub(super) fn initialize_by_default(processor: &Processor, rest: &Unfilled) -> TokenStream {
     let krate = &processor.options.krate;
     let self_ty = &processor.self_ty;
-    let mut generics = processor.generics.clone();
+    let mut generics = generics(processor);
     if !processor.options.main {
         let lifetime = Lifetime::new("'kcl", Span::mixed_site());
         let bound = syn::parse_quote!(for<#lifetime> #self_ty: #krate::__private::OnInitOrDefault<#lifetime>);
@@ -109,34 +105,43 @@ pub(super) fn initialize_by_default(processor: &Processor, rest: &Unfilled) -> T
     }
 }
 
-/// Takes the arguments one by one and calls the user's method with them. Each type is named once, as `<Type as OnRecord>`, so that
-/// a wrong type causes one error, at the type.
+/// Calls the user's method with its arguments. No type is named: the method determines which types are taken and what is returned, so
+/// a mistake in a type is reported only where the user wrote it. A type that a handler cannot have is reported here, with its span.
 fn call(processor: &Processor, handler: &Handler, locals: &Locals) -> TokenStream {
     let krate = &processor.options.krate;
+    let Locals { this, cx, .. } = locals;
+    let this = (!handler.kind.is_constructor()).then(|| quote!(#this,));
+    let on = argument_trait(handler.kind);
+    let arguments = handler.arguments().map(|argument| {
+        // Only the inferred type has the span of the whole type. If the call had it as well, rustc would suggest to borrow it.
+        let span @ (_, to) = ends(&argument.ty);
+        let inferred = inferred_at(processor, span);
+        let start = quote_spanned!(to=> <#inferred);
+        let (take, cx) = (Ident::new("take", to), parenthesized(quote!(#cx), to));
+        let question_mark = quote_spanned!(to=> ?);
+        quote!(#start as #krate::__private::#on<'_>>::#take #cx #question_mark)
+    });
+    call_with(handler, quote!(#this #(#arguments),*))
+}
+
+/// The type that a handler returns. It is inferred, except for `!`, from which nothing can be inferred.
+fn returned(processor: &Processor, handler: &Handler) -> TokenStream {
+    match &handler.sig.output {
+        ReturnType::Type(_, ty) if !handler.never_returns() => inferred_at(processor, ends(ty)),
+        _ => quote!(()),
+    }
+}
+
+/// A call of the user's method, with the last span of what it returns.
+pub(super) fn call_with(handler: &Handler, arguments: TokenStream) -> TokenStream {
     let name = handler.name();
-    let Locals { this, cx, result, .. } = locals;
-    let argument = argument_trait(handler.kind);
-    let lifetimes = all_lifetimes(processor, handler);
-    let types = handler.arguments().map(|argument| without_lifetimes(&argument.ty, &lifetimes));
-    let names: Vec<_> = names().take(handler.arguments().count()).collect();
-    let this = (handler.kind != Kind::Init).then_some(this);
-    let arguments = this.into_iter().chain(&names);
-    quote! {
-        #(let #names = <#types as #krate::__private::#argument<'_>>::take(#cx)?;)*
-        let #result = Self::#name(#(#arguments),*);
-    }
-}
-
-/// The return type of a handler.
-fn result(processor: &Processor, handler: &Handler, output: &ReturnType) -> TokenStream {
-    match output {
-        ReturnType::Type(_, ty) => without_lifetimes(ty, &all_lifetimes(processor, handler)),
-        ReturnType::Default => quote!(()),
-    }
-}
-
-fn names() -> impl Iterator<Item = Ident> {
-    (1..).map(|number: usize| format_ident!("__a{number}", span = Span::mixed_site()))
+    let end = match &handler.sig.output {
+        ReturnType::Type(_, ty) => ends(ty).1,
+        ReturnType::Default => name.span(),
+    };
+    let this = Ident::new("Self", name.span());
+    let (method, arguments) = (parenthesized(quote!(#this::#name), end), parenthesized(arguments, end));
+    quote!(#method #arguments)
 }
 
 /// The trait that the arguments of a handler implement.

@@ -31,15 +31,17 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
     let krate = &processor.options.krate;
     let cfgs = &processor.cfgs;
     let warn_after = warn_after.map(|time| quote!(const WARN_AFTER: ::core::time::Duration = #time;));
+    let allow = allow(processor);
     let conflicts = conflicts(processor);
     let hovers = processor.handlers.iter().filter_map(|handler| hover(&processor.options, handler));
-    let argument_checks = checkpoints::items(processor);
     let main = main(processor);
 
-    let (impl_generics, _, where_clause) = processor.generics.split_for_impl();
+    let generics = types::generics(processor);
+    let (impl_generics, _, where_clause) = generics.split_for_impl();
     let self_ty = &processor.self_ty;
     quote! {
         #(#cfgs)*
+        #allow
         const _: () = {
             #(#hovers)*
             #conflicts
@@ -52,7 +54,6 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
                 #(#methods)*
             }
             #(#initialize)*
-            #argument_checks
         };
         #main
     }
@@ -134,8 +135,9 @@ impl Parts {
 pub(crate) fn stand_in(processor: &Processor) -> TokenStream {
     let krate = &processor.options.krate;
     let cfgs = &processor.cfgs;
-    let main = processor.options.main.then(|| stand_in_main(cfgs));
-    if cannot_have_methods(&processor.self_ty) || matches!(peel(&processor.self_ty), Type::TraitObject(_)) {
+    let allow = allow(processor);
+    let main = processor.options.main.then(|| stand_in_main(krate, cfgs));
+    if cannot_have_methods(processor) || matches!(peel(&processor.self_ty), Type::TraitObject(_)) {
         return quote!(#main);
     }
     let generics = used_generics(processor);
@@ -144,6 +146,7 @@ pub(crate) fn stand_in(processor: &Processor) -> TokenStream {
     let never = quote!(#krate::__private::left_to_rustc::<Self>());
     quote! {
         #(#cfgs)*
+        #allow
         const _: () = {
             #[automatically_derived]
             impl #impl_generics #krate::Processor for #self_ty #where_clause {
@@ -162,9 +165,14 @@ pub(crate) fn stand_in(processor: &Processor) -> TokenStream {
     }
 }
 
-/// A `main` that runs nothing.
-pub(crate) fn stand_in_main(cfgs: &[syn::Attribute]) -> TokenStream {
-    quote! { #(#cfgs)* fn main() {} }
+/// An attribute for code that may name something deprecated. A crate may forbid that lint, so it is not always there.
+fn allow(processor: &Processor) -> Option<TokenStream> {
+    processor.names_deprecated.then(|| quote!(#[allow(deprecated)]))
+}
+
+/// A `main` that does not compile into a program. It is imported by a glob, so a `main` of the user is not a second one.
+pub(crate) fn stand_in_main(krate: &Path, cfgs: &[syn::Attribute]) -> TokenStream {
+    quote! { #(#cfgs)* #[allow(unused_imports)] use #krate::__private::stand_in::*; }
 }
 
 /// Errors for two handlers for one message, if the configuration decides whether both exist.
@@ -234,11 +242,20 @@ fn main(processor: &Processor) -> Option<TokenStream> {
     }
     let krate = &processor.options.krate;
     let cfgs = &processor.cfgs;
+    let allow = allow(processor);
     let self_ty = without_lifetimes(&processor.self_ty, &impl_lifetimes(processor));
+    let run = match &processor.generics.where_clause {
+        None => quote!(#krate::run::<#self_ty>()),
+        Some(_) => quote!({
+            use #krate::__private::NoStart as _;
+            #krate::__private::Start::<#self_ty>::new().run()
+        }),
+    };
     Some(quote_spanned! {Span::call_site()=>
         #(#cfgs)*
+        #allow
         fn main() -> ::std::process::ExitCode {
-            #krate::run::<#self_ty>()
+            #run
         }
     })
 }

@@ -2,21 +2,15 @@
 
 use std::collections::HashSet;
 
-use proc_macro2::TokenStream;
-use quote::ToTokens;
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::visit_mut::VisitMut;
-use syn::{Generics, Lifetime, Type};
+use syn::{Generics, Lifetime, Type, WherePredicate, parse_quote};
 
 use crate::check::unused_parameters;
-use crate::model::{Handler, Processor};
+use crate::model::Processor;
 
-/// The lifetimes that a handler and its impl declare.
-pub(super) fn all_lifetimes(processor: &Processor, handler: &Handler) -> HashSet<String> {
-    let mut lifetimes = impl_lifetimes(processor);
-    lifetimes.extend(handler.sig.generics.lifetimes().map(|param| param.lifetime.to_string()));
-    lifetimes
-}
-
+/// The lifetimes that an impl declares.
 pub(super) fn impl_lifetimes(processor: &Processor) -> HashSet<String> {
     processor.generics.lifetimes().map(|param| param.lifetime.to_string()).collect()
 }
@@ -41,7 +35,7 @@ pub(super) fn without_lifetimes(ty: &Type, lifetimes: &HashSet<String>) -> Token
 /// The generics without the parameters that the type does not mention. rustc has its own error for those.
 pub(super) fn used_generics(processor: &Processor) -> Generics {
     let unused = unused_parameters(processor);
-    let mut generics = processor.generics.clone();
+    let mut generics = self::generics(processor);
     if unused.is_empty() {
         return generics;
     }
@@ -56,4 +50,51 @@ pub(super) fn used_generics(processor: &Processor) -> Generics {
         .collect();
     generics.where_clause = None;
     generics
+}
+
+/// The generics of the generated impls. rustc checks a bound without parameters where it is written. The lifetime keeps it from doing that
+/// here too, and once is enough.
+pub(super) fn generics(processor: &Processor) -> Generics {
+    let mut generics = processor.generics.clone();
+    if generics.params.is_empty() {
+        let lifetime = Lifetime::new("'kcl", Span::mixed_site());
+        for predicate in generics.where_clause.iter_mut().flat_map(|clause| &mut clause.predicates) {
+            if let WherePredicate::Type(predicate) = predicate {
+                predicate.lifetimes.get_or_insert_with(|| parse_quote!(for<#lifetime>));
+            }
+        }
+    }
+    generics
+}
+
+/// A path in `kcl::__private` from the first to the second span. If the user wrote the path of the crate, its tokens keep their spans,
+/// because an error may be about them.
+pub(super) fn path_at(processor: &Processor, path: &TokenStream, (from, to): (Span, Span)) -> TokenStream {
+    let krate = &processor.options.krate;
+    let mut tokens: Vec<TokenTree> = quote!(#krate::__private::#path).into_iter().collect();
+    if !processor.options.krate_is_given {
+        tokens.iter_mut().for_each(|token| token.set_span(from));
+    }
+    if let Some(last) = tokens.last_mut() {
+        last.set_span(to);
+    }
+    tokens.into_iter().collect()
+}
+
+/// The type `_`, with a span for errors. If the user wrote the path of the crate, it is the first
+/// span only.
+pub(super) fn inferred_at(processor: &Processor, (from, to): (Span, Span)) -> TokenStream {
+    if processor.options.krate_is_given {
+        return quote_spanned!(from=> _);
+    }
+    let inferred = path_at(processor, &quote!(Inferred), (from, from));
+    let end = quote_spanned!(to=> >);
+    quote!(#inferred<_ #end)
+}
+
+/// The tokens in parentheses with this span.
+pub(super) fn parenthesized(tokens: TokenStream, span: Span) -> Group {
+    let mut group = Group::new(Delimiter::Parenthesis, tokens);
+    group.set_span(span);
+    group
 }

@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 
-use super::takes::Takes;
+use super::takes::{Part, parts};
 use crate::checkpoint::Checkpointer;
 use crate::dead_letter::letter::DeadLetter;
 use crate::error::BoxError;
@@ -54,7 +54,7 @@ impl<'c> Lent<'c> {
         Self(RefCell::new(Some(checkpointer)))
     }
 
-    /// The error never occurs: [`Takes::and`] refuses a second checkpointer at compile time.
+    /// The error never occurs: [`TakenOnce`](super::takes::TakenOnce) refuses a second checkpointer at compile time.
     fn take(&self) -> Result<&'c mut Checkpointer, BoxError> {
         self.0.take().ok_or_else(|| "the handler took its checkpointer twice".into())
     }
@@ -91,8 +91,8 @@ impl<'c> ShutdownCx<'c> {
 /// The body of an impl: the part that is taken, and the code that takes it. The impls' heads are written out, so that
 /// errors can show them.
 macro_rules! takes {
-    ($takes:ident, |$cx:ident: $Cx:ident| $take:expr) => {
-        const TAKES: Takes = Takes::$takes;
+    ($takes:ty, |$cx:ident: $Cx:ident| $take:expr) => {
+        type Takes = $takes;
 
         #[inline]
         fn take($cx: &$Cx<'c>) -> Result<Self, BoxError> {
@@ -110,7 +110,7 @@ macro_rules! takes {
 )]
 pub trait OnInit<'c>: Sized {
     /// The part of the input that the argument takes.
-    const TAKES: Takes;
+    type Takes: Part;
 
     /// Takes it.
     ///
@@ -122,7 +122,7 @@ pub trait OnInit<'c>: Sized {
 
 #[diagnostic::do_not_recommend]
 impl<'c> OnInit<'c> for &'c Shard {
-    takes!(SHARD, |cx: ShardCx| Ok(cx.shard));
+    takes!(parts::Shard, |cx: ShardCx| Ok(cx.shard));
 }
 
 /// An argument of `#[on_records]`.
@@ -135,7 +135,7 @@ impl<'c> OnInit<'c> for &'c Shard {
 )]
 pub trait OnRecords<'c>: Sized {
     /// The part of the input that the argument takes.
-    const TAKES: Takes;
+    type Takes: Part;
 
     /// Takes it.
     ///
@@ -147,12 +147,12 @@ pub trait OnRecords<'c>: Sized {
 
 #[diagnostic::do_not_recommend]
 impl<'c> OnRecords<'c> for &'c [Record] {
-    takes!(RECORDS, |cx: RecordsCx| Ok(cx.records));
+    takes!(parts::Records, |cx: RecordsCx| Ok(cx.records));
 }
 
 #[diagnostic::do_not_recommend]
 impl<'c, P: FromRecord<'c>> OnRecords<'c> for Vec<P> {
-    takes!(TYPED_RECORDS, |cx: RecordsCx| {
+    takes!(parts::RecordsWithPayloads<P::Error>, |cx: RecordsCx| {
         let mut payloads = Vec::with_capacity(cx.records.len());
         let mut undecodable = Vec::new();
         for (index, record) in cx.records.iter().enumerate() {
@@ -167,17 +167,17 @@ impl<'c, P: FromRecord<'c>> OnRecords<'c> for Vec<P> {
 
 #[diagnostic::do_not_recommend]
 impl<'c> OnRecords<'c> for &'c mut Checkpointer {
-    takes!(CHECKPOINTER, |cx: RecordsCx| cx.checkpointer.take());
+    takes!(parts::Checkpointer, |cx: RecordsCx| cx.checkpointer.take());
 }
 
 #[diagnostic::do_not_recommend]
 impl<'c> OnRecords<'c> for &'c Shard {
-    takes!(SHARD, |cx: RecordsCx| Ok(cx.shard));
+    takes!(parts::Shard, |cx: RecordsCx| Ok(cx.shard));
 }
 
 #[diagnostic::do_not_recommend]
 impl<'c> OnRecords<'c> for MillisBehindLatest {
-    takes!(MILLIS_BEHIND_LATEST, |cx: RecordsCx| Ok(cx.millis_behind_latest));
+    takes!(parts::MillisBehindLatest, |cx: RecordsCx| Ok(cx.millis_behind_latest));
 }
 
 /// An argument of `#[on_record]`.
@@ -189,7 +189,7 @@ impl<'c> OnRecords<'c> for MillisBehindLatest {
 )]
 pub trait OnRecord<'c>: Sized {
     /// The part of the input that the argument takes.
-    const TAKES: Takes;
+    type Takes: Part;
 
     /// Takes it.
     ///
@@ -201,27 +201,27 @@ pub trait OnRecord<'c>: Sized {
 
 #[diagnostic::do_not_recommend]
 impl<'c> OnRecord<'c> for &'c Record {
-    takes!(RECORDS, |cx: RecordCx| Ok(cx.record));
+    takes!(parts::Records, |cx: RecordCx| Ok(cx.record));
 }
 
 #[diagnostic::do_not_recommend]
 impl<'c> OnRecord<'c> for &'c mut Checkpointer {
-    takes!(CHECKPOINTER, |cx: RecordCx| cx.checkpointer.take());
+    takes!(parts::Checkpointer, |cx: RecordCx| cx.checkpointer.take());
 }
 
 #[diagnostic::do_not_recommend]
 impl<'c> OnRecord<'c> for &'c Shard {
-    takes!(SHARD, |cx: RecordCx| Ok(cx.shard));
+    takes!(parts::Shard, |cx: RecordCx| Ok(cx.shard));
 }
 
 #[diagnostic::do_not_recommend]
 impl<'c> OnRecord<'c> for MillisBehindLatest {
-    takes!(MILLIS_BEHIND_LATEST, |cx: RecordCx| Ok(cx.millis_behind_latest));
+    takes!(parts::MillisBehindLatest, |cx: RecordCx| Ok(cx.millis_behind_latest));
 }
 
 // Not marked like the others, so that the errors name `FromRecord`, which a type of the user's can implement.
 impl<'c, P: FromRecord<'c>> OnRecord<'c> for P {
-    takes!(PAYLOAD, |cx: RecordCx| UndecodablePayload::read(cx.record).map_err(Into::into));
+    takes!(parts::Payload<P::Error>, |cx: RecordCx| UndecodablePayload::read(cx.record).map_err(Into::into));
 }
 
 /// An argument of `#[on_lease_lost]`.
@@ -232,7 +232,7 @@ impl<'c, P: FromRecord<'c>> OnRecord<'c> for P {
 )]
 pub trait OnLeaseLost<'c>: Sized {
     /// The part of the input that the argument takes.
-    const TAKES: Takes;
+    type Takes: Part;
 
     /// Takes it.
     ///
@@ -244,7 +244,7 @@ pub trait OnLeaseLost<'c>: Sized {
 
 #[diagnostic::do_not_recommend]
 impl<'c> OnLeaseLost<'c> for &'c Shard {
-    takes!(SHARD, |cx: ShardCx| Ok(cx.shard));
+    takes!(parts::Shard, |cx: ShardCx| Ok(cx.shard));
 }
 
 /// An argument of `#[on_shard_end]`.
@@ -255,7 +255,7 @@ impl<'c> OnLeaseLost<'c> for &'c Shard {
 )]
 pub trait OnShardEnd<'c>: Sized {
     /// The part of the input that the argument takes.
-    const TAKES: Takes;
+    type Takes: Part;
 
     /// Takes it.
     ///
@@ -267,12 +267,12 @@ pub trait OnShardEnd<'c>: Sized {
 
 #[diagnostic::do_not_recommend]
 impl<'c> OnShardEnd<'c> for &'c mut Checkpointer {
-    takes!(CHECKPOINTER, |cx: ShutdownCx| cx.checkpointer.take());
+    takes!(parts::Checkpointer, |cx: ShutdownCx| cx.checkpointer.take());
 }
 
 #[diagnostic::do_not_recommend]
 impl<'c> OnShardEnd<'c> for &'c Shard {
-    takes!(SHARD, |cx: ShutdownCx| Ok(cx.shard));
+    takes!(parts::Shard, |cx: ShutdownCx| Ok(cx.shard));
 }
 
 /// An argument of `#[on_shutdown_requested]`.
@@ -283,7 +283,7 @@ impl<'c> OnShardEnd<'c> for &'c Shard {
 )]
 pub trait OnShutdownRequested<'c>: Sized {
     /// The part of the input that the argument takes.
-    const TAKES: Takes;
+    type Takes: Part;
 
     /// Takes it.
     ///
@@ -295,12 +295,12 @@ pub trait OnShutdownRequested<'c>: Sized {
 
 #[diagnostic::do_not_recommend]
 impl<'c> OnShutdownRequested<'c> for &'c mut Checkpointer {
-    takes!(CHECKPOINTER, |cx: ShutdownCx| cx.checkpointer.take());
+    takes!(parts::Checkpointer, |cx: ShutdownCx| cx.checkpointer.take());
 }
 
 #[diagnostic::do_not_recommend]
 impl<'c> OnShutdownRequested<'c> for &'c Shard {
-    takes!(SHARD, |cx: ShutdownCx| Ok(cx.shard));
+    takes!(parts::Shard, |cx: ShutdownCx| Ok(cx.shard));
 }
 
 /// An argument of `#[on_dead_letter]`.
@@ -312,7 +312,7 @@ impl<'c> OnShutdownRequested<'c> for &'c Shard {
 )]
 pub trait OnDeadLetter<'c>: Sized {
     /// The part of the input that the argument takes.
-    const TAKES: Takes;
+    type Takes: Part;
 
     /// Takes it.
     ///
@@ -324,15 +324,15 @@ pub trait OnDeadLetter<'c>: Sized {
 
 #[diagnostic::do_not_recommend]
 impl<'c> OnDeadLetter<'c> for &'c DeadLetter<'c> {
-    takes!(DEAD_LETTER, |cx: DeadLetterCx| Ok(cx.letter));
+    takes!(parts::DeadLetter, |cx: DeadLetterCx| Ok(cx.letter));
 }
 
 #[diagnostic::do_not_recommend]
 impl<'c> OnDeadLetter<'c> for &'c Record {
-    takes!(RECORDS, |cx: DeadLetterCx| Ok(cx.letter.record()));
+    takes!(parts::Records, |cx: DeadLetterCx| Ok(cx.letter.record()));
 }
 
 #[diagnostic::do_not_recommend]
 impl<'c> OnDeadLetter<'c> for &'c Shard {
-    takes!(SHARD, |cx: DeadLetterCx| Ok(cx.letter.shard()));
+    takes!(parts::Shard, |cx: DeadLetterCx| Ok(cx.letter.shard()));
 }

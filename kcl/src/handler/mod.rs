@@ -13,11 +13,21 @@ pub use arguments::{
 };
 pub use constants::Given;
 pub use outcome::{Constructed, Failure, Handled, Made, Nothing, OnInitOrDefault, Outcome};
-pub use takes::{Takes, checkpoints};
+pub use takes::{
+    Apart, CanFail, CannotFail, Compared, Failing, LeavesCheckpoints, No, NoPayload, Pair, Taken, TakenOnce, Twice,
+    Undecodable, Yes, checkpoints, pair, parts,
+};
+
+use std::marker::PhantomData;
+use std::process::ExitCode;
 
 use crate::dead_letter::letter::DeadLetter;
-use crate::processor::{LeaseLost, ProcessRecords, ShardEnded, ShutdownRequested};
+use crate::processor::{Initialize, LeaseLost, ProcessRecords, ShardEnded, ShutdownRequested};
+use crate::runner::run;
 use crate::shard::Shard;
+
+/// The inferred type. Unlike `_`, it can have the span of a whole type in the user's code, for an error about that type.
+pub type Inferred<T> = T;
 
 /// A placeholder where `#[kcl::processor]` leaves an error to rustc. If rustc reports no error after all, this function
 /// fails to compile when code is generated for it, so it never becomes part of a program.
@@ -33,6 +43,46 @@ pub fn left_to_rustc<P>() -> ! {
         )
     };
     unreachable!("it does not compile")
+}
+
+/// Starts a processor whose impl has a `where` clause. If the clause is not met, it has its own error, and the method of [`NoStart`] is
+/// called instead, which does not compile into a program.
+pub struct Start<P>(PhantomData<P>);
+
+impl<P> Start<P> {
+    /// Prepares the start.
+    #[expect(clippy::new_without_default, reason = "generated code calls it by name")]
+    #[must_use]
+    pub fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<P: Initialize> Start<P> {
+    /// Runs the processor.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        run::<P>()
+    }
+}
+
+/// A processor that cannot start.
+pub trait NoStart: Sized {
+    /// Fails to compile into a program.
+    fn run(self) -> ExitCode {
+        left_to_rustc::<Self>()
+    }
+}
+
+impl<P> NoStart for Start<P> {}
+
+/// The `main` beside code with a mistake.
+pub mod stand_in {
+    /// Fails to compile into a program. It is inline, so that it is compiled only where it is used.
+    #[inline]
+    pub fn main() {
+        super::left_to_rustc::<()>();
+    }
 }
 
 /// The arguments for an `#[on_init]` constructor.

@@ -1,23 +1,80 @@
-//! Probes for the part of the input that an argument takes. If a type cannot be an argument, its probe answers with
-//! [`Takes::UNKNOWN`] rather than an error, because the call of the handler already has that error.
+//! Probes for the part of the input that an argument takes. Generated code uses them in closures that are never called: the call of
+//! the handler there determines the types of the arguments, so they are not named.
 //!
-//! If `T` can be an argument, `<probe::OnRecord<'_, T>>::TAKES` is the inherent constant below. Otherwise, it is the
-//! constant of a trait that every type implements, and that `#[kcl::processor]` writes next to the probe.
+//! If a type can be an argument, [`part`](OnRecord::part) is the inherent method. Otherwise it is that of the trait
+//! [`NoArgument`], rather than an error, because the call that takes the argument already has that error.
 
 use std::marker::PhantomData;
 
-use super::takes::Takes;
+use super::takes::{Taken, parts};
+use crate::checkpoint::Checkpointer;
 
 macro_rules! probes {
     ($($Place:ident)*) => {$(
         /// The probe for one handler.
         pub struct $Place<'c, T>(PhantomData<(&'c (), T)>);
 
+        impl<'c, T> $Place<'c, T> {
+            /// A probe for a type that the call of the handler determines.
+            #[expect(clippy::new_without_default, reason = "generated code calls it by name")]
+            #[must_use]
+            pub fn new() -> Self {
+                Self(PhantomData)
+            }
+
+            /// Stands for the argument in the call of the handler.
+            #[must_use]
+            pub fn value(&self) -> T {
+                unreachable!("probes are never called")
+            }
+        }
+
         impl<'c, T: super::arguments::$Place<'c>> $Place<'c, T> {
             /// The part that an argument of this type takes.
-            pub const TAKES: Takes = T::TAKES;
+            #[must_use]
+            pub fn part(&self) -> Taken<T::Takes> {
+                Taken(PhantomData)
+            }
         }
+
+        impl<T> NoArgument for $Place<'_, T> {}
     )*};
+}
+
+/// The probe for the checkpointer alone, for a handler whose arguments need no other check.
+pub struct Any<T>(PhantomData<T>);
+
+impl<T> Any<T> {
+    /// A probe for a type that the call of the handler determines.
+    #[expect(clippy::new_without_default, reason = "generated code calls it by name")]
+    #[must_use]
+    pub fn new() -> Self {
+        Self(PhantomData)
+    }
+
+    /// Stands for the argument in the call of the handler.
+    #[must_use]
+    pub fn value(&self) -> T {
+        unreachable!("probes are never called")
+    }
+}
+
+impl Any<&mut Checkpointer> {
+    /// The checkpointer.
+    #[must_use]
+    pub fn part(&self) -> Taken<parts::Checkpointer> {
+        Taken(PhantomData)
+    }
+}
+
+impl<T> NoArgument for Any<T> {}
+
+/// A type that may not be an argument.
+pub trait NoArgument {
+    /// The part that it takes if it is not an argument.
+    fn part(&self) -> Taken<parts::Unknown> {
+        Taken(PhantomData)
+    }
 }
 
 probes! { OnInit OnRecords OnRecord OnLeaseLost OnShardEnd OnShutdownRequested OnDeadLetter }
