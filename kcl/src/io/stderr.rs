@@ -35,6 +35,7 @@ impl std::fmt::Debug for Callback {
 
 impl Report {
     #[cfg(any(test, feature = "testing"))]
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn callback(take: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self::Callback(Callback(Arc::new(take)))
     }
@@ -44,6 +45,7 @@ impl Report {
         match self {
             Self::Printed => print(&text.to_string()),
             Self::Direct(relay) => relay.line(text),
+            #[cfg(any(test, feature = "testing"))]
             #[cfg(any(test, feature = "testing"))]
             Self::Callback(Callback(take)) => take(&text.to_string()),
         }
