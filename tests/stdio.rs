@@ -150,7 +150,7 @@ fn a_failure_is_reported_with_its_record() {
         let (ended, seen) = witness.end();
         assert_eq!((ended.code, ended.output.len()), (Some(1), 0));
         let line = format!(
-            "kcl: shard shardId-000000000007: processRecords {said} at record 1/0 with partition key `k`: as told\n"
+            "kcl: shard shardId-000000000007: processRecords {said}: as told; at record 1/0 with partition key `k`\n"
         );
         assert!(ended.error.contains(&line), "{}", ended.error);
         assert_eq!(seen, [SEEN[0], SEEN[1], SEEN[3]]);

@@ -93,32 +93,32 @@ fn borrowing_hint(text: &str) -> Option<&'static str> {
     }
 }
 
-/// The lines of the backtrace that an error of anyhow or eyre captured, each with a line break before it; empty without
-/// one. They capture it if `RUST_LIB_BACKTRACE`, or else `RUST_BACKTRACE`, is set and not `0`.
+/// The lines of the backtrace that an error of anyhow or eyre captured; none without one. They capture it if `RUST_LIB_BACKTRACE`, or else `RUST_BACKTRACE`, is set and not `0`.
 ///
 /// [`Error::provide`] would give access to it, but is not stable. Their `Debug` texts end with it.
-pub(crate) fn backtrace(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn backtrace(error: &(dyn Error + 'static)) -> Vec<String> {
     let requested = env::var_os("RUST_LIB_BACKTRACE").or_else(|| env::var_os("RUST_BACKTRACE"));
     match requested {
         Some(value) if value != "0" => causes(error).find_map(backtrace_of).unwrap_or_default(),
-        _ => String::new(),
+        _ => Vec::new(),
     }
 }
 
-fn backtrace_of(error: &(dyn Error + 'static)) -> Option<String> {
+fn backtrace_of(error: &(dyn Error + 'static)) -> Option<Vec<String>> {
     let text = debug_text(error)?;
     let mut lines = text.lines().skip_while(|line| !is_heading(line)).peekable();
     lines.peek()?;
-    let mut indented = String::new();
+    let mut kept = Vec::new();
+    let mut length = 0;
     for line in lines.filter(|line| !line.trim().is_empty()) {
-        let line = format!("\n    {}", OneLine(line.trim_end()));
-        if indented.len() + line.len() > LONGEST_BACKTRACE {
-            indented.push_str("\n    …");
+        length += line.len();
+        if length > LONGEST_BACKTRACE {
+            kept.push("…".to_owned());
             break;
         }
-        indented.push_str(&line);
+        kept.push(line.trim_end().to_owned());
     }
-    Some(indented)
+    Some(kept)
 }
 
 /// Whether a line is the heading of a backtrace: `Stack backtrace:` of anyhow and eyre, or `━━━ BACKTRACE ━━━` of color-eyre.
@@ -198,9 +198,9 @@ mod tests {
     }
 
     #[test]
-    fn a_backtrace_is_indented_and_escaped() {
+    fn a_backtrace_is_found() {
         let lines = backtrace_of(&layers(&["a"])).unwrap();
-        assert_eq!(lines, "\n    Stack backtrace:\n       0: main\\u{1b}[0m\n                 at ./main.rs:1");
+        assert_eq!(lines, ["Stack backtrace:", "   0: main\u{1b}[0m", "             at ./main.rs:1"]);
         assert_eq!(backtrace_of(&fmt::Error), None);
     }
 }

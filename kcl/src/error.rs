@@ -8,6 +8,7 @@ use crate::chain::{Chain, Text, backtrace};
 use crate::checkpoint::error::CheckpointError;
 use crate::excerpt::Excerpt;
 use crate::panics::discard;
+use crate::policy::FailureAction;
 use crate::protocol::MessageError;
 use crate::record::Record;
 use crate::shard::Shard;
@@ -82,8 +83,8 @@ impl RunError {
 
 impl RunError {
     /// The lines of the backtrace of a handler's error; see [`backtrace`].
-    pub(crate) fn backtrace(&self) -> String {
-        if let Self::Handler(failed) = self { failed.backtrace() } else { String::new() }
+    pub(crate) fn backtrace(&self) -> Vec<String> {
+        if let Self::Handler(failed) = self { failed.backtrace() } else { Vec::new() }
     }
 }
 
@@ -271,7 +272,7 @@ impl HandlerError {
     }
 
     /// The lines of the error's backtrace; see [`backtrace`].
-    pub(crate) fn backtrace(&self) -> String {
+    pub(crate) fn backtrace(&self) -> Vec<String> {
         backtrace(self.failure.as_error())
     }
 
@@ -308,14 +309,20 @@ impl fmt::Display for HandlerError {
             Failure::Error(_) => "failed",
             Failure::Panic(_) => "panicked",
         })?;
-        self.at.fmt(f)?;
-        if self.attempts > 1 {
-            write!(f, " after {} attempts", self.attempts)?;
-        }
         match &self.failure {
-            Failure::Error(_) => write!(f, ": {}", self.chain()),
-            Failure::Panic(Panicked(text)) => write!(f, ": {}", Text { text, log_payloads: self.log_payloads }),
+            Failure::Error(_) => write!(f, ": {}", self.chain())?,
+            Failure::Panic(Panicked(text)) => write!(f, ": {}", Text { text, log_payloads: self.log_payloads })?,
         }
+        // The place comes last, so that the cause remains where a line is cut.
+        let separator = if matches!(self.at, At::Message) { ";" } else { "," };
+        match &self.at {
+            At::Message => {}
+            at => write!(f, ";{at}")?,
+        }
+        if self.attempts > 1 {
+            write!(f, "{separator} after {} attempts", self.attempts)?;
+        }
+        Ok(())
     }
 }
 
@@ -373,15 +380,64 @@ impl fmt::Display for Passed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { how, record, failed } = self;
         let (number, sub) = (record.sequence_number(), record.sub_sequence_number());
-        write!(f, "shard {}: {how} record {number}/{sub}", failed.shard)?;
+        write!(f, "shard {}: {how} a record: {}; record {number}/{sub}", failed.shard, failed.chain())?;
         if failed.log_payloads {
             write!(f, " with partition key `{}`", Excerpt(record.partition_key().as_bytes()))?;
         }
         match failed.attempts {
-            0 => {}
-            1 => f.write_str(" after 1 attempt")?,
-            attempts => write!(f, " after {attempts} attempts")?,
+            0 => Ok(()),
+            1 => f.write_str(", after 1 attempt"),
+            attempts => write!(f, ", after {attempts} attempts"),
         }
-        write!(f, ": {}", failed.chain())
+    }
+}
+
+/// The action that this line on a processor's stderr reports, if it reports a skipped or dead-lettered record.
+pub fn passed_over(line: &[u8]) -> Option<FailureAction> {
+    let text = line.strip_prefix(b"kcl: shard ")?;
+    let place = |(how, action)| {
+        let words = format!(": {how} a record: ");
+        let place = text.windows(words.len()).position(|window| window == words.as_bytes())?;
+        Some((place, action))
+    };
+    let found = [(How::Skipped, FailureAction::Skip), (How::DeadLettered, FailureAction::DeadLetter)]
+        .into_iter()
+        .filter_map(place);
+    // The error may quote the words of the other action.
+    found.min_by_key(|(place, _)| *place).map(|(_, action)| action)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Batch, Entry};
+
+    #[test]
+    fn a_line_about_a_record_that_was_passed_over_is_found() {
+        let shard = Shard::new("shardId-000000000001", crate::shard::Position::TrimHorizon);
+        let error =
+            |text: &str| HandlerError::new(&shard, "processRecords", Failure::Error(text.into())).with_attempts(2);
+        let records = Batch {
+            data: b"x".as_slice().into(),
+            keys: "k".to_owned(),
+            entries: vec![Entry {
+                data: 0..1,
+                key: 0..1,
+                sequence_number: 7.into(),
+                sub_sequence_number: 0,
+                arrival: None,
+            }],
+        };
+        let records = records.into_records();
+        for (how, text, action) in [
+            (How::Skipped, "it broke", FailureAction::Skip),
+            (How::Skipped, "x: dead-lettered a record: y", FailureAction::Skip),
+            (How::DeadLettered, "x: skipped a record: y", FailureAction::DeadLetter),
+        ] {
+            let line = format!("kcl: {}", Passed { how, record: &records[0], failed: &error(text) });
+            assert_eq!(passed_over(line.as_bytes()), Some(action), "{line}");
+        }
+        assert_eq!(passed_over(format!("kcl: {}", error("it broke")).as_bytes()), None);
+        assert_eq!(passed_over(b": skipped a record: "), None);
     }
 }

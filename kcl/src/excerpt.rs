@@ -33,16 +33,35 @@ impl fmt::Display for Excerpt<'_> {
     }
 }
 
-/// A text on one line. Characters that would break a line, a terminal or the order of the text are escaped, such as those in
-/// the message of a failed `assert_eq!`.
-pub(crate) struct OneLine<'a>(pub(crate) &'a str);
+/// A value's text on one line. Characters that would break a line, a terminal or the order of the text are escaped, such as
+/// those in the message of a failed `assert_eq!`.
+pub(crate) struct OneLine<T>(pub(crate) T);
 
-impl fmt::Display for OneLine<'_> {
+impl<T: fmt::Display> fmt::Display for OneLine<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for char in self.0.chars() {
-            if is_harmful(char) { write!(f, "{}", char.escape_debug())? } else { f.write_char(char)? }
-        }
-        Ok(())
+        write!(Escaping(f), "{}", self.0)
+    }
+}
+
+struct Escaping<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl fmt::Write for Escaping<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|char| match char {
+            char if is_harmful(char) => write!(self.0, "{}", char.escape_debug()),
+            char => self.0.write_char(char),
+        })
+    }
+}
+
+/// A line of kcl's own, and the lines below it, which are indented. Whatever the texts contain, each of them takes one line.
+pub(crate) struct Paragraph<'a, T>(pub(crate) T, pub(crate) &'a [String]);
+
+impl<T: fmt::Display> fmt::Display for Paragraph<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(first, below) = self;
+        write!(f, "{}", OneLine(first))?;
+        below.iter().try_for_each(|line| write!(f, "\n    {}", OneLine(line)))
     }
 }
 
@@ -81,10 +100,25 @@ mod tests {
     }
 
     #[test]
+    fn only_lines_below_are_lines() {
+        assert_eq!(Paragraph("a\nb", &["c\nd".to_owned()]).to_string(), "a\\nb\n    c\\nd");
+    }
+
+    #[test]
     fn the_middle_is_left_out() {
         assert_eq!(middle_cut("abc", 3), "abc");
         let cut = middle_cut(&"é".repeat(100), 100).into_owned();
         assert_eq!(cut, format!("{} … (148 bytes left out) … {}", "é".repeat(13), "é".repeat(13)));
+    }
+
+    #[test]
+    fn nothing_that_controls_a_terminal_is_left() {
+        let text: String = ('\0'..='\u{2100}').collect();
+        let (line, excerpt) =
+            (OneLine(&text).to_string(), text.chars().map(|char| Excerpt(char.to_string().as_bytes()).to_string()));
+        assert!(!line.contains(is_harmful));
+        assert!(!excerpt.collect::<String>().contains(is_harmful));
+        assert_eq!(OneLine("a\nb\u{202e}\u{5d0}'\\").to_string(), "a\\nb\\u{202e}\u{5d0}'\\");
     }
 
     #[test]

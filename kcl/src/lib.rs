@@ -129,6 +129,7 @@ pub use shard::{MillisBehindLatest, Position, Shard};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::clock::Clock;
+    pub use crate::error::passed_over;
     pub use crate::handler::*;
     pub use crate::io::lines::{Io, Lines};
     #[cfg(feature = "testing")]

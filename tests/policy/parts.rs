@@ -127,7 +127,7 @@ fn an_error_that_names_no_record_of_the_call_is_a_failure_of_all() {
         assert_eq!(outcome.output, [INITIALIZED]);
         let failed = failed(outcome.result).to_string();
         assert!(
-            failed.contains("in a batch of 4 records, 1/0 to 4/0 after 3 attempts") && failed.contains(text),
+            failed.contains("in a batch of 4 records, 1/0 to 4/0, after 3 attempts") && failed.contains(text),
             "{failed}"
         );
     }
@@ -214,5 +214,5 @@ fn places_are_those_in_what_the_call_was_given() {
     let (output, result) = run(|| Typed, &[INITIALIZE, &batch, OK]);
     assert_eq!(output, [INITIALIZED, &at(2)]);
     let failed = failed(result).to_string();
-    assert!(failed.contains("at record 3/0") && failed.ends_with("negative"), "{failed}");
+    assert!(failed.contains("failed: negative; at record 3/0"), "{failed}");
 }

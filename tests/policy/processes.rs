@@ -49,12 +49,12 @@ fn every_skipped_or_dead_lettered_record_gets_a_line_and_is_counted() {
     let [dead, skipped, panicked, counts] = &lines[..] else { panic!("{}", ended.error) };
     assert_eq!(
         *dead,
-        format!("{on}: dead-lettered record 2/0 with partition key `key-2` after 2 attempts: as it says")
+        format!("{on}: dead-lettered a record: as it says; record 2/0 with partition key `key-2`, after 2 attempts")
     );
-    let invalid =
-        format!("{on}: skipped record 3/0 with partition key `key-3`: the payload cannot be decoded from `{{`: ");
-    assert!(skipped.starts_with(&invalid), "{skipped}");
-    let panic = "dead-lettered record 4/0 with partition key `key-4` after 2 attempts: panicked: as it says";
+    let invalid = format!("{on}: skipped a record: the payload cannot be decoded from `{{`: ");
+    let place = "; record 3/0 with partition key `key-3`";
+    assert!(skipped.starts_with(&invalid) && skipped.ends_with(place), "{skipped}");
+    let panic = "dead-lettered a record: panicked: as it says; record 4/0 with partition key `key-4`, after 2 attempts";
     assert_eq!(*panicked, format!("{on}: {panic}"));
     let counted = "5 records, 1 batch, 2 retries, 1 skipped, 2 dead-lettered, 1 checkpoint";
     assert_eq!(*counts, format!("{on}: {counted}"));
@@ -76,7 +76,7 @@ fn a_process_that_fails_prints_its_counts_and_last_the_failure() {
     let lines = lines(&ended);
     let [counts, failed] = &lines[..] else { panic!("{}", ended.error) };
     assert!(counts.ends_with(": 1 record, 1 batch, 1 retry, 0 skipped, 0 dead-lettered, 1 checkpoint"), "{counts}");
-    assert!(failed.contains("processRecords failed at record 2/0"), "{failed}");
+    assert!(failed.contains("processRecords failed: ") && failed.contains("; at record 2/0"), "{failed}");
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_record_waiting_for_its_retry_is_named_and_given_up_when_the_daemon_is_gone(
     let ended = processor.end();
     assert_eq!((ended.code, &ended.output[..]), (Some(1), &[][..]));
     let last = ended.error.lines().last().unwrap_or_default();
-    assert!(last.contains("processRecords failed at record 1/0") && last.ends_with(": as ever"), "{}", ended.error);
+    assert!(last.contains("processRecords failed: as ever; at record 1/0"), "{}", ended.error);
 }
 
 #[test]
@@ -180,7 +180,10 @@ fn the_output_of_a_handler_comes_before_the_report_on_its_record() {
             assert_eq!(said.next(), Some("payload: poison"), "record {record} in {}", ended.error);
         }
         let line = said.next().unwrap_or_default();
-        assert!(line.contains(&format!(": dead-lettered record {record}/0 ")), "{line}");
+        assert!(
+            line.contains(": dead-lettered a record: ") && line.contains(&format!("; record {record}/0 ")),
+            "{line}"
+        );
     }
     assert!(said.next().is_some_and(|counts| counts.contains("200 dead-lettered")), "{}", ended.error);
     assert_eq!(said.next(), None);

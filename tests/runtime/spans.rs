@@ -125,19 +125,23 @@ const MESSAGE: &str = "message action=\"processRecords\" records=2 first_sequenc
 #[test]
 fn spans_carry_the_shard_and_the_sequence_numbers() {
     let seen = seen(Level::TRACE);
-    let failed = "error=shard shardId-000000000007: processRecords failed at record";
+    let failed = "error=shard shardId-000000000007: processRecords failed: ";
     let expected = [
         SHARD.to_owned(),
         format!("{SHARD}{MESSAGE}"),
         format!("{SHARD}{MESSAGE}record sequence_number=1 sub_sequence_number=7 > "),
-        format!("{SHARD}{MESSAGE}WARN message=retrying attempts=1 {failed} 1/7 with partition key `k`: it broke"),
+        format!(
+            "{SHARD}{MESSAGE}WARN message=retrying attempts=1 {failed}it broke; at record 1/7 with partition key `k`"
+        ),
         format!("{SHARD}{MESSAGE}record sequence_number=1 sub_sequence_number=7 > "),
         format!(
-            "{SHARD}{MESSAGE}WARN message=skipped sequence_number=1 sub_sequence_number=7 attempts=2 {failed} 1/7 with \
-             partition key `k` after 2 attempts: it broke"
+            "{SHARD}{MESSAGE}WARN message=skipped sequence_number=1 sub_sequence_number=7 attempts=2 {failed}it broke; at \
+             record 1/7 with partition key `k`, after 2 attempts"
         ),
         format!("{SHARD}{MESSAGE}record sequence_number=2 sub_sequence_number=7 > "),
-        format!("{SHARD}{MESSAGE}WARN message=skipped sequence_number=2 sub_sequence_number=7 attempts=0 {failed} 2/7"),
+        format!(
+            "{SHARD}{MESSAGE}WARN message=skipped sequence_number=2 sub_sequence_number=7 attempts=0 {failed}the payload"
+        ),
         format!("{SHARD}{MESSAGE}DEBUG message=checkpointed"),
         format!("{SHARD}message action=\"shardEnded\" > "),
         format!(

@@ -372,7 +372,7 @@ impl World {
             self.reported = Some(counts);
             return;
         }
-        let Some((_, rest)) = line.split_once("skipped record ") else { return };
+        let Some((_, rest)) = line.split_once(": skipped a record: ") else { return };
         if !self.alive() {
             return;
         }

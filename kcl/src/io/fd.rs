@@ -6,6 +6,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::AsFd;
 use rustix::io::Errno;
 
+use crate::excerpt::Paragraph;
+
 /// Retries after an interruption, and after a wait if a non-blocking descriptor is not ready.
 pub(crate) fn retry_until_ready<T>(
     fd: impl AsFd,
@@ -21,8 +23,8 @@ pub(crate) fn retry_until_ready<T>(
     }
 }
 
-/// Writes a line in one piece. Errors are ignored: there is no other place to report them.
-pub(crate) fn write_line(to: impl AsFd, text: impl Display) {
+/// Writes a line, and the lines below it, in one piece. Errors are ignored: there is no other place to report them.
+pub(crate) fn write_line(to: impl AsFd, text: Paragraph<'_, impl Display>) {
     write_all(to, format!("kcl: {text}\n").as_bytes());
 }
 

@@ -13,6 +13,7 @@ use rustix::fd::OwnedFd;
 use rustix::io::{Errno, ioctl_fionread};
 use rustix::stdio::{dup2_stderr, dup2_stdout};
 
+use crate::excerpt::Paragraph;
 use crate::io::fd::{write_all, write_line};
 use crate::redact::quotations;
 
@@ -128,7 +129,7 @@ impl fmt::Debug for Relay {
 
 impl Relay {
     /// Writes one of kcl's own lines, after the output that was printed before.
-    pub(crate) fn line(&self, text: impl Display) {
+    pub(crate) fn line(&self, text: Paragraph<'_, impl Display>) {
         let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
         self.copy(&mut buffer);
         write_line(&self.error, text);

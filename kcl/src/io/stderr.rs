@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::stdio::stderr;
 
+use crate::excerpt::Paragraph;
 use crate::io::inner_pipe::Relay;
 
 /// The destination of kcl's own lines while a processor runs.
@@ -42,6 +43,12 @@ impl Report {
 
     /// Writes a line.
     pub(crate) fn line(&self, text: impl Display) {
+        self.lines(text, &[]);
+    }
+
+    /// Writes a line, and lines below it that belong to it.
+    pub(crate) fn lines(&self, text: impl Display, below: &[String]) {
+        let text = Paragraph(text, below);
         match self {
             Self::Printed => print(&text.to_string()),
             Self::Direct(relay) => relay.line(text),

@@ -297,7 +297,7 @@ impl<P: Processor> Session<P> {
             };
             let passed = Passed { how, record, failed: &failed };
             self.emit(Event::Passed(&passed));
-            self.conversation().report.line(format_args!("{passed}{}", failed.backtrace()));
+            self.conversation().report.lines(passed, &failed.backtrace());
             batch.left_out.insert(index, place);
         }
         Ok(())

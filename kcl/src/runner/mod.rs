@@ -19,6 +19,7 @@ use crate::checkpoint::Checkpointer;
 use crate::checkpoint::pace::Checkpoints;
 use crate::clock::SystemClock;
 use crate::error::{BoxError, HandlerError, RunError};
+use crate::excerpt::Paragraph;
 use crate::io::fd::write_line;
 use crate::io::lines::{Io, Lines};
 use crate::io::stderr::Report;
@@ -117,7 +118,7 @@ impl<F> Runner<F> {
         }) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                write_line(rustix::stdio::stderr(), format_args!("{error}{}", error.backtrace()));
+                write_line(rustix::stdio::stderr(), Paragraph(&error, &error.backtrace()));
                 ExitCode::from(error.exit_code())
             }
         }

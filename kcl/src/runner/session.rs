@@ -97,7 +97,7 @@ impl<P: Processor> Session<P> {
             (Ok(()), dropped) => Ok(dropped?),
             (Err(error), Ok(())) => Err(error),
             (Err(error), Err(failed)) => {
-                conversation.report.line(format_args!("{failed}{}", failed.backtrace()));
+                conversation.report.lines(&failed, &failed.backtrace());
                 Err(error)
             }
         }
