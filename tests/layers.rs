@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&str; 23] = [
     "main",
     "lib",
-    "cli",
+    "cli usage",
     "hints",
     "daemon installed local new put replay stream tail",
     "local::supervise",

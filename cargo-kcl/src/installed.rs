@@ -34,7 +34,7 @@ mod run {
         if let Some((_, path)) = installed.iter().find(|(build, _)| *build == Build::Complete) {
             // It has the feature, so it does not come here: this never repeats.
             let error = Command::new(path).args(arguments.iter().skip(1)).exec();
-            report::line(format_args!("{} cannot be started: {error}", path.display()));
+            report::error(format_args!("{} cannot be started: {error}", path.display()));
             return ExitCode::from(CANNOT_EXECUTE);
         }
         let instead = match installed.first() {

@@ -27,6 +27,7 @@ mod signals;
 mod stream;
 mod tail;
 mod threads;
+mod usage;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use cli::{Cli, Verb};
+use report::LogFormat;
 
 /// Runs the tool with these arguments, the program's name first.
 ///
@@ -47,7 +49,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => hints::explain(error, arguments.get(1..).unwrap_or_default()).exit(),
+        Err(error) => return usage::explain(hints::explain(error, arguments.get(1..).unwrap_or_default())),
     };
     match cli.verb {
         Verb::New(options) => new::run(&options),
@@ -83,9 +85,12 @@ pub fn json_record(line: &[u8]) -> Result<(Vec<u8>, String, u128), String> {
 /// Aborts the tool if any thread panics. Otherwise the other threads would wait for that thread forever. Processors die with the
 /// tool, however it ends.
 fn abort_on_panic() {
-    let report = std::panic::take_hook();
+    let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        report(info);
+        match report::format() {
+            LogFormat::Json => report::error(info),
+            LogFormat::Text | LogFormat::Raw => print(info),
+        }
         std::process::abort();
     }));
 }

@@ -201,7 +201,10 @@ fn every_shard_has_a_line_below_the_output_of_processors() {
     File::create(place.path("go")).unwrap();
     let (code, shows, raw) = terminal.end();
     assert_eq!(code, Some(0), "{shows:?}");
-    assert!(raw.contains("\x1b[31m[0] \x1b[0m"), "a colour for each shard: {raw:?}");
+    for prefix in ["\x1b[36m[0]\x1b[0m ", "\x1b[33m[1]\x1b[0m "] {
+        assert!(raw.contains(prefix), "a colour for each shard: {raw:?}");
+    }
+    assert!(!raw.contains("\x1b[31m"), "red is the colour of errors: {raw:?}");
     let of_processors = shows.iter().take_while(|line| line.ends_with("] at work, and saying so"));
     assert_eq!(of_processors.count(), 4, "{shows:?}");
     assert!(shows[4].starts_with("shard  "), "nothing else is left: {shows:?}");

@@ -34,8 +34,8 @@ pub(crate) enum CacheError {
     Fetched(LockError),
     #[error("these jars cannot be used: {0}")]
     OwnJars(LockError),
-    #[error("{tool} failed to fetch {what} ({status}):\n{output}")]
-    Fetch { tool: &'static str, what: &'static str, status: String, output: String },
+    #[error("{tool} failed to fetch {what} ({status}); its output stands above")]
+    Fetch { tool: &'static str, what: &'static str, status: String },
     #[error("{tool} cannot be run: {error}")]
     Run { tool: &'static str, error: io::Error },
 }
@@ -220,7 +220,7 @@ impl Jars {
         let lock = Lock::parse(DAEMON.lock);
         let differences = lock.compare(&folder).map_err(CacheError::OwnJars)?;
         if !differences.is_empty() {
-            report::line(format_args!(
+            report::warning(format_args!(
                 "{} differs from the jars this tool was tested with: {differences}",
                 folder.display()
             ));

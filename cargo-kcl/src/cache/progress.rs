@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::CacheError;
 use crate::process::spawn::spawn;
-use crate::report::{self, StatusLine};
+use crate::report::{self, Prefix, Source, Speaker, StatusLine};
 use crate::threads;
 
 /// The number of a program's last lines that are shown if it fails.
@@ -62,7 +62,10 @@ pub(crate) fn run(
     if excerpt.is_empty() {
         excerpt = output[output.len().saturating_sub(LAST_LINES)..].iter().map(String::as_str).collect();
     }
-    Err(CacheError::Fetch { tool, what, status: status.to_string(), output: excerpt.join("\n") })
+    for line in excerpt {
+        report::pass_on(Speaker::new(Source::Build, Prefix::Name(tool)), line);
+    }
+    Err(CacheError::Fetch { tool, what, status: status.to_string() })
 }
 
 fn send_lines(from: impl Read, to: &Sender<String>) {

@@ -2,19 +2,19 @@
 //! explanations.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 use std::process::ExitStatus;
 
+use serde_json::json;
+
 use super::DaemonError;
 use super::event::{Event, Events};
 use super::signatures::{Context, explain};
 use crate::properties::Properties;
-use crate::report;
-
-/// Colours of shards, readable on dark and light backgrounds.
-const COLOURS: [u8; 6] = [36, 33, 35, 32, 34, 31];
+use crate::report::{self, Level, Message, Prefix, Source, Speaker};
 
 /// Warnings that every healthy daemon logs.
 const HARMLESS: [&str; 1] = ["Did not find an operating range metadata provider"];
@@ -25,7 +25,6 @@ const LONGEST: usize = 300;
 /// Reads the daemon's two outputs and shows the important part.
 pub(crate) struct Log {
     verbose: bool,
-    colours: bool,
     context: Context,
     file: Option<BufWriter<File>>,
     events: Events,
@@ -47,7 +46,6 @@ impl Log {
         let file = path.map(|path| File::create(path).map_err(|error| failed(path, error))).transpose()?;
         Ok(Self {
             verbose,
-            colours: report::has_colours(),
             context: Context::new(properties),
             file: file.map(BufWriter::new),
             events: Events::default(),
@@ -65,13 +63,16 @@ impl Log {
         if let Some((line, shard)) = processor_line(&event) {
             *self.echoes.entry(line.to_owned()).or_default() += 1;
             self.write(&format!("[{shard}] {line}"));
-            report::raw(&format!("{} {line}\n", self.prefix(shard)));
+            let speaker = Speaker { source: Source::Processor, prefix: prefix(shard), shard: Some(shard.to_owned()) };
+            report::pass_on(speaker, line);
             return;
         }
         self.write(&full(&event));
         let explanation = explain(&event, &self.context);
-        if self.verbose {
-            report::raw(&format!("{}\n", full(&event)));
+        if self.verbose && event.level.is_empty() {
+            report::pass_on(java(), &event.message);
+        } else if self.verbose {
+            whole(&event).print();
         } else if explanation.is_none() || event.level != "INFO" {
             self.show(&event);
         }
@@ -82,7 +83,7 @@ impl Log {
     fn report_once(&mut self, explanation: Option<String>) {
         let new = explanation.filter(|explanation| !self.stopping && !self.explained.contains(explanation));
         if let Some(explanation) = new {
-            report::line(&explanation);
+            report::error(&explanation);
             self.explained.push(explanation);
         }
     }
@@ -99,7 +100,7 @@ impl Log {
         self.write(line);
         // Indented lines are stack frames or the daemon's usage. They do not name the problem.
         if self.verbose || !line.starts_with(char::is_whitespace) && !line.is_empty() {
-            report::raw(&format!("java: {line}\n"));
+            report::pass_on(java(), line);
         }
         let event = Event { level: "ERROR".to_owned(), message: line.to_owned(), ..Event::default() };
         let explanation = explain(&event, &self.context);
@@ -126,9 +127,9 @@ impl Log {
         if self.stopping {
             report::line("the daemon has ended");
         } else if self.explained.is_empty() {
-            report::line(format_args!("the daemon gave up ({status}); -v or --log FILE shows its full log"));
+            report::error(format_args!("the daemon gave up ({status}); -v or --log FILE shows its full log"));
         } else {
-            report::line(format_args!("the daemon gave up ({status}): {}", self.explained.join("; ")));
+            report::error(format_args!("the daemon gave up ({status}): {}", self.explained.join("; ")));
         }
     }
 
@@ -141,11 +142,11 @@ impl Log {
 
     fn show(&mut self, event: &Event) {
         if let Some((what, shard)) = self.milestone(event) {
-            report::raw(&format!("{} {what}\n", self.prefix(&shard)));
+            Message::from(Source::Daemon, Level::Info, prefix(&shard), what).of(shard).print();
             return;
         }
         if event.level.is_empty() {
-            report::raw(&format!("java: {}\n", event.message));
+            report::pass_on(java(), &event.message);
             return;
         }
         let harmless = HARMLESS.iter().any(|known| event.message.starts_with(known));
@@ -159,13 +160,12 @@ impl Log {
         let times = self.problems.entry(kind).or_default();
         *times += 1;
         if *times == 1 {
-            let level = event.level.to_lowercase();
-            report::raw(&format!("daemon: {level}: {}: {}\n", event.logger, shortened(first_line)));
-            for cause in causes {
-                report::raw(&format!("        {}\n", shortened(cause)));
-            }
+            let word = event.level.to_lowercase();
+            message(event, format_args!("{word}: {}: {}", event.logger, shortened(first_line)))
+                .with(causes.into_iter().map(|cause| format!("      {}", shortened(cause))))
+                .print();
         } else if times.is_power_of_two() && *times >= 16 {
-            report::raw(&format!("daemon: {}: {} ({times} times)\n", event.logger, shortened(first_line)));
+            message(event, format_args!("{}: {} ({times} times)", event.logger, shortened(first_line))).print();
         }
     }
 
@@ -197,14 +197,39 @@ impl Log {
             _ => None,
         }
     }
+}
 
-    fn prefix(&self, shard: &str) -> String {
-        if !self.colours {
-            return format!("[{shard}]");
-        }
-        let sum = shard.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-        format!("\x1b[{}m[{shard}]\x1b[0m", COLOURS[sum % COLOURS.len()])
-    }
+/// The prefix of a shard's lines.
+fn prefix(shard: &str) -> Prefix {
+    let sum = shard.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    Prefix::Label(shard.to_owned(), sum)
+}
+
+/// Java itself, as opposed to the daemon's log.
+fn java() -> Speaker {
+    Speaker::new(Source::Java, Prefix::Name("java"))
+}
+
+/// A message of the daemon, with the fields of this event.
+fn message(event: &Event, text: impl Display) -> Message {
+    let level = match event.level.as_str() {
+        "ERROR" => Level::Error,
+        "WARN" => Level::Warn,
+        "DEBUG" => Level::Debug,
+        "TRACE" => Level::Trace,
+        _ => Level::Info,
+    };
+    let Event { logger, message, exception, .. } = event;
+    Message::from(Source::Daemon, level, Prefix::Name("daemon"), text)
+        .with_fields(&json!({ "logger": logger, "message": message, "exception": exception }))
+}
+
+/// A whole event: the lines of its message and of its exception.
+fn whole(event: &Event) -> Message {
+    let mut lines = event.message.lines();
+    let first = lines.next().unwrap_or_default();
+    let text = format!("{} {:5} {}: {first}", event.time, event.level, event.logger);
+    message(event, text).with(lines.chain(event.exception.lines()).map(|line| line.replace('\t', "  ")))
 }
 
 fn shortened(text: &str) -> String {

@@ -96,10 +96,11 @@ impl DaemonError {
 
 /// Runs the verb.
 pub(crate) fn run(options: &DaemonOptions) -> ExitCode {
+    options.output.apply();
     match prepare_and_run(options) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            report::line(&error);
+            report::error(&error);
             ExitCode::from(error.code())
         }
     }
@@ -136,6 +137,7 @@ fn prepare_and_run(options: &DaemonOptions) -> Result<u8, DaemonError> {
     let home = Home::new().map_err(DaemonError::Home)?;
     let name = name_processor(&mut properties, options, &home)?;
     compose::fill_in(&mut properties, &name, options.emulate);
+    report::use_stream(stream_name(&properties));
 
     let cache = Cache::open()?;
     if options.dry_run {
@@ -193,7 +195,7 @@ fn check(properties: &Properties, options: &DaemonOptions) -> Result<(), DaemonE
         None => "properties".to_owned(),
     };
     for finding in &findings {
-        report::raw(&finding.in_file(&name));
+        finding.in_file(&name).print();
     }
     if findings.iter().any(|finding| finding.level == Level::Error) { Err(DaemonError::Findings) } else { Ok(()) }
 }
@@ -226,6 +228,14 @@ fn local(options: &DaemonOptions, cache: &Cache) -> Result<Local, DaemonError> {
     }
 }
 
+/// The name of the stream that the daemon reads.
+fn stream_name(properties: &Properties) -> &str {
+    match properties.get("streamArn") {
+        Some(arn) => arn.rsplit('/').next().unwrap_or_default(),
+        None => properties.get("streamName").unwrap_or_default(),
+    }
+}
+
 /// Creates the stream with its records, and the tables of the application.
 fn prepare_stream(
     local: &mut Local,
@@ -234,10 +244,7 @@ fn prepare_stream(
     signals: &mut Signals,
 ) -> Result<(), DaemonError> {
     let text = |key| properties.get(key).unwrap_or_default();
-    let stream = match properties.get("streamArn") {
-        Some(arn) => arn.rsplit('/').next().unwrap_or_default(),
-        None => text("streamName"),
-    };
+    let stream = stream_name(properties);
     let emulators = local.emulators.as_mut();
     report::line(create_stream(&local.kinesis, stream, content, signals, emulators)?);
     let start = match properties.get("initialPositionInStreamExtended") {
@@ -285,5 +292,5 @@ fn print(command: &[OsString], properties: &Properties, emulated: bool) -> io::R
     let quoted = command.iter().map(|part| report::quoted(&part.to_string_lossy()));
     let line = quoted.collect::<Vec<_>>().join(" ");
     let emulators = if emulated { "# plus the emulators' endpoints, once their ports are known\n" } else { "" };
-    io::stdout().write_all(format!("{line}\n\n{properties}{emulators}").as_bytes())
+    io::stdout().write_all(format!("{}\n\n{properties}{emulators}", report::escaped(&line)).as_bytes())
 }

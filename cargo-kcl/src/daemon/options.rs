@@ -6,7 +6,7 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
 use super::compose::{Retrieval, parse_from, parse_set};
-use crate::args::{StartAt, count};
+use crate::args::{LogOptions, StartAt, count};
 use crate::emulate::StreamOptions;
 use crate::process::program::ProgramOptions;
 
@@ -99,4 +99,7 @@ pub(crate) struct DaemonOptions {
     /// Write everything that the daemon logs to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) log: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) output: LogOptions,
 }

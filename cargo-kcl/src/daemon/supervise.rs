@@ -65,7 +65,7 @@ pub(crate) fn supervise(
         if let Some(Err(error)) = emulators.as_mut().map(Emulators::check)
             && !signals.stops()
         {
-            report::line(format_args!("{error}; the daemon cannot continue"));
+            report::error(format_args!("{error}; the daemon cannot continue"));
             signals.stop();
             _ = kill_process(group, Signal::TERM);
         }
@@ -91,7 +91,7 @@ fn end_processors(group: Pid) {
     let deadline = Instant::now() + LAST_WORDS;
     while test_kill_process_group(group).is_ok() {
         if Instant::now() >= deadline {
-            report::line("a processor is still running although its input has ended; killing it");
+            report::warning("a processor is still running although its input has ended; killing it");
             _ = kill_process_group(group, Signal::KILL);
             return;
         }

@@ -14,7 +14,7 @@ use super::api::{Endpoint, Service};
 use crate::cache::{DynamoDb, Kinesis};
 use crate::process::exec::Death;
 use crate::process::spawn::{Process, bound};
-use crate::report::{self, LastLines};
+use crate::report::{self, LastLines, Prefix, Source, Speaker};
 use crate::threads;
 
 /// The time to wait for an emulator, which is long enough for a slow and busy machine.
@@ -29,9 +29,9 @@ pub(crate) enum EmulatorError {
     #[error("{name} cannot be started: {error}")]
     Start { name: &'static str, error: io::Error },
     #[error("{name} ended unexpectedly ({status}){output}")]
-    Ended { name: &'static str, status: ExitStatus, output: String },
+    Ended { name: &'static str, status: ExitStatus, output: &'static str },
     #[error("{name} does not answer at {url} after {}{output}", report::duration(PATIENCE))]
-    Silent { name: &'static str, url: String, output: String },
+    Silent { name: &'static str, url: String, output: &'static str },
     #[error("there is no free port on 127.0.0.1: {0}")]
     Port(io::Error),
 }
@@ -43,6 +43,12 @@ pub(crate) struct Emulator {
     endpoint: Endpoint,
     process: Process,
     last_lines: Arc<Mutex<LastLines>>,
+    /// Whether all of its output is shown already.
+    verbose: bool,
+}
+
+fn speaker(name: &'static str) -> Speaker {
+    Speaker::new(Source::Emulator, Prefix::Name(name))
 }
 
 /// Starts the local Kinesis.
@@ -130,7 +136,7 @@ impl Emulator {
             read.inspect_err(|_| process.kill()).map_err(failed)?;
         }
         let endpoint = Endpoint::new(service, format!("http://127.0.0.1:{port}"));
-        Ok(Self { name, endpoint, process, last_lines })
+        Ok(Self { name, endpoint, process, last_lines, verbose })
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {
@@ -167,9 +173,13 @@ impl Emulator {
         }
     }
 
-    fn last_output(&self) -> String {
+    /// Shows the last output, and returns the words that refer to it.
+    fn last_output(&self) -> &'static str {
         let lines = self.last_lines.lock().unwrap_or_else(PoisonError::into_inner).lines();
-        if lines.is_empty() { String::new() } else { format!("; its last output:\n  {}", lines.join("\n  ")) }
+        if !self.verbose {
+            lines.iter().for_each(|line| report::pass_on(speaker(self.name), line));
+        }
+        if lines.is_empty() { "" } else { "; its last output stands above" }
     }
 }
 
@@ -181,10 +191,10 @@ impl Drop for Emulator {
 }
 
 /// Reads the output, keeps its last lines, and shows all of it if `verbose`.
-fn read_lines(output: impl Read, name: &str, verbose: bool, last_lines: &Mutex<LastLines>) {
+fn read_lines(output: impl Read, name: &'static str, verbose: bool, last_lines: &Mutex<LastLines>) {
     for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
         if verbose {
-            report::raw(&format!("[{name}] {}\n", String::from_utf8_lossy(&line).trim_end()));
+            report::pass_on(speaker(name), String::from_utf8_lossy(&line).trim_end());
         }
         last_lines.lock().unwrap_or_else(PoisonError::into_inner).add(&line);
     }

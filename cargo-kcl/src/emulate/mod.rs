@@ -100,7 +100,7 @@ pub(crate) fn run(options: &EmulateOptions) -> ExitCode {
     match keep_running(options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            report::line(&error);
+            report::error(&error);
             ExitCode::from(error.code())
         }
     }

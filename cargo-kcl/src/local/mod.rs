@@ -41,10 +41,14 @@ use crate::signals::{self, Signals};
 
 /// Runs the verb.
 pub(crate) fn run(options: &LocalOptions) -> ExitCode {
+    options.log.apply();
+    if let Some(stream) = &options.stream {
+        report::use_stream(stream);
+    }
     match prepare_and_run(options) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            report::line(&error);
+            report::error(&error);
             ExitCode::from(error.code())
         }
     }
@@ -52,7 +56,7 @@ pub(crate) fn run(options: &LocalOptions) -> ExitCode {
 
 fn prepare_and_run(options: &LocalOptions) -> Result<u8, LocalError> {
     if options.show_checkpoints {
-        report::raw(&options.checkpoints()?);
+        options.checkpoints()?.iter().for_each(report::result);
         return Ok(0);
     }
     let (sender, events) = channel();

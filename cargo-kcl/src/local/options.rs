@@ -20,7 +20,7 @@ use super::source::files::Files;
 use super::source::plan::{Plan, Reshard};
 use super::state::{LIMIT, Run, Store, StoreError};
 use crate::args::{
-    AwsOptions, CHAOS, CHECKPOINTS, INPUT, REPORT, SHARDS, ShardName, StartAt, count, duration, interval,
+    AwsOptions, CHAOS, CHECKPOINTS, INPUT, LogOptions, REPORT, SHARDS, ShardName, StartAt, count, duration, interval,
     is_trim_horizon, shard_id,
 };
 use crate::disk;
@@ -187,6 +187,9 @@ pub(crate) struct LocalOptions {
     /// Report only problems
     #[arg(long, help_heading = REPORT, short)]
     pub(crate) quiet: bool,
+
+    #[command(flatten)]
+    pub(crate) log: LogOptions,
 
     /// Send at most N records in a processRecords message; a message never carries more than 10 MiB of data and keys
     #[arg(long, help_heading = SHARDS, value_name = "N", default_value_t = 1_000, value_parser = count(clap::value_parser!(u32).range(1..=10_000)))]
@@ -375,30 +378,30 @@ impl LocalOptions {
         Ok(())
     }
 
-    /// The saved checkpoints, as text for people.
-    pub(crate) fn checkpoints(&self) -> Result<String, LocalError> {
+    /// The saved checkpoints, as lines for people.
+    pub(crate) fn checkpoints(&self) -> Result<Vec<String>, LocalError> {
         let Some(app) = &self.app else {
             return Err(LocalError::Options("--show-checkpoints requires --app NAME, the name they are saved under"));
         };
         let store = Store::open_existing(&self.folder()?, &app.0)?;
         let run = store.run()?;
         let is_stream = run.iter().any(|(what, _)| what == "--stream");
-        let mut text: String = run.iter().map(|(what, value)| format!("{what}: {value}\n")).collect();
+        let mut lines: Vec<_> = run.iter().map(|(what, value)| format!("{what}: {value}")).collect();
         let positions = store.positions()?;
         if positions.is_empty() {
-            text.push_str("no shard has a checkpoint yet\n");
+            lines.push("no shard has a checkpoint yet".to_owned());
         }
         for (shard, position) in positions {
-            text.push_str(&format!("{}  {position}", shard_id(shard)));
+            let mut line = format!("{}  {position}", shard_id(shard));
             if let Position::After { sequence_number, .. } = &position
                 && !is_stream
                 && let Some(place) = Place::from_sequence_number(sequence_number)
             {
-                text.push_str(&format!("  (input {}, line {})", place.input + 1, place.line));
+                line += &format!("  (input {}, line {})", place.input + 1, place.line);
             }
-            text.push('\n');
+            lines.push(line);
         }
-        Ok(text)
+        Ok(lines)
     }
 
     /// The settings that must be the same for saved checkpoints to mean the same records.

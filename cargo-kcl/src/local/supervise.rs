@@ -30,7 +30,7 @@ use crate::input::path::Input;
 use crate::process::program::Program;
 use crate::process::spawn::{Process, Spawned, spawn};
 use crate::recording::writer::{Recording, Tape};
-use crate::report;
+use crate::report::{self, Level, Message, Prefix, Source, Speaker};
 use crate::signals::Request;
 use crate::threads;
 
@@ -240,7 +240,11 @@ impl<'a> Supervisor<'a> {
             store: self.store.clone(),
             marks: self.store.is_some() || self.options.restarts > 0 || self.chaos.is_some(),
             inputs: Arc::clone(&self.inputs),
-            prefix: if self.is_single { String::new() } else { report::coloured(&format!("[{number}] "), number) },
+            speaker: Speaker {
+                source: Source::Processor,
+                prefix: if self.is_single { Prefix::None } else { Prefix::Label(number.to_string(), number as usize) },
+                shard: Some(shard_id(number)),
+            },
             pulse: Arc::clone(&member.pulse),
             empty_every: self.options.empty_every,
         };
@@ -266,7 +270,7 @@ impl<'a> Supervisor<'a> {
         loop {
             for number in self.ready().collect::<Vec<_>>() {
                 if let Err(error) = self.begin(number) {
-                    report::line(error);
+                    report::error(error);
                     if let Some(member) = self.members.get_mut(&number) {
                         member.state = State::Done(Outcome::Failed);
                     }
@@ -341,7 +345,7 @@ impl<'a> Supervisor<'a> {
             Event::BadInput(error, code) => {
                 // Every pass finds the same error, so report it once.
                 if self.bad_input.replace(code).is_none() {
-                    report::line(error);
+                    report::error(error);
                 }
                 self.give_up_restarts();
             }
@@ -393,14 +397,9 @@ impl<'a> Supervisor<'a> {
         member.restarts += 1;
         let wait = BACKOFF.longest(member.restarts);
         member.state = State::Again(Instant::now() + wait);
-        report::line(format_args!(
-            "{}: restart {} of {} in {}, from {}",
-            shard_id(number),
-            member.restarts,
-            self.options.restarts,
-            report::elapsed(wait),
-            member.position,
-        ));
+        let (restart, most, wait) = (member.restarts, self.options.restarts, report::elapsed(wait));
+        let text = format_args!("restart {restart} of {most} in {wait}, from {}", member.position);
+        Message::new(Level::Info, text).of(shard_id(number)).print();
     }
 
     /// Abandons the queues of shards that never start, so that these do not hold back the others.
@@ -420,11 +419,9 @@ impl<'a> Supervisor<'a> {
                 }
                 _ => "still waiting, as the MultiLangDaemon does unless timeoutInSeconds is set",
             };
-            report::line(format_args!(
-                "{}: the processor has been handling {action} for {}; {what}",
-                shard_id(number),
-                report::duration(self.options.stuck_after),
-            ));
+            let time = report::duration(self.options.stuck_after);
+            let text = format_args!("the processor has been handling {action} for {time}; {what}");
+            Message::new(Level::Warn, text).of(shard_id(number)).print();
         }
     }
 
@@ -457,16 +454,16 @@ impl<'a> Supervisor<'a> {
             shards.push(shard);
             counts.push(counted);
         }
-        let broken = verdict.as_ref().filter(|verdict| !verdict.held()).map(Verdict::to_string);
+        let broken = verdict.as_ref().filter(|verdict| !verdict.held()).map(Verdict::message);
         let summary = Summary::new(exit_code, self.started.elapsed(), shards, &counts).under(verdict);
         let summary = summary.with_dropped(self.supply.dropped().total());
         if self.options.json {
             exit_code = report::summary(&summary, exit_code);
         } else if !self.options.quiet {
-            report::raw(&summary.to_string());
+            summary.print();
         }
         if let (true, Some(broken)) = (self.options.json || self.options.quiet, broken) {
-            report::raw(&broken);
+            broken.print();
         }
         exit_code
     }

@@ -70,7 +70,7 @@ pub(crate) fn run(options: &NewOptions) -> ExitCode {
     match create(options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            report::line(error);
+            report::error(error);
             ExitCode::from(WRONG_USE)
         }
     }
@@ -96,8 +96,8 @@ fn create(options: &NewOptions) -> Result<(), NewError> {
         return Err(error);
     }
     report::line(format_args!("created a processor in {}. Next, in that folder:", folder.display()));
-    report::raw("  cargo test\n");
-    report::raw(&format!("  {} local --input orders.jsonl --key /customer --shards 2\n", tool(folder, &kcl)));
+    report::result("  cargo test");
+    report::result(format_args!("  {} local --input orders.jsonl --key /customer --shards 2", tool(folder, &kcl)));
     Ok(())
 }
 

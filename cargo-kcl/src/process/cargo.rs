@@ -9,6 +9,8 @@ use clap::Args;
 use serde::Deserialize;
 
 use crate::args::PROGRAM;
+use crate::report::{self, LogFormat, Prefix, Source, Speaker};
+use crate::threads;
 
 /// Options that are passed to cargo, which checks their values.
 #[derive(Debug, Default, Args)]
@@ -79,6 +81,8 @@ fn assigned(option: &str, value: &OsStr) -> OsString {
 pub(crate) enum CargoError {
     #[error("cargo cannot be started: {0}")]
     Start(io::Error),
+    #[error("cargo is not started with `{0}`, which contains a control character")]
+    Argument(String),
     #[error("the processor does not build")]
     Build,
     #[error("cargo refused to build; if `{0}` is a profile of AWS, write --aws-profile {0}")]
@@ -233,7 +237,22 @@ fn run(mut cargo: Command, kind: Kind, name: &str) -> Result<Built, CargoError> 
         target: Option<Target>,
     }
 
-    let mut cargo = cargo.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(CargoError::Start)?;
+    // Cargo would print it as it is.
+    let mut arguments = cargo.get_args().map(OsStr::to_string_lossy);
+    if let Some(argument) = arguments.find(|argument| argument.contains(report::is_control)) {
+        return Err(CargoError::Argument(argument.into_owned()));
+    }
+    drop(arguments);
+    // As JSON, cargo's own lines need a form as well.
+    let own_form = report::format() == LogFormat::Json;
+    let stderr = if own_form { Stdio::piped() } else { Stdio::inherit() };
+    cargo.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
+    let mut cargo = cargo.spawn().map_err(CargoError::Start)?;
+    let pump = cargo.stderr.take().map(|stderr| {
+        let speaker = Speaker::new(Source::Build, Prefix::Name("cargo"));
+        threads::spawn(move || report::pump(stderr, speaker, |_| {}))
+    });
+    let pump = pump.transpose().map_err(CargoError::Start)?;
     let mut built = Built { began: false, succeeded: false, executables: Vec::new() };
     if let Some(stdout) = cargo.stdout.take() {
         for line in BufReader::new(stdout).split(b'\n') {
@@ -249,6 +268,9 @@ fn run(mut cargo: Command, kind: Kind, name: &str) -> Result<Built, CargoError> 
         }
     }
     built.succeeded = cargo.wait().map_err(CargoError::Start)?.success();
+    if let Some(pump) = pump {
+        _ = pump.join();
+    }
     Ok(built)
 }
 
@@ -290,7 +312,7 @@ impl Target {
 
 impl Workspace {
     fn load(manifest: Option<&Path>) -> Result<Self, CargoError> {
-        Self::load_with(manifest, Stdio::inherit())
+        Self::load_with(manifest, Stdio::piped())
     }
 
     /// Loads it with this stderr for cargo.
@@ -299,6 +321,9 @@ impl Workspace {
         cargo.args(["metadata", "--no-deps", "--format-version", "1"]).stdin(Stdio::null()).stderr(stderr);
         cargo.args(manifest.map(|path| assigned("--manifest-path", path.as_os_str())));
         let output = cargo.output().map_err(CargoError::Start)?;
+        for line in String::from_utf8_lossy(&output.stderr).lines() {
+            report::pass_on(Speaker::new(Source::Build, Prefix::None), line);
+        }
         if !output.status.success() {
             return Err(manifest.map_or(CargoError::NoPackage, |path| CargoError::NotAManifest(path.to_owned())));
         }

@@ -34,7 +34,7 @@ pub(crate) fn run(parent: i32, death: Death, command: &[OsString]) -> ExitCode {
             Death::Terminate => rustix::process::Signal::TERM,
         };
         if let Err(error) = rustix::process::set_parent_process_death_signal(Some(signal)) {
-            report::line(format_args!("cannot make a process end with the tool: {error}"));
+            report::error(format_args!("cannot make a process end with the tool: {error}"));
             return ExitCode::from(CANNOT_EXECUTE);
         }
     }
@@ -46,6 +46,6 @@ pub(crate) fn run(parent: i32, death: Death, command: &[OsString]) -> ExitCode {
     }
     let [program, arguments @ ..] = command else { return ExitCode::from(CANNOT_EXECUTE) };
     let error = Command::new(program).args(arguments).exec();
-    report::line(format_args!("{} cannot be started: {error}", program.display()));
+    report::error(format_args!("{} cannot be started: {error}", program.display()));
     ExitCode::from(CANNOT_EXECUTE)
 }

@@ -50,20 +50,20 @@ fn check(file: &Path) -> u8 {
     let bytes = match fs::read(file) {
         Ok(bytes) => bytes,
         Err(error) => {
-            report::line(format_args!("{name} cannot be read: {error}"));
+            report::error(format_args!("{name} cannot be read: {error}"));
             return WRONG_USE;
         }
     };
     let properties = match Properties::parse(&bytes) {
         Ok(properties) => properties,
         Err(error) => {
-            report::line(format_args!("{name}, {error}; the daemon refuses to read the file"));
+            report::error(format_args!("{name}, {error}; the daemon refuses to read the file"));
             return 1;
         }
     };
     let findings = lint(&properties);
     for finding in &findings {
-        report::raw(&finding.in_file(name.to_string()));
+        finding.in_file(&name).print();
     }
     let errors = findings.iter().filter(|finding| finding.level == Level::Error).count() as u64;
     let warnings = findings.len() as u64 - errors;
@@ -94,7 +94,7 @@ fn list() -> ExitCode {
         // The reader has closed the pipe: it has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            report::line(format_args!("the list cannot be written: {error}"));
+            report::error(format_args!("the list cannot be written: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::file::{Origin, Property};
+use crate::report::{self, Message};
 
 /// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,17 +38,18 @@ impl Finding {
         Self { origin: Some(property.origin.clone()), ..self }
     }
 
-    /// Formats the finding, with this file name before its line number.
-    pub(crate) fn in_file(&self, name: impl fmt::Display) -> String {
+    /// The finding as a message, with this file name before its line number.
+    pub(crate) fn in_file(&self, name: impl fmt::Display) -> Message {
         let place = match &self.origin {
             Some(Origin::Line(line)) => format!("{name}:{line}"),
             Some(Origin::Flag(flag)) => flag.clone(),
             Some(Origin::Tool) | None => name.to_string(),
         };
-        let level = match self.level {
-            Level::Warning => "warning",
-            Level::Error => "error",
+        let (word, level) = match self.level {
+            Level::Warning => ("warning", report::Level::Warn),
+            Level::Error => ("error", report::Level::Error),
         };
-        format!("{place}: {level}: {}\n  why: {}\n  fix: {}\n", self.what, self.why, self.fix)
+        Message::result(level, format_args!("{place}: {word}: {}", self.what))
+            .with([format_args!("why: {}", self.why), format_args!("fix: {}", self.fix)])
     }
 }

@@ -287,6 +287,7 @@ mod tests {
     #[test]
     fn a_finding_shows_its_place() {
         let text = findings("colour = red").first().expect("a finding").in_file("app.properties");
+        let text = text.text(false);
         assert!(text.starts_with("app.properties:6: error: unknown key `colour`\n  why: "), "{text}");
         assert!(text.contains("\n  fix: "), "{text}");
     }

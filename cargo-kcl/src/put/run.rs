@@ -136,7 +136,7 @@ pub(crate) fn run(options: &PutOptions) -> ExitCode {
     match block_on(put(options)).map_err(PutError::Aws).and_then(|done| done) {
         Ok(code) => code,
         Err(error) => {
-            report::line(&error);
+            report::error(&error);
             ExitCode::from(error.code())
         }
     }
@@ -446,7 +446,7 @@ impl Putter {
             }
             return ExitCode::from(exit_code);
         };
-        report::line(&error);
+        report::error(&error);
         report::line(summary);
         if self.in_flight > 0 {
             report::line(format_args!(

@@ -15,7 +15,7 @@ use crate::args::duration;
 use crate::exit::{FAILED, WRONG_USE};
 use crate::process::program::{Program, ProgramError, ProgramOptions};
 use crate::recording::reader::{TranscriptError, find};
-use crate::report;
+use crate::report::{self, Level, Message};
 
 /// Replay recorded conversations with a processor, and show where its answers differ
 ///
@@ -68,7 +68,7 @@ pub(crate) fn run(options: &ReplayOptions) -> ExitCode {
     match replay(options) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            report::line(error);
+            report::error(error);
             ExitCode::from(WRONG_USE)
         }
     }
@@ -85,20 +85,20 @@ fn replay(options: &ReplayOptions) -> Result<u8, ReplayError> {
                 cut += 1;
                 let messages = report::count(messages, "message");
                 let checkpoints = report::count(checkpoints, "checkpoint");
-                report::raw(&format!(
-                    "{name}: same as far as the recording goes ({messages}, {checkpoints}); it was cut short, as by a full disk\n"
-                ));
+                let how = "it was cut short, as by a full disk";
+                let text = format_args!("{name}: same as far as the recording goes ({messages}, {checkpoints}); {how}");
+                Message::result(Level::Warn, text).print();
             }
             Played::Same { messages, checkpoints, stopped, is_cut: false } if !options.quiet => {
                 let messages = report::count(messages, "message");
                 let checkpoints = report::count(checkpoints, "checkpoint");
                 let stopped = stopped.map_or(String::new(), |why| format!("; {why}"));
-                report::raw(&format!("{name}: same ({messages}, {checkpoints}{stopped})\n"));
+                report::result(format_args!("{name}: same ({messages}, {checkpoints}{stopped})"));
             }
             Played::Same { .. } => {}
             Played::Different(difference) => {
                 different += 1;
-                report::raw(&format!("{name}: differs\n{difference}"));
+                Message::result(Level::Error, format_args!("{name}: differs")).with(difference.lines()).print();
             }
         }
     }
@@ -111,7 +111,7 @@ fn replay(options: &ReplayOptions) -> Result<u8, ReplayError> {
         if cut > 0 {
             differ = format!("{differ}, {cut} cut short");
         }
-        report::raw(&format!("{}: {differ}\n", report::count(count, "conversation")));
+        report::result(format_args!("{}: {differ}", report::count(count, "conversation")));
     }
     Ok(if different + cut > 0 { FAILED } else { 0 })
 }

@@ -1,6 +1,5 @@
 //! Replaying one conversation.
 
-use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::{ChildStdin, ChildStdout};
@@ -14,7 +13,7 @@ use crate::process::program::Program;
 use crate::process::replies::{NoReply, Replies};
 use crate::process::spawn::{Process, Spawned, spawn};
 use crate::recording::reader::{IN_FILE, OUT_FILE, Sent, Transcript, TranscriptError};
-use crate::report;
+use crate::report::{self, Prefix, Source, Speaker};
 use crate::threads;
 
 /// The time that a processor may take to end after its conversation.
@@ -50,22 +49,38 @@ pub(crate) struct Difference {
     /// The line of the recording, and its request.
     asked: String,
     recorded: String,
-    now: String,
+    now: Now,
     /// The number of lines that were not replayed.
     rest: u64,
 }
 
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// The reaction of the processor in words, and what it would cause in production, if that is known.
+#[derive(Debug)]
+struct Now {
+    text: String,
+    consequence: Option<&'static str>,
+}
+
+impl From<String> for Now {
+    fn from(text: String) -> Self {
+        Self { text, consequence: None }
+    }
+}
+
+impl Difference {
+    /// The difference for people.
+    pub(crate) fn lines(&self) -> Vec<String> {
         let Self { asked, recorded, now, rest } = self;
-        writeln!(f, "  request   {asked}\n  recorded  {recorded}\n  now       {now}")?;
-        match rest {
-            0 => Ok(()),
-            1 => writeln!(f, "  The conversation ends here; the last line of {IN_FILE} was not replayed."),
-            rest => {
-                writeln!(f, "  The conversation ends here; the last {rest} lines of {IN_FILE} were not replayed.")
-            }
-        }
+        let mut lines =
+            vec![format!("request   {asked}"), format!("recorded  {recorded}"), format!("now       {}", now.text)];
+        lines.extend(now.consequence.map(|consequence| format!("          in production: {consequence}")));
+        let rest = match rest {
+            0 => return lines,
+            1 => format!("the last line of {IN_FILE} was not replayed"),
+            rest => format!("the last {rest} lines of {IN_FILE} were not replayed"),
+        };
+        lines.push(format!("The conversation ends here; {rest}."));
+        lines
     }
 }
 
@@ -80,7 +95,7 @@ enum Other {
 pub(crate) fn play(folder: &Path, program: &Program, patience: Duration) -> Result<Played, PlayError> {
     let mut transcript = Transcript::open(folder)?;
     let Spawned { stdin, stdout, stderr, process } = spawn(&program.command).map_err(PlayError::Spawn)?;
-    let pump = threads::spawn(move || report::pump(stderr, "", |_| {}));
+    let pump = threads::spawn(move || report::pump(stderr, Speaker::new(Source::Processor, Prefix::None), |_| {}));
     let pump = pump.inspect_err(|_| process.kill()).map_err(PlayError::Spawn)?;
     let stdin = pipes::stdin(stdin, patience).map_err(PlayError::Pipe)?;
     let replies = Replies::new(pipes::stdout(stdout, patience));
@@ -99,7 +114,7 @@ pub(crate) fn play(folder: &Path, program: &Program, patience: Duration) -> Resu
 
 /// `Ok` if the answers were the same, with the reason if the recording breaks off. Otherwise the request, the recorded answer and
 /// the new one.
-type Outcome = Result<Option<&'static str>, (String, String, String)>;
+type Outcome = Result<Option<&'static str>, (String, String, Now)>;
 
 struct Player {
     stdin: Option<Patient<ChildStdin>>,
@@ -184,8 +199,8 @@ impl Player {
         }
     }
 
-    fn explain(&self, other: Other) -> String {
-        match other {
+    fn explain(&self, other: Other) -> Now {
+        let text = match other {
             Other::Replied(reply) => {
                 // Otherwise it would report the end of its input, which is due to the replay.
                 self.process.kill();
@@ -196,7 +211,7 @@ impl Player {
                 _ => "the processor closed its stdin or stdout, and is still running".to_owned(),
             },
             Other::NoReply(NoReply::Refused { line, why }) => {
-                format!("{why}: `{line}`\n            in production: {}", why.consequence())
+                return Now { text: format!("{why}: `{line}`"), consequence: Some(why.consequence()) };
             }
             Other::NoReply(NoReply::Unfinished { text }) => format!("text without a line feed: `{text}`"),
             Other::NoReply(NoReply::Io(error)) if error.kind() == io::ErrorKind::TimedOut => {
@@ -204,7 +219,8 @@ impl Player {
             }
             Other::NoReply(NoReply::Io(error)) => format!("its stdout cannot be read: {error}"),
             Other::NoReply(NoReply::Closed) => "its stdout was closed".to_owned(),
-        }
+        };
+        text.into()
     }
 
     fn exit_code(&self) -> Option<i32> {

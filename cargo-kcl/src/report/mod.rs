@@ -1,7 +1,12 @@
 //! Output for people: all of it goes to stderr, in whole lines.
 //!
-//! The output of processors is passed on ([`pump`]), and values are put into words ([`words`]).
+//! Text from outside is made harmless here, where it is printed ([`escape`]), so that no message can forget it. The tool's own
+//! messages are made of lines ([`message`]), and the lines of other programs are passed on ([`pump`]). Both are text, or JSON
+//! ([`log`]). Values are put into words ([`words`]).
 
+mod escape;
+mod log;
+mod message;
 mod pump;
 mod status;
 mod words;
@@ -14,18 +19,46 @@ use indicatif::ProgressBar;
 
 use crate::exit::FAILED;
 
-pub(crate) use self::pump::{LastLines, pump};
+#[cfg(feature = "aws")]
+pub(crate) use self::escape::to_json;
+pub(crate) use self::escape::{escaped, is_control};
+pub(crate) use self::log::{Level, LogFormat, Source, format, use_format, use_stream};
+pub(crate) use self::message::{Message, Prefix};
+pub(crate) use self::pump::{LastLines, Speaker, pass_on, pump};
 pub(crate) use self::status::StatusLine;
 pub(crate) use self::words::{bytes, count, duration, elapsed, excerpt, quoted, records_put, shortened};
 
-/// Writes a line of the tool's own. Errors are ignored: if stderr is closed, nobody can be informed.
+/// Writes a line of the tool's own.
 pub(crate) fn line(text: impl Display) {
-    raw(&format!("cargo kcl: {text}\n"));
+    Message::new(Level::Info, text).print();
 }
 
-/// Writes text unchanged, in one piece.
-pub(crate) fn raw(text: &str) {
-    write(text.as_bytes());
+/// Writes a line about something that may not be as intended.
+pub(crate) fn warning(text: impl Display) {
+    Message::new(Level::Warn, text).print();
+}
+
+/// Writes a line about something that failed.
+pub(crate) fn error(text: impl Display) {
+    Message::new(Level::Error, text).print();
+}
+
+/// Writes a line of a result, without the tool's name.
+pub(crate) fn result(text: impl Display) {
+    Message::result(Level::Info, text).print();
+}
+
+/// Writes lines to stdout, each of which stays one line.
+///
+/// # Errors
+///
+/// If they cannot be written.
+#[cfg(feature = "aws")]
+pub(crate) fn data(lines: impl IntoIterator<Item = impl Display>) -> io::Result<()> {
+    let lines = lines.into_iter().map(|line| format!("{}\n", escaped(&line.to_string())));
+    let mut stdout = io::stdout();
+    stdout.write_all(lines.collect::<String>().as_bytes())?;
+    stdout.flush()
 }
 
 /// The progress display at the bottom of the terminal, if there is one. Lines are written above it.
@@ -43,7 +76,12 @@ pub(crate) fn clear_bottom() {
     }
 }
 
-/// Writes whole lines in one piece.
+/// Whether stderr is a terminal whose lines can be drawn again.
+pub(crate) fn redraws() -> bool {
+    io::stderr().is_terminal() && !console::is_dumb() && format() != LogFormat::Json
+}
+
+/// Writes whole lines in one piece. Errors are ignored: if stderr is closed, nobody can be informed.
 fn write(lines: &[u8]) {
     let write = || _ = io::stderr().write_all(lines);
     match &*BOTTOM.read().unwrap_or_else(PoisonError::into_inner) {
@@ -58,17 +96,18 @@ fn write(lines: &[u8]) {
 ///
 /// If it cannot be written. The script has no result then, so the exit code must not say that all is well.
 pub(crate) fn json(value: &impl serde::Serialize) -> io::Result<()> {
-    let text = serde_json::to_string(value).map_err(io::Error::from)?;
+    let mut text = escape::to_json(value);
+    text.push(b'\n');
     let mut stdout = io::stdout();
-    writeln!(stdout, "{text}")?;
+    stdout.write_all(&text)?;
     stdout.flush()
 }
 
 /// Writes the summary of a run as a line of JSON to stdout, and returns the exit code of the run, which is 1 if it would be 0 and the
 /// summary cannot be written.
 pub(crate) fn summary(value: &impl serde::Serialize, code: u8) -> u8 {
-    let Err(error) = json(value) else { return code };
-    line(format_args!("the summary cannot be written to stdout: {error}"));
+    let Err(cause) = json(value) else { return code };
+    error(format_args!("the summary cannot be written to stdout: {cause}"));
     if code == 0 { FAILED } else { code }
 }
 
@@ -76,9 +115,4 @@ pub(crate) fn summary(value: &impl serde::Serialize, code: u8) -> u8 {
 pub(crate) fn has_colours() -> bool {
     let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     wanted && io::stderr().is_terminal() && !console::is_dumb()
-}
-
-/// Colours the prefix of a shard, if stderr shows colours.
-pub(crate) fn coloured(prefix: &str, number: u32) -> String {
-    if has_colours() { format!("\x1b[{}m{prefix}\x1b[0m", 31 + number % 6) } else { prefix.to_owned() }
 }

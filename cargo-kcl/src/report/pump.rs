@@ -1,20 +1,126 @@
-//! Passing on the output of processors.
+//! Passing on the output of other programs.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
 
-use super::{excerpt, write};
+use super::escape::plain;
+use super::log::{LONGEST_LINE, Level, Line, LogFormat, Source, format, processor_line};
+use super::message::Prefix;
+use super::words::summary_of;
+use super::{has_colours, write};
 
-/// The longest line that is kept in one piece.
-const LONGEST_LINE: usize = 64 << 10;
+/// The longest line that is passed on in one piece, byte for byte.
+const LONGEST_RAW: usize = 1 << 20;
 
-/// Copies to stderr until the end, line by line, each with the prefix. Lines of different writers are never mixed. `observe` also
-/// gets the lines, unchanged.
-pub(crate) fn pump(from: impl Read, prefix: &str, observe: impl FnMut(&[u8])) {
-    pump_to(from, prefix, observe, write);
+/// A program whose lines are passed on.
+#[derive(Clone, Debug)]
+pub(crate) struct Speaker {
+    pub(crate) source: Source,
+    pub(crate) prefix: Prefix,
+    /// The shard that the program processes.
+    pub(crate) shard: Option<String>,
 }
 
-/// The last lines of some text, each as an excerpt.
+impl Speaker {
+    /// A program that is not about a shard.
+    pub(crate) fn new(source: Source, prefix: Prefix) -> Self {
+        Self { source, prefix, shard: None }
+    }
+}
+
+/// Copies to stderr until the end, line by line. Lines of different writers are never mixed. `observe` also gets the lines,
+/// unchanged.
+pub(crate) fn pump(from: impl Read, speaker: Speaker, observe: impl FnMut(&[u8])) {
+    pump_to(from, Passing::new(speaker), observe, write);
+}
+
+/// Passes on one line, without its line feed.
+pub(crate) fn pass_on(speaker: Speaker, line: &str) {
+    write(&Passing::new(speaker).lines(format!("{line}\n").as_bytes()));
+}
+
+/// Turns lines of a program into what is printed.
+struct Passing {
+    speaker: Speaker,
+    form: Form,
+    /// The start of a line whose end has not been read yet, for JSON.
+    held: Vec<u8>,
+    /// The number of bytes of that line that were dropped.
+    lost: u64,
+}
+
+/// The form in which the lines of a program are passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Text { coloured: bool },
+    Json,
+    Bytes,
+}
+
+impl Passing {
+    fn new(speaker: Speaker) -> Self {
+        let form = match format() {
+            LogFormat::Json => Form::Json,
+            LogFormat::Raw if speaker.source == Source::Processor => Form::Bytes,
+            LogFormat::Raw | LogFormat::Text => Form::Text { coloured: has_colours() },
+        };
+        Self { speaker, form, held: Vec::new(), lost: 0 }
+    }
+
+    /// The longest part of a line to take at once.
+    fn longest(&self) -> usize {
+        if self.form == Form::Bytes { LONGEST_RAW } else { LONGEST_LINE }
+    }
+
+    /// Takes whole lines, or a part of a line that is too long.
+    fn lines(&mut self, text: &[u8]) -> Vec<u8> {
+        let mut to = Vec::with_capacity(text.len());
+        match self.form {
+            Form::Bytes => to.extend_from_slice(text),
+            Form::Json => text.split_inclusive(|&byte| byte == b'\n').for_each(|line| self.json(line, &mut to)),
+            Form::Text { coloured } => {
+                let prefix = self.speaker.prefix.text(Level::Info, coloured);
+                for line in text.split_inclusive(|&byte| byte == b'\n') {
+                    let line = plain(line.strip_suffix(b"\n").unwrap_or(line), coloured);
+                    to.extend_from_slice(prefix.as_bytes());
+                    if prefix.is_empty() && line.trim_start().starts_with("cargo kcl:") {
+                        // Otherwise it would look like a line of the tool.
+                        to.extend_from_slice(b"[processor] ");
+                    }
+                    to.extend_from_slice(line.as_bytes());
+                    to.push(b'\n');
+                }
+            }
+        }
+        to
+    }
+
+    fn json(&mut self, line: &[u8], to: &mut Vec<u8>) {
+        let is_whole = line.ends_with(b"\n");
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        if !is_whole && self.held.is_empty() {
+            self.held.extend_from_slice(line);
+        } else if !is_whole {
+            self.lost += line.len() as u64;
+        } else if self.held.is_empty() {
+            to.append(&mut self.object(line, 0));
+        } else {
+            let held = std::mem::take(&mut self.held);
+            let lost = std::mem::take(&mut self.lost) + line.len() as u64;
+            to.append(&mut self.object(&held, lost));
+        }
+    }
+
+    fn object(&self, line: &[u8], lost: u64) -> Vec<u8> {
+        let Speaker { source, shard, .. } = &self.speaker;
+        match source {
+            Source::Processor => processor_line(shard.as_deref(), line, lost),
+            _ => Line::new(Level::Info, *source, shard.as_deref(), &String::from_utf8_lossy(line)).write(lost),
+        }
+    }
+}
+
+/// The last lines of some text, each shortened for a summary.
 #[derive(Debug)]
 pub(crate) struct LastLines {
     lines: VecDeque<String>,
@@ -35,7 +141,7 @@ impl LastLines {
             if self.lines.len() == self.most {
                 self.lines.pop_front();
             }
-            self.lines.push_back(excerpt(line));
+            self.lines.push_back(summary_of(plain(line, false).as_bytes()));
         }
     }
 
@@ -45,11 +151,14 @@ impl LastLines {
     }
 }
 
-fn pump_to(mut from: impl Read, prefix: &str, mut observe: impl FnMut(&[u8]), mut write: impl FnMut(&[u8])) {
-    let mut buffer = vec![0; LONGEST_LINE];
+fn pump_to(mut from: impl Read, mut passing: Passing, mut observe: impl FnMut(&[u8]), mut write: impl FnMut(&[u8])) {
+    let longest = passing.longest();
+    let mut buffer = vec![0; LONGEST_LINE.min(longest)];
     let mut held = 0;
-    let mut lines = Vec::new();
     loop {
+        if held == buffer.len() {
+            buffer.resize((2 * held).min(longest), 0);
+        }
         let read = match from.read(&mut buffer[held..]) {
             Ok(0) => break,
             Ok(read) => read,
@@ -59,61 +168,102 @@ fn pump_to(mut from: impl Read, prefix: &str, mut observe: impl FnMut(&[u8]), mu
         held += read;
         let complete = match memchr::memrchr(b'\n', &buffer[..held]) {
             Some(end) => end + 1,
-            None if held == buffer.len() => held,
+            None if held == longest => between_characters(&buffer),
             None => continue,
         };
-        prefixed(&buffer[..complete], prefix, &mut lines);
         observe(&buffer[..complete]);
-        write(&lines);
+        write(&passing.lines(&buffer[..complete]));
         buffer.copy_within(complete..held, 0);
         held -= complete;
     }
-    if held > 0 {
-        prefixed(&buffer[..held], prefix, &mut lines);
+    if held > 0 || !passing.held.is_empty() {
         observe(&buffer[..held]);
-        write(&lines);
+        buffer.truncate(held);
+        buffer.push(b'\n');
+        write(&passing.lines(&buffer));
     }
 }
 
-/// Writes each line of `text` to `to`, with the prefix and a line feed.
-fn prefixed(text: &[u8], prefix: &str, to: &mut Vec<u8>) {
-    to.clear();
-    for line in text.split_inclusive(|&byte| byte == b'\n') {
-        to.extend_from_slice(prefix.as_bytes());
-        to.extend_from_slice(line.strip_suffix(b"\n").unwrap_or(line));
-        to.push(b'\n');
-    }
+/// The largest length of a part of the text that does not end within a character.
+fn between_characters(text: &[u8]) -> usize {
+    let is_start = |at: &usize| text.get(*at).is_none_or(|byte| byte & 0b1100_0000 != 0b1000_0000);
+    let last = (text.len().saturating_sub(4)..text.len()).rev().find(is_start).unwrap_or(text.len());
+    let is_complete = std::str::from_utf8(&text[last..]).is_ok();
+    if is_complete || last == 0 { text.len() } else { last }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn pumped(text: &[u8]) -> Vec<u8> {
+    fn pumped(text: &[u8], form: Form, prefix: Prefix) -> Vec<u8> {
         let mut lines = Vec::new();
-        pump_to(text, "[1] ", |_| {}, |written| lines.extend_from_slice(written));
+        let speaker = Speaker { source: Source::Processor, prefix, shard: Some("shardId-000000000001".to_owned()) };
+        let passing = Passing { speaker, form, held: Vec::new(), lost: 0 };
+        pump_to(text, passing, |_| {}, |written| lines.extend_from_slice(written));
         lines
+    }
+
+    fn shown(text: &[u8]) -> Vec<u8> {
+        pumped(text, Form::Text { coloured: false }, Prefix::Label("1".to_owned(), 1))
     }
 
     #[test]
     fn every_line_gets_the_prefix_and_an_end() {
-        assert_eq!(pumped(b"one\n\ntw\xff\nend"), b"[1] one\n[1] \n[1] tw\xff\n[1] end\n");
-        assert_eq!(pumped(b""), b"");
+        assert_eq!(shown(b"one\n\ntw\xff\nend"), "[1] one\n[1] \n[1] tw\u{fffd}\n[1] end\n".as_bytes());
+        assert_eq!(shown(b""), b"");
+    }
+
+    #[test]
+    fn a_line_does_not_pass_for_one_of_the_tool() {
+        let lines = pumped(b"\x07cargo kcl: all is well\n", Form::Text { coloured: false }, Prefix::None);
+        assert_eq!(lines, b"[processor] cargo kcl: all is well\n");
     }
 
     #[test]
     fn the_last_lines_are_remembered() {
         let mut last = LastLines::new(5);
         last.add(b"1\n2\n3\n");
-        last.add(b"4\n\n5\n6\x07");
-        assert_eq!(last.lines(), ["2", "3", "4", "5", "6\\u{7}"]);
+        last.add(b"4\n\n5\n\x1b[1m6\x07");
+        assert_eq!(last.lines(), ["2", "3", "4", "5", "6"]);
     }
 
     #[test]
     fn a_line_of_any_length_comes_through() {
         let long = vec![b'x'; 3 * LONGEST_LINE + 5];
-        let lines = pumped(&long);
+        let lines = shown(&long);
         assert_eq!(lines.iter().filter(|&&byte| byte == b'x').count(), long.len());
         assert!(lines.ends_with(b"x\n"));
+        let wide = "é🦀".repeat(LONGEST_LINE / 3);
+        assert!(!String::from_utf8_lossy(&shown(wide.as_bytes())).contains('\u{fffd}'));
+    }
+
+    #[test]
+    fn raw_lines_are_not_changed() {
+        let long = vec![b'x'; 3 * LONGEST_RAW + 5];
+        for text in [&b"a\x1b[1m\r\n\n\xff\tb\n"[..], &[&long[..], b"\n"].concat(), b""] {
+            assert!(pumped(text, Form::Bytes, Prefix::Label("1".to_owned(), 1)) == text);
+        }
+        assert_eq!(pumped(b"no end", Form::Bytes, Prefix::None), b"no end\n", "another line may follow");
+    }
+
+    #[test]
+    fn each_line_is_an_object_whatever_its_length() {
+        let lines = [
+            b"one\n\xff\n\n".to_vec(),
+            [&vec![b'y'; 3 * LONGEST_LINE][..], b"\n"].concat(),
+            [&vec![b'z'; LONGEST_LINE][..], b"\n{\"a\":1}\nno end"].concat(),
+        ];
+        let objects = pumped(&lines.concat(), Form::Json, Prefix::None);
+        let objects: Vec<serde_json::Value> =
+            objects.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+        let cut = |object: &serde_json::Value| object["cutBytes"].as_u64();
+        assert_eq!(objects.len(), 7);
+        assert_eq!((&objects[0]["message"], &objects[2]["message"]), (&"one".into(), &"".into()));
+        for (object, length) in [(&objects[3], 3 * LONGEST_LINE), (&objects[4], LONGEST_LINE)] {
+            let shown = object["message"].as_str().expect("text").len();
+            assert_eq!(cut(object), Some((length - shown) as u64));
+        }
+        assert_eq!((&objects[5]["fields"]["a"], &objects[6]["message"]), (&1.into(), &"no end".into()));
     }
 }

@@ -1,6 +1,5 @@
 //! A line that shows how far something is.
 
-use std::io::{self, IsTerminal as _};
 use std::time::{Duration, Instant};
 
 /// How often the line changes on a terminal.
@@ -21,7 +20,7 @@ pub(crate) struct StatusLine {
 impl StatusLine {
     /// A line that is never shown if `quiet`.
     pub(crate) fn new(quiet: bool) -> Self {
-        Self { quiet, terminal: io::stderr().is_terminal(), shown: Instant::now(), shows_line: false }
+        Self { quiet, terminal: super::redraws(), shown: Instant::now(), shows_line: false }
     }
 
     /// Shows the text if it is time to.
@@ -32,7 +31,7 @@ impl StatusLine {
         }
         self.shown = Instant::now();
         if self.terminal {
-            super::raw(&format!("\r\x1b[K  {}", text()));
+            super::write(format!("\r\x1b[K  {}", super::escaped(&text())).as_bytes());
             self.shows_line = true;
         } else {
             super::line(text());
@@ -42,7 +41,7 @@ impl StatusLine {
     /// Clears the line, so that other lines can be printed.
     pub(crate) fn clear(&mut self) {
         if std::mem::take(&mut self.shows_line) {
-            super::raw("\r\x1b[K");
+            super::write(b"\r\x1b[K");
         }
     }
 }

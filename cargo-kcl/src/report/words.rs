@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::escape::is_control;
+
 /// The number of bytes of foreign text that a message shows.
 const EXCERPT: usize = 160;
 
@@ -37,11 +39,51 @@ pub(crate) fn shortened(text: impl AsRef<[u8]>, most: usize) -> String {
     excerpt
 }
 
+/// The start and the end of a line, printable, for a summary. Sequence numbers are shortened in the middle, as in `495903…00000002`.
+pub(crate) fn summary_of(line: &[u8]) -> String {
+    const MOST: usize = 240;
+    const END: usize = 80;
+    let line = with_short_numbers(line);
+    if line.len() <= MOST {
+        return shortened(&line, MOST);
+    }
+    let is_start = |at: &usize| line.get(*at).is_none_or(|byte| byte & 0b1100_0000 != 0b1000_0000);
+    let end = (line.len() - END..).find(is_start).unwrap_or(line.len());
+    format!("{} … {}", shortened(&line[..end], MOST - END), shortened(&line[end..], END))
+}
+
+/// The text with each number of more than 30 digits reduced to its first six and last eight.
+fn with_short_numbers(text: &[u8]) -> Vec<u8> {
+    let parts = text.chunk_by(|one, other| one.is_ascii_digit() == other.is_ascii_digit());
+    parts.fold(Vec::with_capacity(text.len()), |mut short, part| {
+        if part.len() > 30 && part[0].is_ascii_digit() {
+            short.extend([&part[..6], "…".as_bytes(), &part[part.len() - 8..]].concat());
+        } else {
+            short.extend_from_slice(part);
+        }
+        short
+    })
+}
+
 /// Quotes the text as one word of a shell command.
 pub(crate) fn quoted(text: &str) -> String {
     let plain = |char: char| char.is_ascii_alphanumeric() || "-_./=:,@%+".contains(char);
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_owned();
+    }
+    if text.contains(is_control) {
+        // Escapes in this form survive on a terminal, and the shell turns them back into the bytes.
+        let mut quoted = "$'".to_owned();
+        for char in text.chars() {
+            match char {
+                '\'' | '\\' => quoted.extend(['\\', char]),
+                char if is_control(char) => {
+                    char.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| _ = write!(quoted, "\\{byte:03o}"));
+                }
+                char => quoted.push(char),
+            }
+        }
+        return quoted + "'";
     }
     format!("'{}'", text.replace('\'', r"'\''"))
 }
@@ -135,6 +177,7 @@ mod tests {
             ("$x", "'$x'"),
             ("--stream", "--stream"),
             ("é*", "'é*'"),
+            ("a\n'\u{202e}\\", r"$'a\012\'\342\200\256\\'"),
         ] {
             assert_eq!(quoted(text), pasted);
         }
@@ -188,6 +231,17 @@ mod tests {
         assert_eq!(excerpt(b"a\xff\0"), "a\\xff\\0");
         assert_eq!(excerpt([b'x'; 160]), "x".repeat(160));
         assert_eq!(excerpt([b'x'; 161]), format!("{}… (1 more byte)", "x".repeat(160)));
+    }
+
+    #[test]
+    fn a_summary_keeps_both_ends_of_a_line() {
+        let number = "49590338271490256608559692538361571095921575989136588898";
+        let line = format!("failed: it broke; at record {number}/0 of x7");
+        assert_eq!(summary_of(line.as_bytes()), "failed: it broke; at record 495903…36588898/0 of x7");
+        let line = format!("cause {} end", "é".repeat(200));
+        let summary = summary_of(line.as_bytes());
+        assert!(summary.starts_with("cause é") && summary.ends_with("é end"), "{summary}");
+        assert!(summary.contains("é… (170 more bytes) … é"), "{summary}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `cargo kcl stream`: manages streams for development.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ pub(crate) fn run(command: &StreamCommand) -> ExitCode {
     match block_on(carry_out(&command.verb)).map_err(StreamError::Aws).and_then(|done| done) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            report::line(&error);
+            report::error(&error);
             ExitCode::from(match error {
                 StreamError::Aws(error) => error.code(),
                 StreamError::Slow { .. } | StreamError::Output(_) => FAILED,
@@ -139,7 +139,7 @@ impl Stream {
         if json {
             return report::json(&description).map_err(StreamError::Output);
         }
-        io::stdout().write_all(description.text().as_bytes()).map_err(StreamError::Output)
+        report::data(description.lines()).map_err(StreamError::Output)
     }
 
     async fn split(&self, shard: &ShardName, at: Option<u128>) -> Result<(), StreamError> {
@@ -323,25 +323,24 @@ impl Stream {
 
 impl Description<'_> {
     /// The description for people.
-    fn text(&self) -> String {
-        let mut text = format!(
-            "{}  {}, {} open, records are kept for {} h\n{}\n",
-            self.stream_name,
-            self.stream_status,
-            report::count(self.open_shard_count as u64, "shard"),
-            self.retention_period_hours,
-            self.stream_arn
-        );
+    fn lines(&self) -> Vec<String> {
+        let mut lines = vec![
+            format!(
+                "{}  {}, {} open, records are kept for {} h",
+                self.stream_name,
+                self.stream_status,
+                report::count(self.open_shard_count as u64, "shard"),
+                self.retention_period_hours,
+            ),
+            self.stream_arn.to_owned(),
+        ];
         for shard in self.shards {
             let parents: Vec<_> = shard.parents().collect();
             let state = if shard.is_open { "open" } else { "closed" };
             let Range { start, end } = shard.range;
-            text += &format!("{}  {state:<6}  {start:>39} to {end:>39}", shard.id);
-            if !parents.is_empty() {
-                text += &format!("  of {}", parents.join(" and "));
-            }
-            text.push('\n');
+            let of = if parents.is_empty() { String::new() } else { format!("  of {}", parents.join(" and ")) };
+            lines.push(format!("{}  {state:<6}  {start:>39} to {end:>39}{of}", shard.id));
         }
-        text
+        lines
     }
 }

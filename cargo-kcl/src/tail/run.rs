@@ -75,7 +75,7 @@ pub(crate) fn run(options: &TailOptions) -> ExitCode {
         Err(TailError::Interrupted) => return ExitCode::from(INTERRUPTED),
         Err(error) => error,
     };
-    report::line(&error);
+    report::error(&error);
     ExitCode::from(match error {
         TailError::Aws(error) | TailError::Read(ReadError::Aws(error)) => error.code(),
         TailError::NoShard { .. } => WRONG_USE,

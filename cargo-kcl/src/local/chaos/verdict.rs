@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 
 use serde::Serialize;
 
 use super::ledger::{Breaches, Promise, Seen};
 use super::{Chaos, Fault, Trial};
-use crate::report;
+use crate::report::{self, Level, Message};
 
 /// How many breaches of a promise are shown.
 const SHOWN: usize = 3;
@@ -130,23 +129,33 @@ fn in_words(promise: Promise, seen: &Seen, records: u64, restarts: u64) -> Strin
     }
 }
 
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let messages = report::count(self.messages, "message");
-        write!(f, "chaos {}: {messages} to {}", self.seed, report::count(self.lives, "process"))?;
+impl Verdict {
+    /// The verdict for people.
+    pub(crate) fn message(&self) -> Message {
         let faults: Vec<_> = Fault::all()
             .filter_map(|fault| {
                 let hits = self.faults.get(&fault.to_string()).filter(|hits| **hits > 0)?;
                 Some(format!("{fault} {hits}"))
             })
             .collect();
-        writeln!(f, "; {}", if faults.is_empty() { "no fault occurred".to_owned() } else { faults.join(", ") })?;
+        let level = if self.held() { Level::Info } else { Level::Error };
+        let text = format!(
+            "chaos {}: {} to {}; {}",
+            self.seed,
+            report::count(self.messages, "message"),
+            report::count(self.lives, "process"),
+            if faults.is_empty() { "no fault occurred".to_owned() } else { faults.join(", ") },
+        );
+        Message::result(level, text).with(self.lines()).with_fields(self)
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
         if self.gave_up > 0 {
-            writeln!(
-                f,
-                "  {} ended with an error after a checkpoint was refused; in production, the MultiLangDaemon would end the whole worker",
+            lines.push(format!(
+                "{} ended with an error after a checkpoint was refused; in production, the MultiLangDaemon would end the whole worker",
                 report::count(self.gave_up, "process")
-            )?;
+            ));
         }
         for judged in &self.promises {
             let word = match judged.held {
@@ -154,17 +163,20 @@ impl fmt::Display for Verdict {
                 Some(false) => "BROKEN",
                 None => "open  ",
             };
-            write!(f, "  {word}  {}", judged.promise)?;
-            if judged.breaches > 1 {
-                write!(f, "; broken {} times", judged.breaches)?;
-            }
-            writeln!(f)?;
-            judged.examples.iter().try_for_each(|example| writeln!(f, "            {example}"))?;
+            let times = match judged.breaches {
+                0 | 1 => String::new(),
+                breaches => format!("; broken {breaches} times"),
+            };
+            lines.push(format!("{word}  {}{times}", judged.promise));
+            lines.extend(judged.examples.iter().map(|example| format!("          {example}")));
         }
         if self.unfinished {
-            writeln!(f, "  The run did not reach its end, so this verdict is incomplete.")?;
+            lines.push("The run did not reach its end, so this verdict is incomplete.".to_owned());
         }
-        if self.held() { Ok(()) } else { writeln!(f, "  To repeat this run: {}", self.repeat) }
+        if !self.held() {
+            lines.push(format!("To repeat this run: {}", self.repeat));
+        }
+        lines
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
 use console::Term;
@@ -97,7 +96,7 @@ impl Progress {
     pub(crate) fn new(quiet: bool, supply: &dyn Supply) -> Self {
         let how = if quiet {
             How::Hidden
-        } else if io::stderr().is_terminal() && !console::is_dumb() && !supply.is_typed() {
+        } else if report::redraws() && !supply.is_typed() {
             // The bar is drawn only on request.
             let target = ProgressDrawTarget::term_like_with_hz(Box::new(bottom::Bottom::new()), HZ);
             How::Bottom { term: Term::stderr(), bar: ProgressBar::with_draw_target(None, target) }

@@ -16,6 +16,7 @@ use kcl::protocol::{Message, ProcessRecordsMessage, Reply, ReplyError, WireRecor
 use super::pulse::Pulse;
 use super::watcher::{Answer, Content, Effect, Manner, Moment, Step, Watcher};
 use crate::process::replies::{NoReply, Replies};
+use crate::report::excerpt;
 
 /// The total time to wait for the processor to read a line that is written in pieces.
 const PIECES: Duration = Duration::from_secs(2);
@@ -63,52 +64,70 @@ impl fmt::Display for Failure {
         let action = self.action;
         match &self.cause {
             Cause::Gone => write!(f, "the processor closed a pipe without sending a status for {action}"),
-            Cause::Refused { line, why } => write!(
-                f,
-                "invalid reply to {action}: {why}: `{line}`\n\
-                 \x20 in production: {}\n\
-                 \x20 fix: {}",
-                why.consequence(),
-                match why {
-                    ReplyError::UnknownField { .. } | ReplyError::WrongType { .. } =>
-                        "a status has `action` and `responseFor`, a checkpoint `action`, `sequenceNumber` and `subSequenceNumber`; \
-                         send only these fields",
-                    _ => only_replies(action),
-                },
-            ),
-            Cause::Unfinished { text } => write!(
-                f,
-                "invalid reply to {action}: text without a line feed: `{text}`\n\
-                 \x20 in production: the MultiLangDaemon waits for the rest of the line, then skips all of it, including a status \
-                 appended to it\n\
-                 \x20 fix: {}; each reply is ended by a line feed and flushed",
-                only_replies(action),
-            ),
-            Cause::WrongStatus { response_for } => write!(
-                f,
-                "the status is for {}, but the message was {action}\n\
-                 \x20 in production: {}\n\
-                 \x20 fix: answer each message once, with its own action as `responseFor`",
-                response_for
-                    .as_deref()
-                    .map_or("nothing (`responseFor` is missing)".to_owned(), |other| format!("`{other}`")),
-                match action {
-                    "shutdownRequested" =>
-                        "the MultiLangDaemon gives up on the request, and the shard ends without its checkpoint",
-                    _ => "the MultiLangDaemon shuts down the whole worker, with exit code 1",
-                },
-            ),
+            Cause::Refused { line, why } => write!(f, "invalid reply to {action}: {why}: `{line}`"),
+            Cause::Unfinished { text } => {
+                write!(f, "invalid reply to {action}: text without a line feed: `{text}`")
+            }
+            Cause::WrongStatus { response_for: Some(other) } => {
+                write!(f, "the status is for `{}`, but the message was {action}", excerpt(other))
+            }
+            Cause::WrongStatus { response_for: None } => {
+                write!(f, "the status is for nothing (`responseFor` is missing), but the message was {action}")
+            }
             Cause::NotAtShardEnd { position } => write!(
                 f,
-                "{action} was acknowledged without a checkpoint at the shard's end; the checkpoint stands at {position}\n\
-                 \x20 in production: the MultiLangDaemon repeats the error forever, and this shard's children never start\n\
-                 \x20 fix: before the status for {action}, send a checkpoint whose sequence number is null",
+                "{action} was acknowledged without a checkpoint at the shard's end; the checkpoint stands at {position}"
             ),
             Cause::Io(error) => write!(f, "cannot communicate with the processor during {action}: {error}"),
             Cause::Killed => write!(f, "the processor is killed while handling {action}"),
             Cause::Recording(error) => write!(f, "{action} cannot be recorded, so the conversation ends here: {error}"),
         }
     }
+}
+
+impl Failure {
+    /// The consequence of the failure in production, and its fix.
+    pub(crate) fn advice(&self) -> Option<Advice> {
+        let action = self.action;
+        let advice = |in_production, fix: &str| Some(Advice { in_production, fix: fix.to_owned() });
+        match &self.cause {
+            Cause::Refused { why, .. } => advice(
+                why.consequence(),
+                match why {
+                    ReplyError::UnknownField { .. } | ReplyError::WrongType { .. } => {
+                        "a status has `action` and `responseFor`, a checkpoint `action`, `sequenceNumber` and `subSequenceNumber`; \
+                         send only these fields"
+                    }
+                    _ => only_replies(action),
+                },
+            ),
+            Cause::Unfinished { .. } => advice(
+                "the MultiLangDaemon waits for the rest of the line, then skips all of it, including a status appended to it",
+                &format!("{}; each reply is ended by a line feed and flushed", only_replies(action)),
+            ),
+            Cause::WrongStatus { .. } => advice(
+                match action {
+                    "shutdownRequested" => {
+                        "the MultiLangDaemon gives up on the request, and the shard ends without its checkpoint"
+                    }
+                    _ => "the MultiLangDaemon shuts down the whole worker, with exit code 1",
+                },
+                "answer each message once, with its own action as `responseFor`",
+            ),
+            Cause::NotAtShardEnd { .. } => advice(
+                "the MultiLangDaemon repeats the error forever, and this shard's children never start",
+                &format!("before the status for {action}, send a checkpoint whose sequence number is null"),
+            ),
+            Cause::Gone | Cause::Io(_) | Cause::Killed | Cause::Recording(_) => None,
+        }
+    }
+}
+
+/// The consequence of a failure in production, and its fix.
+#[derive(Debug)]
+pub(crate) struct Advice {
+    pub(crate) in_production: &'static str,
+    pub(crate) fix: String,
 }
 
 /// The advice on text that is printed while this message is handled. `initialize` is the first one, so text that the program printed

@@ -14,12 +14,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use kcl::__private::passed_over;
 use kcl::Position;
 use kcl::protocol::WireRecord;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
-use self::conversation::{Cause, Conversation, Failure};
+use self::conversation::{Advice, Cause, Conversation, Failure};
 use self::empties::Empties;
 use self::pulse::Pulse;
 use self::watcher::{Excuse, Moment, Step, Watched, Watcher};
@@ -28,7 +29,7 @@ use super::state::Store;
 use super::state::marks::{Mark, Trail};
 use crate::args::shard_id;
 use crate::process::spawn::Process;
-use crate::report::{self, LastLines};
+use crate::report::{self, LastLines, Level, Message, Speaker};
 use crate::threads;
 
 /// The number of a processor's last lines that are repeated if it fails.
@@ -54,8 +55,8 @@ pub(crate) struct Shard {
     pub(crate) marks: bool,
     /// The names of the inputs as the user knows them, to locate a record.
     pub(crate) inputs: Arc<[String]>,
-    /// The prefix of each line of the processor's stderr.
-    pub(crate) prefix: String,
+    /// The processor, as the speaker of its stderr.
+    pub(crate) speaker: Speaker,
     pub(crate) pulse: Arc<Pulse>,
     /// How often the processor gets a batch without records if there are none.
     pub(crate) empty_every: Option<Duration>,
@@ -127,7 +128,7 @@ impl Shard {
                 last_mark.set(mark.or(last_mark.get()));
             }
             kept.map_err(|error| {
-                self.say(format_args!("{error}; the processor receives this as an error"));
+                self.message(Level::Error, format_args!("{error}; the processor receives this as an error")).print();
                 "KinesisClientLibDependencyException".to_owned()
             })
         };
@@ -151,11 +152,11 @@ impl Shard {
             self.pulse.processed(records, bytes);
         }
         match result {
-            Ok(result) => match ending
-                .of_success(stdin, stdout, || self.say("the processor is still running 10 s after its input ended"))
-            {
+            Ok(result) => match ending.of_success(stdin, stdout, || {
+                self.message(Level::Warn, "the processor is still running 10 s after its input ended").print();
+            }) {
                 Ok(()) => outcome = result,
-                Err(problem) => self.say(problem),
+                Err(problem) => self.message(Level::Error, problem.text).with(problem.advice).print(),
             },
             Err(Failure { cause: Cause::Killed, .. }) => {
                 ending.by_force(stdin, stdout);
@@ -166,8 +167,10 @@ impl Shard {
                 let problem = ending.of_failure(stdin, stdout, failure);
                 match excuse {
                     Excuse::Given => outcome = Outcome::HandedOver,
-                    Excuse::Denied(None) => self.say(format_args!("{problem}\n  {left_off}")),
-                    Excuse::Denied(Some(line)) => self.say(format_args!("{problem}\n  {left_off}\n  {line}")),
+                    Excuse::Denied(line) => {
+                        let message = self.message(Level::Error, problem.text).with(problem.advice);
+                        message.with([left_off.to_string()].into_iter().chain(line)).print();
+                    }
                 }
             }
         }
@@ -235,11 +238,17 @@ impl Shard {
 
     /// Starts to copy the processor's stderr.
     pub(crate) fn pump(&self, stderr: ChildStderr) -> io::Result<Pump> {
-        let prefix = self.prefix.clone();
+        let speaker = self.speaker.clone();
         let last_words = Arc::new(Mutex::new(LastLines::new(LAST_LINES)));
         let last = Arc::clone(&last_words);
+        let pulse = Arc::clone(&self.pulse);
         let thread = threads::spawn(move || {
-            report::pump(stderr, &prefix, |lines| last.lock().unwrap_or_else(PoisonError::into_inner).add(lines));
+            report::pump(stderr, speaker, |lines| {
+                // This is the only trace of such a record that a processor of any version leaves, even if it is killed later.
+                let actions = lines.split(|&byte| byte == b'\n').filter_map(passed_over);
+                actions.for_each(|action| pulse.passed_over(action));
+                last.lock().unwrap_or_else(PoisonError::into_inner).add(lines);
+            });
         })?;
         Ok(Pump { thread, last_words })
     }
@@ -247,12 +256,13 @@ impl Shard {
     /// Shows the watcher this moment after the last message.
     fn reach(&self, watcher: &RefCell<dyn Watcher>, moment: Moment<'_>) {
         if let Err(error) = watcher.borrow_mut().reach(moment) {
-            self.say(format_args!("the end of the conversation cannot be recorded: {error}"));
+            let text = format_args!("the end of the conversation cannot be recorded: {error}");
+            self.message(Level::Error, text).print();
         }
     }
 
-    fn say(&self, what: impl fmt::Display) {
-        report::line(format_args!("{}: {what}", shard_id(self.number)));
+    fn message(&self, level: Level, text: impl fmt::Display) -> Message {
+        Message::new(level, text).of(shard_id(self.number))
     }
 }
 
@@ -271,6 +281,26 @@ where
     Ok(Outcome::HandedOver)
 }
 
+/// The failure of a processor, and advice about it.
+struct Problem {
+    text: String,
+    advice: Vec<String>,
+}
+
+impl Problem {
+    fn new(text: String, advice: Option<Advice>) -> Self {
+        let lines =
+            |Advice { in_production, fix }| vec![format!("in production: {in_production}"), format!("fix: {fix}")];
+        Self { text, advice: advice.map(lines).unwrap_or_default() }
+    }
+}
+
+impl From<String> for Problem {
+    fn from(text: String) -> Self {
+        Self::new(text, None)
+    }
+}
+
 /// A processor whose conversation has ended.
 struct Ending {
     process: Process,
@@ -284,7 +314,7 @@ impl Ending {
         stdin: ChildStdin,
         mut stdout: Watched<'_, ChildStdout>,
         slow: impl Fn(),
-    ) -> Result<(), String> {
+    ) -> Result<(), Problem> {
         drop(stdin);
         let mut reported = false;
         let started = Instant::now();
@@ -312,7 +342,7 @@ impl Ending {
         }
         match ended {
             Some((status, _)) if !status.success() => {
-                Err(format!("the processor failed after its last message ({status})"))
+                Err(format!("the processor failed after its last message ({status})").into())
             }
             _ => Ok(()),
         }
@@ -334,11 +364,10 @@ impl Ending {
     }
 
     /// Waits for the processor to exit, kills it if necessary, and returns a full description of the failure.
-    fn of_failure(self, stdin: ChildStdin, stdout: Watched<'_, ChildStdout>, failure: Failure) -> String {
-        let Failure { action, cause } = failure;
-        let problem = match cause {
-            Cause::Gone => self.gone(action),
-            cause => Failure { action, cause }.to_string(),
+    fn of_failure(self, stdin: ChildStdin, stdout: Watched<'_, ChildStdout>, failure: Failure) -> Problem {
+        let problem = match failure.cause {
+            Cause::Gone => self.gone(failure.action),
+            _ => Problem::new(failure.to_string(), failure.advice()),
         };
         drop((stdin, stdout));
         if !matches!(self.process.wait_for(TO_GIVE_UP), Ok(Some(_))) {
@@ -359,24 +388,30 @@ impl Ending {
     }
 
     /// Describes a closed pipe. Most often the processor is exiting, and has exited a moment later.
-    fn gone(&self, action: &str) -> String {
+    fn gone(&self, action: &str) -> Problem {
         match self.process.wait_for(TO_END) {
-            Ok(Some(status)) => format!("the processor exited ({status}) while handling {action}"),
-            Ok(None) => format!(
-                "the processor closed its stdin or stdout while handling {action}, but is still running; it is stopped now\n\
-                 \x20 in production: the MultiLangDaemon shuts down the whole worker once the processor has exited too\n\
-                 \x20 fix: keep both open until the input ends, then exit"
+            Ok(Some(status)) => format!("the processor exited ({status}) while handling {action}").into(),
+            Ok(None) => Problem::new(
+                format!(
+                    "the processor closed its stdin or stdout while handling {action}, but is still running; it is stopped now"
+                ),
+                Some(Advice {
+                    in_production: "the MultiLangDaemon shuts down the whole worker once the processor has exited too",
+                    fix: "keep both open until the input ends, then exit".to_owned(),
+                }),
             ),
-            Err(error) => format!("the processor closed a pipe while handling {action}; {error}"),
+            Err(error) => format!("the processor closed a pipe while handling {action}; {error}").into(),
         }
     }
 }
 
-fn held(what: &str) -> String {
-    format!(
-        "the processor has exited, but a process that it started still holds its {what} open\n\
-         \x20 in production: the MultiLangDaemon waits for that process forever\n\
-         \x20 fix: redirect the stdout and stderr of every process that the processor starts"
+fn held(what: &str) -> Problem {
+    Problem::new(
+        format!("the processor has exited, but a process that it started still holds its {what} open"),
+        Some(Advice {
+            in_production: "the MultiLangDaemon waits for that process forever",
+            fix: "redirect the stdout and stderr of every process that the processor starts".to_owned(),
+        }),
     )
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use kcl::SequenceNumber;
+use kcl::{FailureAction, SequenceNumber};
 
 use super::times::Times;
 
@@ -38,6 +38,10 @@ pub(crate) struct Counts {
     /// The size of their data.
     pub(crate) bytes: u64,
     pub(crate) checkpoints: u64,
+    /// Records that failed permanently, and that the processor skipped.
+    pub(crate) skipped: u64,
+    /// Records that failed permanently, and that the processor put aside.
+    pub(crate) dead_lettered: u64,
     /// The durations of batches with records.
     pub(crate) batches: Times,
     /// The time spent in the processor, including checkpoints that it requested meanwhile.
@@ -69,6 +73,16 @@ impl Pulse {
         let counts = &mut self.lock().counts;
         counts.records += records;
         counts.bytes += bytes;
+    }
+
+    /// Counts a record that the processor reports as skipped or dead-lettered.
+    pub(crate) fn passed_over(&self, action: FailureAction) {
+        let counts = &mut self.lock().counts;
+        match action {
+            FailureAction::Skip => counts.skipped += 1,
+            FailureAction::DeadLetter => counts.dead_lettered += 1,
+            _ => {}
+        }
     }
 
     /// Notes that all records up to this one were acknowledged.

@@ -7,6 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 
 use crate::kinesis::reader::ShardRecord;
+use crate::report;
 
 /// The format of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +52,7 @@ pub(crate) fn line(record: ShardRecord<'_>, shard: &str, style: Style) -> Vec<u8
                 approximate_arrival_timestamp: record.arrival,
                 shard_id: shard,
             };
-            // JSON can represent every field, so this does not fail.
-            serde_json::to_vec(&line).unwrap_or_default()
+            report::to_json(&line)
         }
     };
     line.push(b'\n');
@@ -75,7 +75,7 @@ fn one_line(data: &[u8]) -> Cow<'_, [u8]> {
 /// The data as text, with its line feeds escaped and other control characters replaced.
 fn printable(data: &[u8]) -> String {
     let text = String::from_utf8_lossy(data).replace('\n', r"\n");
-    text.replace(|char: char| char.is_control() && char != '\t', "\u{fffd}")
+    text.replace(|char: char| report::is_control(char) && char != '\t', "\u{fffd}")
 }
 
 #[cfg(test)]
