@@ -2,6 +2,7 @@
 
 pub mod aws;
 pub mod emulators;
+pub mod hostile;
 pub mod ledger;
 pub mod script;
 

@@ -305,7 +305,8 @@ fn root(error: &(dyn Error + 'static)) -> String {
 fn links(error: &(dyn Error + 'static)) -> Vec<String> {
     let mut texts: Vec<String> = Vec::new();
     for error in sources(error) {
-        let text = error.to_string();
+        // The SDK lists the providers of credentials on lines of their own.
+        let text = error.to_string().lines().map(str::trim).collect::<Vec<_>>().join("; ");
         if texts.last().is_none_or(|last| !last.contains(&text)) {
             texts.push(text);
         }
