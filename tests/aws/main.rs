@@ -5,6 +5,7 @@
 mod emulate;
 mod fake;
 mod faults;
+mod hostile;
 mod put;
 mod sentences;
 mod stream;
@@ -53,6 +54,8 @@ const TESTS: &[Test] = &[
     ("faults::a_closed_shard_that_never_ends_is_reported", faults::never_ending),
     ("faults::permanent_errors_are_not_retried", faults::permanent),
     ("faults::two_runs_cannot_share_a_resume_file", faults::two_at_once),
+    ("hostile::errors_control_no_terminal", hostile::errors),
+    ("hostile::names_control_no_terminal", hostile::names),
     ("sentences::without_region_or_credentials", sentences::nothing_to_go_by),
     ("sentences::refusals_are_explained", sentences::refused),
     ("sentences::a_missing_stream_is_compared_with_existing_ones", sentences::no_such_stream),

@@ -8,6 +8,7 @@ mod formats;
 mod harness;
 mod input;
 mod kills;
+mod log;
 mod old_states;
 mod recording;
 mod resume;

@@ -216,7 +216,18 @@ fn a_parent_that_fails_has_no_children() {
     let place = Place::with_input(format!("1\n2\nfail-once once\n{}", numbers(10)));
     let arguments = ["--input", "input", "--reshard", "split@5", "--app", "app", "--max-records", "1"];
     let ended = Running::start(command(&place, &arguments)).end();
-    ended.expect(1, &["000000000000  failed", "000000000001  not started", "last on stderr: "]);
+    ended.expect(1, &["000000000000  failed", "000000000001  not started"]);
+    // The cause comes first, and the sequence number, which the message above shows whole, is shortened.
+    let last = ended.stderr.lines().find(|line| line.contains("last on stderr: kcl: ")).expect("its last words");
+    let (cause, record) = last.split_once("; at record ").expect("the record comes last");
+    assert!(
+        cause.starts_with("    last on stderr: kcl: shard shardId-000000000000: processRecords failed: "),
+        "{last}"
+    );
+    assert!(
+        record.contains('…') && record.split('/').next().is_some_and(|number| number.chars().count() == 15),
+        "{last}"
+    );
     Running::start(command(&place, &arguments)).end().expect(0, &["000000000002  ended "]);
     let entries = Entries::read(&place);
     assert_eq!(entries.data("00"), ["1", "2", "fail-once once", "fail-once once", "1", "2"]);

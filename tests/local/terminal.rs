@@ -211,6 +211,16 @@ fn every_shard_has_a_line_below_the_output_of_processors() {
 }
 
 #[test]
+fn a_line_keeps_its_colours_and_controls_nothing_else() {
+    let place = Place::with_input("1\n");
+    let script = r#"read -r line; printf '\033[32mgreen\rcargo kcl: forged\033[2J\033]0;x\007\n' >&2"#;
+    let (code, _, raw) = Terminal::start(place.script(&[], script), (24, 100)).end();
+    assert_eq!(code, Some(1), "{raw:?}");
+    assert!(raw.contains("\x1b[32mgreencargo kcl: forged]0;x\x1b[0m\r\n"), "{raw:?}");
+    assert!(raw.contains("\x1b[31mcargo kcl:\x1b[0m shardId-000000000000: "), "errors are red: {raw:?}");
+}
+
+#[test]
 fn an_interruption_leaves_the_terminal_clean() {
     let place = Place::with_input("");
     let mut terminal = Terminal::start(works(&place, 2, &[]), (24, 100));
