@@ -6,6 +6,7 @@ mod emulate;
 mod fake;
 mod faults;
 mod hostile;
+mod launch;
 mod put;
 mod sentences;
 mod stream;
@@ -56,6 +57,9 @@ const TESTS: &[Test] = &[
     ("faults::two_runs_cannot_share_a_resume_file", faults::two_at_once),
     ("hostile::errors_control_no_terminal", hostile::errors),
     ("hostile::names_control_no_terminal", hostile::names),
+    ("launch::workers_on_one_emulator_have_names_of_their_own", launch::names),
+    ("launch::a_daemon_that_gives_up_is_restarted", launch::restarts),
+    ("launch::a_failure_of_an_emulator_is_not_wrong_use", launch::emulator_failure),
     ("sentences::without_region_or_credentials", sentences::nothing_to_go_by),
     ("sentences::refusals_are_explained", sentences::refused),
     ("sentences::a_missing_stream_is_compared_with_existing_ones", sentences::no_such_stream),

@@ -12,6 +12,7 @@ use std::{env, fs, io};
 pub(crate) use lock::{Lock, LockError};
 pub(crate) use tools::{Java, ToolError};
 
+use crate::exit::{FAILED, WRONG_USE};
 use crate::report;
 
 /// The version of the MultiLangDaemon that the lock file names.
@@ -38,6 +39,17 @@ pub(crate) enum CacheError {
     Fetch { tool: &'static str, what: &'static str, status: String },
     #[error("{tool} cannot be run: {error}")]
     Run { tool: &'static str, error: io::Error },
+}
+
+impl CacheError {
+    /// The tool's exit code for this error.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            // What is fetched comes over the network.
+            Self::Fetch { .. } | Self::Fetched(_) => FAILED,
+            _ => WRONG_USE,
+        }
+    }
 }
 
 /// Something to install.
@@ -128,6 +140,11 @@ impl Cache {
     /// The folder of the daemon's jars, which may not exist yet.
     pub(crate) fn daemon_folder(&self) -> PathBuf {
         self.folder_of(&DAEMON)
+    }
+
+    /// The folder of the names that workers on this machine have.
+    pub(crate) fn workers(&self) -> PathBuf {
+        self.root.join("workers")
     }
 
     fn folder_of(&self, package: &Package) -> PathBuf {

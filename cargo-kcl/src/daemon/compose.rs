@@ -13,7 +13,7 @@ use crate::properties::{Origin, Properties};
 /// before they kill.
 const GRACE: &str = "20000";
 
-/// The worker's name on emulators. The next run is the same worker, so it takes its leases back at once.
+/// The name of the first worker on emulators. The next run is the same worker, so it takes its leases back at once.
 pub(crate) const LOCAL_WORKER: &str = "local";
 
 /// The provider that reads its credentials from a profile. Unlike the default provider, it ignores those in the environment, as the
@@ -160,6 +160,11 @@ pub(crate) fn fill_in(properties: &mut Properties, program: &str, emulated: bool
     }
     properties.set_default("AwsCredentialsProvider", "DefaultCredentialsProvider");
     properties.set_default("shutdownGraceMillis", GRACE);
+}
+
+/// Whether the user has named the worker.
+pub(crate) fn names_worker(properties: &Properties) -> bool {
+    ["workerId", "workerIdentifier"].iter().any(|key| properties.get(key).is_some())
 }
 
 /// Turns a program's name into a valid table name.

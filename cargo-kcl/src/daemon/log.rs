@@ -62,6 +62,7 @@ impl Log {
         let Some(event) = self.events.line(line) else { return };
         if let Some((line, shard)) = processor_line(&event) {
             *self.echoes.entry(line.to_owned()).or_default() += 1;
+            self.context.printed(shard);
             self.write(&format!("[{shard}] {line}"));
             let speaker = Speaker { source: Source::Processor, prefix: prefix(shard), shard: Some(shard.to_owned()) };
             report::pass_on(speaker, line);
@@ -110,6 +111,16 @@ impl Log {
     /// Marks the daemon as stopping. It logs problems about everything that stops with it, and those are not shown.
     pub(crate) fn stopping(&mut self) {
         self.stopping = true;
+    }
+
+    /// Starts anew for a daemon that was restarted.
+    pub(crate) fn restarted(&mut self) {
+        self.events = Events::default();
+        self.echoes.clear();
+        self.problems.clear();
+        self.explained.clear();
+        self.with_records.clear();
+        self.context.restarted();
     }
 
     /// Reports the daemon's end, with a summary.

@@ -10,6 +10,7 @@ mod log;
 mod options;
 mod signatures;
 mod supervise;
+mod worker;
 
 use std::ffi::OsString;
 use std::fs;
@@ -71,6 +72,8 @@ pub(crate) enum DaemonError {
          and passes on only ASCII; pass the text in an environment variable, or in a script that runs the processor: -- ./SCRIPT"
     )]
     Argument(String),
+    #[error("the worker cannot be named: {0}; --set workerId=NAME names it")]
+    Worker(io::Error),
     #[error("the files of the run cannot be written: {0}")]
     Home(io::Error),
     #[error("stdout cannot be written: {0}")]
@@ -84,11 +87,13 @@ pub(crate) enum DaemonError {
 }
 
 impl DaemonError {
+    /// The tool's exit code for this error.
     fn code(&self) -> u8 {
         match self {
             Self::Emulate(error) => error.code(),
             Self::Stream(error) => error.code(),
-            Self::Leases(_) => FAILED,
+            Self::Cache(error) => error.code(),
+            Self::Leases(_) | Self::Output(_) | Self::Run(_) => FAILED,
             _ => WRONG_USE,
         }
     }
@@ -136,6 +141,11 @@ fn prepare_and_run(options: &DaemonOptions) -> Result<u8, DaemonError> {
     }
     let home = Home::new().map_err(DaemonError::Home)?;
     let name = name_processor(&mut properties, options, &home)?;
+    let names_worker = compose::names_worker(&properties);
+    if options.restart.is_some() && !options.emulate && !names_worker {
+        // A restarted daemon is the same worker, so it takes its leases back at once.
+        properties.set_default("workerId", worker::unique());
+    }
     compose::fill_in(&mut properties, &name, options.emulate);
     report::use_stream(stream_name(&properties));
 
@@ -153,6 +163,11 @@ fn prepare_and_run(options: &DaemonOptions) -> Result<u8, DaemonError> {
         properties.set("kinesisEndpoint", local.kinesis.url(), Origin::Tool);
         properties.set("dynamoDBEndpoint", local.dynamodb.url(), Origin::Tool);
     }
+    // Held until the end of the run.
+    let worker = match &local {
+        Some(local) if !names_worker => Some(name_worker(&mut properties, local, &cache)?),
+        _ => None,
+    };
     check(&properties, options)?;
     let jars = match &options.jars {
         Some(folder) => Jars::own(folder)?,
@@ -166,7 +181,21 @@ fn prepare_and_run(options: &DaemonOptions) -> Result<u8, DaemonError> {
     let log = Log::open(options.verbose, options.log.as_deref(), &properties)?;
     let command = command(&java.path, &jars.folder, &home, options);
     let emulators = local.and_then(|local| local.emulators);
-    supervise(&command, log, emulators, signals).map_err(DaemonError::Run)
+    let restarts = options.restart.unwrap_or(0);
+    let code = supervise(&command, log, emulators, signals, restarts).map_err(DaemonError::Run);
+    drop(worker);
+    code
+}
+
+/// Sets `workerId` to a name that no other run on the same emulators has.
+fn name_worker(properties: &mut Properties, local: &Local, cache: &Cache) -> Result<worker::Name, DaemonError> {
+    let application = properties.get("applicationName").unwrap_or_default();
+    let name = worker::Name::take(&cache.workers(), local.dynamodb.url(), application).map_err(DaemonError::Worker)?;
+    if name.text != compose::LOCAL_WORKER {
+        report::line(format_args!("this worker is `{}`: others of this application are running here", name.text));
+        properties.set("workerId", name.text.clone(), Origin::Tool);
+    }
+    Ok(name)
 }
 
 /// Sets `executableName`, and returns the processor's name.

@@ -88,6 +88,11 @@ pub(crate) struct DaemonOptions {
     #[arg(long, value_name = "DIR")]
     pub(crate) jars: Option<PathBuf>,
 
+    /// Restart the daemon when it ends by itself, which it does as soon as a processor dies: up to N times in a row, by default 10,
+    /// after a wait that doubles from 1 s to 1 min. For machines without a supervisor such as systemd or Kubernetes
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "10", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) restart: Option<u32>,
+
     /// Print the command and the properties, and run only the build
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -1,5 +1,7 @@
 //! Explanations of the daemon's messages, with a remedy.
 
+use std::collections::BTreeSet;
+
 use super::event::Event;
 use crate::args::shard_id_in;
 use crate::properties::Properties;
@@ -12,6 +14,8 @@ pub(crate) struct Context {
     region: String,
     executable: String,
     kinesis: Option<String>,
+    /// The shards whose processors have printed something.
+    printed: BTreeSet<String>,
 }
 
 impl Context {
@@ -24,7 +28,20 @@ impl Context {
             region: region.map_or_else(|| "the SDK's default region".to_owned(), |region| format!("region {region}")),
             executable: text("executableName"),
             kinesis: properties.get("kinesisEndpoint").map(str::to_owned),
+            printed: BTreeSet::new(),
         }
+    }
+
+    /// Notes that the processor of a shard printed something.
+    pub(crate) fn printed(&mut self, shard: &str) {
+        if !self.printed.contains(shard) {
+            self.printed.insert(shard.to_owned());
+        }
+    }
+
+    /// Forgets the processors, after the daemon was restarted.
+    pub(crate) fn restarted(&mut self) {
+        self.printed.clear();
     }
 }
 
@@ -63,9 +80,15 @@ pub(crate) fn explain(event: &Event, context: &Context) -> Option<String> {
         return Some(format!("the processor `{}` cannot be started: {what}", context.executable));
     }
     if has("Reached end of STDIN of child process") {
+        let output = match shard_id_in(&text) {
+            Some(id) if !context.printed.contains(id) => {
+                "it printed nothing, as when it is killed (SIGKILL, by hand or because memory ran out)"
+            }
+            _ => "its last output is above",
+        };
         return Some(format!(
-            "the processor{shard} ended before it answered; its last output is above. The daemon ends with it, and records that were \
-             not checkpointed are delivered again"
+            "the processor{shard} ended before it answered; {output}. The daemon ends with it, and records that were not \
+             checkpointed are delivered again"
         ));
     }
     if has("Timedout to get status message") {
@@ -249,6 +272,25 @@ mod tests {
             let explanation = explain(&event, &context()).unwrap_or_default();
             assert!(explanation.contains(expected), "{exception}: {explanation}");
         }
+    }
+
+    #[test]
+    fn output_is_pointed_to_if_there_was_any() {
+        let event = Event {
+            level: "ERROR".to_owned(),
+            exception:
+                "java.lang.RuntimeException: Reached end of STDIN of child process for shard shardId-000000000003 so"
+                    .to_owned(),
+            ..Event::default()
+        };
+        let mut context = context();
+        let explained = |context: &Context| explain(&event, context).unwrap_or_default();
+        context.printed("shardId-000000000004");
+        assert!(explained(&context).contains("before it answered; it printed nothing, as when it is killed"));
+        context.printed("shardId-000000000003");
+        assert!(explained(&context).contains("before it answered; its last output is above"));
+        context.restarted();
+        assert!(explained(&context).contains("it printed nothing"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
 
 use super::log::Log;
+use crate::backoff::Backoff;
 use crate::emulate::Emulators;
 use crate::exit::INTERRUPTED;
 use crate::process::exec::Death;
@@ -30,14 +31,85 @@ const TICK: Duration = Duration::from_millis(100);
 /// The time that processors may take to end after the daemon, which ends their input.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
-/// Runs the daemon to its end, and returns the tool's exit code. Call it on a thread that lives as long as the tool, because the
-/// daemon is asked to stop when that thread ends.
+/// The wait before the daemon is restarted.
+const BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), most: Duration::from_secs(60) };
+/// A daemon that ran for this long did not fail at its start: the restarts are counted anew.
+const STEADY: Duration = Duration::from_secs(600);
+/// The exit code of a daemon that SIGTERM ended.
+const TERMINATED: u8 = 143;
+
+/// Runs the daemon, restarts it up to this many times in a row if it ends by itself, and returns the tool's exit code. Call it on a
+/// thread that lives as long as the tool, because the daemon is asked to stop when that thread ends.
 pub(crate) fn supervise(
     command: &[OsString],
     mut log: Log,
     mut emulators: Option<Emulators>,
     mut signals: Signals,
+    restarts: u32,
 ) -> io::Result<u8> {
+    let mut done = 0;
+    loop {
+        let started = Instant::now();
+        let status = run(command, &mut log, &mut emulators, &mut signals)?;
+        log.finish(status);
+        let code = match code(status) {
+            _ if signals.interrupted() => INTERRUPTED,
+            // The daemon also exits with 0 if it cannot initialize. It never ends by itself unless something is wrong.
+            0 if !signals.stops() => GAVE_UP,
+            code => code,
+        };
+        if started.elapsed() >= STEADY {
+            done = 0;
+        }
+        if signals.stops() || restarts == 0 {
+            return Ok(code);
+        }
+        if done == restarts {
+            report::line(format_args!("the daemon was restarted {}; giving up", times(done)));
+            return Ok(code);
+        }
+        done += 1;
+        let pause = BACKOFF.longest(done);
+        report::line(format_args!(
+            "restarting the daemon in {} (restart {done} of {restarts})",
+            report::duration(pause)
+        ));
+        if !wait_for(pause, &mut signals)? {
+            return Ok(if signals.interrupted() { INTERRUPTED } else { TERMINATED });
+        }
+        log.restarted();
+    }
+}
+
+fn times(count: u32) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times in a row") }
+}
+
+/// Waits for some time. Returns false if a signal comes first.
+fn wait_for(pause: Duration, signals: &mut Signals) -> io::Result<bool> {
+    let end = Instant::now() + pause;
+    while signals.take()?.is_none() {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(true);
+        }
+        let mut fds = signals.fds().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+        let limit = Timespec { tv_sec: 0, tv_nsec: left.min(TICK).subsec_nanos().into() };
+        match poll(&mut fds, Some(&limit)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(false)
+}
+
+/// Runs the daemon to its end.
+fn run(
+    command: &[OsString],
+    log: &mut Log,
+    emulators: &mut Option<Emulators>,
+    signals: &mut Signals,
+) -> io::Result<ExitStatus> {
     let mut child = bound(command, Death::Terminate)?.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let missing = || io::Error::other("the pipes from the daemon are missing");
     let mut output = Pipe::new(child.stdout.take().ok_or_else(missing)?)?;
@@ -45,8 +117,8 @@ pub(crate) fn supervise(
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or_else(missing)?;
 
     let status = loop {
-        wait(&output, &error, &signals)?;
-        listen(&mut output, &mut error, &mut log)?;
+        wait(&output, &error, signals)?;
+        listen(&mut output, &mut error, log)?;
         if let Some(request) = signals.take()? {
             log.stopping();
             match request {
@@ -59,7 +131,7 @@ pub(crate) fn supervise(
         }
         // After the daemon's end, its remaining output is read.
         if let Some(status) = child.try_wait()? {
-            listen(&mut output, &mut error, &mut log)?;
+            listen(&mut output, &mut error, log)?;
             break status;
         }
         if let Some(Err(error)) = emulators.as_mut().map(Emulators::check)
@@ -71,13 +143,7 @@ pub(crate) fn supervise(
         }
     };
     end_processors(group);
-    log.finish(status);
-    Ok(match code(status) {
-        _ if signals.interrupted() => INTERRUPTED,
-        // The daemon also exits with 0 if it cannot initialize. It never ends by itself unless something is wrong.
-        0 if !signals.stops() => GAVE_UP,
-        code => code,
-    })
+    Ok(status)
 }
 
 fn code(status: ExitStatus) -> u8 {

@@ -48,10 +48,12 @@ pub(crate) enum EmulateError {
 }
 
 impl EmulateError {
+    /// The tool's exit code for this error.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Self::Emulator(_) => FAILED,
+            Self::Emulator(_) | Self::Output(_) => FAILED,
             Self::Stream(error) => error.code(),
+            Self::Cache(error) => error.code(),
             _ => WRONG_USE,
         }
     }
