@@ -396,9 +396,9 @@ impl Putter {
     /// Gives up if there was no acknowledgement for too long, even if a call is not answered at all. A call that moves bytes goes on.
     fn check_patience(&mut self) {
         let now = Instant::now();
-        let moved = self.aws.moved().max(self.sent);
-        let is_calling = self.calls > 0;
-        let Some(since) = self.failing_since.or(is_calling.then_some(moved)) else { return };
+        let (moved, is_calling) = (self.aws.moved(), self.calls > 0);
+        let silent = moved.max(self.sent);
+        let Some(since) = self.failing_since.or(is_calling.then_some(silent)) else { return };
         let after = now - since;
         if after < self.give_up || is_calling && now - moved < UNDER_WAY.min(self.give_up) {
             return;
@@ -406,9 +406,11 @@ impl Putter {
         let last = self.last_failure.take().unwrap_or_else(|| AwsError::Timeout {
             operation: "PutRecords",
             place: self.aws.place().clone(),
-            why: format!("no byte was sent or received for {}", report::elapsed(now - moved)),
+            why: format!("no byte was sent or received for {}", report::elapsed(now - silent)),
         });
         self.stopped.get_or_insert(PutError::GaveUp { after, last });
+        // The calls in flight were waited for long enough.
+        self.stopped_at = now.checked_sub(LAST_ANSWERS);
     }
 
     /// Saves the progress, if the user asked for that.
