@@ -3,10 +3,17 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The number of decimal digits in a limb: a `u64` holds any 19 digits.
-const DIGITS: usize = 19;
-/// 7 x 19 = 133 digits, enough for the 129 of [`SequenceNumber::MAX_DIGITS`].
-const LIMBS: usize = 7;
+/// The number of decimal digits in a limb, except the first: twice the eight of [`eight_digits`].
+const DIGITS: usize = 16;
+/// The first limb holds the digits that the others have no room for: 129 - 7 x 16 = 17, which a `u64` holds, too.
+const LIMBS: usize = 8;
+/// The number of digits that the limbs hold.
+const BUFFER: usize = SequenceNumber::MAX_DIGITS;
+/// The number of digits in the first limb.
+const FIRST: usize = BUFFER - (LIMBS - 1) * DIGITS;
+
+/// The number of digits in the sequence numbers that Kinesis assigns today.
+pub(crate) const USUAL_DIGITS: usize = 56;
 
 /// The sequence number of a record: a decimal of up to 129 digits.
 ///
@@ -24,7 +31,7 @@ const LIMBS: usize = 7;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SequenceNumber {
-    /// Base 10^19, the most significant limb first, so that the derived order is the numeric one.
+    /// Base 10^16, the most significant limb first, so that the derived order is the numeric one.
     limbs: [u64; LIMBS],
 }
 
@@ -44,39 +51,100 @@ impl SequenceNumber {
         if digits.len() > Self::MAX_DIGITS {
             return Err(ParseSequenceNumberError(Problem::TooLong(digits.len())));
         }
-        let mut limbs = [0; LIMBS];
-        for (limb, chunk) in limbs.iter_mut().rev().zip(digits.rchunks(DIGITS)) {
-            for &digit in chunk {
-                if !digit.is_ascii_digit() {
-                    return Err(ParseSequenceNumberError(Problem::NotADigit));
-                }
-                *limb = *limb * 10 + u64::from(digit - b'0');
-            }
+        let mut number = Self::from(0);
+        number.assign(digits).ok_or(ParseSequenceNumberError(Problem::NotADigit))?;
+        Ok(number)
+    }
+
+    fn assign(&mut self, digits: &[u8]) -> Option<()> {
+        if let Some((digits, [])) = digits.split_first_chunk() {
+            return self.assign_usual(digits);
         }
-        Ok(Self { limbs })
+        let (first, rest) = digits.split_at(digits.len().saturating_sub(DIGITS * (LIMBS - 1)));
+        for (limb, chunk) in self.limbs.iter_mut().rev().zip(rest.rchunks(DIGITS).chain([first])) {
+            *limb = few_digits(chunk)?;
+        }
+        Some(())
+    }
+
+    /// Becomes the number of these ASCII digits, if all of them are digits. The limbs are written where they stay, because to
+    /// copy them right after would cost as much as to parse them.
+    #[inline]
+    pub(crate) fn assign_usual(&mut self, digits: &[u8; USUAL_DIGITS]) -> Option<()> {
+        let (first, rest) = digits.split_first_chunk()?;
+        self.limbs = [0; LIMBS];
+        self.limbs[LIMBS - 4] = eight_digits(first)?;
+        for (limb, chunk) in self.limbs[LIMBS - 3..].iter_mut().zip(rest.chunks_exact(DIGITS)) {
+            *limb = eight_digits(chunk.first_chunk()?)? * EIGHT_DIGITS + eight_digits(chunk.last_chunk()?)?;
+        }
+        Some(())
     }
 
     /// Appends the digits.
     pub(crate) fn write(&self, to: &mut Vec<u8>) {
-        to.extend_from_slice(self.digits(&mut [b'0'; LIMBS * DIGITS]));
+        to.extend_from_slice(self.digits(&mut [b'0'; BUFFER]));
     }
 
     /// Writes the digits to the end of a buffer of zeros, and returns them.
-    fn digits<'b>(&self, buffer: &'b mut [u8; LIMBS * DIGITS]) -> &'b [u8] {
+    fn digits<'b>(&self, buffer: &'b mut [u8; BUFFER]) -> &'b [u8] {
+        let (first, rest) = buffer.split_at_mut(FIRST);
+        write_digits(self.limbs[0], first);
+        for (chunk, &limb) in rest.chunks_exact_mut(DIGITS).zip(&self.limbs[1..]) {
+            write_digits(limb, chunk);
+        }
         // With today's 56 digits, most limbs are zero.
         let zeros = self.limbs.iter().take_while(|&&limb| limb == 0).count();
-        for (chunk, &limb) in buffer.chunks_exact_mut(DIGITS).zip(&self.limbs).skip(zeros) {
-            let mut rest = limb;
-            for digit in chunk.iter_mut().rev() {
-                *digit = b'0' + (rest % 10) as u8;
-                rest /= 10;
-            }
-        }
-        let digits = &buffer[zeros * DIGITS..];
+        let digits = &buffer[zeros.checked_sub(1).map_or(0, |limbs| FIRST + limbs * DIGITS)..];
         match digits.iter().position(|&digit| digit != b'0') {
             Some(first) => &digits[first..],
             None => b"0",
         }
+    }
+}
+
+/// The value of at most 17 ASCII digits, or `None` if a byte is not a digit.
+#[inline]
+fn few_digits(digits: &[u8]) -> Option<u64> {
+    let mut rest = digits;
+    let mut value = 0;
+    while let Some((eight, after)) = rest.split_first_chunk() {
+        value = value * EIGHT_DIGITS + eight_digits(eight)?;
+        rest = after;
+    }
+    for &digit in rest {
+        value = value * 10 + digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+    }
+    Some(value)
+}
+
+/// The number of values of eight digits.
+pub(crate) const EIGHT_DIGITS: u64 = 100_000_000;
+
+/// The value of eight ASCII digits, or `None` if a byte is not a digit.
+#[inline(always)]
+pub(crate) fn eight_digits(digits: &[u8; 8]) -> Option<u64> {
+    // The first digit becomes the lowest byte.
+    let bytes = u64::from_le_bytes(*digits);
+    let values = bytes.wrapping_sub(0x3030_3030_3030_3030);
+    // Of the lowest byte that is not a digit, one of the two has the highest bit. Digits do not have it.
+    if (values | bytes.wrapping_add(0x4646_4646_4646_4646)) & 0x8080_8080_8080_8080 != 0 {
+        return None;
+    }
+    // All are converted at once: to four numbers of two digits, two of four, and one of eight.
+    let twos = (values.wrapping_mul((10 << 8) | 1) >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = (twos.wrapping_mul((100 << 16) | 1) >> 16) & 0x0000_ffff_0000_ffff;
+    Some(fours.wrapping_mul((10_000 << 32) | 1) >> 32)
+}
+
+/// Writes the digits of a number to the end of a buffer of zeros that has room for them.
+fn write_digits(number: u64, buffer: &mut [u8]) {
+    let mut left = number;
+    for digit in buffer.iter_mut().rev() {
+        if left == 0 {
+            break;
+        }
+        *digit = b'0' + (left % 10) as u8;
+        left /= 10;
     }
 }
 
@@ -100,7 +168,7 @@ impl FromStr for SequenceNumber {
 
 impl fmt::Display for SequenceNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut buffer = [b'0'; LIMBS * DIGITS];
+        let mut buffer = [b'0'; BUFFER];
         f.pad_integral(true, "", std::str::from_utf8(self.digits(&mut buffer)).unwrap_or_default())
     }
 }
@@ -153,6 +221,22 @@ mod tests {
         }
         assert_eq!(parse("007"), parse("7"));
         assert_eq!(SequenceNumber::from(u64::MAX), parse("18446744073709551615"));
+    }
+
+    #[test]
+    fn eight_bytes_are_a_number_only_if_all_are_digits() {
+        assert_eq!(eight_digits(b"00000000"), Some(0));
+        assert_eq!(eight_digits(b"12345678"), Some(12_345_678));
+        assert_eq!(eight_digits(b"99999999"), Some(99_999_999));
+        for place in 0..8 {
+            for other in 0..8 {
+                for byte in 0..=255_u8 {
+                    let mut text = *b"90909090";
+                    (text[other], text[place]) = (b'x', byte);
+                    assert_eq!(eight_digits(&text).is_some(), place == other && byte.is_ascii_digit(), "{text:?}");
+                }
+            }
+        }
     }
 
     #[test]
