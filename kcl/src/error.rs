@@ -410,25 +410,20 @@ pub fn passed_over(line: &[u8]) -> Option<FailureAction> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Batch, Entry};
+    use crate::protocol::WireRecord;
 
     #[test]
     fn a_line_about_a_record_that_was_passed_over_is_found() {
         let shard = Shard::new("shardId-000000000001", crate::shard::Position::TrimHorizon);
         let error =
             |text: &str| HandlerError::new(&shard, "processRecords", Failure::Error(text.into())).with_attempts(2);
-        let records = Batch {
-            data: b"x".as_slice().into(),
-            keys: "k".to_owned(),
-            entries: vec![Entry {
-                data: 0..1,
-                key: 0..1,
-                sequence_number: 7.into(),
-                sub_sequence_number: 0,
-                arrival: None,
-            }],
-        };
-        let records = records.into_records();
+        let records = WireRecord::into_batch([WireRecord {
+            data: b"x",
+            partition_key: "k",
+            sequence_number: 7.into(),
+            sub_sequence_number: 0,
+            approximate_arrival_timestamp: None,
+        }]);
         for (how, text, action) in [
             (How::Skipped, "it broke", FailureAction::Skip),
             (How::Skipped, "x: dead-lettered a record: y", FailureAction::Skip),

@@ -3,18 +3,30 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
-/// The largest number of the original's bytes that an excerpt shows.
-const SHOWN: usize = 160;
-
 /// The start of some bytes, printable on one line, with the number of bytes that were left out.
 ///
 /// Text of any script is kept. Characters that would break a line or a terminal are escaped, and so are bytes that are
 /// not UTF-8.
 pub(crate) struct Excerpt<'a>(pub(crate) &'a [u8]);
 
+impl Excerpt<'_> {
+    /// The largest number of the original's bytes that an excerpt shows.
+    pub(crate) const SHOWN: usize = 160;
+}
+
 impl fmt::Display for Excerpt<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (shown, rest) = self.0.split_at(self.0.len().min(SHOWN));
+        Start(self.0, self.0.len()).fmt(f)
+    }
+}
+
+/// The excerpt of bytes of which only the start is known, but at least as much as an excerpt shows, and the length.
+pub(crate) struct Start<'a>(pub(crate) &'a [u8], pub(crate) usize);
+
+impl fmt::Display for Start<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(start, length) = *self;
+        let shown = &start[..length.min(Excerpt::SHOWN).min(start.len())];
         for chunk in shown.utf8_chunks() {
             for char in chunk.valid().chars() {
                 match char {
@@ -26,7 +38,7 @@ impl fmt::Display for Excerpt<'_> {
                 write!(f, "\\x{byte:02x}")?;
             }
         }
-        match rest.len() {
+        match length - shown.len() {
             0 => Ok(()),
             more => write!(f, "… ({more} more bytes)"),
         }
@@ -126,5 +138,7 @@ mod tests {
         assert_eq!(Excerpt("{\"a\": 'é'}\n\u{1b}[31m".as_bytes()).to_string(), "{\"a\": 'é'}\\n\\u{1b}[31m");
         assert_eq!(Excerpt(b"a\xff\0b").to_string(), "a\\xff\\0b");
         assert_eq!(Excerpt(&[b'x'; 200]).to_string(), format!("{}… (40 more bytes)", "x".repeat(160)));
+        assert_eq!(Start(&[b'x'; 160], 200).to_string(), Excerpt(&[b'x'; 200]).to_string());
+        assert_eq!(Start(b"line\n", 4).to_string(), "line");
     }
 }

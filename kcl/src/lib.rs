@@ -77,6 +77,7 @@ compile_error!("kcl supports only Unix: it moves the stdin, stdout and stderr of
 
 #[cfg(feature = "macros")]
 mod attributes;
+mod buffers;
 mod chain;
 mod checkpoint;
 mod clock;
@@ -132,6 +133,8 @@ pub mod __private {
     pub use crate::error::passed_over;
     pub use crate::handler::*;
     pub use crate::io::lines::{Io, Lines};
+    #[cfg(feature = "testing")]
+    pub use crate::protocol::scanner::Scanner;
     #[cfg(feature = "testing")]
     pub use crate::testing::wire;
 }

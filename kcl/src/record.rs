@@ -1,13 +1,13 @@
-//! Records, and the batch whose buffers they share.
+//! A record, which shares the buffers of its batch.
 
 use std::fmt;
-use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use serde::Deserialize;
 
+use crate::buffers::{Batch, Entry};
 use crate::sequence::SequenceNumber;
 
 /// One record of a Kinesis stream. If the Kinesis Producer Library aggregated several user records into one, this is
@@ -21,49 +21,31 @@ pub struct Record {
     index: usize,
 }
 
-/// The records of one message: one buffer for their data, one for their keys.
-#[derive(Default)]
-pub(crate) struct Batch {
-    pub(crate) data: Bytes,
-    pub(crate) keys: String,
-    pub(crate) entries: Vec<Entry>,
-}
-
-pub(crate) struct Entry {
-    pub(crate) data: Range<usize>,
-    pub(crate) key: Range<usize>,
-    pub(crate) sequence_number: SequenceNumber,
-    pub(crate) sub_sequence_number: u64,
-    /// Milliseconds since 1970.
-    pub(crate) arrival: Option<i64>,
-}
-
-impl Batch {
-    pub(crate) fn into_records(self) -> Vec<Record> {
-        let batch = Arc::new(self);
-        (0..batch.entries.len()).map(|index| Record { batch: Arc::clone(&batch), index }).collect()
-    }
-}
-
 impl Record {
+    pub(crate) fn new(batch: Arc<Batch>, index: usize) -> Self {
+        Self { batch, index }
+    }
+
     #[inline]
     fn entry(&self) -> &Entry {
-        &self.batch.entries[self.index]
+        self.batch.entry(self.index)
     }
 
     /// The payload, decoded from the daemon's base64. It is empty for a record without data.
+    #[inline]
     pub fn data(&self) -> &[u8] {
-        &self.batch.data[self.entry().data.clone()]
+        self.batch.data(self.index)
     }
 
     /// The payload as a share of the batch's buffer. Use it to keep the payload without a copy.
     pub fn bytes(&self) -> Bytes {
-        self.batch.data.slice(self.entry().data.clone())
+        self.batch.bytes(self.index)
     }
 
     /// The key that the producer chose, of up to 256 characters. It decides the record's shard.
+    #[inline]
     pub fn partition_key(&self) -> &str {
-        &self.batch.keys[self.entry().key.clone()]
+        self.batch.key(self.index)
     }
 
     /// The record's number in its shard. The user records of one aggregated record share it.
@@ -73,6 +55,7 @@ impl Record {
     }
 
     /// The record's place among the user records of an aggregated record, or else 0.
+    #[inline]
     pub fn sub_sequence_number(&self) -> u64 {
         self.entry().sub_sequence_number
     }
@@ -117,6 +100,33 @@ impl Record {
     /// The error of `serde_json`, with line and column, if the payload is not one JSON value of this type.
     pub fn json<'r, T: Deserialize<'r>>(&'r self) -> Result<T, serde_json::Error> {
         serde_json::from_slice(self.data())
+    }
+}
+
+/// The records of a batch, but not a share of it: it may be over at any time.
+#[derive(Clone, Default)]
+pub(crate) struct WeakRecords {
+    batch: Weak<Batch>,
+    count: usize,
+}
+
+impl WeakRecords {
+    /// The records of a whole batch.
+    pub(crate) fn of(records: &[Record]) -> Self {
+        let batch = records.first().map(|first| Arc::downgrade(&first.batch)).unwrap_or_default();
+        Self { batch, count: records.len() }
+    }
+
+    /// The records, unless the batch is over.
+    pub(crate) fn upgrade(&self) -> Vec<Record> {
+        let record = |batch: &Arc<Batch>| (0..self.count).map(|index| Record::new(Arc::clone(batch), index)).collect();
+        self.batch.upgrade().as_ref().map(record).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for WeakRecords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} records", self.count)
     }
 }
 

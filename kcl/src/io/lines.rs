@@ -1,19 +1,21 @@
-//! The two ends of a conversation, as lines.
+//! The two ends of a conversation.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
-use crate::io::line_reader::{CAPACITY, LineReader};
+use crate::io::input::{CAPACITY, Input};
 use crate::io::stdio::RealEnd;
+use crate::protocol::scanner::Scanner;
+use crate::protocol::{Message, MessageError};
 
 /// The two ends of a conversation.
 pub trait Io: Send {
-    /// The next line without its line feed; `None` at the end of the input.
+    /// The next message, which `scanner` reads from what arrives; `None` at the end of the input.
     ///
     /// # Errors
     ///
     /// If reading fails.
-    fn receive(&mut self) -> io::Result<Option<&[u8]>>;
+    fn receive(&mut self, scanner: &mut Scanner) -> io::Result<Option<Result<Message, MessageError>>>;
 
     /// Sends a line, which includes its line feed.
     ///
@@ -31,10 +33,10 @@ pub trait Io: Send {
 /// A reader and a writer.
 #[derive(Debug)]
 pub struct Lines<R, W> {
-    lines: LineReader<R>,
+    input: Input<R>,
     writer: W,
     /// The reader's descriptor, if its end is noticed during waits.
-    input: Option<RealEnd>,
+    real: Option<RealEnd>,
 }
 
 impl<R: Read, W: Write> Lines<R, W> {
@@ -44,20 +46,20 @@ impl<R: Read, W: Write> Lines<R, W> {
 
     /// Lines with a buffer of this capacity at first: a small one suits simulations, which are many.
     pub fn with_capacity(capacity: usize, reader: R, writer: W) -> Self {
-        Self { lines: LineReader::with_capacity(capacity, reader), writer, input: None }
+        Self { input: Input::with_capacity(capacity, reader), writer, real: None }
     }
 }
 
 impl Lines<RealEnd, RealEnd> {
     /// The real stdin and stdout.
     pub(crate) fn real(input: RealEnd, output: RealEnd) -> Self {
-        Self { input: Some(input.clone()), ..Self::new(input, output) }
+        Self { real: Some(input.clone()), ..Self::new(input, output) }
     }
 }
 
 impl<R: Read + Send, W: Write + Send> Io for Lines<R, W> {
-    fn receive(&mut self) -> io::Result<Option<&[u8]>> {
-        self.lines.next_line()
+    fn receive(&mut self, scanner: &mut Scanner) -> io::Result<Option<Result<Message, MessageError>>> {
+        self.input.next(scanner)
     }
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {
@@ -67,6 +69,6 @@ impl<R: Read + Send, W: Write + Send> Io for Lines<R, W> {
 
     fn watched(&self) -> Option<BorrowedFd<'_>> {
         // Messages that were read ahead still need answers.
-        self.input.as_ref().filter(|_| !self.lines.has_unread()).map(AsFd::as_fd)
+        self.real.as_ref().filter(|_| !self.input.has_unread()).map(AsFd::as_fd)
     }
 }

@@ -2,8 +2,8 @@
 
 pub(crate) mod fd;
 mod inner_pipe;
+mod input;
 pub(crate) mod lent_io;
-mod line_reader;
 pub(crate) mod lines;
 pub(crate) mod stderr;
 pub(crate) mod stdio;

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 use base64::engine::{DecodePaddingMode, Engine, GeneralPurposeConfig};
 use base64::{DecodeError, DecodeSliceError};
 
+use crate::buffers::Buffers;
+
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 type Fastest = base64::engine::Simd;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -18,24 +20,15 @@ static ENGINE: LazyLock<Fastest> = LazyLock::new(|| {
     return Fastest::new(&base64::alphabet::STANDARD, config);
 });
 
-/// Appends the decoded bytes of `encoded`.
-pub(crate) fn decode(encoded: &[u8], to: &mut Vec<u8>) -> Result<(), DecodeError> {
-    let start = to.len();
-    to.resize(start + base64::decoded_len_estimate(encoded.len()), 0);
-    match ENGINE.decode_slice(encoded, &mut to[start..]) {
-        Ok(decoded) => {
-            to.truncate(start + decoded);
-            Ok(())
+/// Makes the decoded bytes of `encoded` the data of the current record.
+pub(crate) fn decode(encoded: &[u8], to: &mut Buffers) -> Result<(), DecodeError> {
+    // The estimate is an upper bound.
+    to.write_data(base64::decoded_len_estimate(encoded.len()), |to| ENGINE.decode_slice(encoded, to)).map_err(|error| {
+        match error {
+            DecodeSliceError::DecodeError(error) => error,
+            DecodeSliceError::OutputSliceTooSmall => DecodeError::InvalidLength(encoded.len()),
         }
-        Err(error) => {
-            to.truncate(start);
-            Err(match error {
-                DecodeSliceError::DecodeError(error) => error,
-                // The estimate is an upper bound.
-                DecodeSliceError::OutputSliceTooSmall => DecodeError::InvalidLength(encoded.len()),
-            })
-        }
-    }
+    })
 }
 
 /// `data` in base64, with padding.

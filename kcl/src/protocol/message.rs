@@ -1,5 +1,6 @@
 //! The daemon's messages.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
@@ -7,7 +8,7 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use super::records::{Records, WireRecord};
 use crate::chain::Text;
-use crate::excerpt::Excerpt;
+use crate::excerpt::{Excerpt, Start};
 use crate::record::Record;
 use crate::sequence::SequenceNumber;
 use crate::shard::Position;
@@ -102,16 +103,27 @@ impl Message {
     ///
     /// If the line is not a JSON object, does not name a known action, or lacks a field that its action needs.
     pub fn from_line(line: &[u8]) -> Result<Self, MessageError> {
-        let raw: Raw = serde_json::from_slice(line).map_err(|error| MessageError::new(line, Problem::Json(error)))?;
-        raw.into_message().map_err(|problem| MessageError::new(line, problem))
+        Self::read(line).map_err(|problem| MessageError::new(line, line.trim_ascii_end().len(), problem))
+    }
+
+    /// Reads one line, and leaves the line's excerpt to the caller.
+    pub(super) fn read(line: &[u8]) -> Result<Self, Problem> {
+        serde_json::from_slice::<Raw<'_>>(line).map_err(Problem::json)?.into_message()
+    }
+
+    /// The message of these records.
+    pub(super) fn process_records(records: Vec<Record>, millis_behind_latest: Option<i64>) -> Self {
+        let millis_behind_latest = millis_behind_latest.map(|millis| u64::try_from(millis).unwrap_or(0));
+        Self::ProcessRecords { records, millis_behind_latest }
     }
 }
 
 /// All fields of all messages. The action decides which fields are needed, and may come anywhere in the object.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Raw {
-    action: Option<String>,
+struct Raw<'a> {
+    #[serde(borrow)]
+    action: Option<Name<'a>>,
     shard_id: Option<String>,
     sequence_number: Option<String>,
     sub_sequence_number: Option<i64>,
@@ -121,17 +133,21 @@ struct Raw {
     error: Option<String>,
 }
 
-impl Raw {
+/// A string, which costs no memory of its own unless it contains escapes.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Raw<'_> {
     fn into_message(self) -> Result<Message, Problem> {
-        Ok(match self.action.as_deref() {
+        Ok(match self.action.as_ref().map(|action| &*action.0) {
             Some("initialize") => Message::Initialize {
                 shard_id: self.shard_id.ok_or(Problem::Missing("shardId"))?,
                 position: position(self.sequence_number.as_deref(), self.sub_sequence_number),
             },
-            Some("processRecords") => Message::ProcessRecords {
-                records: self.records.ok_or(Problem::Missing("records"))?.0,
-                millis_behind_latest: self.millis_behind_latest.map(|millis| u64::try_from(millis).unwrap_or(0)),
-            },
+            Some("processRecords") => {
+                let records = self.records.ok_or(Problem::Missing("records"))?.0;
+                Message::process_records(records, self.millis_behind_latest)
+            }
             Some("leaseLost") => Message::LeaseLost,
             Some("shardEnded") => Message::ShardEnded,
             Some("shutdownRequested") => Message::ShutdownRequested,
@@ -147,7 +163,7 @@ impl Raw {
                 sub_sequence_number: self.sub_sequence_number,
                 error: self.error,
             },
-            _ => return Err(Problem::Action(self.action)),
+            action => return Err(Problem::Action(action.map(str::to_owned))),
         })
     }
 }
@@ -282,16 +298,35 @@ pub struct MessageError {
 }
 
 #[derive(Debug)]
-enum Problem {
-    Json(serde_json::Error),
+pub(super) enum Problem {
+    Json {
+        error: serde_json::Error,
+        /// The place in the line, which need not be that in the text that was parsed.
+        column: usize,
+    },
     Action(Option<String>),
     Missing(&'static str),
     Reason(Option<String>),
 }
 
+impl Problem {
+    fn json(error: serde_json::Error) -> Self {
+        Self::Json { column: error.column(), error }
+    }
+
+    /// The same problem, with its place changed by `translate`.
+    pub(super) fn at(mut self, translate: impl FnOnce(usize) -> usize) -> Self {
+        if let Self::Json { column, .. } = &mut self {
+            *column = translate(*column);
+        }
+        self
+    }
+}
+
 impl MessageError {
-    fn new(line: &[u8], problem: Problem) -> Self {
-        Self { problem, excerpt: Some(Excerpt(line.trim_ascii_end()).to_string()) }
+    /// An error about a line of which this is the start. The length is that of the line without the whitespace at its end.
+    pub(super) fn new(start: &[u8], length: usize, problem: Problem) -> Self {
+        Self { problem, excerpt: Some(Start(start, length).to_string()) }
     }
 
     /// Leaves the parts of the line out of the text: they may be payloads.
@@ -301,14 +336,20 @@ impl MessageError {
 
     /// Whether the line is incomplete JSON, for example because the daemon died while it wrote the line.
     pub fn is_truncated(&self) -> bool {
-        matches!(&self.problem, Problem::Json(error) if error.is_eof())
+        matches!(&self.problem, Problem::Json { error, .. } if error.is_eof())
     }
 }
 
 impl fmt::Display for MessageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.problem {
-            Problem::Json(error) => Text { text: &error.to_string(), log_payloads: self.excerpt.is_some() }.fmt(f)?,
+            Problem::Json { error, column } => {
+                let mut text = error.to_string();
+                if let Some(start) = text.strip_suffix(&format!(" column {}", error.column())) {
+                    text = format!("{start} column {column}");
+                }
+                Text { text: &text, log_payloads: self.excerpt.is_some() }.fmt(f)?;
+            }
             Problem::Action(None) => f.write_str("`action` is missing")?,
             Problem::Action(Some(action)) => write!(f, "unknown action `{}`", Excerpt(action.as_bytes()))?,
             Problem::Missing(field) => write!(f, "`{field}` is missing")?,

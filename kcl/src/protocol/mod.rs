@@ -11,8 +11,11 @@
 mod base64;
 pub mod daemon;
 mod message;
+mod nesting;
 mod records;
-mod reply;
+pub(crate) mod reply;
+pub(crate) mod scanner;
+mod shape;
 
 pub use message::{Message, MessageError, ProcessRecordsMessage, ShutdownReason};
 pub use records::WireRecord;

@@ -1,16 +1,14 @@
-//! The records of `processRecords`, read from JSON directly into the two buffers of a [`Batch`].
-//!
-//! Only this module knows the format of records on the wire, so that a faster scanner can replace it.
+//! The records of `processRecords`: how they are written, and how those are read that `shape.rs` does not know.
 
 use std::fmt;
 
-use bytes::Bytes;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use serde::{Deserialize, de};
 
 use super::base64;
-use crate::record::{Batch, Entry, Record};
+use crate::buffers::Buffers;
+use crate::record::Record;
 use crate::sequence::SequenceNumber;
 
 /// A record as the daemon writes it (`JsonFriendlyRecord`), with borrowed data.
@@ -45,21 +43,16 @@ pub struct WireRecord<'a> {
 impl<'a> WireRecord<'a> {
     /// The same records as a processor receives them. They share the buffers of one batch.
     pub fn into_batch(records: impl IntoIterator<Item = WireRecord<'a>>) -> Vec<Record> {
-        let mut builder = Builder::default();
+        let mut buffers = Buffers::default();
         for record in records {
-            let data = builder.data.len();
-            builder.data.extend_from_slice(record.data);
-            let key = builder.batch.keys.len();
-            builder.batch.keys.push_str(record.partition_key);
-            builder.batch.entries.push(Entry {
-                data: data..builder.data.len(),
-                key: key..builder.batch.keys.len(),
-                sequence_number: record.sequence_number,
-                sub_sequence_number: record.sub_sequence_number,
-                arrival: record.approximate_arrival_timestamp,
-            });
+            let entry = buffers.start_record();
+            entry.sequence_number = record.sequence_number;
+            entry.sub_sequence_number = record.sub_sequence_number;
+            entry.arrival = record.approximate_arrival_timestamp;
+            buffers.set_data(record.data);
+            buffers.set_key(record.partition_key.as_bytes());
         }
-        builder.finish()
+        buffers.finish()
     }
 
     /// Appends the same bytes as serializing, but does not search base64 and digits for characters to escape, and
@@ -120,26 +113,13 @@ impl<'de> Deserialize<'de> for Records {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Records, A::Error> {
-                let mut builder = Builder::default();
-                while seq.next_element_seed(&mut builder)?.is_some() {}
-                Ok(Records(builder.finish()))
+                let mut buffers = Buffers::default();
+                while seq.next_element_seed(&mut buffers)?.is_some() {}
+                Ok(Records(buffers.finish()))
             }
         }
 
         deserializer.deserialize_seq(RecordsVisitor)
-    }
-}
-
-#[derive(Default)]
-struct Builder {
-    data: Vec<u8>,
-    batch: Batch,
-}
-
-impl Builder {
-    fn finish(mut self) -> Vec<Record> {
-        self.batch.data = Bytes::from(self.data);
-        self.batch.into_records()
     }
 }
 
@@ -181,7 +161,7 @@ impl<'de> Deserialize<'de> for Field {
 }
 
 /// Reads one record and appends it.
-impl<'de> DeserializeSeed<'de> for &mut Builder {
+impl<'de> DeserializeSeed<'de> for &mut Buffers {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -189,59 +169,61 @@ impl<'de> DeserializeSeed<'de> for &mut Builder {
     }
 }
 
-impl<'de> Visitor<'de> for &mut Builder {
+impl<'de> Visitor<'de> for &mut Buffers {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a record")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let (data, key) = (self.data.len(), self.batch.keys.len());
-        let mut sequence_number = None;
-        let mut sub_sequence_number = None;
-        let mut arrival = None;
-        while let Some(field) = map.next_key()? {
-            match field {
-                Field::Data => {
-                    self.data.truncate(data);
-                    map.next_value_seed(Text(|encoded: &[u8]| {
-                        base64::decode(encoded, &mut self.data)
-                            .map_err(|error| format!("`data` is not base64: {error}"))
-                    }))?;
-                }
-                Field::PartitionKey => {
-                    self.batch.keys.truncate(key);
-                    // Lossy: if the charset of the daemon's JVM is not UTF-8, the daemon writes keys in that charset.
-                    map.next_value_seed(Text(|text: &[u8]| {
-                        self.batch.keys.push_str(&String::from_utf8_lossy(text));
-                        Ok(())
-                    }))?;
-                }
-                Field::SequenceNumber => {
-                    sequence_number = None;
-                    map.next_value_seed(Text(|digits: &[u8]| {
-                        let number = SequenceNumber::from_ascii(digits);
-                        sequence_number = Some(number.map_err(|error| format!("`sequenceNumber`: {error}"))?);
-                        Ok(())
-                    }))?;
-                }
-                Field::SubSequenceNumber => sub_sequence_number = map.next_value::<Option<u64>>()?,
-                Field::ApproximateArrivalTimestamp => arrival = map.next_value()?,
-                Field::Other => {
-                    map.next_value::<IgnoredAny>()?;
-                }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        self.start_record();
+        read_fields(self, map).inspect_err(|_| self.cancel_record())
+    }
+}
+
+/// Reads the fields of the current record.
+fn read_fields<'de, A: MapAccess<'de>>(buffers: &mut Buffers, mut map: A) -> Result<(), A::Error> {
+    let mut sequence_number = None;
+    let mut sub_sequence_number = None;
+    let mut arrival = None;
+    while let Some(field) = map.next_key()? {
+        match field {
+            Field::Data => {
+                buffers.set_data(b"");
+                map.next_value_seed(Text(|encoded: &[u8]| {
+                    base64::decode(encoded, buffers).map_err(|error| format!("`data` is not base64: {error}"))
+                }))?;
+            }
+            Field::PartitionKey => {
+                buffers.set_key(b"");
+                map.next_value_seed(Text(|text: &[u8]| {
+                    buffers.set_key(text);
+                    Ok(())
+                }))?;
+            }
+            Field::SequenceNumber => {
+                sequence_number = None;
+                map.next_value_seed(Text(|digits: &[u8]| {
+                    let number = SequenceNumber::from_ascii(digits);
+                    sequence_number = Some(number.map_err(|error| format!("`sequenceNumber`: {error}"))?);
+                    Ok(())
+                }))?;
+            }
+            Field::SubSequenceNumber => sub_sequence_number = map.next_value::<Option<u64>>()?,
+            Field::ApproximateArrivalTimestamp => arrival = map.next_value()?,
+            Field::Other => {
+                map.next_value::<IgnoredAny>()?;
             }
         }
-        self.batch.entries.push(Entry {
-            data: data..self.data.len(),
-            key: key..self.batch.keys.len(),
-            sequence_number: sequence_number.ok_or_else(|| de::Error::missing_field("sequenceNumber"))?,
-            sub_sequence_number: sub_sequence_number.unwrap_or(0),
-            arrival,
-        });
-        Ok(())
     }
+    let sequence_number = sequence_number.ok_or_else(|| de::Error::missing_field("sequenceNumber"))?;
+    if let Some(record) = buffers.record() {
+        record.sequence_number = sequence_number;
+        record.sub_sequence_number = sub_sequence_number.unwrap_or(0);
+        record.arrival = arrival;
+    }
+    Ok(())
 }
 
 /// A nullable string, taken as bytes: text without escapes is neither checked for UTF-8 nor copied. Null is not passed

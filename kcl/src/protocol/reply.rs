@@ -121,12 +121,7 @@ impl Fields {
 impl Serialize for Reply {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Status { response_for } => {
-                let mut reply = serializer.serialize_struct("Reply", 2)?;
-                reply.serialize_field("action", "status")?;
-                reply.serialize_field("responseFor", response_for)?;
-                reply.end()
-            }
+            Self::Status { response_for } => Status(response_for.as_deref()).serialize(serializer),
             Self::Checkpoint { sequence_number, sub_sequence_number } => {
                 let mut reply = serializer.serialize_struct("Reply", 3)?;
                 reply.serialize_field("action", "checkpoint")?;
@@ -135,6 +130,18 @@ impl Serialize for Reply {
                 reply.end()
             }
         }
+    }
+}
+
+/// [`Reply::Status`] with a borrowed action.
+pub(crate) struct Status<'a>(pub(crate) Option<&'a str>);
+
+impl Serialize for Status<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut reply = serializer.serialize_struct("Reply", 2)?;
+        reply.serialize_field("action", "status")?;
+        reply.serialize_field("responseFor", &self.0)?;
+        reply.end()
     }
 }
 

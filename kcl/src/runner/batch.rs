@@ -1,7 +1,5 @@
 //! One batch of records, which is handled until each record has succeeded, or was skipped or dead-lettered.
 
-use std::sync::Arc;
-
 use crate::checkpoint::Scope;
 use crate::dead_letter::letter::DeadLetter;
 use crate::error::{BoxError, DeadLetterFailed, Failure, HandlerError, How, Passed};
@@ -44,7 +42,7 @@ impl<P: Processor> Session<P> {
     /// dead-lettered.
     pub(super) fn hand_over(
         &mut self,
-        records: &Arc<Vec<Record>>,
+        records: &[Record],
         millis_behind_latest: MillisBehindLatest,
     ) -> Result<(), HandlerError> {
         let mut batch = Batch::new(records, millis_behind_latest);

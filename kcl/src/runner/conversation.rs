@@ -5,17 +5,22 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::clock::Clock;
 use crate::error::RunError;
 use crate::io::lines::Io;
 use crate::io::stderr::Report;
+use crate::protocol::scanner::Scanner;
 use crate::protocol::{Message, Reply};
+use crate::record::Record;
 use crate::runner::events::{Event, Events};
 
 /// A processor's conversation with its daemon. It is given its two ends, its clock and its report, and makes none of
 /// them.
 pub(crate) struct Conversation {
     io: Box<dyn Io>,
+    scanner: Scanner,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) report: Report,
     pub(crate) events: Events,
@@ -41,6 +46,7 @@ impl Conversation {
     pub(crate) fn new(io: Box<dyn Io>, clock: Arc<dyn Clock>, report: Report) -> Self {
         Self {
             io,
+            scanner: Scanner::default(),
             clock,
             report,
             events: Events::default(),
@@ -66,9 +72,8 @@ impl Conversation {
 
     /// The next message; `None` at the end of the input.
     pub(crate) fn receive(&mut self) -> Result<Option<Message>, RunError> {
-        let Some(line) = self.io.receive().map_err(RunError::Read)? else { return Ok(None) };
-        match Message::from_line(line) {
-            Ok(message) => Ok(Some(message)),
+        match self.io.receive(&mut self.scanner).map_err(RunError::Read)?.transpose() {
+            Ok(message) => Ok(message),
             Err(source) => {
                 let source = if self.log_payloads { source } else { source.without_payloads() };
                 Err(RunError::Input { shard: self.shard.clone(), source })
@@ -76,8 +81,13 @@ impl Conversation {
         }
     }
 
-    /// Sends a line.
-    pub(crate) fn send(&mut self, reply: &Reply) -> Result<(), Broken> {
+    /// Takes back the records of a message that is done.
+    pub(crate) fn take_back(&mut self, records: Vec<Record>) {
+        self.scanner.take_back(records);
+    }
+
+    /// Sends a reply.
+    pub(crate) fn send(&mut self, reply: &impl Serialize) -> Result<(), Broken> {
         self.out.clear();
         serde_json::to_writer(&mut self.out, reply).map_err(|error| Broken::Error(RunError::Write(error.into())))?;
         self.out.push(b'\n');

@@ -1,7 +1,5 @@
 //! The one stream of events of a conversation. Counts, the watch and tracing follow it; nothing else reports to them.
 
-use std::sync::Arc;
-
 use crate::checkpoint::error::CheckpointError;
 use crate::error::{BoxError, Failure, HandlerError, Passed};
 use crate::protocol::Reply;
@@ -20,7 +18,7 @@ pub(crate) enum Event<'e> {
     Batch(&'e [Record]),
     /// A handler is called for this message, or with these records. Further attempts, and the waits before them, belong
     /// to the same call.
-    Called { action: &'static str, records: Option<&'e Arc<Vec<Record>>> },
+    Called { action: &'static str, records: Option<&'e [Record]> },
     /// The call is at the record at this place of its batch, or not at a single record.
     At(Option<usize>),
     /// The record handler gets the records at these places of its batch, or all that are left of it.

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::mem;
-use std::sync::Arc;
 
 use crate::processor::Progress;
 use crate::record::Record;
@@ -10,7 +9,7 @@ use crate::shard::MillisBehindLatest;
 
 /// A batch, and its progress.
 pub(super) struct Batch<'r> {
-    pub(super) records: &'r Arc<Vec<Record>>,
+    pub(super) records: &'r [Record],
     pub(super) millis_behind_latest: MillisBehindLatest,
     /// The number of first records that are done, for a handler of single records.
     pub(super) first: usize,
@@ -57,7 +56,7 @@ impl Part {
 }
 
 impl<'r> Batch<'r> {
-    pub(super) fn new(records: &'r Arc<Vec<Record>>, millis_behind_latest: MillisBehindLatest) -> Self {
+    pub(super) fn new(records: &'r [Record], millis_behind_latest: MillisBehindLatest) -> Self {
         let (left_out, parts, open) = (Vec::new(), Vec::new(), None);
         Self { records, millis_behind_latest, first: 0, left_out, is_new: true, parts, open }
     }

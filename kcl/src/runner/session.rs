@@ -1,7 +1,6 @@
 //! The conversation of one shard: one message, one handler, one outcome, one reply.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::checkpoint::error::CheckpointError;
@@ -10,7 +9,8 @@ use crate::checkpoint::{Checkpointer, Scope};
 use crate::error::{BoxError, Failure, HandlerError, RunError};
 use crate::panics::discard;
 use crate::processor::{LeaseLost, Processor, ShardEnded, ShutdownRequested, Tick};
-use crate::protocol::{Message, Reply, ShutdownReason};
+use crate::protocol::reply::Status;
+use crate::protocol::{Message, ShutdownReason};
 use crate::record::Record;
 use crate::runner::conversation::{Broken, Conversation};
 use crate::runner::events::Event;
@@ -74,7 +74,7 @@ impl<P: Processor> Session<P> {
 
     /// Acknowledges a message. Returns whether the conversation goes on.
     pub(crate) fn acknowledge(&mut self, action: &str) -> Result<bool, RunError> {
-        match self.conversation().send(&Reply::status(action)) {
+        match self.conversation().send(&Status(Some(action))) {
             Ok(()) => Ok(true),
             Err(Broken::End) => Ok(false),
             Err(Broken::Error(error)) => Err(error),
@@ -107,10 +107,12 @@ impl<P: Processor> Session<P> {
         let action = message.action();
         let _entered = trace::message(action, message.records());
         match message {
-            Message::ProcessRecords { records, millis_behind_latest } => self.process_records(
-                &Arc::new(records),
-                MillisBehindLatest(millis_behind_latest.map(Duration::from_millis)),
-            ),
+            Message::ProcessRecords { records, millis_behind_latest } => {
+                let behind = MillisBehindLatest(millis_behind_latest.map(Duration::from_millis));
+                let next = self.process_records(&records, behind);
+                self.conversation().take_back(records);
+                next
+            }
             Message::LeaseLost | Message::Shutdown { reason: ShutdownReason::Zombie } => self.lease_lost(action),
             Message::ShardEnded | Message::Shutdown { reason: ShutdownReason::Terminate } => self.shard_ended(action),
             Message::ShutdownRequested => self.shutdown_requested(),
@@ -124,7 +126,7 @@ impl<P: Processor> Session<P> {
 
     fn process_records(
         &mut self,
-        records: &Arc<Vec<Record>>,
+        records: &[Record],
         millis_behind_latest: MillisBehindLatest,
     ) -> Result<Next, RunError> {
         self.checkpointer.enter_message(Scope::Batch);

@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::error::At;
 use crate::io::stderr::Report;
-use crate::record::Record;
+use crate::record::{Record, WeakRecords};
 use crate::runner::events::Event;
 use crate::shard::Shard;
 
@@ -65,7 +65,7 @@ struct Calls {
 struct Call {
     action: &'static str,
     number: u64,
-    records: Option<Arc<Vec<Record>>>,
+    records: WeakRecords,
 }
 
 impl Calls {
@@ -133,18 +133,19 @@ impl Watch {
             Event::Returned => {
                 self.turn(0);
                 if !matches!(self.checker, Checker::None) {
-                    self.calls.call().records = None;
+                    self.calls.call().records = WeakRecords::default();
                 }
             }
             _ => {}
         }
     }
 
-    fn enter(&mut self, action: &'static str, records: Option<&Arc<Vec<Record>>>) {
+    fn enter(&mut self, action: &'static str, records: Option<&[Record]>) {
         self.number = self.last + 1;
         self.last = self.number + records.map_or(0, |records| records.len() as u64);
         if !matches!(self.checker, Checker::None) {
-            *self.calls.call() = Call { action, number: self.number, records: records.cloned() };
+            *self.calls.call() =
+                Call { action, number: self.number, records: WeakRecords::of(records.unwrap_or_default()) };
         }
         self.turn(self.number);
     }
@@ -277,13 +278,12 @@ fn check(calls: &Calls, after: Duration, interval: Duration, warnings: &Warnings
 
 /// The warning. `place` is 0 for the whole batch, or else the place of a record, counted from 1.
 fn line(shard: &Shard, call: &Call, place: u64, elapsed: Duration) -> Option<String> {
-    let none = Vec::new();
-    let records = call.records.as_deref().unwrap_or(&none);
+    let records = call.records.upgrade();
     let one = match place {
         0 => None,
         place => Some(records.get(usize::try_from(place - 1).ok()?)?),
     };
-    let at = At::new(records, one, shard.log_payloads);
+    let at = At::new(&records, one, shard.log_payloads);
     // A record's place also shows how far the batch has come.
     let of = one.map(|_| format!(", number {place} of {} in its batch,", records.len())).unwrap_or_default();
     let elapsed = Duration::from_millis(elapsed.as_millis().try_into().unwrap_or(u64::MAX));

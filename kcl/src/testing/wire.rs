@@ -10,7 +10,8 @@ use crate::io::lines::Io;
 use crate::io::stderr::Report;
 use crate::processor::Processor;
 use crate::protocol::daemon::Lease;
-use crate::protocol::{Message, ProcessRecordsMessage, Reply, ReplyError, WireRecord};
+use crate::protocol::scanner::Scanner;
+use crate::protocol::{Message, MessageError, ProcessRecordsMessage, Reply, ReplyError, WireRecord};
 use crate::record::Record;
 use crate::runner::Runner;
 use crate::runner::conversation::Conversation;
@@ -203,7 +204,7 @@ impl<D: Director + 'static> Shared<D> {
 
     /// The ends of a process's conversation with this half.
     pub fn ends(&self) -> Ends<D> {
-        Ends { half: self.clone(), line: Vec::new() }
+        Ends { half: self.clone() }
     }
 }
 
@@ -211,11 +212,10 @@ impl<D: Director + 'static> Shared<D> {
 #[derive(Debug)]
 pub struct Ends<D> {
     half: Shared<D>,
-    line: Vec<u8>,
 }
 
 impl<D: Director + 'static> Io for Ends<D> {
-    fn receive(&mut self) -> io::Result<Option<&[u8]>> {
+    fn receive(&mut self, scanner: &mut Scanner) -> io::Result<Option<Result<Message, MessageError>>> {
         let mut half = self.half.lock();
         if half.line.is_none() && half.pending.is_none() && half.director.is_alive() {
             half.deliver();
@@ -223,10 +223,9 @@ impl<D: Director + 'static> Io for Ends<D> {
         if !half.director.is_alive() {
             return Err(buried(half));
         }
-        let Some(line) = half.line.take() else { return Ok(None) };
-        self.line = line;
+        let line = half.line.take();
         drop(half);
-        Ok(Some(&self.line))
+        Ok(line.and_then(|line| scanner.end(&line)))
     }
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {
