@@ -165,8 +165,8 @@ fn tool(folder: &Path, kcl: &Kcl) -> String {
     match clone {
         Some(clone) if !is_installed || is_in(clone) => {
             let manifest = report::quoted(&clone.join("Cargo.toml").to_string_lossy());
-            // The same flags as the clone's alias: without the AWS features it builds in a fraction of the time.
-            format!("cargo run --release --manifest-path {manifest} --package cargo-kcl --no-default-features --")
+            // The same flags as the clone's alias, so that the first command takes a fraction of the time.
+            format!("cargo run --profile quick --manifest-path {manifest} --package cargo-kcl --no-default-features --")
         }
         _ => "cargo kcl".to_owned(),
     }
