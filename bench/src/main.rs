@@ -1,0 +1,51 @@
+//! Measures this project: against its peers, after a writer in Java, and against its own past.
+
+mod child;
+mod compare;
+mod gate;
+mod java;
+mod page;
+mod peers;
+mod picture;
+mod report;
+mod transcript;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What fails, with the reason in words.
+type Outcome<T> = Result<T, String>;
+
+/// Measures this project. Everything that it installs, builds and writes is below `target/bench`.
+#[derive(Parser)]
+#[command(name = "bench", max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Compare processors of this project with those of other libraries, which are installed first
+    Peers(compare::Options),
+    /// Measure the same processors after a writer in Java, as the daemon is one
+    Java(java::Options),
+    /// Compare instructions and allocations with those in `bench/gate.txt`
+    Gate(gate::Options),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().verb {
+        Verb::Peers(options) => compare::run(&options),
+        Verb::Java(options) => java::run(&options),
+        Verb::Gate(options) => gate::run(&options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
