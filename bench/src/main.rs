@@ -8,6 +8,7 @@ mod page;
 mod peers;
 mod picture;
 mod report;
+mod scaling;
 mod transcript;
 
 use std::process::ExitCode;
@@ -33,6 +34,8 @@ enum Verb {
     Java(java::Options),
     /// Compare instructions and allocations with those in `bench/gate.txt`
     Gate(gate::Options),
+    /// Compute the costs and the limits of `docs/scaling.md`
+    Scaling(scaling::Options),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Verb::Peers(options) => compare::run(&options),
         Verb::Java(options) => java::run(&options),
         Verb::Gate(options) => gate::run(&options),
+        Verb::Scaling(options) => scaling::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
