@@ -6,7 +6,7 @@ use super::state::StoreError;
 use crate::exit::WRONG_USE;
 use crate::input::source::InputError;
 use crate::process::program::ProgramError;
-use crate::recording::writer::RecordingError;
+use crate::recording::RecordingError;
 
 /// The reason why the run cannot start.
 #[derive(Debug, thiserror::Error)]

@@ -35,7 +35,7 @@ use self::source::stream::Stream;
 use self::source::{Supply, check_order};
 use self::supervise::Supervisor;
 use crate::process::program::Program;
-use crate::recording::writer::Recording;
+use crate::recording::Recording;
 use crate::report;
 use crate::signals::{self, Signals};
 

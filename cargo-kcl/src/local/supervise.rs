@@ -29,7 +29,7 @@ use crate::exit::{FAILED, INTERRUPTED};
 use crate::input::path::Input;
 use crate::process::program::Program;
 use crate::process::spawn::{Process, Spawned, spawn};
-use crate::recording::writer::{Recording, Tape};
+use crate::recording::{Recording, Tape};
 use crate::report::{self, Level, Message, Prefix, Source, Speaker};
 use crate::signals::Request;
 use crate::threads;

@@ -4,7 +4,7 @@ use std::io;
 
 use super::chaos::Trial;
 use super::shard::watcher::{Answer, Content, Effect, Excuse, Manner, Moment, Step, Watcher};
-use crate::recording::writer::{CheckpointNumbers, Tape};
+use crate::recording::{CheckpointNumbers, Tape};
 
 /// The chaos of a shard and the recording of one conversation, each if there is one. What chaos does is recorded.
 #[derive(Debug)]

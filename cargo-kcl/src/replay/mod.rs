@@ -1,7 +1,7 @@
 //! `cargo kcl replay`: plays the daemon's side of recorded conversations.
 //!
-//! [`transcript`] finds and reads the recordings. [`play`] plays one into a processor and compares the answers. [`pipes`] wraps a
-//! processor's stdin and stdout, so that no wait lasts forever.
+//! [`play`] plays one into a processor and compares the answers. [`pipes`] wraps a processor's stdin and stdout, so that no
+//! wait lasts forever.
 
 mod pipes;
 mod play;
@@ -10,11 +10,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use kcl::protocol::recording::{TranscriptError, find};
+
 use self::play::{PlayError, Played, play};
 use crate::args::duration;
 use crate::exit::{FAILED, WRONG_USE};
 use crate::process::program::{Program, ProgramError, ProgramOptions};
-use crate::recording::reader::{TranscriptError, find};
 use crate::report::{self, Level, Message};
 
 /// Replay recorded conversations with a processor, and show where its answers differ

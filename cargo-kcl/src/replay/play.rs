@@ -6,13 +6,13 @@ use std::process::{ChildStdin, ChildStdout};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use kcl::protocol::{Message, Reply};
+use kcl::protocol::Reply;
+use kcl::protocol::recording::{IN_FILE, Replied, Sent, Transcript, TranscriptError, in_words};
 
 use super::pipes::{self, Patient};
 use crate::process::program::Program;
 use crate::process::replies::{NoReply, Replies};
 use crate::process::spawn::{Process, Spawned, spawn};
-use crate::recording::reader::{IN_FILE, OUT_FILE, Sent, Transcript, TranscriptError};
 use crate::report::{self, Prefix, Source, Speaker};
 use crate::threads;
 
@@ -105,7 +105,7 @@ pub(crate) fn play(folder: &Path, program: &Program, patience: Duration) -> Resu
     player.end();
     Ok(match played? {
         Ok(stopped) => {
-            let is_cut = transcript.is_cut;
+            let is_cut = transcript.is_cut();
             Played::Same { messages: player.messages, checkpoints: player.checkpoints, stopped, is_cut }
         }
         Err((asked, recorded, now)) => Played::Different(Difference { asked, recorded, now, rest: transcript.rest()? }),
@@ -131,26 +131,25 @@ impl Player {
         let mut asked = "the start".to_owned();
         while let Some(message) = transcript.message()? {
             self.messages += 1;
-            let described = describe(&message);
+            let described = message.to_string();
             asked.clone_from(&described);
             let mut gone = self.send(&message)?;
             loop {
-                let Some(recorded) = transcript.reply()? else { return Ok(self.stop(asked, transcript.exit)) };
-                let now = if gone { Err(Other::Ended) } else { self.reply(&recorded.reply) };
+                let Some(recorded) = transcript.reply()? else { return Ok(self.stop(asked, transcript.exit())) };
+                let now = if gone { Err(Other::Ended) } else { self.reply(&recorded) };
                 if let Err(now) = now {
-                    let recorded = format!("{OUT_FILE}, line {}: {}", recorded.line, in_words(&recorded.reply));
-                    return Ok(Err((asked, recorded, self.explain(now))));
+                    return Ok(Err((asked, recorded.to_string(), self.explain(now))));
                 }
                 if matches!(recorded.reply, Reply::Status { .. }) {
                     break;
                 }
                 self.checkpoints += 1;
-                let Some(answer) = transcript.answer()? else { return Ok(self.stop(asked, transcript.exit)) };
-                asked = format!("{described}; then {}", describe(&answer));
+                let Some(answer) = transcript.answer()? else { return Ok(self.stop(asked, transcript.exit())) };
+                asked = format!("{described}; then {answer}");
                 gone = self.send(&answer)?;
             }
         }
-        Ok(self.end_of_input(asked, transcript.exit))
+        Ok(self.end_of_input(asked, transcript.exit()))
     }
 
     /// Handles a recording without an answer to the last request: the processor ended by itself, or was killed.
@@ -190,9 +189,9 @@ impl Player {
         }
     }
 
-    fn reply(&mut self, recorded: &Reply) -> Result<(), Other> {
+    fn reply(&mut self, recorded: &Replied) -> Result<(), Other> {
         match self.replies.next() {
-            Ok(reply) if same(&reply, recorded) => Ok(()),
+            Ok(reply) if recorded.is_same(&reply) => Ok(()),
             Ok(reply) => Err(Other::Replied(reply)),
             Err(NoReply::Closed) => Err(Other::Ended),
             Err(none) => Err(Other::NoReply(none)),
@@ -239,59 +238,5 @@ impl Player {
             thread::sleep(Duration::from_millis(2));
         }
         self.pump = None;
-    }
-}
-
-/// Whether the daemon would react to both in the same way. A missing sub-sequence number means 0; without a sequence number it is
-/// ignored.
-fn same(one: &Reply, other: &Reply) -> bool {
-    let normalized = |reply: &Reply| match reply {
-        Reply::Checkpoint { sequence_number: Some(number), sub_sequence_number } => Reply::Checkpoint {
-            sequence_number: Some(number.clone()),
-            sub_sequence_number: Some(sub_sequence_number.unwrap_or(0)),
-        },
-        Reply::Checkpoint { sequence_number: None, .. } => {
-            Reply::Checkpoint { sequence_number: None, sub_sequence_number: None }
-        }
-        other => other.clone(),
-    };
-    normalized(one) == normalized(other)
-}
-
-fn in_words(reply: &Reply) -> String {
-    match reply {
-        Reply::Status { response_for } => format!("status for {}", response_for.as_deref().unwrap_or("nothing")),
-        Reply::Checkpoint { sequence_number: Some(number), sub_sequence_number: None | Some(0) } => {
-            format!("checkpoint at {number}")
-        }
-        Reply::Checkpoint { sequence_number: Some(number), sub_sequence_number: Some(sub) } => {
-            format!("checkpoint at {number}/{sub}")
-        }
-        Reply::Checkpoint { sequence_number: None, .. } => "checkpoint at the end of the batch".to_owned(),
-        other => format!("{other:?}"),
-    }
-}
-
-fn describe(sent: &Sent) -> String {
-    let line = sent.line;
-    match &sent.message {
-        Message::ProcessRecords { records, .. } => {
-            let count = report::count(records.len() as u64, "record");
-            match &records[..] {
-                [] => format!("{IN_FILE}, line {line}: processRecords without records"),
-                [only] => format!("{IN_FILE}, line {line}: processRecords, {count}: {}", only.sequence_number()),
-                [first, .., last] => format!(
-                    "{IN_FILE}, line {line}: processRecords, {count}: {} to {}",
-                    first.sequence_number(),
-                    last.sequence_number()
-                ),
-            }
-        }
-        Message::Initialize { shard_id, position } => {
-            format!("{IN_FILE}, line {line}: initialize {shard_id} at {position}")
-        }
-        Message::Checkpoint { error: None, .. } => format!("line {line}: checkpoint accepted"),
-        Message::Checkpoint { error: Some(error), .. } => format!("line {line}: checkpoint refused, {error}"),
-        other => format!("{IN_FILE}, line {line}: {}", other.action()),
     }
 }

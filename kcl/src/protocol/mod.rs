@@ -6,12 +6,14 @@
 //! message. The daemon never sends the next message before the status. All of this describes
 //! `amazon-kinesis-client-multilang` 3, package `software.amazon.kinesis.multilang`.
 //!
-//! [`daemon`] is the other side of the same conversation, for programs that stand in for the daemon.
+//! [`daemon`] is the other side of the same conversation, for programs that stand in for the daemon. [`recording`] reads
+//! conversations that were recorded.
 
 mod base64;
 pub mod daemon;
 mod message;
 mod nesting;
+pub mod recording;
 mod records;
 pub(crate) mod reply;
 pub(crate) mod scanner;

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use kcl::protocol::Reply;
+use kcl::protocol::recording::{CUT_FILE, EXIT_FILE, IN_FILE, OUT_FILE, TIMES_FILE};
 
-use super::reader::CUT_FILE;
 use crate::args::shard_id;
 use crate::disk;
 
@@ -78,7 +78,7 @@ impl Tape {
     fn create(folder: &Path) -> io::Result<Self> {
         fs::create_dir(folder)?;
         let file = |name| File::create_new(folder.join(name));
-        let (messages, replies, times) = (file("in.jsonl")?, file("out.jsonl")?, file("times.tsv")?);
+        let (messages, replies, times) = (file(IN_FILE)?, file(OUT_FILE)?, file(TIMES_FILE)?);
         let mut tape = Self {
             folder: folder.to_owned(),
             messages,
@@ -143,7 +143,7 @@ impl Tape {
             return File::create(self.folder.join(CUT_FILE)).map(|_| ());
         }
         let Some(code) = code else { return self.note("exit", "None") };
-        disk::write(&self.folder.join("exit"), format!("{code}\n").as_bytes())?;
+        disk::write(&self.folder.join(EXIT_FILE), format!("{code}\n").as_bytes())?;
         self.note("exit", code)
     }
 }
