@@ -2,6 +2,7 @@
 
 mod bugs;
 mod misuse;
+mod recordings;
 mod reports;
 mod scripts;
 mod sinks;

@@ -466,7 +466,7 @@ impl Director for World {
             sub_sequence_number: entry.sub,
             approximate_arrival_timestamp: None,
         });
-        Some(Delivery::Records(WireRecord::into_batch(records), 0))
+        Some(Delivery::Records(WireRecord::into_batch(records), Some(0)))
     }
 
     fn refuse(&mut self, request: &Request, _: &Lease) -> Option<String> {

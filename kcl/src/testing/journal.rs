@@ -120,6 +120,8 @@ pub(crate) enum Moment {
     Stderr(String),
     Passed(Duration),
     Crashed,
+    /// A replay stops, because its recording breaks off or the processor departs from it.
+    Stopped,
     Ended(u8),
 }
 
@@ -139,6 +141,7 @@ impl fmt::Display for Moment {
             Self::Stderr(line) => write!(f, "   stderr: {line}"),
             Self::Passed(time) => write!(f, "{time:?} pass"),
             Self::Crashed => f.write_str("the process is killed"),
+            Self::Stopped => f.write_str("the recorded conversation ends here"),
             Self::Ended(code) => write!(f, "the process ends with exit code {code}"),
         }
     }

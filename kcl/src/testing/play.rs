@@ -5,8 +5,10 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::{io, mem};
 
+use crate::clock::Clock as _;
 use crate::error::Failure;
 use crate::protocol::daemon::Lease;
+use crate::protocol::{Message, Reply};
 use crate::record::Record;
 use crate::runner::events::{Event, Listener};
 use crate::shard::Position;
@@ -17,6 +19,7 @@ use crate::testing::ledger::{Ledger, Promise};
 use crate::testing::quiet;
 use crate::testing::script::{Action, Fault, Kind, ShardScript, Step};
 use crate::testing::sink::Sinks;
+use crate::testing::tape::{Next, Stop, Tape};
 use crate::testing::wire::{Delivery, Director, Request, Shared};
 
 /// A fault that waits for its moment.
@@ -52,8 +55,10 @@ pub(crate) struct Play {
     again: Vec<Record>,
     armed: Vec<Armed>,
     clock: Arc<VirtualClock>,
+    /// The recorded conversation that is replayed, instead of steps.
+    pub(crate) tape: Option<Tape>,
     /// How far batches are behind the newest record, in milliseconds.
-    behind: u64,
+    behind: Option<u64>,
     pub(crate) sinks: Sinks,
     pub(crate) ledger: Ledger,
     pub(crate) journal: Vec<Moment>,
@@ -84,7 +89,8 @@ impl Play {
             again: Vec::new(),
             armed: Vec::new(),
             clock: Arc::clone(clock),
-            behind: 0,
+            tape: None,
+            behind: Some(0),
             sinks,
             ledger: Ledger::new(&script.id, by_handler),
             journal: Vec::new(),
@@ -191,7 +197,7 @@ impl Play {
             };
             match &step.action {
                 Action::Pass(_) => self.pause(&step.action),
-                Action::Behind(time) => self.behind = u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
+                Action::Behind(time) => self.behind = Some(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
                 Action::Fault(fault) => self.arm(fault.clone(), step.clone()),
                 Action::Batch(_) => {
                     let records = self.batches.pop_front().unwrap_or_default();
@@ -224,6 +230,47 @@ impl Play {
         delivery
     }
 
+    /// The next message of a recorded conversation.
+    fn recorded(&mut self, next: Option<Next>) -> Option<Delivery> {
+        let (message, since) = next?;
+        // Waits of the runtime may have let more time pass already.
+        self.clock.pass(since.unwrap_or_default().saturating_sub(self.clock.now()));
+        match message {
+            Message::ProcessRecords { records, millis_behind_latest } => {
+                self.behind = millis_behind_latest;
+                Some(self.deliver(records))
+            }
+            Message::LeaseLost => Some(self.lose()),
+            Message::ShardEnded => Some(self.send("shardEnded", Delivery::ShardEnded)),
+            Message::ShutdownRequested => Some(self.send("shutdownRequested", Delivery::ShutdownRequested)),
+            other => {
+                let problem = format!("it has a second `{}`, or a message of KCL 1", other.action());
+                self.stop(Stop::Unreadable(problem));
+                None
+            }
+        }
+    }
+
+    /// Ends the process, because its recording does not go on.
+    fn stop(&mut self, stop: Stop) {
+        self.killed = true;
+        self.journal.push(Moment::Stopped);
+        if let Some(tape) = &mut self.tape {
+            tape.stopped = Some(stop);
+        }
+    }
+
+    /// Asks the recording, if one is replayed. If it does not go on, neither does the process.
+    fn ask<T>(&mut self, question: impl FnOnce(&mut Tape) -> Result<T, Stop>) -> Option<T> {
+        match question(self.tape.as_mut()?) {
+            Ok(answer) => Some(answer),
+            Err(stop) => {
+                self.stop(stop);
+                None
+            }
+        }
+    }
+
     /// Notes a line that the runtime wrote to stderr.
     pub(crate) fn line(&mut self, line: &str) {
         if !self.killed {
@@ -246,6 +293,10 @@ impl Director for Play {
     }
 
     fn next(&mut self, _: &Lease) -> Option<Delivery> {
+        if self.tape.is_some() {
+            let next = self.ask(Tape::next).flatten();
+            return self.recorded(next);
+        }
         if self.lost && self.close != Some(Close::Lost) {
             return Some(self.lose());
         }
@@ -270,6 +321,13 @@ impl Director for Play {
         }
         if self.happens(|kind| *kind == Kind::CrashBeforeCheckpoint).is_some() {
             self.kill();
+        }
+        let recorded = self.ask(|tape| {
+            let Request { sequence_number, sub_sequence_number } = request.clone();
+            tape.checkpoint(&Reply::Checkpoint { sequence_number, sub_sequence_number })
+        });
+        if let Some(exception) = recorded {
+            return exception;
         }
         if self.killed || self.loses {
             // A killed process does not see the answer.
@@ -330,6 +388,10 @@ impl Director for Play {
     fn acknowledge(&mut self, action: &'static str) {
         if self.happens(|kind| *kind == Kind::CrashBeforeStatus).is_some() {
             return self.kill();
+        }
+        self.ask(|tape| tape.status(action));
+        if self.killed {
+            return;
         }
         if let Some(replies) = &mut self.replies {
             replies.push(format!("acknowledged {action}"));

@@ -28,7 +28,7 @@ pub struct ShardReport<P> {
 
 impl<P> Report<P> {
     pub(crate) fn new(script: Script, shards: Vec<Performed<P>>) -> Self {
-        Self { shards: shards.into_iter().map(|performed| ShardReport { performed }).collect(), script }
+        Self { shards: shards.into_iter().map(ShardReport::from).collect(), script }
     }
 
     /// The report of one shard.
@@ -210,6 +210,12 @@ impl<P> fmt::Display for Report<P> {
     }
 }
 
+impl<P> From<Performed<P>> for ShardReport<P> {
+    fn from(performed: Performed<P>) -> Self {
+        Self { performed }
+    }
+}
+
 impl<P> ShardReport<P> {
     /// The shard's id.
     pub fn id(&self) -> &str {
@@ -367,6 +373,18 @@ impl ShardScript {
     }
 }
 
+/// The first violation of each promise in each shard, in words: a promise that is broken once is often broken again and
+/// again.
+pub(crate) fn first_of_each(violations: &[Violation]) -> Vec<String> {
+    let mut first: Vec<&Violation> = Vec::new();
+    for violation in violations {
+        if first.iter().all(|known| (known.promise, &known.shard) != (violation.promise, &violation.shard)) {
+            first.push(violation);
+        }
+    }
+    first.into_iter().map(Violation::to_string).collect()
+}
+
 /// Turns a performance into a report.
 ///
 /// # Errors
@@ -376,15 +394,8 @@ pub(crate) fn judge<P>(script: Script, performance: Performance<P>) -> Result<Re
     let Performance { shards, violations, idle } = performance;
     let report = Report::new(script, shards);
     if !violations.is_empty() {
-        // A promise that is broken once is often broken again and again.
-        let mut first: Vec<&Violation> = Vec::new();
-        for violation in &violations {
-            if first.iter().all(|known| (known.promise, &known.shard) != (violation.promise, &violation.shard)) {
-                first.push(violation);
-            }
-        }
-        let first: Vec<_> = first.into_iter().map(Violation::to_string).collect();
-        return Err(format!("{}\n\n{}", first.join("\n"), brief(&report.to_string())));
+        let first = first_of_each(&violations).join("\n");
+        return Err(format!("{first}\n\n{}", brief(&report.to_string())));
     }
     if let Some(fault) = idle.first() {
         return Err(format!(
@@ -396,7 +407,7 @@ pub(crate) fn judge<P>(script: Script, performance: Performance<P>) -> Result<Re
 }
 
 /// The notes without the middle of a long run.
-fn brief(notes: &str) -> String {
+pub(crate) fn brief(notes: &str) -> String {
     const FIRST: usize = 10;
     const LAST: usize = 80;
     let lines: Vec<_> = notes.lines().collect();

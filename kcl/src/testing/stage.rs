@@ -21,6 +21,7 @@ use crate::testing::play::{Close, Ear, Play};
 use crate::testing::quiet;
 use crate::testing::script::{Script, ShardScript};
 use crate::testing::sink::{Known, Owners, Sinks};
+use crate::testing::tape::{Stop, Tape};
 use crate::testing::wire::{Half, Shared};
 
 /// The exit code of a process that was killed, as a shell reports it.
@@ -87,6 +88,40 @@ where
     Ok(Performance { shards, violations, idle })
 }
 
+/// Replays a recorded conversation with one process. Returns what the process did, and why it was stopped, if it was.
+///
+/// # Errors
+///
+/// None that a recording could cause.
+pub(crate) fn replay<F, P, E>(
+    script: &ShardScript,
+    tape: Tape,
+    factory: &F,
+) -> Result<(Performed<P>, Option<Stop>), String>
+where
+    F: Fn(&Shard) -> Result<P, E>,
+    P: Processor,
+    E: Into<BoxError>,
+{
+    quiet::hush();
+    let clock = Arc::new(VirtualClock::new(None));
+    let mut lane = Lane::<P>::new(script, next_run(), &clock, &Options::default())?;
+    lane.context.half.lock().director.tape = Some(tape);
+    let runner = Runner::new(factory);
+    while !lane.is_over() {
+        lane.step(&runner);
+    }
+    let code = lane.exit_code.unwrap_or_default();
+    let tape = lane.context.half.lock().director.tape.take();
+    Ok((lane.finish(), tape.and_then(|tape| tape.end(code).err())))
+}
+
+/// The number of a new run.
+fn next_run() -> u64 {
+    static RUNS: AtomicU64 = AtomicU64::new(1);
+    RUNS.fetch_add(1, Ordering::Relaxed)
+}
+
 /// Compares what a shard did alone and among others.
 fn differ<P>(alone: &Performed<P>, among: &Performed<P>) -> Option<Violation> {
     let deeds = |shard: &Performed<P>, forget| {
@@ -114,8 +149,7 @@ where
     P: Processor,
     E: Into<BoxError>,
 {
-    static RUNS: AtomicU64 = AtomicU64::new(1);
-    let run = RUNS.fetch_add(1, Ordering::Relaxed);
+    let run = next_run();
     let clock = Arc::new(VirtualClock::new(options.seed));
     let runner = Runner::new(factory);
     let mut lanes = Vec::new();
@@ -198,7 +232,7 @@ impl<'s, P: Processor> Lane<'s, P> {
                 if let Some(session) = self.session.take() {
                     mem::forget(session.processor);
                 }
-                if self.position() == Position::ShardEnd {
+                if self.position() == Position::ShardEnd || self.context.half.lock().director.tape.is_some() {
                     self.exit_code = Some(KILLED);
                 }
             }

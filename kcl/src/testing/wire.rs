@@ -20,8 +20,9 @@ use crate::shard::{Position, Shard};
 /// A message to deliver.
 #[derive(Clone, Debug)]
 pub enum Delivery {
-    /// `processRecords`, with how far the batch is behind the newest record of the shard, in milliseconds.
-    Records(Vec<Record>, u64),
+    /// `processRecords`, with how far the batch is behind the newest record of the shard, in milliseconds, if the daemon
+    /// knows.
+    Records(Vec<Record>, Option<u64>),
     /// `leaseLost`.
     LeaseLost,
     /// `shardEnded`.
@@ -119,7 +120,7 @@ impl<D: Director> Half<D> {
                 }
                 let records: Vec<_> = records.iter().map(WireRecord::from).collect();
                 let mut line = Vec::new();
-                let message = ProcessRecordsMessage { records: &records[..], millis_behind_latest: Some(behind) };
+                let message = ProcessRecordsMessage { records: &records[..], millis_behind_latest: behind };
                 match message.write(&mut line) {
                     Ok(()) => (self.pending, self.line) = (Some("processRecords"), Some(line)),
                     Err(error) => self.director.misunderstand(format!("a batch cannot be written: {error}")),

@@ -1,0 +1,154 @@
+//! Recorded conversations as tests.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use crate::error::BoxError;
+use crate::processor::{Initialize, Processor};
+use crate::protocol::Message;
+use crate::protocol::recording::{Transcript, find};
+use crate::shard::Shard;
+use crate::testing::report::{ShardReport, brief, first_of_each};
+use crate::testing::script::ShardScript;
+use crate::testing::stage::replay;
+use crate::testing::tape::{Stop, Tape};
+
+/// The number of conversations whose report is part of a failure.
+const SHOWN: usize = 3;
+
+/// Recorded conversations, which a processor must repeat: each folder of them is a regression suite.
+///
+/// `cargo kcl local --record DIR` records the conversations of a run, one folder for each process. Recordings of the real
+/// daemon in the same layout work as well.
+///
+/// ```
+/// use kcl::testing::Recordings;
+/// # #[derive(Default)]
+/// # struct Revenue;
+/// # #[kcl::processor(main = false)]
+/// # impl Revenue {
+/// #     #[on_record]
+/// #     fn add(&mut self) {}
+/// # }
+/// # let folder = std::env::temp_dir().join(format!("kcl-recordings-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// # std::fs::write(folder.join("in.jsonl"), "{\"action\":\"initialize\",\"shardId\":\"s\",\"sequenceNumber\":\"LATEST\"}\n")?;
+/// # std::fs::write(folder.join("out.jsonl"), "{\"action\":\"status\",\"responseFor\":\"initialize\"}\n")?;
+/// # let recorded = folder.clone();
+///
+/// # /*
+/// #[test]
+/// fn it_repeats_the_recorded_conversations() {
+///     Recordings::read("tests/recordings").replay::<Revenue>();
+/// }
+/// # */
+/// # Recordings::read(recorded).replay::<Revenue>();
+/// # std::fs::remove_dir_all(folder)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// Each conversation is replayed with a process of its own. It gets the recorded messages, and the recorded answers to its
+/// checkpoints, refusals included. It must send the same checkpoints and statuses, and end with the same exit code. What it
+/// writes elsewhere was not recorded: assert that on the processor, or on a [`Sink`](super::Sink). The
+/// [promises](super#the-promises) are checked, too.
+///
+/// Virtual time passes between the messages as it did when they were recorded. Handlers take no time. A processor that
+/// checkpoints by time can therefore do so at another message than it did.
+///
+/// A recording that breaks off, because the process was killed or the disk was full, is replayed as far as it goes. Then
+/// the process is killed.
+#[derive(Clone, Debug)]
+pub struct Recordings {
+    folders: Vec<PathBuf>,
+}
+
+impl Recordings {
+    /// Finds the recordings in a folder, at any depth. Tests run in the folder of their package, so a relative path starts
+    /// there.
+    ///
+    /// # Panics
+    ///
+    /// If the folder cannot be read, or if there is no recording in it.
+    #[must_use]
+    #[track_caller]
+    pub fn read(folder: impl AsRef<Path>) -> Self {
+        match find(&[folder.as_ref().to_owned()]) {
+            Ok(folders) => Self { folders },
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Replays the conversations with processors of this type. Returns what each process did, in the order of shards, and
+    /// of the processes of a shard.
+    ///
+    /// # Panics
+    ///
+    /// If a processor does not do what it did, or breaks a promise; the message names all differences. If a recording
+    /// cannot be read.
+    #[track_caller]
+    pub fn replay<P: Initialize>(&self) -> Vec<ShardReport<P>> {
+        self.replay_with(P::initialize)
+    }
+
+    /// Replays the conversations with processors that a factory makes, as [`replay`](Self::replay) does.
+    ///
+    /// # Panics
+    ///
+    /// As [`replay`](Self::replay) does.
+    #[track_caller]
+    pub fn replay_with<P, E>(&self, factory: impl Fn(&Shard) -> Result<P, E>) -> Vec<ShardReport<P>>
+    where
+        P: Processor,
+        E: Into<BoxError>,
+    {
+        match self.play(&factory) {
+            Ok(reports) => reports,
+            Err(problem) => panic!("{problem}"),
+        }
+    }
+
+    fn play<P, E>(&self, factory: &impl Fn(&Shard) -> Result<P, E>) -> Result<Vec<ShardReport<P>>, String>
+    where
+        P: Processor,
+        E: Into<BoxError>,
+    {
+        let mut reports = Vec::new();
+        let (mut different, mut problems) = (0, String::new());
+        for folder in &self.folders {
+            let name = folder.display();
+            let begun = Transcript::open(folder).and_then(Tape::begin).map_err(|error| error.to_string())?;
+            let (tape, shard_id, position) = match begun {
+                // The process ended before it got a message.
+                None => continue,
+                Some((tape, Message::Initialize { shard_id, position })) => (tape, shard_id, position),
+                Some((_, other)) => {
+                    return Err(format!("{name}: the first message is {}, not initialize", other.action()));
+                }
+            };
+            let mut script = ShardScript::new(shard_id);
+            script.position = position;
+            let (performed, stopped) = replay(&script, tape, factory)?;
+            let mut found = first_of_each(&performed.ledger.violations);
+            match stopped {
+                Some(Stop::Unreadable(error)) => return Err(format!("{name}: {error}")),
+                Some(Stop::Different(difference)) => found.insert(0, difference),
+                Some(Stop::Over) | None => {}
+            }
+            let report = ShardReport::from(performed);
+            if !found.is_empty() {
+                different += 1;
+                _ = writeln!(problems, "\n{name}: {}", found.join("\n"));
+                if different <= SHOWN {
+                    _ = writeln!(problems, "\n{}", brief(&report.to_string()).trim_end());
+                }
+            }
+            reports.push(report);
+        }
+        let all = self.folders.len();
+        match different {
+            0 => Ok(reports),
+            1 => Err(format!("1 of {all} recorded conversations goes another way now:\n{problems}")),
+            _ => Err(format!("{different} of {all} recorded conversations go another way now:\n{problems}")),
+        }
+    }
+}
