@@ -54,3 +54,39 @@ impl Processor for ByHand {
 fn main() -> ExitCode {
     kcl::run::<ByHand>()
 }
+
+#[cfg(test)]
+mod tests {
+    use kcl::testing::{Daemon, Fault, Refusal};
+
+    use super::*;
+
+    #[test]
+    fn every_thousandth_record_is_checkpointed() {
+        let run = Daemon::new().batch(vec!["abc"; 2500]).run::<ByHand>();
+        run.assert_succeeded();
+        assert_eq!((run.processor().records, run.processor().bytes), (2500, 7500));
+        let checkpoints: Vec<_> = run.checkpoints().iter().map(|made| made.record()).collect();
+        assert_eq!(checkpoints, [Some(1000), Some(2000)]);
+    }
+
+    #[test]
+    fn a_requested_shutdown_checkpoints_the_rest() {
+        let run = Daemon::new().batch(vec!["abc"; 1500]).shutdown_requested().run::<ByHand>();
+        run.assert_checkpoint_at(1500);
+    }
+
+    #[test]
+    fn another_worker_continues_after_the_checkpoint() {
+        let run = Daemon::new()
+            .batch(vec!["abc"; 1500])
+            .fault(Fault::refuse_checkpoints(Refusal::LeaseLost, 1))
+            .batch(vec!["abc"; 1000])
+            .redeliver()
+            .shard_end()
+            .run::<ByHand>();
+        // The checkpoint at record 2000 was refused, because the lease was gone, so 1500 records came again.
+        assert_eq!(run.processor().records, 1500);
+        run.assert_shard_ended();
+    }
+}

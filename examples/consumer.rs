@@ -23,3 +23,18 @@ impl Consumer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kcl::testing::{Daemon, TestRecord};
+
+    use super::*;
+
+    #[test]
+    fn a_record_need_not_be_text() {
+        let run = Daemon::new().batch([TestRecord::text("a"), TestRecord::bytes([0xff])]).shard_end().run::<Consumer>();
+        run.assert_succeeded();
+        assert_eq!(run.processor().shard, "shardId-000000000000");
+        run.assert_shard_ended();
+    }
+}

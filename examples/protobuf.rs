@@ -54,3 +54,30 @@ impl Revenue {
         eprintln!("{}: {} cents", self.shard, self.cents);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kcl::testing::{Daemon, TestRecord};
+
+    use super::*;
+
+    #[test]
+    fn orders_add_up_and_other_records_are_kept() {
+        let order = |id, cents| TestRecord::bytes(Order { id, cents }.encode_to_vec());
+        let folder = tempfile::tempdir().unwrap();
+        let run = Daemon::new()
+            .batch([order(1, 5), TestRecord::text("not an order"), order(2, 7)])
+            .shard_end()
+            .run_with(|shard: &Shard| {
+                let dead_letters = JsonLines::open(folder.path(), shard)?;
+                Ok::<_, std::io::Error>(Revenue { shard: shard.id().to_owned(), cents: 0, dead_letters })
+            });
+        run.assert_succeeded();
+        run.assert_shard_ended();
+        assert_eq!(run.processor().cents, 12);
+        assert_eq!(run.dead_letters()[0].0, 2);
+        // A file of dead letters can be delivered again.
+        let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap();
+        assert_eq!(TestRecord::read_json_lines(file.path()).len(), 1);
+    }
+}

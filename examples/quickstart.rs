@@ -29,3 +29,41 @@ impl Revenue {
         eprintln!("{}: {} cents", self.shard, self.cents);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kcl::testing::{Daemon, Fault};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn orders_add_up() {
+        let run = Daemon::new()
+            .batch([json!({"cents": 5}), json!({"cents": 7})])
+            .batch([json!({"cents": 8})])
+            .shard_end()
+            .run::<Revenue>();
+        run.assert_succeeded();
+        run.assert_shard_ended();
+        assert_eq!(run.processor().cents, 20);
+    }
+
+    #[test]
+    fn a_process_that_takes_over_starts_from_zero_after_the_checkpoint() {
+        let run = Daemon::new()
+            .batch([json!({"cents": 5})])
+            .fault(Fault::crash_before_checkpoint())
+            .batch([json!({"cents": 7})])
+            .run::<Revenue>();
+        assert_eq!(run.processor().cents, 7);
+        run.assert_checkpoint_at(2);
+    }
+
+    #[test]
+    fn a_record_that_is_not_an_order_ends_the_process_before_it() {
+        let run = Daemon::new().batch([json!({"cents": 5}), json!("five")]).run::<Revenue>();
+        run.assert_failed();
+        run.assert_checkpoint_at(1);
+    }
+}

@@ -60,3 +60,40 @@ impl Sample {
         checkpointer.checkpoint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kcl::testing::{Daemon, Fault, Refusal};
+
+    use super::*;
+
+    #[test]
+    fn each_batch_and_a_requested_shutdown_are_checkpointed() {
+        let run = Daemon::new().batch(["a", "b"]).batch(["c"]).shutdown_requested().run::<Sample>();
+        run.assert_succeeded();
+        assert_eq!(run.processor().records, 3);
+        let checkpoints: Vec<_> = run.checkpoints().iter().map(|made| made.record()).collect();
+        assert_eq!(checkpoints, [Some(2), Some(3), Some(3)]);
+    }
+
+    #[test]
+    fn a_throttled_checkpoint_is_tried_again() {
+        let run = Daemon::new().fault(Fault::refuse_checkpoints(Refusal::Throttled, 2)).batch(["a"]).run::<Sample>();
+        run.assert_succeeded();
+        run.assert_checkpoint_at(1);
+        assert_eq!(run.checkpoints().len(), 3);
+    }
+
+    #[test]
+    fn a_lost_lease_is_not_a_failure() {
+        let run = Daemon::new().batch(["a"]).fault(Fault::lose_lease()).batch(["b"]).run::<Sample>();
+        run.assert_succeeded();
+        run.assert_checkpoint_at(1);
+        assert_eq!(run.acknowledgements().last(), Some(&"leaseLost"));
+    }
+
+    #[test]
+    fn the_end_of_a_shard_is_checkpointed() {
+        Daemon::new().batch(["a"]).shard_end().run::<Sample>().assert_shard_ended();
+    }
+}

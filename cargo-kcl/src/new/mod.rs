@@ -204,6 +204,7 @@ fn manifest(name: &str, kcl: &Kcl, in_workspace: bool) -> Result<String, NewErro
          serde = {{ version = \"1\", features = [\"derive\"] }}\n\
          \n\
          [dev-dependencies]\n\
+         kcl = {{ {source}, features = [\"testing\"] }}\n\
          serde_json = \"1\"\n\
          {workspace}"
     ))
