@@ -5,6 +5,7 @@ use std::error::Error;
 use std::iter::successors;
 use std::sync::mpsc::{Sender, channel};
 
+use kcl::testing::Daemon;
 use kcl::{
     CheckpointError, Checkpointer, FromRecord, Json, MillisBehindLatest, Processor, Record, RunError, Runner, Shard,
 };
@@ -214,10 +215,11 @@ impl Failing {
 
 #[test]
 fn an_err_is_a_failure_and_keeps_its_text() {
-    let (replies, result) = run(|_| Failing, &[INITIALIZE, TWO_ORDERS]);
-    assert_eq!(replies, [status("initialize")]);
-    let text = in_full(&result.expect_err("it always fails"));
-    assert!(text.contains("2 are too many"), "{text}");
+    let run = Daemon::new().batch(["a", "b"]).run_with(|_: &Shard| Ok::<_, Infallible>(Failing));
+    run.assert_failed();
+    run.assert_checkpoint_at(0);
+    assert_eq!(run.calls()[1].error(), Some("2 are too many"));
+    assert!(run.stderr().last().is_some_and(|line| line.contains(": processRecords failed: 2 are too many; ")), "{run}");
 }
 
 struct Line<'r>(&'r str);
@@ -246,10 +248,8 @@ impl Longest {
 
 #[test]
 fn a_custom_payload_with_a_checkpoint_for_each_record() {
-    let (replies, result) = run(|_| Longest::default(), &[INITIALIZE, TWO_ORDERS, CHECKPOINTED, CHECKPOINTED]);
-    result.expect("nothing fails");
-    assert_eq!(
-        replies,
-        [status("initialize"), checkpoint(Some("11")), checkpoint(Some("12")), status("processRecords")]
-    );
+    let run = Daemon::new().batch(["a", "b"]).run::<Longest>();
+    run.assert_succeeded();
+    assert_eq!(run.processor().line, "b");
+    assert_eq!(run.checkpoints().iter().map(|made| made.record()).collect::<Vec<_>>(), [Some(1), Some(2)]);
 }

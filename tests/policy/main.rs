@@ -12,6 +12,7 @@ use std::fs;
 use std::rc::Rc;
 
 use kcl::dead_letter::JsonLines;
+use kcl::testing::{Daemon, Report};
 use kcl::{
     BoxError, CheckpointError, Checkpointer, DeadLetter, HandlerError, Json, Permanent, Processor, Record, RunError,
     Runner, Shard,
@@ -227,10 +228,8 @@ thread_local! {
 
 #[test]
 fn a_permanent_error_is_not_tried_again_whatever_is_around_it() {
-    let bodies = ["plain", "anyhow", "context", "eyre", "io", "another"];
-    let (output, result) = run(|| Dooms, &[INITIALIZE, &batch(&bodies), OK]);
-    assert!(result.is_ok());
-    assert_eq!(output, [INITIALIZED, ALL, DONE]);
+    let run = deliver(|| Dooms, &["plain", "anyhow", "context", "eyre", "io", "another"]);
+    assert_eq!(run.dead_letters().len(), 6);
     let no = "no such customer".to_owned();
     let expected = [
         (1, no.clone()),
@@ -254,34 +253,39 @@ fn a_payload_that_cannot_be_decoded_is_never_retried() {
     assert!(failed.to_string().contains("cannot be decoded from `two`"), "{failed}");
 }
 
+/// Delivers one batch of records with these bodies, which the processor survives.
+fn deliver<P: Processor>(make: impl Fn() -> P, bodies: &[&str]) -> Report<P> {
+    let run = Daemon::new().batch(bodies.iter().copied()).run_with(|_: &Shard| Ok::<_, BoxError>(make()));
+    run.assert_succeeded();
+    run.assert_checkpoint_at(bodies.len());
+    run
+}
+
 #[test]
 fn a_record_is_skipped_at_any_place_in_its_batch() {
     for poison in 1..=3 {
         let plan = Plan::failing([(poison, 9)]);
-        let (output, result) = run(|| Skips(plan.clone()), &[INITIALIZE, &numbers(3), OK]);
-        assert!(result.is_ok());
+        let run = deliver(|| Skips(plan.clone()), &["1", "2", "3"]);
+        assert_eq!(run.skipped(), [(poison as usize, "it broke")]);
         assert_eq!(plan.calls().iter().filter(|&&body| body == poison).count(), 2);
         assert_eq!(plan.calls().len(), 4);
-        assert_eq!(output, [INITIALIZED, ALL, DONE]);
     }
 }
 
 #[test]
 fn a_batch_in_which_every_record_fails_is_skipped() {
     let plan = Plan::failing([(1, 9)]);
-    let (output, result) = run(|| Skips(plan.clone()), &[INITIALIZE, &batch(&["x", "1", "y"]), OK]);
-    assert!(result.is_ok());
+    let run = deliver(|| Skips(plan.clone()), &["x", "1", "y"]);
     assert_eq!(plan.calls(), [1, 1]);
-    assert_eq!(output, [INITIALIZED, ALL, DONE]);
+    assert_eq!(run.skipped().iter().map(|(place, _)| *place).collect::<Vec<_>>(), [1, 2, 3]);
 }
 
 #[test]
 fn a_dead_letter_has_the_record_the_error_and_the_attempts() {
     let plan = Plan::failing([(1, 9)]);
-    let (output, result) = run(|| Letters(plan.clone()), &[INITIALIZE, &batch(&["1", "{", "3"]), OK]);
-    assert!(result.is_ok());
+    let run = deliver(|| Letters(plan.clone()), &["1", "{", "3"]);
     assert_eq!(plan.calls(), [1, 1, 3]);
-    assert_eq!(output, [INITIALIZED, ALL, DONE]);
+    assert_eq!(run.dead_letters().iter().map(|(place, _)| *place).collect::<Vec<_>>(), [1, 2]);
     let letters = plan.letters();
     assert_eq!(letters[0], ("1".to_owned(), 2, "it broke".to_owned()));
     assert_eq!((&*letters[1].0, letters[1].1), ("2", 0));
@@ -293,9 +297,7 @@ fn a_dead_letter_has_the_record_the_error_and_the_attempts() {
 fn a_panic_becomes_a_dead_letter_with_its_message() {
     let plan = Plan::failing([(1, 9)]);
     plan.0.borrow_mut().panics = true;
-    let (output, result) = run(|| Letters(plan.clone()), &[INITIALIZE, &numbers(1), OK]);
-    assert!(result.is_ok());
-    assert_eq!(output, [INITIALIZED, ALL, DONE]);
+    deliver(|| Letters(plan.clone()), &["1"]);
     assert_eq!(plan.letters(), [("1".to_owned(), 2, "panicked: it broke".to_owned())]);
 }
 
@@ -348,33 +350,28 @@ fn a_dead_letter_that_cannot_be_kept_fails_its_record() {
 #[test]
 fn a_batch_is_retried_whole() {
     let plan = Plan::failing([(2, 1)]);
-    let (output, result) = run(|| Batches(plan.clone()), &[INITIALIZE, &numbers(3), OK]);
-    assert!(result.is_ok());
+    let run = deliver(|| Batches(plan.clone()), &["1", "2", "3"]);
     assert_eq!(plan.calls(), [1, 2, 1, 2, 3]);
     assert!(plan.letters().is_empty());
-    assert_eq!(output, [INITIALIZED, ALL, DONE]);
+    let attempts: Vec<_> = run.calls().iter().skip(1).map(|call| (call.records().len(), call.attempt())).collect();
+    assert_eq!(attempts, [(3, 1), (3, 2)]);
 }
 
 #[test]
 fn a_batch_that_fails_permanently_is_dead_lettered_whole_with_each_record_once() {
     let plan = Plan::failing([(3, 9)]);
-    let (output, result) = run(|| Batches(plan.clone()), &[INITIALIZE, &batch(&["1", "x", "3"]), OK]);
-    assert!(result.is_ok());
+    deliver(|| Batches(plan.clone()), &["1", "x", "3"]);
     assert_eq!(plan.calls(), [1, 3, 1, 3]);
     let letters: Vec<_> = plan.letters().into_iter().map(|(number, attempts, _)| (number, attempts)).collect();
     assert_eq!(letters, [("2".to_owned(), 0), ("1".to_owned(), 2), ("3".to_owned(), 2)]);
-    assert_eq!(output, [INITIALIZED, ALL, DONE]);
 }
 
 #[test]
 fn a_batch_leaves_out_payloads_that_cannot_be_decoded() {
     let plan = Plan::default();
-    let (output, result) = run(|| Batches(plan.clone()), &[INITIALIZE, &batch(&["a", "2", "b", "4", "c"]), OK]);
-    assert!(result.is_ok());
+    let run = deliver(|| Batches(plan.clone()), &["a", "2", "b", "4", "c"]);
     assert_eq!(plan.calls(), [2, 4]);
-    let letters: Vec<_> = plan.letters().into_iter().map(|(number, ..)| number).collect();
-    assert_eq!(letters, ["1", "3", "5"]);
-    assert_eq!(output, [INITIALIZED, ALL, DONE]);
+    assert_eq!(run.dead_letters().iter().map(|(place, _)| *place).collect::<Vec<_>>(), [1, 3, 5]);
 }
 
 #[derive(serde::Deserialize)]
@@ -454,10 +451,9 @@ impl Payloads {
 #[test]
 fn payloads_need_not_come_with_their_records() {
     let plan = Plan::default();
-    let (output, result) = run(|| Payloads(plan.clone()), &[INITIALIZE, &batch(&["1", "x", "3"]), OK]);
-    assert!(result.is_ok());
+    let run = deliver(|| Payloads(plan.clone()), &["1", "x", "3"]);
     assert_eq!(plan.calls(), [1, 3]);
-    assert_eq!(output, [INITIALIZED, ALL, DONE]);
+    assert_eq!(run.skipped()[0].0, 2);
 }
 
 #[test]
@@ -494,10 +490,9 @@ impl SeesWhy {
 
 #[test]
 fn a_handler_may_see_payloads_that_cannot_be_decoded() {
-    let input = [INITIALIZE, &batch(&["1", "x", "3"]), OK];
     let plan = Plan::default();
-    assert!(run(|| Sees(plan.clone()), &input).1.is_ok());
-    assert!(run(|| SeesWhy(plan.clone()), &input).1.is_ok());
+    deliver(|| Sees(plan.clone()), &["1", "x", "3"]);
+    deliver(|| SeesWhy(plan.clone()), &["1", "x", "3"]);
     assert_eq!(plan.calls(), [1, -1, 3, 1, -1, 3]);
 }
 

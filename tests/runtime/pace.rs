@@ -1,13 +1,10 @@
 //! The pace of the runtime's checkpoints.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
-use std::io::{self, Read, Write};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::Duration;
 
+use kcl::testing::{Daemon, pass};
 use kcl::{BoxError, Checkpoints, FailurePolicy, ProcessRecord, ProcessRecords, Processor, RunError, Runner, Shard};
 
 use crate::{ALL, EMPTY, INITIALIZE, LEASE_LOST, OK, SHARD_ENDED, SHUTDOWN_REQUESTED, at, batch, refused, status};
@@ -229,108 +226,47 @@ fn a_loop_by_hand_cannot_hide_that_the_lease_or_the_daemon_is_gone() {
     }
 }
 
-/// A daemon that sends some lines and accepts every checkpoint.
-#[derive(Clone)]
-struct Accepting(Arc<Mutex<Lines>>);
-
-struct Lines {
-    /// Those on their way to the processor.
-    input: VecDeque<String>,
-    /// The beginning of a line from the processor.
-    partial: Vec<u8>,
-    output: Vec<String>,
-}
-
-impl Accepting {
-    fn new(lines: &[&str]) -> Self {
-        let input = lines.iter().map(|line| format!("{line}\n")).collect();
-        Self(Arc::new(Mutex::new(Lines { input, partial: Vec::new(), output: Vec::new() })))
-    }
-}
-
-impl Read for Accepting {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        let Lines { input, .. } = &mut *self.0.lock().expect("no panic");
-        let Some(line) = input.pop_front() else { return Ok(0) };
-        let (now, later) = line.split_at(line.len().min(to.len()));
-        to[..now.len()].copy_from_slice(now.as_bytes());
-        if !later.is_empty() {
-            input.push_front(later.to_owned());
-        }
-        Ok(now.len())
-    }
-}
-
-impl Write for Accepting {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let Lines { input, partial, output } = &mut *self.0.lock().expect("no panic");
-        partial.extend(bytes);
-        while let Some(end) = partial.iter().position(|&byte| byte == b'\n') {
-            let line = String::from_utf8(partial.drain(..=end).collect()).expect("JSON").trim_end().to_owned();
-            if line.contains("\"checkpoint\"") {
-                input.push_front(format!("{OK}\n"));
-            }
-            output.push(line);
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Takes some time for each record or batch.
+/// Takes a second for each record.
 struct Slow<const OPTION: u8>;
 
-const PAUSE: Duration = Duration::from_millis(10);
+const SECOND: Duration = Duration::from_secs(1);
 
-#[kcl::processor(main = false, checkpoint = "100ms")]
+#[kcl::processor(main = false, checkpoint = "10s")]
 impl Slow<0> {
     #[on_record]
-    fn handle(&mut self, _: &kcl::Record) {
-        thread::sleep(PAUSE);
+    fn handle(&mut self) {
+        pass(SECOND);
     }
 }
 
-#[kcl::processor(main = false, checkpoint = "100ms")]
+#[kcl::processor(main = false, checkpoint = "10s")]
 impl Slow<1> {
     #[on_records]
     fn handle(&mut self, records: &[kcl::Record]) {
-        thread::sleep(PAUSE * records.len() as u32);
+        pass(SECOND * records.len() as u32);
     }
 }
 
 #[kcl::processor(main = false)]
 impl Slow<2> {
     #[on_record]
-    fn handle(&mut self, _: &kcl::Record) {
-        thread::sleep(PAUSE);
+    fn handle(&mut self) {
+        pass(SECOND);
     }
 }
 
-fn accepted<P: Processor>(make: fn() -> P) -> Vec<String> {
-    let daemon = Accepting::new(&[INITIALIZE, &numbers(1..61)]);
-    let runner = Runner::new(|_: &Shard| Ok::<_, BoxError>(make()));
-    runner.run_on(daemon.clone(), daemon.clone()).expect("nothing fails");
-    std::mem::take(&mut daemon.0.lock().expect("no panic").output)
+/// The records at which a processor checkpoints a batch of 25.
+fn checkpoints<P: Processor>(make: fn() -> P) -> Vec<Option<usize>> {
+    let run = Daemon::new().batch(vec!["x"; 25]).run_with(|_: &Shard| Ok::<_, BoxError>(make()));
+    run.assert_succeeded();
+    run.checkpoints().iter().map(|made| made.record()).collect()
 }
 
 #[test]
 fn an_interval_takes_effect_between_the_records_of_a_slow_batch() {
-    let output = accepted(|| Slow::<0>);
-    let between = output.iter().filter(|line| line.contains("\"checkpoint\"") && !line.contains("null")).count();
-    // The batch takes at least 600 ms, and each interval at least 100 ms.
-    assert!(between >= 2, "{output:?}");
-    let mut places: Vec<usize> = Vec::new();
-    for number in 1..=60 {
-        places.extend(output.iter().position(|line| *line == at(number, 0)));
-    }
-    assert_eq!(places, (1..=between).collect::<Vec<_>>(), "{output:?}");
-    assert_eq!(*output.last().expect("some"), status("processRecords"));
-
-    assert_eq!(accepted(|| Slow::<1>), [&status("initialize"), ALL, RECORDS]);
-    assert_eq!(accepted(|| Slow::<2>), [&status("initialize"), ALL, RECORDS]);
+    assert_eq!(checkpoints(|| Slow::<0>), [Some(10), Some(20)]);
+    assert_eq!(checkpoints(|| Slow::<1>), [Some(25)]);
+    assert_eq!(checkpoints(|| Slow::<2>), [Some(25)]);
 }
 
 #[test]

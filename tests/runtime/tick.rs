@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use kcl::{BoxError, CheckpointError, Checkpoints, ProcessRecords, Processor, RunError, Runner, Shard, Tick};
+use kcl::testing::{Daemon, Fault, Report, Sink, pass};
+use kcl::{BoxError, CheckpointError, Checkpoints, ProcessRecords, Processor, Record, RunError, Runner, Shard, Tick};
 
 use crate::{ALL, EMPTY, INITIALIZE, LEASE_LOST, OK, SHARD_ENDED, SHUTDOWN_REQUESTED, at, batch, refused, status};
 
@@ -113,4 +114,88 @@ fn the_records_before_a_tick_that_fails_are_checkpointed() {
     assert!(result.is_err());
     let output = String::from_utf8(output).expect("JSON");
     assert_eq!(output.lines().collect::<Vec<_>>(), [&status("initialize"), &at(2, 3)]);
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Keeps records, and writes and checkpoints them each minute. It works for a time with each batch.
+struct Flush {
+    kept: Vec<Record>,
+    sink: Sink<usize>,
+    work: Duration,
+}
+
+impl Processor for Flush {
+    const CHECKPOINTS: Checkpoints = Checkpoints::Handler;
+    const TICK: Option<Duration> = Some(MINUTE);
+
+    fn process_records(&mut self, input: &mut ProcessRecords<'_>) -> Result<(), BoxError> {
+        self.kept.extend(input.records().iter().cloned());
+        pass(self.work);
+        Ok(())
+    }
+
+    fn tick(&mut self, input: &mut Tick<'_>) -> Result<(), BoxError> {
+        let kept = std::mem::take(&mut self.kept);
+        self.sink.write_for(&kept, kept.len())?;
+        Ok(input.checkpointer().checkpoint()?)
+    }
+}
+
+/// Runs a script. Returns the report, and how many records each tick wrote.
+fn flush(daemon: Daemon, work: Duration) -> (Report<Flush>, Vec<usize>) {
+    let sink = Sink::every_record();
+    let make = |_: &Shard| Ok::<_, BoxError>(Flush { kept: Vec::new(), sink: sink.clone(), work });
+    let run = daemon.run_with(make);
+    run.assert_succeeded();
+    (run, sink.values())
+}
+
+#[test]
+fn a_tick_comes_within_the_first_message_after_its_time() {
+    let almost = MINUTE - Duration::from_millis(1);
+    let daemon = Daemon::new().batch(["a"]).pass(almost).batch(["b"]).pass(Duration::from_millis(1)).batch(["c"]);
+    let (run, written) = flush(daemon, Duration::ZERO);
+    assert_eq!(written, [3]);
+    run.assert_checkpoint_at(3);
+    let calls: Vec<_> = run.calls().iter().map(|call| call.handler()).collect();
+    assert_eq!(calls, ["initialize", "processRecords", "processRecords", "processRecords", "tick"]);
+}
+
+#[test]
+fn a_quiet_shard_gets_its_tick_with_an_empty_batch() {
+    let daemon = Daemon::new().batch(["a", "b"]).pass(MINUTE / 2).empty_batch().pass(MINUTE / 2).empty_batch();
+    let (run, written) = flush(daemon, Duration::ZERO);
+    assert_eq!(written, [2]);
+    run.assert_checkpoint_at(2);
+    // The handler gets records only.
+    assert_eq!(run.calls().iter().filter(|call| call.handler() == "processRecords").count(), 1);
+}
+
+#[test]
+fn without_a_message_there_is_no_tick() {
+    let (run, written) = flush(Daemon::new().batch(["a"]).pass(60 * MINUTE), Duration::ZERO);
+    assert!(written.is_empty());
+    run.assert_checkpoint_at(0);
+}
+
+#[test]
+fn ticks_that_were_missed_are_not_made_up_for() {
+    let daemon = Daemon::new().batch(["a"]).pass(10 * MINUTE).empty_batch().empty_batch().pass(MINUTE).empty_batch();
+    assert_eq!(flush(daemon, Duration::ZERO).1, [1, 0]);
+}
+
+#[test]
+fn the_time_of_the_handler_counts() {
+    assert_eq!(flush(Daemon::new().batch(["a"]).batch(["b"]).batch(["c"]), MINUTE / 2).1, [2]);
+}
+
+#[test]
+fn records_that_wait_for_a_tick_are_delivered_again_after_a_crash() {
+    let daemon = Daemon::new().batch(["a"]).pass(MINUTE).batch(["b"]).batch(["c"]);
+    // The second process starts its own minute.
+    let daemon = daemon.crash().pass(MINUTE).batch(["d"]).pass(MINUTE).fault(Fault::crash_after_status()).empty_batch();
+    let (run, written) = flush(daemon, Duration::ZERO);
+    assert_eq!(written.first(), Some(&2));
+    run.assert_checkpoint_at(4);
 }

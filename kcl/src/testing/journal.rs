@@ -24,7 +24,8 @@ pub struct Call {
 }
 
 impl Call {
-    /// The daemon's message that the call was for, such as `processRecords`; `dead_letter` for a dead letter.
+    /// The message that the call was for, such as `processRecords`, and `initialize` for the constructor. Calls within a
+    /// message are `dead_letter` and `tick`; `drop` is a destructor that panicked.
     pub fn handler(&self) -> &'static str {
         self.handler
     }
