@@ -75,7 +75,7 @@ fn a_report_has_the_same_text_each_time() {
      processRecords of record 3, attempt 2: failed: it is bad
      checkpoint at record 2 refused: ThrottlingException
      checkpoint at record 2
-     stderr: shard shardId-000000000000: processRecords failed at record 3/0 with partition key `key-3` after 2 attempts: it is bad
+     stderr: shard shardId-000000000000: processRecords failed: it is bad; at record 3/0 with partition key `key-3`, after 2 attempts
   the process ends with exit code 1
 "
     );

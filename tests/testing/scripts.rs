@@ -143,7 +143,7 @@ fn a_processor_that_failed_is_replaced_only_if_the_script_says_so() {
     assert_eq!(run.calls().last().expect("a call").error(), Some("it is bad"));
     assert_eq!(
         run.stderr().last().expect("a line").lines().next(),
-        Some("shard shardId-000000000000: processRecords failed at record 2/0 with partition key `key-2`: it is bad")
+        Some("shard shardId-000000000000: processRecords failed: it is bad; at record 2/0 with partition key `key-2`")
     );
 
     let run = Daemon::new().batch(["a", "bad"]).redeliver().run::<Fails>();
