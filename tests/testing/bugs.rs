@@ -142,10 +142,7 @@ fn an_error_of_the_last_flush_that_is_swallowed_at_the_shards_end() {
     let sink = Sink::every_record().fail_at(2);
     let make = made!(Collects { sink: sink.clone(), kept: Vec::new() });
     let message = first_line(|| Daemon::new().batch(["a", "b", "c"]).shard_end().run_with(make));
-    assert!(
-        message.contains("a checkpoint at record 3 was accepted, but record 3 was not written to the sink"),
-        "{message}"
-    );
+    assert!(message.contains("SHARD_END was checkpointed, but record 3 was not written to the sink"), "{message}");
 
     // Without the failure, nothing is lost.
     let sink = Sink::every_record();

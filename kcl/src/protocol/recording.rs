@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::message::{Message, MessageError};
 use super::reply::Reply;
+use crate::excerpt::Excerpt;
 
 /// The file of the lines that the processor received.
 pub const IN_FILE: &str = "in.jsonl";
@@ -300,10 +301,12 @@ impl fmt::Display for Sent {
                 }
             }
             Message::Initialize { shard_id, position } => {
-                write!(f, "{IN_FILE}, line {line}: initialize {shard_id} at {position}")
+                write!(f, "{IN_FILE}, line {line}: initialize {} at {position}", Excerpt(shard_id.as_bytes()))
             }
             Message::Checkpoint { error: None, .. } => write!(f, "line {line}: checkpoint accepted"),
-            Message::Checkpoint { error: Some(error), .. } => write!(f, "line {line}: checkpoint refused, {error}"),
+            Message::Checkpoint { error: Some(error), .. } => {
+                write!(f, "line {line}: checkpoint refused, {}", Excerpt(error.as_bytes()))
+            }
             other => write!(f, "{IN_FILE}, line {line}: {}", other.action()),
         }
     }
@@ -336,12 +339,14 @@ impl Replied {
 /// A reply in words, as in `checkpoint at 7` and `status for processRecords`.
 pub fn in_words(reply: &Reply) -> String {
     match reply {
-        Reply::Status { response_for } => format!("status for {}", response_for.as_deref().unwrap_or("nothing")),
+        Reply::Status { response_for } => {
+            format!("status for {}", Excerpt(response_for.as_deref().unwrap_or("nothing").as_bytes()))
+        }
         Reply::Checkpoint { sequence_number: Some(number), sub_sequence_number: None | Some(0) } => {
-            format!("checkpoint at {number}")
+            format!("checkpoint at {}", Excerpt(number.as_bytes()))
         }
         Reply::Checkpoint { sequence_number: Some(number), sub_sequence_number: Some(sub) } => {
-            format!("checkpoint at {number}/{sub}")
+            format!("checkpoint at {}/{sub}", Excerpt(number.as_bytes()))
         }
         Reply::Checkpoint { sequence_number: None, .. } => "checkpoint at the end of the batch".to_owned(),
     }

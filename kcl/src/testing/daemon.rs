@@ -21,15 +21,7 @@ const SHARD: &str = "shardId-000000000000";
 /// ends. After a crash, a new process takes the shard over at its checkpoint, and gets the records after it again, as in
 /// production. The same happens if steps follow a lost lease or a requested shutdown.
 ///
-/// After every run, the daemon checks these promises without being asked:
-///
-/// - No checkpoint passes a record that is not settled. A record is settled when its handler has succeeded, or when the
-///   failure policy has skipped or dead-lettered it.
-/// - No checkpoint passes a record that was not written to a [`Sink`] of every record.
-/// - No checkpoint goes backwards.
-/// - The records of a shard are handled in order.
-/// - SHARD_END is checkpointed before `shardEnded` is acknowledged, and nothing follows it.
-/// - After the lease is lost, no checkpoint is accepted from the process.
+/// After every run, the daemon checks the [promises](super#the-promises) of a processor without being asked.
 ///
 /// ```
 /// use std::convert::Infallible;

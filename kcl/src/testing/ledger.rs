@@ -333,8 +333,14 @@ impl Ledger {
     /// The daemon accepted a checkpoint at this position.
     pub(crate) fn accept(&mut self, position: &Position, sinks: &Sinks) {
         let to = self.reach(position);
+        let is_end = *position == Position::ShardEnd;
+        let accepted = if is_end {
+            "SHARD_END was checkpointed".to_owned()
+        } else {
+            format!("a checkpoint at record {to} was accepted")
+        };
         if self.lost {
-            self.violate(Promise::LeaseLost, format!("a checkpoint at record {to} was accepted"));
+            self.violate(Promise::LeaseLost, accepted.clone());
         }
         // A handler that checkpoints may do so for the records that it has.
         let with_handler = |at: &usize| match self.at {
@@ -344,10 +350,7 @@ impl Ledger {
         };
         let left = (self.start..to).find(|at| self.entries[*at].state == State::Open && !with_handler(at));
         if let Some(left) = left {
-            self.violate(
-                Promise::Settled,
-                format!("a checkpoint at record {to} was accepted, but {}", self.describe(left)),
-            );
+            self.violate(Promise::Settled, format!("{accepted}, but {}", self.describe(left)));
         }
         self.claimed = to;
         let owed: Vec<_> = (self.passed..to)
@@ -356,13 +359,11 @@ impl Ledger {
             .collect();
         if let Some((place, sink)) = sinks.missing(&self.shard, &owed) {
             let record = self.describe(place - 1);
-            let what = format!(
-                "a checkpoint at record {to} was accepted, but record {place} was not written to {sink}; {record}"
-            );
+            let what = format!("{accepted}, but record {place} was not written to {sink}; {record}");
             self.violate(Promise::Written, what);
         }
         self.passed = self.passed.max(to);
-        self.ended = self.ended || *position == Position::ShardEnd;
+        self.ended = self.ended || is_end;
     }
 
     /// The record at this index and its state, as a sentence.

@@ -107,6 +107,9 @@
 //! `Default`. [`.run_with(|shard| ...)`](Daemon::run_with) makes it with a closure, so that a test can pass in its own
 //! connections.
 //!
+//! A function of your own that runs a daemon for several tests should be `#[track_caller]`: failures then point at the
+//! test that called it.
+//!
 //! Do not import with `use kcl::*`: the glob could hide the standard `#[test]`.
 //!
 //! # What a script can do
@@ -169,7 +172,7 @@
 //! - After the lease is lost, no checkpoint is accepted from this process.
 //! - The daemon understands every reply.
 //!
-//! A test that breaks one fails with a sentence, and with everything that happened before:
+//! A broken promise fails the test in [`run`](Daemon::run), with a sentence and with everything that happened before:
 //!
 //! ```text
 //! the promise "no checkpoint passes a record that is not in every sink of every record" was broken in shard
@@ -226,6 +229,45 @@
 //! assert_eq!(run.calls()[3].attempt(), 2);
 //! ```
 //!
+//! A processor that keeps records for a while writes for them later, with [`Sink::write_for`]. This one forgets them when
+//! a shutdown is requested, so its test fails:
+//!
+//! ```should_panic
+//! use std::convert::Infallible;
+//!
+//! use kcl::testing::{Daemon, Sink};
+//! use kcl::{CheckpointError, Checkpointer, Record, Shard};
+//!
+//! struct Buffer {
+//!     kept: Vec<Record>,
+//!     sink: Sink<usize>,
+//! }
+//!
+//! #[kcl::processor(main = false)]
+//! impl Buffer {
+//!     #[on_records]
+//!     fn keep(&mut self, records: &[Record], checkpointer: &mut Checkpointer) -> Result<(), kcl::BoxError> {
+//!         self.kept.extend(records.iter().cloned());
+//!         if self.kept.len() >= 100 {
+//!             self.sink.write_for(&self.kept, self.kept.len())?;
+//!             self.kept.clear();
+//!             checkpointer.checkpoint()?;
+//!         }
+//!         Ok(())
+//!     }
+//!
+//!     #[on_shutdown_requested]
+//!     fn stop(&mut self, checkpointer: &mut Checkpointer) -> Result<(), CheckpointError> {
+//!         checkpointer.checkpoint()
+//!     }
+//! }
+//!
+//! let sink = Sink::every_record();
+//! let make = |_: &Shard| Ok::<_, Infallible>(Buffer { kept: Vec::new(), sink: sink.clone() });
+//! // "... a checkpoint at record 2 was accepted, but record 1 was not written to the sink ..."
+//! Daemon::new().batch(["a", "b"]).shutdown_requested().run_with(make);
+//! ```
+//!
 //! # Time
 //!
 //! Waits before retries, timed checkpoints, [`tick`](crate::Processor::tick) and the reports of slow handlers follow the
@@ -245,7 +287,9 @@
 //!
 //! # Recorded conversations
 //!
-//! `cargo kcl local --record tests/recordings` keeps the conversations of a run. From then on they are a regression suite:
+//! `cargo kcl local --record tests/recordings` keeps the conversations of a run. From then on they are a regression suite.
+//! If `#[on_init]` connects to something real, replay with [`replay_with`](Recordings::replay_with) and a processor made
+//! for tests.
 //!
 //! ```no_run
 //! # #[derive(Default)]

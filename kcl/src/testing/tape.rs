@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::excerpt::Excerpt;
 use crate::protocol::recording::{Replied, Sent, Transcript, TranscriptError, in_words};
 use crate::protocol::{Message, Reply};
 
@@ -84,7 +85,9 @@ impl Tape {
         self.reply(request)?;
         match self.transcript.answer()? {
             Some(Sent { message: Message::Checkpoint { error, .. }, .. }) => {
-                let how = error.as_ref().map_or("accepted".to_owned(), |error| format!("refused with {error}"));
+                let how = error
+                    .as_ref()
+                    .map_or("accepted".to_owned(), |error| format!("refused with {}", Excerpt(error.as_bytes())));
                 self.asked = format!("{}, and its {} {how}", self.message, in_words(request));
                 Ok(error)
             }
