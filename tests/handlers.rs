@@ -219,7 +219,10 @@ fn an_err_is_a_failure_and_keeps_its_text() {
     run.assert_failed();
     run.assert_checkpoint_at(0);
     assert_eq!(run.calls()[1].error(), Some("2 are too many"));
-    assert!(run.stderr().last().is_some_and(|line| line.contains(": processRecords failed: 2 are too many; ")), "{run}");
+    assert!(
+        run.stderr().last().is_some_and(|line| line.contains(": processRecords failed: 2 are too many; ")),
+        "{run}"
+    );
 }
 
 struct Line<'r>(&'r str);
