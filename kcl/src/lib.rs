@@ -55,7 +55,8 @@
 //! # Features
 //!
 //! - `macros` (on by default): the attributes. Without this feature, implement [`Processor`] by hand.
-//! - `testing`: the module `testing`, a daemon in process for tests of processors. It belongs in `[dev-dependencies]`.
+//! - `testing`: the module [`testing`], a daemon in process for tests of processors, with the page "Testing a processor".
+//!   It belongs in `[dev-dependencies]`.
 //! - `tracing`: spans and events with the target `kcl`, for any subscriber of the `tracing` crate:
 //!
 //!   | level | content |
@@ -68,7 +69,9 @@
 //!
 //!   Levels without a subscriber cost next to nothing. A subscriber may write to stdout as usual: its output goes to stderr.
 //!   Set it up in `#[on_init]`, or in your own `main`.
-
+//!
+#![cfg_attr(feature = "testing", doc = "[`testing`]: crate::testing")]
+#![cfg_attr(not(feature = "testing"), doc = "[`testing`]: #features")]
 // Without the feature `macros`, the attributes' pages do not exist.
 #![cfg_attr(not(feature = "macros"), allow(rustdoc::broken_intra_doc_links))]
 

@@ -1,10 +1,11 @@
 //! When the runtime checkpoints, and how it handles refused checkpoints.
 
-use kcl::{ProcessRecords, RunError, ShardEnded};
+use kcl::testing::{Daemon, Fault, Refusal, Report};
+use kcl::{BoxError, ProcessRecords, RunError, Shard, ShardEnded};
 
 use crate::{
-    ALL, Auto, EMPTY, INITIALIZE, LEASE_LOST, OK, Own, SHARD_ENDED, SHUTDOWN_REQUESTED, at, batch, error, panic,
-    refused, run, status,
+    ALL, Auto, EMPTY, INITIALIZE, LEASE_LOST, OK, Own, SHARD_ENDED, SHUTDOWN_REQUESTED, Scripted, at, batch, error,
+    panic, refused, run, status,
 };
 
 #[test]
@@ -25,38 +26,53 @@ fn a_refused_checkpoint_does_not_fail_its_batch() {
     }
 }
 
+/// Runs a processor whose next checkpoints are refused that many times.
+fn refuse<const BY_HANDLER: bool>(
+    refusal: Refusal,
+    times: u32,
+    steps: fn(Daemon) -> Daemon,
+    make: fn() -> Scripted<BY_HANDLER>,
+) -> Report<Scripted<BY_HANDLER>> {
+    let daemon = Daemon::new().fault(Fault::refuse_checkpoints(refusal, times));
+    steps(daemon).run_with(|_: &Shard| Ok::<_, BoxError>(make()))
+}
+
+/// How often a checkpoint was requested before it was accepted, if it was.
+fn tries<P>(run: &Report<P>) -> (usize, bool) {
+    let checkpoints = run.checkpoints();
+    (checkpoints.len(), checkpoints.last().is_some_and(|last| last.refusal().is_none()))
+}
+
 #[test]
 fn a_throttled_checkpoint_is_tried_five_times() {
-    for exception in ["ThrottlingException", "KinesisClientLibDependencyException"] {
-        let no = refused(exception);
-        let input = [INITIALIZE, &batch([(1, 0)]), &no, &no, &no, &no, &no, SHUTDOWN_REQUESTED, OK];
-        let (output, result) = run(Auto::default(), &input);
-        assert!(result.is_ok());
-        let expected = [
-            &status("initialize"),
-            ALL,
-            ALL,
-            ALL,
-            ALL,
-            ALL,
-            &status("processRecords"),
-            ALL,
-            &status("shutdownRequested"),
-        ];
-        assert_eq!(output, expected);
+    for refusal in [Refusal::Throttled, Refusal::Dependency] {
+        let run = refuse(refusal.clone(), 4, |daemon| daemon.batch(["a"]), Auto::default);
+        run.assert_checkpoint_at(1);
+        assert_eq!(tries(&run), (5, true));
+
+        let run = refuse(refusal.clone(), 5, |daemon| daemon.batch(["a"]), Auto::default);
+        run.assert_succeeded();
+        assert_eq!(tries(&run), (5, false));
+        assert_eq!(run.acknowledgements(), ["initialize", "processRecords"]);
+
+        // The next checkpoint covers the batch.
+        let run = refuse(refusal, 5, |daemon| daemon.batch(["a"]).shutdown_requested(), Auto::default);
+        run.assert_checkpoint_at(1);
     }
 }
 
 #[test]
 fn the_users_checkpoints_are_retried_too() {
-    let records = Box::new(|input: &mut ProcessRecords<'_>| {
-        input.checkpointer().checkpoint()?;
-        Ok(())
-    });
-    let no = refused("ThrottlingException");
-    let (output, result) = run(Own { records, ..Own::default() }, &[INITIALIZE, &batch([(1, 0)]), &no, OK]);
-    assert!(result.is_ok());
-    assert_eq!(output, [&status("initialize"), ALL, ALL, &status("processRecords")]);
+    let make = || {
+        let records = Box::new(|input: &mut ProcessRecords<'_>| {
+            input.checkpointer().checkpoint()?;
+            Ok(())
+        });
+        Own { records, ..Own::default() }
+    };
+    let run = refuse(Refusal::Throttled, 1, |daemon| daemon.batch(["a"]), make);
+    run.assert_checkpoint_at(1);
+    assert_eq!(tries(&run), (2, true));
 }
 
 #[test]
@@ -64,20 +80,18 @@ fn the_end_of_a_shard_is_checkpointed_before_it_is_acknowledged() {
     let (output, result) = run(Own::default(), &[INITIALIZE, SHARD_ENDED, OK]);
     assert!(result.is_ok());
     assert_eq!(output, [&status("initialize"), ALL, &status("shardEnded")]);
-
-    let no = refused("ThrottlingException");
-    let (output, result) = run(Auto::default(), &[INITIALIZE, SHARD_ENDED, &no, &no, &no, &no, &no, OK]);
-    assert!(result.is_ok());
-    assert_eq!(output[6..], [ALL, &status("shardEnded")]);
 }
 
 #[test]
 fn a_shard_end_whose_checkpoint_stays_throttled_is_tried_ten_times() {
-    let no = refused("ThrottlingException");
-    let input: Vec<&str> = [INITIALIZE, SHARD_ENDED].into_iter().chain([&no[..]; 11]).collect();
-    let (output, result) = run(Auto::default(), &input);
-    assert_eq!(result.expect_err("it was refused").exit_code(), 1);
-    assert_eq!(output.len(), 1 + 10);
+    let run = refuse(Refusal::Throttled, 9, Daemon::shard_end, Auto::default);
+    run.assert_shard_ended();
+    assert_eq!(tries(&run), (10, true));
+
+    let run = refuse(Refusal::Throttled, 10, Daemon::shard_end, Auto::default);
+    run.assert_failed();
+    assert_eq!(tries(&run), (10, false));
+    assert_eq!(run.acknowledgements(), ["initialize"]);
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn a_difference_is_a_sentence() {
     let message = failure(|| Recordings::read(folder.path()).replay::<Each>());
     let path = folder.path().join("shardId-000000000000");
     let expected = format!(
-        "1 of 1 recorded conversations goes another way now:\n\n{}: expected \"checkpoint at the end of the batch\" \
+        "1 of 1 conversations differs from its recording:\n\n{}: expected \"checkpoint at the end of the batch\" \
          (out.jsonl, line 2) after in.jsonl, line 2: processRecords, 2 records: 1 to 2; the processor sent \"checkpoint \
          at 1\"\n\nshard shardId-000000000000\n  a process starts at TRIM_HORIZON\n",
         path.display()
@@ -275,6 +275,6 @@ fn recordings_of_the_real_daemon_can_be_replayed() {
         let message = failure(|| {
             recordings.replay_with(|_: &Shard| Ok::<_, Infallible>(Recorded { each_batch: !each_batch }));
         });
-        assert!(message.contains("go another way now"), "{message}");
+        assert!(message.contains("conversations differ from their recordings"), "{message}");
     }
 }

@@ -147,8 +147,8 @@ impl Recordings {
         let all = self.folders.len();
         match different {
             0 => Ok(reports),
-            1 => Err(format!("1 of {all} recorded conversations goes another way now:\n{problems}")),
-            _ => Err(format!("{different} of {all} recorded conversations go another way now:\n{problems}")),
+            1 => Err(format!("1 of {all} conversations differs from its recording:\n{problems}")),
+            _ => Err(format!("{different} of {all} conversations differ from their recordings:\n{problems}")),
         }
     }
 }
