@@ -8,7 +8,7 @@ use std::{env, fs};
 use tests::workspace;
 
 /// The areas, in the order of the page.
-const AREAS: [(&str, &str); 11] = [
+const AREAS: [(&str, &str); 12] = [
     ("placement", "Placement of the attribute"),
     ("handlers", "Handlers"),
     ("receivers", "Receivers"),
@@ -17,6 +17,7 @@ const AREAS: [(&str, &str); 11] = [
     ("construction", "Construction"),
     ("options", "Options"),
     ("policy", "Records that fail"),
+    ("ticks", "Ticks"),
     ("dead-letters", "Dead letters"),
     ("signatures", "Signatures and bodies"),
     ("several", "Several mistakes at once"),

@@ -4,10 +4,12 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::iter::successors;
 use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
 
 use kcl::testing::Daemon;
 use kcl::{
-    CheckpointError, Checkpointer, FromRecord, Json, MillisBehindLatest, Processor, Record, RunError, Runner, Shard,
+    BoxError, CheckpointError, Checkpointer, FromRecord, Json, MillisBehindLatest, Processor, Record, RunError, Runner,
+    Shard,
 };
 
 const INITIALIZE: &str =
@@ -255,4 +257,74 @@ fn a_custom_payload_with_a_checkpoint_for_each_record() {
     run.assert_succeeded();
     assert_eq!(run.processor().line, "b");
     assert_eq!(run.checkpoints().iter().map(|made| made.record()).collect::<Vec<_>>(), [Some(1), Some(2)]);
+}
+
+mod ticking {
+    use super::*;
+
+    pub(super) struct Collect(pub(super) Witness);
+
+    #[kcl::processor(main = false)]
+    impl Collect {
+        #[on_record]
+        fn collect(&mut self, record: &Record, _: &mut Checkpointer) {
+            self.0.report(String::from_utf8_lossy(record.data()).into_owned());
+        }
+
+        #[on_tick(every = "5s")]
+        fn flush(
+            &mut self,
+            checkpointer: &mut Checkpointer,
+            behind: MillisBehindLatest,
+            shard: &Shard,
+        ) -> Result<(), BoxError> {
+            self.0.report(format!("{} tick, {:?} behind", shard.id(), behind.0));
+            Ok(checkpointer.checkpoint()?)
+        }
+    }
+}
+
+#[test]
+fn a_tick_comes_when_its_time_has_passed_and_checkpoints_what_was_handed_over() {
+    let (sender, calls) = channel();
+    let run = Daemon::new()
+        .shard("s", |steps| {
+            let waited = steps.batch(["a", "b"]).pass(Duration::from_secs(4)).empty_batch();
+            waited.pass(Duration::from_secs(1)).empty_batch().empty_batch().batch(["c"]).crash()
+        })
+        .run_with(|_| Ok::<_, Infallible>(ticking::Collect(Witness { calls: sender.clone() })));
+    assert_eq!(calls.try_iter().collect::<Vec<_>>(), ["a", "b", "s tick, Some(0ns) behind", "c", "c"]);
+    // `c` came again after the crash, because no tick had checkpointed it.
+    let checkpoints: Vec<_> = run.shard("s").checkpoints().iter().map(|checkpoint| checkpoint.record()).collect();
+    assert_eq!(checkpoints, [Some(2)]);
+}
+
+mod bisecting {
+    use super::*;
+
+    pub(super) struct Store(pub(super) Witness);
+
+    #[kcl::processor(main = false, log_payloads = false)]
+    impl Store {
+        #[on_records(on_failure = skip, bisect)]
+        fn store(&mut self, records: &[Record]) -> Result<(), String> {
+            let texts: Vec<_> = records.iter().map(|record| String::from_utf8_lossy(record.data())).collect();
+            if texts.contains(&"bad".into()) {
+                return Err("a bad record".to_owned());
+            }
+            self.0.report(texts.concat());
+            Ok(())
+        }
+    }
+}
+
+#[test]
+fn bisect_skips_only_the_record_that_fails() {
+    let (sender, calls) = channel();
+    let run = Daemon::new()
+        .batch(["a", "b", "bad", "c"])
+        .run_with(|_| Ok::<_, Infallible>(bisecting::Store(Witness { calls: sender.clone() })));
+    assert_eq!(calls.try_iter().collect::<Vec<_>>(), ["ab", "c"]);
+    let [line] = run.stderr()[..] else { panic!("{:?}", run.stderr()) };
+    assert!(line.contains("skipped record") && !line.contains("partition key"), "{line}");
 }

@@ -12,6 +12,13 @@ impl Sample {
         self.file.write_all(records)?;
         Ok(checkpointer.checkpoint()?)
     }
+    fn flush(
+        &mut self,
+        behind: MillisBehindLatest,
+        checkpointer: &mut Checkpointer,
+    ) -> Result<(), CheckpointError> {
+        checkpointer.checkpoint()
+    }
     fn forget(&mut self, shard: &Shard) {
         eprintln!("{}", shard.id());
     }
@@ -29,12 +36,31 @@ impl Sample {
 const _: () = {
     use ::kcl::on_init as _;
     use ::kcl::on_records as _;
+    use ::kcl::on_tick as _;
     use ::kcl::on_lease_lost as _;
     use ::kcl::on_shard_end as _;
     use ::kcl::on_shutdown_requested as _;
     #[automatically_derived]
     impl ::kcl::Processor for Sample {
-        const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::Checkpoints::Handler;
+        const CHECKPOINTS: ::kcl::Checkpoints = {
+            let _ = |__this: &mut Self| {
+                use ::kcl::__private::probe::NoArgument as _;
+                let __p1 = ::kcl::__private::probe::OnTick::new();
+                let __p2 = ::kcl::__private::probe::OnTick::new();
+                let _ = (Self::flush)(__this, (__p1).value(), (__p2).value());
+                let __t1 = (__p1).part();
+                let __t2 = (__p2).part();
+                use ::kcl::__private::Compared as _;
+                ::kcl::__private::TakenOnce::check(
+                    (::kcl::__private::pair(&__t2, &__t1)).compared(),
+                );
+                (__t1, (__t2, ()))
+            };
+            ::kcl::Checkpoints::Handler
+        };
+        const TICK: ::core::option::Option<::core::time::Duration> = ::core::option::Option::Some(
+            ::core::time::Duration::from_millis(5000u64),
+        );
         fn process_records(
             &mut self,
             __input: &mut ::kcl::ProcessRecords<'_>,
@@ -94,6 +120,22 @@ const _: () = {
         ) -> ::kcl::__private::Handled {
             let __cx = &::kcl::__private::on_shutdown_requested(__input);
             <() as ::kcl::__private::Outcome>::handled((Self::stop)(self))
+        }
+        fn tick(&mut self, __input: &mut ::kcl::Tick<'_>) -> ::kcl::__private::Handled {
+            let __cx = &::kcl::__private::on_tick(__input);
+            <::kcl::__private::Inferred<
+                _,
+            > as ::kcl::__private::Outcome>::handled(
+                (Self::flush)(
+                    self,
+                    <::kcl::__private::Inferred<
+                        _,
+                    > as ::kcl::__private::OnTick<'_>>::take(__cx)?,
+                    <::kcl::__private::Inferred<
+                        _,
+                    > as ::kcl::__private::OnTick<'_>>::take(__cx)?,
+                ),
+            )
         }
     }
     #[automatically_derived]

@@ -11,6 +11,11 @@ impl Sample {
         Ok(checkpointer.checkpoint()?)
     }
 
+    #[on_tick(every = "5s")]
+    fn flush(&mut self, behind: MillisBehindLatest, checkpointer: &mut Checkpointer) -> Result<(), CheckpointError> {
+        checkpointer.checkpoint()
+    }
+
     #[on_lease_lost]
     fn forget(&mut self, shard: &Shard) {
         eprintln!("{}", shard.id());

@@ -13,8 +13,8 @@ const _: () = {
     where
         T: DeserializeOwned,
     {
-        const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::__private::checkpoints(
-            &|__this: &mut Self| {
+        const CHECKPOINTS: ::kcl::Checkpoints = {
+            let __records = |__this: &mut Self| {
                 use ::kcl::__private::probe::NoArgument as _;
                 let __p1 = ::kcl::__private::probe::OnRecord::new();
                 let __p2 = ::kcl::__private::probe::OnRecord::new();
@@ -39,8 +39,9 @@ const _: () = {
                     (::kcl::__private::pair(&__t3, &__t2)).compared(),
                 );
                 (__t1, (__t2, (__t3, ())))
-            },
-        );
+            };
+            ::kcl::__private::checkpoints(&__records)
+        };
         fn process_records(
             &mut self,
             __input: &mut ::kcl::ProcessRecords<'_>,

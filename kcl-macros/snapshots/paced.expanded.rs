@@ -2,13 +2,19 @@ impl Sum {
     fn add(&mut self, record: &Record) {
         self.0 += record.data().len();
     }
+    fn report(&self, behind: MillisBehindLatest) {
+        eprintln!("{} bytes", self.0);
+    }
 }
 const _: () = {
     use ::kcl::on_record as _;
+    use ::kcl::on_tick as _;
+    const __EVERY: ::core::time::Duration = limits::PACE;
+    const _: () = (::kcl::__private::Given(__EVERY)).every();
     #[automatically_derived]
     impl ::kcl::Processor for Sum {
         const CHECKPOINTS: ::kcl::Checkpoints = {
-            let _ = |__this: &mut Self| {
+            let __records = |__this: &mut Self| {
                 use ::kcl::__private::probe::NoArgument as _;
                 let __p1 = ::kcl::__private::probe::OnRecord::new();
                 let _ = (Self::add)(__this, (__p1).value());
@@ -16,11 +22,23 @@ const _: () = {
                 ::kcl::__private::LeavesCheckpoints::check((__t1).again());
                 (__t1, ())
             };
+            let _ = |__this: &mut Self| {
+                use ::kcl::__private::probe::NoArgument as _;
+                let __p1 = ::kcl::__private::probe::OnTick::new();
+                let _ = (Self::report)(__this, (__p1).value());
+                let __t1 = (__p1).part();
+                ::kcl::__private::TickCheckpoints::check((__t1).beside(&__records));
+                (__t1, ())
+            };
             ::kcl::Checkpoints::Records(1000u64)
         };
+        const TICK: ::core::option::Option<::core::time::Duration> = ::core::option::Option::Some(
+            __EVERY,
+        );
         const WARN_AFTER: ::core::time::Duration = ::core::time::Duration::from_millis(
             300000u64,
         );
+        const LOG_PAYLOADS: ::core::primitive::bool = false;
         fn process_records(
             &mut self,
             __input: &mut ::kcl::ProcessRecords<'_>,
@@ -34,6 +52,17 @@ const _: () = {
                         > as ::kcl::__private::OnRecord<'_>>::take(__cx)?,
                     ),
                 ))
+        }
+        fn tick(&mut self, __input: &mut ::kcl::Tick<'_>) -> ::kcl::__private::Handled {
+            let __cx = &::kcl::__private::on_tick(__input);
+            <() as ::kcl::__private::Outcome>::handled(
+                (Self::report)(
+                    self,
+                    <::kcl::__private::Inferred<
+                        _,
+                    > as ::kcl::__private::OnTick<'_>>::take(__cx)?,
+                ),
+            )
         }
     }
     #[automatically_derived]

@@ -11,8 +11,8 @@ const _: () = {
     use ::kcl::on_dead_letter as _;
     #[automatically_derived]
     impl ::kcl::Processor for Sum {
-        const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::__private::checkpoints(
-            &|__this: &mut Self| {
+        const CHECKPOINTS: ::kcl::Checkpoints = {
+            let __records = |__this: &mut Self| {
                 use ::kcl::__private::probe::NoArgument as _;
                 let __p1 = ::kcl::__private::probe::OnRecords::new();
                 let _ = (Self::add)(__this, (__p1).value());
@@ -23,8 +23,9 @@ const _: () = {
                         .or(::kcl::__private::NoPayload),
                 );
                 (__t1, ())
-            },
-        );
+            };
+            ::kcl::__private::checkpoints(&__records)
+        };
         const POLICY: ::kcl::FailurePolicy = ::kcl::FailurePolicy::new()
             .retry(3u32)
             .backoff(
@@ -32,6 +33,7 @@ const _: () = {
                 ::core::time::Duration::from_millis(5000u64),
             )
             .on_failure(::kcl::FailureAction::Skip)
+            .bisect()
             .on_undecodable(::kcl::FailureAction::DeadLetter);
         fn process_records(
             &mut self,

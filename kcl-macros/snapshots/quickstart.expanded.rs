@@ -18,15 +18,16 @@ const _: () = {
     use ::kcl::on_shard_end as _;
     #[automatically_derived]
     impl ::kcl::Processor for Revenue {
-        const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::__private::checkpoints(
-            &|__this: &mut Self| {
+        const CHECKPOINTS: ::kcl::Checkpoints = {
+            let __records = |__this: &mut Self| {
                 use ::kcl::__private::probe::NoArgument as _;
                 let __p1 = ::kcl::__private::probe::Any::new();
                 let _ = (Self::add)(__this, (__p1).value());
                 let __t1 = (__p1).part();
                 (__t1, ())
-            },
-        );
+            };
+            ::kcl::__private::checkpoints(&__records)
+        };
         fn process_records(
             &mut self,
             __input: &mut ::kcl::ProcessRecords<'_>,

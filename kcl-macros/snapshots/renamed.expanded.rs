@@ -12,8 +12,8 @@ impl orders::Revenue {
 const _: () = {
     #[automatically_derived]
     impl crate::deps::streams::Processor for orders::Revenue {
-        const CHECKPOINTS: crate::deps::streams::Checkpoints = crate::deps::streams::__private::checkpoints(
-            &|__this: &mut Self| {
+        const CHECKPOINTS: crate::deps::streams::Checkpoints = {
+            let __records = |__this: &mut Self| {
                 use crate::deps::streams::__private::probe::NoArgument as _;
                 let __p1 = crate::deps::streams::__private::probe::OnRecords::new();
                 let __p2 = crate::deps::streams::__private::probe::OnRecords::new();
@@ -25,8 +25,9 @@ const _: () = {
                     (crate::deps::streams::__private::pair(&__t2, &__t1)).compared(),
                 );
                 (__t1, (__t2, ()))
-            },
-        );
+            };
+            crate::deps::streams::__private::checkpoints(&__records)
+        };
         fn process_records(
             &mut self,
             __input: &mut crate::deps::streams::ProcessRecords<'_>,

@@ -20,7 +20,7 @@ pub(crate) fn parse(cx: &Context, tokens: TokenStream) -> Options {
     let mut options = Options::default();
     each(cx, Place::Processor, tokens, |_, name, value| match name {
         OptionName::Main => {
-            if let Some(main) = read(cx, name, &value, main) {
+            if let Some(main) = read(cx, name, &value, |form| bool(name, form)) {
                 options.main = main;
             }
         }
@@ -33,8 +33,18 @@ pub(crate) fn parse(cx: &Context, tokens: TokenStream) -> Options {
         OptionName::Checkpoint => {
             options.checkpoint = read(cx, name, &value, checkpoint).map(|when| (when, value.tokens));
         }
-        OptionName::WarnAfter => options.warn_after = read(cx, name, &value, warn_after),
-        OptionName::Retry | OptionName::Backoff | OptionName::OnFailure | OptionName::OnUndecodable => {}
+        OptionName::WarnAfter => options.warn_after = read(cx, name, &value, |form| duration(name, form)),
+        OptionName::LogPayloads => {
+            if let Some(allowed) = read(cx, name, &value, |form| bool(name, form)) {
+                options.log_payloads = allowed;
+            }
+        }
+        OptionName::Retry
+        | OptionName::Backoff
+        | OptionName::OnFailure
+        | OptionName::Bisect
+        | OptionName::OnUndecodable
+        | OptionName::Every => {}
     });
     options
 }
@@ -52,16 +62,34 @@ pub(crate) fn policy(cx: &Context, kind: Kind, tokens: TokenStream) -> Policy {
         OptionName::OnFailure => {
             policy.on_failure = read(cx, name, &value, |form| action(name, form)).map(|action| (action, value.tokens));
         }
+        OptionName::Bisect => policy.bisect = true,
         OptionName::OnUndecodable => {
             policy.on_undecodable =
                 read(cx, name, &value, |form| action(name, form)).map(|action| (action, value.tokens));
         }
-        OptionName::Main | OptionName::Crate | OptionName::Checkpoint | OptionName::WarnAfter => {}
+        OptionName::Main
+        | OptionName::Crate
+        | OptionName::Checkpoint
+        | OptionName::WarnAfter
+        | OptionName::LogPayloads
+        | OptionName::Every => {}
     });
     if let Some(written) = backoff_at.filter(|_| policy.retry.is_none() && !cx.has_errors()) {
         cx.error(written, messages::backoff_without_retry());
     }
     policy
+}
+
+/// Parses the options of a tick. `attribute` is its path.
+pub(crate) fn every(cx: &Context, attribute: &Path, tokens: TokenStream) -> Option<Given<Duration>> {
+    if tokens.is_empty() {
+        cx.error(attribute, messages::tick_without_every());
+    }
+    let mut every = None;
+    each(cx, Place::Handler(Kind::Tick), tokens, |_, name, value| {
+        every = read(cx, name, &value, |form| duration(name, form));
+    });
+    every
 }
 
 /// Parses `name = value, …`, and calls `take` with each option that this place has.
@@ -109,6 +137,16 @@ fn option(
         return skip(input).map(|()| None);
     }
     seen.push(name);
+    if name.is_flag() {
+        let has_value = input.peek(Token![=]);
+        let rest = up_to_comma(input)?;
+        match rest.is_empty() {
+            true => return Ok(Some((written, name, rest))),
+            false if has_value => cx.error(rest, messages::option_flag_value(name)),
+            false => cx.error(rest, messages::option_without_comma(name)),
+        }
+        return Ok(None);
+    }
     if !input.peek(Token![=]) {
         let found = up_to_comma(input)?;
         if found.is_empty() {
@@ -143,10 +181,10 @@ fn read<T>(cx: &Context, name: OptionName, value: &Value, read: impl FnOnce(&For
     }
 }
 
-fn main(form: &Form) -> Result<bool, Message> {
+fn bool(name: OptionName, form: &Form) -> Result<bool, Message> {
     match form {
-        Form::Bool(main) => Ok(*main),
-        _ => Err(messages::option_main_value()),
+        Form::Bool(value) => Ok(*value),
+        _ => Err(messages::option_bool_value(name)),
     }
 }
 
@@ -174,10 +212,6 @@ fn checkpoint(form: &Form) -> Result<Given<When>, Message> {
         other => other.to_string(),
     };
     Err(messages::option_checkpoint_value(&found))
-}
-
-fn warn_after(form: &Form) -> Result<Given<Duration>, Message> {
-    duration(OptionName::WarnAfter, form)
 }
 
 fn duration(name: OptionName, form: &Form) -> Result<Given<Duration>, Message> {
@@ -370,6 +404,47 @@ mod tests {
                 "`#[on_records]` has no option `main`",
             ],
         );
+    }
+
+    #[test]
+    fn a_flag_has_no_value() {
+        let cx = Context::new();
+        assert!(policy(&cx, Kind::Records, quote!(bisect, on_failure = skip)).bisect);
+        assert!(cx.check().is_ok());
+        let cx = Context::new();
+        for tokens in [quote!(bisect = true), quote!(bisect on_failure = skip), quote!(bisect, bisect)] {
+            policy(&cx, Kind::Records, tokens);
+        }
+        policy(&cx, Kind::Record, quote!(bisect));
+        starts(
+            &cx.into_texts(),
+            &[
+                "option `bisect` takes no value",
+                "option `bisect` must be followed by a comma",
+                "option `bisect` is given twice",
+                "option `bisect` needs an `#[on_records]` handler",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_tick_needs_its_time() {
+        let time = |tokens| {
+            let cx = Context::new();
+            let every = every(&cx, &syn::parse_quote!(on_tick), tokens);
+            (every, cx.into_texts())
+        };
+        let (given, errors) = time(quote!(every = "1m30s"));
+        assert!(matches!(given, Some(Given::Value(time)) if time == Duration::from_secs(90)) && errors.is_empty());
+        assert!(matches!(time(quote!(every = PACE)).0, Some(Given::Constant(_))));
+        for (tokens, error) in [
+            (quote!(), "`#[on_tick]` needs option `every`"),
+            (quote!("5s"), "expected an option, found `\"5s\"`"),
+            (quote!(every = "0s"), "option `every` must be greater than 0"),
+            (quote!(interval = "5s"), "`#[on_tick]` has no option `interval`"),
+        ] {
+            starts(&time(tokens).1, &[error]);
+        }
     }
 
     #[test]

@@ -78,8 +78,8 @@ fn record_handler(cx: &Context, processor: &Processor) {
 fn constants(cx: &Context, processor: &Processor) {
     let generics = &processor.generics;
     let is_generic = generics.params.iter().any(is_type_or_const);
-    let policies = processor.handlers.iter().flat_map(|handler| handler.policy.constants());
-    for path in processor.options.constants().chain(policies) {
+    let of_handlers = processor.handlers.iter().flat_map(Handler::constants);
+    for path in processor.options.constants().chain(of_handlers) {
         let Some(first) = path.segments.first().map(|segment| &segment.ident) else { continue };
         if is_generic && first == "Self" || generics.type_params().any(|param| param.ident == *first) {
             cx.error(path, messages::constant_of_generic(&text(path)));

@@ -14,6 +14,7 @@ macro_rules! with_handlers {
             ShardEnd: ShardEnd on_shard_end "Marks the handler that is called when the shard has been read to its end.";
             ShutdownRequested:
                 ShutdownRequested on_shutdown_requested "Marks the handler that is called when the worker is about to stop.";
+            Tick: Tick on_tick "Marks the handler that is called when a time has passed, within a message of the daemon.";
             DeadLetter: DeadLetter on_dead_letter "Marks the handler that takes the records that failed permanently.";
         }
     };
@@ -71,7 +72,9 @@ impl Kind {
     pub(crate) fn handles_records(self) -> bool {
         match self.slot() {
             Slot::Records => true,
-            Slot::Init | Slot::LeaseLost | Slot::ShardEnd | Slot::ShutdownRequested | Slot::DeadLetter => false,
+            Slot::Init | Slot::LeaseLost | Slot::ShardEnd | Slot::ShutdownRequested | Slot::Tick | Slot::DeadLetter => {
+                false
+            }
         }
     }
 
@@ -79,7 +82,12 @@ impl Kind {
     pub(crate) fn is_constructor(self) -> bool {
         match self.slot() {
             Slot::Init => true,
-            Slot::Records | Slot::LeaseLost | Slot::ShardEnd | Slot::ShutdownRequested | Slot::DeadLetter => false,
+            Slot::Records
+            | Slot::LeaseLost
+            | Slot::ShardEnd
+            | Slot::ShutdownRequested
+            | Slot::Tick
+            | Slot::DeadLetter => false,
         }
     }
 }

@@ -112,6 +112,7 @@ fn unmet_bound(Message { text, help, notes }: &Message, (from, to): (Span, Span)
 fn options(place: Place) -> String {
     let examples: Vec<_> = place.options().iter().map(|option| format!("`{}`", option.example())).collect();
     match &examples[..] {
+        [one] => format!("the option is {one}"),
         [rest @ .., last] => format!("the options are {} and {last}", rest.join(", ")),
         [] => String::new(),
     }
@@ -125,24 +126,35 @@ fn attribute(place: Place) -> String {
 }
 
 pub(crate) fn option_no_name(place: Place, found: &str) -> Message {
-    Message::new(format_args!("expected an option, found `{found}`")).help(options(place))
+    let message = Message::new(format_args!("expected an option, found `{found}`"));
+    match place {
+        // Only the name is missing.
+        Place::Handler(Kind::Tick) => message.help(format_args!("write `{}`", OptionName::Every.example())),
+        _ => message.help(options(place)),
+    }
 }
 
 const FURTHER_ATTEMPTS: &str = "`retry` counts the further attempts, after the first one";
 
 pub(crate) fn option_unknown(place: Place, name: &str) -> Message {
-    let elsewhere = match place {
-        Place::Processor => Place::Handler(Kind::Record),
-        Place::Handler(_) => Place::Processor,
+    if (place, name) == (Place::Handler(Kind::Record), OptionName::Bisect.text()) {
+        return bisect_one_record();
+    }
+    let elsewhere: &[Place] = match place {
+        Place::Processor => &[Place::Handler(Kind::Record), Place::Handler(Kind::Records)],
+        Place::Handler(_) => &[Place::Processor],
     };
     let here = names::option(name, place.options());
-    let meant = here.or_else(|| names::option(name, elsewhere.options()));
-    let help = match (here, meant, Action::from_word(name)) {
+    let elsewhere = elsewhere.iter().find_map(|&place| Some((place, names::option(name, place.options())?)));
+    let meant = here.or(elsewhere.map(|(_, option)| option));
+    let help = match (here, elsewhere, Action::from_word(name)) {
         (Some(meant), ..) => format!("write `{meant}`"),
-        (None, Some(meant), _) => match place {
-            Place::Processor => format!("write it on the record handler: `#[on_record({})]`", meant.example()),
-            Place::Handler(_) => format!("write it on the impl: `#[kcl::processor({})]`", meant.example()),
-        },
+        (None, Some((Place::Handler(kind), meant)), _) => {
+            format!("write it on the record handler: `#[{}({})]`", kind.attribute(), meant.example())
+        }
+        (None, Some((Place::Processor, meant)), _) => {
+            format!("write it on the impl: `#[kcl::processor({})]`", meant.example())
+        }
         (None, None, Some(action)) => format!("write `{} = {}`", OptionName::OnFailure, action.word()),
         (None, None, None) if name == values::BATCH => "write `checkpoint = batch`".to_owned(),
         (None, None, None) => options(place),
@@ -152,7 +164,7 @@ pub(crate) fn option_unknown(place: Place, name: &str) -> Message {
         Some(OptionName::Retry) if name != OptionName::Retry.text() => message.note(FURTHER_ATTEMPTS),
         _ => message,
     };
-    if here.is_some() { message.note(options(place)) } else { message }
+    if here.is_some() && place.options().len() > 1 { message.note(options(place)) } else { message }
 }
 
 pub(crate) fn option_twice(name: OptionName) -> Message {
@@ -163,19 +175,36 @@ pub(crate) fn option_without_value(name: OptionName) -> Message {
     Message::new(format_args!("option `{name}` needs a value")).help(format_args!("write `{}`", name.example()))
 }
 
+pub(crate) fn option_flag_value(name: OptionName) -> Message {
+    Message::new(format_args!("option `{name}` takes no value")).help(format_args!("write `{name}`"))
+}
+
+fn bisect_one_record() -> Message {
+    Message::new("option `bisect` needs an `#[on_records]` handler")
+        .note(
+            "it divides a batch that fails; `#[on_record]` gets one record at a time, so it is known which one failed",
+        )
+        .help("remove `bisect`: `on_failure` already applies to single records here")
+}
+
 pub(crate) fn option_without_equals(name: OptionName) -> Message {
     Message::new(format_args!("option `{name}` must be followed by `=` and its value"))
         .help(format_args!("write `{}`", name.example()))
 }
 
 pub(crate) fn option_without_comma(name: OptionName) -> Message {
-    Message::new(format_args!("the value of option `{name}` must be followed by a comma or the end of the options"))
+    let what = if name.is_flag() { "" } else { "the value of " };
+    Message::new(format_args!("{what}option `{name}` must be followed by a comma or the end of the options"))
         .help(format_args!("separate the options with commas: `{}, ...`", name.example()))
 }
 
-pub(crate) fn option_main_value() -> Message {
-    Message::new("option `main` must be `true` or `false`")
-        .help("write `main = false` to keep the macro from generating `fn main`")
+pub(crate) fn option_bool_value(name: OptionName) -> Message {
+    let effect = match name {
+        OptionName::LogPayloads => "keep payloads and partition keys out of messages",
+        _ => "keep the macro from generating `fn main`",
+    };
+    Message::new(format_args!("option `{name}` must be `true` or `false`"))
+        .help(format_args!("write `{name} = false` to {effect}"))
 }
 
 pub(crate) fn option_crate_value(quoted: Option<&str>) -> Message {
@@ -359,8 +388,20 @@ pub(crate) fn backoff_without_retry() -> Message {
 
 pub(crate) fn options_without_parentheses(kind: Kind) -> Message {
     let name = kind.attribute();
-    Message::new(format_args!("the options of `#[{name}]` must be in parentheses"))
-        .help(format_args!("write `#[{name}]`, or `#[{name}(retry = 3)]`"))
+    let example = Place::Handler(kind).options().first().map_or("", |option| option.example());
+    let message = Message::new(format_args!("the options of `#[{name}]` must be in parentheses"));
+    match kind {
+        Kind::Tick => message.help(format_args!("write `#[{name}({example})]`")),
+        _ => message.help(format_args!("write `#[{name}]`, or `#[{name}({example})]`")),
+    }
+}
+
+pub(crate) fn tick_without_every() -> Message {
+    Message::new("`#[on_tick]` needs option `every`")
+        .note(
+            "it is the shortest time between two ticks; a tick comes within a message of the daemon, after its records",
+        )
+        .help("write `#[on_tick(every = \"5s\")]`, or the path of a constant of type `Duration`")
 }
 
 pub(crate) fn dead_letter_without_handler() -> Message {

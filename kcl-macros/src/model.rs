@@ -22,6 +22,8 @@ pub(crate) struct Options {
     pub(crate) checkpoint: Option<(Given<When>, TokenStream)>,
     /// The time after which a running handler is reported.
     pub(crate) warn_after: Option<Given<Duration>>,
+    /// Whether messages may quote payloads.
+    pub(crate) log_payloads: bool,
 }
 
 /// A value that the option contains, or the constant that holds it.
@@ -41,7 +43,14 @@ impl<T> Given<T> {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { main: true, krate: syn::parse_quote!(::kcl), krate_is_given: false, checkpoint: None, warn_after: None }
+        Self {
+            main: true,
+            krate: syn::parse_quote!(::kcl),
+            krate_is_given: false,
+            checkpoint: None,
+            warn_after: None,
+            log_payloads: true,
+        }
     }
 }
 
@@ -71,6 +80,8 @@ pub(crate) struct Policy {
     pub(crate) backoff: Option<Backoff>,
     /// The action, and the value as written.
     pub(crate) on_failure: Option<(Action, TokenStream)>,
+    /// Whether a batch that fails is divided until the records that fail are found.
+    pub(crate) bisect: bool,
     pub(crate) on_undecodable: Option<(Action, TokenStream)>,
 }
 
@@ -81,7 +92,7 @@ impl Policy {
     }
 
     pub(crate) fn is_given(&self) -> bool {
-        self.retry.is_some() || self.actions().next().is_some()
+        self.retry.is_some() || self.bisect || self.actions().next().is_some()
     }
 
     /// The constants that hold values.
@@ -133,10 +144,14 @@ pub(crate) enum Place {
 
 impl Place {
     pub(crate) fn options(self) -> &'static [OptionName] {
-        use OptionName::{Backoff, Checkpoint, Crate, Main, OnFailure, OnUndecodable, Retry, WarnAfter};
+        use OptionName::{
+            Backoff, Bisect, Checkpoint, Crate, Every, LogPayloads, Main, OnFailure, OnUndecodable, Retry, WarnAfter,
+        };
         match self {
-            Self::Processor => &[Main, Crate, Checkpoint, WarnAfter],
-            Self::Handler(Kind::Records | Kind::Record) => &[Retry, Backoff, OnFailure, OnUndecodable],
+            Self::Processor => &[Main, Crate, Checkpoint, WarnAfter, LogPayloads],
+            Self::Handler(Kind::Records) => &[Retry, Backoff, OnFailure, Bisect, OnUndecodable],
+            Self::Handler(Kind::Record) => &[Retry, Backoff, OnFailure, OnUndecodable],
+            Self::Handler(Kind::Tick) => &[Every],
             Self::Handler(
                 Kind::Init | Kind::LeaseLost | Kind::ShardEnd | Kind::ShutdownRequested | Kind::DeadLetter,
             ) => &[],
@@ -151,10 +166,13 @@ pub(crate) enum OptionName {
     Crate,
     Checkpoint,
     WarnAfter,
+    LogPayloads,
     Retry,
     Backoff,
     OnFailure,
+    Bisect,
     OnUndecodable,
+    Every,
 }
 
 impl OptionName {
@@ -164,11 +182,19 @@ impl OptionName {
             Self::Crate => "crate",
             Self::Checkpoint => "checkpoint",
             Self::WarnAfter => "warn_after",
+            Self::LogPayloads => "log_payloads",
             Self::Retry => "retry",
             Self::Backoff => "backoff",
             Self::OnFailure => "on_failure",
+            Self::Bisect => "bisect",
             Self::OnUndecodable => "on_undecodable",
+            Self::Every => "every",
         }
+    }
+
+    /// Whether the option has no value.
+    pub(crate) fn is_flag(self) -> bool {
+        self == Self::Bisect
     }
 
     /// The option with an example of its value, for messages.
@@ -178,10 +204,13 @@ impl OptionName {
             Self::Crate => "crate = path::to::kcl",
             Self::Checkpoint => "checkpoint = \"30s\"",
             Self::WarnAfter => "warn_after = \"5m\"",
+            Self::LogPayloads => "log_payloads = false",
             Self::Retry => "retry = 3",
             Self::Backoff => "backoff = \"200ms..5s\"",
             Self::OnFailure => "on_failure = skip",
+            Self::Bisect => "bisect",
             Self::OnUndecodable => "on_undecodable = skip",
+            Self::Every => "every = \"5s\"",
         }
     }
 }
@@ -219,11 +248,18 @@ pub(crate) struct Handler {
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) sig: Signature,
     pub(crate) policy: Policy,
+    /// The time between two ticks.
+    pub(crate) every: Option<Given<Duration>>,
 }
 
 impl Handler {
     pub(crate) fn name(&self) -> &Ident {
         &self.sig.ident
+    }
+
+    /// The constants that hold values of its options.
+    pub(crate) fn constants(&self) -> impl Iterator<Item = &Path> {
+        self.policy.constants().chain(self.every.iter().filter_map(Given::constant))
     }
 
     /// The arguments after the receiver.

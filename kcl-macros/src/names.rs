@@ -17,6 +17,7 @@ fn other_names(kind: Kind) -> &'static [&'static str] {
             &["shutdown_requested", "shutdownRequested", "shutdown", "on_shutdown", "on_shutdown_request", "on_stop"]
         }
         Kind::DeadLetter => &["dead_letter", "on_dlq"],
+        Kind::Tick => &["tick", "on_ticks", "on_timer", "on_interval", "on_timeout", "on_flush", "on_every", "on_idle"],
     }
 }
 
@@ -42,6 +43,11 @@ pub(crate) fn option(name: &str, options: &[OptionName]) -> Option<OptionName> {
         "delay" | "wait" | "retry_delay" | "retry_backoff" => Some(OptionName::Backoff),
         "otherwise" | "on_error" | "on_err" | "failure" => Some(OptionName::OnFailure),
         "invalid" | "on_invalid" | "undecodable" | "on_decode_error" => Some(OptionName::OnUndecodable),
+        "interval" | "period" | "after" | "seconds" | "duration" if options.contains(&OptionName::Every) => {
+            Some(OptionName::Every)
+        }
+        "bisection" | "split" | "divide" => Some(OptionName::Bisect),
+        "log_payload" | "log" | "quote_payloads" | "redact" => Some(OptionName::LogPayloads),
         "checkpoints" | "checkpoint_every" | "checkpoint_interval" | "every" | "interval" => {
             Some(OptionName::Checkpoint)
         }

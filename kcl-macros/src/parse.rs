@@ -1,5 +1,7 @@
 //! Parses tokens into the model: finds the handlers and removes their attributes.
 
+use std::time::Duration;
+
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
@@ -12,7 +14,7 @@ use crate::bodies;
 use crate::context::Context;
 use crate::handlers::Kind;
 use crate::messages;
-use crate::model::{Handler, Options, Place, Policy, Processor};
+use crate::model::{Given, Handler, Options, Place, Policy, Processor};
 use crate::names;
 use crate::syntax::text;
 
@@ -167,11 +169,18 @@ fn handler(cx: &Context, krate: &Path, item: &mut ImplItem) -> Option<Handler> {
         ImplItem::Fn(method) => {
             let marks = take_marks(cx, krate, &mut method.attrs);
             let mut marks = marks.into_iter();
-            let Mark { kind, path: attribute, policy } = marks.next()?;
+            let Mark { kind, path: attribute, options: (policy, every) } = marks.next()?;
             for second in marks {
                 cx.error(second.path, messages::two_on_one(kind, second.kind, &method.sig.ident));
             }
-            return Some(Handler { kind, attribute, cfgs: cfgs(&method.attrs), sig: method.sig.clone(), policy });
+            return Some(Handler {
+                kind,
+                attribute,
+                cfgs: cfgs(&method.attrs),
+                sig: method.sig.clone(),
+                policy,
+                every,
+            });
         }
         ImplItem::Const(item) => (&mut item.attrs, "an associated constant"),
         ImplItem::Type(item) => (&mut item.attrs, "an associated type"),
@@ -197,8 +206,11 @@ struct Mark {
     kind: Kind,
     /// Its path as written.
     path: Path,
-    policy: Policy,
+    options: (Policy, Every),
 }
+
+/// The time between two ticks.
+type Every = Option<Given<Duration>>;
 
 /// An attribute, as far as this crate is concerned.
 enum Found {
@@ -230,7 +242,7 @@ fn find_mark(cx: &Context, krate: &Path, attr: &Attribute) -> Found {
     }
     let Some(name) = own_name(krate, attr.path()) else { return Found::Foreign };
     if let Some(kind) = Kind::from_name(&name.text) {
-        let mark = Mark { kind, path: attr.path().clone(), policy: policy(cx, kind, &attr.meta) };
+        let mark = Mark { kind, path: attr.path().clone(), options: options(cx, kind, &attr.meta) };
         return Found::Handler(Box::new(mark));
     }
     let nearest = match names::misspelt(&name.text) {
@@ -243,15 +255,19 @@ fn find_mark(cx: &Context, krate: &Path, attr: &Attribute) -> Found {
 }
 
 /// Parses the options of a handler attribute.
-fn policy(cx: &Context, kind: Kind, meta: &Meta) -> Policy {
+fn options(cx: &Context, kind: Kind, meta: &Meta) -> (Policy, Every) {
     let takes_options = !Place::Handler(kind).options().is_empty();
-    match meta {
-        Meta::Path(_) => return Policy::default(),
-        Meta::List(list) if takes_options => return args::policy(cx, kind, list.tokens.clone()),
-        meta if takes_options => cx.error(after_path(meta), messages::options_without_parentheses(kind)),
-        meta => cx.error(after_path(meta), messages::handler_takes_no_options(kind)),
+    match (meta, kind) {
+        (Meta::Path(path), Kind::Tick) => return (Policy::default(), args::every(cx, path, TokenStream::new())),
+        (Meta::List(list), Kind::Tick) => {
+            return (Policy::default(), args::every(cx, &list.path, list.tokens.clone()));
+        }
+        (Meta::Path(_), _) => {}
+        (Meta::List(list), _) if takes_options => return (args::policy(cx, kind, list.tokens.clone()), None),
+        _ if takes_options => cx.error(after_path(meta), messages::options_without_parentheses(kind)),
+        _ => cx.error(after_path(meta), messages::handler_takes_no_options(kind)),
     }
-    Policy::default()
+    (Policy::default(), None)
 }
 
 /// The name of an attribute that may be ours: `on_record`, `kcl::on_record`, or `on_record` after the last name of the path in

@@ -121,6 +121,8 @@ fn no_path_is_relative() {
         "Vec",
         "Count",
         "Last",
+        "MillisBehindLatest",
+        "limits",
         "T",
         "N",
         "Place",
@@ -129,9 +131,23 @@ fn no_path_is_relative() {
         "usize",
     ];
     let of_this_crate = [
-        "Self", "self", "__this", "__input", "__cx", "__p1", "__p2", "__p3", "__t1", "__t2", "__t3", "__Rule", "__Here",
+        "Self",
+        "self",
+        "__this",
+        "__input",
+        "__cx",
+        "__p1",
+        "__p2",
+        "__p3",
+        "__t1",
+        "__t2",
+        "__t3",
+        "__EVERY",
+        "__records",
+        "__Rule",
+        "__Here",
     ];
-    for name in ["quickstart", "every_handler", "default", "generic", "configured", "policy"] {
+    for name in ["quickstart", "every_handler", "default", "generic", "configured", "policy", "paced"] {
         for path in paths(&generated(name)) {
             let first = first(&path);
             let known = of_the_user.contains(&first.as_str()) || of_this_crate.contains(&first.as_str());

@@ -39,6 +39,7 @@
 /// | [`#[on_lease_lost]`](macro@on_lease_lost) | when another worker has taken the shard | nothing happens |
 /// | [`#[on_shard_end]`](macro@on_shard_end) | when the shard has been read to its end | SHARD_END is checkpointed |
 /// | [`#[on_shutdown_requested]`](macro@on_shutdown_requested) | when the worker is about to stop | the records delivered so far are checkpointed |
+/// | [`#[on_tick(every = "5s")]`](macro@on_tick) | when that time has passed, within a message of the daemon | nothing happens |
 /// | [`#[on_dead_letter]`](macro@on_dead_letter) | for a record that failed permanently, if an option of the record handler asks for it | no option may ask for it |
 ///
 /// The attributes need no import; `#[kcl::on_record]` works too. The runtime chooses the arguments of a handler by their types, in
@@ -57,14 +58,18 @@
 /// - `on_failure = fail | skip | dead_letter`: the action when no retry is left. `fail`, the default, ends the process;
 ///   `skip` continues without the record; `dead_letter` passes it to [`#[on_dead_letter]`](macro@on_dead_letter) and
 ///   continues.
+/// - `bisect`, for `#[on_records]`: finds the records that fail, so that `on_failure` applies to them alone.
 /// - `on_undecodable = fail | skip | dead_letter`: the action for a record whose payload cannot be decoded. Such a record is
 ///   never retried.
 ///
 /// A handler that returns [`Permanent(error)`](fn@crate::Permanent) is not retried: `on_failure` applies at once.
 ///
 /// With `#[on_records]`, the whole batch is retried, and `on_failure` applies to all of it: one record that always fails makes
-/// its whole batch fail. A handler that knows which records failed returns [`FailedRecords`](crate::FailedRecords): only they are
-/// retried, and `on_failure` applies to each of them. `on_undecodable` applies to single records, too.
+/// its whole batch fail. There are two ways out. A handler that knows which records failed returns
+/// [`FailedRecords`](crate::FailedRecords): only they are retried, and `on_failure` applies to each of them. For any other handler,
+/// the flag `bisect` finds them: when no retry is left, the two halves of the batch are handed over one after the other, without a
+/// wait, and so on with the halves that fail. A record that fails alone goes to `on_failure`. For `p` of `n` records that fail, the
+/// handler is called at most `2p(⌈log₂ n⌉ + 1)` further times. `on_undecodable` applies to single records, too.
 ///
 /// Every record that is skipped or dead-lettered is reported in a line on stderr, with its shard, sequence number, number of
 /// attempts and error.
@@ -136,6 +141,7 @@
 ///
 /// - `checkpoint = batch | "30s" | "1000 records"`: how often the runtime checkpoints.
 /// - `warn_after = "60s"`: how long a handler may run before it is reported on stderr.
+/// - `log_payloads = false`: keeps [payloads and partition keys](#payloads-in-messages) out of messages.
 /// - `main = false`: generates no `fn main`. Use it for a processor that is in a module or a library, is generic, or is started
 ///   with a [`Runner`](crate::Runner). The generated `main` calls `kcl::run::<orders::Revenue>()`.
 /// - `crate = path`: the path of `kcl`, if it is not `::kcl`, for example because it is renamed or re-exported.
@@ -143,7 +149,7 @@
 /// # Values of options
 ///
 /// A single lower-case word such as `batch` or `skip` is a word of the option. Any other path is a constant: a `u32` for `retry`,
-/// a [`Duration`](std::time::Duration) for `warn_after`, two of them for `backoff`, and a [`Checkpoints`](crate::Checkpoints) for
+/// a [`Duration`](std::time::Duration) for `warn_after` and `every`, two of them for `backoff`, and a [`Checkpoints`](crate::Checkpoints) for
 /// `checkpoint`. The constant of a generic processor cannot depend on its parameters.
 ///
 /// ```
@@ -376,6 +382,63 @@ pub use kcl_macros::on_shard_end;
 /// ```
 #[doc(inline)]
 pub use kcl_macros::on_shutdown_requested;
+
+/// Marks the handler that is called when a time has passed, for example to write out what was collected. There is at most one.
+///
+/// `every` is the shortest time between two calls: a duration in quotes, or a constant of type [`Duration`](std::time::Duration). A
+/// tick comes within a message that brings records, after the record handler has succeeded, or within one that brings none. It never
+/// comes between messages, because the daemon would not read a checkpoint then. A quiet shard therefore needs
+/// `callProcessRecordsEvenForEmptyRecordList=true` in the daemon's properties; `cargo kcl local --empty-every 1s` does the same. A
+/// processor with a tick gets no empty batches in `#[on_records]`.
+///
+/// It can take, in any order:
+///
+/// - [`&mut Checkpointer`](crate::Checkpointer), if the record handler takes one: `checkpoint()` checkpoints everything that was
+///   handed over;
+/// - [`&Shard`](crate::Shard);
+/// - [`MillisBehindLatest`](crate::MillisBehindLatest) of the message.
+///
+/// If it fails, the message is not acknowledged, and the process ends. The options of the record handler do not apply.
+///
+/// **A processor that collects records must take a `Checkpointer` in its record handler**, even if only the tick uses it. Otherwise,
+/// the runtime takes the return from the handler as "these records are stored", and checkpoints them; if the process is then killed,
+/// what it has collected is lost. Write out the rest in `#[on_shard_end]` and `#[on_shutdown_requested]`, too:
+///
+/// ```
+/// # use kcl::{BoxError, Checkpointer, Record};
+/// #[derive(Default)]
+/// struct Collect {
+///     lines: Vec<Vec<u8>>,
+/// }
+///
+/// #[kcl::processor(main = false)]
+/// impl Collect {
+///     #[on_record]
+///     fn collect(&mut self, record: &Record, _: &mut Checkpointer) {
+///         self.lines.push(record.data().to_vec());
+///     }
+///
+///     #[on_tick(every = "5s")]
+///     fn flush(&mut self, checkpointer: &mut Checkpointer) -> Result<(), BoxError> {
+///         eprintln!("{} lines", self.lines.len()); // … store them …
+///         checkpointer.checkpoint()?;
+///         self.lines.clear();
+///         Ok(())
+///     }
+///
+///     #[on_shard_end]
+///     fn finish(&mut self, checkpointer: &mut Checkpointer) -> Result<(), BoxError> {
+///         self.flush(checkpointer)
+///     }
+///
+///     #[on_shutdown_requested]
+///     fn stop(&mut self, checkpointer: &mut Checkpointer) -> Result<(), BoxError> {
+///         self.flush(checkpointer)
+///     }
+/// }
+/// ```
+#[doc(inline)]
+pub use kcl_macros::on_tick;
 
 /// Marks the handler for records that failed permanently. There is at most one. It is required if the record handler has
 /// `on_failure = dead_letter` or `on_undecodable = dead_letter`, and using it without either option is an error.

@@ -108,7 +108,8 @@ mod trace;
 
 #[cfg(feature = "macros")]
 pub use attributes::{
-    on_dead_letter, on_init, on_lease_lost, on_record, on_records, on_shard_end, on_shutdown_requested, processor,
+    on_dead_letter, on_init, on_lease_lost, on_record, on_records, on_shard_end, on_shutdown_requested, on_tick,
+    processor,
 };
 
 pub use checkpoint::Checkpointer;

@@ -13,6 +13,7 @@ use syn::Type;
 use super::methods::{argument_trait, call_with};
 use super::slots::Chosen;
 use super::types::{parenthesized, path_at};
+use crate::handlers::Kind;
 use crate::model::{Handler, Processor};
 use crate::syntax::{ends, peel};
 
@@ -21,20 +22,27 @@ pub(super) fn constant(processor: &Processor, chosen: &Chosen<'_>, option: Optio
     let Chosen { handler, cfg } = chosen;
     let krate = &processor.options.krate;
     let shapes: Vec<_> = handler.arguments().map(|argument| Shape::of(&argument.ty)).collect();
-    let mut probed = false;
-    let value = match option {
-        Some(value) => value.clone(),
-        None if shapes.contains(&Shape::Exclusive) => quote!(#krate::Checkpoints::Handler),
-        None if !shapes.contains(&Shape::Other) => quote!(#krate::Checkpoints::Batch),
-        None => {
-            let closure = closure(processor, handler, &checks_of(processor, handler));
-            probed = true;
-            quote!(#krate::__private::checkpoints(&#closure))
-        }
+    let records = Ident::new("__records", Span::mixed_site());
+    // A handler with `&mut` takes a checkpointer, or has an error of its own.
+    let certain = shapes.contains(&Shape::Exclusive);
+    let asked = !certain && processor.handlers.iter().any(may_tick_with_a_checkpointer);
+    let (value, probed) = match option {
+        Some(value) => (value.clone(), asked),
+        None if certain => (quote!(#krate::Checkpoints::Handler), false),
+        None if !shapes.contains(&Shape::Other) => (quote!(#krate::Checkpoints::Batch), asked),
+        None => (quote!(#krate::__private::checkpoints(&#records)), true),
     };
+    let probe = probed.then(|| {
+        let checks = checks_of(processor, handler, None);
+        // Without checks, only the checkpointer matters. A tick also needs to know which types are not arguments.
+        let probe = if checks.is_empty() && !asked { any() } else { argument_trait(handler.kind) };
+        let closure = closure(processor, handler, &checks, &probe);
+        quote!(let #records = #closure;)
+    });
     let unchecked = processor.handlers.iter().filter(|other| !(probed && ptr::eq(*other, *handler)));
-    let checks: TokenStream = unchecked.filter_map(|handler| check(processor, handler)).collect();
-    let value = if checks.is_empty() { value } else { quote!({ #checks #value }) };
+    let records = asked.then_some(&records);
+    let checks: TokenStream = unchecked.filter_map(|handler| check(processor, handler, records)).collect();
+    let value = if probe.is_none() && checks.is_empty() { value } else { quote!({ #probe #checks #value }) };
     quote! {
         #cfg
         const CHECKPOINTS: #krate::Checkpoints = #value;
@@ -67,27 +75,34 @@ impl Shape {
     }
 }
 
-/// A statement that checks the arguments of a handler, unless nothing can be wrong with them.
-fn check(processor: &Processor, handler: &Handler) -> Option<TokenStream> {
-    let checks = checks_of(processor, handler);
+/// Whether a handler is a tick whose arguments may contain a checkpointer.
+fn may_tick_with_a_checkpointer(handler: &Handler) -> bool {
+    handler.kind == Kind::Tick && handler.arguments().any(|argument| Shape::of(&argument.ty) != Shape::Shared)
+}
+
+/// A statement that checks the arguments of a handler, unless nothing can be wrong with them. `records` is the probed record handler
+/// that ticks are compared with.
+fn check(processor: &Processor, handler: &Handler, records: Option<&Ident>) -> Option<TokenStream> {
+    let checks = checks_of(processor, handler, records.filter(|_| handler.kind == Kind::Tick));
     if checks.is_empty() {
         return None;
     }
-    let closure = closure(processor, handler, &checks);
+    let closure = closure(processor, handler, &checks, &argument_trait(handler.kind));
     let cfgs = &handler.cfgs;
     Some(quote!(#(#cfgs)* let _ = #closure;))
 }
 
+/// The probe that knows only the checkpointer.
+fn any() -> Ident {
+    Ident::new("Any", Span::call_site())
+}
+
 /// A closure that calls the handler with a probe for each argument, makes the checks, and returns what the arguments take.
-fn closure(processor: &Processor, handler: &Handler, checks: &[TokenStream]) -> TokenStream {
+fn closure(processor: &Processor, handler: &Handler, checks: &[TokenStream], probe: &Ident) -> TokenStream {
     let krate = &processor.options.krate;
     let count = handler.arguments().count();
     let this = Ident::new("__this", Span::mixed_site().located_at(handler.name().span()));
     let (probes, parts): (Vec<_>, Vec<_>) = (0..count).map(|index| (local("__p", index), part(index))).unzip();
-    let probe = match checks {
-        [] => Ident::new("Any", Span::call_site()),
-        _ => argument_trait(handler.kind),
-    };
     // Everything that has the type of an argument has its last span, so that an error in that type is one error.
     let spans: Vec<_> = handler.arguments().map(|argument| ends(&argument.ty).1).map(|end| (end, end)).collect();
     let new = spans.iter().map(|&(from, to)| {
@@ -117,8 +132,9 @@ fn closure(processor: &Processor, handler: &Handler, checks: &[TokenStream]) -> 
     }
 }
 
-/// The checks of what a handler's arguments take: that they take nothing twice, and that the options for them have an effect.
-fn checks_of(processor: &Processor, handler: &Handler) -> Vec<TokenStream> {
+/// The checks of what a handler's arguments take: that they take nothing twice, that the options for them have an effect, and that
+/// a tick takes a checkpointer only beside `records` that take one.
+fn checks_of(processor: &Processor, handler: &Handler, records: Option<&Ident>) -> Vec<TokenStream> {
     let krate = &processor.options.krate;
     let arguments: Vec<_> = handler.arguments().collect();
     let parts: Vec<_> = (0..arguments.len()).map(part).collect();
@@ -146,6 +162,15 @@ fn checks_of(processor: &Processor, handler: &Handler) -> Vec<TokenStream> {
         let span = ends(value);
         let again = parts.iter().map(|part| at(span, &quote!(#part), "again", None));
         checks.extend(again.map(|part| accepted(processor, "LeavesCheckpoints", span, &part)));
+    }
+    if let Some(records) = records {
+        for (argument, part) in
+            arguments.iter().zip(&parts).filter(|(argument, _)| Shape::of(&argument.ty) != Shape::Shared)
+        {
+            let span = ends(argument);
+            let beside = at(span, &quote!(#part), "beside", Some(quote!(&#records)));
+            checks.push(accepted(processor, "TickCheckpoints", span, &beside));
+        }
     }
     checks
 }

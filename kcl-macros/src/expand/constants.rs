@@ -7,6 +7,7 @@ use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::Path;
 
+use super::slots::Chosen;
 use super::types::{impl_lifetimes, without_lifetimes};
 use crate::model::{Backoff, Given, Policy, Processor, When};
 use crate::syntax::ends;
@@ -75,6 +76,25 @@ pub(super) fn policy(processor: &Processor, policy: &Policy, cfg: Option<&TokenS
         }
     });
     PolicyValues { items: items.tokens, retry, backoff }
+}
+
+/// The constant that holds the time between two ticks, and the items that it needs beside the impl.
+pub(super) fn tick(processor: &Processor, chosen: &Chosen<'_>) -> Option<(TokenStream, TokenStream)> {
+    let Chosen { handler, cfg } = chosen;
+    let mut items = Items { cfg: cfg.as_ref(), ..Items::new(processor) };
+    let every = match handler.every.as_ref()? {
+        Given::Value(time) => duration(*time),
+        Given::Constant(path) => {
+            let given = items.add("__EVERY", &quote!(::core::time::Duration), path);
+            items.check(&given, &path.to_token_stream(), "every");
+            given
+        }
+    };
+    let constant = quote! {
+        #cfg
+        const TICK: ::core::option::Option<::core::time::Duration> = ::core::option::Option::Some(#every);
+    };
+    Some((constant, items.tokens))
 }
 
 /// The items for constants.

@@ -46,7 +46,13 @@ pub(super) fn method(
     let handled = quote!(<#returned as #krate::__private::Outcome>::handled(#call));
     let body = match handler.kind {
         Kind::Record => quote!(#krate::__private::#on(#input).each(|#cx| #handled)),
-        Kind::Init | Kind::Records | Kind::LeaseLost | Kind::ShardEnd | Kind::ShutdownRequested | Kind::DeadLetter => {
+        Kind::Init
+        | Kind::Records
+        | Kind::LeaseLost
+        | Kind::ShardEnd
+        | Kind::ShutdownRequested
+        | Kind::Tick
+        | Kind::DeadLetter => {
             quote!(let #cx = &#krate::__private::#on(#input); #handled)
         }
     };
@@ -153,6 +159,7 @@ pub(super) fn argument_trait(kind: Kind) -> Ident {
         Kind::LeaseLost => "OnLeaseLost",
         Kind::ShardEnd => "OnShardEnd",
         Kind::ShutdownRequested => "OnShutdownRequested",
+        Kind::Tick => "OnTick",
         Kind::DeadLetter => "OnDeadLetter",
     };
     Ident::new(name, Span::call_site())

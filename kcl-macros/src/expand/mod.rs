@@ -31,6 +31,11 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
     let krate = &processor.options.krate;
     let cfgs = &processor.cfgs;
     let warn_after = warn_after.map(|time| quote!(const WARN_AFTER: ::core::time::Duration = #time;));
+    let log_payloads = (!processor.options.log_payloads).then(|| {
+        quote!(
+            const LOG_PAYLOADS: ::core::primitive::bool = false;
+        )
+    });
     let allow = allow(processor);
     let conflicts = conflicts(processor);
     let hovers = processor.handlers.iter().filter_map(|handler| hover(&processor.options, handler));
@@ -51,6 +56,7 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
             impl #impl_generics #krate::Processor for #self_ty #where_clause {
                 #(#constants)*
                 #warn_after
+                #log_payloads
                 #(#methods)*
             }
             #(#initialize)*
@@ -96,6 +102,13 @@ impl Parts {
                 );
                 self.methods.extend(unfilled.iter().map(|unfilled| no_records(krate, unfilled)));
                 self.errors.extend(unfilled.iter().map(|unfilled| no_record_handler(processor, unfilled)));
+            }
+            Slot::Tick => {
+                for (tick, items) in chosen.iter().filter_map(|chosen| constants::tick(processor, chosen)) {
+                    self.constants.push(tick);
+                    self.items.extend(items);
+                }
+                self.add_methods(processor, &chosen, "tick", |krate| quote!(&mut #krate::Tick<'_>));
             }
             Slot::LeaseLost => {
                 self.add_methods(processor, &chosen, "lease_lost", |krate| quote!(&mut #krate::LeaseLost<'_>));

@@ -25,9 +25,11 @@ pub(super) fn constant(processor: &Processor, chosen: &Chosen<'_>) -> Option<(To
     };
     let on_failure = given.on_failure.as_ref().map(action).map(|action| quote!(.on_failure(#action)));
     let on_undecodable = given.on_undecodable.as_ref().map(action).map(|action| quote!(.on_undecodable(#action)));
+    let bisect = given.bisect.then(|| quote!(.bisect()));
     let constant = quote! {
         #cfg
-        const POLICY: #krate::FailurePolicy = #krate::FailurePolicy::new() #retry #backoff #on_failure #on_undecodable;
+        const POLICY: #krate::FailurePolicy =
+            #krate::FailurePolicy::new() #retry #backoff #on_failure #bisect #on_undecodable;
     };
     Some((constant, items))
 }

@@ -10,7 +10,7 @@ use crate::checkpoint::Checkpointer;
 use crate::dead_letter::letter::DeadLetter;
 use crate::error::BoxError;
 use crate::payload::{FromRecord, UndecodablePayload, UndecodablePayloads};
-use crate::processor::{ProcessRecord, ProcessRecords};
+use crate::processor::{ProcessRecord, ProcessRecords, Tick};
 use crate::record::Record;
 use crate::shard::{MillisBehindLatest, Shard};
 
@@ -38,6 +38,13 @@ pub struct RecordCx<'c> {
 /// The input of `#[on_shard_end]` and `#[on_shutdown_requested]`.
 pub struct ShutdownCx<'c> {
     shard: &'c Shard,
+    checkpointer: Lent<'c>,
+}
+
+/// The input of `#[on_tick]`.
+pub struct TickCx<'c> {
+    shard: &'c Shard,
+    millis_behind_latest: MillisBehindLatest,
     checkpointer: Lent<'c>,
 }
 
@@ -85,6 +92,16 @@ impl<'c> RecordCx<'c> {
 impl<'c> ShutdownCx<'c> {
     pub(super) fn new(shard: &'c Shard, checkpointer: &'c mut Checkpointer) -> Self {
         Self { shard, checkpointer: Lent::new(checkpointer) }
+    }
+}
+
+impl<'c> TickCx<'c> {
+    pub(super) fn new(input: &'c mut Tick<'_>) -> Self {
+        Self {
+            shard: input.shard,
+            millis_behind_latest: input.millis_behind_latest,
+            checkpointer: Lent::new(input.checkpointer),
+        }
     }
 }
 
@@ -301,6 +318,40 @@ impl<'c> OnShutdownRequested<'c> for &'c mut Checkpointer {
 #[diagnostic::do_not_recommend]
 impl<'c> OnShutdownRequested<'c> for &'c Shard {
     takes!(parts::Shard, |cx: ShutdownCx| Ok(cx.shard));
+}
+
+/// An argument of `#[on_tick]`.
+#[diagnostic::on_unimplemented(
+    message = "an `#[on_tick]` handler cannot take `{Self}`",
+    label = "`#[on_tick]` does not accept this type",
+    note = "an `#[on_tick]` handler can take, in any order: `&mut kcl::Checkpointer`, `&kcl::Shard`, `kcl::MillisBehindLatest`",
+    note = "it gets no records: keep them in `self` in the record handler"
+)]
+pub trait OnTick<'c>: Sized {
+    /// The part of the input that the argument takes.
+    type Takes: Part;
+
+    /// Takes it.
+    ///
+    /// # Errors
+    ///
+    /// If it was taken already.
+    fn take(cx: &TickCx<'c>) -> Result<Self, BoxError>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<'c> OnTick<'c> for &'c mut Checkpointer {
+    takes!(parts::Checkpointer, |cx: TickCx| cx.checkpointer.take());
+}
+
+#[diagnostic::do_not_recommend]
+impl<'c> OnTick<'c> for &'c Shard {
+    takes!(parts::Shard, |cx: TickCx| Ok(cx.shard));
+}
+
+#[diagnostic::do_not_recommend]
+impl<'c> OnTick<'c> for MillisBehindLatest {
+    takes!(parts::MillisBehindLatest, |cx: TickCx| Ok(cx.millis_behind_latest));
 }
 
 /// An argument of `#[on_dead_letter]`.

@@ -10,6 +10,16 @@ use crate::checkpoint::pace::Checkpoints;
 pub struct Given<T>(pub T);
 
 impl Given<Duration> {
+    /// Checks the option `every`.
+    ///
+    /// # Panics
+    ///
+    /// If the time is 0.
+    #[track_caller]
+    pub const fn every(self) {
+        assert!(!self.0.is_zero(), "option `every` must be greater than 0");
+    }
+
     /// Checks the option `warn_after`.
     ///
     /// # Panics

@@ -8,21 +8,21 @@ pub mod probe;
 mod takes;
 
 pub use arguments::{
-    DeadLetterCx, OnDeadLetter, OnInit, OnLeaseLost, OnRecord, OnRecords, OnShardEnd, OnShutdownRequested, RecordCx,
-    RecordsCx, ShardCx, ShutdownCx,
+    DeadLetterCx, OnDeadLetter, OnInit, OnLeaseLost, OnRecord, OnRecords, OnShardEnd, OnShutdownRequested, OnTick,
+    RecordCx, RecordsCx, ShardCx, ShutdownCx, TickCx,
 };
 pub use constants::Given;
 pub use outcome::{Constructed, Failure, Handled, Made, Nothing, OnInitOrDefault, Outcome};
 pub use takes::{
-    Apart, CanFail, CannotFail, Compared, Failing, LeavesCheckpoints, No, NoPayload, Pair, Taken, TakenOnce, Twice,
-    Undecodable, Yes, checkpoints, pair, parts,
+    Answer, Apart, Beside, CanFail, CannotFail, Compared, Failing, LeavesCheckpoints, Maybe, No, NoPayload, Pair,
+    Taken, TakenOnce, TickCheckpoints, Twice, Undecodable, Yes, checkpoints, pair, parts,
 };
 
 use std::marker::PhantomData;
 use std::process::ExitCode;
 
 use crate::dead_letter::letter::DeadLetter;
-use crate::processor::{Initialize, LeaseLost, ProcessRecords, ShardEnded, ShutdownRequested};
+use crate::processor::{Initialize, LeaseLost, ProcessRecords, ShardEnded, ShutdownRequested, Tick};
 use crate::runner::run;
 use crate::shard::Shard;
 
@@ -133,6 +133,12 @@ pub fn on_shard_end<'c>(input: &'c mut ShardEnded<'_>) -> ShutdownCx<'c> {
 #[must_use]
 pub fn on_shutdown_requested<'c>(input: &'c mut ShutdownRequested<'_>) -> ShutdownCx<'c> {
     ShutdownCx::new(input.shard, input.checkpointer)
+}
+
+/// The arguments for an `#[on_tick]` handler.
+#[must_use]
+pub fn on_tick<'c>(input: &'c mut Tick<'_>) -> TickCx<'c> {
+    TickCx::new(input)
 }
 
 /// The arguments for an `#[on_dead_letter]` handler.

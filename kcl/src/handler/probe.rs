@@ -77,4 +77,4 @@ pub trait NoArgument {
     }
 }
 
-probes! { OnInit OnRecords OnRecord OnLeaseLost OnShardEnd OnShutdownRequested OnDeadLetter }
+probes! { OnInit OnRecords OnRecord OnLeaseLost OnShardEnd OnShutdownRequested OnTick OnDeadLetter }

@@ -44,6 +44,30 @@ pub struct Yes;
 /// An answer.
 pub struct No;
 
+/// The answer about a type that has an error of its own.
+pub struct Maybe;
+
+/// An answer as a type.
+pub trait Answer {
+    /// This answer, unless it is [`No`].
+    type Or<Other: Answer>: Answer;
+    /// Whether it is [`Yes`].
+    const IS_YES: bool = false;
+}
+
+impl Answer for Yes {
+    type Or<Other: Answer> = Self;
+    const IS_YES: bool = true;
+}
+
+impl Answer for No {
+    type Or<Other: Answer> = Other;
+}
+
+impl Answer for Maybe {
+    type Or<Other: Answer> = Self;
+}
+
 /// The properties of a part.
 pub trait Part {
     /// The same type for parts that cannot be taken together.
@@ -53,34 +77,29 @@ pub trait Part {
     /// Whether it is a part: [`Yes`] or [`No`].
     type Known;
     /// Whether it is the checkpointer.
-    const IS_CHECKPOINTER: bool = false;
+    type IsCheckpointer: Answer;
 }
 
 macro_rules! parts {
-    ($($Part:ident $(<$E:ident>)?: $Kind:ty, $Failure:ty, $Known:ty;)+) => {$(
+    ($($Part:ident $(<$E:ident>)?: $Kind:ty, $Failure:ty, $Known:ty, $IsCheckpointer:ty;)+) => {$(
         impl$(<$E>)? Part for parts::$Part$(<$E>)? {
             type Kind = $Kind;
             type Failure = $Failure;
             type Known = $Known;
+            type IsCheckpointer = $IsCheckpointer;
         }
     )+};
 }
 
 parts! {
-    Records: Self, NoPayload, Yes;
-    RecordsWithPayloads<E>: parts::Records, CanFail, Yes;
-    Payload<E>: parts::Payload<()>, CanFail, Yes;
-    Shard: Self, NoPayload, Yes;
-    MillisBehindLatest: Self, NoPayload, Yes;
-    DeadLetter: Self, NoPayload, Yes;
-    Unknown: Self, CanFail, No;
-}
-
-impl Part for parts::Checkpointer {
-    type Kind = Self;
-    type Failure = NoPayload;
-    type Known = Yes;
-    const IS_CHECKPOINTER: bool = true;
+    Records: Self, NoPayload, Yes, No;
+    RecordsWithPayloads<E>: parts::Records, CanFail, Yes, No;
+    Payload<E>: parts::Payload<()>, CanFail, Yes, No;
+    Checkpointer: Self, NoPayload, Yes, Yes;
+    Shard: Self, NoPayload, Yes, No;
+    MillisBehindLatest: Self, NoPayload, Yes, No;
+    DeadLetter: Self, NoPayload, Yes, No;
+    Unknown: Self, CanFail, No, Maybe;
 }
 
 /// A part that an argument takes. It is a value because generated code does not name the types of arguments.
@@ -94,24 +113,32 @@ impl<P> Taken<P> {
     }
 }
 
+impl<T: Part> Taken<T> {
+    /// The answers for the part of a tick and for a record handler that takes these parts.
+    #[must_use]
+    pub fn beside<S, P: Parts>(&self, _: &impl Fn(&mut S) -> P) -> Beside<T::IsCheckpointer, P::HaveCheckpointer> {
+        Beside(PhantomData)
+    }
+}
+
 /// The parts of all arguments of a handler, as nested pairs.
 pub trait Parts {
     /// Whether one of them is the checkpointer.
-    const HAVE_CHECKPOINTER: bool;
+    type HaveCheckpointer: Answer;
 }
 
 impl Parts for () {
-    const HAVE_CHECKPOINTER: bool = false;
+    type HaveCheckpointer = No;
 }
 
 impl<P: Part, Rest: Parts> Parts for (Taken<P>, Rest) {
-    const HAVE_CHECKPOINTER: bool = P::IS_CHECKPOINTER || Rest::HAVE_CHECKPOINTER;
+    type HaveCheckpointer = <P::IsCheckpointer as Answer>::Or<Rest::HaveCheckpointer>;
 }
 
 /// Who checkpoints if the record handler takes these arguments and has no option for it.
 #[must_use]
 pub const fn checkpoints<S, P: Parts>(_: &impl Fn(&mut S) -> P) -> Checkpoints {
-    if P::HAVE_CHECKPOINTER { Checkpoints::Handler } else { Checkpoints::Batch }
+    if P::HaveCheckpointer::IS_YES { Checkpoints::Handler } else { Checkpoints::Batch }
 }
 
 /// The kinds of two parts, and whether they are known.
@@ -263,6 +290,33 @@ pub trait LeavesCheckpoints: Sized {
     /// Accepts the part.
     fn check(self) {}
 }
+
+/// Whether a tick takes a checkpointer, and whether the record handler does.
+pub struct Beside<Tick, Records>(PhantomData<(Tick, Records)>);
+
+/// A part that a tick can take beside the record handler.
+#[diagnostic::on_unimplemented(
+    message = "an `#[on_tick]` handler can take `&mut Checkpointer` only if the record handler takes one",
+    label = "the runtime makes all checkpoints of this processor",
+    note = "take `checkpointer: &mut kcl::Checkpointer` in the record handler too, even if only the tick uses it: the runtime then checkpoints nothing but SHARD_END",
+    note = "or remove it here: the runtime then checkpoints what the record handler has returned from"
+)]
+pub trait TickCheckpoints: Sized {
+    /// Accepts the part.
+    fn check(self) {}
+}
+
+#[diagnostic::do_not_recommend]
+impl<Records> TickCheckpoints for Beside<No, Records> {}
+
+#[diagnostic::do_not_recommend]
+impl<Records> TickCheckpoints for Beside<Maybe, Records> {}
+
+#[diagnostic::do_not_recommend]
+impl TickCheckpoints for Beside<Yes, Yes> {}
+
+#[diagnostic::do_not_recommend]
+impl TickCheckpoints for Beside<Yes, Maybe> {}
 
 macro_rules! leave_checkpoints {
     ($($Part:ident $(<$E:ident>)?)+) => {$(

@@ -1,0 +1,25 @@
+// The time of a tick in a constant of 0.
+
+use std::time::Duration;
+
+use kcl::Record;
+
+const PACE: Duration = Duration::ZERO;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: usize,
+}
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record]
+    fn add(&mut self, record: &Record) {
+        self.bytes += record.data().len();
+    }
+
+    #[on_tick(every = PACE)]
+    fn report(&self) {
+        eprintln!("{} bytes", self.bytes);
+    }
+}

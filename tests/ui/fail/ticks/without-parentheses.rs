@@ -1,0 +1,21 @@
+// The time of a tick after `=`.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: usize,
+}
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record]
+    fn add(&mut self, record: &Record) {
+        self.bytes += record.data().len();
+    }
+
+    #[on_tick = "5s"]
+    fn report(&self) {
+        eprintln!("{} bytes", self.bytes);
+    }
+}
