@@ -249,10 +249,10 @@ pub(crate) fn foreign() {
         run(tool(&fake.url(), &[&["put", "--stream", "orders"], arguments].concat()), input)
     };
     for (input, says) in [
-        (&b"\x1f\x8b\x08\0\n\n"[..], "standard input is compressed with gzip; unpack it first: `zcat |"),
+        (&b"\x1f\x8b\x08\0\n\n"[..], "standard input is compressed with gzip; unpack it first: pipe it through `zcat`"),
         (
             b"\xff\xfe1\0\n\0",
-            "standard input is text in UTF-16, not UTF-8; convert it first: `iconv -f UTF-16 -t UTF-8 |",
+            "standard input is text in UTF-16, not UTF-8; convert it first: pipe it through `iconv -f UTF-16 -t UTF-8`",
         ),
     ] {
         for format in ["lines", "json", "aws"] {

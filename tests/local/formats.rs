@@ -111,12 +111,21 @@ fn formats_that_are_not_text_are_refused_by_name() {
     for (start, says) in [
         (
             &b"\x1f\x8b\x08\x00\x00\n"[..],
-            "input is compressed with gzip; unpack it first: `zcat input | cargo kcl local --input -`",
+            "input is compressed with gzip; unpack it first: pipe `zcat input` into this command, with `-` instead of the file",
         ),
-        (b"\x28\xb5\x2f\xfd\x04", "input is compressed with zstd; unpack it first: `zstdcat input |"),
-        (b"BZh91AY&SY\x01", "input is compressed with bzip2; unpack it first: `bzcat input |"),
-        (b"\xff\xfe{\0\n\0", "input is text in UTF-16, not UTF-8; convert it first: `iconv -f UTF-16 -t UTF-8 input |"),
+        (b"\x28\xb5\x2f\xfd\x04", "input is compressed with zstd; unpack it first: pipe `zstdcat input` into"),
+        (b"BZh91AY&SY\x01", "input is compressed with bzip2; unpack it first: pipe `bzcat input` into"),
+        (
+            b"\xff\xfe{\0\n\0",
+            "input is text in UTF-16, not UTF-8; convert it first: pipe `iconv -f UTF-16 -t UTF-8 input` into",
+        ),
         (b"\xfe\xff\0{\0\n", "input is text in UTF-16"),
+        (
+            b"1\0\n\0",
+            "input is text in UTF-16LE, not UTF-8; convert it first: pipe `iconv -f UTF-16LE -t UTF-8 input` into",
+        ),
+        (b"\0{\0}\0\n", "input is text in UTF-16BE"),
+        (b"\xff\xfe\0\0{\0\0\0\n\0\0\0", "input is text in UTF-32"),
     ] {
         let place = Place::with_input(start);
         for arguments in [&[][..], &["--follow"], &["--format", "json"], &["--format", "aws"], &["--chaos", "1"]] {
