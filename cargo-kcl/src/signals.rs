@@ -3,7 +3,8 @@
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -11,6 +12,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
 
+use crate::exit::INTERRUPTED;
 use crate::threads;
 
 /// How long after the first signal other signals belong to the same request.
@@ -20,6 +22,21 @@ use crate::threads;
 /// other. Their senders cannot tell them from two requests, because a shell that runs `kill` twice is a single sender, too. A person who
 /// answers to what the tool prints after the first signal takes longer than this.
 const SAME: Duration = Duration::from_millis(500);
+
+/// Whether no [`Signals`] were caught so far.
+static IS_EARLY: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+fn is_early() -> &'static Arc<AtomicBool> {
+    IS_EARLY.get_or_init(|| Arc::new(AtomicBool::new(true)))
+}
+
+/// Makes SIGINT and SIGTERM end the tool at once, with the exit code of an interruption, until [`Signals`] are caught.
+pub(crate) fn end_until_caught() -> io::Result<()> {
+    for signal in [SIGINT, SIGTERM] {
+        flag::register_conditional_shutdown(signal, INTERRUPTED.into(), Arc::clone(is_early()))?;
+    }
+    Ok(())
+}
 
 /// The request that a signal makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +77,7 @@ impl Signals {
             pipe::register(SIGHUP, on_terminate.try_clone()?)?;
         }
         pipe::register(SIGTERM, on_terminate)?;
+        is_early().store(false, Ordering::SeqCst);
         interrupt.set_nonblocking(true)?;
         terminate.set_nonblocking(true)?;
         Ok(Self { interrupt, terminate, stops: false, interrupted: false, first: None })

@@ -7,7 +7,7 @@ use clap::Error;
 use clap::error::ContextValue;
 
 use crate::exit::WRONG_USE;
-use crate::report::{self, Prefix, Source, Speaker, escaped};
+use crate::report::{Level, Message, escaped};
 
 /// Prints a usage error, or the help that was asked for, and returns the exit code.
 pub(crate) fn explain(mut error: Error) -> ExitCode {
@@ -28,7 +28,7 @@ pub(crate) fn explain(mut error: Error) -> ExitCode {
         None => text,
     };
     for line in text.lines() {
-        report::pass_on(Speaker::new(Source::Tool, Prefix::None), line);
+        Message::result(Level::Error, line).print();
     }
     ExitCode::from(WRONG_USE)
 }

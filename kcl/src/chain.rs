@@ -12,7 +12,7 @@ use crate::redact::{quotations, whole};
 
 /// The largest number of bytes of an error's text that are printed or kept. A decoder's message may quote the whole
 /// payload, and a handler's error may contain anything.
-pub(crate) const LONGEST_TEXT: usize = 4 << 10;
+pub const LONGEST_TEXT: usize = 4 << 10;
 
 /// The largest number of bytes of a backtrace that are printed.
 const LONGEST_BACKTRACE: usize = 64 << 10;

@@ -84,7 +84,7 @@ fn is_harmful(char: char) -> bool {
 }
 
 /// A text of at most `most` bytes: the middle of a longer one is left out, with the number of its bytes.
-pub(crate) fn middle_cut(text: &str, most: usize) -> Cow<'_, str> {
+pub fn middle_cut(text: &str, most: usize) -> Cow<'_, str> {
     /// Enough for the words between both parts.
     const WORDS: usize = 48;
     if text.len() <= most {

@@ -1,7 +1,7 @@
 //! Text from Kinesis that tries to control a terminal.
 
 use serde_json::{Value, json};
-use tests::hostile::{assert_harmless, assert_json, texts};
+use tests::hostile::{assert_bounded, assert_harmless, assert_json, long_text, texts};
 
 use crate::fake::{Fake, refusal};
 use crate::tool::{run, tool};
@@ -44,6 +44,18 @@ pub(crate) fn errors() {
                     assert_json(&arguments.join(" "), &ended.stderr);
                 }
             }
+        }
+    }
+}
+
+pub(crate) fn long_errors() {
+    let text = long_text();
+    for kind in ["AccessDeniedException", "ValidationException", &*text] {
+        let (kind, message) = (kind.to_owned(), text.clone());
+        let fake = Fake::answering(move |_, _| refusal(&kind, &message));
+        for arguments in RUNS.iter().copied().chain([&["put", "--stream", "orders", "--json"][..]]) {
+            let ended = run(tool(&fake.url(), arguments), b"1\n");
+            assert_bounded(&arguments.join(" "), &(ended.stdout + &ended.stderr));
         }
     }
 }

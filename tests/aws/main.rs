@@ -56,6 +56,7 @@ const TESTS: &[Test] = &[
     ("faults::permanent_errors_are_not_retried", faults::permanent),
     ("faults::two_runs_cannot_share_a_resume_file", faults::two_at_once),
     ("hostile::errors_control_no_terminal", hostile::errors),
+    ("hostile::long_errors_are_cut", hostile::long_errors),
     ("hostile::names_control_no_terminal", hostile::names),
     ("launch::workers_on_one_emulator_have_names_of_their_own", launch::names),
     ("launch::a_daemon_that_gives_up_is_restarted", launch::restarts),

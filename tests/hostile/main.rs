@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tests::hostile::{MARK, assert_harmless, assert_json, texts};
+use tests::hostile::{MARK, assert_bounded, assert_harmless, assert_json, long_text, texts};
 
 static TOOL: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "cargo-kcl"]));
 static POISON: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "tests", "--example", "poison"]));
@@ -272,6 +272,55 @@ fn a_lock_file() {
             fs::remove_file(state.join(file)).expect("it is there");
         }
     }
+}
+
+#[test]
+fn long_texts_are_cut_in_messages() {
+    let text = long_text();
+    let folder = folder_with("1\n");
+    let local = ["local", "--input", "input", "--", "sh", "-c", r#"read -r line; cat answer"#];
+    for reply in [
+        json!({ "action": "status", "responseFor": text }),
+        json!({ "action": text }),
+        json!({ "action": "status", "responseFor": "initialize", &text: 1 }),
+        json!(text),
+    ] {
+        fs::write(folder.path().join("answer"), format!("{reply}\n")).expect("it can be written");
+        assert_bounded("a reply", &output_of(tool(folder.path(), local)));
+    }
+    // In each, serde or another parser quotes the text.
+    let record = json!({ "data": "x", "partitionKey": "k" });
+    for field in [&*text, "dataBase64", "explicitHashKey", "approximateArrivalTimestamp", "partitionKey"] {
+        for value in [json!(text), json!({ &text: text })] {
+            let mut record = record.clone();
+            record[field] = value;
+            let folder = folder_with(&record.to_string());
+            let arguments = ["local", "--input", "input", "--format", "json", "--", "sh", "-c", PATIENT];
+            let output = output_of(tool(folder.path(), arguments));
+            assert!(output.contains("line 1"), "{field}: {output}");
+            assert_bounded(field, &output);
+        }
+    }
+    let recording = folder.path().join("recording");
+    fs::create_dir(&recording).expect("it can be made");
+    let initialize = json!({ "action": "initialize", "shardId": text, "sequenceNumber": "TRIM_HORIZON" });
+    let done = |action: &str| json!({ "action": "status", "responseFor": action });
+    for (file, line) in [("recording/in.jsonl", initialize), ("recording/out.jsonl", done(&text)), ("answer", done(MARK))] {
+        fs::write(folder.path().join(file), format!("{line}\n")).expect("it can be written");
+    }
+    let replay = ["replay", "recording", "--stuck-after", "1s", "--", "sh", "-c", r#"read -r line; cat answer"#];
+    assert_bounded("a recording", &output_of(tool(folder.path(), replay)));
+    // Cargo answers to names of targets by itself, and any worker may be configured.
+    let others = ["--bin", "--example", "workerId"];
+    for wrong in WRONG.iter().filter(|wrong| !others.iter().any(|other| wrong.contains(other))) {
+        let arguments: Vec<_> = wrong.split(' ').map(|part| part.replace("{}", &text)).collect();
+        let mut command = tool(folder.path(), arguments.iter().map(String::as_str));
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", folder.path());
+        command.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "x");
+        assert_bounded(wrong, &output_of(command));
+    }
+    fs::write(folder.path().join("long.properties"), format!("{text} = 1\nmaxRecords = {text}\n")).expect("it is written");
+    assert_bounded("properties", &output_of(tool(folder.path(), ["check", "long.properties"])));
 }
 
 /// Prints what `LOG` and `ERRORS` contain, in place of the daemon.

@@ -83,6 +83,23 @@ pub fn assert_harmless(what: &str, output: &str) {
     assert!(output.contains(MARK), "{what}: the text does not appear in {output:?}");
 }
 
+/// A text that is far too long for a message, between marks.
+pub fn long_text() -> String {
+    format!("{MARK}{}{MARK}", "x".repeat(100_000))
+}
+
+/// Asserts that no line of an output is longer than the text of an error may be, with some words before it.
+///
+/// # Panics
+///
+/// If one is, or if the output does not contain the mark.
+#[track_caller]
+pub fn assert_bounded(what: &str, output: &str) {
+    let longest = output.lines().map(str::len).max().unwrap_or_default();
+    assert!(longest < (4 << 10) + 100, "{what}: a line has {longest} bytes");
+    assert!(output.contains(MARK), "{what}: the text does not appear in {output:?}");
+}
+
 /// Asserts that each line of an output is an object with the fields of `--log-format json`, and returns the objects.
 ///
 /// # Panics

@@ -65,12 +65,12 @@ pub(crate) fn supervise(
             return Ok(code);
         }
         if done == restarts {
-            report::line(format_args!("the daemon was restarted {}; giving up", times(done)));
+            report::error(format_args!("the daemon was restarted {}; giving up", times(done)));
             return Ok(code);
         }
         done += 1;
         let pause = BACKOFF.longest(done);
-        report::line(format_args!(
+        report::warning(format_args!(
             "restarting the daemon in {} (restart {done} of {restarts})",
             report::duration(pause)
         ));

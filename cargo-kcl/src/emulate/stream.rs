@@ -165,7 +165,7 @@ fn watch(
         }
         if put.records / u64::from(shards) >= MANY && !std::mem::replace(&mut is_hinted, true) {
             line.clear();
-            report::line(
+            report::warning(
                 "the emulator takes longer for a record the more records its shard holds; --shards N spreads them, and --limit N \
                  puts fewer",
             );

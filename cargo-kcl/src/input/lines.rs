@@ -304,7 +304,7 @@ impl Lines {
             self.offset += BYTE_ORDER_MARK.len() as u64;
             self.altered.get_or_insert(1);
             if !self.source.again {
-                report::line(format_args!("{} starts with a byte order mark, which is dropped", self.source.input));
+                report::warning(format_args!("{} starts with a byte order mark, which is dropped", self.source.input));
             }
         }
         Ok(is_marked)
@@ -333,7 +333,7 @@ impl Lines {
         }
         let text = &self.buffer[start..start + length];
         if warns && !self.has_lines && !self.source.again && matches!(text.trim_ascii(), b"{" | b"[") {
-            report::line(format_args!(
+            report::warning(format_args!(
                 "{}, line {}: only `{}`, as in JSON that was printed on several lines; each line becomes a record. `jq -c .` writes \
                  one value per line",
                 self.source.input,
@@ -405,7 +405,7 @@ impl Lines {
                 self.source.file = next.file;
                 self.source.later = next.later;
                 if next.missed {
-                    report::line(format_args!(
+                    report::warning(format_args!(
                         "{}: the file that was read is not beside the new one, so files between the two may have been missed",
                         self.source.input
                     ));

@@ -22,6 +22,7 @@ use super::error::{AwsError, explain};
 use super::http::{self, Clock};
 use super::place::Place;
 use crate::args::AwsOptions;
+use crate::signals;
 
 /// The most stream names that a missing stream is compared with.
 const NAMES: i32 = 1_000;
@@ -47,12 +48,14 @@ pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output, AwsError> {
 }
 
 impl Connection {
-    /// Finds the region, the endpoint and the credentials. Makes no call to Kinesis.
+    /// Finds the region, the endpoint and the credentials. Makes no call to Kinesis. The calls that follow may last, so from now on a
+    /// signal ends the tool with the exit code of an interruption, even before the verb catches it.
     ///
     /// # Errors
     ///
     /// If there is no region, or there are no credentials.
     pub(crate) async fn open(options: &AwsOptions) -> Result<Self, AwsError> {
+        signals::end_until_caught().map_err(AwsError::Runtime)?;
         let clock = Clock::new();
         let http = http::client(options.limits, &clock).map_err(AwsError::Runtime)?;
         // The limits of the client replace those of the SDK.

@@ -302,7 +302,7 @@ impl<S: Sink> ShardReader<S> {
         let quiet = self.quiet.get_or_insert_with(Instant::now).elapsed();
         if !self.reported && quiet >= self.stream.quiet() && self.stream.is_closed(&self.shard).await {
             self.reported = true;
-            report::line(format_args!(
+            report::warning(format_args!(
                 "{} is closed and returns no more records, but its end is not reported, so its child shards are not read; Kinesis \
                  reports the end, and some emulators do not",
                 self.shard
@@ -365,7 +365,7 @@ impl<S: Sink> ShardReader<S> {
             }
             .into());
         };
-        report::line(format_args!(
+        report::warning(format_args!(
             "{}: record {}, where reading stopped, is no longer in the stream; resuming at the oldest record",
             self.shard, last.0
         ));
@@ -401,7 +401,7 @@ impl<S: Sink> ShardReader<S> {
                         self.hand_over_one(ShardRecord { data, partition_key, sub_sequence_number, ..whole }).await?;
                     }
                     if let Some(trouble) = &aggregate.trouble {
-                        report::line(format_args!(
+                        report::warning(format_args!(
                             "{}: part {} of the aggregate {sequence_number} cannot be read: {trouble}; this part and those \
                              after it are dropped, as in the KCL",
                             self.shard,
@@ -428,7 +428,7 @@ impl<S: Sink> ShardReader<S> {
         if let Cursor::At(last, _) = self.cursor
             && first > last
         {
-            report::line(format_args!(
+            report::warning(format_args!(
                 "{}: record {last}, the last checkpoint, has expired in the stream, and so have all records before {first}",
                 self.shard
             ));

@@ -79,7 +79,7 @@ impl Troubles {
         let since = *state.since.entry(caller.to_owned()).or_insert(began);
         if state.reported.is_none() && since.elapsed() >= WORTH_REPORTING {
             state.reported = Some(since);
-            report::line(format_args!("{trouble} {}", self.remedy));
+            report::warning(format_args!("{trouble} {}", self.remedy));
         }
     }
 

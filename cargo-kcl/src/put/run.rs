@@ -438,7 +438,7 @@ impl Putter {
                 counts: &self.counts,
                 acknowledged: position,
                 seconds: self.progress.elapsed().as_secs_f64(),
-                error: failed.as_ref().map(ToString::to_string),
+                error: failed.as_ref().map(|error| report::bounded(&error.to_string()).into_owned()),
             };
             exit_code = report::summary(&outcome, code);
         }
@@ -451,7 +451,7 @@ impl Putter {
         report::error(&error);
         report::line(summary);
         if self.in_flight > 0 {
-            report::line(format_args!(
+            report::warning(format_args!(
                 "no answer came yet for {}, which may be on the stream",
                 report::count(self.in_flight as u64, "record")
             ));

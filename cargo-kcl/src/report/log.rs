@@ -1,5 +1,6 @@
 //! `--log-format`: the form of everything on stderr.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
@@ -8,6 +9,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::escape::{json_length, to_json};
+use super::words::bounded;
 
 /// The longest line of JSON, in bytes. Collectors of logs cut longer lines, and then they are not JSON.
 pub(super) const LONGEST_LINE: usize = 64 << 10;
@@ -64,7 +66,7 @@ pub(crate) fn format() -> LogFormat {
 
 /// Sets the Kinesis stream that all messages are about, once.
 pub(crate) fn use_stream(name: &str) {
-    _ = STREAM.set(name.to_owned());
+    _ = STREAM.set(bounded(name).into_owned());
 }
 
 /// A message as a line of JSON.
@@ -75,7 +77,7 @@ pub(super) struct Line<'a> {
     level: Level,
     source: Source,
     stream: Option<&'a str>,
-    shard: Option<&'a str>,
+    shard: Option<Cow<'a, str>>,
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     fields: Option<&'a RawValue>,
@@ -88,7 +90,7 @@ impl<'a> Line<'a> {
     pub(super) fn new(level: Level, source: Source, shard: Option<&'a str>, message: &'a str) -> Self {
         let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
         let stream = STREAM.get().map(String::as_str);
-        Self { time, level, source, stream, shard, message, fields: None, cut_bytes: None }
+        Self { time, level, source, stream, shard: shard.map(bounded), message, fields: None, cut_bytes: None }
     }
 
     /// Adds an object.

@@ -1,11 +1,13 @@
 //! Messages: what the tool, the daemon and its parts say, as lines.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
 use serde_json::value::RawValue;
 
 use super::escape::escaped;
 use super::log::{Level, Line, LogFormat, Source, format};
+use super::words::bounded;
 use super::{has_colours, write};
 
 /// The colours of shards, readable on dark and light backgrounds. Red is the colour of errors.
@@ -34,12 +36,12 @@ impl Prefix {
             Self::Tool if level == Level::Error => in_colour(31, "cargo kcl:"),
             Self::Tool => "cargo kcl: ".to_owned(),
             Self::Name(name) => format!("{name}: "),
-            Self::Label(label, number) => in_colour(COLOURS[number % COLOURS.len()], &format!("[{}]", escaped(label))),
+            Self::Label(label, number) => in_colour(COLOURS[number % COLOURS.len()], &format!("[{}]", on_one_line(label))),
         }
     }
 }
 
-/// A message: a line, and lines below it that belong to it. Whatever the texts contain, each of them takes one line.
+/// A message: a line, and lines below it that belong to it. Whatever the texts contain, each of them takes one line of at most 4 KiB.
 #[derive(Debug)]
 #[must_use = "it is not printed yet"]
 pub(crate) struct Message {
@@ -99,7 +101,7 @@ impl Message {
     }
 
     fn json(&self) -> Vec<u8> {
-        let lines: Vec<_> = self.lines.iter().map(|line| escaped(line)).collect();
+        let lines: Vec<_> = self.lines.iter().map(|line| on_one_line(line)).collect();
         let message = lines.join("\n");
         let line = Line::new(self.level, self.source, self.shard.as_deref(), &message);
         line.with_fields(self.fields.as_deref()).write(0)
@@ -109,12 +111,20 @@ impl Message {
     pub(crate) fn text(&self, coloured: bool) -> String {
         let mut text = self.prefix.text(self.level, coloured);
         if let (Some(shard), Prefix::Tool) = (&self.shard, &self.prefix) {
-            text.extend([&*escaped(shard), ": "]);
+            text.extend([&*on_one_line(shard), ": "]);
         }
         for line in &self.lines {
-            text.extend([&*escaped(line), "\n"]);
+            text.extend([&*on_one_line(line), "\n"]);
         }
         text
+    }
+}
+
+/// The text on one line, without its middle if it is too long.
+fn on_one_line(text: &str) -> Cow<'_, str> {
+    match escaped(text) {
+        Cow::Borrowed(text) => bounded(text),
+        Cow::Owned(text) => bounded(&text).into_owned().into(),
     }
 }
 
@@ -135,5 +145,25 @@ mod tests {
         let json: serde_json::Value = serde_json::from_slice(&message.json()).expect("valid JSON");
         assert_eq!((&json["level"], &json["source"]), (&"error".into(), &"tool".into()));
         assert_eq!(json["message"].as_str().map(|message| message.lines().count()), Some(2));
+    }
+
+    #[test]
+    fn each_line_of_a_message_is_bounded() {
+        const MOST: usize = 4 << 10;
+        for char in ["x", "é", "\x1b", "\u{202e}", "\""] {
+            let long = format!("begin{}end", char.repeat(1 << 20));
+            let message = Message::new(Level::Error, &long).of(&*long).with([&long]);
+            for line in message.text(false).lines() {
+                assert!(line.len() <= 2 * MOST + 20 && line.ends_with("end"), "{line}");
+                assert!(line.contains("begin") && line.contains(" bytes left out"), "{line}");
+            }
+            let json: serde_json::Value = serde_json::from_slice(&message.json()).expect("valid JSON");
+            for text in [&json["shard"], &json["message"]] {
+                let lines = text.as_str().expect("text").lines();
+                assert!(lines.map(str::len).all(|length| length <= MOST + 2));
+            }
+            let label = Prefix::Label(long, 0).text(Level::Info, false);
+            assert!(label.len() <= MOST + 3);
+        }
     }
 }

@@ -1,12 +1,20 @@
 //! Values in words.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::Duration;
+
+use kcl::__private::{LONGEST_TEXT, middle_cut};
 
 use super::escape::is_control;
 
 /// The number of bytes of foreign text that a message shows.
 const EXCERPT: usize = 160;
+
+/// The text, or its start and its end if it is longer than the text of an error may be. Such a text may quote whole payloads.
+pub(crate) fn bounded(text: &str) -> Cow<'_, str> {
+    middle_cut(text, LONGEST_TEXT)
+}
 
 /// The start of foreign text, printable on one line.
 pub(crate) fn excerpt(text: impl AsRef<[u8]>) -> String {

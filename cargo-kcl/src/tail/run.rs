@@ -131,7 +131,7 @@ async fn tail(options: &TailOptions) -> Result<(), TailError> {
     let ended = first(interrupted, first(printed, left)).await;
     let dropped = common.stream.dropped.total();
     if dropped > 0 {
-        report::line(kpl::sentence(dropped));
+        report::warning(kpl::sentence(dropped));
     }
     ended
 }

@@ -27,7 +27,7 @@ impl Dropped {
     /// Counts an aggregate, the record with this sequence number, and reports it unless the shard's last report is recent.
     pub(crate) fn add(&self, shard: &str, number: impl Display) {
         if let Some(text) = self.add_at(Instant::now(), shard, number) {
-            report::line(text);
+            report::warning(text);
         }
     }
 

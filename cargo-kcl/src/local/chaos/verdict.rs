@@ -54,7 +54,7 @@ impl Verdict {
             for (promise, other) in &trial.ledger.breaches {
                 let all = breaches.entry(*promise).or_default();
                 all.count += other.count;
-                all.shown.extend(other.shown.iter().cloned());
+                all.shown.extend(other.shown.iter().map(|shown| report::bounded(shown).into_owned()));
                 all.shown.truncate(SHOWN);
             }
             seen.deliveries += trial.ledger.seen.deliveries;

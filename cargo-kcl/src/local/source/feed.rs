@@ -454,7 +454,7 @@ impl Feed {
             }
         }
         if let (Some(trouble), false) = (&aggregate.trouble, self.alone) {
-            report::line(format_args!(
+            report::warning(format_args!(
                 "{}, line {line}: part {} of the aggregate cannot be read: {trouble}; this part and those after it are dropped, as \
                  in the KCL",
                 self.name(input),

@@ -140,7 +140,7 @@ impl Files {
         // The file that has the name now is another one.
         self.origin = newest.map(|newest| Origin { file: None, ..newest });
         self.forget_rotated(shards);
-        report::line(format_args!(
+        report::warning(format_args!(
             "{} was replaced since it was read, and the file that was read is not beside it; unprocessed records of that file are not delivered",
             path.display()
         ));
@@ -192,7 +192,7 @@ impl Files {
         self.marks.retain(|mark| !(first..last).contains(&mark.sequence_number));
         let count = shards.iter().filter(|shard| !self.is_past(&origin, &shard.position)).count() as u64;
         if count > 0 {
-            report::line(format_args!(
+            report::warning(format_args!(
                 "the checkpoints of {} are before the end of a file that has since been replaced; its unprocessed records are not \
                  delivered",
                 report::count(count, "shard"),

@@ -197,7 +197,7 @@ impl Supply for Stream {
             return Err(StreamError::NoShards(stream.name.clone()).into());
         }
         for gone in tree::gone(&shards, &kept) {
-            report::line(format_args!(
+            report::warning(format_args!(
                 "{} is no longer in the stream: its unprocessed records have expired",
                 shard_id(gone)
             ));
