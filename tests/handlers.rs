@@ -326,5 +326,5 @@ fn bisect_skips_only_the_record_that_fails() {
         .run_with(|_| Ok::<_, Infallible>(bisecting::Store(Witness { calls: sender.clone() })));
     assert_eq!(calls.try_iter().collect::<Vec<_>>(), ["ab", "c"]);
     let [line] = run.stderr()[..] else { panic!("{:?}", run.stderr()) };
-    assert!(line.contains("skipped record") && !line.contains("partition key"), "{line}");
+    assert!(line.contains("skipped a record") && !line.contains("partition key"), "{line}");
 }

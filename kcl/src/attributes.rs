@@ -85,7 +85,7 @@
 /// processor, messages contain sequence numbers only:
 ///
 /// ```text
-/// kcl: shard shardId-000000000001: skipped record 4967/0: the payload cannot be decoded: invalid type: string "…", expected u64 at line 1 column 14
+/// kcl: shard shardId-000000000001: skipped a record: the payload cannot be decoded: invalid type: string "…", expected u64 at line 1 column 14; record 4967/0
 /// ```
 ///
 /// This covers the messages of kcl and of panics. It does not cover anything that your handlers print, or what your own errors

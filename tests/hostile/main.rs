@@ -305,7 +305,9 @@ fn long_texts_are_cut_in_messages() {
     fs::create_dir(&recording).expect("it can be made");
     let initialize = json!({ "action": "initialize", "shardId": text, "sequenceNumber": "TRIM_HORIZON" });
     let done = |action: &str| json!({ "action": "status", "responseFor": action });
-    for (file, line) in [("recording/in.jsonl", initialize), ("recording/out.jsonl", done(&text)), ("answer", done(MARK))] {
+    for (file, line) in
+        [("recording/in.jsonl", initialize), ("recording/out.jsonl", done(&text)), ("answer", done(MARK))]
+    {
         fs::write(folder.path().join(file), format!("{line}\n")).expect("it can be written");
     }
     let replay = ["replay", "recording", "--stuck-after", "1s", "--", "sh", "-c", r#"read -r line; cat answer"#];
@@ -319,7 +321,8 @@ fn long_texts_are_cut_in_messages() {
         command.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "x");
         assert_bounded(wrong, &output_of(command));
     }
-    fs::write(folder.path().join("long.properties"), format!("{text} = 1\nmaxRecords = {text}\n")).expect("it is written");
+    fs::write(folder.path().join("long.properties"), format!("{text} = 1\nmaxRecords = {text}\n"))
+        .expect("it is written");
     assert_bounded("properties", &output_of(tool(folder.path(), ["check", "long.properties"])));
 }
 

@@ -36,7 +36,9 @@ impl Prefix {
             Self::Tool if level == Level::Error => in_colour(31, "cargo kcl:"),
             Self::Tool => "cargo kcl: ".to_owned(),
             Self::Name(name) => format!("{name}: "),
-            Self::Label(label, number) => in_colour(COLOURS[number % COLOURS.len()], &format!("[{}]", on_one_line(label))),
+            Self::Label(label, number) => {
+                in_colour(COLOURS[number % COLOURS.len()], &format!("[{}]", on_one_line(label)))
+            }
         }
     }
 }

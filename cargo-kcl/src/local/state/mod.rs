@@ -164,7 +164,10 @@ impl Store {
             // There is nothing to resume from, whatever the cause.
             match content {
                 Content::Empty => {
-                    report::warning(format_args!("the checkpoint file {} is empty; the run starts over", path.display()));
+                    report::warning(format_args!(
+                        "the checkpoint file {} is empty; the run starts over",
+                        path.display()
+                    ));
                 }
                 Content::Unfinished => report::warning(format_args!(
                     "the checkpoint file {} was never completed, and holds no checkpoint: a run was killed while it created the file; this run starts over",
