@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::{Lifetime, Path, ReturnType};
 
 use super::slots::{Chosen, Unfilled};
-use super::types::{generics, inferred_at, parenthesized};
+use super::types::{generics, inferred_at, parenthesized, with_named_lifetimes};
 use crate::handlers::Kind;
 use crate::model::{Handler, Processor};
 use crate::syntax::ends;
@@ -92,9 +92,9 @@ pub(super) fn initialize(processor: &Processor, chosen: &Chosen<'_>) -> TokenStr
 /// the processor must start by itself: a processor that a factory creates does not need `Default`.
 pub(super) fn initialize_by_default(processor: &Processor, rest: &Unfilled) -> TokenStream {
     let krate = &processor.options.krate;
-    let self_ty = &processor.self_ty;
-    let mut generics = generics(processor);
+    let (mut self_ty, mut generics) = (processor.self_ty.clone(), generics(processor));
     if !processor.options.main {
+        (self_ty, generics) = with_named_lifetimes(processor);
         let lifetime = Lifetime::new("'kcl", Span::mixed_site());
         let bound = syn::parse_quote!(for<#lifetime> #self_ty: #krate::__private::OnInitOrDefault<#lifetime>);
         generics.make_where_clause().predicates.push(bound);

@@ -32,6 +32,27 @@ pub(super) fn without_lifetimes(ty: &Type, lifetimes: &HashSet<String>) -> Token
     ty.into_token_stream()
 }
 
+/// The processor's type and the generics with a name for each `'_`, for a bound on that type: an elided lifetime cannot be in a bound.
+pub(super) fn with_named_lifetimes(processor: &Processor) -> (Type, Generics) {
+    struct Name(Vec<Lifetime>);
+    impl VisitMut for Name {
+        fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+            if lifetime.ident == "_" {
+                *lifetime = Lifetime::new(&format!("'kcl{}", self.0.len() + 1), Span::mixed_site());
+                self.0.push(lifetime.clone());
+            }
+        }
+    }
+    let (mut ty, mut generics) = (processor.self_ty.clone(), generics(processor));
+    let mut named = Name(Vec::new());
+    named.visit_type_mut(&mut ty);
+    // Lifetimes come before the other parameters.
+    for lifetime in named.0.into_iter().rev() {
+        generics.params.insert(0, parse_quote!(#lifetime));
+    }
+    (ty, generics)
+}
+
 /// The generics without the parameters that the type does not mention. rustc has its own error for those.
 pub(super) fn used_generics(processor: &Processor) -> Generics {
     let unused = unused_parameters(processor);
