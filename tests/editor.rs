@@ -26,12 +26,15 @@ pub struct Revenue {
     cents: u64,
 }
 
-#[kcl::processor]
+#[kcl::processor(checkpoint = batch, warn_after = \"5m\", log_payloads = false)]
 impl Revenue {
     #[on_record(retry = 3)]
     fn add(&mut self, Json(order): Json<Order>) {
         self.cents += order.cents;
     }
+
+    #[on_tick(every = \"5s\")]
+    fn tick(&self) {}
 
     HALF_TYPED
 
@@ -71,9 +74,19 @@ fn main() -> ExitCode {
     let completion = HALF_TYPED.iter().map(|&(name, state)| {
         trial(format!("completion_after::{name}"), Box::new(move |editor| completes(editor, state)))
     });
-    let hover = ["processor", "on_record"]
-        .map(|name| trial(format!("hover_explains::{name}"), Box::new(move |editor| explains(editor, name))));
-    let definition = [trial("go_to_definition::on_record".to_owned(), Box::new(finds_the_definition))];
+    let hover = [
+        ("processor", "record processor"),
+        ("on_record", "A processor has"),
+        ("retry", "the number of retries"),
+        ("checkpoint", "Who checkpoints"),
+        ("every", "The shortest time"),
+        ("warn_after", "reported on stderr"),
+        ("log_payloads", "may quote payloads"),
+    ]
+    .map(|(name, text)| trial(format!("hover_explains::{name}"), Box::new(move |editor| explains(editor, name, text))));
+    let definition = ["on_record", "retry"].map(|name| {
+        trial(format!("go_to_definition::{name}"), Box::new(move |editor| finds_the_definition(editor, name)))
+    });
     let conclusion = libtest_mimic::run(&arguments, completion.chain(hover).chain(definition).collect());
     if let Some(editor) = EDITOR.get() {
         editor.lock().unwrap_or_else(PoisonError::into_inner).close();
@@ -89,16 +102,16 @@ fn completes(editor: &mut Editor, state: &str) -> Result<(), Failed> {
     expect(&outside, &["total", "add"])
 }
 
-fn explains(editor: &mut Editor, name: &str) -> Result<(), Failed> {
+fn explains(editor: &mut Editor, name: &str, expected: &str) -> Result<(), Failed> {
     let marked = source("", "self.cents", "").replacen(name, &format!("¦{name}"), 1);
     let hover = editor.ask("textDocument/hover", &marked)?;
     let text = hover["contents"]["value"].as_str().unwrap_or_default();
     // The signature comes first, and then the documentation.
-    if text.contains("processor") && text.contains("\n---\n") { Ok(()) } else { Err(format!("{hover}").into()) }
+    if text.contains(expected) && text.contains("\n---\n") { Ok(()) } else { Err(format!("{hover}").into()) }
 }
 
-fn finds_the_definition(editor: &mut Editor) -> Result<(), Failed> {
-    let marked = source("", "self.cents", "").replacen("on_record", "¦on_record", 1);
+fn finds_the_definition(editor: &mut Editor, name: &str) -> Result<(), Failed> {
+    let marked = source("", "self.cents", "").replacen(name, &format!("¦{name}"), 1);
     let found = editor.ask("textDocument/definition", &marked)?.to_string();
     if found.contains("/kcl-macros/src/") || found.contains("/kcl/src/") { Ok(()) } else { Err(found.into()) }
 }

@@ -18,33 +18,36 @@ use crate::values::{self, Form, Problem, Value};
 /// Parses the options of `#[kcl::processor(…)]`. An error in one option is reported to `cx`, and the others are still parsed.
 pub(crate) fn parse(cx: &Context, tokens: TokenStream) -> Options {
     let mut options = Options::default();
-    each(cx, Place::Processor, tokens, |_, name, value| match name {
-        OptionName::Main => {
-            if let Some(main) = read(cx, name, &value, |form| bool(name, form)) {
-                options.main = main;
+    each(cx, Place::Processor, tokens, |written, name, value| {
+        options.names.push(written.clone());
+        match name {
+            OptionName::Main => {
+                if let Some(main) = read(cx, name, &value, |form| bool(name, form)) {
+                    options.main = main;
+                }
             }
-        }
-        OptionName::Crate => {
-            if let Some(path) = read(cx, name, &value, path) {
-                options.krate = path;
-                options.krate_is_given = true;
+            OptionName::Crate => {
+                if let Some(path) = read(cx, name, &value, path) {
+                    options.krate = path;
+                    options.krate_is_given = true;
+                }
             }
-        }
-        OptionName::Checkpoint => {
-            options.checkpoint = read(cx, name, &value, checkpoint).map(|when| (when, value.tokens));
-        }
-        OptionName::WarnAfter => options.warn_after = read(cx, name, &value, |form| duration(name, form)),
-        OptionName::LogPayloads => {
-            if let Some(allowed) = read(cx, name, &value, |form| bool(name, form)) {
-                options.log_payloads = allowed;
+            OptionName::Checkpoint => {
+                options.checkpoint = read(cx, name, &value, checkpoint).map(|when| (when, value.tokens));
             }
+            OptionName::WarnAfter => options.warn_after = read(cx, name, &value, |form| duration(name, form)),
+            OptionName::LogPayloads => {
+                if let Some(allowed) = read(cx, name, &value, |form| bool(name, form)) {
+                    options.log_payloads = allowed;
+                }
+            }
+            OptionName::Retry
+            | OptionName::Backoff
+            | OptionName::OnFailure
+            | OptionName::Bisect
+            | OptionName::OnUndecodable
+            | OptionName::Every => {}
         }
-        OptionName::Retry
-        | OptionName::Backoff
-        | OptionName::OnFailure
-        | OptionName::Bisect
-        | OptionName::OnUndecodable
-        | OptionName::Every => {}
     });
     options
 }
@@ -52,42 +55,44 @@ pub(crate) fn parse(cx: &Context, tokens: TokenStream) -> Options {
 /// Parses the options of a record handler.
 pub(crate) fn policy(cx: &Context, kind: Kind, tokens: TokenStream) -> Policy {
     let mut policy = Policy::default();
-    let mut backoff_at = None;
-    each(cx, Place::Handler(kind), tokens, |written, name, value| match name {
-        OptionName::Retry => policy.retry = read(cx, name, &value, retry),
-        OptionName::Backoff => {
-            policy.backoff = read(cx, name, &value, |form| backoff(form, &value.tokens));
-            backoff_at = Some(written.clone());
+    each(cx, Place::Handler(kind), tokens, |written, name, value| {
+        policy.names.push(written.clone());
+        match name {
+            OptionName::Retry => policy.retry = read(cx, name, &value, retry),
+            OptionName::Backoff => {
+                policy.backoff = read(cx, name, &value, |form| backoff(form, &value.tokens));
+            }
+            OptionName::OnFailure => {
+                policy.on_failure =
+                    read(cx, name, &value, |form| action(name, form)).map(|action| (action, value.tokens));
+            }
+            OptionName::Bisect => policy.bisect = true,
+            OptionName::OnUndecodable => {
+                policy.on_undecodable =
+                    read(cx, name, &value, |form| action(name, form)).map(|action| (action, value.tokens));
+            }
+            OptionName::Main
+            | OptionName::Crate
+            | OptionName::Checkpoint
+            | OptionName::WarnAfter
+            | OptionName::LogPayloads
+            | OptionName::Every => {}
         }
-        OptionName::OnFailure => {
-            policy.on_failure = read(cx, name, &value, |form| action(name, form)).map(|action| (action, value.tokens));
-        }
-        OptionName::Bisect => policy.bisect = true,
-        OptionName::OnUndecodable => {
-            policy.on_undecodable =
-                read(cx, name, &value, |form| action(name, form)).map(|action| (action, value.tokens));
-        }
-        OptionName::Main
-        | OptionName::Crate
-        | OptionName::Checkpoint
-        | OptionName::WarnAfter
-        | OptionName::LogPayloads
-        | OptionName::Every => {}
     });
-    if let Some(written) = backoff_at.filter(|_| policy.retry.is_none() && !cx.has_errors()) {
-        cx.error(written, messages::backoff_without_retry());
+    if policy.backoff.is_some() && policy.retry.is_none() && !cx.has_errors() {
+        cx.error(policy.name(OptionName::Backoff), messages::backoff_without_retry());
     }
     policy
 }
 
 /// Parses the options of a tick. `attribute` is its path.
-pub(crate) fn every(cx: &Context, attribute: &Path, tokens: TokenStream) -> Option<Given<Duration>> {
+pub(crate) fn every(cx: &Context, attribute: &Path, tokens: TokenStream) -> Option<(Ident, Given<Duration>)> {
     if tokens.is_empty() {
         cx.error(attribute, messages::tick_without_every());
     }
     let mut every = None;
-    each(cx, Place::Handler(Kind::Tick), tokens, |_, name, value| {
-        every = read(cx, name, &value, |form| duration(name, form));
+    each(cx, Place::Handler(Kind::Tick), tokens, |written, name, value| {
+        every = read(cx, name, &value, |form| duration(name, form)).map(|time| (written.clone(), time));
     });
     every
 }
@@ -435,8 +440,8 @@ mod tests {
             (every, cx.into_texts())
         };
         let (given, errors) = time(quote!(every = "1m30s"));
-        assert!(matches!(given, Some(Given::Value(time)) if time == Duration::from_secs(90)) && errors.is_empty());
-        assert!(matches!(time(quote!(every = PACE)).0, Some(Given::Constant(_))));
+        assert!(matches!(given, Some((_, Given::Value(time))) if time == Duration::from_secs(90)) && errors.is_empty());
+        assert!(matches!(time(quote!(every = PACE)).0, Some((_, Given::Constant(_)))));
         for (tokens, error) in [
             (quote!(), "`#[on_tick]` needs option `every`"),
             (quote!("5s"), "expected an option, found `\"5s\"`"),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::{Attribute, Generics, Ident, Path, ReturnType, Signature, Type};
 
@@ -24,6 +24,8 @@ pub(crate) struct Options {
     pub(crate) warn_after: Option<Given<Duration>>,
     /// Whether messages may quote payloads.
     pub(crate) log_payloads: bool,
+    /// The names of the options as written, for their spans.
+    pub(crate) names: Vec<Ident>,
 }
 
 /// A value that the option contains, or the constant that holds it.
@@ -50,11 +52,18 @@ impl Default for Options {
             checkpoint: None,
             warn_after: None,
             log_payloads: true,
+            names: Vec::new(),
         }
     }
 }
 
 impl Options {
+    /// The constant of `Processor` for an option, with the span of the option's name. Editors then explain the option there.
+    pub(crate) fn constant(&self, name: &str, option: OptionName) -> Ident {
+        let written = self.names.iter().find(|name| *name == option.text());
+        Ident::new(name, written.map_or_else(Span::call_site, Ident::span))
+    }
+
     /// The constants that hold values.
     pub(crate) fn constants(&self) -> impl Iterator<Item = &Path> {
         let checkpoint = self.checkpoint.iter().filter_map(|(when, _)| when.constant());
@@ -83,6 +92,8 @@ pub(crate) struct Policy {
     /// Whether a batch that fails is divided until the records that fail are found.
     pub(crate) bisect: bool,
     pub(crate) on_undecodable: Option<(Action, TokenStream)>,
+    /// The names of the options as written, for their spans.
+    pub(crate) names: Vec<Ident>,
 }
 
 impl Policy {
@@ -93,6 +104,12 @@ impl Policy {
 
     pub(crate) fn is_given(&self) -> bool {
         self.retry.is_some() || self.bisect || self.actions().next().is_some()
+    }
+
+    /// The name of an option, with the span of the user's code if it is given. Editors then explain the option there.
+    pub(crate) fn name(&self, option: OptionName) -> Ident {
+        let written = self.names.iter().find(|name| *name == option.text());
+        written.cloned().unwrap_or_else(|| Ident::new(option.text(), Span::call_site()))
     }
 
     /// The constants that hold values.
@@ -248,8 +265,8 @@ pub(crate) struct Handler {
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) sig: Signature,
     pub(crate) policy: Policy,
-    /// The time between two ticks.
-    pub(crate) every: Option<Given<Duration>>,
+    /// The time between two ticks, after the name of the option.
+    pub(crate) every: Option<(Ident, Given<Duration>)>,
 }
 
 impl Handler {
@@ -259,7 +276,7 @@ impl Handler {
 
     /// The constants that hold values of its options.
     pub(crate) fn constants(&self) -> impl Iterator<Item = &Path> {
-        self.policy.constants().chain(self.every.iter().filter_map(Given::constant))
+        self.policy.constants().chain(self.every.iter().filter_map(|(_, time)| time.constant()))
     }
 
     /// The arguments after the receiver.

@@ -209,8 +209,8 @@ struct Mark {
     options: (Policy, Every),
 }
 
-/// The time between two ticks.
-type Every = Option<Given<Duration>>;
+/// The time between two ticks, after the name of the option.
+type Every = Option<(Ident, Given<Duration>)>;
 
 /// An attribute, as far as this crate is concerned.
 enum Found {

@@ -14,7 +14,7 @@ use super::methods::{argument_trait, call_with};
 use super::slots::Chosen;
 use super::types::{parenthesized, path_at};
 use crate::handlers::Kind;
-use crate::model::{Handler, Processor};
+use crate::model::{Handler, OptionName, Processor};
 use crate::syntax::{ends, peel};
 
 /// The constant that says who checkpoints, with the value of the option `checkpoint` if it is given.
@@ -43,9 +43,10 @@ pub(super) fn constant(processor: &Processor, chosen: &Chosen<'_>, option: Optio
     let records = asked.then_some(&records);
     let checks: TokenStream = unchecked.filter_map(|handler| check(processor, handler, records)).collect();
     let value = if probe.is_none() && checks.is_empty() { value } else { quote!({ #probe #checks #value }) };
+    let name = processor.options.constant("CHECKPOINTS", OptionName::Checkpoint);
     quote! {
         #cfg
-        const CHECKPOINTS: #krate::Checkpoints = #value;
+        const #name: #krate::Checkpoints = #value;
     }
 }
 

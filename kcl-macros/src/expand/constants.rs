@@ -82,7 +82,8 @@ pub(super) fn policy(processor: &Processor, policy: &Policy, cfg: Option<&TokenS
 pub(super) fn tick(processor: &Processor, chosen: &Chosen<'_>) -> Option<(TokenStream, TokenStream)> {
     let Chosen { handler, cfg } = chosen;
     let mut items = Items { cfg: cfg.as_ref(), ..Items::new(processor) };
-    let every = match handler.every.as_ref()? {
+    let (written, time) = handler.every.as_ref()?;
+    let every = match time {
         Given::Value(time) => duration(*time),
         Given::Constant(path) => {
             let given = items.add("__EVERY", &quote!(::core::time::Duration), path);
@@ -90,9 +91,10 @@ pub(super) fn tick(processor: &Processor, chosen: &Chosen<'_>) -> Option<(TokenS
             given
         }
     };
+    let name = Ident::new("TICK", written.span());
     let constant = quote! {
         #cfg
-        const TICK: ::core::option::Option<::core::time::Duration> = ::core::option::Option::Some(#every);
+        const #name: ::core::option::Option<::core::time::Duration> = ::core::option::Option::Some(#every);
     };
     Some((constant, items.tokens))
 }

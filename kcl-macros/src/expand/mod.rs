@@ -17,7 +17,7 @@ use self::types::{impl_lifetimes, used_generics, without_lifetimes};
 use crate::check::{cannot_have_methods, conflict};
 use crate::handlers::Slot;
 use crate::messages;
-use crate::model::{Action, Handler, Options, Processor};
+use crate::model::{Action, Handler, OptionName, Options, Processor};
 use crate::syntax::{peel, text};
 
 /// Generates everything beside the impl, including `main`.
@@ -30,11 +30,13 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
     let Parts { errors, items, constants, methods, initialize } = parts;
     let krate = &processor.options.krate;
     let cfgs = &processor.cfgs;
-    let warn_after = warn_after.map(|time| quote!(const WARN_AFTER: ::core::time::Duration = #time;));
+    let warn_after = warn_after.map(|time| {
+        let name = processor.options.constant("WARN_AFTER", OptionName::WarnAfter);
+        quote!(const #name: ::core::time::Duration = #time;)
+    });
     let log_payloads = (!processor.options.log_payloads).then(|| {
-        quote!(
-            const LOG_PAYLOADS: ::core::primitive::bool = false;
-        )
+        let name = processor.options.constant("LOG_PAYLOADS", OptionName::LogPayloads);
+        quote!(const #name: ::core::primitive::bool = false;)
     });
     let allow = allow(processor);
     let conflicts = conflicts(processor);

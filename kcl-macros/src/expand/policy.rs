@@ -5,7 +5,7 @@ use quote::quote;
 
 use super::constants;
 use super::slots::Chosen;
-use crate::model::{Action, Processor};
+use crate::model::{Action, OptionName, Processor};
 
 /// The constant, and the items that it needs beside the impl. Without options the default of the trait applies.
 pub(super) fn constant(processor: &Processor, chosen: &Chosen<'_>) -> Option<(TokenStream, TokenStream)> {
@@ -16,16 +16,20 @@ pub(super) fn constant(processor: &Processor, chosen: &Chosen<'_>) -> Option<(To
         return None;
     }
     let constants::PolicyValues { items, retry, backoff } = constants::policy(processor, given, cfg.as_ref());
-    let retry = retry.map(|times| quote!(.retry(#times)));
-    let backoff = backoff.map(|waits| quote!(.backoff(#waits)));
+    let set = |option, value: TokenStream| {
+        let name = given.name(option);
+        quote!(.#name(#value))
+    };
+    let retry = retry.map(|times| set(OptionName::Retry, times));
+    let backoff = backoff.map(|waits| set(OptionName::Backoff, waits));
     let action = |(action, _): &(Action, TokenStream)| match action {
         Action::Fail => quote!(#krate::FailureAction::Fail),
         Action::Skip => quote!(#krate::FailureAction::Skip),
         Action::DeadLetter => quote!(#krate::FailureAction::DeadLetter),
     };
-    let on_failure = given.on_failure.as_ref().map(action).map(|action| quote!(.on_failure(#action)));
-    let on_undecodable = given.on_undecodable.as_ref().map(action).map(|action| quote!(.on_undecodable(#action)));
-    let bisect = given.bisect.then(|| quote!(.bisect()));
+    let on_failure = given.on_failure.as_ref().map(action).map(|action| set(OptionName::OnFailure, action));
+    let on_undecodable = given.on_undecodable.as_ref().map(action).map(|action| set(OptionName::OnUndecodable, action));
+    let bisect = given.bisect.then(|| set(OptionName::Bisect, TokenStream::new()));
     let constant = quote! {
         #cfg
         const POLICY: #krate::FailurePolicy =
