@@ -96,20 +96,13 @@ impl Tape {
     }
 
     fn reply(&mut self, reply: &Reply) -> Result<(), Stop> {
-        match self.transcript.reply()? {
-            Some(recorded) if recorded.is_same(reply) => Ok(()),
-            Some(recorded) => {
-                let now = format!("the processor sent \"{}\"", in_words(reply));
-                Err(self.different(&expected(&recorded), &now))
-            }
-            None => match self.transcript.exit() {
-                Some(code) => {
-                    let now = format!("the processor sent \"{}\"", in_words(reply));
-                    Err(self.different(&format!("exit code {code} without an answer"), &now))
-                }
-                None => Err(Stop::Over),
-            },
-        }
+        let expected = match (self.transcript.reply()?, self.transcript.exit()) {
+            (Some(recorded), _) if recorded.is_same(reply) => return Ok(()),
+            (Some(recorded), _) => expected(&recorded),
+            (None, Some(code)) => format!("exit code {code} without an answer"),
+            (None, None) => return Err(Stop::Over),
+        };
+        Err(self.different(&expected, &format!("the processor sent \"{}\"", in_words(reply))))
     }
 
     /// Compares how the process ended by itself.
