@@ -5,7 +5,6 @@ mod failures;
 mod input;
 mod life;
 mod pace;
-mod spans;
 mod tick;
 
 use std::cell::RefCell;

@@ -1,4 +1,7 @@
 //! The spans and events that a subscriber of `tracing` sees.
+//!
+//! These tests have a process of their own. `tracing` shares the interest in a span between all threads, so a conversation
+//! of another test could decide that nobody is interested.
 
 use std::fmt::{Debug, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +13,23 @@ use tracing::span::{Attributes, Id, Record as Values};
 use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::{INITIALIZE, OK, SHARD_ENDED, refused};
+const INITIALIZE: &str =
+    r#"{"action":"initialize","shardId":"shardId-000000000007","sequenceNumber":"TRIM_HORIZON","subSequenceNumber":0}"#;
+const OK: &str = r#"{"action":"checkpoint","sequenceNumber":null,"subSequenceNumber":null,"error":null}"#;
+const REFUSED: &str =
+    r#"{"action":"checkpoint","sequenceNumber":null,"subSequenceNumber":null,"error":"NullPointerException"}"#;
+const SHARD_ENDED: &str = r#"{"action":"shardEnded"}"#;
+
+/// A batch of these records: their sequence numbers, and their data in base64.
+fn batch(records: &[(&str, &str)]) -> String {
+    let records: Vec<_> = records
+        .iter()
+        .map(|(number, data)| {
+            format!(r#"{{"data":"{data}","partitionKey":"k","sequenceNumber":"{number}","subSequenceNumber":7}}"#)
+        })
+        .collect();
+    format!(r#"{{"action":"processRecords","records":[{}]}}"#, records.join(","))
+}
 
 /// A subscriber that notes spans and events, each with its enclosing spans.
 struct Notes {
@@ -98,17 +117,13 @@ fn notes(max_level: Level, lines: &Arc<Mutex<Vec<String>>>) -> Notes {
 /// Runs a conversation that causes every kind of span and event.
 fn converse() {
     // The number 2, and a payload that is not a number.
-    let records = [("1", "Mg=="), ("2", "eA==")].map(|(number, data)| {
-        format!(r#"{{"data":"{data}","partitionKey":"k","sequenceNumber":"{number}","subSequenceNumber":7}}"#)
-    });
-    let batch = format!(r#"{{"action":"processRecords","records":[{}]}}"#, records.join(","));
-    let input = [INITIALIZE, &batch, OK, SHARD_ENDED, &refused("NullPointerException")].join("\n");
+    let input = [INITIALIZE, &batch(&[("1", "Mg=="), ("2", "eA==")]), OK, SHARD_ENDED, REFUSED].join("\n");
     Runner::new(|_: &Shard| Ok::<_, BoxError>(Picky::default()))
         .run_on(input.as_bytes(), std::io::sink())
         .expect_err("the checkpoint of the end is refused");
 }
 
-/// Allows one subscriber at a time, because `tracing` shares the interest in a span between all threads.
+/// Allows one test at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// The lines noted up to this level.
@@ -175,7 +190,7 @@ fn a_subscriber_set_up_in_on_init_sees_the_shard() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let lines = Arc::default();
     let make = |_: &Shard| Ok::<_, BoxError>(SelfMade(tracing::subscriber::set_default(notes(Level::DEBUG, &lines))));
-    let input = [INITIALIZE, &crate::batch([(1, 0)]), OK].join("\n");
+    let input = [INITIALIZE, &batch(&[("1", "eA==")]), OK].join("\n");
     Runner::new(make).run_on(input.as_bytes(), std::io::sink()).expect("all is well");
     let seen = std::mem::take(&mut *lines.lock().expect("no panic"));
     let message = "message action=\"processRecords\" records=1 first_sequence_number=1 last_sequence_number=1 > ";
