@@ -1,4 +1,4 @@
-//! `bench peers`: the same transcripts for every processor, in turns.
+//! `cargo kcl-bench peers`: the same transcripts for every processor, in turns.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,10 +16,12 @@ use crate::transcript::{Form, Generator, L, M, Payload, S, Shape, X};
 /// The shapes that are compared.
 const SHAPES: [Shape; 4] = [S, M, L, X];
 
-/// The messages of one record that each run exchanges.
-const TRIPS: usize = 500;
+/// The conversations of each run, because a start takes only milliseconds.
+const STARTS: usize = 5;
+/// The messages of one record that each conversation exchanges.
+const TRIPS: usize = 200;
 
-/// The options of `bench peers`.
+/// The options of `cargo kcl-bench peers`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Write transcripts of this many megabytes
@@ -77,7 +79,7 @@ impl Row {
     }
 }
 
-/// Runs `bench peers`.
+/// Runs `cargo kcl-bench peers`.
 pub(crate) fn run(options: &Options) -> Outcome<()> {
     let mut rows: Vec<_> = peers::install(&options.only, options.go.as_deref()).into_iter().map(Row::new).collect();
     let load = report::load();
@@ -100,7 +102,7 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
         }
     }
     eprintln!("measuring: start and round trips");
-    for _ in 0..options.runs.max(5) {
+    for _ in 0..options.runs * STARTS {
         for row in &mut rows {
             let Some(program) = row.program().filter(|program| program.counts) else { continue };
             match converse(&program, single_records(options.seed), TRIPS) {

@@ -1,4 +1,4 @@
-//! `bench gate`: instructions and allocations of the runtime, which do not depend on the machine's speed.
+//! `cargo kcl-bench gate`: instructions and allocations of the runtime, which do not depend on the machine's speed.
 //!
 //! A processor runs twice under valgrind, with fewer and with more batches. The difference is the cost of the batches alone. The input
 //! is a file, because a pipe is read in pieces whose sizes depend on time.
@@ -16,7 +16,7 @@ use crate::transcript::{Form, Generator, L, LEASE_LOST, M, Payload, S, Shape, X}
 /// The change of the instructions, in percent, above which a case is named.
 const TOLERANCE: f64 = 2.0;
 
-/// The options of `bench gate`.
+/// The options of `cargo kcl-bench gate`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Write `bench/gate.txt` instead of comparing with it
@@ -72,7 +72,7 @@ struct Costs {
     cases: Vec<(String, Cost)>,
 }
 
-/// Runs `bench gate`.
+/// Runs `cargo kcl-bench gate`.
 pub(crate) fn run(options: &Options) -> Outcome<()> {
     let path = bench().join("gate.txt");
     let now = measure()?;
@@ -156,7 +156,7 @@ impl Costs {
 
     fn write(&self) -> String {
         let mut text =
-            "# The cost of this project's hot path. `bench gate` compares it, `bench gate --update` writes it.\n"
+            "# The cost of this project's hot path. `cargo kcl-bench gate` compares it, and with `--update` writes it.\n"
                 .to_owned();
         text += &format!("# {}\n# case | instructions a record | allocations a batch\n", self.made_with);
         for (name, Cost { instructions, allocations }) in &self.cases {

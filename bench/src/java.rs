@@ -1,4 +1,4 @@
-//! `bench java`: the same batches, written with the daemon's own classes.
+//! `cargo kcl-bench java`: the same batches, written with the daemon's own classes.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,7 +12,7 @@ use crate::transcript::{M, S, Shape};
 
 const SHAPES: [Shape; 2] = [S, M];
 
-/// The options of `bench java`.
+/// The options of `cargo kcl-bench java`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Write this many megabytes in each run, after a third of that to warm up
@@ -47,7 +47,7 @@ struct Cells {
     processor: Samples,
 }
 
-/// Runs `bench java`.
+/// Runs `cargo kcl-bench java`.
 pub(crate) fn run(options: &Options) -> Outcome<()> {
     let classes = package()?;
     let mut rows =

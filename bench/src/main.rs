@@ -20,7 +20,7 @@ type Outcome<T> = Result<T, String>;
 
 /// Measures this project. Everything that it installs, builds and writes is below `target/bench`.
 #[derive(Parser)]
-#[command(name = "bench", max_term_width = 100)]
+#[command(name = "kcl-bench", bin_name = "cargo kcl-bench", max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,

@@ -31,6 +31,8 @@ struct Row {
 }
 
 const RUSTC: &[&str] = &["rustc", "--version"];
+/// The commit of the Go binding, in its checkout.
+const COMMIT: [&str; 4] = ["log", "-1", "--abbrev=10", "--format=, commit %h"];
 
 const ROWS: [Row; 8] = [
     Row {
@@ -59,7 +61,10 @@ pub(crate) fn install(only: &[String], checkout: Option<&Path>) -> Vec<Peer> {
     let install = |row: &Row| {
         eprintln!("installing: {}", row.key);
         let program = (row.install)(checkout);
-        let runs_on = output(Command::new(row.version[0]).args(&row.version[1..])).unwrap_or_default();
+        let mut runs_on = output(Command::new(row.version[0]).args(&row.version[1..])).unwrap_or_default();
+        if let ("go", Some(checkout)) = (row.key, checkout) {
+            runs_on += &output(Command::new("git").arg("-C").arg(checkout).args(COMMIT)).unwrap_or_default();
+        }
         Peer { key: row.key, name: row.name, runs_on, program }
     };
     wanted.map(install).collect()
@@ -128,7 +133,7 @@ fn ruby() -> Outcome<Program> {
     let folder = folder("ruby")?;
     if !folder.join("gems").is_dir() {
         let mut gem = Command::new("gem");
-        gem.args(["install", "--silent", "--no-document", "--install-dir", ".", "aws-kclrb", "--version", "3.2.0"]);
+        gem.args(["install", "--no-document", "--install-dir", ".", "aws-kclrb", "--version", "3.2.0"]);
         output(gem.current_dir(&folder))?;
     }
     Ok(interpreted("ruby", "processor.rb", "GEM_PATH", &folder))

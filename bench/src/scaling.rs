@@ -1,4 +1,4 @@
-//! `bench scaling`: the costs and the limits of a stream with up to 10,000 shards, computed from measured constants.
+//! `cargo kcl-bench scaling`: the costs and the limits of a stream with up to 10,000 shards, computed from measured constants.
 
 use fastrand::Rng;
 
@@ -7,7 +7,7 @@ use crate::page;
 use crate::picture::Lines;
 use crate::report::{number, table};
 
-/// The options of `bench scaling`.
+/// The options of `cargo kcl-bench scaling`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Simulate the loss of a host this often
@@ -36,7 +36,7 @@ impl PerRecord {
 // Measured: `docs/performance.md` and `docs/scaling.md` say how. The CPU is the one named there.
 
 /// CPU of a processor, without what its handler does.
-const PROCESSOR: PerRecord = PerRecord { base: 410.0, byte: 0.4 };
+const PROCESSOR: PerRecord = PerRecord { base: 85.0, byte: 0.3 };
 /// CPU of the JVM to write a record to the processor.
 const JVM_WRITE: PerRecord = PerRecord { base: 780.0, byte: 5.7 };
 /// CPU of the JVM for everything before that: HTTP, TLS, decoding, checksums. This one is an assumption.
@@ -193,7 +193,7 @@ const BASE: Load = Load { shards: 100.0, bytes: 1024.0, checkpoint: 0.0, handler
 
 const SHARDS: [f64; 5] = [1.0, 10.0, 100.0, 1_000.0, 10_000.0];
 
-/// Runs `bench scaling`.
+/// Runs `cargo kcl-bench scaling`.
 pub(crate) fn run(options: &Options) -> Outcome<()> {
     let pictures = "![Dollars for a million records](images/cost.svg)\n\n![Writes to the lease table](images/writes.svg)\n\n\
                     ![Hosts](images/hosts.svg)\n";
