@@ -103,8 +103,9 @@ impl<D: Director> Half<D> {
     }
 
     fn write(&mut self, message: &Message) {
-        match serde_json::to_vec(message) {
-            Ok(line) => self.line = Some(line),
+        let mut line = Vec::new();
+        match message.write(&mut line) {
+            Ok(()) => self.line = Some(line),
             Err(error) => self.director.misunderstand(format!("a message cannot be written: {error}")),
         }
     }
@@ -143,6 +144,12 @@ impl<D: Director> Half<D> {
 
     /// Reads a reply.
     fn read(&mut self, line: &[u8]) {
+        // A status as the runtime writes it need not be parsed.
+        let status = line.strip_prefix(br#"{"action":"status","responseFor":""#);
+        let status = status.and_then(|rest| rest.strip_suffix(b"\"}\n"));
+        if let Some(pending) = self.pending.take_if(|pending| status == Some(pending.as_bytes())) {
+            return self.director.acknowledge(pending);
+        }
         match (Reply::from_line(line), self.pending) {
             (Ok(Reply::Status { response_for: Some(action) }), Some(pending)) if action == pending => {
                 self.pending = None;
