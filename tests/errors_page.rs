@@ -8,7 +8,7 @@ use std::{env, fs};
 use tests::workspace;
 
 /// The areas, in the order of the page.
-const AREAS: [(&str, &str); 12] = [
+const AREAS: [(&str, &str); 13] = [
     ("placement", "Placement of the attribute"),
     ("handlers", "Handlers"),
     ("receivers", "Receivers"),
@@ -21,10 +21,11 @@ const AREAS: [(&str, &str); 12] = [
     ("dead-letters", "Dead letters"),
     ("signatures", "Signatures and bodies"),
     ("several", "Several mistakes at once"),
+    ("test", "Tests with `#[kcl::test]`"),
 ];
 
 const HEADER: &str = "\
-# Errors of `#[kcl::processor]`
+# Errors of `#[kcl::processor]` and `#[kcl::test]`
 
 Each mistake below causes one error, at the code to change. `UPDATE_ERRORS=1 cargo test -p tests --test errors_page` generates this
 page from `tests/ui`, with the messages of Rust 1.95. Without that variable, the same test fails if the page is out of date.

@@ -16,6 +16,8 @@ mod model;
 mod names;
 mod parse;
 mod quantities;
+#[cfg(feature = "testing")]
+mod schedules;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -35,6 +37,14 @@ use crate::parse::Parsed;
 #[proc_macro_attribute]
 pub fn processor(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     annotated_impl(options.into(), item.into()).into()
+}
+
+/// Runs a test, which takes a `kcl::testing::Daemon`, under many schedules of batches, crashes and other faults. `schedules = 1000` sets
+/// their number.
+#[cfg(feature = "testing")]
+#[proc_macro_attribute]
+pub fn test(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    schedules::expand(options.into(), item.into()).into()
 }
 
 fn annotated_impl(options: TokenStream, item: TokenStream) -> TokenStream {

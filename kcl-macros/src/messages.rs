@@ -23,16 +23,16 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    fn new(text: impl fmt::Display) -> Self {
+    pub(crate) fn new(text: impl fmt::Display) -> Self {
         Self { text: text.to_string(), ..Self::default() }
     }
 
-    fn note(mut self, text: impl fmt::Display) -> Self {
+    pub(crate) fn note(mut self, text: impl fmt::Display) -> Self {
         self.notes.push(text.to_string());
         self
     }
 
-    fn help(mut self, text: impl fmt::Display) -> Self {
+    pub(crate) fn help(mut self, text: impl fmt::Display) -> Self {
         self.help = text.to_string();
         self
     }

@@ -478,3 +478,94 @@ pub use kcl_macros::on_tick;
 /// ```
 #[doc(inline)]
 pub use kcl_macros::on_dead_letter;
+
+/// Runs a test of a processor under many schedules: which records come together in a batch, what goes wrong between and
+/// within them, and how the shard ends. It needs the feature `testing`.
+///
+/// The test is a function that takes a [`Daemon`](crate::testing::Daemon). It gives the daemon records with
+/// [`records`](crate::testing::Daemon::records), or with [`any_records`](crate::testing::Daemon::any_records), whose number is
+/// drawn as well, and runs a processor. The daemon draws the rest:
+///
+/// - the size of each batch, and batches without records;
+/// - crashes: between two messages, and before or after a status or a checkpoint;
+/// - checkpoints that are throttled, as often as the runtime's retries survive;
+/// - leases that are lost: between two messages, while a message is handled, or when a checkpoint is made;
+/// - shutdowns, redeliveries to another process, and time that passes;
+/// - the end of the shard, of the input or of the lease, unless a step after the records says which it is.
+///
+/// After the last of them, one more process gets the records that are left. A processor without mistakes therefore survives every
+/// schedule.
+///
+/// As after every run, the daemon checks what a processor promises. The test can assert more, with the
+/// [`Report`](crate::testing::Report) and the [`Sink`](crate::testing::Sink)s. [`given`](crate::testing::Report::given) has the
+/// records that were given.
+///
+/// ```
+/// # mod tests {
+/// use std::convert::Infallible;
+/// use std::io;
+///
+/// use kcl::testing::{Daemon, Sink};
+/// use kcl::{Record, Shard};
+///
+/// struct Store {
+///     sink: Sink<Vec<u8>>,
+/// }
+///
+/// #[kcl::processor(main = false)]
+/// impl Store {
+///     #[on_record]
+///     fn store(&mut self, record: &Record) -> io::Result<()> {
+///         self.sink.write(record.data().to_vec())
+///     }
+/// }
+///
+/// #[kcl::test(schedules = 1000)]
+/// fn every_record_is_stored(daemon: Daemon) {
+///     let sink = Sink::every_record();
+///     let run = daemon
+///         .any_records(0..=20, |n| format!("record {n}"))
+///         .run_with(|_: &Shard| Ok::<_, Infallible>(Store { sink: sink.clone() }));
+///     run.assert_succeeded();
+///     let stored = sink.values();
+///     assert!(run.given().iter().all(|record| stored.contains(record)));
+/// }
+/// # }
+/// ```
+///
+/// If the test fails, the schedule is made as short as possible. Steps are removed, batches are put together, and records are
+/// left out. A shorter schedule counts only if the same promise is broken, or if the same line of the test panics. Records that
+/// the test chose with `records` stay, unless a promise was broken.
+///
+/// The message has the failure, the shortest script as code, and the seed of the schedule that failed:
+///
+/// ```text
+/// no_record_is_lost failed under schedule 4 (seed 3) at src/main.rs:64: record 0 is lost
+///
+/// shard shardId-000000000000
+///   ...
+///
+/// the shortest script found that fails like this, to be followed by `.run::<...>()` or `.run_with(...)`:
+///
+/// Daemon::new()
+///     .fault(Fault::crash_after_checkpoint())
+///     .batch(["record 0"])
+///
+/// KCL_SEED=3 repeats the schedule.
+/// ```
+///
+/// # Options
+///
+/// - `schedules = 1000`: the number of schedules, a literal or a constant of the type `u32`; 256 by default. Their seeds are 0, 1, 2
+///   and so on, so a test does the same each time.
+/// - `crate = path`: the path of `kcl`, if it is not `::kcl`.
+///
+/// The test returns `()` or `Result<(), E>`. Other attributes, such as `#[ignore]`, go with the test.
+///
+/// # Environment
+///
+/// - `KCL_SEED=3 cargo test no_record_is_lost` runs only the schedule with this seed.
+/// - `KCL_SCHEDULES=100000` tries that many schedules, whatever the attribute says.
+#[cfg(feature = "testing")]
+#[doc(inline)]
+pub use kcl_macros::test;

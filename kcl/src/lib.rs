@@ -55,8 +55,8 @@
 //! # Features
 //!
 //! - `macros` (on by default): the attributes. Without this feature, implement [`Processor`] by hand.
-//! - `testing`: the module [`testing`], a daemon in process for tests of processors, with the page "Testing a processor".
-//!   It belongs in `[dev-dependencies]`.
+//! - `testing`: the module [`testing`], a daemon in process for tests of processors, with the page "Testing a processor";
+//!   and `#[kcl::test]`, which lets it follow random schedules. It belongs in `[dev-dependencies]`.
 //! - `tracing`: spans and events with the target `kcl`, for any subscriber of the `tracing` crate:
 //!
 //!   | level | content |
@@ -112,6 +112,9 @@ pub use attributes::{
     processor,
 };
 
+#[cfg(all(feature = "macros", feature = "testing"))]
+pub use attributes::test;
+
 pub use checkpoint::Checkpointer;
 pub use checkpoint::error::CheckpointError;
 pub use checkpoint::pace::Checkpoints;
@@ -142,5 +145,5 @@ pub mod __private {
     #[cfg(feature = "testing")]
     pub use crate::protocol::scanner::Scanner;
     #[cfg(feature = "testing")]
-    pub use crate::testing::wire;
+    pub use crate::testing::{schedules, wire};
 }

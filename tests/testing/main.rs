@@ -4,8 +4,10 @@ mod bugs;
 mod misuse;
 mod recordings;
 mod reports;
+mod schedules;
 mod scripts;
 mod sinks;
+mod speed;
 mod time;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,19 +1,19 @@
 //! The daemon of a test: its script, step by step.
 
+use std::ops::RangeInclusive;
 use std::panic::Location;
 use std::time::Duration;
 
 use crate::error::BoxError;
 use crate::processor::{Initialize, Processor};
 use crate::shard::{Position, Shard};
+use crate::testing::draw::{Schedule, Stretch};
 use crate::testing::record::TestRecord;
-use crate::testing::report::{Report, judge};
-use crate::testing::script::{Action, Fault, Script, ShardScript};
+use crate::testing::report::{Report, brief, judge};
+use crate::testing::schedules;
+use crate::testing::script::{Action, Fault, SHARD, Script, ShardScript};
 use crate::testing::sink::Sink;
 use crate::testing::stage::{Options, perform};
-
-/// The shard of a test that does not name one.
-const SHARD: &str = "shardId-000000000000";
 
 /// A daemon for one test: it runs a processor in process, on the caller's thread, in virtual time.
 ///
@@ -61,12 +61,14 @@ const SHARD: &str = "shardId-000000000000";
 pub struct Daemon {
     script: Script,
     options: Options,
+    schedule: Option<Schedule>,
 }
 
 /// The steps of one shard; see [`Daemon::shard`].
 #[derive(Clone, Debug)]
 pub struct Steps {
     script: ShardScript,
+    schedule: Option<Schedule>,
 }
 
 /// The steps, which a daemon has for its first shard, too.
@@ -81,6 +83,38 @@ macro_rules! steps {
         #[track_caller]
         pub fn batch<R: Into<TestRecord>>(self, records: impl IntoIterator<Item = R>) -> Self {
             self.step(Action::Batch(records.into_iter().map(Into::into).collect()))
+        }
+
+        /// Delivers records in batches that the schedule of [`#[kcl::test]`](macro@crate::test) draws, with what goes wrong
+        /// before, within and between them. If no step ends the shard after them, the schedule does.
+        ///
+        /// # Panics
+        ///
+        /// If the daemon is not that of a `#[kcl::test]`, if the shard has ended, or if sequence numbers do not ascend.
+        #[must_use]
+        #[track_caller]
+        pub fn records<R: Into<TestRecord>>(self, records: impl IntoIterator<Item = R>) -> Self {
+            let records: Vec<TestRecord> = records.into_iter().map(Into::into).collect();
+            let part = schedules::of(self.schedule.as_ref(), "records").records(records.len());
+            self.draw(part, |n| records[n].clone())
+        }
+
+        /// Delivers records as [`records`](Self::records) does, and draws their number, too. `record` makes the record `n`,
+        /// counted from 0. If the test fails, records are left out as long as it fails.
+        ///
+        /// # Panics
+        ///
+        /// As `records`, or if the range is empty.
+        #[must_use]
+        #[track_caller]
+        pub fn any_records<R: Into<TestRecord>>(
+            self,
+            count: RangeInclusive<usize>,
+            mut record: impl FnMut(usize) -> R,
+        ) -> Self {
+            assert!(!count.is_empty(), "no number of records is in the range {count:?}");
+            let part = schedules::of(self.schedule.as_ref(), "any_records").any_records(&count);
+            self.draw(part, |n| record(n).into())
         }
 
         /// Delivers a `processRecords` without records, as the real daemon does on a quiet shard if it is configured to.
@@ -188,6 +222,14 @@ macro_rules! steps {
         }
 
         #[track_caller]
+        fn draw(mut self, part: Stretch, record: impl FnMut(usize) -> TestRecord) -> Self {
+            if let Err(problem) = self.shard_script().draw(part, record, Location::caller()) {
+                panic!("{problem}");
+            }
+            self
+        }
+
+        #[track_caller]
         fn step(mut self, action: Action) -> Self {
             if let Err(problem) = self.shard_script().push(action, Location::caller()) {
                 panic!("{problem}");
@@ -214,6 +256,11 @@ impl Steps {
 }
 
 impl Daemon {
+    /// A daemon that follows a schedule.
+    pub(crate) fn scheduled(schedule: Schedule) -> Self {
+        Self { schedule: Some(schedule), ..Self::default() }
+    }
+
     /// A daemon without steps. Its own steps are for the shard `shardId-000000000000`.
     #[must_use]
     pub fn new() -> Self {
@@ -267,7 +314,7 @@ impl Daemon {
             self.script.shards.iter().all(|shard| shard.id != id),
             "shard {id} has steps already: write all steps of a shard in one `.shard(...)`"
         );
-        let steps = steps(Steps { script: ShardScript::new(id) });
+        let steps = steps(Steps { script: ShardScript::new(id), schedule: self.schedule.clone() });
         self.script.shards.push(steps.script);
         self
     }
@@ -317,13 +364,25 @@ impl Daemon {
         P: Processor,
         E: Into<BoxError>,
     {
-        let performance = match perform(&self.script, &self.options, &factory) {
+        let Self { mut script, options, schedule } = self;
+        if let Some(schedule) = &schedule {
+            if let Err(problem) = schedules::end(&mut script, schedule, Location::caller()) {
+                panic!("{problem}");
+            }
+        }
+        let performance = match perform(&script, &options, &factory) {
             Ok(performance) => performance,
             Err(problem) => panic!("{problem}"),
         };
-        match judge(self.script, performance) {
+        let judged = judge(script.clone(), performance);
+        if let Some(schedule) = schedule {
+            let notes =
+                || judged.as_ref().map_or_else(|wrong| wrong.notes.clone(), |report| brief(&report.to_string()));
+            schedule.note(&script, notes, judged.as_ref().err().and_then(|wrong| wrong.promise));
+        }
+        match judged {
             Ok(report) => report,
-            Err(problem) => panic!("{problem}"),
+            Err(wrong) => panic!("{wrong}"),
         }
     }
 }

@@ -285,6 +285,12 @@
 //! records, the lines that kcl writes to stderr, and the exit code. Its text is the same in each run, so snapshot tools
 //! can keep it. What handlers print goes where the test harness sends it.
 //!
+//! # Schedules
+//!
+//! [`#[kcl::test]`](macro@crate::test) draws a script: how records come together in batches, what goes wrong, and how the
+//! shard ends. A failure is made small, and printed as a script to copy into a test. It finds the case that nobody thought
+//! of, and is best with a [`Sink`].
+//!
 //! # Recorded conversations
 //!
 //! `cargo kcl local --record tests/recordings` keeps the conversations of a run. From then on they are a regression suite.
@@ -328,6 +334,7 @@
 mod clock;
 mod context;
 mod daemon;
+mod draw;
 mod journal;
 mod ledger;
 mod play;
@@ -336,7 +343,10 @@ mod random;
 mod record;
 mod recordings;
 mod report;
+#[doc(hidden)]
+pub mod schedules;
 mod script;
+mod shrink;
 mod sink;
 mod stage;
 mod tape;

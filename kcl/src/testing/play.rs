@@ -151,7 +151,8 @@ impl Play {
     /// The scripted faults and redeliveries that never happened.
     pub(crate) fn idle(&self) -> Vec<String> {
         let armed = self.armed.iter().filter(|armed| !armed.happened).map(|armed| &armed.step);
-        let steps = armed.chain(&self.steps).filter_map(|step| match &step.action {
+        let scripted = armed.chain(&self.steps).filter(|step| !step.drawn);
+        let steps = scripted.filter_map(|step| match &step.action {
             Action::Fault(fault) => Some(format!("{fault} at {}", step.at)),
             Action::Redeliver => Some(format!("{} at {}", step.action, step.at)),
             _ => None,

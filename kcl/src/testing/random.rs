@@ -17,6 +17,16 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
+    /// A number below `limit`; 0 if there is none.
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit.max(1) as u64) as usize
+    }
+
+    /// Whether a thing happens that has a chance of one in `n`.
+    pub(crate) fn one_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+
     /// A number from 0 to 1.
     pub(crate) fn fraction(&mut self) -> f64 {
         self.next() as f64 / u64::MAX as f64

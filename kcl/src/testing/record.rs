@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::excerpt::Excerpt;
 use crate::sequence::SequenceNumber;
 
+/// The largest number of bytes of a record that is shown as code.
+const SHOWN: usize = 1024;
+
 /// A record that a [`Daemon`](super::Daemon) delivers.
 ///
 /// Records are numbered from 1 in each shard. That number is the record's sequence number, too, unless an
@@ -196,18 +199,51 @@ impl From<&[u8]> for TestRecord {
     }
 }
 
-/// Shows the record as code that makes it.
+impl TestRecord {
+    /// Its data, if it is a text that is short enough to be shown, and has nothing else.
+    pub(crate) fn plain_text(&self) -> Option<&str> {
+        let bare = *self == Self::bytes(&self.data[..]);
+        std::str::from_utf8(&self.data).ok().filter(|text| bare && text.len() <= SHOWN)
+    }
+}
+
+/// A text as a literal.
+pub(crate) fn quoted(text: &str) -> String {
+    let is_raw = text.contains(['"', '\\']) && !text.contains("\"#") && !text.contains(char::is_control);
+    if is_raw { format!("r#\"{text}\"#") } else { format!("{text:?}") }
+}
+
+/// A sequence number as code that makes it.
+pub(crate) fn code(number: SequenceNumber) -> String {
+    let digits = number.to_string();
+    match digits.parse::<u64>() {
+        Ok(_) => digits,
+        Err(_) => format!("\"{digits}\".parse::<SequenceNumber>().unwrap()"),
+    }
+}
+
+/// Shows the record as code that makes it. Long data is left out.
 impl Debug for TestRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match std::str::from_utf8(&self.data) {
-            Ok(text) if text.len() <= 200 => write!(f, "TestRecord::text({text:?})")?,
-            _ => write!(f, "TestRecord::bytes(/* {} bytes: {} */)", self.data.len(), Excerpt(&self.data))?,
+            _ if self.data.len() > SHOWN => {
+                write!(f, "TestRecord::bytes(/* {} bytes: {} */)", self.data.len(), Excerpt(&self.data))?;
+            }
+            Ok(text) => write!(f, "TestRecord::text({})", quoted(text))?,
+            Err(_) => write!(f, "TestRecord::bytes(b\"{}\")", self.data.escape_ascii())?,
         }
         if let Some(key) = &self.key {
             write!(f, ".key({key:?})")?;
         }
+        if let Some(millis) = self.arrival {
+            let sign = if millis < 0 { '-' } else { '+' };
+            write!(f, ".arrival(UNIX_EPOCH {sign} Duration::from_millis({}))", millis.unsigned_abs())?;
+        }
         if let Some(part) = self.part {
             write!(f, ".part({part})")?;
+        }
+        if let Some(number) = self.number {
+            write!(f, ".sequence_number({})", code(number))?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::error::How;
 use crate::shard::Position;
 use crate::testing::journal::{Call, Checkpoint, Moment};
-use crate::testing::ledger::Violation;
+use crate::testing::ledger::{Promise, Violation};
 use crate::testing::script::{Action, Script, ShardScript};
 use crate::testing::stage::{Performance, Performed};
 
@@ -385,23 +385,39 @@ pub(crate) fn first_of_each(violations: &[Violation]) -> Vec<String> {
     first.into_iter().map(Violation::to_string).collect()
 }
 
+/// The reason for which a run fails its test unasked.
+#[derive(Debug)]
+pub(crate) struct Wrong {
+    /// The promise that was broken first, if one was.
+    pub(crate) promise: Option<Promise>,
+    what: String,
+    /// The notes of the run, without the middle of a long one.
+    pub(crate) notes: String,
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n\n{}", self.what, self.notes)
+    }
+}
+
 /// Turns a performance into a report.
 ///
 /// # Errors
 ///
-/// A broken promise, or a step that never happened.
-pub(crate) fn judge<P>(script: Script, performance: Performance<P>) -> Result<Report<P>, String> {
+/// If a promise was broken, or a step never happened.
+pub(crate) fn judge<P>(script: Script, performance: Performance<P>) -> Result<Report<P>, Wrong> {
     let Performance { shards, violations, idle } = performance;
     let report = Report::new(script, shards);
     if !violations.is_empty() {
-        let first = first_of_each(&violations).join("\n");
-        return Err(format!("{first}\n\n{}", brief(&report.to_string())));
+        let promise = violations.first().map(|violation| violation.promise);
+        let what = first_of_each(&violations).join("\n");
+        return Err(Wrong { promise, what, notes: brief(&report.to_string()) });
     }
     if let Some(fault) = idle.first() {
-        return Err(format!(
-            "{fault} never happened: no step after it gives it the occasion, or the processor ended before\n\n{}",
-            brief(&report.to_string())
-        ));
+        let what =
+            format!("{fault} never happened: no step after it gives it the occasion, or the processor ended before");
+        return Err(Wrong { promise: None, what, notes: brief(&report.to_string()) });
     }
     Ok(report)
 }

@@ -8,7 +8,11 @@ use crate::protocol::WireRecord;
 use crate::record::Record;
 use crate::sequence::SequenceNumber;
 use crate::shard::Position;
-use crate::testing::record::TestRecord;
+use crate::testing::draw::{Piece, Stretch};
+use crate::testing::record::{TestRecord, code, quoted};
+
+/// The shard of a test that does not name one.
+pub(crate) const SHARD: &str = "shardId-000000000000";
 
 /// Why the daemon refuses a checkpoint, as scripted with [`Fault::refuse_checkpoints`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,6 +124,8 @@ pub(crate) struct Step {
     pub(crate) action: Action,
     /// The line of the test that scripted it.
     pub(crate) at: &'static Location<'static>,
+    /// It was drawn, so it need not happen.
+    pub(crate) drawn: bool,
 }
 
 /// The things that a script lets happen.
@@ -141,15 +147,47 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Batch(records) if records.is_empty() => f.write_str(".empty_batch()"),
-            Self::Batch(records) => write!(f, ".batch({records:?})"),
+            Self::Batch(records) => write!(f, ".batch({})", Batch(records)),
             Self::Fault(fault) => write!(f, ".fault({fault})"),
-            Self::Pass(time) => write!(f, ".pass(Duration::from_nanos({}))", time.as_nanos()),
-            Self::Behind(time) => write!(f, ".behind(Duration::from_nanos({}))", time.as_nanos()),
+            Self::Pass(time) => write!(f, ".pass({})", Time(*time)),
+            Self::Behind(time) => write!(f, ".behind({})", Time(*time)),
             Self::LeaseLost => f.write_str(".lease_lost()"),
             Self::ShutdownRequested => f.write_str(".shutdown_requested()"),
             Self::ShardEnd => f.write_str(".shard_end()"),
             Self::Crash => f.write_str(".crash()"),
             Self::Redeliver => f.write_str(".redeliver()"),
+        }
+    }
+}
+
+/// Shows records as an array; as one of plain texts if they are nothing else.
+struct Batch<'a>(&'a [TestRecord]);
+
+impl fmt::Display for Batch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts: Option<Vec<_>> = self.0.iter().map(TestRecord::plain_text).collect();
+        f.write_str("[")?;
+        for (index, record) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str(", ")?;
+            }
+            match &texts {
+                Some(texts) => f.write_str(&quoted(texts[index]))?,
+                None => write!(f, "{record:?}")?,
+            }
+        }
+        f.write_str("]")
+    }
+}
+
+/// Shows a duration as code that makes it.
+struct Time(Duration);
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0.as_secs(), self.0.subsec_nanos()) {
+            (seconds, 0) => write!(f, "Duration::from_secs({seconds})"),
+            (seconds, nanos) => write!(f, "Duration::new({seconds}, {nanos})"),
         }
     }
 }
@@ -162,6 +200,8 @@ pub(crate) struct ShardScript {
     pub(crate) parents: Vec<String>,
     pub(crate) position: Position,
     pub(crate) steps: Vec<Step>,
+    /// Its records were split by a drawn schedule, which ends the shard as well.
+    pub(crate) drawn: bool,
     /// The numbers of the records so far, for the check of the next step.
     numbering: Numbering,
 }
@@ -173,6 +213,7 @@ impl ShardScript {
             parents: Vec::new(),
             position: Position::TrimHorizon,
             steps: Vec::new(),
+            drawn: false,
             numbering: Numbering::default(),
         }
     }
@@ -183,6 +224,38 @@ impl ShardScript {
     ///
     /// If no shard of Kinesis could do this.
     pub(crate) fn push(&mut self, action: Action, at: &'static Location<'static>) -> Result<(), String> {
+        self.add(action, at, false)
+    }
+
+    /// Adds the part of a drawn schedule, with the records that the test gives for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`push`](Self::push).
+    pub(crate) fn draw(
+        &mut self,
+        part: Stretch,
+        mut record: impl FnMut(usize) -> TestRecord,
+        at: &'static Location<'static>,
+    ) -> Result<(), String> {
+        self.drawn = true;
+        part.pieces.into_iter().try_for_each(|piece| {
+            let action = match piece {
+                Piece::Batch(records) => Action::Batch(records.into_iter().map(&mut record).collect()),
+                Piece::Step(action) => action,
+            };
+            self.add(action, at, true)
+        })
+    }
+
+    /// Whether the last message is one that ends its process.
+    pub(crate) fn has_ending(&self) -> bool {
+        self.steps
+            .last()
+            .is_some_and(|step| matches!(step.action, Action::ShardEnd | Action::ShutdownRequested | Action::LeaseLost))
+    }
+
+    fn add(&mut self, action: Action, at: &'static Location<'static>, drawn: bool) -> Result<(), String> {
         let end = self.steps.iter().find(|step| step.action == Action::ShardEnd);
         // The end may not be reached, so another process may be needed after it.
         if let Some(end) = end.filter(|_| action != Action::Redeliver) {
@@ -192,7 +265,7 @@ impl ShardScript {
         if let Action::Batch(records) = &action {
             records.iter().try_for_each(|record| self.numbering.next(record).map(drop))?;
         }
-        self.steps.push(Step { action, at });
+        self.steps.push(Step { action, at, drawn });
         Ok(())
     }
 
@@ -284,17 +357,34 @@ impl fmt::Display for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Daemon::new()")?;
         for shard in &self.shards {
-            let (indent, is_only) = if self.shards.len() == 1 { ("", true) } else { ("    ", false) };
-            if !is_only {
-                write!(f, "\n    .shard({:?}, |steps| {{\n        steps", shard.id)?;
+            if self.shards.len() == 1 && shard.id == SHARD {
+                shard.write_steps(f, "    ")?;
+                continue;
             }
-            for step in &shard.steps {
-                write!(f, "\n    {indent}{indent}{}", step.action)?;
+            write!(f, "\n    .shard({:?}, |steps| {{\n        steps", shard.id)?;
+            for parent in &shard.parents {
+                write!(f, "\n            .after({parent:?})")?;
             }
-            if !is_only {
-                f.write_str("\n    })")?;
-            }
+            shard.write_steps(f, "            ")?;
+            f.write_str("\n    })")?;
+        }
+        if self.independent {
+            f.write_str("\n    .assert_shards_independent()")?;
         }
         Ok(())
+    }
+}
+
+impl ShardScript {
+    fn write_steps(&self, f: &mut fmt::Formatter<'_>, indent: &str) -> fmt::Result {
+        match &self.position {
+            Position::TrimHorizon => {}
+            Position::After { sequence_number, sub_sequence_number } => {
+                let number = code(*sequence_number);
+                write!(f, "\n{indent}.starting_at(Position::after({number}.into(), {sub_sequence_number}))")?;
+            }
+            other => write!(f, "\n{indent}.starting_at(Position::{other:?})")?,
+        }
+        self.steps.iter().try_for_each(|step| write!(f, "\n{indent}{}", step.action))
     }
 }
