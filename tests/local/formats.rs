@@ -258,6 +258,23 @@ fn documents_of_aws_are_read() {
 }
 
 #[test]
+fn records_of_aws_may_stand_alone_or_in_an_array() {
+    let record = |data: &str, key: &str| format!("{{\n  \"Data\": {data},\n  \"PartitionKey\": \"{key}\"\n}}");
+    let [one, two] = [record("\"aGVsbG8=\"", "p"), record("{\"0\":104,\"1\":105}", "q")];
+    let text = format!("{one}\n{two}\n[{one},\n{two}]\n[]");
+    let place = Place::with_input(text);
+    let (ended, records) = received(&place, &["--format", "aws"]);
+    ended.expect(0, &["4 records"]);
+    assert_eq!(data(&records), ["hello", "hi", "hello", "hi"]);
+    let lines: Vec<_> = records.iter().map(|record| record.number[24..40].parse::<u64>().unwrap()).collect();
+    assert_eq!(lines, [1, 5, 9, 13]);
+    place.run(&["--format", "aws", "--chaos", "7"]).expect(0, &["held    every record was delivered"]);
+    Place::with_input(one.replace('\n', ""))
+        .run(&["--format", "json"])
+        .expect(2, &["a document of AWS; --format aws reads it"]);
+}
+
+#[test]
 fn a_run_resumes_within_a_document() {
     let broken = GET_RECORDS.replace("d29ybGQ=", "?");
     let place = Place::with_input(format!("{EVENT}\n{broken}"));
@@ -275,8 +292,8 @@ fn a_run_resumes_within_a_document() {
 fn documents_that_are_not_of_aws_are_named() {
     for (text, says) in [
         ("{\"Records\":[\n", "input, line 1: the document that starts here does not end"),
-        ("\n[]\n", "input, line 2: not a document of --format aws, which is an object with `Records`"),
-        ("{\"id\":1}\n", "input, line 1: the document that starts here has no `Records`"),
+        ("\n7\n", "input, line 2: not a document of --format aws, which is an object with `Records`"),
+        ("{\"id\":1}\n", "input, line 1: the document that starts here is not a record of AWS, and has no `Records`"),
         (
             "{\"Records\":[]}\n{\"Records\":[}]}",
             "input, line 2: the document that starts here is not valid: expected value",

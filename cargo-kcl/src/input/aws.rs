@@ -1,6 +1,7 @@
 //! Records as AWS prints them: in the answer of GetRecords, by the AWS CLI or an SDK, and in an event of AWS Lambda.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 
 use base64::Engine as _;
@@ -23,7 +24,7 @@ pub(super) struct AwsRecord<'a> {
 #[derive(Deserialize)]
 struct Entry<'a> {
     #[serde(rename = "Data", borrow)]
-    data: Option<Cow<'a, str>>,
+    data: Option<Data<'a>>,
     #[serde(rename = "PartitionKey", borrow)]
     partition_key: Option<Cow<'a, str>>,
     #[serde(rename = "ApproximateArrivalTimestamp")]
@@ -38,10 +39,47 @@ struct Entry<'a> {
 #[serde(rename_all = "camelCase")]
 struct InEvent<'a> {
     #[serde(borrow)]
-    data: Option<Cow<'a, str>>,
+    data: Option<Data<'a>>,
     #[serde(borrow)]
     partition_key: Option<Cow<'a, str>>,
     approximate_arrival_timestamp: Option<Arrival>,
+}
+
+/// The data of a record, in the forms in which programs print it.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "the data is neither text nor bytes as Node prints them")]
+enum Data<'a> {
+    /// Base64, or bytes as Python prints them.
+    Text(#[serde(borrow)] Cow<'a, str>),
+    /// A `Buffer` of Node.
+    Buffer {
+        #[serde(rename = "type")]
+        _type: IsBuffer,
+        data: Vec<u8>,
+    },
+    /// A `Uint8Array` of JavaScript: each byte with its index.
+    Indexed(HashMap<String, u8>),
+}
+
+#[derive(Deserialize)]
+enum IsBuffer {
+    Buffer,
+}
+
+impl Data<'_> {
+    fn bytes(self) -> Result<Vec<u8>, RecordError> {
+        match self {
+            Self::Text(text) => match python_bytes(&text) {
+                Some(bytes) => Ok(bytes),
+                None => BASE64_STANDARD.decode(text.as_bytes()).map_err(RecordError::AwsBase64),
+            },
+            Self::Buffer { data, .. } => Ok(data),
+            Self::Indexed(bytes) => {
+                let byte = |index: usize| bytes.get(&index.to_string()).copied();
+                (0..bytes.len()).map(byte).collect::<Option<_>>().ok_or(RecordError::AwsIndexes)
+            }
+        }
+    }
 }
 
 /// A time, in milliseconds since 1970. It is written as a number of seconds or as text.
@@ -55,11 +93,7 @@ pub(super) fn record(text: &[u8]) -> Result<AwsRecord<'_>, RecordError> {
         (None, Some(source)) => return Err(RecordError::Source(source.into_owned())),
         (None, None) => (entry.data, entry.partition_key, entry.arrival),
     };
-    let data = data.ok_or(RecordError::NoAwsData)?;
-    let data = match python_bytes(&data) {
-        Some(bytes) => bytes,
-        None => BASE64_STANDARD.decode(data.as_bytes()).map_err(RecordError::AwsBase64)?,
-    };
+    let data = data.ok_or(RecordError::NoAwsData)?.bytes()?;
     Ok(AwsRecord { data, partition_key, arrival: arrival.map(|Arrival(millis)| millis) })
 }
 
@@ -179,6 +213,12 @@ mod tests {
             assert_eq!(read(text), expected, "{text}");
         }
         assert_eq!(read(r#"{"Data":"","PartitionKey":null}"#), Ok((vec![], None, None)));
+        for text in
+            [r#"{"Data":{"type":"Buffer","data":[0,255]}}"#, r#"{"Data":{"0":0,"1":255}}"#, r#"{"Data":"AP8\u003d"}"#]
+        {
+            assert_eq!(read(text).map(|(data, ..)| data), Ok(vec![0, 255]), "{text}");
+        }
+        assert_eq!(read(r#"{"Data":{}}"#), Ok((vec![], None, None)));
     }
 
     #[test]
@@ -188,6 +228,10 @@ mod tests {
             (r#"{"PartitionKey":"p"}"#, "no `Data`"),
             (r#"{"Data":"a","PartitionKey":"p"}"#, "not valid base64"),
             (r#"{"Data":"b'\\q'"}"#, "not valid base64"),
+            (r#"{"Data":7}"#, "neither text nor bytes as Node prints them"),
+            (r#"{"Data":{"0":256}}"#, "neither text nor bytes as Node prints them"),
+            (r#"{"Data":{"type":"Blob","data":[0]}}"#, "neither text nor bytes as Node prints them"),
+            (r#"{"Data":{"1":0}}"#, "indexes"),
             (r#"{"eventSource":"aws:sqs","body":"x"}"#, "`aws:sqs`"),
             (r#"{"Data":"","ApproximateArrivalTimestamp":1764150000250}"#, "probably in milliseconds"),
             (r#"{"Data":"","ApproximateArrivalTimestamp":"yesterday"}"#, "expected a time"),

@@ -1,6 +1,7 @@
 //! Documents of JSON that hold several records each, and where they start and end.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 /// The most bytes of a document.
@@ -10,16 +11,18 @@ pub(crate) const LONGEST_DOCUMENT: usize = 64 << 20;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DocumentError {
     #[error(
-        "not a document of --format aws, which is an object with `Records`, as `aws kinesis get-records` prints it"
+        "not a document of --format aws, which is an object with `Records`, as `aws kinesis get-records` prints it, or its records alone"
     )]
-    NotAnObject,
+    NotADocument,
     #[error("the document that starts here does not end")]
     Unfinished,
     #[error("the document that starts here is longer than {} MiB", LONGEST_DOCUMENT >> 20)]
     TooLong,
     #[error("the document that starts here is not valid: {0}")]
     Json(serde_json::Error),
-    #[error("the document that starts here has no `Records`")]
+    #[error(
+        "the document that starts here is not a record of AWS, and has no `Records`; --format lines and json read JSON of other kinds, a record per line"
+    )]
     NoRecords,
 }
 
@@ -49,7 +52,7 @@ impl Scanner {
                 continue;
             }
             match byte {
-                b'{' | b'[' if self.depth > 0 || byte == b'{' => self.depth += 1,
+                b'{' | b'[' => self.depth += 1,
                 b'}' | b']' if self.depth > 0 => {
                     self.depth -= 1;
                     if self.depth == 0 {
@@ -58,25 +61,39 @@ impl Scanner {
                 }
                 b'"' if self.depth > 0 => self.in_string = true,
                 _ if self.depth > 0 || byte.is_ascii_whitespace() => {}
-                _ => return Err(DocumentError::NotAnObject),
+                _ => return Err(DocumentError::NotADocument),
             }
         }
         Ok(None)
     }
 }
 
+/// An object with records, or a record itself.
 #[derive(Deserialize)]
 struct Document<'a> {
     #[serde(rename = "Records", borrow)]
     records: Option<Vec<&'a RawValue>>,
+    #[serde(rename = "Data")]
+    data: Option<IgnoredAny>,
+    kinesis: Option<IgnoredAny>,
 }
 
 /// The records of a document: where each one starts and ends in it.
 pub(super) fn records(document: &[u8]) -> Result<impl Iterator<Item = (usize, usize)>, DocumentError> {
-    let Document { records } = serde_json::from_slice(document).map_err(DocumentError::Json)?;
-    let records = records.ok_or(DocumentError::NoRecords)?;
+    let records = if document.starts_with(b"[") {
+        serde_json::from_slice(document).map_err(DocumentError::Json)?
+    } else {
+        let read: Document<'_> = serde_json::from_slice(document).map_err(DocumentError::Json)?;
+        match read.records {
+            Some(records) => records,
+            None if read.data.is_some() || read.kinesis.is_some() => {
+                vec![serde_json::from_slice(document).map_err(DocumentError::Json)?]
+            }
+            None => return Err(DocumentError::NoRecords),
+        }
+    };
     let start = document.as_ptr().addr();
-    Ok(records.into_iter().map(move |record| {
+    Ok(records.into_iter().map(move |record: &RawValue| {
         let at = record.get().as_ptr().addr() - start;
         (at, at + record.get().len())
     }))
@@ -113,8 +130,9 @@ mod tests {
             assert_eq!(rest, "\n ");
         }
         assert_eq!(documents("{\"a\":1", 3).unwrap(), (vec![], "{\"a\":1"));
-        for text in ["[{}]", "x", "{} x", "{}}", "\"{}\""] {
-            assert!(matches!(documents(text, 1), Err(DocumentError::NotAnObject)), "{text}");
+        assert_eq!(documents("[{\"a\":[]}]\n[]", 1).unwrap(), (vec!["[{\"a\":[]}]", "[]"], ""));
+        for text in ["x", "{} x", "{}}", "[]]", "7", "\"{}\""] {
+            assert!(matches!(documents(text, 1), Err(DocumentError::NotADocument)), "{text}");
         }
     }
 
@@ -124,10 +142,18 @@ mod tests {
         let found: Vec<_> = records(text.as_bytes()).unwrap().map(|(start, end)| &text[start..end]).collect();
         assert_eq!(found, ["{\"a\": 1}", "{\"b\":{}}", "7"]);
         assert_eq!(records(b"{\"Records\":[]}").unwrap().count(), 0);
+        for (text, expected) in [
+            ("[{\"Data\": \"\"}, {}]", &["{\"Data\": \"\"}", "{}"][..]),
+            ("{\"Data\": \"\"}", &["{\"Data\": \"\"}"]),
+            ("{\"kinesis\":\n{}}", &["{\"kinesis\":\n{}}"]),
+        ] {
+            let found: Vec<_> = records(text.as_bytes()).unwrap().map(|(start, end)| &text[start..end]).collect();
+            assert_eq!(found, expected);
+        }
         for text in ["{}", "{\"Records\":null}", "{\"records\":[]}"] {
             assert!(matches!(records(text.as_bytes()).err(), Some(DocumentError::NoRecords)), "{text}");
         }
-        for text in ["{\"Records\":[}]}", "{\"Records\":1}", "{\"Records\":[]]"] {
+        for text in ["{\"Records\":[}]}", "{\"Records\":1}", "{\"Records\":[]]", "[{]}"] {
             assert!(matches!(records(text.as_bytes()).err(), Some(DocumentError::Json(_))), "{text}");
         }
     }

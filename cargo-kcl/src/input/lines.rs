@@ -573,7 +573,7 @@ mod tests {
         };
         let (line, problem) = broken(b"{\"Records\":[]}\n\n {\"Records\":[");
         assert_eq!((line, &*problem), (3, "the document that starts here does not end"));
-        assert_eq!(broken(b"{\"Records\":[]}\n[1]").0, 2);
+        assert_eq!(broken(b"{\"Records\":[]}\n7").0, 2);
         assert_eq!(broken(b"\n{}\n").0, 2);
     }
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::aws::{self, AwsRecord};
+use super::documents;
 use super::key::{KeyError, LONGEST_KEY, Missing, Pointer, hash};
 use super::kpl::{self, Content};
 use super::limits::LONGEST_RECORD;
@@ -205,6 +206,9 @@ fn json<'a>(text: &'a [u8], missing: &Missing, number: u64) -> Result<Record<'a>
     let line: Line<'a> = match (serde_json::from_slice(text), pretty(text)) {
         (Ok(line), _) => line,
         (Err(_), Some(bracket)) => return Err(RecordError::Pretty(bracket)),
+        (Err(_), None) if text.trim_ascii_start().starts_with(b"{") && documents::records(text).is_ok() => {
+            return Err(RecordError::AwsDocument);
+        }
         (Err(error), None) => return Err(RecordError::Json(error)),
     };
     let data = match (line.data, line.data_base64) {
@@ -325,6 +329,8 @@ mod tests {
             (r#"{"data":"x","approximateArrivalTimestamp":99999999999}"#, "99999999999 is probably in seconds"),
             (" { ", "only `{`: JSON that was printed on several lines"),
             ("[", "`jq -c .`"),
+            (r#"{"Records":[],"NextShardIterator":"A"}"#, "a document of AWS; --format aws reads it"),
+            (r#"{"Data":"","PartitionKey":"k"}"#, "a document of AWS; --format aws reads it"),
             (r#"{"data":"x","explicitHashKey":"340282366920938463463374607431768211456"}"#, "below 2^128"),
             (r#"{"data":"x","partitionKey":""}"#, "the partition key is empty"),
             (r#"{"data":"12345678901234567"}"#, "a record of 17 bytes"),

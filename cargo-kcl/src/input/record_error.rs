@@ -23,6 +23,10 @@ pub(crate) enum RecordError {
     NoAwsData,
     #[error("its data is not valid base64: {0}")]
     AwsBase64(base64::DecodeError),
+    #[error("the indexes of its bytes are not 0, 1, 2 and so on")]
+    AwsIndexes,
+    #[error("a document of AWS; --format aws reads it")]
+    AwsDocument,
     #[error("no `PartitionKey`; `--key-missing number` or `--key-missing TEXT` gives such a record a key")]
     NoAwsKey,
     #[error(
