@@ -88,6 +88,11 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
         &["--clean", "--clear", "--reset", "--restart"],
         "--fresh discards the saved checkpoints and starts over",
     ),
+    (
+        &["tail"],
+        &["--format", "--output", "-o"],
+        "--json prints each record as a JSON object, which --format json reads",
+    ),
     (&["local", "daemon"], &["--application", "--application-name"], "an application is named with --app NAME"),
     (&["local", "tail", "put"], &["--count", "--head", "--max", "-n"], "--limit N stops after N records"),
     (&["local", "daemon", "tail"], &["--at", "--position", "--since", "--start"], "reading starts where --from says"),
@@ -118,18 +123,25 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
     ),
 ];
 
-/// What a verb needs at least.
-const NEEDS: &[(&str, &str)] = &[
-    ("new", "for example `cargo kcl new orders --path DIR_OF_KCL`"),
+/// An example of each verb that needs an argument.
+const NEEDS: &[(&[&str], &str)] = &[
+    (&["new"], "for example `cargo kcl new orders --path DIR_OF_KCL`"),
     (
-        "local",
+        &["local"],
         "as in `cargo kcl local --input orders.jsonl`; `--input -` is standard input, and --stream NAME is a stream",
     ),
-    ("check", "for example `cargo kcl check revenue.properties`; --list prints all keys"),
-    ("replay", "for example `cargo kcl replay recorded`, with a folder that `cargo kcl local --record recorded` wrote"),
-    ("put", "for example `cargo kcl put --stream orders orders.jsonl`"),
-    ("tail", "for example `cargo kcl tail --stream orders`"),
-    ("stream", "for example `cargo kcl stream describe orders`"),
+    (&["check"], "for example `cargo kcl check revenue.properties`; --list prints all keys"),
+    (
+        &["replay"],
+        "for example `cargo kcl replay recorded`, with a folder that `cargo kcl local --record recorded` wrote",
+    ),
+    (&["put"], "for example `cargo kcl put --stream orders orders.jsonl`"),
+    (&["tail"], "for example `cargo kcl tail --stream orders`"),
+    (&["stream", "create"], "for example `cargo kcl stream create orders --shards 2`"),
+    (&["stream", "describe"], "for example `cargo kcl stream describe orders`"),
+    (&["stream", "split"], "for example `cargo kcl stream split orders 0`, with the shard that becomes two"),
+    (&["stream", "merge"], "for example `cargo kcl stream merge orders 0 1`, with the shards that become one"),
+    (&["stream", "delete"], "for example `cargo kcl stream delete orders`"),
 ];
 
 /// Adds a hint to the error of a known slip. `arguments` are those after the tool's name.
@@ -156,7 +168,8 @@ fn hint(error: &clap::Error, arguments: &[OsString]) -> Option<String> {
         ErrorKind::InvalidSubcommand => unknown_verb(verb, context(ContextKind::InvalidSubcommand)?),
         ErrorKind::UnknownArgument => unknown_argument(verb, context(ContextKind::InvalidArg)?, error, arguments),
         ErrorKind::MissingRequiredArgument => {
-            NEEDS.iter().find(|(of, _)| verb == Some(of)).map(|(_, hint)| (*hint).to_owned())
+            let is_it = |words: &[&str]| words.iter().zip(arguments).all(|(word, argument)| argument == word);
+            NEEDS.iter().find(|(words, _)| is_it(words)).map(|(_, hint)| (*hint).to_owned())
         }
         ErrorKind::InvalidValue if context(ContextKind::InvalidArg)?.starts_with("--chaos ") => {
             Some("any number is a seed, as in --chaos 7".to_owned())
@@ -267,8 +280,12 @@ mod tests {
         let tool = crate::cli::Cli::command();
         let stream = tool.find_subcommand("stream").expect("a verb");
         let of_options = OPTIONS.iter().flat_map(|(verbs, ..)| *verbs);
-        for verb in of_options.chain(NEEDS.iter().map(|(verb, _)| verb)) {
+        for verb in of_options {
             assert!(tool.find_subcommand(verb).is_some(), "{verb}");
+        }
+        for (words, _) in NEEDS {
+            let found = words.iter().try_fold(&tool, |command, word| command.find_subcommand(word));
+            assert!(found.is_some(), "{words:?}");
         }
         for (table, command) in [(VERBS, &tool), (STREAM_VERBS, stream)] {
             for tried in table.iter().flat_map(|(tried, _)| *tried) {

@@ -228,7 +228,19 @@ const WRONG: &[(&str, &[&str])] = &[
             "tail --stream orders --from -2",
         ],
     ),
-    ("stream", &["stream", "stream list", "stream --stream orders", "stream describe", "stream orders"]),
+    (
+        "stream",
+        &[
+            "stream",
+            "stream list",
+            "stream --stream orders",
+            "stream describe",
+            "stream orders",
+            "stream create",
+            "stream split orders",
+            "stream merge orders 0",
+        ],
+    ),
     (
         "check",
         &[

@@ -200,6 +200,7 @@ mod tests {
         for (command, what, fix) in [
             ("sh -c \"exec app\"", "contains quotes", "a small script"),
             ("sh -c 'exec app'", "contains quotes", "a small script"),
+            ("RUST_LOG=info target/app", "sets a variable, as for a shell", "a small script"),
             ("sh -c exec > log", "contains `>`, as for a shell", "small script"),
             ("sh 2>log", "contains `2>log`", "small script"),
             ("sh 2>&1", "contains `2>&1`", "small script"),

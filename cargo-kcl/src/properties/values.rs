@@ -171,6 +171,15 @@ fn executable(value: &str) -> Option<Finding> {
 /// Syntax that only a shell understands, in any word of the command.
 fn shell_syntax(value: &str) -> Option<Finding> {
     const SCRIPT: &str = "write the command to a small script, make it executable, and name the script here";
+    let first = value.split(' ').find(|word| !word.is_empty())?;
+    let is_name = |name: &str| name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
+    if first.split_once('=').is_some_and(|(name, _)| is_name(name)) && processor::find(first.as_ref()).is_none() {
+        return Some(Finding::error(
+            "`executableName` sets a variable, as for a shell",
+            "the daemon takes this for the name of the processor; a processor has the daemon's environment",
+            "set the variable for the daemon, or in a small script that runs the processor, and name the script here",
+        ));
+    }
     for word in value.split(' ').filter(|word| !word.is_empty()) {
         if word.contains(['"', '\'']) {
             return Some(Finding::error(
