@@ -12,6 +12,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
 
+#[cfg(feature = "aws")]
 use crate::exit::INTERRUPTED;
 use crate::threads;
 
@@ -31,6 +32,7 @@ fn is_early() -> &'static Arc<AtomicBool> {
 }
 
 /// Makes SIGINT and SIGTERM end the tool at once, with the exit code of an interruption, until [`Signals`] are caught.
+#[cfg(feature = "aws")]
 pub(crate) fn end_until_caught() -> io::Result<()> {
     for signal in [SIGINT, SIGTERM] {
         flag::register_conditional_shutdown(signal, INTERRUPTED.into(), Arc::clone(is_early()))?;
