@@ -1,7 +1,7 @@
 //! Testing a processor: a daemon in process, with the feature `testing`.
 //!
-//! A [`Daemon`] delivers records to a processor, lets go wrong what goes wrong in production, and checks after every run
-//! what a processor promises. Everything happens on the thread of the test and in virtual time: an hour of retries takes
+//! A [`Daemon`] delivers records to a processor, causes the failures of production, and checks after every run what a
+//! processor promises. Everything happens on the thread of the test and in virtual time: an hour of retries takes
 //! milliseconds.
 //!
 //! # The first test
@@ -226,6 +226,7 @@
 //!     .run_with(|_: &Shard| Ok::<_, Infallible>(Archive { store: sink.clone() }));
 //! run.assert_succeeded();
 //! assert_eq!(sink.values(), [5, 7]);
+//! // The calls made the processor, handled the first record, and handled the second one twice.
 //! assert_eq!(run.calls()[3].attempt(), 2);
 //! ```
 //!
