@@ -34,6 +34,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use args::LogOptions;
 use cli::{Cli, Verb};
 use report::LogFormat;
 
@@ -49,7 +50,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return usage::explain(hints::explain(error, arguments.get(1..).unwrap_or_default())),
+        Err(error) => {
+            LogOptions::apply_from(&arguments);
+            return usage::explain(hints::explain(error, arguments.get(1..).unwrap_or_default()));
+        }
     };
     match cli.verb {
         Verb::New(options) => new::run(&options),

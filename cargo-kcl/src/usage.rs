@@ -7,7 +7,7 @@ use clap::Error;
 use clap::error::ContextValue;
 
 use crate::exit::WRONG_USE;
-use crate::report::{Level, Message, escaped};
+use crate::report::{self, Level, LogFormat, Message, escaped};
 
 /// Prints a usage error, or the help that was asked for, and returns the exit code.
 pub(crate) fn explain(mut error: Error) -> ExitCode {
@@ -27,8 +27,12 @@ pub(crate) fn explain(mut error: Error) -> ExitCode {
         Some(cause) => text.replace(&cause, &escaped(&cause)),
         None => text,
     };
-    for line in text.lines() {
-        Message::result(Level::Error, line).print();
+    let mut lines = text.lines();
+    if report::format() == LogFormat::Json {
+        let first = lines.next().unwrap_or_default();
+        Message::result(Level::Error, first).with(lines.filter(|line| !line.is_empty())).print();
+    } else {
+        lines.for_each(|line| Message::result(Level::Error, line).print());
     }
     ExitCode::from(WRONG_USE)
 }

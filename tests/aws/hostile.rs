@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tests::hostile::{assert_bounded, assert_harmless, assert_json, long_text, texts};
 
-use crate::fake::{Fake, refusal};
+use crate::fake::{Fake, Verdict, refusal};
 use crate::tool::{run, tool};
 
 /// The runs that call Kinesis, in two of the formats for one of them.
@@ -28,11 +28,18 @@ const KNOWN: [&str; 5] = [
     "ExpiredTokenException",
 ];
 
+/// A service that refuses every call with this exception and message.
+fn refusing(kind: &str, message: &str) -> Fake {
+    let [kind, message] = [kind, message].map(|text| &*text.to_owned().leak());
+    let fake = Fake::answering(move |_, _| refusal(kind, message));
+    fake.judge(move |_, _| Verdict::Refuse(400, kind, message));
+    fake
+}
+
 pub(crate) fn errors() {
     for (text, known) in texts().into_iter().zip(KNOWN) {
         for kind in [known, &*text] {
-            let (kind, message) = (kind.to_owned(), text.clone());
-            let fake = Fake::answering(move |_, _| refusal(&kind, &message));
+            let fake = refusing(kind, &text);
             for arguments in RUNS {
                 let ended = run(tool(&fake.url(), arguments), b"1\n");
                 let output = ended.stdout + &ended.stderr;
@@ -51,8 +58,7 @@ pub(crate) fn errors() {
 pub(crate) fn long_errors() {
     let text = long_text();
     for kind in ["AccessDeniedException", "ValidationException", &*text] {
-        let (kind, message) = (kind.to_owned(), text.clone());
-        let fake = Fake::answering(move |_, _| refusal(&kind, &message));
+        let fake = refusing(kind, &text);
         for arguments in RUNS.iter().copied().chain([&["put", "--stream", "orders", "--json"][..]]) {
             let ended = run(tool(&fake.url(), arguments), b"1\n");
             assert_bounded(&arguments.join(" "), &(ended.stdout + &ended.stderr));

@@ -203,6 +203,19 @@ fn arguments() {
 }
 
 #[test]
+fn arguments_in_json() {
+    let folder = folder_with("1\n");
+    for text in texts() {
+        for (form, rest) in [("--log-format=json", &[][..]), ("--log-format", &["json"])] {
+            let wrong = ["local", form].into_iter().chain(rest.iter().copied()).chain(["--input", "input", &text]);
+            let output = output_of(tool(folder.path(), wrong));
+            assert_harmless(&text, &output);
+            assert_eq!(assert_json(&text, &output).len(), 1, "{output}");
+        }
+    }
+}
+
+#[test]
 fn the_environment() {
     let folder = folder_with("1\n");
     for text in texts() {

@@ -26,8 +26,8 @@ use self::supervise::supervise;
 use crate::args::is_local;
 use crate::cache::{Cache, CacheError, Jars, Java, ToolError};
 use crate::emulate::{
-    ACCESS_KEY, ApiError, Content, EmulateError, Emulators, Endpoint, Service, Start, StreamError, create_stream,
-    prepare_leases,
+    ACCESS_KEY, ApiError, Content, EmulateError, Emulators, Endpoint, Service, Start, StreamError, attend,
+    create_stream, prepare_leases,
 };
 use crate::exit::{FAILED, WRONG_USE};
 use crate::process::program::{Program, ProgramError};
@@ -49,7 +49,7 @@ pub(crate) enum DaemonError {
     #[error(transparent)]
     Stream(#[from] StreamError),
     #[error("the lease table cannot be prepared: {0}")]
-    Leases(#[from] ApiError),
+    Leases(ApiError),
     #[error("{} cannot be read: {error}", path.display())]
     Properties { path: PathBuf, error: io::Error },
     #[error("{}, {error}", path.display())]
@@ -282,8 +282,13 @@ fn prepare_stream(
         None => Start::TrimHorizon,
     };
     let worker = properties.get("workerId").or(properties.get("workerIdentifier")).unwrap_or_default();
-    prepare_leases(&local.kinesis, &local.dynamodb, stream, text("applicationName"), worker, start)?;
-    Ok(())
+    let [stream, application, worker] = [stream, text("applicationName"), worker].map(str::to_owned);
+    let (kinesis, dynamodb) = (local.kinesis.clone(), local.dynamodb.clone());
+    let prepare = move || prepare_leases(&kinesis, &dynamodb, &stream, &application, &worker, start);
+    attend(signals, prepare).map_err(|error| match error {
+        StreamError::Api(error) => DaemonError::Leases(error),
+        error => error.into(),
+    })
 }
 
 fn java_or_name() -> PathBuf {

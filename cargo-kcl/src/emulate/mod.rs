@@ -14,7 +14,7 @@ use std::time::Duration;
 pub(crate) use self::api::{ApiError, Endpoint, Service};
 pub(crate) use self::leases::{Start, prepare as prepare_leases};
 pub(crate) use self::options::{EmulateOptions, StreamOptions};
-pub(crate) use self::stream::{Content, StreamError, create as create_stream};
+pub(crate) use self::stream::{Content, StreamError, attend, create as create_stream};
 
 use self::emulator::{Emulator, EmulatorError};
 use crate::cache::{Cache, CacheError, Java, ToolError};

@@ -33,7 +33,7 @@ const FAST: Duration = Duration::from_millis(500);
 const MANY: u64 = 5_000;
 const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(10);
-/// How often signals and the emulators are looked at while records are put.
+/// How often signals and the emulators are looked at during calls.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// The reason why the stream, or some of its records, could not be created.
@@ -51,6 +51,8 @@ pub(crate) enum StreamError {
     Refused { records: u64, why: String },
     #[error("{0}")]
     Options(&'static str),
+    #[error("interrupted while waiting for an emulator")]
+    Waiting,
     #[error("interrupted; {} of the input are on the stream", report::count(*records, "record"))]
     Interrupted { records: u64 },
     #[error("signals cannot be caught: {0}")]
@@ -61,8 +63,30 @@ impl StreamError {
     pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Api(_) | Self::Emulator(_) | Self::NotActive { .. } | Self::Refused { .. } => FAILED,
-            Self::Interrupted { .. } => INTERRUPTED,
+            Self::Waiting | Self::Interrupted { .. } => INTERRUPTED,
             Self::Input(_) | Self::Options(_) | Self::Signals(_) => WRONG_USE,
+        }
+    }
+}
+
+/// Makes calls that an emulator may not answer, until a signal asks to stop.
+pub(crate) fn attend<T, E>(
+    signals: &mut Signals,
+    calls: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, StreamError>
+where
+    T: Send + 'static,
+    E: Into<StreamError> + Send + 'static,
+{
+    let (sender, ended) = channel();
+    // If there is no receiver, the tool is about to exit.
+    let run = move || _ = sender.send(calls());
+    threads::spawn(run).map_err(InputError::Thread)?;
+    loop {
+        match ended.recv_timeout(LOOK) {
+            Ok(ended) => return ended.map_err(Into::into),
+            Err(_) if signals.take().map_err(StreamError::Signals)?.is_some() => return Err(StreamError::Waiting),
+            Err(_) => {}
         }
     }
 }
@@ -96,12 +120,19 @@ pub(crate) fn create(
     if options.records.large_records {
         input["MaxRecordSizeInKiB"] = json!(options.records.longest() >> 10);
     }
-    let created = match kinesis.call("CreateStream", &input) {
-        Ok(_) => format!("created stream `{name}` with {}", report::count(options.shards().into(), "shard")),
-        Err(error) if error.is("ResourceInUseException") => format!("stream `{name}` already exists"),
-        Err(error) => return Err(error.into()),
+    let (endpoint, stream) = (kinesis.clone(), name.to_owned());
+    let is_new = attend(signals, move || {
+        let is_new = match endpoint.call("CreateStream", &input) {
+            Ok(_) => true,
+            Err(error) if error.is("ResourceInUseException") => false,
+            Err(error) => return Err(error.into()),
+        };
+        wait_until_active(&endpoint, &stream).map(|()| is_new)
+    })?;
+    let created = match is_new {
+        true => format!("created stream `{name}` with {}", report::count(options.shards().into(), "shard")),
+        false => format!("stream `{name}` already exists"),
     };
-    wait_until_active(kinesis, name)?;
     if sources.is_empty() {
         return Ok(created);
     }

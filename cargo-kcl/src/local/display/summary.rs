@@ -240,7 +240,7 @@ impl Total {
             messages.extend(self.times().iter().map(|text| Message::result(Level::Info, text)));
         }
         if let Some(dropped) = self.dropped_aggregates {
-            messages.push(Message::result(Level::Info, kpl::sentence(dropped)));
+            messages.push(Message::result(Level::Warn, kpl::sentence(dropped)));
         }
         messages
     }
