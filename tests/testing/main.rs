@@ -1,6 +1,7 @@
 //! The test kit, `kcl::testing`.
 
 mod bugs;
+mod judged;
 mod misuse;
 mod recordings;
 mod reports;
