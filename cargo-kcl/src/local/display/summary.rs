@@ -320,6 +320,9 @@ shardId-000000000001  ended before      115  4.8 kB            2
             passed_over.contains("  data  checkpoints  skipped  letters\n")
                 && passed_over.contains("  2        3        4\n")
         );
-        assert!(passed_over.contains("115 records (4.8 kB), 3 skipped, 4 dead-lettered in 0.5 s: "), "{passed_over}");
+        assert!(
+            passed_over.contains("115 records (4.8 kB), 3 skipped, 4 dead-lettered in 0.5 s:\n  230 "),
+            "{passed_over}"
+        );
     }
 }
