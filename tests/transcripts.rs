@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use kcl::__private::wire::{Delivery, Director, Half, Request, Shared};
+use kcl::__private::{Io, Scanner};
 use kcl::protocol::daemon::Lease;
 use kcl::protocol::{Message, Reply};
 use kcl::{Position, SequenceNumber};
@@ -140,6 +142,88 @@ fn our_daemon_side_answers_as_the_real_daemon_did() {
                 },
             }
         }
+    }
+}
+
+/// Has the test kit's half of a daemon send the messages of a recording.
+#[derive(Debug)]
+struct Recorded {
+    deliveries: std::vec::IntoIter<Delivery>,
+    /// The number of messages until the lease is lost.
+    until_lost: Option<usize>,
+    is_lost: bool,
+    problems: Vec<String>,
+}
+
+impl Director for Recorded {
+    fn is_alive(&mut self) -> bool {
+        true
+    }
+
+    fn next(&mut self, _: &Lease) -> Option<Delivery> {
+        self.until_lost = self.until_lost.map(|messages| messages.saturating_sub(1));
+        self.deliveries.next()
+    }
+
+    fn refuse(&mut self, _: &Request, _: &Lease) -> Option<String> {
+        self.is_lost = self.until_lost.take_if(|messages| *messages == 0).is_some();
+        self.is_lost.then(|| "ShutdownException".to_owned())
+    }
+
+    fn answer(&mut self, _: &Request, _: Result<Option<&Position>, &str>) -> bool {
+        self.is_lost
+    }
+
+    fn acknowledge(&mut self, _: &'static str) {}
+
+    fn misunderstand(&mut self, problem: String) {
+        self.problems.push(problem);
+    }
+}
+
+/// The message as something to deliver; `None` for `initialize` and for answers.
+fn delivery(message: Message) -> Option<Delivery> {
+    match message {
+        Message::ProcessRecords { records, millis_behind_latest } => {
+            Some(Delivery::Records(records, millis_behind_latest))
+        }
+        Message::LeaseLost => Some(Delivery::LeaseLost),
+        Message::ShardEnded => Some(Delivery::ShardEnded),
+        Message::ShutdownRequested => Some(Delivery::ShutdownRequested),
+        _ => None,
+    }
+}
+
+#[test]
+fn the_test_kit_answers_as_the_real_daemon_did() {
+    for transcript in transcripts() {
+        let mut messages = transcript.messages();
+        let Some((_, Message::Initialize { shard_id, position })) = messages.next() else {
+            panic!("{} does not begin with `initialize`", transcript.name)
+        };
+        let deliveries: Vec<_> = messages.filter_map(|(_, message)| delivery(message)).collect();
+        let lost = LOST.iter().find(|(name, _)| *name == transcript.name);
+        let director = Recorded {
+            deliveries: deliveries.into_iter(),
+            // `initialize` is one of them.
+            until_lost: lost.map(|(_, messages)| messages - 1),
+            is_lost: false,
+            problems: Vec::new(),
+        };
+        let mut half = Half::new(director, position);
+        half.start(&shard_id);
+        let half = Shared::new(half);
+        let (mut ends, mut scanner) = (half.ends(), Scanner::default());
+        for line in &transcript.lines {
+            match line {
+                Line::Daemon(line) => {
+                    let sent = ends.receive(&mut scanner).expect("it is alive").expect("a message").expect("valid");
+                    assert_eq!(serde_json::to_string(&sent).expect("it serializes"), *line, "{}", transcript.name);
+                }
+                Line::Processor(line) => ends.send(format!("{line}\n").as_bytes()).expect("it is alive"),
+            }
+        }
+        assert_eq!(half.lock().director.problems, [""; 0], "{}", transcript.name);
     }
 }
 
