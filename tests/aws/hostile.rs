@@ -19,12 +19,12 @@ const RUNS: &[&[&str]] = &[
     &["local", "--stream", "orders", "--log-format", "json", "--", "true"],
 ];
 
-/// Exceptions that the tool knows, one for each text.
+/// Exceptions that the tool knows and does not retry, one for each text.
 const KNOWN: [&str; 5] = [
     "ResourceNotFoundException",
     "AccessDeniedException",
     "ValidationException",
-    "ResourceInUseException",
+    "InvalidArgumentException",
     "ExpiredTokenException",
 ];
 
