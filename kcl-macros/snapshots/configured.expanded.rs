@@ -14,6 +14,7 @@ impl Sum {
     }
 }
 #[cfg(unix)]
+#[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     #[cfg(feature = "init")]
     use ::kcl::on_init as _;

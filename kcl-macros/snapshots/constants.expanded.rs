@@ -3,6 +3,7 @@ impl Sum<'_> {
         self.0 += record.data().len();
     }
 }
+#[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_record as _;
     const __CHECKPOINT: ::kcl::Checkpoints = PACE;

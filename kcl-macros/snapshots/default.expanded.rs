@@ -3,6 +3,7 @@ impl Count {
         self.records += 1;
     }
 }
+#[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_record as _;
     #[automatically_derived]

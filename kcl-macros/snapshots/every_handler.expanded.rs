@@ -33,6 +33,7 @@ impl Sample {
         exit(3)
     }
 }
+#[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_init as _;
     use ::kcl::on_records as _;

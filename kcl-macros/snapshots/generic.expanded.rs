@@ -6,6 +6,7 @@ where
         self.value = value;
     }
 }
+#[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_record as _;
     #[automatically_derived]

@@ -6,6 +6,7 @@ impl Sum {
         eprintln!("{} bytes", self.0);
     }
 }
+#[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_record as _;
     use ::kcl::on_tick as _;

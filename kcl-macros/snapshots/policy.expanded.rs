@@ -6,6 +6,7 @@ impl Sum {
         self.0.keep(letter)
     }
 }
+#[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_records as _;
     use ::kcl::on_dead_letter as _;

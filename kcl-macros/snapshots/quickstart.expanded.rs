@@ -12,6 +12,7 @@ impl Revenue {
         eprintln!("{}: {} cents", self.shard, self.cents);
     }
 }
+#[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_init as _;
     use ::kcl::on_record as _;

@@ -9,6 +9,7 @@ impl orders::Revenue {
         checkpointer.checkpoint()
     }
 }
+#[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     #[automatically_derived]
     impl crate::deps::streams::Processor for orders::Revenue {

@@ -38,7 +38,7 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
         let name = processor.options.constant("LOG_PAYLOADS", OptionName::LogPayloads);
         quote!(const #name: ::core::primitive::bool = false;)
     });
-    let allow = allow(processor);
+    let (allow, style) = (allow(processor), allow_style());
     let conflicts = conflicts(processor);
     let hovers = processor.handlers.iter().filter_map(|handler| hover(&processor.options, handler));
     let main = main(processor);
@@ -49,6 +49,7 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
     quote! {
         #(#cfgs)*
         #allow
+        #style
         const _: () = {
             #(#hovers)*
             #conflicts
@@ -183,6 +184,11 @@ pub(crate) fn stand_in(processor: &Processor) -> TokenStream {
 /// An attribute for code that may name something deprecated. A crate may forbid that lint, so it is not always there.
 fn allow(processor: &Processor) -> Option<TokenStream> {
     processor.names_deprecated.then(|| quote!(#[allow(deprecated)]))
+}
+
+/// An attribute for code with spans of the user's types. Clippy takes it for the user's own.
+fn allow_style() -> TokenStream {
+    quote!(#[allow(clippy::absolute_paths, clippy::question_mark_used)])
 }
 
 /// A `main` that does not compile into a program. It is imported by a glob, so a `main` of the user is not a second one.
