@@ -170,5 +170,8 @@ pub(crate) fn output(command: &mut Command) -> Outcome<String> {
         return Ok(text(&output.stdout));
     }
     let errors = text(&output.stderr);
-    Err(format!("{name}: {}: {}", output.status, errors.lines().last().unwrap_or_default()))
+    let last = errors.lines().last().unwrap_or_default();
+    // The page names no host.
+    let reason = last.split_once(" from http").map_or(last, |(before, _)| before).trim();
+    Err(format!("{name}: {}: {reason}", output.status))
 }
