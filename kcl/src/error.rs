@@ -7,7 +7,7 @@ use std::{fmt, io, mem};
 use crate::chain::{Chain, Text, backtrace};
 use crate::checkpoint::error::CheckpointError;
 use crate::excerpt::Excerpt;
-use crate::panics::discard;
+use crate::panics::{discard, message};
 use crate::policy::FailureAction;
 use crate::protocol::MessageError;
 use crate::record::Record;
@@ -210,9 +210,7 @@ impl Drop for Failure {
 
 impl Failure {
     pub(crate) fn panic(payload: &(dyn Any + Send)) -> Self {
-        let message =
-            payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        Self::Panic(Panicked(message.unwrap_or("the panic's value is not text").to_owned()))
+        Self::Panic(Panicked(message(payload).unwrap_or("the panic's value is not text").to_owned()))
     }
 
     /// The failure as an error, whatever its kind.

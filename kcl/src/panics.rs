@@ -2,6 +2,7 @@
 //!
 //! A panic that nobody catches would end the process before its last checkpoint, and with another exit code.
 
+use std::any::Any;
 use std::error::Error;
 use std::fmt::Write;
 use std::iter;
@@ -14,6 +15,11 @@ pub(crate) fn discard<T>(value: T) {
         // The payload's own `Drop` may panic too.
         forget(payload);
     }
+}
+
+/// A panic's message; `None` if its value is not text.
+pub(crate) fn message(payload: &(dyn Any + Send)) -> Option<&str> {
+    payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str))
 }
 
 /// An error's text, or the part before its `Display` failed or panicked.

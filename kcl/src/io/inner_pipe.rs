@@ -15,6 +15,7 @@ use rustix::stdio::{dup2_stderr, dup2_stdout};
 
 use crate::excerpt::Paragraph;
 use crate::io::fd::{write_all, write_line};
+use crate::panics::message;
 use crate::redact::quotations;
 
 /// The time between two copies if the pump cannot wait for output.
@@ -78,9 +79,7 @@ impl InnerPipe {
 /// The message of a panic without the payloads that serde quotes in it; `None` if it has none. The wording is that of Rust's
 /// own hook.
 fn redacted(info: &PanicHookInfo<'_>) -> Option<String> {
-    let payload = info.payload();
-    let message =
-        payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str))?;
+    let message = message(info.payload())?;
     let redacted = quotations(message);
     let thread = thread::current();
     let (name, place) = (thread.name().unwrap_or("<unnamed>"), info.location()?);

@@ -6,6 +6,7 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::error::BoxError;
+use crate::panics::message;
 use crate::testing::Daemon;
 use crate::testing::draw::{Noted, Plan, Schedule};
 use crate::testing::journal::explain;
@@ -32,7 +33,7 @@ impl Drawn for Daemon {
     }
 }
 
-/// What a test may return.
+/// A type that a test may return.
 #[diagnostic::on_unimplemented(
     message = "a test cannot return `{Self}`",
     label = "must be `()` or `Result<(), E>`",
@@ -132,8 +133,7 @@ fn line(at: &str) -> String {
 
 /// The message of a panic.
 fn text(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("it panicked without a message").to_owned()
+    message(payload).unwrap_or("it panicked without a message").to_owned()
 }
 
 /// Finds a short schedule that fails in the same way. Also returns whether the schedule fails each time.
