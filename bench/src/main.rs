@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// What fails, with the reason in words.
+/// A failure, with the reason in words.
 type Outcome<T> = Result<T, String>;
 
 /// Measures this project. Everything that it installs, builds and writes is below `target/bench`.

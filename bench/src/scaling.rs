@@ -115,7 +115,7 @@ const SHARD_SHARE: f64 = 0.5;
 const LEASE: f64 = 700.0;
 const LEASE_KEY: f64 = 100.0;
 
-/// What is asked of the application.
+/// The load on the application.
 #[derive(Clone, Copy)]
 struct Load {
     shards: f64,

@@ -1,4 +1,4 @@
-//! What data certainly is that was expected to be JSON, and is not.
+//! The certain nature of data that was expected to be JSON, and is not.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};

@@ -101,7 +101,7 @@ impl<'r, P: FromRecord<'r>> FromRecord<'r> for (&'r Record, P) {
 pub(crate) struct UndecodablePayload {
     source: BoxError,
     excerpt: String,
-    /// What the data certainly is, if it was expected to be JSON.
+    /// The certain nature of the data, if it was expected to be JSON.
     pub(crate) diagnosis: Option<&'static str>,
 }
 

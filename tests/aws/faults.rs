@@ -1,4 +1,4 @@
-//! What goes wrong on the network: nothing is lost, everything ends, and each case has its sentence.
+//! Faults of the network: nothing is lost, everything ends, and each case has its sentence.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _};

@@ -103,7 +103,7 @@ pub(crate) fn in_order() {
     }
     assert!(shards.len() >= 4, "{shards:?}");
 
-    // What was printed can be put again.
+    // The printed records can be put again.
     let fake = Fake::new(|_, _| Verdict::Take);
     let again = run(tool(&fake.url(), &["put", "--stream", "copy", "--format", "json"]), got.join("\n").as_bytes());
     again.expect(0, &["900 records ("]);

@@ -1,4 +1,4 @@
-//! What the bytes of an input are: ends of lines, formats that are refused, documents of AWS, aggregates and partition keys.
+//! The meaning of the bytes of an input: ends of lines, formats that are refused, documents of AWS, aggregates and partition keys.
 
 use std::fs;
 use std::io::Write as _;

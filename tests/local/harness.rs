@@ -57,7 +57,7 @@ impl Place {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    /// What the witnesses saw since the last call.
+    /// The records and events that the witnesses saw since the last call.
     pub(crate) fn seen(&self) -> Seen {
         let seen = self.read("seen");
         _ = fs::remove_file(self.path("seen"));

@@ -1,4 +1,4 @@
-//! What a user sees on a terminal while the tool is running.
+//! The view of a user at a terminal while the tool is running.
 
 use std::fs::File;
 use std::io::{Read, Write};

@@ -11,7 +11,7 @@ use tests::{Conversation, build};
 use super::processes::acknowledged;
 use super::{INITIALIZE, batch};
 
-/// What must not be logged where payloads are not logged.
+/// A text that must not be logged where payloads are not logged.
 const SECRET: &str = "4111-1111";
 
 struct Run {

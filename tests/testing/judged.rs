@@ -11,13 +11,13 @@ use kcl::{BoxError, Checkpointer, Record, Shard};
 /// The numbers of the records that were handled with success, in any process.
 type Notes = Rc<RefCell<Vec<u64>>>;
 
-/// What a report tells of one shard, line by line.
+/// The state of one shard, as a report shows it line by line.
 #[derive(Default)]
 struct Judge {
     /// The last record that a checkpoint passes.
     checkpoint: u64,
     ended: bool,
-    /// The last record that the process of now got, and the message that it has not acknowledged.
+    /// The last record that the current process received, and the message that it has not acknowledged.
     received: u64,
     message: Option<String>,
     lost: bool,

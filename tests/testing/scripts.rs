@@ -1,4 +1,4 @@
-//! What a script can let happen.
+//! The events that a script can cause.
 
 use std::convert::Infallible;
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! What the programs of this package share.
+//! Helpers that the programs of this package share.
 
 use std::io::{self, Read};
 

@@ -45,7 +45,7 @@ impl CacheError {
     /// The tool's exit code for this error.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            // What is fetched comes over the network.
+            // Fetched files come over the network.
             Self::Fetch { .. } | Self::Fetched(_) => FAILED,
             _ => WRONG_USE,
         }

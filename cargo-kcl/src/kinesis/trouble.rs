@@ -21,9 +21,9 @@ const BACKOFF: Backoff = Backoff { first: Duration::from_millis(200), most: Dura
 /// The callers that Kinesis does not serve at the moment, each of which has a name.
 #[derive(Debug)]
 pub(crate) struct Troubles {
-    /// What is done about it: `retrying until ...`.
+    /// The reaction to it: `retrying until ...`.
     remedy: String,
-    /// What is said when it is over: `the stream can be read again`.
+    /// The sentence for its end: `the stream can be read again`.
     relief: &'static str,
     state: Mutex<State>,
 }

@@ -50,7 +50,7 @@ pub(super) fn constant(processor: &Processor, chosen: &Chosen<'_>, option: Optio
     }
 }
 
-/// What a type is by its syntax. It often says enough about an argument: only the checkpointer is taken by `&mut`.
+/// The kind of a type by its syntax. It often says enough about an argument: only the checkpointer is taken by `&mut`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shape {
     /// `&T`.

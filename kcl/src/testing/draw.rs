@@ -49,7 +49,7 @@ impl Stretch {
 /// A schedule as data, in the order in which the test asked for its parts.
 pub(crate) type Plan = Vec<Stretch>;
 
-/// What became of the last run of a test's body.
+/// The outcome of the last run of a test's body.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Noted {
     /// The last script that ran.

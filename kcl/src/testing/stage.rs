@@ -27,7 +27,7 @@ use crate::testing::wire::{Half, Shared};
 /// The exit code of a process that was killed, as a shell reports it.
 const KILLED: u8 = 137;
 
-/// What became of one shard.
+/// The outcome of one shard.
 #[derive(Debug)]
 pub(crate) struct Performed<P> {
     pub(crate) id: String,
@@ -43,7 +43,7 @@ pub(crate) struct Performed<P> {
     sinks: Sinks,
 }
 
-/// What became of a script.
+/// The outcome of a script.
 #[derive(Debug)]
 pub(crate) struct Performance<P> {
     pub(crate) shards: Vec<Performed<P>>,
@@ -189,7 +189,7 @@ struct Lane<'s, P> {
     processor: Option<P>,
 }
 
-/// What a process did in its turn.
+/// The result of a process's turn.
 enum Turn {
     GoesOn,
     Ended(Result<(), RunError>),

@@ -9,7 +9,7 @@ use redb::{Builder, Database};
 
 use crate::disk;
 
-/// What a path holds.
+/// The content of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {
     Nothing,
