@@ -77,8 +77,9 @@ impl<T: fmt::Display> fmt::Display for Paragraph<'_, T> {
     }
 }
 
-/// Whether a character controls a terminal, breaks a line, or changes the direction of the text after it.
-fn is_harmful(char: char) -> bool {
+/// Whether a character controls a terminal, breaks a line, or changes the direction of the text after it. A byte order mark is one, too:
+/// it is invisible, and a text that is copied with it is another text.
+pub fn is_harmful(char: char) -> bool {
     char.is_control()
         || matches!(char, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }

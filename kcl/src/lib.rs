@@ -139,7 +139,7 @@ pub mod __private {
     pub use crate::chain::LONGEST_TEXT;
     pub use crate::clock::Clock;
     pub use crate::error::passed_over;
-    pub use crate::excerpt::middle_cut;
+    pub use crate::excerpt::{is_harmful, middle_cut};
     pub use crate::handler::*;
     pub use crate::io::lines::{Io, Lines};
     #[cfg(feature = "testing")]

@@ -3,6 +3,7 @@
 use super::file::{Properties, Property};
 use super::finding::Finding;
 use super::values::arn_parts;
+use crate::report;
 
 /// The threads that the daemon occupies itself, and per shard: one writes, one reads the replies, one reads stderr.
 const DAEMON_THREADS: i64 = 1;
@@ -163,7 +164,7 @@ fn retrieval(properties: &Properties, findings: &mut Vec<Finding>) {
     {
         findings.push(
             Finding::error(
-                format!("`applicationName` has {} characters", name.value.len()),
+                format!("`applicationName` has {}", report::count(name.value.len() as u64, "character")),
                 "it also names the stream consumer of enhanced fan-out, whose name has at most 128",
                 "set fanoutConfig.consumerName to a shorter name",
             )

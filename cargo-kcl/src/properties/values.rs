@@ -6,6 +6,7 @@ use super::file::Property;
 use super::finding::Finding;
 use super::keys::{Key, Kind};
 use crate::process::program as processor;
+use crate::report;
 
 /// The providers that the daemon finds by their short names.
 const PROVIDERS: [&str; 10] = [
@@ -226,7 +227,7 @@ fn name(key: &Key, value: &str, least: usize, most: usize) -> Option<Finding> {
     }
     (!(least..=most).contains(&value.len())).then(|| {
         Finding::error(
-            format!("`{}` has {} characters", key.name, value.len()),
+            format!("`{}` has {}", key.name, report::count(value.len() as u64, "character")),
             format!("such a name has {least} to {most} characters"),
             "choose another name",
         )

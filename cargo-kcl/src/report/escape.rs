@@ -6,17 +6,12 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io;
 
+pub(crate) use kcl::__private::is_harmful as is_control;
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
 /// The distance in columns between two tab stops.
 const TAB: usize = 8;
-
-/// Whether the character controls a terminal, ends a line, or changes the direction of the text after it.
-pub(crate) fn is_control(char: char) -> bool {
-    let turns = matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    char.is_control() || turns || matches!(char, '\u{2028}' | '\u{2029}')
-}
 
 /// The text on one line, with each control character as an escape such as `\n` or `\u{1b}`.
 pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
@@ -127,7 +122,7 @@ mod tests {
         for (text, shown) in [
             ("a\nb\r\tc", r"a\nb\r\tc"),
             ("\x1b[31m\x07\x7f\u{9b}2J", r"\u{1b}[31m\u{7}\u{7f}\u{9b}2J"),
-            ("\u{202e}x\u{2069}\u{200f}\u{2028}", r"\u{202e}x\u{2069}\u{200f}\u{2028}"),
+            ("\u{202e}x\u{2069}\u{200f}\u{2028}\u{feff}", r"\u{202e}x\u{2069}\u{200f}\u{2028}\u{feff}"),
             ("é 🦀 \u{5d0} e\u{301} \\n 'x'", "é 🦀 \u{5d0} e\u{301} \\n 'x'"),
         ] {
             assert_eq!(escaped(text), shown);
