@@ -11,7 +11,7 @@ use crate::Outcome;
 use crate::child::Program;
 use crate::page::{bench, target};
 use crate::peers::{output, own};
-use crate::transcript::{Form, Generator, L, LEASE_LOST, M, Payload, S, Shape, X};
+use crate::transcript::{Form, Generator, L, LEASE_LOST, M, Payload, S, Shape, T, X};
 
 /// The change of the instructions, in percent, above which a case is named.
 const TOLERANCE: f64 = 2.0;
@@ -38,11 +38,13 @@ struct Case {
 const PLAIN: Case =
     Case { name: "", processor: "records", shape: S, payload: Payload::Random, form: Form::Daemon, batches: [24, 48] };
 
-const CASES: [Case; 9] = [
+const CASES: [Case; 10] = [
     Case { name: "on_records, S", ..PLAIN },
     Case { name: "on_records, M", shape: M, ..PLAIN },
     Case { name: "on_records, L", shape: L, ..PLAIN },
     Case { name: "on_records, X", shape: X, batches: [18, 22], ..PLAIN },
+    // The cost of a batch beside its records.
+    Case { name: "on_records, T", shape: T, batches: [200, 400], ..PLAIN },
     Case { name: "on_record, S", processor: "record", ..PLAIN },
     Case { name: "on_records with bytes(), S", processor: "bytes", ..PLAIN },
     Case {

@@ -1,14 +1,19 @@
 //! The clock of a conversation: the only place where the runtime reads the time, waits, or draws a random number.
 
 use std::fmt;
+use std::future::ready;
 use std::hash::{BuildHasher, RandomState};
 use std::os::fd::BorrowedFd;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionread};
+
+/// A wait of a task; see [`Clock::sleep_until`].
+pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The time as a conversation sees it.
 pub trait Clock: Send + Sync {
@@ -18,6 +23,13 @@ pub trait Clock: Send + Sync {
     /// Waits for `time`, or until nobody writes to `input` and nothing is left to read there. Returns whether the latter
     /// is the case. Without `input`, always waits for `time`.
     fn sleep(&self, time: Duration, input: Option<BorrowedFd<'_>>) -> bool;
+
+    /// A future that is ready at this time of the clock. With a clock that lets the thread wait, the time has passed when this method
+    /// returns.
+    fn sleep_until(&self, time: Duration) -> Sleep {
+        self.sleep(time.saturating_sub(self.now()), None);
+        Box::pin(ready(()))
+    }
 
     /// A random time of up to `limit`: full jitter, so that shards that were throttled together do not retry together.
     fn jitter(&self, limit: Duration) -> Duration;

@@ -59,11 +59,20 @@ pub enum RunError {
     /// The thread that serves the reader and the writer of [`Runner::run_on`](crate::Runner::run_on) could not be
     /// started.
     Thread(io::Error),
+    /// The run was started inside of a runtime of tokio. Detected only with the feature `tokio`.
+    Nested,
+    /// The runtime for `async` methods could not be started.
+    Runtime(io::Error),
 }
 
 /// The advice to a person who started a processor.
 const HOW_TO_RUN: &str = "this is a record processor for Amazon Kinesis: a daemon starts it and talks to it through stdin and stdout. \
     To run it on this machine: cargo kcl local --bin NAME --input FILE, or cargo kcl local --input FILE -- PROGRAM";
+
+/// The advice to a person who started a processor inside of a runtime.
+const NESTED: &str = "a processor cannot run inside of a runtime of tokio, because it starts its own: remove `#[tokio::main]`, or the \
+    `block_on` around the call, and write `fn main() -> std::process::ExitCode { kcl::run_async::<P>() }`. Handlers and \
+    `#[on_init]` may be `async`, so what `main` awaited can be awaited there";
 
 impl RunError {
     /// The process's exit code: 1 if a handler failed or SHARD_END was refused, 2 for all other errors.
@@ -76,7 +85,9 @@ impl RunError {
             | Self::Write(_)
             | Self::Terminal
             | Self::Stdio(_)
-            | Self::Thread(_) => 2,
+            | Self::Thread(_)
+            | Self::Nested
+            | Self::Runtime(_) => 2,
         }
     }
 }
@@ -120,6 +131,8 @@ impl fmt::Display for RunError {
             Self::Thread(error) => {
                 write!(f, "the thread that reads messages and writes replies could not be started: {error}")
             }
+            Self::Nested => f.write_str(NESTED),
+            Self::Runtime(error) => write!(f, "the runtime of tokio could not be started: {error}"),
         }
     }
 }
@@ -198,7 +211,21 @@ impl fmt::Display for At {
 pub(crate) enum Failure {
     Error(BoxError),
     Panic(Panicked),
+    /// The code was cancelled while it waited, because the daemon is gone.
+    Gone,
 }
+
+/// The error of code that was cancelled because the daemon is gone.
+#[derive(Debug)]
+struct Cancelled;
+
+impl fmt::Display for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cancelled, because the daemon is gone")
+    }
+}
+
+impl Error for Cancelled {}
 
 impl Drop for Failure {
     fn drop(&mut self) {
@@ -218,6 +245,7 @@ impl Failure {
         match self {
             Self::Error(error) => &**error,
             Self::Panic(panicked) => panicked,
+            Self::Gone => &Cancelled,
         }
     }
 
@@ -226,6 +254,7 @@ impl Failure {
         match &mut self {
             Self::Error(error) => mem::replace(error, Box::new(fmt::Error)),
             Self::Panic(Panicked(message)) => Panicked(mem::take(message)).into(),
+            Self::Gone => Cancelled.into(),
         }
     }
 }
@@ -264,6 +293,11 @@ impl HandlerError {
         &self.failure
     }
 
+    /// Whether the handler was cancelled because the daemon is gone.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self.failure, Failure::Gone)
+    }
+
     /// The error with its causes, on one line.
     fn chain(&self) -> Chain<'_> {
         Chain { error: self.failure.as_error(), log_payloads: self.log_payloads }
@@ -295,7 +329,7 @@ impl HandlerError {
     pub fn error(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         match &self.failure {
             Failure::Error(error) => Some(&**error),
-            Failure::Panic(_) => None,
+            Failure::Panic(_) | Failure::Gone => None,
         }
     }
 }
@@ -304,11 +338,11 @@ impl fmt::Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "shard {}: {} ", self.shard, self.action)?;
         f.write_str(match self.failure {
-            Failure::Error(_) => "failed",
+            Failure::Error(_) | Failure::Gone => "failed",
             Failure::Panic(_) => "panicked",
         })?;
         match &self.failure {
-            Failure::Error(_) => write!(f, ": {}", self.chain())?,
+            Failure::Error(_) | Failure::Gone => write!(f, ": {}", self.chain())?,
             Failure::Panic(Panicked(text)) => write!(f, ": {}", Text { text, log_payloads: self.log_payloads })?,
         }
         // The place comes last, so that the cause remains where a line is cut.

@@ -78,18 +78,21 @@
 #[cfg(not(unix))]
 compile_error!("kcl supports only Unix: it moves the stdin, stdout and stderr of a processor by file descriptor");
 
+mod async_processor;
 #[cfg(feature = "macros")]
 mod attributes;
 mod buffers;
 mod chain;
 mod checkpoint;
 mod clock;
+mod concurrency;
 pub mod dead_letter;
 mod diagnosis;
 mod error;
 mod excerpt;
 mod failed_records;
 mod handler;
+mod inputs;
 mod io;
 mod panics;
 mod payload;
@@ -100,6 +103,8 @@ pub mod protocol;
 mod record;
 mod redact;
 mod runner;
+#[cfg(feature = "tokio")]
+mod runtime;
 mod sequence;
 mod shard;
 #[cfg(feature = "testing")]
@@ -115,20 +120,27 @@ pub use attributes::{
 #[cfg(all(feature = "macros", feature = "testing"))]
 pub use attributes::test;
 
+#[cfg(feature = "tokio")]
+pub use async_processor::{AsyncInitialize, AsyncProcessor};
 pub use checkpoint::Checkpointer;
+#[cfg(feature = "tokio")]
+pub use checkpoint::asynchronous::AsyncCheckpointer;
 pub use checkpoint::error::CheckpointError;
 pub use checkpoint::pace::Checkpoints;
+#[cfg(feature = "tokio")]
+pub use concurrency::{Concurrency, ConcurrentRecord, ConcurrentTick, Order};
 pub use dead_letter::DeadLetter;
 pub use error::{BoxError, HandlerError, RunError};
 pub use failed_records::FailedRecords;
+pub use inputs::{LeaseLost, ProcessRecord, ProcessRecords, ShardEnded, ShutdownRequested, Tick};
 pub use payload::{FromRecord, Json};
 pub use permanent::Permanent;
 pub use policy::{FailureAction, FailurePolicy};
-pub use processor::{
-    Initialize, LeaseLost, ProcessRecord, ProcessRecords, Processor, ShardEnded, ShutdownRequested, Tick,
-};
+pub use processor::{Initialize, Processor};
 pub use record::Record;
 pub use runner::{Runner, run};
+#[cfg(feature = "tokio")]
+pub use runtime::{AsyncRunner, run_async};
 pub use sequence::{ParseSequenceNumberError, SequenceNumber};
 pub use shard::{MillisBehindLatest, Position, Shard};
 
@@ -136,12 +148,15 @@ pub use shard::{MillisBehindLatest, Position, Shard};
 /// of the public API.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::async_processor::{AsyncInitialize, AsyncProcessor};
     pub use crate::chain::LONGEST_TEXT;
-    pub use crate::clock::Clock;
+    pub use crate::checkpoint::asynchronous::AsyncCheckpointer;
+    pub use crate::clock::{Clock, Sleep};
+    pub use crate::concurrency::{Concurrency, ConcurrentRecord, ConcurrentTick, Order};
     pub use crate::error::passed_over;
     pub use crate::excerpt::{is_harmful, middle_cut};
     pub use crate::handler::*;
-    pub use crate::io::lines::{Io, Lines};
+    pub use crate::io::lines::{Io, Lines, Received, Watcher};
     #[cfg(feature = "testing")]
     pub use crate::protocol::scanner::Scanner;
     #[cfg(feature = "testing")]

@@ -9,7 +9,11 @@ pub(crate) use on::*;
 
 #[cfg(feature = "tracing")]
 mod on {
-    use tracing::span::EnteredSpan;
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use std::task::Poll;
+
+    use tracing::span::Entered;
     use tracing::subscriber::NoSubscriber;
     use tracing::{debug, debug_span, info_span, trace_span, warn};
 
@@ -18,21 +22,45 @@ mod on {
     use crate::runner::events::Event;
     use crate::shard::Shard;
 
-    pub(crate) type Entered = EnteredSpan;
+    pub(crate) use tracing::Span;
 
-    pub(crate) fn shard(shard: &Shard) -> Entered {
-        info_span!(target: "kcl", "shard", shard_id = shard.id(), position = %shard.position()).entered()
+    /// Enters a span. The guard must not live across an `await`.
+    pub(crate) fn enter(span: &Span) -> Entered<'_> {
+        span.enter()
+    }
+
+    /// Polls a future within a span.
+    pub(crate) async fn within<F: Future>(span: Span, future: F) -> F::Output {
+        if span.is_disabled() {
+            return future.await;
+        }
+        let mut future = pin!(Some(future));
+        let output = poll_fn(|cx| {
+            let _entered = span.enter();
+            match future.as_mut().as_pin_mut() {
+                Some(future) => future.poll(cx),
+                None => Poll::Pending,
+            }
+        })
+        .await;
+        let _entered = span.enter();
+        future.set(None);
+        output
+    }
+
+    pub(crate) fn shard(shard: &Shard) -> Span {
+        info_span!(target: "kcl", "shard", shard_id = shard.id(), position = %shard.position())
     }
 
     /// Makes the span again if it was made before the subscriber was set up.
-    pub(crate) fn shard_anew(entered: Entered, current: &Shard) -> Entered {
-        let is_late = entered.with_subscriber(|(_, subscriber)| subscriber.is::<NoSubscriber>()).unwrap_or(true);
-        if is_late { shard(current) } else { entered }
+    pub(crate) fn shard_anew(span: Span, current: &Shard) -> Span {
+        let is_late = span.with_subscriber(|(_, subscriber)| subscriber.is::<NoSubscriber>()).unwrap_or(true);
+        if is_late { shard(current) } else { span }
     }
 
-    pub(crate) fn message(action: &'static str, records: &[Record]) -> Entered {
+    pub(crate) fn message(action: &'static str, records: &[Record]) -> Span {
         let (Some(first), Some(last)) = (records.first(), records.last()) else {
-            return debug_span!(target: "kcl", "message", action).entered();
+            return debug_span!(target: "kcl", "message", action);
         };
         debug_span!(
             target: "kcl",
@@ -42,17 +70,15 @@ mod on {
             first_sequence_number = %first.sequence_number(),
             last_sequence_number = %last.sequence_number(),
         )
-        .entered()
     }
 
-    pub(crate) fn record(record: &Record) -> Entered {
+    pub(crate) fn record(record: &Record) -> Span {
         trace_span!(
             target: "kcl",
             "record",
             sequence_number = %record.sequence_number(),
             sub_sequence_number = record.sub_sequence_number(),
         )
-        .entered()
     }
 
     /// Passes an event on to the subscriber.
@@ -91,23 +117,33 @@ mod off {
     use crate::runner::events::Event;
     use crate::shard::Shard;
 
-    pub(crate) struct Entered;
+    /// A span that does not exist.
+    #[derive(Clone)]
+    pub(crate) struct Span;
 
-    pub(crate) fn shard(_: &Shard) -> Entered {
-        Entered
+    #[inline]
+    pub(crate) fn enter(_: &Span) {}
+
+    #[inline]
+    pub(crate) fn within<F: Future>(_: Span, future: F) -> F {
+        future
     }
 
-    pub(crate) fn shard_anew(entered: Entered, _: &Shard) -> Entered {
-        entered
+    pub(crate) fn shard(_: &Shard) -> Span {
+        Span
     }
 
-    pub(crate) fn message(_: &'static str, _: &[Record]) -> Entered {
-        Entered
+    pub(crate) fn shard_anew(span: Span, _: &Shard) -> Span {
+        span
+    }
+
+    pub(crate) fn message(_: &'static str, _: &[Record]) -> Span {
+        Span
     }
 
     #[inline]
-    pub(crate) fn record(_: &Record) -> Entered {
-        Entered
+    pub(crate) fn record(_: &Record) -> Span {
+        Span
     }
 
     #[inline(always)]

@@ -1,12 +1,13 @@
 //! Checkpoints: a handler's requests, the daemon's answers, and the retries.
 
+pub(crate) mod asynchronous;
 pub(crate) mod error;
 pub(crate) mod pace;
 
 use crate::checkpoint::error::CheckpointError;
 use crate::protocol::{Message, Reply};
 use crate::record::Record;
-use crate::runner::conversation::Conversation;
+use crate::runner::conversation::{Conversation, Waits, now};
 use crate::runner::events::Event;
 use crate::runner::retry::{ATTEMPTS, ATTEMPTS_AT_SHARD_END, Backoff};
 use crate::sequence::SequenceNumber;
@@ -53,7 +54,14 @@ pub struct Checkpointer {
     /// A message was acknowledged although its records were not processed, because the lease was gone: no checkpoint
     /// may pass them.
     pub(crate) gap: bool,
+    /// The last request.
+    asked: Reply,
+    /// Its answer was not read yet. This remains so if the future that waits for the answer is dropped.
+    is_owed: bool,
 }
+
+/// The request to checkpoint everything that was delivered.
+const ALL: Reply = Reply::Checkpoint { sequence_number: None, sub_sequence_number: None };
 
 /// The meaning of [`Checkpointer::checkpoint`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +87,7 @@ pub(crate) struct Seen {
 
 impl Checkpointer {
     pub(crate) fn new(conversation: Conversation) -> Self {
-        Self { conversation, scope: Scope::Batch, seen: Seen::default(), gap: false }
+        Self { conversation, scope: Scope::Batch, seen: Seen::default(), gap: false, asked: ALL, is_owed: false }
     }
 
     /// Starts a new message.
@@ -104,13 +112,7 @@ impl Checkpointer {
     ///
     /// The daemon's refusal after all retries, or a broken connection; see [`CheckpointError`].
     pub fn checkpoint(&mut self) -> Result<(), CheckpointError> {
-        match self.scope {
-            // Null means the end of the whole batch, so this names the record.
-            Scope::Record(sequence_number, sub_sequence_number) => {
-                self.checkpoint_at_sequence(sequence_number, sub_sequence_number)
-            }
-            Scope::Batch | Scope::ShardEnd | Scope::Shutdown => self.checkpoint_all(),
-        }
+        now(self.checkpoint_scope(Waits::Thread))
     }
 
     /// Checkpoints up to and including this record. The record's sub-sequence number is taken into account.
@@ -134,52 +136,78 @@ impl Checkpointer {
         sequence_number: SequenceNumber,
         sub_sequence_number: u64,
     ) -> Result<(), CheckpointError> {
-        self.request(&Reply::Checkpoint {
+        now(self.checkpoint_to(sequence_number, sub_sequence_number, Waits::Thread))
+    }
+
+    /// Does what [`checkpoint`](Self::checkpoint) does.
+    async fn checkpoint_scope(&mut self, waits: Waits) -> Result<(), CheckpointError> {
+        match self.scope {
+            // Null means the end of the whole batch, so this names the record.
+            Scope::Record(sequence_number, sub_sequence_number) => {
+                self.checkpoint_to(sequence_number, sub_sequence_number, waits).await
+            }
+            Scope::Batch | Scope::ShardEnd | Scope::Shutdown => self.checkpoint_all(waits).await,
+        }
+    }
+
+    /// Does what [`checkpoint_at_sequence`](Self::checkpoint_at_sequence) does.
+    pub(crate) async fn checkpoint_to(
+        &mut self,
+        sequence_number: SequenceNumber,
+        sub_sequence_number: u64,
+        waits: Waits,
+    ) -> Result<(), CheckpointError> {
+        let request = Reply::Checkpoint {
             sequence_number: Some(sequence_number.to_string()),
             // The daemon reads it as a Java long; no record has a larger one.
             sub_sequence_number: Some(sub_sequence_number.try_into().map_err(|_| CheckpointError::OutOfRange)?),
-        })
+        };
+        self.request(request, waits).await
     }
 
     /// Checkpoints everything up to here, including records that the daemon did not pass on; at shard end, SHARD_END.
-    pub(crate) fn checkpoint_all(&mut self) -> Result<(), CheckpointError> {
-        self.request(&Reply::Checkpoint { sequence_number: None, sub_sequence_number: None })?;
-        self.seen.all_confirmed = true;
-        Ok(())
+    pub(crate) async fn checkpoint_all(&mut self, waits: Waits) -> Result<(), CheckpointError> {
+        self.request(ALL, waits).await
     }
 
-    fn request(&mut self, reply: &Reply) -> Result<(), CheckpointError> {
+    async fn request(&mut self, request: Reply, waits: Waits) -> Result<(), CheckpointError> {
+        self.catch_up(waits).await;
         if self.gap {
             return Err(CheckpointError::LeaseLost);
         }
-        let result = self.request_with_retries(reply);
-        self.conversation.emit(Event::Checkpoint { request: reply, result: result.as_ref().copied() });
-        result
-    }
-
-    fn request_with_retries(&mut self, reply: &Reply) -> Result<(), CheckpointError> {
+        self.asked = request;
         let attempts = if self.scope == Scope::ShardEnd { ATTEMPTS_AT_SHARD_END } else { ATTEMPTS };
         let mut attempt = 1;
         loop {
-            match self.request_once(reply) {
-                Err(error) if error.is_retryable() && attempt < attempts => self.wait(Backoff::CHECKPOINTS, attempt),
-                Err(CheckpointError::LeaseLost) => {
-                    self.seen.lease_lost = true;
-                    return Err(CheckpointError::LeaseLost);
+            match self.request_once(waits).await {
+                Err(error) if error.is_retryable() && attempt < attempts => {
+                    self.wait(Backoff::CHECKPOINTS, attempt, waits).await;
                 }
-                result => return result,
+                result => {
+                    self.note(&result);
+                    return result;
+                }
             }
             attempt += 1;
         }
     }
 
     /// Waits after attempt number `attempt`, counted from 1. The wait ends early if the daemon goes away.
-    pub(crate) fn wait(&mut self, backoff: Backoff, attempt: u32) {
-        self.conversation.wait(backoff.limit(attempt));
+    pub(crate) async fn wait(&mut self, backoff: Backoff, attempt: u32, waits: Waits) {
+        self.conversation.wait(backoff.limit(attempt), waits).await;
     }
 
-    fn request_once(&mut self, reply: &Reply) -> Result<(), CheckpointError> {
-        match self.conversation.exchange(reply).map_err(CheckpointError::Io)? {
+    async fn request_once(&mut self, waits: Waits) -> Result<(), CheckpointError> {
+        self.conversation.ask(&self.asked).map_err(CheckpointError::Io)?;
+        self.is_owed = true;
+        self.answer(waits).await
+    }
+
+    /// Reads the answer to the last request.
+    async fn answer(&mut self, waits: Waits) -> Result<(), CheckpointError> {
+        let answer = self.conversation.answer(waits).await;
+        self.is_owed = false;
+        match answer.map_err(CheckpointError::Io)? {
             Message::Checkpoint { error: None, .. } => {
                 self.conversation.emit(Event::Accepted);
                 Ok(())
@@ -187,5 +215,23 @@ impl Checkpointer {
             Message::Checkpoint { error: Some(name), .. } => Err(CheckpointError::from_daemon(name)),
             other => Err(CheckpointError::Io(self.conversation.unexpected(&other, "the answer to a checkpoint"))),
         }
+    }
+
+    /// Reads the answer to a request that nobody waits for any more. Until then, the daemon would take whatever follows for something
+    /// else.
+    pub(crate) async fn catch_up(&mut self, waits: Waits) {
+        if self.is_owed {
+            let result = self.answer(waits).await;
+            self.note(&result);
+        }
+    }
+
+    /// Notes the outcome of the last request.
+    fn note(&mut self, result: &Result<(), CheckpointError>) {
+        match result {
+            Ok(()) => self.seen.all_confirmed |= self.asked == ALL,
+            Err(error) => self.seen.lease_lost |= matches!(error, CheckpointError::LeaseLost),
+        }
+        self.conversation.emit(Event::Checkpoint { request: &self.asked, result: result.as_ref().copied() });
     }
 }

@@ -9,8 +9,8 @@ use super::takes::{Part, parts};
 use crate::checkpoint::Checkpointer;
 use crate::dead_letter::letter::DeadLetter;
 use crate::error::BoxError;
+use crate::inputs::{ProcessRecord, ProcessRecords, Tick};
 use crate::payload::{FromRecord, UndecodablePayload, UndecodablePayloads};
-use crate::processor::{ProcessRecord, ProcessRecords, Tick};
 use crate::record::Record;
 use crate::shard::{MillisBehindLatest, Shard};
 

@@ -22,7 +22,8 @@ use std::marker::PhantomData;
 use std::process::ExitCode;
 
 use crate::dead_letter::letter::DeadLetter;
-use crate::processor::{Initialize, LeaseLost, ProcessRecords, ShardEnded, ShutdownRequested, Tick};
+use crate::inputs::{LeaseLost, ProcessRecords, ShardEnded, ShutdownRequested, Tick};
+use crate::processor::Initialize;
 use crate::runner::run;
 use crate::shard::Shard;
 

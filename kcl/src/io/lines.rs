@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::task::{Context, Poll};
 
 use crate::io::input::{CAPACITY, Input};
 use crate::io::stdio::RealEnd;
@@ -15,7 +16,7 @@ pub trait Io: Send {
     /// # Errors
     ///
     /// If reading fails.
-    fn receive(&mut self, scanner: &mut Scanner) -> io::Result<Option<Result<Message, MessageError>>>;
+    fn receive(&mut self, scanner: &mut Scanner) -> Received;
 
     /// Sends a line, which includes its line feed.
     ///
@@ -24,10 +25,43 @@ pub trait Io: Send {
     /// If writing fails; [`io::ErrorKind::BrokenPipe`] if nobody reads it.
     fn send(&mut self, line: &[u8]) -> io::Result<()>;
 
+    /// Does the same as [`receive`](Self::receive), but lets the task wait instead of the thread. The future may be dropped between two
+    /// polls; no byte is lost.
+    ///
+    /// # Errors
+    ///
+    /// If reading fails.
+    fn poll_receive(&mut self, cx: &mut Context<'_>, scanner: &mut Scanner) -> Poll<Received> {
+        let _ = cx;
+        Poll::Ready(self.receive(scanner))
+    }
+
+    /// Whether more was read than the messages that were returned.
+    fn has_unread(&self) -> bool {
+        false
+    }
+
+    /// Another watcher of the daemon's end; `None` if it cannot be seen while nothing is received.
+    fn watcher(&self) -> Option<Box<dyn Watcher>> {
+        None
+    }
+
     /// The input, if a wait must end early once nobody writes to it; see [`Clock::sleep`](crate::clock::Clock::sleep).
     fn watched(&self) -> Option<BorrowedFd<'_>> {
         None
     }
+}
+
+/// A message, or an error of the input or of a line; `None` at the end of the input.
+pub type Received = io::Result<Option<Result<Message, MessageError>>>;
+
+/// Sees the end of the daemon while a task waits for something else.
+pub trait Watcher: Send {
+    /// Waits until nobody writes to the input and nothing is left to read there.
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Waits until nobody writes to the input, and nobody reads the output: no reply can reach the daemon any more.
+    fn poll_both(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
 /// A reader and a writer.
@@ -58,7 +92,7 @@ impl Lines<RealEnd, RealEnd> {
 }
 
 impl<R: Read + Send, W: Write + Send> Io for Lines<R, W> {
-    fn receive(&mut self, scanner: &mut Scanner) -> io::Result<Option<Result<Message, MessageError>>> {
+    fn receive(&mut self, scanner: &mut Scanner) -> Received {
         self.input.next(scanner)
     }
 

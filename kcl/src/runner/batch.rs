@@ -1,17 +1,18 @@
 //! One batch of records, which is handled until each record has succeeded, or was skipped or dead-lettered.
 
+use crate::async_processor::AsyncProcessor;
 use crate::checkpoint::Scope;
 use crate::dead_letter::letter::DeadLetter;
 use crate::error::{BoxError, DeadLetterFailed, Failure, HandlerError, How, Passed};
 use crate::failed_records::FailedRecords;
+use crate::inputs::{Attempt, Deadline, ProcessRecords, Progress};
 use crate::payload::{UndecodablePayload, UndecodablePayloads};
 use crate::permanent::is_permanent;
 use crate::policy::FailureAction;
-use crate::processor::{ProcessRecords, Processor, Progress};
 use crate::record::Record;
 use crate::runner::events::Event;
 use crate::runner::remaining::{Batch, Part};
-use crate::runner::session::{Session, guard};
+use crate::runner::session::Session;
 use crate::runner::watermark::is_finer;
 use crate::shard::MillisBehindLatest;
 
@@ -34,19 +35,19 @@ struct GivenUp {
     failed: HandlerError,
 }
 
-impl<P: Processor> Session<P> {
+impl<P: AsyncProcessor> Session<P> {
     /// Whether checkpoints may be due between records.
     pub(super) const BETWEEN: bool = is_finer(P::CHECKPOINTS);
 
     /// Handles a batch, and moves the watermark past the records that succeed and those that are skipped or
     /// dead-lettered.
-    pub(super) fn hand_over(
+    pub(super) async fn hand_over(
         &mut self,
         records: &[Record],
         millis_behind_latest: MillisBehindLatest,
     ) -> Result<(), HandlerError> {
         let mut batch = Batch::new(records, millis_behind_latest);
-        let result = self.hand_over_batch(&mut batch);
+        let result = self.hand_over_batch(&mut batch).await;
         let done = match result {
             Ok(()) => self.watermark.stopped.filter(|_| Self::BETWEEN).unwrap_or(records.len()),
             Err(_) => batch.done(),
@@ -56,33 +57,33 @@ impl<P: Processor> Session<P> {
         result
     }
 
-    fn hand_over_batch(&mut self, batch: &mut Batch<'_>) -> Result<(), HandlerError> {
+    async fn hand_over_batch(&mut self, batch: &mut Batch<'_>) -> Result<(), HandlerError> {
         loop {
             // For the watch, all attempts are one call: it reports the time that a record takes, including the waits.
             self.emit(Event::Called { action: ACTION, records: Some(batch.records) });
-            let given_up = self.attempt_with_retries(batch);
+            let given_up = self.attempt_with_retries(batch).await;
             self.emit(Event::Returned);
             let given_up = given_up?;
             if given_up.is_empty() {
                 return Ok(());
             }
             for GivenUp { word, places, failed } in given_up {
-                self.pass(word, batch, places, failed)?;
+                self.pass(word, batch, places, failed).await?;
             }
         }
     }
 
     /// Calls the handler until it succeeds, or until records have no attempt left. Returns those records.
-    fn attempt_with_retries(&mut self, batch: &mut Batch<'_>) -> Result<Vec<GivenUp>, HandlerError> {
+    async fn attempt_with_retries(&mut self, batch: &mut Batch<'_>) -> Result<Vec<GivenUp>, HandlerError> {
         while let Some(mut part) = batch.next_part() {
             if part.is_half {
                 self.emit(Event::Retried);
             }
-            match self.attempt(batch, &mut part) {
+            match self.attempt(batch, &mut part).await {
                 Ok(()) if part.places.is_none() => break,
                 Ok(()) => batch.settle(&part, &[]),
                 Err(blame) => {
-                    let given_up = self.judge(batch, part, blame)?;
+                    let given_up = self.judge(batch, part, blame).await?;
                     if !given_up.is_empty() {
                         return Ok(given_up);
                     }
@@ -94,10 +95,10 @@ impl<P: Processor> Session<P> {
 
     /// Decides what follows a failed attempt. Returns the records that are given up, and leaves the others for another
     /// attempt.
-    fn judge(&mut self, batch: &mut Batch<'_>, part: Part, blame: Blame) -> Result<Vec<GivenUp>, HandlerError> {
+    async fn judge(&mut self, batch: &mut Batch<'_>, part: Part, blame: Blame) -> Result<Vec<GivenUp>, HandlerError> {
         match blame {
-            Blame::Handler(failure, progress) => self.judge_handler(batch, part, failure, progress),
-            Blame::Named(named) => self.judge_named(batch, &part, named),
+            Blame::Handler(failure, progress) => self.judge_handler(batch, part, failure, progress).await,
+            Blame::Named(named) => self.judge_named(batch, &part, named).await,
             Blame::Invalid(undecodable, progress) => {
                 let given_up = undecodable.into_iter().map(|(place, error)| GivenUp {
                     word: P::POLICY.on_undecodable,
@@ -116,7 +117,7 @@ impl<P: Processor> Session<P> {
     }
 
     /// Decides what follows if the handler failed with a whole part, or with one record.
-    fn judge_handler(
+    async fn judge_handler(
         &mut self,
         batch: &mut Batch<'_>,
         mut part: Part,
@@ -133,12 +134,12 @@ impl<P: Processor> Session<P> {
             Progress::Whole => (failed.with_records(&batch.records_of(&part), None), batch.places_of(&part)),
         };
         if !self.is_last(&part, &failed) {
-            self.wait_for_retry(batch, failed)?;
+            self.wait_for_retry(batch, failed).await?;
             batch.hand_over_again(part);
             return Ok(Vec::new());
         }
         // Without a lease or a daemon, nothing is passed. An empty batch has no record to skip.
-        if self.checkpointer.is_over() || places.is_empty() {
+        if self.checkpointer.inner.is_over() || places.is_empty() {
             return Err(failed);
         }
         if P::POLICY.bisect && progress == Progress::Whole && places.len() > 1 {
@@ -150,7 +151,7 @@ impl<P: Processor> Session<P> {
     }
 
     /// Decides what follows if the handler named the records of a part that failed.
-    fn judge_named(
+    async fn judge_named(
         &mut self,
         batch: &mut Batch<'_>,
         part: &Part,
@@ -164,7 +165,7 @@ impl<P: Processor> Session<P> {
         let (mut given_up, mut again, mut first) = (Vec::new(), Vec::new(), None);
         for (place, error) in named {
             let failed = self.failed_at(batch, place, error).with_attempts(part.attempts);
-            if self.checkpointer.is_over() {
+            if self.checkpointer.inner.is_over() {
                 return Err(failed);
             }
             if self.is_last(&part, &failed) {
@@ -175,7 +176,7 @@ impl<P: Processor> Session<P> {
             }
         }
         if let Some(failed) = first {
-            self.wait_for_retry(batch, failed)?;
+            self.wait_for_retry(batch, failed).await?;
             batch.hand_over_again(part.with_places(again));
         }
         Ok(given_up)
@@ -193,15 +194,16 @@ impl<P: Processor> Session<P> {
     }
 
     /// Waits before another attempt. If the lease or the daemon is gone, there is none.
-    fn wait_for_retry(&mut self, batch: &Batch<'_>, failed: HandlerError) -> Result<(), HandlerError> {
-        if !self.checkpointer.is_over() {
+    async fn wait_for_retry(&mut self, batch: &Batch<'_>, failed: HandlerError) -> Result<(), HandlerError> {
+        if !self.checkpointer.inner.is_over() {
             self.emit(Event::Failed(&failed));
-            self.checkpoint_before_wait(batch);
+            self.checkpoint_before_wait(batch).await;
         }
-        if !self.checkpointer.is_over() {
-            self.checkpointer.wait(P::POLICY.backoff, failed.attempts());
+        if !self.checkpointer.inner.is_over() {
+            let waits = self.conversation().waits;
+            self.checkpointer.inner.wait(P::POLICY.backoff, failed.attempts(), waits).await;
         }
-        if self.checkpointer.is_over() {
+        if self.checkpointer.inner.is_over() {
             return Err(failed);
         }
         self.emit(Event::Retried);
@@ -209,18 +211,20 @@ impl<P: Processor> Session<P> {
     }
 
     /// Checkpoints the records that are done, if a checkpoint is due.
-    fn checkpoint_before_wait(&mut self, batch: &Batch<'_>) {
-        let clock = &self.checkpointer.conversation.clock;
+    async fn checkpoint_before_wait(&mut self, batch: &Batch<'_>) {
+        let clock = &self.checkpointer.inner.conversation.clock;
         if Self::BETWEEN && self.watermark.settles && self.watermark.is_due_between(batch.first, || Some(clock.now())) {
             self.emit(Event::At(None));
             // The caller asks the checkpointer whether the lease or the daemon is gone.
-            _ = self.watermark.checkpoint_between(batch.records, batch.first, &mut self.checkpointer, &self.shard);
+            let (watermark, checkpointer) = (&mut self.watermark, &mut self.checkpointer.inner);
+            let waits = checkpointer.conversation.waits;
+            _ = watermark.checkpoint_between(batch.records, batch.first, checkpointer, &self.shard, waits).await;
             self.emit(Event::At(Some(batch.first)));
         }
     }
 
     /// Calls the handler with a part of the batch.
-    fn attempt(&mut self, batch: &mut Batch<'_>, part: &mut Part) -> Result<(), Blame> {
+    async fn attempt(&mut self, batch: &mut Batch<'_>, part: &mut Part) -> Result<(), Blame> {
         if Self::BETWEEN {
             self.watermark.settles = false;
             // Waits and dead letters take time.
@@ -233,22 +237,26 @@ impl<P: Processor> Session<P> {
             (Some(_), Some(last)) => (Scope::Record(last.sequence_number(), last.sub_sequence_number()), 0, &[][..]),
             _ => (Scope::Batch, batch.first, &batch.left_out[..]),
         };
-        self.checkpointer.enter(scope);
-        let mut input = ProcessRecords {
+        self.checkpointer.inner.enter(scope);
+        let deadline = Deadline::new(P::TIMEOUT);
+        deadline.start(&*self.checkpointer.inner.conversation.clock);
+        let mut attempt = Attempt { progress: Progress::Whole, first };
+        let Self { processor, shard, caller, checkpointer, watermark, .. } = self;
+        let input = &mut ProcessRecords {
             records: &records,
             millis_behind_latest: batch.millis_behind_latest,
-            shard: &self.shard,
-            checkpointer: &mut self.checkpointer,
-            progress: Progress::Whole,
+            shard,
+            checkpointer,
+            attempt: &mut attempt,
             scope,
-            first,
             left_out,
             places: part.places.as_deref(),
-            watermark: &mut self.watermark,
+            watermark,
+            deadline: &deadline,
         };
-        let result = guard(|| self.processor.process_records(&mut input));
-        let progress = input.progress;
-        self.emit(Event::Attempted(result.as_ref().map(drop)));
+        let result = caller.call(Some(&deadline), move || processor.process_records(input)).await;
+        self.finish(&result).await;
+        let progress = attempt.progress;
         if Self::BETWEEN && self.watermark.stopped.is_some() {
             // Whatever the handler made of it.
             return Ok(());
@@ -263,7 +271,7 @@ impl<P: Processor> Session<P> {
     }
 
     /// Skips or dead-letters the records at these places, if that is the user's choice.
-    fn pass(
+    async fn pass(
         &mut self,
         word: FailureAction,
         batch: &mut Batch<'_>,
@@ -278,12 +286,16 @@ impl<P: Processor> Session<P> {
                 FailureAction::Skip => How::Skipped,
                 FailureAction::DeadLetter => {
                     let letter = DeadLetter::new(record, &self.shard, failed.failure().as_error(), failed.attempts());
-                    let conversation = &mut self.checkpointer.conversation;
+                    let conversation = &mut self.checkpointer.inner.conversation;
                     conversation.emit(Event::Called { action: "dead_letter", records: Some(batch.records) });
                     conversation.emit(Event::At(Some(place)));
-                    let taken = guard(|| self.processor.dead_letter(&letter));
-                    conversation.emit(Event::Attempted(taken.as_ref().map(drop)));
-                    conversation.emit(Event::Returned);
+                    let (processor, input) = (&mut self.processor, &letter);
+                    let taken = self.caller.call(None, move || processor.dead_letter(input)).await;
+                    self.finish(&taken).await;
+                    self.emit(Event::Returned);
+                    if matches!(taken, Err(Failure::Gone)) {
+                        return Err(HandlerError::new(&self.shard, ACTION, Failure::Gone));
+                    }
                     if let Err(failure) = taken {
                         let both = DeadLetterFailed::new(failure, &failed);
                         return Err(HandlerError::new(&self.shard, ACTION, Failure::Error(both.into()))

@@ -1,15 +1,18 @@
 //! The conversation with the daemon: messages in, replies out, waits between them, and the reason why it is over.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::clock::Clock;
 use crate::error::RunError;
-use crate::io::lines::Io;
+use crate::io::lines::{Io, Watcher};
 use crate::io::stderr::Report;
 use crate::protocol::scanner::Scanner;
 use crate::protocol::{Message, Reply};
@@ -22,6 +25,10 @@ pub(crate) struct Conversation {
     io: Box<dyn Io>,
     scanner: Scanner,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Who waits when the conversation waits.
+    pub(crate) waits: Waits,
+    /// Sees the end of the daemon during waits, if only a task waits.
+    watcher: Option<Box<dyn Watcher>>,
     pub(crate) report: Report,
     pub(crate) events: Events,
     /// Whether messages may quote payloads and partition keys.
@@ -34,6 +41,24 @@ pub(crate) struct Conversation {
     broken: Option<Broken>,
 }
 
+/// Who waits for the daemon, or for time to pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waits {
+    /// The thread. A future that waits this way is ready when it is first polled.
+    Thread,
+    /// The task that polls the future. The thread runs other tasks meanwhile.
+    #[cfg_attr(not(any(feature = "tokio", test)), allow(dead_code, reason = "it needs a runtime"))]
+    Task,
+}
+
+/// The output of a future in which the thread waits.
+pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => unreachable!("blocking code never lets a task wait"),
+    }
+}
+
 /// The reason the conversation is over.
 #[derive(Debug)]
 pub(crate) enum Broken {
@@ -43,8 +68,10 @@ pub(crate) enum Broken {
 }
 
 impl Conversation {
-    pub(crate) fn new(io: Box<dyn Io>, clock: Arc<dyn Clock>, report: Report) -> Self {
+    pub(crate) fn new(io: Box<dyn Io>, clock: Arc<dyn Clock>, report: Report, waits: Waits) -> Self {
         Self {
+            watcher: None,
+            waits,
             io,
             scanner: Scanner::default(),
             clock,
@@ -58,9 +85,45 @@ impl Conversation {
     }
 
     /// Waits for a random time of up to `limit`. If the daemon goes away meanwhile, the conversation is over.
-    pub(crate) fn wait(&mut self, limit: Duration) {
-        if self.clock.sleep(self.clock.jitter(limit), self.io.watched()) {
-            self.broken.get_or_insert(Broken::End);
+    pub(crate) async fn wait(&mut self, limit: Duration, waits: Waits) {
+        let time = self.clock.jitter(limit);
+        let is_gone = match waits {
+            Waits::Thread => self.clock.sleep(time, self.io.watched()),
+            Waits::Task => self.sleep(time).await,
+        };
+        if is_gone {
+            self.lose();
+        }
+    }
+
+    /// Lets the task wait for `time`, or until the daemon is gone. Returns whether the latter is the case.
+    async fn sleep(&mut self, time: Duration) -> bool {
+        let mut sleep = self.clock.sleep_until(self.clock.now().saturating_add(time));
+        if self.watcher.is_none() {
+            self.watcher = self.io.watcher();
+        }
+        poll_fn(|cx| {
+            if sleep.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(false);
+            }
+            match &mut self.watcher {
+                Some(watcher) if !self.io.has_unread() => watcher.poll_input(cx).map(|()| true),
+                _ => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    /// Ends the conversation, because the daemon is gone.
+    pub(crate) fn lose(&mut self) {
+        self.broken.get_or_insert(Broken::End);
+    }
+
+    /// What sees the end of the daemon while a handler runs; `None` if nothing does.
+    pub(crate) fn watcher(&self) -> Option<Box<dyn Watcher>> {
+        match self.waits {
+            Waits::Thread => None,
+            Waits::Task => self.io.watcher(),
         }
     }
 
@@ -71,8 +134,16 @@ impl Conversation {
     }
 
     /// The next message; `None` at the end of the input.
-    pub(crate) fn receive(&mut self) -> Result<Option<Message>, RunError> {
-        match self.io.receive(&mut self.scanner).map_err(RunError::Read)?.transpose() {
+    pub(crate) async fn receive(&mut self) -> Result<Option<Message>, RunError> {
+        self.receive_by(self.waits).await
+    }
+
+    async fn receive_by(&mut self, waits: Waits) -> Result<Option<Message>, RunError> {
+        let received = match waits {
+            Waits::Thread => self.io.receive(&mut self.scanner),
+            Waits::Task => poll_fn(|cx| self.io.poll_receive(cx, &mut self.scanner)).await,
+        };
+        match received.map_err(RunError::Read)?.transpose() {
             Ok(message) => Ok(message),
             Err(source) => {
                 let source = if self.log_payloads { source } else { source.without_payloads() };
@@ -97,13 +168,21 @@ impl Conversation {
         })
     }
 
-    /// Sends a line and waits for the answer. After an error the conversation is over; see [`Conversation::take_broken`].
-    pub(crate) fn exchange(&mut self, reply: &Reply) -> io::Result<Message> {
+    /// Sends a request. After an error the conversation is over; see [`Conversation::take_broken`].
+    pub(crate) fn ask(&mut self, request: &Reply) -> io::Result<()> {
         if self.broken.is_some() {
             return Err(io::Error::new(io::ErrorKind::NotConnected, "the conversation with the daemon has ended"));
         }
-        let answer = self.send(reply).and_then(|()| self.receive().map_err(Broken::Error)?.ok_or(Broken::End));
-        answer.map_err(|broken| self.break_off(broken))
+        self.send(request).map_err(|broken| self.break_off(broken))
+    }
+
+    /// Waits for the answer to a request. After an error the conversation is over; see [`Conversation::take_broken`].
+    pub(crate) async fn answer(&mut self, waits: Waits) -> io::Result<Message> {
+        let answer = self.receive_by(waits).await;
+        answer
+            .map_err(Broken::Error)
+            .and_then(|answer| answer.ok_or(Broken::End))
+            .map_err(|broken| self.break_off(broken))
     }
 
     /// Ends the conversation, because the daemon did not send what the protocol requires.

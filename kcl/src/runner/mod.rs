@@ -1,8 +1,9 @@
 //! The loop, and the ways to run it.
 
 mod batch;
+pub(crate) mod call;
 pub(crate) mod conversation;
-mod counts;
+pub(crate) mod counts;
 pub(crate) mod events;
 mod remaining;
 pub(crate) mod retry;
@@ -10,15 +11,18 @@ pub(crate) mod session;
 pub(crate) mod watch;
 pub(crate) mod watermark;
 
+use std::future::ready;
 use std::io::{Read, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::async_processor::AsyncProcessor;
 use crate::checkpoint::Checkpointer;
+use crate::checkpoint::asynchronous::AsyncCheckpointer;
 use crate::checkpoint::pace::Checkpoints;
-use crate::clock::SystemClock;
-use crate::error::{BoxError, HandlerError, RunError};
+use crate::clock::{Clock, SystemClock};
+use crate::error::{BoxError, Failure, HandlerError, RunError};
 use crate::excerpt::Paragraph;
 use crate::io::fd::write_line;
 use crate::io::lines::{Io, Lines};
@@ -27,10 +31,11 @@ use crate::io::{lent_io, stdio};
 use crate::processor::{Initialize, Processor};
 use crate::protocol::Message;
 use crate::redact;
-use crate::runner::conversation::Conversation;
+use crate::runner::call::Caller;
+use crate::runner::conversation::{Conversation, Waits, now};
 use crate::runner::counts::Counts;
 use crate::runner::events::Event;
-use crate::runner::session::{Session, guard};
+use crate::runner::session::Session;
 use crate::runner::watch::Watch;
 use crate::runner::watermark::Watermark;
 use crate::shard::Shard;
@@ -113,15 +118,13 @@ impl<F> Runner<F> {
         P: Processor,
         E: Into<BoxError>,
     {
-        match stdio::with_protocol(are_payloads_logged::<P>(), |input, output, report| {
-            self.converse(real::<P>(Lines::real(input, output), report.clone()), Counts::are_requested())
-        }) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                write_line(rustix::stdio::stderr(), Paragraph(&error, &error.backtrace()));
-                ExitCode::from(error.exit_code())
-            }
+        #[cfg(feature = "tokio")]
+        if let Err(error) = crate::runtime::refuse_nesting() {
+            return end(Err(error));
         }
+        end(stdio::with_protocol(are_payloads_logged::<P>(), |input, output, report| {
+            self.converse(blocking::<P>(Lines::real(input, output), report.clone()), Counts::are_requested())
+        }))
     }
 
     /// Runs on a reader and a writer, without touching the process's own stdio. Warnings still go to stderr.
@@ -139,76 +142,124 @@ impl<F> Runner<F> {
         E: Into<BoxError>,
     {
         let run = |reader, writer| {
-            self.converse(real::<P>(Lines::new(reader, writer), Report::Printed), Counts::are_requested())
+            self.converse(blocking::<P>(Lines::new(reader, writer), Report::Printed), Counts::are_requested())
         };
         lent_io::lend(reader, writer, run).map_err(RunError::Thread)?
     }
 
-    /// Converses until the daemon ends the conversation. If `counts` are requested, the last line of the report has them.
+    /// Does what [`converse`] does, while the thread waits.
     pub(crate) fn converse<P, E>(&self, conversation: Conversation, counts: bool) -> Result<(), RunError>
     where
         F: Fn(&Shard) -> Result<P, E>,
         P: Processor,
         E: Into<BoxError>,
     {
-        let Some(mut session) = self.open(conversation)? else { return Ok(()) };
-        let result = session.converse();
-        if counts {
-            session.report_line(format_args!("{}", session.checkpointer.conversation.events.counts));
-        }
-        session.close(result)
+        now(converse(&|shard: &Shard| ready((self.factory)(shard)), conversation, counts))
     }
 
-    /// Makes the processor of the shard that `initialize` names; `None` if the input ends before it. The message is not
-    /// acknowledged yet.
-    pub(crate) fn open<P, E>(&self, mut conversation: Conversation) -> Result<Option<Session<P>>, RunError>
+    /// Does what [`open`] does, while the thread waits.
+    #[cfg(feature = "testing")]
+    pub(crate) fn open<P, E>(&self, conversation: Conversation) -> Result<Option<Session<P>>, RunError>
     where
         F: Fn(&Shard) -> Result<P, E>,
         P: Processor,
         E: Into<BoxError>,
     {
-        let (shard_id, position) = match conversation.receive()? {
-            None => return Ok(None),
-            Some(Message::Initialize { shard_id, position }) => (shard_id, position),
-            Some(message) => {
-                return Err(RunError::Unexpected {
-                    shard: None,
-                    action: message.action(),
-                    expected: "`initialize`, the first message",
-                });
-            }
-        };
-        conversation.shard = Some(shard_id.clone());
-        let shard = Shard::new(shard_id, position).with_payloads_logged(conversation.log_payloads);
-        let entered = trace::shard(&shard);
-        let interval = match P::CHECKPOINTS {
-            Checkpoints::Interval(interval) => interval,
-            _ => Duration::MAX,
-        };
-        let Conversation { clock, report, .. } = &conversation;
-        conversation.events.watch = Watch::start(&shard, P::WARN_AFTER, interval, clock, report);
-        conversation.emit(Event::Called { action: "initialize", records: None });
-        let processor = guard(|| (self.factory)(&shard).map_err(Into::into));
-        conversation.emit(Event::Attempted(processor.as_ref().map(drop)));
-        conversation.emit(Event::Returned);
-        let processor = processor.map_err(|failure| HandlerError::new(&shard, "initialize", failure))?;
-        // `#[on_init]` may have set up the subscriber.
-        let entered = trace::shard_anew(entered, &shard);
-        let watermark = Watermark::new(P::CHECKPOINTS, &*conversation.clock);
-        let ticked = conversation.clock.now();
-        let checkpointer = Checkpointer::new(conversation);
-        Ok(Some(Session { processor, shard, entered, checkpointer, watermark, ticked }))
+        now(open(&|shard: &Shard| ready((self.factory)(shard)), conversation))
     }
 }
 
+/// Converses until the daemon ends the conversation. If `counts` are requested, the last line of the report has them.
+pub(crate) async fn converse<M, P, E>(make: &M, conversation: Conversation, counts: bool) -> Result<(), RunError>
+where
+    M: AsyncFn(&Shard) -> Result<P, E>,
+    P: AsyncProcessor,
+    E: Into<BoxError>,
+{
+    let Some(mut session) = open(make, conversation).await? else { return Ok(()) };
+    let result = trace::within(session.span.clone(), session.converse()).await;
+    if counts {
+        session.report_line(format_args!("{}", session.checkpointer.inner.conversation.events.counts));
+    }
+    session.close(result)
+}
+
+/// Makes the processor of the shard that `initialize` names; `None` if the input ends before it, or the daemon is gone before the
+/// processor is made. The message is not acknowledged yet.
+pub(crate) async fn open<M, P, E>(make: &M, mut conversation: Conversation) -> Result<Option<Session<P>>, RunError>
+where
+    M: AsyncFn(&Shard) -> Result<P, E>,
+    P: AsyncProcessor,
+    E: Into<BoxError>,
+{
+    let (shard_id, position) = match conversation.receive().await? {
+        None => return Ok(None),
+        Some(Message::Initialize { shard_id, position }) => (shard_id, position),
+        Some(message) => {
+            return Err(RunError::Unexpected {
+                shard: None,
+                action: message.action(),
+                expected: "`initialize`, the first message",
+            });
+        }
+    };
+    conversation.shard = Some(shard_id.clone());
+    let shard = Shard::new(shard_id, position).with_payloads_logged(conversation.log_payloads);
+    let span = trace::shard(&shard);
+    let interval = match P::CHECKPOINTS {
+        Checkpoints::Interval(interval) => interval,
+        _ => Duration::MAX,
+    };
+    let Conversation { clock, report, .. } = &conversation;
+    conversation.events.watch = Watch::start(&shard, P::WARN_AFTER, interval, clock, report);
+    conversation.emit(Event::Called { action: "initialize", records: None });
+    let mut caller = Caller::new(&conversation);
+    let call = caller.call(None, || async { make(&shard).await.map_err(Into::into) });
+    let processor = trace::within(span.clone(), call).await;
+    conversation.emit(Event::Attempted(processor.as_ref().map(drop)));
+    conversation.emit(Event::Returned);
+    let processor = match processor {
+        Ok(processor) => processor,
+        Err(Failure::Gone) => return Ok(None),
+        Err(failure) => return Err(HandlerError::new(&shard, "initialize", failure).into()),
+    };
+    // `#[on_init]` may have set up the subscriber.
+    let span = trace::shard_anew(span, &shard);
+    let watermark = Watermark::new(P::CHECKPOINTS, &*conversation.clock);
+    let ticked = conversation.clock.now();
+    let checkpointer = AsyncCheckpointer::new(Checkpointer::new(conversation));
+    Ok(Some(Session { processor, shard, span, caller, checkpointer, watermark, ticked }))
+}
+
 /// Whether messages about this processor's records may quote payloads.
-fn are_payloads_logged<P: Processor>() -> bool {
+pub(crate) fn are_payloads_logged<P: AsyncProcessor>() -> bool {
     P::LOG_PAYLOADS && redact::is_allowed()
 }
 
-/// A conversation at the pace of this machine's clock.
-fn real<P: Processor>(io: impl Io + 'static, report: Report) -> Conversation {
-    let mut conversation = Conversation::new(Box::new(io), Arc::new(SystemClock::new()), report);
+/// A conversation at the pace of this machine's clock, in which the thread waits.
+fn blocking<P: AsyncProcessor>(io: impl Io + 'static, report: Report) -> Conversation {
+    real::<P>(io, Arc::new(SystemClock::new()), report, Waits::Thread)
+}
+
+/// A conversation that is not a simulation.
+pub(crate) fn real<P: AsyncProcessor>(
+    io: impl Io + 'static,
+    clock: Arc<dyn Clock>,
+    report: Report,
+    waits: Waits,
+) -> Conversation {
+    let mut conversation = Conversation::new(Box::new(io), clock, report, waits);
     conversation.log_payloads = are_payloads_logged::<P>();
     conversation
+}
+
+/// Ends a run on the process's own stdio: reports the error, if there is one, and returns the exit code.
+pub(crate) fn end(result: Result<(), RunError>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            write_line(rustix::stdio::stderr(), Paragraph(&error, &error.backtrace()));
+            ExitCode::from(error.exit_code())
+        }
+    }
 }

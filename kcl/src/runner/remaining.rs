@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::mem;
 
-use crate::processor::Progress;
+use crate::inputs::Progress;
 use crate::record::Record;
 use crate::shard::MillisBehindLatest;
 

@@ -1,42 +1,33 @@
 //! The conversation of one shard: one message, one handler, one outcome, one reply.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::future::ready;
 use std::time::Duration;
 
+use crate::async_processor::AsyncProcessor;
+use crate::checkpoint::Scope;
+use crate::checkpoint::asynchronous::AsyncCheckpointer;
 use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::pace::Checkpoints;
-use crate::checkpoint::{Checkpointer, Scope};
-use crate::error::{BoxError, Failure, HandlerError, RunError};
-use crate::panics::discard;
-use crate::processor::{LeaseLost, Processor, ShardEnded, ShutdownRequested, Tick};
+use crate::error::{Failure, HandlerError, RunError};
+use crate::inputs::{LeaseLost, ShardEnded, ShutdownRequested, Tick};
 use crate::protocol::reply::Status;
 use crate::protocol::{Message, ShutdownReason};
 use crate::record::Record;
-use crate::runner::conversation::{Broken, Conversation};
+use crate::runner::call::Caller;
+use crate::runner::conversation::{Broken, Conversation, now};
 use crate::runner::events::Event;
 use crate::runner::watermark::Watermark;
 use crate::shard::{MillisBehindLatest, Shard};
 use crate::trace;
 
-/// Calls user code, and turns a panic into a failure like any other.
-pub(super) fn guard<T>(call: impl FnOnce() -> Result<T, BoxError>) -> Result<T, Failure> {
-    match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(result) => result.map_err(Failure::Error),
-        Err(payload) => {
-            let failure = Failure::panic(&*payload);
-            discard(payload);
-            Err(failure)
-        }
-    }
-}
-
 /// One shard's conversation, from the status of `initialize` on.
 pub(crate) struct Session<P> {
     pub(crate) processor: P,
     pub(super) shard: Shard,
-    /// The shard's span, which ends with the session.
-    pub(super) entered: trace::Entered,
-    pub(super) checkpointer: Checkpointer,
+    /// The shard's span.
+    pub(crate) span: trace::Span,
+    pub(super) caller: Caller,
+    pub(super) checkpointer: AsyncCheckpointer,
     pub(super) watermark: Watermark,
     /// The time of the last tick, or of the start.
     pub(super) ticked: Duration,
@@ -49,21 +40,27 @@ enum Next {
     End,
 }
 
-impl<P: Processor> Session<P> {
+impl<P: AsyncProcessor> Session<P> {
     /// Converses until the daemon ends the conversation.
-    pub(super) fn converse(&mut self) -> Result<(), RunError> {
+    pub(super) async fn converse(&mut self) -> Result<(), RunError> {
         let mut goes_on = self.acknowledge("initialize")?;
         while goes_on {
-            goes_on = self.turn()?;
+            goes_on = self.turn().await?;
         }
         Ok(())
     }
 
+    /// Does what [`turn`](Self::turn) does, within the shard's span.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn turn_within_span(&mut self) -> Result<bool, RunError> {
+        trace::within(self.span.clone(), self.turn()).await
+    }
+
     /// Receives one message, handles it and acknowledges it. Returns whether the conversation goes on.
-    pub(crate) fn turn(&mut self) -> Result<bool, RunError> {
-        let Some(message) = self.conversation().receive()? else { return Ok(false) };
+    async fn turn(&mut self) -> Result<bool, RunError> {
+        let Some(message) = self.conversation().receive().await? else { return Ok(false) };
         let action = message.action();
-        match self.handle(message)? {
+        match trace::within(trace::message(action, message.records()), self.handle(message)).await? {
             Next::Acknowledge => self.acknowledge(action),
             Next::End => {
                 self.report_line(format_args!("the daemon was gone before {action} could be acknowledged"));
@@ -83,13 +80,14 @@ impl<P: Processor> Session<P> {
 
     /// Drops the processor at the end of a conversation with this result.
     pub(crate) fn close(self, result: Result<(), RunError>) -> Result<(), RunError> {
-        let Session { processor, shard, entered: _entered, checkpointer, .. } = self;
-        let mut conversation = checkpointer.conversation;
+        let Session { processor, shard, span, mut caller, checkpointer, .. } = self;
+        let _entered = trace::enter(&span);
+        let mut conversation = checkpointer.inner.conversation;
         conversation.emit(Event::Called { action: "drop", records: None });
-        let dropped = guard(|| {
+        let dropped = now(caller.call(None, || {
             drop(processor);
-            Ok(())
-        });
+            ready(Ok(()))
+        }));
         conversation.emit(Event::Attempted(dropped.as_ref().map(drop)));
         conversation.emit(Event::Returned);
         let dropped = dropped.map_err(|failure| HandlerError::new(&shard, "drop", failure));
@@ -103,19 +101,20 @@ impl<P: Processor> Session<P> {
         }
     }
 
-    fn handle(&mut self, message: Message) -> Result<Next, RunError> {
+    async fn handle(&mut self, message: Message) -> Result<Next, RunError> {
         let action = message.action();
-        let _entered = trace::message(action, message.records());
         match message {
             Message::ProcessRecords { records, millis_behind_latest } => {
                 let behind = MillisBehindLatest(millis_behind_latest.map(Duration::from_millis));
-                let next = self.process_records(&records, behind);
+                let next = self.process_records(&records, behind).await;
                 self.conversation().take_back(records);
                 next
             }
-            Message::LeaseLost | Message::Shutdown { reason: ShutdownReason::Zombie } => self.lease_lost(action),
-            Message::ShardEnded | Message::Shutdown { reason: ShutdownReason::Terminate } => self.shard_ended(action),
-            Message::ShutdownRequested => self.shutdown_requested(),
+            Message::LeaseLost | Message::Shutdown { reason: ShutdownReason::Zombie } => self.lease_lost(action).await,
+            Message::ShardEnded | Message::Shutdown { reason: ShutdownReason::Terminate } => {
+                self.shard_ended(action).await
+            }
+            Message::ShutdownRequested => self.shutdown_requested().await,
             Message::Initialize { .. } | Message::Checkpoint { .. } => Err(RunError::Unexpected {
                 shard: Some(self.shard.id().to_owned()),
                 action,
@@ -124,73 +123,88 @@ impl<P: Processor> Session<P> {
         }
     }
 
-    fn process_records(
+    async fn process_records(
         &mut self,
         records: &[Record],
         millis_behind_latest: MillisBehindLatest,
     ) -> Result<Next, RunError> {
-        self.checkpointer.enter_message(Scope::Batch);
+        self.checkpointer.inner.enter_message(Scope::Batch);
         self.emit(Event::Batch(records));
         let result = match P::TICK {
             Some(_) if records.is_empty() => Ok(()),
-            _ => self.hand_over(records, millis_behind_latest),
+            _ => self.hand_over(records, millis_behind_latest).await,
         };
         if let Some(place) = self.watermark.stopped.take_if(|_| Self::BETWEEN) {
             if !self.conversation().is_broken() {
                 return Ok(self.leave(&records[place..]));
             }
         }
-        let result = result.and_then(|()| self.tick_if_due(millis_behind_latest));
+        let result = match (result, P::TICK) {
+            (Ok(()), Some(every)) => self.tick_if_due(every, millis_behind_latest).await,
+            (result, _) => result,
+        };
         match self.settle(result)? {
-            Settled::Done if self.watermark.is_due(&*self.checkpointer.conversation.clock) => self.checkpoint_all(),
+            Settled::Done if self.watermark.is_due(&*self.checkpointer.inner.conversation.clock) => {
+                self.checkpoint_all().await
+            }
             Settled::Done => Ok(Next::Acknowledge),
-            Settled::Failed(failed) => self.fail(failed),
+            Settled::Failed(failed) => self.fail(failed).await,
             Settled::Excused(failed) => Ok(self.excuse(&failed)),
             Settled::End => Ok(Next::End),
         }
     }
 
     /// Calls the tick if it is due, and if the lease and the daemon are still there.
-    fn tick_if_due(&mut self, millis_behind_latest: MillisBehindLatest) -> Result<(), HandlerError> {
-        let Some(every) = P::TICK else { return Ok(()) };
-        let now = self.checkpointer.conversation.clock.now();
-        if self.checkpointer.is_over() || now.saturating_sub(self.ticked) < every {
+    async fn tick_if_due(
+        &mut self,
+        every: Duration,
+        millis_behind_latest: MillisBehindLatest,
+    ) -> Result<(), HandlerError> {
+        let now = self.checkpointer.inner.conversation.clock.now();
+        if self.checkpointer.inner.is_over() || now.saturating_sub(self.ticked) < every {
             return Ok(());
         }
         self.ticked = now;
-        self.checkpointer.enter(Scope::Batch);
+        self.checkpointer.inner.enter(Scope::Batch);
         self.emit(Event::Called { action: "tick", records: None });
-        let (processor, shard, checkpointer) = (&mut self.processor, &self.shard, &mut self.checkpointer);
-        let result = guard(|| processor.tick(&mut Tick { millis_behind_latest, shard, checkpointer }));
-        self.emit(Event::Attempted(result.as_ref().map(drop)));
+        let Self { processor, shard, caller, checkpointer, .. } = self;
+        let input = &mut Tick { millis_behind_latest, shard, checkpointer };
+        let result = caller.call(None, move || processor.tick(input)).await;
+        self.finish(&result).await;
         self.emit(Event::Returned);
         result.map_err(|failure| HandlerError::new(&self.shard, "tick", failure))
     }
 
-    fn lease_lost(&mut self, action: &'static str) -> Result<Next, RunError> {
+    async fn lease_lost(&mut self, action: &'static str) -> Result<Next, RunError> {
         self.emit(Event::Called { action, records: None });
-        let result = guard(|| self.processor.lease_lost(&mut LeaseLost { shard: &self.shard }));
-        self.emit(Event::Attempted(result.as_ref().map(drop)));
+        let Self { processor, shard, caller, .. } = self;
+        let input = &mut LeaseLost { shard };
+        let result = caller.call(None, move || processor.lease_lost(input)).await;
+        self.finish(&result).await;
         self.emit(Event::Returned);
-        result.map_err(|failure| HandlerError::new(&self.shard, action, failure))?;
-        Ok(Next::Acknowledge)
+        match result {
+            Ok(()) => Ok(Next::Acknowledge),
+            Err(Failure::Gone) => Ok(Next::End),
+            Err(failure) => Err(HandlerError::new(&self.shard, action, failure).into()),
+        }
     }
 
-    fn shard_ended(&mut self, action: &'static str) -> Result<Next, RunError> {
-        self.checkpointer.enter_message(Scope::ShardEnd);
+    async fn shard_ended(&mut self, action: &'static str) -> Result<Next, RunError> {
+        self.checkpointer.inner.enter_message(Scope::ShardEnd);
         self.emit(Event::Called { action, records: None });
-        let (processor, shard, checkpointer) = (&mut self.processor, &self.shard, &mut self.checkpointer);
-        let result = guard(|| processor.shard_ended(&mut ShardEnded { shard, checkpointer }));
-        self.emit(Event::Attempted(result.as_ref().map(drop)));
+        let Self { processor, shard, caller, checkpointer, .. } = self;
+        let input = &mut ShardEnded { shard, checkpointer };
+        let result = caller.call(None, move || processor.shard_ended(input)).await;
+        self.finish(&result).await;
         self.emit(Event::Returned);
         let result = result.map_err(|failure| HandlerError::new(&self.shard, action, failure));
         match self.settle(result)? {
-            Settled::Done if self.checkpointer.seen.all_confirmed => Ok(Next::Acknowledge),
-            Settled::Done => match self.checkpointer.checkpoint_all() {
+            Settled::Done if self.checkpointer.inner.seen.all_confirmed => Ok(Next::Acknowledge),
+            Settled::Done => match self.checkpointer.checkpoint_all().await {
                 Ok(()) => Ok(Next::Acknowledge),
                 // The daemon's retry becomes `leaseLost`. That excuse does not hold for records that were never
                 // processed.
-                Err(CheckpointError::LeaseLost) if !self.checkpointer.gap => Ok(Next::Acknowledge),
+                Err(CheckpointError::LeaseLost) if !self.checkpointer.inner.gap => Ok(Next::Acknowledge),
                 Err(source) => match self.conversation().take_broken() {
                     Some(Broken::Error(error)) => Err(error),
                     _ => Err(RunError::ShardEnd { shard: self.shard.id().to_owned(), source }),
@@ -203,21 +217,33 @@ impl<P: Processor> Session<P> {
         }
     }
 
-    fn shutdown_requested(&mut self) -> Result<Next, RunError> {
-        self.checkpointer.enter_message(Scope::Shutdown);
+    async fn shutdown_requested(&mut self) -> Result<Next, RunError> {
+        self.checkpointer.inner.enter_message(Scope::Shutdown);
         self.emit(Event::Called { action: "shutdownRequested", records: None });
-        let (processor, shard, checkpointer) = (&mut self.processor, &self.shard, &mut self.checkpointer);
-        let result = guard(|| processor.shutdown_requested(&mut ShutdownRequested { shard, checkpointer }));
-        self.emit(Event::Attempted(result.as_ref().map(drop)));
+        let Self { processor, shard, caller, checkpointer, .. } = self;
+        let input = &mut ShutdownRequested { shard, checkpointer };
+        let result = caller.call(None, move || processor.shutdown_requested(input)).await;
+        self.finish(&result).await;
         self.emit(Event::Returned);
         let result = result.map_err(|failure| HandlerError::new(&self.shard, "shutdownRequested", failure));
         match self.settle(result)? {
-            Settled::Done if self.checkpointer.seen.all_confirmed => Ok(Next::Acknowledge),
-            Settled::Done => self.checkpoint_all(),
-            Settled::Failed(failed) => self.fail(failed),
+            Settled::Done if self.checkpointer.inner.seen.all_confirmed => Ok(Next::Acknowledge),
+            Settled::Done => self.checkpoint_all().await,
+            Settled::Failed(failed) => self.fail(failed).await,
             Settled::Excused(failed) => Ok(self.excuse(&failed)),
             Settled::End => Ok(Next::End),
         }
+    }
+
+    /// Notes what a call of user code left behind, before anything else is sent to the daemon.
+    pub(super) async fn finish<T>(&mut self, result: &Result<T, Failure>) {
+        if matches!(result, Err(Failure::Gone)) {
+            self.conversation().lose();
+        } else {
+            let waits = self.conversation().waits;
+            self.checkpointer.inner.catch_up(waits).await;
+        }
+        self.emit(Event::Attempted(result.as_ref().map(drop)));
     }
 
     /// Judges a handler's result, before the runtime's own checkpoint.
@@ -227,25 +253,26 @@ impl<P: Processor> Session<P> {
             (Some(Broken::Error(error)), _) => Err(error),
             (None, Ok(())) => Ok(Settled::Done),
             (Some(Broken::End), Ok(())) => Ok(Settled::End),
+            (Some(Broken::End), Err(failed)) if failed.is_gone() => Ok(Settled::End),
             (Some(Broken::End), Err(failed)) => Err(failed.into()),
-            (None, Err(failed)) if self.checkpointer.seen.lease_lost => Ok(Settled::Excused(failed)),
+            (None, Err(failed)) if self.checkpointer.inner.seen.lease_lost => Ok(Settled::Excused(failed)),
             (None, Err(failed)) => Ok(Settled::Failed(failed)),
         }
     }
 
     /// Makes the runtime's checkpoint for everything that was delivered. Failure is not a reason to stop: the next
     /// checkpoint covers the same records.
-    fn checkpoint_all(&mut self) -> Result<Next, RunError> {
-        if P::CHECKPOINTS == Checkpoints::Handler || self.checkpointer.gap {
+    async fn checkpoint_all(&mut self) -> Result<Next, RunError> {
+        if P::CHECKPOINTS == Checkpoints::Handler || self.checkpointer.inner.gap {
             return Ok(Next::Acknowledge);
         }
-        match self.checkpointer.checkpoint_all() {
-            Ok(()) => self.watermark.confirm(&*self.checkpointer.conversation.clock),
+        match self.checkpointer.checkpoint_all().await {
+            Ok(()) => self.watermark.confirm(&*self.checkpointer.inner.conversation.clock),
             Err(error) => match self.conversation().take_broken() {
                 Some(Broken::Error(error)) => return Err(error),
                 Some(Broken::End) => return Ok(Next::End),
                 None => {
-                    self.watermark.refuse(&*self.checkpointer.conversation.clock);
+                    self.watermark.refuse(&*self.checkpointer.inner.conversation.clock);
                     self.report_line(format_args!("a checkpoint was not made: {error}"));
                 }
             },
@@ -255,16 +282,16 @@ impl<P: Processor> Session<P> {
 
     /// Handles a handler's failure: checkpoints the records that have succeeded, if the daemon does not know of them
     /// yet.
-    fn fail(&mut self, failed: HandlerError) -> Result<Next, RunError> {
+    async fn fail(&mut self, failed: HandlerError) -> Result<Next, RunError> {
         let known = P::CHECKPOINTS == Checkpoints::Handler
             || self.watermark.outstanding == 0
-            || self.checkpointer.seen.all_confirmed;
+            || self.checkpointer.inner.seen.all_confirmed;
         if let Some((sequence_number, sub_sequence_number)) = self.watermark.done.filter(|_| !known) {
-            if let Err(error) = self.checkpointer.checkpoint_at_sequence(sequence_number, sub_sequence_number) {
+            if let Err(error) = self.checkpointer.checkpoint_at_sequence(sequence_number, sub_sequence_number).await {
                 self.report_line(format_args!("the records that succeeded could not be checkpointed: {error}"));
             }
         }
-        if self.checkpointer.seen.lease_lost { Ok(self.excuse(&failed)) } else { Err(failed.into()) }
+        if self.checkpointer.inner.seen.lease_lost { Ok(self.excuse(&failed)) } else { Err(failed.into()) }
     }
 
     /// Excuses a handler's failure, because the lease is gone. The lease's new owner receives the records, and a
@@ -273,7 +300,7 @@ impl<P: Processor> Session<P> {
         self.conversation()
             .report
             .line(format_args!("{failed}; the message is acknowledged anyway, because the lease is gone"));
-        self.checkpointer.gap = true;
+        self.checkpointer.inner.gap = true;
         Next::Acknowledge
     }
 
@@ -288,21 +315,21 @@ impl<P: Processor> Session<P> {
                  acknowledged"
             ));
         }
-        self.checkpointer.gap = true;
+        self.checkpointer.inner.gap = true;
         Next::Acknowledge
     }
 
     pub(super) fn report_line(&self, text: impl std::fmt::Display) {
-        self.checkpointer.conversation.report.line(format_args!("shard {}: {text}", self.shard.id()));
+        self.checkpointer.inner.conversation.report.line(format_args!("shard {}: {text}", self.shard.id()));
     }
 
     pub(super) fn conversation(&mut self) -> &mut Conversation {
-        &mut self.checkpointer.conversation
+        &mut self.checkpointer.inner.conversation
     }
 
     #[inline(always)]
     pub(super) fn emit(&mut self, event: Event<'_>) {
-        self.checkpointer.conversation.emit(event);
+        self.checkpointer.inner.conversation.emit(event);
     }
 }
 

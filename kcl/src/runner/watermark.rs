@@ -8,7 +8,7 @@ use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::pace::Checkpoints;
 use crate::clock::Clock;
 use crate::record::Record;
-use crate::runner::conversation::Conversation;
+use crate::runner::conversation::{Conversation, Waits};
 use crate::sequence::SequenceNumber;
 use crate::shard::Shard;
 
@@ -108,19 +108,20 @@ impl Watermark {
     /// # Errors
     ///
     /// If the lease or the daemon is gone, so that no record may follow.
-    pub(crate) fn checkpoint_between(
+    pub(crate) async fn checkpoint_between(
         &mut self,
         batch: &[Record],
         done: usize,
         checkpointer: &mut Checkpointer,
         shard: &Shard,
+        waits: Waits,
     ) -> Result<(), CheckpointError> {
         self.reach(batch, done);
         let Some((sequence_number, sub_sequence_number)) = self.done.filter(|_| !checkpointer.gap) else {
             return Ok(());
         };
         // Null would mean the end of the whole batch.
-        match checkpointer.checkpoint_at_sequence(sequence_number, sub_sequence_number) {
+        match checkpointer.checkpoint_to(sequence_number, sub_sequence_number, waits).await {
             Ok(()) => self.confirm(&*checkpointer.conversation.clock),
             Err(error) if checkpointer.is_over() => return Err(error),
             Err(error) => {

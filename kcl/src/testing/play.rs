@@ -482,7 +482,7 @@ impl Play {
 fn describe(failure: &Failure) -> String {
     let text = explain(failure.as_error());
     match failure {
-        Failure::Error(_) => text,
+        Failure::Error(_) | Failure::Gone => text,
         Failure::Panic(_) => quiet::last_panic().map_or(text.clone(), |at| format!("{text} (at {at})")),
     }
 }

@@ -10,7 +10,7 @@ use crate::error::{BoxError, RunError};
 use crate::io::stderr::Report;
 use crate::processor::Processor;
 use crate::runner::Runner;
-use crate::runner::conversation::Conversation;
+use crate::runner::conversation::{Conversation, Waits, now};
 use crate::runner::session::Session;
 use crate::shard::{Position, Shard};
 use crate::testing::clock::VirtualClock;
@@ -221,7 +221,7 @@ impl<'s, P: Processor> Lane<'s, P> {
         E: Into<BoxError>,
     {
         let turn = match &mut self.session {
-            Some(session) => self.context.turn(|| session.turn()),
+            Some(session) => self.context.turn(|| now(session.turn_within_span())),
             None => self.start(runner),
         };
         match turn {
@@ -256,7 +256,7 @@ impl<'s, P: Processor> Lane<'s, P> {
             move |line| half.lock().director.line(line)
         });
         let clock: Arc<VirtualClock> = Arc::clone(&self.context.clock);
-        let mut conversation = Conversation::new(Box::new(half.ends()), clock, report);
+        let mut conversation = Conversation::new(Box::new(half.ends()), clock, report, Waits::Thread);
         conversation.log_payloads = P::LOG_PAYLOADS;
         conversation.events.listener = Some(Box::new(Ear(half.clone())));
         let owners = Owners::count();

@@ -14,7 +14,7 @@ use crate::protocol::scanner::Scanner;
 use crate::protocol::{Message, MessageError, ProcessRecordsMessage, Reply, ReplyError, WireRecord};
 use crate::record::Record;
 use crate::runner::Runner;
-use crate::runner::conversation::Conversation;
+use crate::runner::conversation::{Conversation, Waits};
 use crate::shard::{Position, Shard};
 
 /// A message to deliver.
@@ -268,5 +268,5 @@ where
     P: Processor,
     E: Into<BoxError>,
 {
-    runner.converse(Conversation::new(Box::new(io), clock, Report::callback(report)), true)
+    runner.converse(Conversation::new(Box::new(io), clock, Report::callback(report), Waits::Thread), true)
 }

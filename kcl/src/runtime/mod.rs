@@ -1,0 +1,142 @@
+//! Processors with `async` methods, on a runtime of tokio.
+
+mod clock;
+
+use std::io::{Read, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::LocalSet;
+
+use crate::async_processor::{AsyncInitialize, AsyncProcessor};
+use crate::error::{BoxError, RunError};
+use crate::io::lines::{Io, Lines};
+use crate::io::stderr::Report;
+use crate::io::{lent_io, stdio};
+use crate::panics::discard;
+use crate::runner::conversation::Waits;
+use crate::runner::counts::Counts;
+use crate::runner::{Runner, are_payloads_logged, converse, end, real};
+use crate::runtime::clock::RuntimeClock;
+use crate::shard::Shard;
+
+/// Runs a processor with `async` methods on the process's own stdin and stdout until the daemon ends the conversation. The `main` that
+/// `#[kcl::processor]` writes calls this function if a handler is `async`. It needs the feature `tokio`.
+///
+/// See [`Runner::run`] for its effects on the process, and for the exit codes, and [`AsyncRunner::run`] for the runtime.
+pub fn run_async<P: AsyncInitialize>() -> ExitCode {
+    Runner::from_async(async |shard: &Shard| P::initialize(shard).await).run()
+}
+
+impl<F> Runner<F> {
+    /// Creates a runner of the processors with `async` methods that `factory` makes, one for each shard. The daemon's `initialize`
+    /// calls `factory`. It needs the feature `tokio`.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use kcl::{AsyncCheckpointer, AsyncProcessor, BoxError, ProcessRecords, Runner, Shard};
+    ///
+    /// struct Patient(Duration);
+    ///
+    /// impl AsyncProcessor for Patient {
+    ///     async fn process_records(&mut self, _: &mut ProcessRecords<'_, AsyncCheckpointer>) -> Result<(), BoxError> {
+    ///         tokio::time::sleep(self.0).await;
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// fn main() -> std::process::ExitCode {
+    ///     let time = Duration::from_millis(5);
+    ///     Runner::from_async(async |_: &Shard| Ok::<_, BoxError>(Patient(time))).run()
+    /// }
+    /// ```
+    pub fn from_async<P, E>(factory: F) -> AsyncRunner<F>
+    where
+        F: AsyncFn(&Shard) -> Result<P, E>,
+    {
+        AsyncRunner { factory }
+    }
+}
+
+/// A runner of processors with `async` methods; see [`Runner::from_async`]. It needs the feature `tokio`.
+#[derive(Clone, Debug)]
+pub struct AsyncRunner<F> {
+    factory: F,
+}
+
+impl<F> AsyncRunner<F> {
+    /// Runs on the process's own stdin and stdout until the daemon ends the conversation; see [`Runner::run`].
+    ///
+    /// The call starts a runtime, and must therefore not be made inside of one. Methods are polled on the calling thread, within a
+    /// `LocalSet`: `tokio::spawn` and `tokio::task::spawn_local` work. At the end, the runtime does not wait for tasks, and the process
+    /// does not wait for a blocking one.
+    pub fn run<P, E>(&self) -> ExitCode
+    where
+        F: AsyncFn(&Shard) -> Result<P, E>,
+        P: AsyncProcessor,
+        E: Into<BoxError>,
+    {
+        end(refuse_nesting().and_then(|()| {
+            stdio::with_protocol(are_payloads_logged::<P>(), |input, output, report| {
+                self.converse(Lines::real(input, output), report.clone())
+            })
+        }))
+    }
+
+    /// Runs on a reader and a writer, without touching the process's own stdio; see [`Runner::run_on`].
+    ///
+    /// # Errors
+    ///
+    /// Any error that would end the process with an exit code other than 0.
+    pub fn run_on<P, E>(&self, reader: impl Read + Send, writer: impl Write + Send) -> Result<(), RunError>
+    where
+        F: AsyncFn(&Shard) -> Result<P, E>,
+        P: AsyncProcessor,
+        E: Into<BoxError>,
+    {
+        refuse_nesting()?;
+        let run = |reader, writer| self.converse(Lines::new(reader, writer), Report::Printed);
+        lent_io::lend(reader, writer, run).map_err(RunError::Thread)?
+    }
+
+    /// Starts a runtime and converses in it.
+    fn converse<P, E>(&self, io: impl Io + 'static, report: Report) -> Result<(), RunError>
+    where
+        F: AsyncFn(&Shard) -> Result<P, E>,
+        P: AsyncProcessor,
+        E: Into<BoxError>,
+    {
+        let runtime = start(P::WORKER_THREADS).map_err(RunError::Runtime)?;
+        let local = LocalSet::new();
+        let conversation = async {
+            let clock = Arc::new(RuntimeClock::new());
+            let conversation = real::<P>(io, clock, report, Waits::Task);
+            converse(&self.factory, conversation, Counts::are_requested()).await
+        };
+        let result = local.block_on(&runtime, conversation);
+        // Tasks that are left are dropped, and a panic in that has no effect.
+        discard(local);
+        // Dropping the runtime would wait for blocking tasks, and the daemon waits for this process.
+        runtime.shutdown_background();
+        result
+    }
+}
+
+/// Starts a runtime. Without worker threads, its tasks run on the thread that waits for the conversation.
+fn start(worker_threads: Option<usize>) -> std::io::Result<Runtime> {
+    let mut builder = match worker_threads {
+        None => Builder::new_current_thread(),
+        Some(threads) => {
+            let mut builder = Builder::new_multi_thread();
+            builder.worker_threads(threads.max(1));
+            builder
+        }
+    };
+    builder.enable_all().build()
+}
+
+/// Refuses to run inside of a runtime. A handler could not wait there.
+pub(crate) fn refuse_nesting() -> Result<(), RunError> {
+    if Handle::try_current().is_ok() { Err(RunError::Nested) } else { Ok(()) }
+}
