@@ -139,6 +139,15 @@ impl fmt::Display for RunError {
 
 impl Error for RunError {}
 
+/// The reason a run ended, where results without an error are moved often.
+pub(crate) type Fatal = Box<RunError>;
+
+impl From<Box<HandlerError>> for Fatal {
+    fn from(failed: Box<HandlerError>) -> Self {
+        Self::new(RunError::Handler(*failed))
+    }
+}
+
 impl From<HandlerError> for RunError {
     fn from(failed: HandlerError) -> Self {
         Self::Handler(failed)

@@ -41,9 +41,8 @@ impl AsyncCheckpointer {
     }
 
     /// Checkpoints everything up to here; see [`Checkpointer::checkpoint_all`].
-    pub(crate) async fn checkpoint_all(&mut self) -> Result<(), CheckpointError> {
-        let waits = self.inner.conversation.waits;
-        self.inner.checkpoint_all(waits).await
+    pub(crate) fn checkpoint_all(&mut self) -> impl Future<Output = Result<(), CheckpointError>> {
+        self.inner.checkpoint_all(self.inner.conversation.waits)
     }
 
     /// Checkpoints the records that this call of the handler received; see [`Checkpointer`].

@@ -4,6 +4,9 @@ pub(crate) mod asynchronous;
 pub(crate) mod error;
 pub(crate) mod pace;
 
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
 use crate::checkpoint::error::CheckpointError;
 use crate::protocol::{Message, Reply};
 use crate::record::Record;
@@ -166,12 +169,14 @@ impl Checkpointer {
     }
 
     /// Checkpoints everything up to here, including records that the daemon did not pass on; at shard end, SHARD_END.
-    pub(crate) async fn checkpoint_all(&mut self, waits: Waits) -> Result<(), CheckpointError> {
-        self.request(ALL, waits).await
+    pub(crate) fn checkpoint_all(&mut self, waits: Waits) -> impl Future<Output = Result<(), CheckpointError>> {
+        self.request(ALL, waits)
     }
 
     async fn request(&mut self, request: Reply, waits: Waits) -> Result<(), CheckpointError> {
-        self.catch_up(waits).await;
+        if self.is_owed {
+            self.catch_up(waits).await;
+        }
         if self.gap {
             return Err(CheckpointError::LeaseLost);
         }
@@ -179,7 +184,14 @@ impl Checkpointer {
         let attempts = if self.scope == Scope::ShardEnd { ATTEMPTS_AT_SHARD_END } else { ATTEMPTS };
         let mut attempt = 1;
         loop {
-            match self.request_once(waits).await {
+            let result = match self.conversation.ask(&self.asked) {
+                Ok(()) => {
+                    self.is_owed = true;
+                    poll_fn(|cx| self.poll_answer(cx, waits)).await
+                }
+                Err(error) => Err(CheckpointError::Io(error)),
+            };
+            match result {
                 Err(error) if error.is_retryable() && attempt < attempts => {
                     self.wait(Backoff::CHECKPOINTS, attempt, waits).await;
                 }
@@ -197,33 +209,31 @@ impl Checkpointer {
         self.conversation.wait(backoff.limit(attempt), waits).await;
     }
 
-    async fn request_once(&mut self, waits: Waits) -> Result<(), CheckpointError> {
-        self.conversation.ask(&self.asked).map_err(CheckpointError::Io)?;
-        self.is_owed = true;
-        self.answer(waits).await
-    }
-
-    /// Reads the answer to the last request.
-    async fn answer(&mut self, waits: Waits) -> Result<(), CheckpointError> {
-        let answer = self.conversation.answer(waits).await;
+    /// Receives the answer to the last request.
+    fn poll_answer(&mut self, cx: &mut Context<'_>, waits: Waits) -> Poll<Result<(), CheckpointError>> {
+        let Poll::Ready(answer) = self.conversation.poll_answer(cx, waits) else { return Poll::Pending };
         self.is_owed = false;
-        match answer.map_err(CheckpointError::Io)? {
+        Poll::Ready(match answer.map_err(CheckpointError::Io)? {
             Message::Checkpoint { error: None, .. } => {
                 self.conversation.emit(Event::Accepted);
                 Ok(())
             }
             Message::Checkpoint { error: Some(name), .. } => Err(CheckpointError::from_daemon(name)),
             other => Err(CheckpointError::Io(self.conversation.unexpected(&other, "the answer to a checkpoint"))),
-        }
+        })
     }
 
-    /// Reads the answer to a request that nobody waits for any more. Until then, the daemon would take whatever follows for something
-    /// else.
+    /// Whether an answer is owed to a request that nobody waits for any more. Until it is read, the daemon would take whatever follows
+    /// for something else.
+    pub(crate) fn must_catch_up(&self) -> bool {
+        self.is_owed
+    }
+
+    /// Reads the answer that is owed.
+    #[cold]
     pub(crate) async fn catch_up(&mut self, waits: Waits) {
-        if self.is_owed {
-            let result = self.answer(waits).await;
-            self.note(&result);
-        }
+        let result = poll_fn(|cx| self.poll_answer(cx, waits)).await;
+        self.note(&result);
     }
 
     /// Notes the outcome of the last request.

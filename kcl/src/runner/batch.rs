@@ -32,7 +32,7 @@ enum Blame {
 struct GivenUp {
     word: FailureAction,
     places: Vec<usize>,
-    failed: HandlerError,
+    failed: Box<HandlerError>,
 }
 
 impl<P: AsyncProcessor> Session<P> {
@@ -45,9 +45,18 @@ impl<P: AsyncProcessor> Session<P> {
         &mut self,
         records: &[Record],
         millis_behind_latest: MillisBehindLatest,
-    ) -> Result<(), HandlerError> {
+    ) -> Result<(), Box<HandlerError>> {
         let mut batch = Batch::new(records, millis_behind_latest);
-        let result = self.hand_over_batch(&mut batch).await;
+        // For the watch, all attempts are one call: it reports the time that a record takes, including the waits.
+        self.emit(Event::Called { action: ACTION, records: Some(records) });
+        let mut part = Part::default();
+        let result = match self.attempt(&mut batch, &mut part).await {
+            Ok(()) => {
+                self.emit(Event::Returned);
+                Ok(())
+            }
+            Err(blame) => Box::pin(self.go_on(&mut batch, part, blame)).await,
+        };
         let done = match result {
             Ok(()) => self.watermark.stopped.filter(|_| Self::BETWEEN).unwrap_or(records.len()),
             Err(_) => batch.done(),
@@ -57,11 +66,12 @@ impl<P: AsyncProcessor> Session<P> {
         result
     }
 
-    async fn hand_over_batch(&mut self, batch: &mut Batch<'_>) -> Result<(), HandlerError> {
+    /// Goes on with a batch after its first attempt has failed.
+    #[cold]
+    async fn go_on(&mut self, batch: &mut Batch<'_>, part: Part, blame: Box<Blame>) -> Result<(), Box<HandlerError>> {
+        let mut failed = Some((part, blame));
         loop {
-            // For the watch, all attempts are one call: it reports the time that a record takes, including the waits.
-            self.emit(Event::Called { action: ACTION, records: Some(batch.records) });
-            let given_up = self.attempt_with_retries(batch).await;
+            let given_up = self.attempt_with_retries(batch, failed.take()).await;
             self.emit(Event::Returned);
             let given_up = given_up?;
             if given_up.is_empty() {
@@ -70,40 +80,58 @@ impl<P: AsyncProcessor> Session<P> {
             for GivenUp { word, places, failed } in given_up {
                 self.pass(word, batch, places, failed).await?;
             }
+            self.emit(Event::Called { action: ACTION, records: Some(batch.records) });
         }
     }
 
-    /// Calls the handler until it succeeds, or until records have no attempt left. Returns those records.
-    async fn attempt_with_retries(&mut self, batch: &mut Batch<'_>) -> Result<Vec<GivenUp>, HandlerError> {
-        while let Some(mut part) = batch.next_part() {
-            if part.is_half {
-                self.emit(Event::Retried);
-            }
-            match self.attempt(batch, &mut part).await {
-                Ok(()) if part.places.is_none() => break,
-                Ok(()) => batch.settle(&part, &[]),
-                Err(blame) => {
-                    let given_up = self.judge(batch, part, blame).await?;
-                    if !given_up.is_empty() {
-                        return Ok(given_up);
+    /// Calls the handler until it succeeds, or until records have no attempt left. Returns those records. Begins with an
+    /// attempt that has `failed`, if there is one.
+    async fn attempt_with_retries(
+        &mut self,
+        batch: &mut Batch<'_>,
+        mut failed: Option<(Part, Box<Blame>)>,
+    ) -> Result<Vec<GivenUp>, Box<HandlerError>> {
+        loop {
+            let (part, blame) = match failed.take() {
+                Some(failed) => failed,
+                None => {
+                    let Some(mut part) = batch.next_part() else { return Ok(Vec::new()) };
+                    if part.is_half {
+                        self.emit(Event::Retried);
+                    }
+                    match self.attempt(batch, &mut part).await {
+                        Ok(()) if part.places.is_none() => return Ok(Vec::new()),
+                        Ok(()) => {
+                            batch.settle(&part, &[]);
+                            continue;
+                        }
+                        Err(blame) => (part, blame),
                     }
                 }
+            };
+            let given_up = self.judge(batch, part, blame).await?;
+            if !given_up.is_empty() {
+                return Ok(given_up);
             }
         }
-        Ok(Vec::new())
     }
 
     /// Decides what follows a failed attempt. Returns the records that are given up, and leaves the others for another
     /// attempt.
-    async fn judge(&mut self, batch: &mut Batch<'_>, part: Part, blame: Blame) -> Result<Vec<GivenUp>, HandlerError> {
-        match blame {
+    async fn judge(
+        &mut self,
+        batch: &mut Batch<'_>,
+        part: Part,
+        blame: Box<Blame>,
+    ) -> Result<Vec<GivenUp>, Box<HandlerError>> {
+        match *blame {
             Blame::Handler(failure, progress) => self.judge_handler(batch, part, failure, progress).await,
             Blame::Named(named) => self.judge_named(batch, &part, named).await,
             Blame::Invalid(undecodable, progress) => {
                 let given_up = undecodable.into_iter().map(|(place, error)| GivenUp {
                     word: P::POLICY.on_undecodable,
                     places: vec![place],
-                    failed: self.failed_at(batch, place, error.into()).with_attempts(0),
+                    failed: self.failed_at(batch, place, error.into(), 0),
                 });
                 let given_up = given_up.collect();
                 // The others are still to be handed over.
@@ -123,7 +151,7 @@ impl<P: AsyncProcessor> Session<P> {
         mut part: Part,
         failure: Failure,
         progress: Progress,
-    ) -> Result<Vec<GivenUp>, HandlerError> {
+    ) -> Result<Vec<GivenUp>, Box<HandlerError>> {
         part.count(progress);
         let failed = HandlerError::new(&self.shard, ACTION, failure).with_attempts(part.attempts);
         let (failed, places) = match progress {
@@ -133,6 +161,7 @@ impl<P: AsyncProcessor> Session<P> {
             }
             Progress::Whole => (failed.with_records(&batch.records_of(&part), None), batch.places_of(&part)),
         };
+        let failed = Box::new(failed);
         if !self.is_last(&part, &failed) {
             self.wait_for_retry(batch, failed).await?;
             batch.hand_over_again(part);
@@ -156,7 +185,7 @@ impl<P: AsyncProcessor> Session<P> {
         batch: &mut Batch<'_>,
         part: &Part,
         named: Vec<(usize, BoxError)>,
-    ) -> Result<Vec<GivenUp>, HandlerError> {
+    ) -> Result<Vec<GivenUp>, Box<HandlerError>> {
         let places: Vec<_> = named.iter().map(|&(place, _)| place).collect();
         batch.settle(part, &places);
         self.emit(Event::Named(&places));
@@ -164,7 +193,7 @@ impl<P: AsyncProcessor> Session<P> {
         part.count(Progress::Whole);
         let (mut given_up, mut again, mut first) = (Vec::new(), Vec::new(), None);
         for (place, error) in named {
-            let failed = self.failed_at(batch, place, error).with_attempts(part.attempts);
+            let failed = self.failed_at(batch, place, error, part.attempts);
             if self.checkpointer.inner.is_over() {
                 return Err(failed);
             }
@@ -188,13 +217,13 @@ impl<P: AsyncProcessor> Session<P> {
     }
 
     /// The failure at this place of the batch.
-    fn failed_at(&self, batch: &Batch<'_>, place: usize, error: BoxError) -> HandlerError {
-        HandlerError::new(&self.shard, ACTION, Failure::Error(error))
-            .with_records(batch.records, batch.records.get(place))
+    fn failed_at(&self, batch: &Batch<'_>, place: usize, error: BoxError, attempts: u32) -> Box<HandlerError> {
+        let failed = HandlerError::new(&self.shard, ACTION, Failure::Error(error)).with_attempts(attempts);
+        Box::new(failed.with_records(batch.records, batch.records.get(place)))
     }
 
     /// Waits before another attempt. If the lease or the daemon is gone, there is none.
-    async fn wait_for_retry(&mut self, batch: &Batch<'_>, failed: HandlerError) -> Result<(), HandlerError> {
+    async fn wait_for_retry(&mut self, batch: &Batch<'_>, failed: Box<HandlerError>) -> Result<(), Box<HandlerError>> {
         if !self.checkpointer.inner.is_over() {
             self.emit(Event::Failed(&failed));
             self.checkpoint_before_wait(batch).await;
@@ -224,7 +253,7 @@ impl<P: AsyncProcessor> Session<P> {
     }
 
     /// Calls the handler with a part of the batch.
-    async fn attempt(&mut self, batch: &mut Batch<'_>, part: &mut Part) -> Result<(), Blame> {
+    async fn attempt(&mut self, batch: &mut Batch<'_>, part: &mut Part) -> Result<(), Box<Blame>> {
         if Self::BETWEEN {
             self.watermark.settles = false;
             // Waits and dead letters take time.
@@ -267,7 +296,7 @@ impl<P: AsyncProcessor> Session<P> {
         if part.places.is_none() {
             batch.reach(part, progress);
         }
-        Err(blame(failure, progress, batch, part))
+        Err(Box::new(blame(failure, progress, batch, part)))
     }
 
     /// Skips or dead-letters the records at these places, if that is the user's choice.
@@ -276,8 +305,8 @@ impl<P: AsyncProcessor> Session<P> {
         word: FailureAction,
         batch: &mut Batch<'_>,
         places: Vec<usize>,
-        failed: HandlerError,
-    ) -> Result<(), HandlerError> {
+        failed: Box<HandlerError>,
+    ) -> Result<(), Box<HandlerError>> {
         for place in places {
             let Err(index) = batch.left_out.binary_search(&place) else { continue };
             let record = &batch.records[place];
@@ -294,13 +323,11 @@ impl<P: AsyncProcessor> Session<P> {
                     self.finish(&taken).await;
                     self.emit(Event::Returned);
                     if matches!(taken, Err(Failure::Gone)) {
-                        return Err(HandlerError::new(&self.shard, ACTION, Failure::Gone));
+                        return Err(Box::new(HandlerError::new(&self.shard, ACTION, Failure::Gone)));
                     }
                     if let Err(failure) = taken {
                         let both = DeadLetterFailed::new(failure, &failed);
-                        return Err(HandlerError::new(&self.shard, ACTION, Failure::Error(both.into()))
-                            .with_records(batch.records, Some(record))
-                            .with_attempts(failed.attempts()));
+                        return Err(self.failed_at(batch, place, both.into(), failed.attempts()));
                     }
                     How::DeadLettered
                 }

@@ -8,12 +8,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use serde::Serialize;
-
 use crate::clock::Clock;
-use crate::error::RunError;
+use crate::error::{Fatal, RunError};
 use crate::io::lines::{Io, Watcher};
 use crate::io::stderr::Report;
+use crate::protocol::reply::Status;
 use crate::protocol::scanner::Scanner;
 use crate::protocol::{Message, Reply};
 use crate::record::Record;
@@ -64,7 +63,13 @@ pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
 pub(crate) enum Broken {
     /// The daemon is gone: its end of a pipe is closed.
     End,
-    Error(RunError),
+    Error(Fatal),
+}
+
+impl Broken {
+    fn write(error: io::Error) -> Self {
+        Self::Error(Box::new(RunError::Write(error)))
+    }
 }
 
 impl Conversation {
@@ -134,22 +139,25 @@ impl Conversation {
     }
 
     /// The next message; `None` at the end of the input.
-    pub(crate) async fn receive(&mut self) -> Result<Option<Message>, RunError> {
-        self.receive_by(self.waits).await
+    pub(crate) fn receive(&mut self) -> impl Future<Output = Result<Option<Message>, Fatal>> {
+        poll_fn(|cx| self.poll_receive(cx, self.waits))
     }
 
-    async fn receive_by(&mut self, waits: Waits) -> Result<Option<Message>, RunError> {
+    fn poll_receive(&mut self, cx: &mut Context<'_>, waits: Waits) -> Poll<Result<Option<Message>, Fatal>> {
         let received = match waits {
             Waits::Thread => self.io.receive(&mut self.scanner),
-            Waits::Task => poll_fn(|cx| self.io.poll_receive(cx, &mut self.scanner)).await,
+            Waits::Task => match self.io.poll_receive(cx, &mut self.scanner) {
+                Poll::Ready(received) => received,
+                Poll::Pending => return Poll::Pending,
+            },
         };
-        match received.map_err(RunError::Read)?.transpose() {
+        Poll::Ready(match received.map_err(|error| Box::new(RunError::Read(error)))?.transpose() {
             Ok(message) => Ok(message),
             Err(source) => {
                 let source = if self.log_payloads { source } else { source.without_payloads() };
-                Err(RunError::Input { shard: self.shard.clone(), source })
+                Err(Box::new(RunError::Input { shard: self.shard.clone(), source }))
             }
-        }
+        })
     }
 
     /// Takes back the records of a message that is done.
@@ -157,14 +165,19 @@ impl Conversation {
         self.scanner.take_back(records);
     }
 
-    /// Sends a reply.
-    pub(crate) fn send(&mut self, reply: &impl Serialize) -> Result<(), Broken> {
+    /// Acknowledges the message of this action.
+    pub(crate) fn acknowledge(&mut self, action: &str) -> Result<(), Broken> {
+        self.send(|line| Status(Some(action)).write(line))
+    }
+
+    /// Sends the line that `write` writes.
+    fn send(&mut self, write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>) -> Result<(), Broken> {
         self.out.clear();
-        serde_json::to_writer(&mut self.out, reply).map_err(|error| Broken::Error(RunError::Write(error.into())))?;
+        write(&mut self.out).map_err(|error| Broken::write(error.into()))?;
         self.out.push(b'\n');
         self.io.send(&self.out).map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => Broken::End,
-            _ => Broken::Error(RunError::Write(error)),
+            _ => Broken::write(error),
         })
     }
 
@@ -173,22 +186,21 @@ impl Conversation {
         if self.broken.is_some() {
             return Err(io::Error::new(io::ErrorKind::NotConnected, "the conversation with the daemon has ended"));
         }
-        self.send(request).map_err(|broken| self.break_off(broken))
+        self.send(|line| request.write(line)).map_err(|broken| self.break_off(broken))
     }
 
-    /// Waits for the answer to a request. After an error the conversation is over; see [`Conversation::take_broken`].
-    pub(crate) async fn answer(&mut self, waits: Waits) -> io::Result<Message> {
-        let answer = self.receive_by(waits).await;
-        answer
-            .map_err(Broken::Error)
-            .and_then(|answer| answer.ok_or(Broken::End))
-            .map_err(|broken| self.break_off(broken))
+    /// Receives the answer to a request. After an error the conversation is over; see [`Conversation::take_broken`].
+    pub(crate) fn poll_answer(&mut self, cx: &mut Context<'_>, waits: Waits) -> Poll<io::Result<Message>> {
+        self.poll_receive(cx, waits).map(|answer| {
+            let answer = answer.map_err(Broken::Error).and_then(|answer| answer.ok_or(Broken::End));
+            answer.map_err(|broken| self.break_off(broken))
+        })
     }
 
     /// Ends the conversation, because the daemon did not send what the protocol requires.
     pub(crate) fn unexpected(&mut self, message: &Message, expected: &'static str) -> io::Error {
         let shard = self.shard.clone();
-        self.break_off(Broken::Error(RunError::Unexpected { shard, action: message.action(), expected }))
+        self.break_off(Broken::Error(Box::new(RunError::Unexpected { shard, action: message.action(), expected })))
     }
 
     fn break_off(&mut self, broken: Broken) -> io::Error {

@@ -181,7 +181,7 @@ where
     if counts {
         session.report_line(format_args!("{}", session.checkpointer.inner.conversation.events.counts));
     }
-    session.close(result)
+    session.close(result.map_err(|error| *error))
 }
 
 /// Makes the processor of the shard that `initialize` names; `None` if the input ends before it, or the daemon is gone before the
@@ -192,7 +192,7 @@ where
     P: AsyncProcessor,
     E: Into<BoxError>,
 {
-    let (shard_id, position) = match conversation.receive().await? {
+    let (shard_id, position) = match conversation.receive().await.map_err(|error| *error)? {
         None => return Ok(None),
         Some(Message::Initialize { shard_id, position }) => (shard_id, position),
         Some(message) => {

@@ -1,7 +1,6 @@
 //! A batch while it is handled: which of its records are left, and in which parts they are handed over.
 
 use std::borrow::Cow;
-use std::mem;
 
 use crate::inputs::Progress;
 use crate::record::Record;
@@ -15,9 +14,7 @@ pub(super) struct Batch<'r> {
     pub(super) first: usize,
     /// The places, in order, of records that were skipped or dead-lettered.
     pub(super) left_out: Vec<usize>,
-    /// The whole batch was not handed over yet.
-    is_new: bool,
-    /// The parts that are left to hand over; the next one is last.
+    /// The parts that are left to hand over after the first, which is the whole batch; the next one is last.
     parts: Vec<Part>,
     /// The places, in order, of the records that are not done, once it is known that others are. Those in `left_out` may
     /// be among them.
@@ -58,7 +55,7 @@ impl Part {
 impl<'r> Batch<'r> {
     pub(super) fn new(records: &'r [Record], millis_behind_latest: MillisBehindLatest) -> Self {
         let (left_out, parts, open) = (Vec::new(), Vec::new(), None);
-        Self { records, millis_behind_latest, first: 0, left_out, is_new: true, parts, open }
+        Self { records, millis_behind_latest, first: 0, left_out, parts, open }
     }
 
     /// Records how far an attempt with the whole batch came.
@@ -89,9 +86,6 @@ impl<'r> Batch<'r> {
 
     /// The next part, without the records that were skipped or dead-lettered.
     pub(super) fn next_part(&mut self) -> Option<Part> {
-        if mem::take(&mut self.is_new) {
-            return Some(Part::default());
-        }
         loop {
             let mut part = self.parts.pop()?;
             let left = match &mut part.places {

@@ -8,9 +8,8 @@ use crate::checkpoint::Scope;
 use crate::checkpoint::asynchronous::AsyncCheckpointer;
 use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::pace::Checkpoints;
-use crate::error::{Failure, HandlerError, RunError};
+use crate::error::{Failure, Fatal, HandlerError, RunError};
 use crate::inputs::{LeaseLost, ShardEnded, ShutdownRequested, Tick};
-use crate::protocol::reply::Status;
 use crate::protocol::{Message, ShutdownReason};
 use crate::record::Record;
 use crate::runner::call::Caller;
@@ -42,7 +41,7 @@ enum Next {
 
 impl<P: AsyncProcessor> Session<P> {
     /// Converses until the daemon ends the conversation.
-    pub(super) async fn converse(&mut self) -> Result<(), RunError> {
+    pub(super) async fn converse(&mut self) -> Result<(), Fatal> {
         let mut goes_on = self.acknowledge("initialize")?;
         while goes_on {
             goes_on = self.turn().await?;
@@ -53,14 +52,18 @@ impl<P: AsyncProcessor> Session<P> {
     /// Does what [`turn`](Self::turn) does, within the shard's span.
     #[cfg(feature = "testing")]
     pub(crate) async fn turn_within_span(&mut self) -> Result<bool, RunError> {
-        trace::within(self.span.clone(), self.turn()).await
+        trace::within(self.span.clone(), self.turn()).await.map_err(|error| *error)
     }
 
     /// Receives one message, handles it and acknowledges it. Returns whether the conversation goes on.
-    async fn turn(&mut self) -> Result<bool, RunError> {
+    async fn turn(&mut self) -> Result<bool, Fatal> {
         let Some(message) = self.conversation().receive().await? else { return Ok(false) };
         let action = message.action();
-        match trace::within(trace::message(action, message.records()), self.handle(message)).await? {
+        let next = trace::within(trace::message(action, message.records()), self.handle(&message)).await;
+        if let Message::ProcessRecords { records, .. } = message {
+            self.conversation().take_back(records);
+        }
+        match next? {
             Next::Acknowledge => self.acknowledge(action),
             Next::End => {
                 self.report_line(format_args!("the daemon was gone before {action} could be acknowledged"));
@@ -70,8 +73,8 @@ impl<P: AsyncProcessor> Session<P> {
     }
 
     /// Acknowledges a message. Returns whether the conversation goes on.
-    pub(crate) fn acknowledge(&mut self, action: &str) -> Result<bool, RunError> {
-        match self.conversation().send(&Status(Some(action))) {
+    pub(crate) fn acknowledge(&mut self, action: &str) -> Result<bool, Fatal> {
+        match self.conversation().acknowledge(action) {
             Ok(()) => Ok(true),
             Err(Broken::End) => Ok(false),
             Err(Broken::Error(error)) => Err(error),
@@ -101,25 +104,22 @@ impl<P: AsyncProcessor> Session<P> {
         }
     }
 
-    async fn handle(&mut self, message: Message) -> Result<Next, RunError> {
+    async fn handle(&mut self, message: &Message) -> Result<Next, Fatal> {
         let action = message.action();
         match message {
             Message::ProcessRecords { records, millis_behind_latest } => {
-                let behind = MillisBehindLatest(millis_behind_latest.map(Duration::from_millis));
-                let next = self.process_records(&records, behind).await;
-                self.conversation().take_back(records);
-                next
+                self.process_records(records, MillisBehindLatest(millis_behind_latest.map(Duration::from_millis))).await
             }
             Message::LeaseLost | Message::Shutdown { reason: ShutdownReason::Zombie } => self.lease_lost(action).await,
             Message::ShardEnded | Message::Shutdown { reason: ShutdownReason::Terminate } => {
                 self.shard_ended(action).await
             }
             Message::ShutdownRequested => self.shutdown_requested().await,
-            Message::Initialize { .. } | Message::Checkpoint { .. } => Err(RunError::Unexpected {
+            Message::Initialize { .. } | Message::Checkpoint { .. } => Err(Box::new(RunError::Unexpected {
                 shard: Some(self.shard.id().to_owned()),
                 action,
                 expected: "a message that follows `initialize`",
-            }),
+            })),
         }
     }
 
@@ -127,7 +127,7 @@ impl<P: AsyncProcessor> Session<P> {
         &mut self,
         records: &[Record],
         millis_behind_latest: MillisBehindLatest,
-    ) -> Result<Next, RunError> {
+    ) -> Result<Next, Fatal> {
         self.checkpointer.inner.enter_message(Scope::Batch);
         self.emit(Event::Batch(records));
         let result = match P::TICK {
@@ -159,7 +159,7 @@ impl<P: AsyncProcessor> Session<P> {
         &mut self,
         every: Duration,
         millis_behind_latest: MillisBehindLatest,
-    ) -> Result<(), HandlerError> {
+    ) -> Result<(), Box<HandlerError>> {
         let now = self.checkpointer.inner.conversation.clock.now();
         if self.checkpointer.inner.is_over() || now.saturating_sub(self.ticked) < every {
             return Ok(());
@@ -172,10 +172,10 @@ impl<P: AsyncProcessor> Session<P> {
         let result = caller.call(None, move || processor.tick(input)).await;
         self.finish(&result).await;
         self.emit(Event::Returned);
-        result.map_err(|failure| HandlerError::new(&self.shard, "tick", failure))
+        result.map_err(|failure| HandlerError::new(&self.shard, "tick", failure).into())
     }
 
-    async fn lease_lost(&mut self, action: &'static str) -> Result<Next, RunError> {
+    async fn lease_lost(&mut self, action: &'static str) -> Result<Next, Fatal> {
         self.emit(Event::Called { action, records: None });
         let Self { processor, shard, caller, .. } = self;
         let input = &mut LeaseLost { shard };
@@ -185,11 +185,11 @@ impl<P: AsyncProcessor> Session<P> {
         match result {
             Ok(()) => Ok(Next::Acknowledge),
             Err(Failure::Gone) => Ok(Next::End),
-            Err(failure) => Err(HandlerError::new(&self.shard, action, failure).into()),
+            Err(failure) => Err(Box::new(HandlerError::new(&self.shard, action, failure)).into()),
         }
     }
 
-    async fn shard_ended(&mut self, action: &'static str) -> Result<Next, RunError> {
+    async fn shard_ended(&mut self, action: &'static str) -> Result<Next, Fatal> {
         self.checkpointer.inner.enter_message(Scope::ShardEnd);
         self.emit(Event::Called { action, records: None });
         let Self { processor, shard, caller, checkpointer, .. } = self;
@@ -197,7 +197,7 @@ impl<P: AsyncProcessor> Session<P> {
         let result = caller.call(None, move || processor.shard_ended(input)).await;
         self.finish(&result).await;
         self.emit(Event::Returned);
-        let result = result.map_err(|failure| HandlerError::new(&self.shard, action, failure));
+        let result = result.map_err(|failure| Box::new(HandlerError::new(&self.shard, action, failure)));
         match self.settle(result)? {
             Settled::Done if self.checkpointer.inner.seen.all_confirmed => Ok(Next::Acknowledge),
             Settled::Done => match self.checkpointer.checkpoint_all().await {
@@ -207,7 +207,7 @@ impl<P: AsyncProcessor> Session<P> {
                 Err(CheckpointError::LeaseLost) if !self.checkpointer.inner.gap => Ok(Next::Acknowledge),
                 Err(source) => match self.conversation().take_broken() {
                     Some(Broken::Error(error)) => Err(error),
-                    _ => Err(RunError::ShardEnd { shard: self.shard.id().to_owned(), source }),
+                    _ => Err(Box::new(RunError::ShardEnd { shard: self.shard.id().to_owned(), source })),
                 },
             },
             // No checkpoint of the records that are done: here the daemon reads the last record's number as SHARD_END.
@@ -217,7 +217,7 @@ impl<P: AsyncProcessor> Session<P> {
         }
     }
 
-    async fn shutdown_requested(&mut self) -> Result<Next, RunError> {
+    async fn shutdown_requested(&mut self) -> Result<Next, Fatal> {
         self.checkpointer.inner.enter_message(Scope::Shutdown);
         self.emit(Event::Called { action: "shutdownRequested", records: None });
         let Self { processor, shard, caller, checkpointer, .. } = self;
@@ -225,7 +225,10 @@ impl<P: AsyncProcessor> Session<P> {
         let result = caller.call(None, move || processor.shutdown_requested(input)).await;
         self.finish(&result).await;
         self.emit(Event::Returned);
-        let result = result.map_err(|failure| HandlerError::new(&self.shard, "shutdownRequested", failure));
+        let result = result.map_err(|failure| {
+            let failed = HandlerError::new(&self.shard, "shutdownRequested", failure);
+            Box::new(failed)
+        });
         match self.settle(result)? {
             Settled::Done if self.checkpointer.inner.seen.all_confirmed => Ok(Next::Acknowledge),
             Settled::Done => self.checkpoint_all().await,
@@ -239,7 +242,7 @@ impl<P: AsyncProcessor> Session<P> {
     pub(super) async fn finish<T>(&mut self, result: &Result<T, Failure>) {
         if matches!(result, Err(Failure::Gone)) {
             self.conversation().lose();
-        } else {
+        } else if self.checkpointer.inner.must_catch_up() {
             let waits = self.conversation().waits;
             self.checkpointer.inner.catch_up(waits).await;
         }
@@ -247,7 +250,7 @@ impl<P: AsyncProcessor> Session<P> {
     }
 
     /// Judges a handler's result, before the runtime's own checkpoint.
-    fn settle(&mut self, result: Result<(), HandlerError>) -> Result<Settled, RunError> {
+    fn settle(&mut self, result: Result<(), Box<HandlerError>>) -> Result<Settled, Fatal> {
         let broken = self.conversation().take_broken();
         match (broken, result) {
             (Some(Broken::Error(error)), _) => Err(error),
@@ -262,7 +265,7 @@ impl<P: AsyncProcessor> Session<P> {
 
     /// Makes the runtime's checkpoint for everything that was delivered. Failure is not a reason to stop: the next
     /// checkpoint covers the same records.
-    async fn checkpoint_all(&mut self) -> Result<Next, RunError> {
+    async fn checkpoint_all(&mut self) -> Result<Next, Fatal> {
         if P::CHECKPOINTS == Checkpoints::Handler || self.checkpointer.inner.gap {
             return Ok(Next::Acknowledge);
         }
@@ -282,7 +285,7 @@ impl<P: AsyncProcessor> Session<P> {
 
     /// Handles a handler's failure: checkpoints the records that have succeeded, if the daemon does not know of them
     /// yet.
-    async fn fail(&mut self, failed: HandlerError) -> Result<Next, RunError> {
+    async fn fail(&mut self, failed: Box<HandlerError>) -> Result<Next, Fatal> {
         let known = P::CHECKPOINTS == Checkpoints::Handler
             || self.watermark.outstanding == 0
             || self.checkpointer.inner.seen.all_confirmed;
@@ -337,9 +340,9 @@ impl<P: AsyncProcessor> Session<P> {
 enum Settled {
     /// The handler succeeded.
     Done,
-    Failed(HandlerError),
+    Failed(Box<HandlerError>),
     /// The handler failed, but the lease is gone.
-    Excused(HandlerError),
+    Excused(Box<HandlerError>),
     /// The daemon is gone.
     End,
 }

@@ -263,7 +263,7 @@ impl<'s, P: Processor> Lane<'s, P> {
         let mut session = None;
         let turn = self.context.turn(|| {
             session = runner.open(conversation)?;
-            session.as_mut().map_or(Ok(false), |session| session.acknowledge("initialize"))
+            session.as_mut().map_or(Ok(false), |session| session.acknowledge("initialize").map_err(|error| *error))
         });
         half.lock().director.sinks.bind(&owners);
         self.session = session;
