@@ -88,7 +88,8 @@ pub trait AsyncProcessor {
     /// [`process_records`](Self::process_records) follows the other.
     const CONCURRENCY: Option<Concurrency> = None;
 
-    /// The number of worker threads of the runtime, for the tasks that methods spawn. Without it, these tasks run on the thread of the
+    /// The number of worker threads of the runtime, for the tasks that methods spawn; with 0, one for each processor of the machine.
+    /// Without it, these tasks run on the thread of the
     /// processor, while a method waits or the processor waits for the daemon. The methods themselves always run on that thread.
     const WORKER_THREADS: Option<usize> = None;
 

@@ -2,10 +2,12 @@
 
 use std::io::{self, Read};
 use std::mem;
+use std::task::Poll;
 
 use crate::buffers::Demand;
+use crate::io::lines::Received;
+use crate::protocol::Message;
 use crate::protocol::scanner::Scanner;
-use crate::protocol::{Message, MessageError};
 
 /// The most that a read can return at first. It is less than the pipe's size after [`enlarge_pipe`](crate::io::stdio), so
 /// that what was read stays in the CPU's cache until it is decoded.
@@ -32,9 +34,11 @@ pub(crate) struct Input<R> {
     /// The longest rest since the last batch.
     longest: usize,
     demand: Demand,
+    /// The unread part has no complete message.
+    is_scanned: bool,
 }
 
-impl<R: Read> Input<R> {
+impl<R> Input<R> {
     /// Creates an input whose buffer has this capacity at first, and grows with the records.
     pub(crate) fn with_capacity(capacity: usize, reader: R) -> Self {
         let mut input = Self {
@@ -46,27 +50,55 @@ impl<R: Read> Input<R> {
             capacity: capacity.max(1),
             longest: 0,
             demand: Demand::default(),
+            is_scanned: false,
         };
         input.resize(0);
         input
     }
 
     /// The next message; `None` at the end of the input. The input's last line may lack the line feed.
-    pub(crate) fn next(&mut self, scanner: &mut Scanner) -> io::Result<Option<Result<Message, MessageError>>> {
+    pub(crate) fn next(&mut self, scanner: &mut Scanner) -> Received
+    where
+        R: Read,
+    {
+        match self.poll_next(scanner, |reader, to| Poll::Ready(reader.read(to))) {
+            Poll::Ready(received) => received,
+            Poll::Pending => unreachable!("the reader lets the thread wait"),
+        }
+    }
+
+    /// Does the same as [`next`](Self::next), with this way to read. After [`Poll::Pending`] it may be called again.
+    #[inline]
+    pub(crate) fn poll_next(
+        &mut self,
+        scanner: &mut Scanner,
+        mut read: impl FnMut(&mut R, &mut [u8]) -> Poll<io::Result<usize>>,
+    ) -> Poll<Received> {
         loop {
-            let (taken, message) = scanner.push(&self.buffer.as_slice()[self.start..self.end]);
-            self.start += taken;
-            if message.is_some() {
-                if matches!(message, Some(Ok(Message::ProcessRecords { .. }))) {
-                    self.end_batch();
+            if !self.is_scanned {
+                let (taken, message) = scanner.push(&self.buffer.as_slice()[self.start..self.end]);
+                self.start += taken;
+                if message.is_some() {
+                    if matches!(message, Some(Ok(Message::ProcessRecords { .. }))) {
+                        self.end_batch();
+                    }
+                    return Poll::Ready(Ok(message));
                 }
-                return Ok(message);
+                self.make_room();
+                self.is_scanned = true;
             }
-            if self.fill()? == 0 {
-                let rest = self.start..self.end;
-                self.start = self.end;
-                return Ok(scanner.end(&self.buffer.as_slice()[rest]));
+            match read(&mut self.reader, &mut self.buffer.as_mut_slice()[self.end..]) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(0)) => {
+                    let rest = self.start..self.end;
+                    self.start = self.end;
+                    return Poll::Ready(Ok(scanner.end(&self.buffer.as_slice()[rest])));
+                }
+                Poll::Ready(Ok(read)) => self.end += read,
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
             }
+            self.is_scanned = false;
         }
     }
 
@@ -75,8 +107,8 @@ impl<R: Read> Input<R> {
         self.start < self.end
     }
 
-    /// Reads more bytes, after the unread part.
-    fn fill(&mut self) -> io::Result<usize> {
+    /// Makes room for more bytes after the unread part.
+    fn make_room(&mut self) {
         let rest = self.end - self.start;
         if rest <= self.front && rest * CHEAP <= self.end - self.front {
             self.move_rest();
@@ -88,16 +120,6 @@ impl<R: Read> Input<R> {
             }
         }
         self.longest = self.longest.max(rest);
-        loop {
-            match self.reader.read(&mut self.buffer.as_mut_slice()[self.end..]) {
-                Ok(read) => {
-                    self.end += read;
-                    return Ok(read);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
     }
 
     /// Notes how long the batch's rests were, and gives back memory that the last batches did not need.

@@ -67,13 +67,13 @@ pub trait Watcher: Send {
 /// A reader and a writer.
 #[derive(Debug)]
 pub struct Lines<R, W> {
-    input: Input<R>,
+    pub(crate) input: Input<R>,
     writer: W,
     /// The reader's descriptor, if its end is noticed during waits.
     real: Option<RealEnd>,
 }
 
-impl<R: Read, W: Write> Lines<R, W> {
+impl<R, W> Lines<R, W> {
     pub(crate) fn new(reader: R, writer: W) -> Self {
         Self::with_capacity(CAPACITY, reader, writer)
     }
@@ -81,6 +81,12 @@ impl<R: Read, W: Write> Lines<R, W> {
     /// Lines with a buffer of this capacity at first: a small one suits simulations, which are many.
     pub fn with_capacity(capacity: usize, reader: R, writer: W) -> Self {
         Self { input: Input::with_capacity(capacity, reader), writer, real: None }
+    }
+
+    /// Notices the end of `input` during waits.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn watching(self, input: RealEnd) -> Self {
+        Self { real: Some(input), ..self }
     }
 }
 
@@ -99,6 +105,10 @@ impl<R: Read + Send, W: Write + Send> Io for Lines<R, W> {
     fn send(&mut self, line: &[u8]) -> io::Result<()> {
         self.writer.write_all(line)?;
         self.writer.flush()
+    }
+
+    fn has_unread(&self) -> bool {
+        self.input.has_unread()
     }
 
     fn watched(&self) -> Option<BorrowedFd<'_>> {

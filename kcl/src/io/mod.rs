@@ -1,7 +1,7 @@
 //! Input and output: the ends of a conversation, and the process's own stdin, stdout and stderr.
 
 pub(crate) mod fd;
-mod inner_pipe;
+pub(crate) mod inner_pipe;
 mod input;
 pub(crate) mod lent_io;
 pub(crate) mod lines;

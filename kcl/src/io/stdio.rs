@@ -95,6 +95,21 @@ impl AsFd for RealEnd {
     }
 }
 
+#[cfg(feature = "tokio")]
+impl std::os::fd::AsRawFd for RealEnd {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl RealEnd {
+    /// Another descriptor of the same end. A runtime can watch each descriptor for one purpose only.
+    pub(crate) fn duplicate(&self) -> io::Result<Self> {
+        Ok(Self(Arc::new(fcntl_dupfd_cloexec(&self.0, LOWEST_FD)?)))
+    }
+}
+
 impl Read for RealEnd {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         match retry_until_ready(&self.0, PollFlags::IN, || rustix::io::read(&self.0, &mut *to)) {

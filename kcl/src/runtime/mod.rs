@@ -1,8 +1,11 @@
 //! Processors with `async` methods, on a runtime of tokio.
 
 mod clock;
+mod ends;
+mod reading;
+mod watcher;
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -11,7 +14,7 @@ use tokio::task::LocalSet;
 
 use crate::async_processor::{AsyncInitialize, AsyncProcessor};
 use crate::error::{BoxError, RunError};
-use crate::io::lines::{Io, Lines};
+use crate::io::lines::Io;
 use crate::io::stderr::Report;
 use crate::io::{lent_io, stdio};
 use crate::panics::discard;
@@ -19,6 +22,7 @@ use crate::runner::conversation::Waits;
 use crate::runner::counts::Counts;
 use crate::runner::{Runner, are_payloads_logged, converse, end, real};
 use crate::runtime::clock::RuntimeClock;
+use crate::runtime::ends::Ends;
 use crate::shard::Shard;
 
 /// Runs a processor with `async` methods on the process's own stdin and stdout until the daemon ends the conversation. The `main` that
@@ -79,7 +83,7 @@ impl<F> AsyncRunner<F> {
     {
         end(refuse_nesting().and_then(|()| {
             stdio::with_protocol(are_payloads_logged::<P>(), |input, output, report| {
-                self.converse(Lines::real(input, output), report.clone())
+                self.converse(|| Ends::real(input, output), report.clone())
             })
         }))
     }
@@ -96,13 +100,14 @@ impl<F> AsyncRunner<F> {
         E: Into<BoxError>,
     {
         refuse_nesting()?;
-        let run = |reader, writer| self.converse(Lines::new(reader, writer), Report::Printed);
+        let run = |reader, writer| self.converse(|| Ok(Ends::new(reader, writer)), Report::Printed);
         lent_io::lend(reader, writer, run).map_err(RunError::Thread)?
     }
 
     /// Starts a runtime and converses in it.
-    fn converse<P, E>(&self, io: impl Io + 'static, report: Report) -> Result<(), RunError>
+    fn converse<P, E, I>(&self, io: impl FnOnce() -> io::Result<I>, report: Report) -> Result<(), RunError>
     where
+        I: Io + 'static,
         F: AsyncFn(&Shard) -> Result<P, E>,
         P: AsyncProcessor,
         E: Into<BoxError>,
@@ -111,6 +116,7 @@ impl<F> AsyncRunner<F> {
         let local = LocalSet::new();
         let conversation = async {
             let clock = Arc::new(RuntimeClock::new());
+            let io = io().map_err(RunError::Thread)?;
             let conversation = real::<P>(io, clock, report, Waits::Task);
             converse(&self.factory, conversation, Counts::are_requested()).await
         };
@@ -123,13 +129,15 @@ impl<F> AsyncRunner<F> {
     }
 }
 
-/// Starts a runtime. Without worker threads, its tasks run on the thread that waits for the conversation.
-fn start(worker_threads: Option<usize>) -> std::io::Result<Runtime> {
+/// Starts a runtime. With 0 worker threads, there are as many as processors. Without worker threads, its tasks run on the thread that waits for the conversation.
+fn start(worker_threads: Option<usize>) -> io::Result<Runtime> {
     let mut builder = match worker_threads {
         None => Builder::new_current_thread(),
         Some(threads) => {
             let mut builder = Builder::new_multi_thread();
-            builder.worker_threads(threads.max(1));
+            if threads > 0 {
+                builder.worker_threads(threads);
+            }
             builder
         }
     };
