@@ -229,12 +229,15 @@ fn the_test_kit_answers_as_the_real_daemon_did() {
 
 #[test]
 fn a_processor_handles_every_recording() {
-    let witness = build(&["--package", "tests", "--example", "witness"]);
-    for transcript in transcripts() {
+    // One has blocking methods, and the other the same ones as `async` methods.
+    let programs = ["witness", "awaiting"].map(|name| build(&["--package", "tests", "--example", name]));
+    for (program, transcript) in
+        programs.iter().flat_map(|program| transcripts().into_iter().map(move |it| (program, it)))
+    {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let seen = folder.path().join("seen");
         let mut processor =
-            Conversation::start(Command::new(&witness).env("SEEN", &seen).env("DO", "").stderr(Stdio::piped()));
+            Conversation::start(Command::new(program).env("SEEN", &seen).env("DO", "").stderr(Stdio::piped()));
         let mut daemon = Daemon::new();
         let mut expected = Vec::new();
         for (line, message) in transcript.messages() {

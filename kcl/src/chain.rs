@@ -40,7 +40,7 @@ impl fmt::Display for Chain<'_> {
         let (mut hint, mut clause) = (None, None);
         for error in causes(self.error) {
             let text = self.text_of(error);
-            hint = hint.or_else(|| borrowing_hint(&text));
+            hint = hint.or_else(|| borrowing_hint(&text)).or_else(|| nesting_hint(&text));
             clause = clause.or_else(|| error.downcast_ref::<UndecodablePayload>().and_then(|error| error.diagnosis));
             if !ends_with_words(&line, &text) {
                 if !line.is_empty() {
@@ -91,6 +91,15 @@ fn borrowing_hint(text: &str) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// The explanation of tokio's panic if code blocks on a future where a runtime already runs the thread. tokio's own words do not name
+/// the function that did so.
+pub(crate) fn nesting_hint(text: &str) -> Option<&'static str> {
+    text.contains("Cannot start a runtime from within a runtime").then_some(
+        "a handler cannot block on a future while a runtime of tokio runs its thread: make the handler `async` (with the feature \
+         `tokio` of kcl) and await the future; and if `main` starts a runtime around kcl, as `#[tokio::main]` does, remove that",
+    )
 }
 
 /// The lines of the backtrace that an error of anyhow or eyre captured; none without one. They capture it if `RUST_LIB_BACKTRACE`, or else `RUST_BACKTRACE`, is set and not `0`.

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::error::Error;
 use std::{fmt, io, mem};
 
-use crate::chain::{Chain, Text, backtrace};
+use crate::chain::{Chain, Text, backtrace, nesting_hint};
 use crate::checkpoint::error::CheckpointError;
 use crate::excerpt::Excerpt;
 use crate::panics::{discard, message};
@@ -352,7 +352,10 @@ impl fmt::Display for HandlerError {
         })?;
         match &self.failure {
             Failure::Error(_) | Failure::Gone => write!(f, ": {}", self.chain())?,
-            Failure::Panic(Panicked(text)) => write!(f, ": {}", Text { text, log_payloads: self.log_payloads })?,
+            Failure::Panic(Panicked(text)) => {
+                write!(f, ": {}", Text { text, log_payloads: self.log_payloads })?;
+                nesting_hint(text).map_or(Ok(()), |hint| write!(f, "; {hint}"))?;
+            }
         }
         // The place comes last, so that the cause remains where a line is cut.
         let separator = if matches!(self.at, At::Message) { ";" } else { "," };

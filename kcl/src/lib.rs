@@ -57,6 +57,9 @@
 //! - `macros` (on by default): the attributes. Without this feature, implement [`Processor`] by hand.
 //! - `testing`: the module [`testing`], a daemon in process for tests of processors, with the page "Testing a processor";
 //!   and `#[kcl::test]`, which lets it follow random schedules. It belongs in `[dev-dependencies]`.
+//! - `tokio`: handlers may be `async`. The runtime is a `current_thread` runtime of tokio, and blocking and `async` handlers
+//!   mix. By hand, implement [`AsyncProcessor`] instead of [`Processor`]. Without the feature, there is no runtime, and a processor
+//!   must not be run inside of one.
 //! - `tracing`: spans and events with the target `kcl`, for any subscriber of the `tracing` crate:
 //!
 //!   | level | content |
@@ -70,6 +73,7 @@
 //!   Levels without a subscriber cost next to nothing. A subscriber may write to stdout as usual: its output goes to stderr.
 //!   Set it up in `#[on_init]`, or in your own `main`.
 //!
+#![cfg_attr(not(feature = "tokio"), doc = "[`AsyncProcessor`]: #features")]
 #![cfg_attr(feature = "testing", doc = "[`testing`]: crate::testing")]
 #![cfg_attr(not(feature = "testing"), doc = "[`testing`]: #features")]
 // Without the feature `macros`, the attributes' pages do not exist.

@@ -7,7 +7,9 @@
 use std::io::{self, Read, Write};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+#[cfg(feature = "tokio")]
+use std::task::Context;
+use std::task::{Poll, Waker};
 use std::thread;
 
 /// The most bytes of one read.
@@ -131,6 +133,7 @@ impl Place {
     }
 
     /// Lets the task wait for the response.
+    #[cfg(feature = "tokio")]
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Response> {
         let mut content = self.lock();
         match content.response.take() {
@@ -154,11 +157,7 @@ impl Lent {
     }
 
     /// Reads. `wait` waits for the response.
-    fn read_by(
-        &mut self,
-        to: &mut [u8],
-        wait: impl FnOnce(&Place) -> Poll<Response>,
-    ) -> Poll<io::Result<usize>> {
+    fn read_by(&mut self, to: &mut [u8], wait: impl FnOnce(&Place) -> Poll<Response>) -> Poll<io::Result<usize>> {
         if self.rest.is_empty() {
             if !self.is_reading {
                 self.request(Request::Read(to.len().min(MOST)))?;
@@ -175,6 +174,7 @@ impl Lent {
     }
 
     /// Reads while the task waits. Between two polls, the response to a read waits for the next one.
+    #[cfg(feature = "tokio")]
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, to: &mut [u8]) -> Poll<io::Result<usize>> {
         self.read_by(to, |place| place.poll(cx))
     }

@@ -343,7 +343,7 @@ impl<P: AsyncProcessor> Session<P> {
 
 /// Finds out what failed.
 fn blame(failure: Failure, progress: Progress, batch: &Batch<'_>, part: &Part) -> Blame {
-    if matches!(failure, Failure::Panic(_)) {
+    if matches!(failure, Failure::Panic(_) | Failure::Gone) {
         return Blame::Handler(failure, progress);
     }
     let places = |place: usize| part.places.as_ref().map_or(place, |places| places[place]);

@@ -145,7 +145,10 @@ fn poll_read(input: &AsyncFd<RealEnd>, cx: &mut Context<'_>, to: &mut [u8]) -> P
 ///
 /// If the system cannot report when the descriptor is ready: it is a file, for example.
 pub(super) fn register(end: RealEnd, interest: Interest) -> io::Result<AsyncFd<RealEnd>> {
-    #[allow(deprecated, reason = "its successor is `unsafe`, and a `RealEnd` keeps its one descriptor open, as that requires")]
+    #[allow(
+        deprecated,
+        reason = "its successor is `unsafe`, and a `RealEnd` keeps its one descriptor open, as that requires"
+    )]
     AsyncFd::with_interest(end, interest)
 }
 

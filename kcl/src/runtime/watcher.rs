@@ -92,7 +92,9 @@ fn poll_closed<'a>(
         // An error means that the runtime ends.
         let Poll::Ready(Ok(mut ready)) = poll_ready(end, cx) else { return Poll::Pending };
         let state = ready.ready();
-        if state.is_read_closed() || state.is_write_closed() || returned(end.get_ref(), PollFlags::empty()).intersects(CLOSED)
+        if state.is_read_closed()
+            || state.is_write_closed()
+            || returned(end.get_ref(), PollFlags::empty()).intersects(CLOSED)
         {
             return Poll::Ready(());
         }
