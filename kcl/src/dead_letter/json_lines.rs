@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
@@ -46,7 +47,7 @@ pub struct JsonLines {
     folder: PathBuf,
     shard: String,
     /// The current file; `None` before the first line.
-    file: Option<File>,
+    file: Mutex<Option<File>>,
 }
 
 #[derive(Serialize)]
@@ -82,16 +83,16 @@ impl JsonLines {
             // Not everyone may read every parent.
             _ = sync(above);
         }
-        Ok(Self { folder, shard: file_name(shard.id()), file: None })
+        Ok(Self { folder, shard: file_name(shard.id()), file: Mutex::new(None) })
     }
 
-    /// Appends a dead letter, and waits until it is on disk.
+    /// Appends a dead letter, and waits until it is on disk. It blocks the thread meanwhile, in an `async` handler too.
     ///
     /// # Errors
     ///
     /// If it cannot be written. A part of it may then remain as the last line of its file; the next one goes into a new
     /// file.
-    pub fn write(&mut self, letter: &DeadLetter<'_>) -> io::Result<()> {
+    pub fn write(&self, letter: &DeadLetter<'_>) -> io::Result<()> {
         let record = letter.record();
         let text = std::str::from_utf8(record.data()).ok();
         let line = Line {
@@ -107,15 +108,17 @@ impl JsonLines {
         };
         let mut bytes = serde_json::to_vec(&line)?;
         bytes.push(b'\n');
+        // A panic cannot leave a file with a part of a line: the file is taken out while it is written.
+        let mut current = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            let mut file = match self.file.take() {
+            let mut file = match current.take() {
                 Some(file) => file,
                 None => self.create().map_err(|error| named(&self.folder, &error))?,
             };
             let written = file.write_all(&bytes).and_then(|()| file.sync_data()).and_then(|()| file.metadata());
             // If the file was removed meanwhile, the line is lost with it.
             if written.map_err(|error| named(&self.folder, &error))?.nlink() > 0 {
-                self.file = Some(file);
+                *current = Some(file);
                 return Ok(());
             }
         }
