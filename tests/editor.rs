@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 
 /// A processor with a place for something half typed. `¦` marks the cursor.
 const SOURCE: &str = "\
+use std::cell::Cell;
+
 use kcl::{Json, Record};
 
 #[derive(serde::Deserialize)]
@@ -23,14 +25,14 @@ pub struct Order {
 
 #[derive(Default)]
 pub struct Revenue {
-    cents: u64,
+    cents: Cell<u64>,
 }
 
-#[kcl::processor(checkpoint = batch, warn_after = \"5m\", log_payloads = false)]
+#[kcl::processor(checkpoint = batch, warn_after = \"5m\", log_payloads = false, runtime = multi_thread, worker_threads = 4)]
 impl Revenue {
-    #[on_record(retry = 3)]
-    fn add(&mut self, Json(order): Json<Order>) {
-        self.cents += order.cents;
+    #[on_record(retry = 3, concurrency = 64, order = none, ahead = 1, ahead_bytes = \"1 MiB\", drain = \"5s\", timeout = \"1s\")]
+    async fn add(&self, Json(order): Json<Order>) {
+        self.cents.set(self.cents.get() + order.cents);
     }
 
     #[on_tick(every = \"5s\")]
@@ -49,7 +51,7 @@ pub fn report(revenue: &Revenue, _: &Record) {
 ";
 
 /// States of a method that is being typed.
-const HALF_TYPED: [(&str, &str); 9] = [
+const HALF_TYPED: [(&str, &str); 13] = [
     ("an_attribute", "#[on_]"),
     ("an_attribute_without_a_method", "#[on_shard_end]"),
     ("the_keyword", "#[on_shard_end]\n    fn"),
@@ -59,6 +61,10 @@ const HALF_TYPED: [(&str, &str); 9] = [
     ("a_reference_to_nothing", "#[on_shard_end]\n    fn finish(&mut self, shard: &) {}"),
     ("a_path", "#[on_shard_end]\n    fn finish(&mut self, shard: kcl::) {}"),
     ("an_arrow", "#[on_shard_end]\n    fn finish(&mut self) -> {}"),
+    ("async", "#[on_shard_end]\n    async"),
+    ("async_fn", "#[on_shard_end]\n    async fn finish"),
+    ("an_async_argument", "#[on_shard_end]\n    async fn finish(&mut self, checkpointer: &mut ) {}"),
+    ("an_await", "#[on_shard_end]\n    async fn finish(&mut self) { std::future::ready(()). }"),
 ];
 
 type Test = Box<dyn FnOnce(&mut Editor) -> Result<(), Failed> + Send>;
@@ -82,6 +88,14 @@ fn main() -> ExitCode {
         ("every", "The shortest time"),
         ("warn_after", "reported on stderr"),
         ("log_payloads", "may quote payloads"),
+        ("runtime", "polls `async` handlers"),
+        ("worker_threads", "number of worker threads"),
+        ("concurrency", "handled at once"),
+        ("order", "the order"),
+        ("ahead", "number of batches"),
+        ("ahead_bytes", "number of bytes"),
+        ("drain", "running records get"),
+        ("timeout", "longest time of an attempt"),
     ]
     .map(|(name, text)| trial(format!("hover_explains::{name}"), Box::new(move |editor| explains(editor, name, text))));
     let definition = ["on_record", "retry"].map(|name| {
@@ -103,7 +117,13 @@ fn completes(editor: &mut Editor, state: &str) -> Result<(), Failed> {
 }
 
 fn explains(editor: &mut Editor, name: &str, expected: &str) -> Result<(), Failed> {
-    let marked = source("", "self.cents", "").replacen(name, &format!("¦{name}"), 1);
+    let source = source("", "self.cents", "");
+    // An option, or else an attribute.
+    let option = format!(" {name} =");
+    let marked = match source.contains(&option) {
+        true => source.replacen(&option, &format!(" ¦{name} ="), 1),
+        false => source.replacen(name, &format!("¦{name}"), 1),
+    };
     let hover = editor.ask("textDocument/hover", &marked)?;
     let text = hover["contents"]["value"].as_str().unwrap_or_default();
     // The signature comes first, and then the documentation.
@@ -276,7 +296,7 @@ fn package() -> Result<PathBuf, Failed> {
     fs::create_dir_all(folder.join("src"))?;
     let manifest = format!(
         "[package]\nname = \"typed\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n\
-         kcl = {{ path = {:?} }}\nserde = {{ version = \"1\", features = [\"derive\"] }}\n",
+         kcl = {{ path = {:?}, features = [\"tokio\"] }}\nserde = {{ version = \"1\", features = [\"derive\"] }}\n",
         workspace.join("kcl")
     );
     fs::write(folder.join("Cargo.toml"), manifest)?;

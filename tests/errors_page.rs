@@ -8,7 +8,7 @@ use std::{env, fs};
 use tests::workspace;
 
 /// The areas, in the order of the page.
-const AREAS: [(&str, &str); 13] = [
+const AREAS: [(&str, &str); 15] = [
     ("placement", "Placement of the attribute"),
     ("handlers", "Handlers"),
     ("receivers", "Receivers"),
@@ -19,6 +19,8 @@ const AREAS: [(&str, &str); 13] = [
     ("policy", "Records that fail"),
     ("ticks", "Ticks"),
     ("dead-letters", "Dead letters"),
+    ("async", "Async handlers"),
+    ("concurrency", "Many records at once"),
     ("signatures", "Signatures and bodies"),
     ("several", "Several mistakes at once"),
     ("test", "Tests with `#[kcl::test]`"),

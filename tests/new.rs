@@ -99,3 +99,51 @@ fn a_repository_can_be_named() {
     let manifest = fs::read_to_string(folder.path().join("orders/Cargo.toml")).unwrap();
     assert!(manifest.contains("kcl = { git = \"https://example.org/kcl.git\" }\n"), "{manifest}");
 }
+
+const WITH_ASYNC_HANDLERS: &str = "
+use kcl::{Record, Shard};
+
+struct Count(u64);
+
+#[kcl::processor]
+impl Count {
+    #[on_init]
+    async fn open(_: &Shard) -> Self {
+        Count(0)
+    }
+
+    #[on_record]
+    async fn count(&mut self, _: &Record) {
+        self.0 += 1;
+    }
+
+    #[on_shard_end]
+    fn report(&self) {
+        eprintln!(\"{} records\", self.0);
+    }
+}
+";
+
+#[test]
+fn async_handlers_need_a_feature_and_the_error_says_so_once() {
+    let folder = tempfile::tempdir().unwrap();
+    expect(&new(&["count", "--path", workspace().to_str().unwrap()], folder.path()), 0, "cargo test");
+    let project = folder.path().join("count");
+    fs::copy(workspace().join("Cargo.lock"), project.join("Cargo.lock")).unwrap();
+    fs::write(project.join("src/main.rs"), WITH_ASYNC_HANDLERS).unwrap();
+    let check = || command(env!("CARGO"), &["check"], &project).output().unwrap();
+    let without = check();
+    expect(
+        &without,
+        101,
+        "error[E0277]: an `async` handler needs the feature `tokio` of `kcl`\n --> src/main.rs:9:5\n",
+    );
+    expect(&without, 101, "`kcl = { path = \"...\", features = [\"tokio\"] }`");
+    expect(&without, 101, "due to 1 previous error");
+    let manifest = fs::read_to_string(project.join("Cargo.toml")).unwrap();
+    let (path, _) = manifest.split_once("\nkcl = { path = ").and_then(|(_, rest)| rest.split_once(" }")).unwrap();
+    let line = format!("\nkcl = {{ path = {path}");
+    let turned_on = manifest.replacen(&format!("{line} }}"), &format!("{line}, features = [\"tokio\"] }}"), 1);
+    fs::write(project.join("Cargo.toml"), turned_on).unwrap();
+    expect(&check(), 0, "Finished");
+}

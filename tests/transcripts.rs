@@ -229,8 +229,8 @@ fn the_test_kit_answers_as_the_real_daemon_did() {
 
 #[test]
 fn a_processor_handles_every_recording() {
-    // One has blocking methods, and the other the same ones as `async` methods.
-    let programs = ["witness", "awaiting"].map(|name| build(&["--package", "tests", "--example", name]));
+    // One has blocking methods, one the same ones as `async` methods, and one has them as handlers, with the attribute.
+    let programs = ["witness", "awaiting", "annotated"].map(|name| build(&["--package", "tests", "--example", name]));
     for (program, transcript) in
         programs.iter().flat_map(|program| transcripts().into_iter().map(move |it| (program, it)))
     {

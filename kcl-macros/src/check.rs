@@ -8,6 +8,7 @@ use syn::{
     FnArg, GenericParam, Ident, Lifetime, Receiver, ReceiverKind, ReturnType, Safety, Type, TypePath, WherePredicate,
 };
 
+use crate::asynchronous;
 use crate::context::Context;
 use crate::handlers::Slot;
 use crate::messages;
@@ -33,6 +34,7 @@ pub(crate) fn check(cx: &Context, processor: &Processor) -> Verdict {
         signature(cx, processor, handler, &impl_lifetimes);
     }
     constants(cx, processor);
+    asynchronous::check(cx, processor, asynchronous::IS_AVAILABLE);
     if let Type::TraitObject(ty) = peel(&processor.self_ty) {
         cx.error(ty, messages::trait_object());
     }
@@ -124,9 +126,6 @@ fn signature(cx: &Context, processor: &Processor, handler: &Handler, impl_lifeti
     let (kind, name, sig) = (handler.kind, handler.name(), &handler.sig);
     if let Some(token) = &sig.constness {
         cx.error(token, messages::qualifier(kind, name, "const"));
-    }
-    if let Some(token) = &sig.asyncness {
-        cx.error(token, messages::qualifier(kind, name, "async"));
     }
     if let Safety::Unsafe(token) = &sig.safety {
         cx.error(token, messages::qualifier(kind, name, "unsafe"));
@@ -230,7 +229,9 @@ fn output(cx: &Context, handler: &Handler) {
             }
         }
         ReturnType::Type(_, ty) => {
-            if let Some(found) = find_type(ty, |ty| matches!(ty, Type::ImplTrait(_))) {
+            if find_type(ty, asynchronous::is_future).is_some() {
+                cx.error(ty, asynchronous::messages::future(kind, name));
+            } else if let Some(found) = find_type(ty, |ty| matches!(ty, Type::ImplTrait(_))) {
                 cx.error(found, messages::impl_trait_return(kind, name));
             } else if kind.is_constructor() {
                 let declared: HashSet<_> = handler.sig.generics.lifetimes().map(|param| &param.lifetime).collect();
@@ -418,11 +419,11 @@ mod tests {
             #[on_init]
             fn open(&self) {}
             #[on_record]
-            async unsafe fn add<T>(self, record: &'static Record, value: impl Debug) -> impl Future {}
+            unsafe fn add<T>(self, record: &'static Record, value: impl Debug) -> impl Future {}
             #[on_records]
             fn add_all(&mut self, records: &[Record], again: &[Record]) {}
         });
-        assert_eq!(errors.len(), 10, "{errors:#?}");
+        assert_eq!(errors.len(), 9, "{errors:#?}");
     }
 
     #[test]

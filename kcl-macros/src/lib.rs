@@ -6,6 +6,7 @@
 //! list of all handlers in `handlers`.
 
 mod args;
+mod asynchronous;
 mod bodies;
 mod check;
 mod context;
@@ -18,6 +19,7 @@ mod parse;
 mod quantities;
 #[cfg(feature = "testing")]
 mod schedules;
+mod sizes;
 mod syntax;
 #[cfg(test)]
 mod tests;

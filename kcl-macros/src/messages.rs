@@ -5,6 +5,7 @@ use std::fmt;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 
+use crate::asynchronous::messages as asynchronous;
 use crate::handlers::Kind;
 use crate::model::{Action, OptionName, Place};
 use crate::names;
@@ -137,8 +138,16 @@ pub(crate) fn option_no_name(place: Place, found: &str) -> Message {
 const FURTHER_ATTEMPTS: &str = "`retry` counts the further attempts, after the first one";
 
 pub(crate) fn option_unknown(place: Place, name: &str) -> Message {
-    if (place, name) == (Place::Handler(Kind::Record), OptionName::Bisect.text()) {
-        return bisect_one_record();
+    match place {
+        Place::Handler(Kind::Record) if name == OptionName::Bisect.text() => return bisect_one_record(),
+        Place::Handler(Kind::Records) => {
+            let of_concurrency = names::option(name, Place::Handler(Kind::Record).options());
+            let here = names::option(name, place.options());
+            if let Some(option) = of_concurrency.filter(|option| here.is_none() && option.is_of_concurrency()) {
+                return asynchronous::of_single_records(name, option);
+            }
+        }
+        _ => {}
     }
     let elsewhere: &[Place] = match place {
         Place::Processor => &[Place::Handler(Kind::Record), Place::Handler(Kind::Records)],
@@ -219,7 +228,7 @@ pub(crate) fn option_crate_value(quoted: Option<&str>) -> Message {
 const UNITS: &str = "the units of time are `ms`, `s`, `m`, `h` and `d`, as in `500ms`, `30s` or `1h30m`";
 
 /// Formats a text in quotes on one line.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     text.escape_debug().take(100).collect()
 }
 
@@ -540,7 +549,7 @@ pub(crate) fn record_and_records(first: (Kind, &Ident), second: (Kind, &Ident)) 
     .help("remove one of the two attributes")
 }
 
-fn handler(kind: Kind, name: &Ident) -> String {
+pub(crate) fn handler(kind: Kind, name: &Ident) -> String {
     let what = if kind.is_constructor() { "constructor" } else { "handler" };
     format!("`#[{}]` {what} `{name}`", kind.attribute())
 }
@@ -548,13 +557,6 @@ fn handler(kind: Kind, name: &Ident) -> String {
 pub(crate) fn qualifier(kind: Kind, name: &Ident, qualifier: &str) -> Message {
     let message = Message::new(format_args!("{} cannot be `{qualifier}`", handler(kind, name)));
     match qualifier {
-        "async" => message
-            .note("a handler blocks until it is done, and the next message waits")
-            .note(
-                "to await something, keep a `tokio::runtime::Runtime` in the processor, and clone its handle first: \
-                 `let runtime = self.runtime.handle().clone(); runtime.block_on(...)`",
-            )
-            .help("remove `async`"),
         "unsafe" => message
             .note("the runtime calls the handler, and cannot uphold the conditions of an unsafe function")
             .help("remove `unsafe`"),
@@ -608,7 +610,7 @@ pub(crate) fn impl_trait_argument(kind: Kind, name: &Ident) -> Message {
 pub(crate) fn impl_trait_return(kind: Kind, name: &Ident) -> Message {
     let must = if kind.is_constructor() { "`Self` or `Result<Self, E>`" } else { "`()` or `Result<(), E>`" };
     Message::new(format_args!("{} must return {must}, without an `impl Trait`", handler(kind, name)))
-        .note("the runtime interprets the result by its type, and does not await a future")
+        .note("the runtime interprets the result by its type")
         .help("write a concrete type, such as `kcl::BoxError` for an error")
 }
 

@@ -24,6 +24,10 @@ pub(crate) struct Options {
     pub(crate) warn_after: Option<Given<Duration>>,
     /// Whether messages may quote payloads.
     pub(crate) log_payloads: bool,
+    /// The kind of the runtime for `async` handlers.
+    pub(crate) runtime: Option<Runtime>,
+    /// The number of the runtime's threads.
+    pub(crate) worker_threads: Option<Given<usize>>,
     /// The names of the options as written, for their spans.
     pub(crate) names: Vec<Ident>,
 }
@@ -52,6 +56,8 @@ impl Default for Options {
             checkpoint: None,
             warn_after: None,
             log_payloads: true,
+            runtime: None,
+            worker_threads: None,
             names: Vec::new(),
         }
     }
@@ -60,14 +66,19 @@ impl Default for Options {
 impl Options {
     /// The constant of `Processor` for an option, with the span of the option's name. Editors then explain the option there.
     pub(crate) fn constant(&self, name: &str, option: OptionName) -> Ident {
-        let written = self.names.iter().find(|name| *name == option.text());
-        Ident::new(name, written.map_or_else(Span::call_site, Ident::span))
+        Ident::new(name, self.written(option).map_or_else(Span::call_site, Ident::span))
+    }
+
+    /// The name of an option as written, if it is given.
+    pub(crate) fn written(&self, option: OptionName) -> Option<&Ident> {
+        self.names.iter().find(|name| *name == option.text())
     }
 
     /// The constants that hold values.
     pub(crate) fn constants(&self) -> impl Iterator<Item = &Path> {
         let checkpoint = self.checkpoint.iter().filter_map(|(when, _)| when.constant());
-        checkpoint.chain(self.warn_after.iter().filter_map(Given::constant))
+        let warn_after = self.warn_after.iter().filter_map(Given::constant);
+        checkpoint.chain(warn_after).chain(self.worker_threads.iter().filter_map(Given::constant))
     }
 }
 
@@ -82,7 +93,30 @@ pub(crate) enum When {
     Records(u64),
 }
 
-/// The options of a record handler: what happens to a record that fails.
+/// The kind of the runtime for `async` handlers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Runtime {
+    CurrentThread,
+    MultiThread,
+}
+
+impl Runtime {
+    pub(crate) const ALL: [Self; 2] = [Self::CurrentThread, Self::MultiThread];
+
+    /// The word for the kind in the option.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::CurrentThread => "current_thread",
+            Self::MultiThread => "multi_thread",
+        }
+    }
+
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|runtime| runtime.word() == word)
+    }
+}
+
+/// The options of a record handler: what happens to a record that fails, and how an `async` handler runs.
 #[derive(Default)]
 pub(crate) struct Policy {
     pub(crate) retry: Option<Given<u32>>,
@@ -92,6 +126,7 @@ pub(crate) struct Policy {
     /// Whether a batch that fails is divided until the records that fail are found.
     pub(crate) bisect: bool,
     pub(crate) on_undecodable: Option<(Action, TokenStream)>,
+    pub(crate) running: Running,
     /// The names of the options as written, for their spans.
     pub(crate) names: Vec<Ident>,
 }
@@ -108,14 +143,62 @@ impl Policy {
 
     /// The name of an option, with the span of the user's code if it is given. Editors then explain the option there.
     pub(crate) fn name(&self, option: OptionName) -> Ident {
-        let written = self.names.iter().find(|name| *name == option.text());
-        written.cloned().unwrap_or_else(|| Ident::new(option.text(), Span::call_site()))
+        self.written(option).cloned().unwrap_or_else(|| Ident::new(option.text(), Span::call_site()))
+    }
+
+    /// The name of an option as written, if it is given.
+    pub(crate) fn written(&self, option: OptionName) -> Option<&Ident> {
+        self.names.iter().find(|name| *name == option.text())
     }
 
     /// The constants that hold values.
     pub(crate) fn constants(&self) -> impl Iterator<Item = &Path> {
         let backoff = self.backoff.iter().flat_map(|backoff| [&backoff.first, &backoff.most]);
-        self.retry.iter().filter_map(Given::constant).chain(backoff.filter_map(Given::constant))
+        let failing = self.retry.iter().filter_map(Given::constant).chain(backoff.filter_map(Given::constant));
+        failing.chain(self.running.constants())
+    }
+}
+
+/// The options of a record handler that say how its calls run. They are for `async` handlers.
+#[derive(Default)]
+pub(crate) struct Running {
+    pub(crate) concurrency: Option<Given<u32>>,
+    pub(crate) order: Option<Order>,
+    pub(crate) ahead: Option<Given<u32>>,
+    pub(crate) ahead_bytes: Option<Given<u64>>,
+    pub(crate) drain: Option<Given<Duration>>,
+    pub(crate) timeout: Option<Given<Duration>>,
+}
+
+impl Running {
+    /// The constants that hold values.
+    fn constants(&self) -> impl Iterator<Item = &Path> {
+        let numbers = self.concurrency.iter().chain(&self.ahead).filter_map(Given::constant);
+        let times = self.drain.iter().chain(&self.timeout).filter_map(Given::constant);
+        numbers.chain(self.ahead_bytes.iter().filter_map(Given::constant)).chain(times)
+    }
+}
+
+/// The order of records that are handled at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    PartitionKey,
+    None,
+}
+
+impl Order {
+    pub(crate) const ALL: [Self; 2] = [Self::PartitionKey, Self::None];
+
+    /// The word for the order in the option.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::PartitionKey => "partition_key",
+            Self::None => "none",
+        }
+    }
+
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|order| order.word() == word)
     }
 }
 
@@ -162,12 +245,15 @@ pub(crate) enum Place {
 impl Place {
     pub(crate) fn options(self) -> &'static [OptionName] {
         use OptionName::{
-            Backoff, Bisect, Checkpoint, Crate, Every, LogPayloads, Main, OnFailure, OnUndecodable, Retry, WarnAfter,
+            Ahead, AheadBytes, Backoff, Bisect, Checkpoint, Concurrency, Crate, Drain, Every, LogPayloads, Main,
+            OnFailure, OnUndecodable, Order, Retry, Runtime, Timeout, WarnAfter, WorkerThreads,
         };
         match self {
-            Self::Processor => &[Main, Crate, Checkpoint, WarnAfter, LogPayloads],
-            Self::Handler(Kind::Records) => &[Retry, Backoff, OnFailure, Bisect, OnUndecodable],
-            Self::Handler(Kind::Record) => &[Retry, Backoff, OnFailure, OnUndecodable],
+            Self::Processor => &[Main, Crate, Checkpoint, WarnAfter, LogPayloads, Runtime, WorkerThreads],
+            Self::Handler(Kind::Records) => &[Retry, Backoff, OnFailure, Bisect, OnUndecodable, Timeout],
+            Self::Handler(Kind::Record) => {
+                &[Retry, Backoff, OnFailure, OnUndecodable, Concurrency, Order, Ahead, AheadBytes, Drain, Timeout]
+            }
             Self::Handler(Kind::Tick) => &[Every],
             Self::Handler(
                 Kind::Init | Kind::LeaseLost | Kind::ShardEnd | Kind::ShutdownRequested | Kind::DeadLetter,
@@ -190,9 +276,25 @@ pub(crate) enum OptionName {
     Bisect,
     OnUndecodable,
     Every,
+    Runtime,
+    WorkerThreads,
+    Concurrency,
+    Order,
+    Ahead,
+    AheadBytes,
+    Drain,
+    Timeout,
 }
 
 impl OptionName {
+    /// The options that need `concurrency`.
+    pub(crate) const OF_CONCURRENCY: [Self; 4] = [Self::Order, Self::Ahead, Self::AheadBytes, Self::Drain];
+
+    /// Whether it is `concurrency`, or needs it.
+    pub(crate) fn is_of_concurrency(self) -> bool {
+        self == Self::Concurrency || Self::OF_CONCURRENCY.contains(&self)
+    }
+
     pub(crate) fn text(self) -> &'static str {
         match self {
             Self::Main => "main",
@@ -206,6 +308,14 @@ impl OptionName {
             Self::Bisect => "bisect",
             Self::OnUndecodable => "on_undecodable",
             Self::Every => "every",
+            Self::Runtime => "runtime",
+            Self::WorkerThreads => "worker_threads",
+            Self::Concurrency => "concurrency",
+            Self::Order => "order",
+            Self::Ahead => "ahead",
+            Self::AheadBytes => "ahead_bytes",
+            Self::Drain => "drain",
+            Self::Timeout => "timeout",
         }
     }
 
@@ -228,6 +338,14 @@ impl OptionName {
             Self::Bisect => "bisect",
             Self::OnUndecodable => "on_undecodable = skip",
             Self::Every => "every = \"5s\"",
+            Self::Runtime => "runtime = multi_thread",
+            Self::WorkerThreads => "worker_threads = 4",
+            Self::Concurrency => "concurrency = 64",
+            Self::Order => "order = partition_key",
+            Self::Ahead => "ahead = 1",
+            Self::AheadBytes => "ahead_bytes = \"64 MiB\"",
+            Self::Drain => "drain = \"10s\"",
+            Self::Timeout => "timeout = \"30s\"",
         }
     }
 }
@@ -269,7 +387,28 @@ pub(crate) struct Handler {
     pub(crate) every: Option<(Ident, Given<Duration>)>,
 }
 
+impl Processor {
+    /// Whether a handler is `async`, in whatever configuration.
+    pub(crate) fn is_async(&self) -> bool {
+        self.handlers.iter().any(Handler::is_async)
+    }
+
+    /// Whether a handler is called for many records at once, in whatever configuration.
+    pub(crate) fn is_concurrent(&self) -> bool {
+        self.handlers.iter().any(Handler::is_concurrent)
+    }
+}
+
 impl Handler {
+    pub(crate) fn is_async(&self) -> bool {
+        self.sig.asyncness.is_some()
+    }
+
+    /// Whether the handler is called for many records at once.
+    pub(crate) fn is_concurrent(&self) -> bool {
+        self.policy.running.concurrency.is_some()
+    }
+
     pub(crate) fn name(&self) -> &Ident {
         &self.sig.ident
     }

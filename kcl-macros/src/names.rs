@@ -3,7 +3,7 @@
 use strsim::osa_distance;
 
 use crate::handlers::Kind;
-use crate::model::{Action, OptionName};
+use crate::model::{Action, OptionName, Order, Runtime};
 
 /// The names of a handler in the KCLs of other languages and in the daemon's protocol, and names that people misremember.
 fn other_names(kind: Kind) -> &'static [&'static str] {
@@ -51,13 +51,66 @@ pub(crate) fn option(name: &str, options: &[OptionName]) -> Option<OptionName> {
         "checkpoints" | "checkpoint_every" | "checkpoint_interval" | "every" | "interval" => {
             Some(OptionName::Checkpoint)
         }
-        "warn" | "warning" | "slow" | "slow_after" | "timeout" => Some(OptionName::WarnAfter),
+        "warn" | "warning" | "slow" | "slow_after" => Some(OptionName::WarnAfter),
+        "flavor" | "rt" | "executor" | "tokio" => Some(OptionName::Runtime),
+        "threads" | "workers" if options.contains(&OptionName::WorkerThreads) => Some(OptionName::WorkerThreads),
+        "parallelism"
+        | "parallel"
+        | "concurrent"
+        | "max_concurrency"
+        | "max_in_flight"
+        | "in_flight"
+        | "workers"
+        | "threads"
+        | "parallelization_factor" => Some(OptionName::Concurrency),
+        "ordering" | "ordered" | "order_by" | "key" | "keys" => Some(OptionName::Order),
+        "lookahead" | "look_ahead" | "prefetch" | "batches" | "ahead_batches" => Some(OptionName::Ahead),
+        "bytes" | "max_bytes" | "ahead_size" | "buffer" | "memory" => Some(OptionName::AheadBytes),
+        "grace" | "grace_period" | "drain_timeout" | "drain_time" | "shutdown_timeout" => Some(OptionName::Drain),
+        "deadline" | "time_limit" | "max_time" | "limit" => Some(OptionName::Timeout),
         _ => {
             let known: Vec<_> = options.iter().map(|option| option.text()).collect();
             nearest(name, &known).and_then(|near| options.iter().copied().find(|option| option.text() == near))
         }
     };
     meant.filter(|meant| options.contains(meant))
+}
+
+/// The order that an unknown value was meant to be. A path may name the variant of an enum.
+pub(crate) fn order(found: &str) -> Option<Order> {
+    match word(found).as_str() {
+        "key" | "keys" | "by_key" | "per_key" | "keyed" | "partition" | "partitionkey" | "partition_keys" | "true" => {
+            Some(Order::PartitionKey)
+        }
+        "any" | "unordered" | "random" | "no" | "off" | "false" => Some(Order::None),
+        word => nearest(word, &Order::ALL.map(Order::word)).and_then(Order::from_word),
+    }
+}
+
+/// Whether a value of `order` asks for the order of the shard.
+pub(crate) fn means_one_by_one(found: &str) -> bool {
+    matches!(
+        word(found).as_str(),
+        "shard" | "strict" | "total" | "all" | "sequence" | "sequential" | "sequence_number" | "arrival" | "batch"
+    )
+}
+
+/// The kind of runtime that an unknown value was meant to be. A path may name the variant of an enum.
+pub(crate) fn runtime(found: &str) -> Option<Runtime> {
+    match word(found).as_str() {
+        "single" | "single_thread" | "single_threaded" | "current" | "currentthread" | "basic" | "local" => {
+            Some(Runtime::CurrentThread)
+        }
+        "multi" | "multithread" | "multi_threaded" | "multithreaded" | "threaded" | "threads" | "many" => {
+            Some(Runtime::MultiThread)
+        }
+        word => nearest(word, &Runtime::ALL.map(Runtime::word)).and_then(Runtime::from_word),
+    }
+}
+
+/// The last name of a path, as a word.
+fn word(found: &str) -> String {
+    found.rsplit("::").next().unwrap_or_default().trim().to_lowercase().replace(['-', ' '], "_")
 }
 
 /// The record handler that a method was meant to be, by its name, if it has no attribute.

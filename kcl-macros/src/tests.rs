@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::handlers::Kind;
 use crate::{annotated_impl, args, expand, parse};
 
-const SNAPSHOTS: [&str; 10] = [
+const SNAPSHOTS: [&str; 12] = [
     "quickstart",
     "every_handler",
     "default",
@@ -25,6 +25,8 @@ const SNAPSHOTS: [&str; 10] = [
     "policy",
     "paced",
     "constants",
+    "awaited",
+    "concurrent",
 ];
 
 fn path(name: &str) -> PathBuf {
@@ -129,6 +131,7 @@ fn no_path_is_relative() {
         "DeserializeOwned",
         "Sum",
         "usize",
+        "AsyncCheckpointer",
     ];
     let of_this_crate = [
         "Self",
@@ -143,11 +146,16 @@ fn no_path_is_relative() {
         "__t2",
         "__t3",
         "__EVERY",
+        "__AHEAD",
+        "__DRAIN",
+        "__WORKER_THREADS",
         "__records",
         "__Rule",
         "__Here",
     ];
-    for name in ["quickstart", "every_handler", "default", "generic", "configured", "policy", "paced"] {
+    for name in
+        ["quickstart", "every_handler", "default", "generic", "configured", "policy", "paced", "awaited", "concurrent"]
+    {
         for path in paths(&generated(name)) {
             let first = first(&path);
             let known = of_the_user.contains(&first.as_str()) || of_this_crate.contains(&first.as_str());
@@ -176,7 +184,7 @@ fn a_handler_is_under_twenty_lines() {
             self.0.push(item.clone());
         }
     }
-    for name in ["quickstart", "every_handler", "default", "configured", "policy"] {
+    for name in ["quickstart", "every_handler", "default", "configured", "policy", "awaited", "concurrent"] {
         let mut functions = Functions(Vec::new());
         functions.visit_file(&generated(name));
         assert!(!functions.0.is_empty());

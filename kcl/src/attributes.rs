@@ -44,7 +44,7 @@
 ///
 /// The attributes need no import; `#[kcl::on_record]` works too. The runtime chooses the arguments of a handler by their types, in
 /// any order. A handler takes `&mut self` or `&self`, and returns `()` or `Result<(), E>` for any
-/// `E: Into<Box<dyn Error + Send + Sync>>`. An error or a panic ends the process with exit code 1. The message is then not
+/// `E: Into<Box<dyn Error + Send + Sync>>`. It may be an [`async fn`](#async-handlers). An error or a panic ends the process with exit code 1. The message is then not
 /// acknowledged, so the daemon delivers again everything that was not checkpointed.
 ///
 /// # Records that fail
@@ -115,6 +115,99 @@
 ///
 /// If the record handler takes a `Checkpointer`, it makes all checkpoints itself, and the runtime checkpoints only SHARD_END.
 ///
+/// # Async handlers
+///
+/// With the feature `tokio` of `kcl`, any handler may be an `async fn`, [`#[on_init]`](macro@on_init) included. `async` and blocking
+/// handlers mix. The attribute then implements `AsyncProcessor` instead of [`Processor`](crate::Processor), and `main` calls
+/// `kcl::run_async`.
+///
+#[cfg_attr(feature = "tokio", doc = "```")]
+#[cfg_attr(not(feature = "tokio"), doc = "```ignore")]
+/// use kcl::{AsyncCheckpointer, BoxError, Checkpointer, Record, Shard};
+///
+/// # struct Client;
+/// # impl Client {
+/// #     async fn connect() -> Result<Self, BoxError> { Ok(Client) }
+/// #     async fn send(&self, _: &[u8]) -> Result<(), BoxError> { Ok(()) }
+/// # }
+/// struct Forward {
+///     client: Client,
+/// }
+///
+/// #[kcl::processor(main = false)]
+/// impl Forward {
+///     #[on_init]
+///     async fn open(shard: &Shard) -> Result<Self, BoxError> {
+///         eprintln!("{}", shard.id());
+///         Ok(Forward { client: Client::connect().await? })
+///     }
+///
+///     #[on_record(timeout = "30s", retry = 3)]
+///     async fn forward(&mut self, record: &Record, checkpointer: &mut AsyncCheckpointer) -> Result<(), BoxError> {
+///         self.client.send(record.data()).await?;
+///         Ok(checkpointer.checkpoint().await?)
+///     }
+///
+///     #[on_shutdown_requested]
+///     fn stop(&mut self, checkpointer: &mut Checkpointer) -> Result<(), BoxError> {
+///         Ok(checkpointer.checkpoint()?)
+///     }
+/// }
+/// ```
+///
+/// - An `async` handler takes `&mut AsyncCheckpointer`, whose methods are `async`. A blocking one takes
+///   [`&mut Checkpointer`](crate::Checkpointer). The wrong one is a compile error.
+/// - The futures are polled on the main thread, so neither they nor the processor need to be `Send`. A blocking handler stops
+///   everything else of its shard while it runs.
+/// - `timeout = "30s"` on an `async` record handler is the longest time of one attempt. Its future is then dropped, and the attempt has
+///   failed like any other. What it has sent may still arrive, even after the next attempt has begun.
+/// - `#[kcl::processor(runtime = multi_thread, worker_threads = 4)]` gives the tasks that handlers spawn threads of their own. The
+///   handlers themselves stay on the main thread. The default is `runtime = current_thread`. Without `worker_threads`, there are as many
+///   threads as the machine has processors.
+///
+/// # Many records at once
+///
+/// While an `async` record handler waits, others can run: `#[on_record(concurrency = 64)]` handles up to 64 records of the shard at
+/// once.
+///
+#[cfg_attr(feature = "tokio", doc = "```")]
+#[cfg_attr(not(feature = "tokio"), doc = "```ignore")]
+/// use std::cell::Cell;
+///
+/// use kcl::{BoxError, Record};
+///
+/// # async fn send(_: &[u8]) -> Result<(), BoxError> { Ok(()) }
+/// #[derive(Default)]
+/// struct Forward {
+///     sent: Cell<u64>,
+/// }
+///
+/// #[kcl::processor(main = false)]
+/// impl Forward {
+///     #[on_record(concurrency = 64, ahead = 1, timeout = "30s", retry = 3)]
+///     async fn forward(&self, record: &Record) -> Result<(), BoxError> {
+///         send(record.data()).await?;
+///         self.sent.set(self.sent.get() + 1);
+///         Ok(())
+///     }
+/// }
+/// ```
+///
+/// | option of `#[on_record]` | meaning | value | default |
+/// |---|---|---|---|
+/// | `concurrency` | the most records that are handled at once | 1 to 65536 | one after the other |
+/// | `order` | which records wait for each other | `partition_key`: those with the same key, in order, retries included; `none` | `partition_key` |
+/// | `ahead` | how many batches may come before the oldest one is done | a number | `0` |
+/// | `ahead_bytes` | the most bytes of records that are not done, beyond which no further batch comes | `"64 MiB"`, or a number of bytes | `"64 MiB"` |
+/// | `drain` | how long running records may take to end, at a shutdown and after a failure | `"10s"` | `"10s"` |
+/// | `timeout` | the longest time of one attempt | `"30s"` | none |
+///
+/// The handler takes `&self`, and so do [`#[on_tick]`](macro@on_tick) and [`#[on_dead_letter]`](macro@on_dead_letter), because they run
+/// beside it. The other handlers run while no record is handled, and may take `&mut self`. Only
+/// [`#[on_shard_end]`](macro@on_shard_end) may take a checkpointer: the runtime checkpoints the records before the first one that is not
+/// done. The options for records that fail apply to each record. After a crash, records that were done beyond the last checkpoint are
+/// delivered again: at most those of `ahead + 1` batches, if `checkpoint = batch`.
+///
 /// # Handlers that take a long time
 ///
 /// While a handler runs, its shard waits, and a daemon with `timeoutInSeconds` eventually kills the worker. A handler that has run
@@ -142,6 +235,8 @@
 /// - `checkpoint = batch | "30s" | "1000 records"`: how often the runtime checkpoints.
 /// - `warn_after = "60s"`: how long a handler may run before it is reported on stderr.
 /// - `log_payloads = false`: keeps [payloads and partition keys](#payloads-in-messages) out of messages.
+/// - `runtime = current_thread | multi_thread` and `worker_threads = 4`: the threads of the runtime for
+///   [`async` handlers](#async-handlers).
 /// - `main = false`: generates no `fn main`. Use it for a processor that is in a module or a library, is generic, or is started
 ///   with a [`Runner`](crate::Runner). The generated `main` calls `kcl::run::<orders::Revenue>()`.
 /// - `crate = path`: the path of `kcl`, if it is not `::kcl`, for example because it is renamed or re-exported.
@@ -149,7 +244,8 @@
 /// # Values of options
 ///
 /// A single lower-case word such as `batch` or `skip` is a word of the option. Any other path is a constant: a `u32` for `retry`,
-/// a [`Duration`](std::time::Duration) for `warn_after` and `every`, two of them for `backoff`, and a [`Checkpoints`](crate::Checkpoints) for
+/// `concurrency` and `ahead`, a `u64` for `ahead_bytes`, a `usize` for `worker_threads`, a [`Duration`](std::time::Duration) for
+/// `warn_after`, `every`, `timeout` and `drain`, two of them for `backoff`, and a [`Checkpoints`](crate::Checkpoints) for
 /// `checkpoint`. The constant of a generic processor cannot depend on its parameters.
 ///
 /// ```
@@ -212,12 +308,14 @@ pub use kcl_macros::on_init;
 /// - one payload: [`Json<T>`](crate::Json), or your own type that implements [`FromRecord`](crate::FromRecord). If the payload
 ///   cannot be decoded from the record, the handler is not called and counts as failed. With `Option<P>` or `Result<P, E>`
 ///   instead of `P`, it is called for every record;
-/// - [`&mut Checkpointer`](crate::Checkpointer), whose `checkpoint()` checkpoints up to and including this record;
+/// - [`&mut Checkpointer`](crate::Checkpointer), whose `checkpoint()` checkpoints up to and including this record; in an `async fn`,
+///   `&mut AsyncCheckpointer`; with `concurrency`, neither;
 /// - [`&Shard`](crate::Shard);
 /// - [`MillisBehindLatest`](crate::MillisBehindLatest) of the batch.
 ///
 /// If it fails, the records before the failed one are checkpointed. Its options set what happens to records that fail; see
-/// [`processor`](macro@processor#records-that-fail):
+/// [`processor`](macro@processor#records-that-fail). For an `async fn`, others set how many records are handled at once; see
+/// [`processor`](macro@processor#many-records-at-once).
 ///
 /// ```
 /// # use kcl::Json;

@@ -17,6 +17,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 static TOOL: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "cargo-kcl"]));
 static WITNESS: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "tests", "--example", "witness"]));
 
+static ANNOTATED: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "tests", "--example", "annotated"]));
+
+/// The processor that records what it sees in `async` handlers.
+pub(crate) fn annotated() -> &'static str {
+    ANNOTATED.to_str().expect("a path of text")
+}
+
 static LEDGER: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "tests", "--example", "ledger"]));
 
 /// The processor that records what it sees.

@@ -1,5 +1,6 @@
 //! End-to-end tests of `cargo kcl local`: the tool as users run it, with correct processors and with rogue ones.
 
+mod awaiting;
 mod chaos;
 mod empties;
 mod ending;

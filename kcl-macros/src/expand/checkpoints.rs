@@ -10,7 +10,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::Type;
 
-use super::methods::{argument_trait, call_with};
+use super::methods::{Arguments, call_with};
 use super::slots::Chosen;
 use super::types::{parenthesized, path_at};
 use crate::handlers::Kind;
@@ -24,18 +24,19 @@ pub(super) fn constant(processor: &Processor, chosen: &Chosen<'_>, option: Optio
     let shapes: Vec<_> = handler.arguments().map(|argument| Shape::of(&argument.ty)).collect();
     let records = Ident::new("__records", Span::mixed_site());
     // A handler with `&mut` takes a checkpointer, or has an error of its own.
-    let certain = shapes.contains(&Shape::Exclusive);
-    let asked = !certain && processor.handlers.iter().any(may_tick_with_a_checkpointer);
+    let takes_none = handler.is_concurrent();
+    let certain = !takes_none && shapes.contains(&Shape::Exclusive);
+    let asked = !certain && processor.handlers.iter().any(|tick| may_tick_with_a_checkpointer(processor, tick));
     let (value, probed) = match option {
         Some(value) => (value.clone(), asked),
         None if certain => (quote!(#krate::Checkpoints::Handler), false),
-        None if !shapes.contains(&Shape::Other) => (quote!(#krate::Checkpoints::Batch), asked),
+        None if takes_none || !shapes.contains(&Shape::Other) => (quote!(#krate::Checkpoints::Batch), asked),
         None => (quote!(#krate::__private::checkpoints(&#records)), true),
     };
     let probe = probed.then(|| {
         let checks = checks_of(processor, handler, None);
         // Without checks, only the checkpointer matters. A tick also needs to know which types are not arguments.
-        let probe = if checks.is_empty() && !asked { any() } else { argument_trait(handler.kind) };
+        let probe = if checks.is_empty() && !asked { any() } else { Arguments::first(processor, handler).probe() };
         let closure = closure(processor, handler, &checks, &probe);
         quote!(let #records = #closure;)
     });
@@ -52,7 +53,7 @@ pub(super) fn constant(processor: &Processor, chosen: &Chosen<'_>, option: Optio
 
 /// The kind of a type by its syntax. It often says enough about an argument: only the checkpointer is taken by `&mut`.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Shape {
+pub(super) enum Shape {
     /// `&T`.
     Shared,
     /// `&mut T`.
@@ -62,7 +63,7 @@ enum Shape {
 }
 
 impl Shape {
-    fn of(ty: &Type) -> Self {
+    pub(super) fn of(ty: &Type) -> Self {
         match peel(ty) {
             Type::Reference(reference) if reference.mutability.is_some() => Self::Exclusive,
             Type::Reference(_) => Self::Shared,
@@ -77,8 +78,9 @@ impl Shape {
 }
 
 /// Whether a handler is a tick whose arguments may contain a checkpointer.
-fn may_tick_with_a_checkpointer(handler: &Handler) -> bool {
-    handler.kind == Kind::Tick && handler.arguments().any(|argument| Shape::of(&argument.ty) != Shape::Shared)
+fn may_tick_with_a_checkpointer(processor: &Processor, handler: &Handler) -> bool {
+    let may_take_one = handler.kind == Kind::Tick && Arguments::first(processor, handler).have_checkpointer();
+    may_take_one && handler.arguments().any(|argument| Shape::of(&argument.ty) != Shape::Shared)
 }
 
 /// A statement that checks the arguments of a handler, unless nothing can be wrong with them. `records` is the probed record handler
@@ -88,18 +90,18 @@ fn check(processor: &Processor, handler: &Handler, records: Option<&Ident>) -> O
     if checks.is_empty() {
         return None;
     }
-    let closure = closure(processor, handler, &checks, &argument_trait(handler.kind));
+    let closure = closure(processor, handler, &checks, &Arguments::first(processor, handler).probe());
     let cfgs = &handler.cfgs;
     Some(quote!(#(#cfgs)* let _ = #closure;))
 }
 
 /// The probe that knows only the checkpointer.
-fn any() -> Ident {
-    Ident::new("Any", Span::call_site())
+fn any() -> TokenStream {
+    quote!(Any)
 }
 
 /// A closure that calls the handler with a probe for each argument, makes the checks, and returns what the arguments take.
-fn closure(processor: &Processor, handler: &Handler, checks: &[TokenStream], probe: &Ident) -> TokenStream {
+fn closure(processor: &Processor, handler: &Handler, checks: &[TokenStream], probe: &TokenStream) -> TokenStream {
     let krate = &processor.options.krate;
     let count = handler.arguments().count();
     let this = Ident::new("__this", Span::mixed_site().located_at(handler.name().span()));
@@ -140,6 +142,8 @@ fn checks_of(processor: &Processor, handler: &Handler, records: Option<&Ident>) 
     let arguments: Vec<_> = handler.arguments().collect();
     let parts: Vec<_> = (0..arguments.len()).map(part).collect();
     let mut checks = Vec::new();
+    // With `concurrency`, a checkpointer has another error.
+    let decides = handler.kind.handles_records() && !handler.is_concurrent();
     for (index, argument) in arguments.iter().enumerate() {
         let (second, span) = (&parts[index], ends(argument));
         let shape = Shape::of(&argument.ty);
@@ -159,7 +163,7 @@ fn checks_of(processor: &Processor, handler: &Handler, records: Option<&Ident>) 
         checks.push(quote!(use #krate::__private::Failing as _;));
         checks.push(accepted(processor, "Undecodable", span, &failure));
     }
-    if let Some((_, value)) = processor.options.checkpoint.as_ref().filter(|_| handler.kind.handles_records()) {
+    if let Some((_, value)) = processor.options.checkpoint.as_ref().filter(|_| decides) {
         let span = ends(value);
         let again = parts.iter().map(|part| at(span, &quote!(#part), "again", None));
         checks.extend(again.map(|part| accepted(processor, "LeavesCheckpoints", span, &part)));

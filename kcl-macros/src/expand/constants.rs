@@ -17,6 +17,7 @@ pub(super) struct Options {
     pub(super) items: TokenStream,
     pub(super) checkpoint: Option<TokenStream>,
     pub(super) warn_after: Option<TokenStream>,
+    pub(super) worker_threads: Option<TokenStream>,
 }
 
 /// The values of the options of a record handler.
@@ -42,15 +43,11 @@ pub(super) fn options(processor: &Processor) -> Options {
             given
         }
     });
-    let warn_after = processor.options.warn_after.as_ref().map(|time| match time {
-        Given::Value(time) => duration(*time),
-        Given::Constant(path) => {
-            let given = items.add("__WARN_AFTER", &quote!(::core::time::Duration), path);
-            items.check(&given, &path.to_token_stream(), "warn_after");
-            given
-        }
-    });
-    Options { items: items.tokens, checkpoint, warn_after }
+    let warn_after = processor.options.warn_after.as_ref().map(|time| items.time("warn_after", time));
+    let worker_threads = processor.options.worker_threads.as_ref();
+    let worker_threads =
+        worker_threads.map(|threads| items.value("worker_threads", &quote!(::core::primitive::usize), threads));
+    Options { items: items.tokens, checkpoint, warn_after, worker_threads }
 }
 
 pub(super) fn policy(processor: &Processor, policy: &Policy, cfg: Option<&TokenStream>) -> PolicyValues {
@@ -81,16 +78,9 @@ pub(super) fn policy(processor: &Processor, policy: &Policy, cfg: Option<&TokenS
 /// The constant that holds the time between two ticks, and the items that it needs beside the impl.
 pub(super) fn tick(processor: &Processor, chosen: &Chosen<'_>) -> Option<(TokenStream, TokenStream)> {
     let Chosen { handler, cfg } = chosen;
-    let mut items = Items { cfg: cfg.as_ref(), ..Items::new(processor) };
+    let mut items = Items::of(processor, chosen);
     let (written, time) = handler.every.as_ref()?;
-    let every = match time {
-        Given::Value(time) => duration(*time),
-        Given::Constant(path) => {
-            let given = items.add("__EVERY", &quote!(::core::time::Duration), path);
-            items.check(&given, &path.to_token_stream(), "every");
-            given
-        }
-    };
+    let every = items.time("every", time);
     let name = Ident::new("TICK", written.span());
     let constant = quote! {
         #cfg
@@ -100,11 +90,11 @@ pub(super) fn tick(processor: &Processor, chosen: &Chosen<'_>) -> Option<(TokenS
 }
 
 /// The items for constants.
-struct Items<'a> {
+pub(super) struct Items<'a> {
     processor: &'a Processor,
     /// The condition under which each of them exists.
     cfg: Option<&'a TokenStream>,
-    tokens: TokenStream,
+    pub(super) tokens: TokenStream,
 }
 
 impl<'a> Items<'a> {
@@ -112,8 +102,35 @@ impl<'a> Items<'a> {
         Self { processor, cfg: None, tokens: TokenStream::new() }
     }
 
+    pub(super) fn of(processor: &'a Processor, chosen: &'a Chosen<'_>) -> Self {
+        Self { cfg: chosen.cfg.as_ref(), ..Self::new(processor) }
+    }
+
+    /// The number that an option contains, or that its constant holds. `check` is the method that checks the constant.
+    pub(super) fn value<T: ToTokens>(&mut self, check: &str, ty: &TokenStream, given: &Given<T>) -> TokenStream {
+        match given {
+            Given::Value(value) => value.to_token_stream(),
+            Given::Constant(path) => self.constant(check, ty, path),
+        }
+    }
+
+    /// The time that an option contains, or that its constant holds.
+    pub(super) fn time(&mut self, check: &str, given: &Given<Duration>) -> TokenStream {
+        match given {
+            Given::Value(time) => duration(*time),
+            Given::Constant(path) => self.constant(check, &quote!(::core::time::Duration), path),
+        }
+    }
+
+    /// Adds a constant and its check.
+    fn constant(&mut self, check: &str, ty: &TokenStream, path: &Path) -> TokenStream {
+        let given = self.add(&format!("__{}", check.to_uppercase()), ty, path);
+        self.check(&given, &path.to_token_stream(), check);
+        given
+    }
+
     /// Adds a copy of the user's constant, which must be of this type, and returns its name.
-    fn add(&mut self, name: &str, ty: &TokenStream, path: &Path) -> TokenStream {
+    pub(super) fn add(&mut self, name: &str, ty: &TokenStream, path: &Path) -> TokenStream {
         let (name, cfg) = (Ident::new(name, Span::call_site()), self.cfg);
         let value = outside_of_the_impl(self.processor, path);
         // An error about the type is then at the constant only.

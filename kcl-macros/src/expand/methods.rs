@@ -1,12 +1,13 @@
 //! Generates the methods that call the handlers.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{Lifetime, Path, ReturnType};
 
+use super::checkpoints::Shape;
 use super::slots::{Chosen, Unfilled};
 use super::types::{generics, inferred_at, parenthesized, with_named_lifetimes};
-use crate::handlers::Kind;
+use crate::handlers::{Kind, Slot};
 use crate::model::{Handler, Processor};
 use crate::syntax::ends;
 
@@ -26,28 +27,63 @@ impl Locals {
     }
 }
 
-/// A method of `Processor`.
-pub(super) fn method(
-    processor: &Processor,
-    chosen: &Chosen<'_>,
-    name: &str,
-    message: fn(&Path) -> TokenStream,
-) -> TokenStream {
-    let Chosen { handler, cfg } = chosen;
+/// How a method of the trait calls a handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// From a method of `Processor`.
+    Blocking,
+    /// From a method of `AsyncProcessor`, while no other runs.
+    Async,
+    /// From a method of `AsyncProcessor`, while others run.
+    Concurrent,
+}
+
+impl Form {
+    /// The forms of the methods that call a handler. `#[cfg]` may leave a record handler with `concurrency` or one without it, so the
+    /// others have a method for each of both.
+    fn all(processor: &Processor, handler: &Handler) -> Vec<Self> {
+        match handler.kind.slot() {
+            _ if !processor.is_async() => vec![Self::Blocking],
+            Slot::Records if handler.is_concurrent() => vec![Self::Concurrent],
+            Slot::Tick | Slot::DeadLetter => {
+                let records = processor.handlers.iter().filter(|handler| handler.kind.handles_records());
+                let mut forms: Vec<_> = records
+                    .map(|records| if records.is_concurrent() { Self::Concurrent } else { Self::Async })
+                    .collect();
+                forms.dedup();
+                forms
+            }
+            Slot::Init | Slot::Records | Slot::LeaseLost | Slot::ShardEnd | Slot::ShutdownRequested => {
+                vec![Self::Async]
+            }
+        }
+    }
+}
+
+/// The methods of the trait that call a handler.
+pub(super) fn methods(processor: &Processor, chosen: &Chosen<'_>) -> TokenStream {
+    let forms = Form::all(processor, chosen.handler);
+    forms.into_iter().map(|form| method(processor, chosen, form)).collect()
+}
+
+fn method(processor: &Processor, Chosen { handler, cfg }: &Chosen<'_>, form: Form) -> TokenStream {
     let krate = &processor.options.krate;
     let locals = Locals::new(handler);
     let Locals { this, input, cx } = &locals;
-    let call = call(processor, handler, &locals);
-    let on = Ident::new(handler.kind.attribute(), Span::call_site());
-    let name = Ident::new(name, Span::call_site());
-    let message = message(krate);
+    let arguments = Arguments::of(processor, handler, form);
+    let call = call(processor, handler, &arguments, &locals);
+    let on = Ident::new(arguments.entry, Span::call_site());
     let returned = returned(processor, handler);
     let allow = handler.never_returns().then(|| quote!(#[allow(unreachable_code)]));
     let handled = quote!(<#returned as #krate::__private::Outcome>::handled(#call));
     let body = match handler.kind {
-        Kind::Record => quote!(#krate::__private::#on(#input).each(|#cx| #handled)),
+        Kind::Record if form != Form::Concurrent => match handler.is_async() {
+            true => quote!(#krate::__private::#on(#input).each(async |#cx| #handled).await),
+            false => quote!(#krate::__private::#on(#input).each(|#cx| #handled)),
+        },
         Kind::Init
         | Kind::Records
+        | Kind::Record
         | Kind::LeaseLost
         | Kind::ShardEnd
         | Kind::ShutdownRequested
@@ -56,10 +92,51 @@ pub(super) fn method(
             quote!(let #cx = &#krate::__private::#on(#input); #handled)
         }
     };
+    let blocks = form == Form::Async && arguments.has_checkpointer && !handler.is_async();
+    let lend = blocks.then(|| quote!(let #input = &mut #input.blocking();));
+    let head = head(krate, handler.kind, form, this, input);
     quote! {
         #cfg
         #allow
-        fn #name(&mut #this, #input: #message) -> #krate::__private::Handled {
+        #head -> #krate::__private::Handled {
+            #lend
+            #body
+        }
+    }
+}
+
+/// The head of the method for a handler, without what it returns.
+fn head(krate: &Path, kind: Kind, form: Form, this: &Ident, input: &Ident) -> TokenStream {
+    let (name, ty, has_checkpointer) = match (kind.slot(), form) {
+        (Slot::Records, Form::Concurrent) => ("process_record", "ConcurrentRecord", false),
+        (Slot::Records | Slot::Init, _) => ("process_records", "ProcessRecords", true),
+        (Slot::LeaseLost, _) => ("lease_lost", "LeaseLost", false),
+        (Slot::ShardEnd, _) => ("shard_ended", "ShardEnded", true),
+        (Slot::ShutdownRequested, _) => ("shutdown_requested", "ShutdownRequested", true),
+        (Slot::Tick, Form::Concurrent) => ("concurrent_tick", "ConcurrentTick", false),
+        (Slot::Tick, _) => ("tick", "Tick", true),
+        (Slot::DeadLetter, Form::Concurrent) => ("concurrent_dead_letter", "DeadLetter", false),
+        (Slot::DeadLetter, _) => ("dead_letter", "DeadLetter", false),
+    };
+    let (name, ty) = (Ident::new(name, Span::call_site()), Ident::new(ty, Span::call_site()));
+    let checkpointer = (form == Form::Async && has_checkpointer).then(|| quote!(, #krate::AsyncCheckpointer));
+    let is_shared = form == Form::Concurrent || kind.slot() == Slot::DeadLetter;
+    let input_mut = (!is_shared).then(|| quote!(mut));
+    let this_mut = (form != Form::Concurrent).then(|| quote!(mut));
+    let asyncness = (form != Form::Blocking).then(|| quote!(async));
+    quote!(#asyncness fn #name(&#this_mut #this, #input: &#input_mut #krate::#ty<'_ #checkpointer>))
+}
+
+/// The method for batches where none is handed over: beside a handler with `concurrency`, and if the configuration leaves no record
+/// handler. That error is reported beside it.
+pub(super) fn no_batches(processor: &Processor, cfg: Option<&TokenStream>, body: &TokenStream) -> TokenStream {
+    let krate = &processor.options.krate;
+    let form = if processor.is_async() { Form::Async } else { Form::Blocking };
+    let [this, input] = ["self", "_"].map(|name| Ident::new(name, Span::mixed_site()));
+    let head = head(krate, Kind::Records, form, &this, &input);
+    quote! {
+        #cfg
+        #head -> #krate::__private::Handled {
             #body
         }
     }
@@ -71,16 +148,17 @@ pub(super) fn initialize(processor: &Processor, chosen: &Chosen<'_>) -> TokenStr
     let krate = &processor.options.krate;
     let locals = Locals::new(handler);
     let Locals { input, cx, .. } = &locals;
-    let call = call(processor, handler, &locals);
+    let call = call(processor, handler, &Arguments::of(processor, handler, Form::Async), &locals);
     let returned = returned(processor, handler);
+    let (asyncness, initialize) = initialize_trait(processor);
     let generics = generics(processor);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let self_ty = &processor.self_ty;
     quote! {
         #cfg
         #[automatically_derived]
-        impl #impl_generics #krate::Initialize for #self_ty #where_clause {
-            fn initialize(#input: &#krate::Shard) -> #krate::__private::Made<Self> {
+        impl #impl_generics #krate::#initialize for #self_ty #where_clause {
+            #asyncness fn initialize(#input: &#krate::Shard) -> #krate::__private::Made<Self> {
                 let #cx = &#krate::__private::on_init(#input);
                 <#returned as #krate::__private::Constructed<Self>>::constructed(#call)
             }
@@ -100,34 +178,49 @@ pub(super) fn initialize_by_default(processor: &Processor, rest: &Unfilled) -> T
         generics.make_where_clause().predicates.push(bound);
     }
     let (impl_generics, _, where_clause) = generics.split_for_impl();
+    let (asyncness, initialize) = initialize_trait(processor);
     quote! {
         #rest
         #[automatically_derived]
-        impl #impl_generics #krate::Initialize for #self_ty #where_clause {
-            fn initialize(_: &#krate::Shard) -> #krate::__private::Made<Self> {
+        impl #impl_generics #krate::#initialize for #self_ty #where_clause {
+            #asyncness fn initialize(_: &#krate::Shard) -> #krate::__private::Made<Self> {
                 ::core::result::Result::Ok(<#self_ty as #krate::__private::OnInitOrDefault<'_>>::make())
             }
         }
     }
 }
 
+/// The trait that starts the processor, after the word before its method.
+fn initialize_trait(processor: &Processor) -> (Option<TokenStream>, Ident) {
+    let (asyncness, name) = match processor.is_async() {
+        true => (Some(quote!(async)), "AsyncInitialize"),
+        false => (None, "Initialize"),
+    };
+    (asyncness, Ident::new(name, Span::call_site()))
+}
+
 /// Calls the user's method with its arguments. No type is named: the method determines which types are taken and what is returned, so
 /// a mistake in a type is reported only where the user wrote it. A type that a handler cannot have is reported here, with its span.
-fn call(processor: &Processor, handler: &Handler, locals: &Locals) -> TokenStream {
+fn call(processor: &Processor, handler: &Handler, arguments: &Arguments, locals: &Locals) -> TokenStream {
     let krate = &processor.options.krate;
     let Locals { this, cx, .. } = locals;
     let this = (!handler.kind.is_constructor()).then(|| quote!(#this,));
-    let on = argument_trait(handler.kind);
     let arguments = handler.arguments().map(|argument| {
+        let on = arguments.path(Shape::of(&argument.ty));
         // Only the inferred type has the span of the whole type. If the call had it as well, rustc would suggest to borrow it.
         let span @ (_, to) = ends(&argument.ty);
         let inferred = inferred_at(processor, span);
         let start = quote_spanned!(to=> <#inferred);
         let (take, cx) = (Ident::new("take", to), parenthesized(quote!(#cx), to));
         let question_mark = quote_spanned!(to=> ?);
-        quote!(#start as #krate::__private::#on<'_>>::#take #cx #question_mark)
+        quote!(#start as #krate::__private::#on>::#take #cx #question_mark)
     });
-    call_with(handler, quote!(#this #(#arguments),*))
+    let awaited = handler.is_async().then(|| {
+        let end = end_of(handler);
+        quote_spanned!(end=> .await)
+    });
+    let call = call_with(handler, quote!(#this #(#arguments),*));
+    quote!(#call #awaited)
 }
 
 /// The type that a handler returns. It is inferred, except for `!`, from which nothing can be inferred.
@@ -140,27 +233,79 @@ fn returned(processor: &Processor, handler: &Handler) -> TokenStream {
 
 /// A call of the user's method, with the last span of what it returns.
 pub(super) fn call_with(handler: &Handler, arguments: TokenStream) -> TokenStream {
-    let name = handler.name();
-    let end = match &handler.sig.output {
-        ReturnType::Type(_, ty) => ends(ty).1,
-        ReturnType::Default => name.span(),
-    };
+    let (name, end) = (handler.name(), end_of(handler));
     let this = Ident::new("Self", name.span());
     let (method, arguments) = (parenthesized(quote!(#this::#name), end), parenthesized(arguments, end));
     quote!(#method #arguments)
 }
 
-/// The trait that the arguments of a handler implement.
-pub(super) fn argument_trait(kind: Kind) -> Ident {
-    let name = match kind {
-        Kind::Init => "OnInit",
-        Kind::Records => "OnRecords",
-        Kind::Record => "OnRecord",
-        Kind::LeaseLost => "OnLeaseLost",
-        Kind::ShardEnd => "OnShardEnd",
-        Kind::ShutdownRequested => "OnShutdownRequested",
-        Kind::Tick => "OnTick",
-        Kind::DeadLetter => "OnDeadLetter",
-    };
-    Ident::new(name, Span::call_site())
+/// The last span of what a handler returns.
+fn end_of(handler: &Handler) -> Span {
+    match &handler.sig.output {
+        ReturnType::Type(_, ty) => ends(ty).1,
+        ReturnType::Default => handler.name().span(),
+    }
+}
+
+/// The arguments of a handler, as the runtime sees them.
+pub(super) struct Arguments {
+    /// The trait that they implement, and their probe.
+    name: &'static str,
+    /// The function that makes the input that they are taken from.
+    entry: &'static str,
+    /// Whether the input has a checkpointer.
+    has_checkpointer: bool,
+    /// Whether this checkpointer is the asynchronous one.
+    is_awaited: bool,
+    /// Whether there is none because the handler runs beside records.
+    is_beside: bool,
+}
+
+impl Arguments {
+    pub(super) fn of(processor: &Processor, handler: &Handler, form: Form) -> Self {
+        let beside = processor.is_concurrent();
+        let (name, entry, has_checkpointer) = match handler.kind {
+            Kind::Init => ("OnInit", "on_init", false),
+            Kind::Records => ("OnRecords", "on_records", true),
+            Kind::Record if form == Form::Concurrent => ("OnConcurrentRecord", "on_concurrent_record", false),
+            Kind::Record => ("OnRecord", "on_record", true),
+            Kind::LeaseLost => ("OnLeaseLost", "on_lease_lost", false),
+            Kind::ShardEnd => ("OnShardEnd", "on_shard_end", true),
+            Kind::ShutdownRequested if beside => ("OnConcurrentShutdown", "on_concurrent_shutdown", false),
+            Kind::ShutdownRequested => ("OnShutdownRequested", "on_shutdown_requested", true),
+            Kind::Tick if form == Form::Concurrent => ("OnConcurrentTick", "on_concurrent_tick", false),
+            Kind::Tick => ("OnTick", "on_tick", true),
+            Kind::DeadLetter => ("OnDeadLetter", "on_dead_letter", false),
+        };
+        let is_beside = name.starts_with("OnConcurrent");
+        Self { name, entry, has_checkpointer, is_awaited: has_checkpointer && handler.is_async(), is_beside }
+    }
+
+    /// The arguments of the first method that calls a handler.
+    pub(super) fn first(processor: &Processor, handler: &Handler) -> Self {
+        let form = Form::all(processor, handler).first().copied().unwrap_or(Form::Blocking);
+        Self::of(processor, handler, form)
+    }
+
+    /// The trait of an argument with this shape.
+    fn path(&self, shape: Shape) -> TokenStream {
+        let name = Ident::new(self.name, Span::call_site());
+        match (shape, self.is_awaited, self.is_beside) {
+            (Shape::Exclusive, true, _) => quote!(Awaited<'_, _>),
+            (Shape::Exclusive, _, true) => quote!(BesideRecords<'_>),
+            (_, true, _) => quote!(#name<'_, _>),
+            (_, false, _) => quote!(#name<'_>),
+        }
+    }
+
+    /// The path of the probe, in the module of the probes.
+    pub(super) fn probe(&self) -> TokenStream {
+        let name = Ident::new(self.name, Span::call_site());
+        if self.is_awaited { quote!(asynchronous::#name) } else { name.into_token_stream() }
+    }
+
+    /// Whether they can contain a checkpointer.
+    pub(super) fn have_checkpointer(&self) -> bool {
+        self.has_checkpointer
+    }
 }

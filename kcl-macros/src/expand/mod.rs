@@ -5,11 +5,12 @@ mod checkpoints;
 mod constants;
 mod methods;
 mod policy;
+mod running;
 mod slots;
 mod types;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{Path, Type};
 
 use self::slots::{Chosen, Unfilled};
@@ -22,7 +23,7 @@ use crate::syntax::{peel, text};
 
 /// Generates everything beside the impl, including `main`.
 pub(crate) fn expand(processor: &Processor) -> TokenStream {
-    let constants::Options { items, checkpoint, warn_after } = constants::options(processor);
+    let constants::Options { items, checkpoint, warn_after, worker_threads } = constants::options(processor);
     let mut parts = Parts { items, ..Parts::default() };
     for &slot in Slot::ALL {
         parts.add(processor, slot, checkpoint.as_ref());
@@ -38,6 +39,8 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
         let name = processor.options.constant("LOG_PAYLOADS", OptionName::LogPayloads);
         quote!(const #name: ::core::primitive::bool = false;)
     });
+    let worker_threads = running::worker_threads(processor, worker_threads.as_ref());
+    let implemented = Ident::new(if processor.is_async() { "AsyncProcessor" } else { "Processor" }, Span::call_site());
     let (allow, style) = (allow(processor), allow_style());
     let conflicts = conflicts(processor);
     let hovers = processor.handlers.iter().filter_map(|handler| hover(&processor.options, handler));
@@ -56,10 +59,11 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
             #(#errors)*
             #items
             #[automatically_derived]
-            impl #impl_generics #krate::Processor for #self_ty #where_clause {
+            impl #impl_generics #krate::#implemented for #self_ty #where_clause {
                 #(#constants)*
                 #warn_after
                 #log_payloads
+                #worker_threads
                 #(#methods)*
             }
             #(#initialize)*
@@ -84,7 +88,6 @@ struct Parts {
 
 impl Parts {
     fn add(&mut self, processor: &Processor, slot: Slot, checkpoint: Option<&TokenStream>) {
-        let krate = &processor.options.krate;
         let (chosen, unfilled) = slots::handlers(processor, slot);
         match slot {
             Slot::Init => {
@@ -97,13 +100,14 @@ impl Parts {
                     self.constants.push(policy);
                     self.items.extend(items);
                 }
-                self.add_methods(
-                    processor,
-                    &chosen,
-                    "process_records",
-                    |krate| quote!(&mut #krate::ProcessRecords<'_>),
-                );
-                self.methods.extend(unfilled.iter().map(|unfilled| no_records(krate, unfilled)));
+                for (running, items) in chosen.iter().map(|chosen| running::constants(processor, chosen)) {
+                    self.constants.push(running);
+                    self.items.extend(items);
+                }
+                self.add_methods(processor, &chosen);
+                self.methods.extend(unfilled.iter().map(|unfilled| {
+                    methods::no_batches(processor, Some(&unfilled.to_token_stream()), &quote!(loop {}))
+                }));
                 self.errors.extend(unfilled.iter().map(|unfilled| no_record_handler(processor, unfilled)));
             }
             Slot::Tick => {
@@ -111,38 +115,19 @@ impl Parts {
                     self.constants.push(tick);
                     self.items.extend(items);
                 }
-                self.add_methods(processor, &chosen, "tick", |krate| quote!(&mut #krate::Tick<'_>));
+                self.add_methods(processor, &chosen);
             }
-            Slot::LeaseLost => {
-                self.add_methods(processor, &chosen, "lease_lost", |krate| quote!(&mut #krate::LeaseLost<'_>));
-            }
-            Slot::ShardEnd => {
-                self.add_methods(processor, &chosen, "shard_ended", |krate| quote!(&mut #krate::ShardEnded<'_>));
-            }
-            Slot::ShutdownRequested => {
-                self.add_methods(
-                    processor,
-                    &chosen,
-                    "shutdown_requested",
-                    |krate| quote!(&mut #krate::ShutdownRequested<'_>),
-                );
-            }
+            Slot::LeaseLost | Slot::ShardEnd | Slot::ShutdownRequested => self.add_methods(processor, &chosen),
             Slot::DeadLetter => {
-                self.add_methods(processor, &chosen, "dead_letter", |krate| quote!(&#krate::DeadLetter<'_>));
+                self.add_methods(processor, &chosen);
                 self.errors.extend(unfilled.iter().flat_map(|unfilled| no_dead_letter_handler(processor, unfilled)));
             }
         }
     }
 
-    /// Adds the methods of `Processor` that call these handlers with a message of this type.
-    fn add_methods(
-        &mut self,
-        processor: &Processor,
-        chosen: &[Chosen<'_>],
-        name: &str,
-        message: fn(&Path) -> TokenStream,
-    ) {
-        self.methods.extend(chosen.iter().map(|chosen| methods::method(processor, chosen, name, message)));
+    /// Adds the methods of the trait that call these handlers.
+    fn add_methods(&mut self, processor: &Processor, chosen: &[Chosen<'_>]) {
+        self.methods.extend(chosen.iter().map(|chosen| methods::methods(processor, chosen)));
     }
 }
 
@@ -236,16 +221,6 @@ fn no_dead_letter_handler(processor: &Processor, unfilled: &Unfilled) -> Vec<Tok
     processor.handlers.iter().filter_map(request).collect()
 }
 
-/// A stand-in for the method if the configuration leaves no record handler. The error is reported beside it.
-fn no_records(krate: &Path, unfilled: &Unfilled) -> TokenStream {
-    quote! {
-        #unfilled
-        fn process_records(&mut self, _: &mut #krate::ProcessRecords<'_>) -> #krate::__private::Handled {
-            loop {}
-        }
-    }
-}
-
 /// An import that lets editors show the documentation of the attribute. There is none if the user wrote the crate's path: if that is
 /// wrong, rustc would report the import and everything else.
 fn hover(options: &Options, handler: &Handler) -> Option<TokenStream> {
@@ -265,11 +240,12 @@ fn main(processor: &Processor) -> Option<TokenStream> {
     let cfgs = &processor.cfgs;
     let allow = allow(processor);
     let self_ty = without_lifetimes(&processor.self_ty, &impl_lifetimes(processor));
+    let run = Ident::new(if processor.is_async() { "run_async" } else { "run" }, Span::call_site());
     let run = match &processor.generics.where_clause {
-        None => quote!(#krate::run::<#self_ty>()),
+        None => quote!(#krate::#run::<#self_ty>()),
         Some(_) => quote!({
             use #krate::__private::NoStart as _;
-            #krate::__private::Start::<#self_ty>::new().run()
+            #krate::__private::Start::<#self_ty>::new().#run()
         }),
     };
     Some(quote_spanned! {Span::call_site()=>

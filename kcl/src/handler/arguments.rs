@@ -20,32 +20,32 @@ pub struct ShardCx<'c> {
 }
 
 /// The input of `#[on_records]`.
-pub struct RecordsCx<'c> {
+pub struct RecordsCx<'c, C = Checkpointer> {
     records: &'c [Record],
     shard: &'c Shard,
     millis_behind_latest: MillisBehindLatest,
-    checkpointer: Lent<'c>,
+    pub(super) checkpointer: Lent<'c, C>,
 }
 
 /// The input of `#[on_record]`.
-pub struct RecordCx<'c> {
+pub struct RecordCx<'c, C = Checkpointer> {
     record: &'c Record,
     shard: &'c Shard,
     millis_behind_latest: MillisBehindLatest,
-    checkpointer: Lent<'c>,
+    pub(super) checkpointer: Lent<'c, C>,
 }
 
 /// The input of `#[on_shard_end]` and `#[on_shutdown_requested]`.
-pub struct ShutdownCx<'c> {
+pub struct ShutdownCx<'c, C = Checkpointer> {
     shard: &'c Shard,
-    checkpointer: Lent<'c>,
+    pub(super) checkpointer: Lent<'c, C>,
 }
 
 /// The input of `#[on_tick]`.
-pub struct TickCx<'c> {
+pub struct TickCx<'c, C = Checkpointer> {
     shard: &'c Shard,
     millis_behind_latest: MillisBehindLatest,
-    checkpointer: Lent<'c>,
+    pub(super) checkpointer: Lent<'c, C>,
 }
 
 /// The input of `#[on_dead_letter]`.
@@ -54,21 +54,21 @@ pub struct DeadLetterCx<'c> {
 }
 
 /// The checkpointer, until an argument takes it.
-struct Lent<'c>(RefCell<Option<&'c mut Checkpointer>>);
+pub(super) struct Lent<'c, C>(RefCell<Option<&'c mut C>>);
 
-impl<'c> Lent<'c> {
-    fn new(checkpointer: &'c mut Checkpointer) -> Self {
+impl<'c, C> Lent<'c, C> {
+    fn new(checkpointer: &'c mut C) -> Self {
         Self(RefCell::new(Some(checkpointer)))
     }
 
     /// The error never occurs: [`TakenOnce`](super::takes::TakenOnce) refuses a second checkpointer at compile time.
-    fn take(&self) -> Result<&'c mut Checkpointer, BoxError> {
+    pub(super) fn take(&self) -> Result<&'c mut C, BoxError> {
         self.0.take().ok_or_else(|| "the handler took its checkpointer twice".into())
     }
 }
 
-impl<'c> RecordsCx<'c> {
-    pub(super) fn new(input: &'c mut ProcessRecords<'_>) -> Self {
+impl<'c, C> RecordsCx<'c, C> {
+    pub(super) fn new(input: &'c mut ProcessRecords<'_, C>) -> Self {
         Self {
             records: input.records,
             shard: input.shard,
@@ -78,8 +78,8 @@ impl<'c> RecordsCx<'c> {
     }
 }
 
-impl<'c> RecordCx<'c> {
-    pub(super) fn new(input: &'c mut ProcessRecord<'_>) -> Self {
+impl<'c, C> RecordCx<'c, C> {
+    pub(super) fn new(input: &'c mut ProcessRecord<'_, C>) -> Self {
         Self {
             record: input.record,
             shard: input.shard,
@@ -89,14 +89,14 @@ impl<'c> RecordCx<'c> {
     }
 }
 
-impl<'c> ShutdownCx<'c> {
-    pub(super) fn new(shard: &'c Shard, checkpointer: &'c mut Checkpointer) -> Self {
+impl<'c, C> ShutdownCx<'c, C> {
+    pub(super) fn new(shard: &'c Shard, checkpointer: &'c mut C) -> Self {
         Self { shard, checkpointer: Lent::new(checkpointer) }
     }
 }
 
-impl<'c> TickCx<'c> {
-    pub(super) fn new(input: &'c mut Tick<'_>) -> Self {
+impl<'c, C> TickCx<'c, C> {
+    pub(super) fn new(input: &'c mut Tick<'_, C>) -> Self {
         Self {
             shard: input.shard,
             millis_behind_latest: input.millis_behind_latest,
@@ -108,15 +108,17 @@ impl<'c> TickCx<'c> {
 /// The body of an impl: the part that is taken, and the code that takes it. The impls' heads are written out, so that
 /// errors can show them.
 macro_rules! takes {
-    ($takes:ty, |$cx:ident: $Cx:ident| $take:expr) => {
+    ($takes:ty, |$cx:ident: $Cx:ty| $take:expr) => {
         type Takes = $takes;
 
         #[inline]
-        fn take($cx: &$Cx<'c>) -> Result<Self, BoxError> {
+        fn take($cx: &$Cx) -> Result<Self, BoxError> {
             $take
         }
     };
 }
+
+pub(super) use takes;
 
 /// An argument of `#[on_init]`.
 #[diagnostic::on_unimplemented(
@@ -139,18 +141,18 @@ pub trait OnInit<'c>: Sized {
 
 #[diagnostic::do_not_recommend]
 impl<'c> OnInit<'c> for &'c Shard {
-    takes!(parts::Shard, |cx: ShardCx| Ok(cx.shard));
+    takes!(parts::Shard, |cx: ShardCx<'c>| Ok(cx.shard));
 }
 
 /// An argument of `#[on_records]`.
 #[diagnostic::on_unimplemented(
     message = "an `#[on_records]` handler cannot take `{Self}`",
     label = "`#[on_records]` does not accept this type",
-    note = "an `#[on_records]` handler can take, in any order: `&[kcl::Record]`, `&mut kcl::Checkpointer`, `&kcl::Shard`, `kcl::MillisBehindLatest`",
+    note = "an `#[on_records]` handler can take, in any order: `&[kcl::Record]`, `&mut kcl::{C}`, `&kcl::Shard`, `kcl::MillisBehindLatest`",
     note = "instead of `&[kcl::Record]` it can take `Vec<P>` or `Vec<(&kcl::Record, P)>`, where `P` is a payload",
     note = "a payload is `kcl::Json<T>` if `T` has `#[derive(serde::Deserialize)]`, your own type that implements `kcl::FromRecord`, or `Option<P>` or `Result<P, kcl::BoxError>` where `P` is one of these"
 )]
-pub trait OnRecords<'c>: Sized {
+pub trait OnRecords<'c, C = Checkpointer>: Sized {
     /// The part of the input that the argument takes.
     type Takes: Part;
 
@@ -159,17 +161,17 @@ pub trait OnRecords<'c>: Sized {
     /// # Errors
     ///
     /// If it was taken already, or if it holds payloads and some of them cannot be read.
-    fn take(cx: &RecordsCx<'c>) -> Result<Self, BoxError>;
+    fn take(cx: &RecordsCx<'c, C>) -> Result<Self, BoxError>;
 }
 
 #[diagnostic::do_not_recommend]
-impl<'c> OnRecords<'c> for &'c [Record] {
-    takes!(parts::Records, |cx: RecordsCx| Ok(cx.records));
+impl<'c, C> OnRecords<'c, C> for &'c [Record] {
+    takes!(parts::Records, |cx: RecordsCx<'c, C>| Ok(cx.records));
 }
 
 #[diagnostic::do_not_recommend]
-impl<'c, P: FromRecord<'c>> OnRecords<'c> for Vec<P> {
-    takes!(parts::RecordsWithPayloads<P::Error>, |cx: RecordsCx| {
+impl<'c, C, P: FromRecord<'c>> OnRecords<'c, C> for Vec<P> {
+    takes!(parts::RecordsWithPayloads<P::Error>, |cx: RecordsCx<'c, C>| {
         let mut payloads = Vec::with_capacity(cx.records.len());
         let mut undecodable = Vec::new();
         for (index, record) in cx.records.iter().enumerate() {
@@ -184,27 +186,27 @@ impl<'c, P: FromRecord<'c>> OnRecords<'c> for Vec<P> {
 
 #[diagnostic::do_not_recommend]
 impl<'c> OnRecords<'c> for &'c mut Checkpointer {
-    takes!(parts::Checkpointer, |cx: RecordsCx| cx.checkpointer.take());
+    takes!(parts::Checkpointer, |cx: RecordsCx<'c>| cx.checkpointer.take());
 }
 
 #[diagnostic::do_not_recommend]
-impl<'c> OnRecords<'c> for &'c Shard {
-    takes!(parts::Shard, |cx: RecordsCx| Ok(cx.shard));
+impl<'c, C> OnRecords<'c, C> for &'c Shard {
+    takes!(parts::Shard, |cx: RecordsCx<'c, C>| Ok(cx.shard));
 }
 
 #[diagnostic::do_not_recommend]
-impl<'c> OnRecords<'c> for MillisBehindLatest {
-    takes!(parts::MillisBehindLatest, |cx: RecordsCx| Ok(cx.millis_behind_latest));
+impl<'c, C> OnRecords<'c, C> for MillisBehindLatest {
+    takes!(parts::MillisBehindLatest, |cx: RecordsCx<'c, C>| Ok(cx.millis_behind_latest));
 }
 
 /// An argument of `#[on_record]`.
 #[diagnostic::on_unimplemented(
     message = "an `#[on_record]` handler cannot take `{Self}`",
     label = "`#[on_record]` does not accept this type",
-    note = "an `#[on_record]` handler can take, in any order: `&kcl::Record`, one payload, `&mut kcl::Checkpointer`, `&kcl::Shard`, `kcl::MillisBehindLatest`",
+    note = "an `#[on_record]` handler can take, in any order: `&kcl::Record`, one payload, `&mut kcl::{C}`, `&kcl::Shard`, `kcl::MillisBehindLatest`",
     note = "a payload is `kcl::Json<T>` if `T` has `#[derive(serde::Deserialize)]`, your own type that implements `kcl::FromRecord`, or `Option<P>` or `Result<P, kcl::BoxError>` where `P` is one of these"
 )]
-pub trait OnRecord<'c>: Sized {
+pub trait OnRecord<'c, C = Checkpointer>: Sized {
     /// The part of the input that the argument takes.
     type Takes: Part;
 
@@ -213,32 +215,32 @@ pub trait OnRecord<'c>: Sized {
     /// # Errors
     ///
     /// If it is a payload that cannot be read.
-    fn take(cx: &RecordCx<'c>) -> Result<Self, BoxError>;
+    fn take(cx: &RecordCx<'c, C>) -> Result<Self, BoxError>;
 }
 
 #[diagnostic::do_not_recommend]
-impl<'c> OnRecord<'c> for &'c Record {
-    takes!(parts::Records, |cx: RecordCx| Ok(cx.record));
+impl<'c, C> OnRecord<'c, C> for &'c Record {
+    takes!(parts::Records, |cx: RecordCx<'c, C>| Ok(cx.record));
 }
 
 #[diagnostic::do_not_recommend]
 impl<'c> OnRecord<'c> for &'c mut Checkpointer {
-    takes!(parts::Checkpointer, |cx: RecordCx| cx.checkpointer.take());
+    takes!(parts::Checkpointer, |cx: RecordCx<'c>| cx.checkpointer.take());
 }
 
 #[diagnostic::do_not_recommend]
-impl<'c> OnRecord<'c> for &'c Shard {
-    takes!(parts::Shard, |cx: RecordCx| Ok(cx.shard));
+impl<'c, C> OnRecord<'c, C> for &'c Shard {
+    takes!(parts::Shard, |cx: RecordCx<'c, C>| Ok(cx.shard));
 }
 
 #[diagnostic::do_not_recommend]
-impl<'c> OnRecord<'c> for MillisBehindLatest {
-    takes!(parts::MillisBehindLatest, |cx: RecordCx| Ok(cx.millis_behind_latest));
+impl<'c, C> OnRecord<'c, C> for MillisBehindLatest {
+    takes!(parts::MillisBehindLatest, |cx: RecordCx<'c, C>| Ok(cx.millis_behind_latest));
 }
 
 // Not marked like the others, so that the errors name `FromRecord`, which a type of the user's can implement.
-impl<'c, P: FromRecord<'c>> OnRecord<'c> for P {
-    takes!(parts::Payload<P::Error>, |cx: RecordCx| UndecodablePayload::read(cx.record).map_err(Into::into));
+impl<'c, C, P: FromRecord<'c>> OnRecord<'c, C> for P {
+    takes!(parts::Payload<P::Error>, |cx: RecordCx<'c, C>| UndecodablePayload::read(cx.record).map_err(Into::into));
 }
 
 /// An argument of `#[on_lease_lost]`.
@@ -261,16 +263,16 @@ pub trait OnLeaseLost<'c>: Sized {
 
 #[diagnostic::do_not_recommend]
 impl<'c> OnLeaseLost<'c> for &'c Shard {
-    takes!(parts::Shard, |cx: ShardCx| Ok(cx.shard));
+    takes!(parts::Shard, |cx: ShardCx<'c>| Ok(cx.shard));
 }
 
 /// An argument of `#[on_shard_end]`.
 #[diagnostic::on_unimplemented(
     message = "an `#[on_shard_end]` handler cannot take `{Self}`",
     label = "`#[on_shard_end]` does not accept this type",
-    note = "an `#[on_shard_end]` handler can take, in any order: `&mut kcl::Checkpointer`, `&kcl::Shard`"
+    note = "an `#[on_shard_end]` handler can take, in any order: `&mut kcl::{C}`, `&kcl::Shard`"
 )]
-pub trait OnShardEnd<'c>: Sized {
+pub trait OnShardEnd<'c, C = Checkpointer>: Sized {
     /// The part of the input that the argument takes.
     type Takes: Part;
 
@@ -279,26 +281,26 @@ pub trait OnShardEnd<'c>: Sized {
     /// # Errors
     ///
     /// If it was taken already.
-    fn take(cx: &ShutdownCx<'c>) -> Result<Self, BoxError>;
+    fn take(cx: &ShutdownCx<'c, C>) -> Result<Self, BoxError>;
 }
 
 #[diagnostic::do_not_recommend]
 impl<'c> OnShardEnd<'c> for &'c mut Checkpointer {
-    takes!(parts::Checkpointer, |cx: ShutdownCx| cx.checkpointer.take());
+    takes!(parts::Checkpointer, |cx: ShutdownCx<'c>| cx.checkpointer.take());
 }
 
 #[diagnostic::do_not_recommend]
-impl<'c> OnShardEnd<'c> for &'c Shard {
-    takes!(parts::Shard, |cx: ShutdownCx| Ok(cx.shard));
+impl<'c, C> OnShardEnd<'c, C> for &'c Shard {
+    takes!(parts::Shard, |cx: ShutdownCx<'c, C>| Ok(cx.shard));
 }
 
 /// An argument of `#[on_shutdown_requested]`.
 #[diagnostic::on_unimplemented(
     message = "an `#[on_shutdown_requested]` handler cannot take `{Self}`",
     label = "`#[on_shutdown_requested]` does not accept this type",
-    note = "an `#[on_shutdown_requested]` handler can take, in any order: `&mut kcl::Checkpointer`, `&kcl::Shard`"
+    note = "an `#[on_shutdown_requested]` handler can take, in any order: `&mut kcl::{C}`, `&kcl::Shard`"
 )]
-pub trait OnShutdownRequested<'c>: Sized {
+pub trait OnShutdownRequested<'c, C = Checkpointer>: Sized {
     /// The part of the input that the argument takes.
     type Takes: Part;
 
@@ -307,27 +309,27 @@ pub trait OnShutdownRequested<'c>: Sized {
     /// # Errors
     ///
     /// If it was taken already.
-    fn take(cx: &ShutdownCx<'c>) -> Result<Self, BoxError>;
+    fn take(cx: &ShutdownCx<'c, C>) -> Result<Self, BoxError>;
 }
 
 #[diagnostic::do_not_recommend]
 impl<'c> OnShutdownRequested<'c> for &'c mut Checkpointer {
-    takes!(parts::Checkpointer, |cx: ShutdownCx| cx.checkpointer.take());
+    takes!(parts::Checkpointer, |cx: ShutdownCx<'c>| cx.checkpointer.take());
 }
 
 #[diagnostic::do_not_recommend]
-impl<'c> OnShutdownRequested<'c> for &'c Shard {
-    takes!(parts::Shard, |cx: ShutdownCx| Ok(cx.shard));
+impl<'c, C> OnShutdownRequested<'c, C> for &'c Shard {
+    takes!(parts::Shard, |cx: ShutdownCx<'c, C>| Ok(cx.shard));
 }
 
 /// An argument of `#[on_tick]`.
 #[diagnostic::on_unimplemented(
     message = "an `#[on_tick]` handler cannot take `{Self}`",
     label = "`#[on_tick]` does not accept this type",
-    note = "an `#[on_tick]` handler can take, in any order: `&mut kcl::Checkpointer`, `&kcl::Shard`, `kcl::MillisBehindLatest`",
+    note = "an `#[on_tick]` handler can take, in any order: `&mut kcl::{C}`, `&kcl::Shard`, `kcl::MillisBehindLatest`",
     note = "it gets no records: keep them in `self` in the record handler"
 )]
-pub trait OnTick<'c>: Sized {
+pub trait OnTick<'c, C = Checkpointer>: Sized {
     /// The part of the input that the argument takes.
     type Takes: Part;
 
@@ -336,22 +338,22 @@ pub trait OnTick<'c>: Sized {
     /// # Errors
     ///
     /// If it was taken already.
-    fn take(cx: &TickCx<'c>) -> Result<Self, BoxError>;
+    fn take(cx: &TickCx<'c, C>) -> Result<Self, BoxError>;
 }
 
 #[diagnostic::do_not_recommend]
 impl<'c> OnTick<'c> for &'c mut Checkpointer {
-    takes!(parts::Checkpointer, |cx: TickCx| cx.checkpointer.take());
+    takes!(parts::Checkpointer, |cx: TickCx<'c>| cx.checkpointer.take());
 }
 
 #[diagnostic::do_not_recommend]
-impl<'c> OnTick<'c> for &'c Shard {
-    takes!(parts::Shard, |cx: TickCx| Ok(cx.shard));
+impl<'c, C> OnTick<'c, C> for &'c Shard {
+    takes!(parts::Shard, |cx: TickCx<'c, C>| Ok(cx.shard));
 }
 
 #[diagnostic::do_not_recommend]
-impl<'c> OnTick<'c> for MillisBehindLatest {
-    takes!(parts::MillisBehindLatest, |cx: TickCx| Ok(cx.millis_behind_latest));
+impl<'c, C> OnTick<'c, C> for MillisBehindLatest {
+    takes!(parts::MillisBehindLatest, |cx: TickCx<'c, C>| Ok(cx.millis_behind_latest));
 }
 
 /// An argument of `#[on_dead_letter]`.
@@ -375,15 +377,15 @@ pub trait OnDeadLetter<'c>: Sized {
 
 #[diagnostic::do_not_recommend]
 impl<'c> OnDeadLetter<'c> for &'c DeadLetter<'c> {
-    takes!(parts::DeadLetter, |cx: DeadLetterCx| Ok(cx.letter));
+    takes!(parts::DeadLetter, |cx: DeadLetterCx<'c>| Ok(cx.letter));
 }
 
 #[diagnostic::do_not_recommend]
 impl<'c> OnDeadLetter<'c> for &'c Record {
-    takes!(parts::Records, |cx: DeadLetterCx| Ok(cx.letter.record()));
+    takes!(parts::Records, |cx: DeadLetterCx<'c>| Ok(cx.letter.record()));
 }
 
 #[diagnostic::do_not_recommend]
 impl<'c> OnDeadLetter<'c> for &'c Shard {
-    takes!(parts::Shard, |cx: DeadLetterCx| Ok(cx.letter.shard()));
+    takes!(parts::Shard, |cx: DeadLetterCx<'c>| Ok(cx.letter.shard()));
 }

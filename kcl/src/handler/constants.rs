@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::checkpoint::pace::Checkpoints;
+use crate::concurrency::MOST;
 
 /// The value of an option, which a constant holds. Each check is evaluated at compile time, and the message of its panic is the
 /// compiler's error.
@@ -20,6 +21,26 @@ impl Given<Duration> {
         assert!(!self.0.is_zero(), "option `every` must be greater than 0");
     }
 
+    /// Checks the option `timeout`.
+    ///
+    /// # Panics
+    ///
+    /// If the time is 0.
+    #[track_caller]
+    pub const fn timeout(self) {
+        assert!(!self.0.is_zero(), "option `timeout` must be greater than 0");
+    }
+
+    /// Checks the option `drain`.
+    ///
+    /// # Panics
+    ///
+    /// If the time is 0.
+    #[track_caller]
+    pub const fn drain(self) {
+        assert!(!self.0.is_zero(), "option `drain` must be greater than 0");
+    }
+
     /// Checks the option `warn_after`.
     ///
     /// # Panics
@@ -28,6 +49,42 @@ impl Given<Duration> {
     #[track_caller]
     pub const fn warn_after(self) {
         assert!(!self.0.is_zero(), "option `warn_after` must be greater than 0");
+    }
+}
+
+impl Given<u32> {
+    /// Checks the option `concurrency`.
+    ///
+    /// # Panics
+    ///
+    /// If the number is 0 or too large.
+    #[track_caller]
+    pub const fn concurrency(self) {
+        assert!(self.0 >= 1 && self.0 <= MOST, "option `concurrency` must be from 1 to 65536");
+    }
+}
+
+impl Given<u64> {
+    /// Checks the option `ahead_bytes`.
+    ///
+    /// # Panics
+    ///
+    /// If the size is 0.
+    #[track_caller]
+    pub const fn ahead_bytes(self) {
+        assert!(self.0 > 0, "option `ahead_bytes` must be greater than 0");
+    }
+}
+
+impl Given<usize> {
+    /// Checks the option `worker_threads`.
+    ///
+    /// # Panics
+    ///
+    /// If the number is 0 or too large.
+    #[track_caller]
+    pub const fn worker_threads(self) {
+        assert!(self.0 >= 1 && self.0 <= 1024, "option `worker_threads` must be from 1 to 1024");
     }
 }
 

@@ -2,6 +2,8 @@
 //! `kcl::__private`, and not for use by hand.
 
 mod arguments;
+mod checkpointers;
+mod concurrent;
 mod constants;
 mod outcome;
 pub mod probe;
@@ -11,6 +13,8 @@ pub use arguments::{
     DeadLetterCx, OnDeadLetter, OnInit, OnLeaseLost, OnRecord, OnRecords, OnShardEnd, OnShutdownRequested, OnTick,
     RecordCx, RecordsCx, ShardCx, ShutdownCx, TickCx,
 };
+pub use checkpointers::Awaited;
+pub use concurrent::{BesideRecords, OnConcurrentRecord, OnConcurrentShutdown, OnConcurrentTick};
 pub use constants::Given;
 pub use outcome::{Constructed, Failure, Handled, Made, Nothing, OnInitOrDefault, Outcome};
 pub use takes::{
@@ -21,10 +25,17 @@ pub use takes::{
 use std::marker::PhantomData;
 use std::process::ExitCode;
 
+#[cfg(feature = "tokio")]
+use crate::async_processor::AsyncInitialize;
+use crate::checkpoint::Checkpointer;
+use crate::checkpoint::asynchronous::AsyncCheckpointer;
+use crate::concurrency::{ConcurrentRecord, ConcurrentTick};
 use crate::dead_letter::letter::DeadLetter;
 use crate::inputs::{LeaseLost, ProcessRecords, ShardEnded, ShutdownRequested, Tick};
 use crate::processor::Initialize;
 use crate::runner::run;
+#[cfg(feature = "tokio")]
+use crate::runtime::run_async;
 use crate::shard::Shard;
 
 /// The inferred type. Unlike `_`, it can have the span of a whole type in the user's code, for an error about that type.
@@ -67,10 +78,24 @@ impl<P: Initialize> Start<P> {
     }
 }
 
+#[cfg(feature = "tokio")]
+impl<P: AsyncInitialize> Start<P> {
+    /// Runs the processor, whose handlers may be `async`.
+    #[must_use]
+    pub fn run_async(self) -> ExitCode {
+        run_async::<P>()
+    }
+}
+
 /// A processor that cannot start.
 pub trait NoStart: Sized {
     /// Fails to compile into a program.
     fn run(self) -> ExitCode {
+        left_to_rustc::<Self>()
+    }
+
+    /// Fails to compile into a program.
+    fn run_async(self) -> ExitCode {
         left_to_rustc::<Self>()
     }
 }
@@ -94,20 +119,20 @@ pub fn on_init(shard: &Shard) -> ShardCx<'_> {
 
 /// The arguments for an `#[on_records]` handler.
 #[must_use]
-pub fn on_records<'c>(input: &'c mut ProcessRecords<'_>) -> RecordsCx<'c> {
+pub fn on_records<'c, C>(input: &'c mut ProcessRecords<'_, C>) -> RecordsCx<'c, C> {
     RecordsCx::new(input)
 }
 
 /// The records for an `#[on_record]` handler.
 #[must_use]
-pub fn on_record<'a, 'b>(input: &'a mut ProcessRecords<'b>) -> EachRecord<'a, 'b> {
+pub fn on_record<'a, 'b, C>(input: &'a mut ProcessRecords<'b, C>) -> EachRecord<'a, 'b, C> {
     EachRecord(input)
 }
 
 /// Records for an `#[on_record]` handler, which handles them one by one.
-pub struct EachRecord<'a, 'b>(&'a mut ProcessRecords<'b>);
+pub struct EachRecord<'a, 'b, C>(&'a mut ProcessRecords<'b, C>);
 
-impl EachRecord<'_, '_> {
+impl EachRecord<'_, '_, Checkpointer> {
     /// Calls the handler for each record, with the arguments that it may take.
     ///
     /// # Errors
@@ -118,6 +143,42 @@ impl EachRecord<'_, '_> {
     }
 }
 
+impl EachRecord<'_, '_, AsyncCheckpointer> {
+    /// Calls the handler for each record, with the arguments that it may take, and awaits it.
+    ///
+    /// # Errors
+    ///
+    /// The error of the handler, or of a payload that cannot be read.
+    pub async fn each(self, mut call: impl AsyncFnMut(&RecordCx<'_, AsyncCheckpointer>) -> Handled) -> Handled {
+        self.0.settle_each_record(async |one| call(&RecordCx::new(one)).await).await
+    }
+}
+
+/// The argument for an `#[on_record]` handler with `concurrency`.
+#[must_use]
+pub fn on_concurrent_record<'c>(input: &ConcurrentRecord<'c>) -> ConcurrentRecord<'c> {
+    *input
+}
+
+/// The result of a batch for a processor that handles single records at once.
+///
+/// # Errors
+///
+/// Always.
+pub fn no_batches() -> Handled {
+    Err("the processor handles its records at once, not in batches".into())
+}
+
+/// The runtime that polls `async` handlers.
+///
+/// With `runtime = current_thread`, the default, the tasks that they spawn run on the main thread, while a handler waits or the processor
+/// waits for the daemon. With `runtime = multi_thread`, these tasks have threads of their own: `worker_threads = 4`, or by default as many
+/// as the machine has processors. The handlers themselves always run on the main thread.
+#[must_use]
+pub const fn runtime(worker_threads: Option<usize>) -> Option<usize> {
+    worker_threads
+}
+
 /// The arguments for an `#[on_lease_lost]` handler.
 #[must_use]
 pub fn on_lease_lost<'c>(input: &'c mut LeaseLost<'_>) -> ShardCx<'c> {
@@ -126,20 +187,32 @@ pub fn on_lease_lost<'c>(input: &'c mut LeaseLost<'_>) -> ShardCx<'c> {
 
 /// The arguments for an `#[on_shard_end]` handler.
 #[must_use]
-pub fn on_shard_end<'c>(input: &'c mut ShardEnded<'_>) -> ShutdownCx<'c> {
+pub fn on_shard_end<'c, C>(input: &'c mut ShardEnded<'_, C>) -> ShutdownCx<'c, C> {
     ShutdownCx::new(input.shard, input.checkpointer)
 }
 
 /// The arguments for an `#[on_shutdown_requested]` handler.
 #[must_use]
-pub fn on_shutdown_requested<'c>(input: &'c mut ShutdownRequested<'_>) -> ShutdownCx<'c> {
+pub fn on_shutdown_requested<'c, C>(input: &'c mut ShutdownRequested<'_, C>) -> ShutdownCx<'c, C> {
     ShutdownCx::new(input.shard, input.checkpointer)
+}
+
+/// The arguments for an `#[on_shutdown_requested]` handler beside `concurrency`.
+#[must_use]
+pub fn on_concurrent_shutdown<'c, C>(input: &'c mut ShutdownRequested<'_, C>) -> ShardCx<'c> {
+    ShardCx { shard: input.shard }
 }
 
 /// The arguments for an `#[on_tick]` handler.
 #[must_use]
-pub fn on_tick<'c>(input: &'c mut Tick<'_>) -> TickCx<'c> {
+pub fn on_tick<'c, C>(input: &'c mut Tick<'_, C>) -> TickCx<'c, C> {
     TickCx::new(input)
+}
+
+/// The arguments for an `#[on_tick]` handler beside `concurrency`.
+#[must_use]
+pub fn on_concurrent_tick<'c>(input: &ConcurrentTick<'c>) -> ConcurrentTick<'c> {
+    *input
 }
 
 /// The arguments for an `#[on_dead_letter]` handler.

@@ -7,10 +7,12 @@
 use std::marker::PhantomData;
 
 use super::takes::{Taken, parts};
+use super::{arguments, concurrent};
 use crate::checkpoint::Checkpointer;
+use crate::checkpoint::asynchronous::AsyncCheckpointer;
 
 macro_rules! probes {
-    ($($Place:ident)*) => {$(
+    ($($Place:ident: $Trait:path;)*) => {$(
         /// The probe for one handler.
         pub struct $Place<'c, T>(PhantomData<(&'c (), T)>);
 
@@ -29,7 +31,7 @@ macro_rules! probes {
             }
         }
 
-        impl<'c, T: super::arguments::$Place<'c>> $Place<'c, T> {
+        impl<'c, T: $Trait> $Place<'c, T> {
             /// The part that an argument of this type takes.
             #[must_use]
             pub fn part(&self) -> Taken<T::Takes> {
@@ -37,7 +39,7 @@ macro_rules! probes {
             }
         }
 
-        impl<T> NoArgument for $Place<'_, T> {}
+        impl<T> $crate::handler::probe::NoArgument for $Place<'_, T> {}
     )*};
 }
 
@@ -67,6 +69,14 @@ impl Any<&mut Checkpointer> {
     }
 }
 
+impl Any<&mut AsyncCheckpointer> {
+    /// The checkpointer.
+    #[must_use]
+    pub fn part(&self) -> Taken<parts::Checkpointer> {
+        Taken(PhantomData)
+    }
+}
+
 impl<T> NoArgument for Any<T> {}
 
 /// A type that may not be an argument.
@@ -77,4 +87,31 @@ pub trait NoArgument {
     }
 }
 
-probes! { OnInit OnRecords OnRecord OnLeaseLost OnShardEnd OnShutdownRequested OnTick OnDeadLetter }
+probes! {
+    OnInit: arguments::OnInit<'c>;
+    OnRecords: arguments::OnRecords<'c>;
+    OnRecord: arguments::OnRecord<'c>;
+    OnLeaseLost: arguments::OnLeaseLost<'c>;
+    OnShardEnd: arguments::OnShardEnd<'c>;
+    OnShutdownRequested: arguments::OnShutdownRequested<'c>;
+    OnTick: arguments::OnTick<'c>;
+    OnDeadLetter: arguments::OnDeadLetter<'c>;
+    OnConcurrentRecord: concurrent::OnConcurrentRecord<'c>;
+    OnConcurrentTick: concurrent::OnConcurrentTick<'c>;
+    OnConcurrentShutdown: concurrent::OnConcurrentShutdown<'c>;
+}
+
+/// The probes for `async` handlers whose input has a checkpointer.
+pub mod asynchronous {
+    use std::marker::PhantomData;
+
+    use super::{AsyncCheckpointer, Taken, arguments};
+
+    probes! {
+        OnRecords: arguments::OnRecords<'c, AsyncCheckpointer>;
+        OnRecord: arguments::OnRecord<'c, AsyncCheckpointer>;
+        OnShardEnd: arguments::OnShardEnd<'c, AsyncCheckpointer>;
+        OnShutdownRequested: arguments::OnShutdownRequested<'c, AsyncCheckpointer>;
+        OnTick: arguments::OnTick<'c, AsyncCheckpointer>;
+    }
+}

@@ -282,7 +282,7 @@ impl Undecodable for CanFail {}
 
 /// A part beside which the option `checkpoint` has an effect.
 #[diagnostic::on_unimplemented(
-    message = "option `checkpoint` needs a record handler without a `&mut Checkpointer`",
+    message = "option `checkpoint` needs a record handler without a checkpointer",
     label = "the handler makes all checkpoints itself",
     note = "remove the argument or the option"
 )]
@@ -296,9 +296,9 @@ pub struct Beside<Tick, Records>(PhantomData<(Tick, Records)>);
 
 /// A part that a tick can take beside the record handler.
 #[diagnostic::on_unimplemented(
-    message = "an `#[on_tick]` handler can take `&mut Checkpointer` only if the record handler takes one",
+    message = "an `#[on_tick]` handler can take a checkpointer only if the record handler takes one",
     label = "the runtime makes all checkpoints of this processor",
-    note = "take `checkpointer: &mut kcl::Checkpointer` in the record handler too, even if only the tick uses it: the runtime then checkpoints nothing but SHARD_END",
+    note = "take `checkpointer: &mut kcl::Checkpointer` (in an `async fn`, `&mut kcl::AsyncCheckpointer`) in the record handler too, even if only the tick uses it: the runtime then checkpoints nothing but SHARD_END",
     note = "or remove it here: the runtime then checkpoints what the record handler has returned from"
 )]
 pub trait TickCheckpoints: Sized {

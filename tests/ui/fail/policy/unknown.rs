@@ -19,7 +19,7 @@ impl Revenue {
         Revenue { shard: shard.id().to_owned(), cents: 0 }
     }
 
-    #[on_record(timeout = "5s")]
+    #[on_record(warn = "5s")]
     fn add(&mut self, Json(order): Json<Order>) {
         self.cents += order.cents;
     }

@@ -10,7 +10,7 @@ struct Bytes {
 #[kcl::processor]
 impl Bytes {
     #[on_record]
-    async fn add(&mut self, record: &Record) {
+    const fn add(&mut self, record: &Record) {
         self.bytes += record.data().len();
     }
 

@@ -1,0 +1,16 @@
+// The option `flavor`.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: usize,
+}
+
+#[kcl::processor(flavor = multi_thread)]
+impl Bytes {
+    #[on_record]
+    async fn add(&mut self, record: &Record) {
+        self.bytes += record.data().len();
+    }
+}

@@ -1,0 +1,16 @@
+// A number of worker threads in quotes.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: usize,
+}
+
+#[kcl::processor(runtime = multi_thread, worker_threads = "4")]
+impl Bytes {
+    #[on_record]
+    async fn add(&mut self, record: &Record) {
+        self.bytes += record.data().len();
+    }
+}

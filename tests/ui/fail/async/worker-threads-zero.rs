@@ -1,0 +1,16 @@
+// No worker threads.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: usize,
+}
+
+#[kcl::processor(runtime = multi_thread, worker_threads = 0)]
+impl Bytes {
+    #[on_record]
+    async fn add(&mut self, record: &Record) {
+        self.bytes += record.data().len();
+    }
+}

@@ -1,0 +1,18 @@
+// A size that is not whole.
+
+use std::cell::Cell;
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: Cell<usize>,
+}
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record(concurrency = 64, ahead_bytes = "0.5 B")]
+    async fn add(&self, record: &Record) {
+        self.bytes.set(self.bytes.get() + record.data().len());
+    }
+}

@@ -1,0 +1,18 @@
+// A number of batches that is not whole.
+
+use std::cell::Cell;
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: Cell<usize>,
+}
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record(concurrency = 64, ahead = 0.5)]
+    async fn add(&self, record: &Record) {
+        self.bytes.set(self.bytes.get() + record.data().len());
+    }
+}

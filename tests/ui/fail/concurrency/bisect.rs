@@ -1,0 +1,18 @@
+// Concurrency and `bisect`.
+
+use std::cell::Cell;
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: Cell<usize>,
+}
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record(concurrency = 64, on_failure = skip, bisect)]
+    async fn add(&self, record: &Record) {
+        self.bytes.set(self.bytes.get() + record.data().len());
+    }
+}

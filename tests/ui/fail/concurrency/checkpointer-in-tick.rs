@@ -1,0 +1,23 @@
+// A checkpointer in a tick beside concurrency.
+
+use std::cell::Cell;
+
+use kcl::{AsyncCheckpointer, Record};
+
+#[derive(Default)]
+struct Bytes {
+    bytes: Cell<usize>,
+}
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record(concurrency = 64)]
+    async fn add(&self, record: &Record) {
+        self.bytes.set(self.bytes.get() + record.data().len());
+    }
+
+    #[on_tick(every = "5s")]
+    async fn report(&self, _: &mut AsyncCheckpointer) {
+        eprintln!("{} bytes", self.bytes.get());
+    }
+}

@@ -1,0 +1,18 @@
+// A concurrency that is too large.
+
+use std::cell::Cell;
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: Cell<usize>,
+}
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record(concurrency = 1_000_000)]
+    async fn add(&self, record: &Record) {
+        self.bytes.set(self.bytes.get() + record.data().len());
+    }
+}
