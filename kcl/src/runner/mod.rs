@@ -8,6 +8,8 @@ pub(crate) mod events;
 mod remaining;
 pub(crate) mod retry;
 pub(crate) mod session;
+#[cfg(test)]
+mod shared;
 pub(crate) mod watch;
 pub(crate) mod watermark;
 

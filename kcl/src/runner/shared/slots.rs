@@ -1,0 +1,359 @@
+//! The handlers that run at the same time: a set of futures with one slot each, all polled by one task.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use crate::error::{BoxError, Failure};
+use crate::panics::discard;
+use crate::runner::shared::ring::Arrival;
+
+/// A set of futures, each for one record.
+#[derive(Debug)]
+pub(super) struct Slots<F> {
+    slots: Vec<Slot<F>>,
+    /// The slots without a future.
+    free: Vec<usize>,
+    /// The largest number of slots.
+    limit: usize,
+    /// The slots to poll in this turn. The record that arrived first comes first, because it holds the checkpoint back.
+    turn: BTreeSet<(Arrival, usize)>,
+    /// The number of polls that are left in this turn.
+    polls: usize,
+    bells: Arc<Bells>,
+}
+
+/// A slot, which is used again and again.
+#[derive(Debug)]
+struct Slot<F> {
+    /// The record that has the slot.
+    at: Option<Arrival>,
+    future: Pin<Box<Option<F>>>,
+    bell: Arc<Bell>,
+    waker: Waker,
+}
+
+/// Wakes one slot.
+#[derive(Debug)]
+struct Bell {
+    slot: usize,
+    /// The slot is among those that rang.
+    rings: AtomicBool,
+    bells: Arc<Bells>,
+}
+
+/// The bells of all slots.
+#[derive(Debug, Default)]
+struct Bells(Mutex<Rung>);
+
+#[derive(Debug, Default)]
+struct Rung {
+    /// The slots to poll in the next turn.
+    slots: Vec<usize>,
+    /// The task that polls them, if it waits.
+    task: Option<Waker>,
+}
+
+impl Bells {
+    fn rung(&self) -> MutexGuard<'_, Rung> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if self.rings.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let mut rung = self.bells.rung();
+        rung.slots.push(self.slot);
+        let task = rung.task.take();
+        // The task's waker is foreign code.
+        drop(rung);
+        if let Some(task) = task {
+            task.wake();
+        }
+    }
+}
+
+impl<F> Slots<F> {
+    /// A set of at most this many futures.
+    pub(super) fn new(limit: usize) -> Self {
+        let (slots, free, turn) = (Vec::new(), Vec::new(), BTreeSet::new());
+        Self { slots, free, limit, turn, polls: 0, bells: Arc::default() }
+    }
+
+    /// Whether no slot is free.
+    pub(super) fn is_full(&self) -> bool {
+        self.running() == self.limit
+    }
+
+    /// The number of slots in use.
+    pub(super) fn running(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Gives a record a slot, where its future is polled from this turn on. Returns the slot. One must be free.
+    pub(super) fn start(&mut self, at: Arrival, future: F) -> usize {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            let slot = self.slots.len();
+            let bell = Arc::new(Bell { slot, rings: AtomicBool::new(false), bells: Arc::clone(&self.bells) });
+            let waker = Waker::from(Arc::clone(&bell));
+            self.slots.push(Slot { at: None, future: Box::pin(None), bell, waker });
+            slot
+        });
+        let Slot { at: holder, future: place, .. } = &mut self.slots[slot];
+        *holder = Some(at);
+        place.set(Some(future));
+        self.turn.insert((at, slot));
+        slot
+    }
+
+    /// Drops the future of a record, and gives its slot back. Returns whether the record still had the slot.
+    pub(super) fn stop(&mut self, at: Arrival, slot: usize) -> bool {
+        if self.slots.get(slot).is_none_or(|slot| slot.at != Some(at)) {
+            return false;
+        }
+        self.turn.remove(&(at, slot));
+        self.clear(slot);
+        true
+    }
+
+    /// Drops all futures, those of the first records to arrive first. Returns the records.
+    pub(super) fn stop_all(&mut self) -> Vec<Arrival> {
+        let mut running: Vec<_> =
+            self.slots.iter().enumerate().filter_map(|(slot, Slot { at, .. })| Some(((*at)?, slot))).collect();
+        running.sort_unstable();
+        for &(at, slot) in &running {
+            self.stop(at, slot);
+        }
+        running.into_iter().map(|(at, _)| at).collect()
+    }
+
+    fn clear(&mut self, slot: usize) {
+        let Slot { at, future, .. } = &mut self.slots[slot];
+        *at = None;
+        // A panic in a destructor must not take the others along.
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| future.set(None))) {
+            discard(payload);
+        }
+        self.free.push(slot);
+    }
+
+    /// Starts a turn of at most this many polls, on a task with this waker: the slots that were woken are polled once each.
+    pub(super) fn start_turn(&mut self, task: &Waker, polls: usize) {
+        self.polls = polls;
+        let mut rung = self.bells.rung();
+        match &mut rung.task {
+            Some(waker) => waker.clone_from(task),
+            none => *none = Some(task.clone()),
+        }
+        for slot in rung.slots.drain(..) {
+            let Slot { at, bell, .. } = &self.slots[slot];
+            bell.rings.store(false, Ordering::Release);
+            // An old future of the slot may have left its waker somewhere.
+            if let Some(at) = at {
+                self.turn.insert((*at, slot));
+            }
+        }
+    }
+
+    /// Whether slots are left to poll in this turn.
+    pub(super) fn is_turn_left(&self) -> bool {
+        !self.turn.is_empty()
+    }
+}
+
+impl<T, F: Future<Output = Result<T, BoxError>>> Slots<F> {
+    /// Polls slots until a future ends: returns its record and its result, and gives the slot back. `None` if the turn is over.
+    ///
+    /// Of the slots that are left in the turn, in the order in which their records arrived, `pick` chooses the next one. It
+    /// is given their number.
+    pub(super) fn next_ended(&mut self, mut pick: impl FnMut(usize) -> usize) -> Option<(Arrival, Result<T, Failure>)> {
+        while let Some(polls) = self.polls.checked_sub(1) {
+            let place = if self.turn.len() > 1 { pick(self.turn.len()) } else { 0 };
+            let &(at, slot) = self.turn.iter().nth(place)?;
+            self.turn.remove(&(at, slot));
+            self.polls = polls;
+            let Slot { future, waker, .. } = &mut self.slots[slot];
+            let Some(future) = future.as_mut().as_pin_mut() else { continue };
+            let polled = catch_unwind(AssertUnwindSafe(|| future.poll(&mut Context::from_waker(waker))));
+            let result = match polled {
+                Ok(Poll::Pending) => continue,
+                Ok(Poll::Ready(result)) => result.map_err(Failure::Error),
+                Err(payload) => {
+                    let failure = Failure::panic(&*payload);
+                    discard(payload);
+                    Err(failure)
+                }
+            };
+            self.clear(slot);
+            return Some((at, result));
+        }
+        None
+    }
+}
+
+impl<F> Drop for Slots<F> {
+    fn drop(&mut self) {
+        self.stop_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::future::{pending, poll_fn};
+    use std::rc::Rc;
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    type Boxed<'f> = Pin<Box<dyn Future<Output = Result<u32, BoxError>> + 'f>>;
+
+    /// A task that counts how often it was woken.
+    #[derive(Default)]
+    struct Task(AtomicUsize);
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes the waker of its first poll, and is ready at its second one.
+    fn twice<'f>(wakers: &'f RefCell<Vec<Waker>>, result: u32) -> Boxed<'f> {
+        let mut first = true;
+        Box::pin(poll_fn(move |cx| {
+            if !std::mem::take(&mut first) {
+                return Poll::Ready(Ok(result));
+            }
+            wakers.borrow_mut().push(cx.waker().clone());
+            Poll::Pending
+        }))
+    }
+
+    fn turn(slots: &mut Slots<Boxed<'_>>, task: &Arc<Task>) -> Vec<(Arrival, Option<u32>)> {
+        slots.start_turn(&Waker::from(Arc::clone(task)), 100);
+        std::iter::from_fn(|| slots.next_ended(|_| 0)).map(|(at, result)| (at, result.ok())).collect()
+    }
+
+    #[test]
+    fn the_slots_that_were_woken_are_polled_in_the_order_of_arrival() {
+        let (task, wakers) = (Arc::new(Task::default()), RefCell::new(Vec::new()));
+        let mut slots = Slots::new(3);
+        for (at, result) in [(7, 70), (3, 30), (5, 50)] {
+            slots.start(at, twice(&wakers, result));
+        }
+        assert!(slots.is_full());
+        assert_eq!(turn(&mut slots, &task), []);
+        assert_eq!(task.0.load(Ordering::Relaxed), 0);
+        // They were polled in the order of arrival: 3, 5, 7.
+        wakers.borrow()[2].wake_by_ref();
+        wakers.borrow()[0].wake_by_ref();
+        wakers.borrow()[0].wake_by_ref();
+        assert_eq!(task.0.load(Ordering::Relaxed), 1, "the task is woken once");
+        assert_eq!(turn(&mut slots, &task), [(3, Some(30)), (7, Some(70))]);
+        assert_eq!(slots.running(), 1);
+        // The old wakers of a slot wake whoever has it now.
+        let slot = slots.start(9, Box::pin(pending()));
+        wakers.borrow()[0].wake_by_ref();
+        wakers.borrow()[2].wake_by_ref();
+        assert_eq!(turn(&mut slots, &task), []);
+        assert!(slots.stop(9, slot) && !slots.stop(9, slot) && !slots.stop(5, slot));
+        assert_eq!(slots.stop_all(), [5]);
+    }
+
+    #[test]
+    fn a_future_that_wakes_itself_does_not_starve_the_others() {
+        let task = Arc::new(Task::default());
+        let mut slots = Slots::new(2);
+        let eager: Boxed<'_> = Box::pin(poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }));
+        slots.start(0, eager);
+        let mut left = 3;
+        let patient: Boxed<'_> = Box::pin(poll_fn(move |cx| {
+            cx.waker().wake_by_ref();
+            left -= 1;
+            if left == 0 { Poll::Ready(Ok(1)) } else { Poll::Pending }
+        }));
+        slots.start(1, patient);
+        assert_eq!(turn(&mut slots, &task), []);
+        assert_eq!(turn(&mut slots, &task), []);
+        assert_eq!(turn(&mut slots, &task), [(1, Some(1))]);
+        assert_eq!(task.0.load(Ordering::Relaxed), 3, "once in each turn");
+    }
+
+    #[test]
+    fn a_turn_has_a_limit() {
+        let task = Arc::new(Task::default());
+        let mut slots: Slots<Boxed<'_>> = Slots::new(1);
+        slots.start_turn(&Waker::from(task), 3);
+        let mut done = 0;
+        loop {
+            slots.start(done, Box::pin(async { Ok(0) }));
+            if slots.next_ended(|_| 0).is_none() {
+                break;
+            }
+            done += 1;
+        }
+        assert!(done == 3 && slots.is_turn_left());
+    }
+
+    #[test]
+    fn a_panic_concerns_one_future_only() {
+        let task = Arc::new(Task::default());
+        /// Panics when it is dropped.
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("a destructor");
+            }
+        }
+        let order = Rc::new(RefCell::new(Vec::new()));
+        struct Note(Rc<RefCell<Vec<u64>>>, u64);
+        impl Drop for Note {
+            fn drop(&mut self) {
+                self.0.borrow_mut().push(self.1);
+            }
+        }
+        let mut slots: Slots<Boxed<'_>> = Slots::new(4);
+        for at in [2, 1, 3] {
+            let note = Note(Rc::clone(&order), at);
+            slots.start(
+                at,
+                Box::pin(async move {
+                    let (_note, _bomb) = (note, Bomb);
+                    pending().await
+                }),
+            );
+        }
+        slots.start(0, Box::pin(async { panic!("a handler") }));
+        slots.start_turn(&Waker::from(task), 100);
+        let (at, result) = slots.next_ended(|_| 0).expect("one of them ends");
+        let failure = result.expect_err("a panic");
+        assert!(at == 0 && failure.as_error().to_string() == "panicked: a handler", "{failure:?}");
+        assert!(slots.next_ended(|_| 0).is_none());
+        drop(slots);
+        assert_eq!(*order.borrow(), [1, 2, 3], "in the order of arrival");
+    }
+
+    #[test]
+    fn pick_decides_who_is_next() {
+        let task = Arc::new(Task::default());
+        let mut slots: Slots<Boxed<'_>> = Slots::new(9);
+        (0..5).for_each(|at| _ = slots.start(at, Box::pin(async { Ok(0) })));
+        slots.start_turn(&Waker::from(task), 100);
+        let picked: Vec<_> = std::iter::from_fn(|| slots.next_ended(|count| count - 1)).map(|(at, _)| at).collect();
+        assert_eq!(picked, [4, 3, 2, 1, 0]);
+    }
+}
