@@ -34,6 +34,13 @@ pub trait Clock: Send + Sync {
     /// A random time of up to `limit`: full jitter, so that shards that were throttled together do not retry together.
     fn jitter(&self, limit: Duration) -> Duration;
 
+    /// Chooses one of this many handlers that could go on next. They are in the order in which their records arrived, and the first
+    /// one is the choice in production.
+    fn pick(&self, count: usize) -> usize {
+        let _ = count;
+        0
+    }
+
     /// Whether time passes only where the conversation or a handler lets it pass. Handlers are then watched without a
     /// thread.
     fn is_virtual(&self) -> bool {

@@ -58,13 +58,13 @@ pub struct Checkpointer {
     /// may pass them.
     pub(crate) gap: bool,
     /// The last request.
-    asked: Reply,
+    pub(crate) asked: Reply,
     /// Its answer was not read yet. This remains so if the future that waits for the answer is dropped.
     is_owed: bool,
 }
 
 /// The request to checkpoint everything that was delivered.
-const ALL: Reply = Reply::Checkpoint { sequence_number: None, sub_sequence_number: None };
+pub(crate) const ALL: Reply = Reply::Checkpoint { sequence_number: None, sub_sequence_number: None };
 
 /// The meaning of [`Checkpointer::checkpoint`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,12 +160,7 @@ impl Checkpointer {
         sub_sequence_number: u64,
         waits: Waits,
     ) -> Result<(), CheckpointError> {
-        let request = Reply::Checkpoint {
-            sequence_number: Some(sequence_number.to_string()),
-            // The daemon reads it as a Java long; no record has a larger one.
-            sub_sequence_number: Some(sub_sequence_number.try_into().map_err(|_| CheckpointError::OutOfRange)?),
-        };
-        self.request(request, waits).await
+        self.request(request_to(sequence_number, sub_sequence_number)?, waits).await
     }
 
     /// Checkpoints everything up to here, including records that the daemon did not pass on; at shard end, SHARD_END.
@@ -181,15 +176,12 @@ impl Checkpointer {
             return Err(CheckpointError::LeaseLost);
         }
         self.asked = request;
-        let attempts = if self.scope == Scope::ShardEnd { ATTEMPTS_AT_SHARD_END } else { ATTEMPTS };
+        let attempts = self.attempts();
         let mut attempt = 1;
         loop {
-            let result = match self.conversation.ask(&self.asked) {
-                Ok(()) => {
-                    self.is_owed = true;
-                    poll_fn(|cx| self.poll_answer(cx, waits)).await
-                }
-                Err(error) => Err(CheckpointError::Io(error)),
+            let result = match self.ask() {
+                Ok(()) => poll_fn(|cx| self.poll_answer(cx, waits)).await,
+                Err(error) => Err(error),
             };
             match result {
                 Err(error) if error.is_retryable() && attempt < attempts => {
@@ -204,13 +196,25 @@ impl Checkpointer {
         }
     }
 
+    /// The number of attempts to make a checkpoint.
+    pub(crate) fn attempts(&self) -> u32 {
+        if self.scope == Scope::ShardEnd { ATTEMPTS_AT_SHARD_END } else { ATTEMPTS }
+    }
+
+    /// Sends the last request, perhaps again.
+    pub(crate) fn ask(&mut self) -> Result<(), CheckpointError> {
+        self.conversation.ask(&self.asked).map_err(CheckpointError::Io)?;
+        self.is_owed = true;
+        Ok(())
+    }
+
     /// Waits after attempt number `attempt`, counted from 1. The wait ends early if the daemon goes away.
     pub(crate) async fn wait(&mut self, backoff: Backoff, attempt: u32, waits: Waits) {
         self.conversation.wait(backoff.limit(attempt), waits).await;
     }
 
     /// Receives the answer to the last request.
-    fn poll_answer(&mut self, cx: &mut Context<'_>, waits: Waits) -> Poll<Result<(), CheckpointError>> {
+    pub(crate) fn poll_answer(&mut self, cx: &mut Context<'_>, waits: Waits) -> Poll<Result<(), CheckpointError>> {
         let Poll::Ready(answer) = self.conversation.poll_answer(cx, waits) else { return Poll::Pending };
         self.is_owed = false;
         Poll::Ready(match answer.map_err(CheckpointError::Io)? {
@@ -237,11 +241,20 @@ impl Checkpointer {
     }
 
     /// Notes the outcome of the last request.
-    fn note(&mut self, result: &Result<(), CheckpointError>) {
+    pub(crate) fn note(&mut self, result: &Result<(), CheckpointError>) {
         match result {
             Ok(()) => self.seen.all_confirmed |= self.asked == ALL,
             Err(error) => self.seen.lease_lost |= matches!(error, CheckpointError::LeaseLost),
         }
         self.conversation.emit(Event::Checkpoint { request: &self.asked, result: result.as_ref().copied() });
     }
+}
+
+/// The request to checkpoint up to and including this record.
+pub(crate) fn request_to(sequence_number: SequenceNumber, sub_sequence_number: u64) -> Result<Reply, CheckpointError> {
+    Ok(Reply::Checkpoint {
+        sequence_number: Some(sequence_number.to_string()),
+        // The daemon reads it as a Java long; no record has a larger one.
+        sub_sequence_number: Some(sub_sequence_number.try_into().map_err(|_| CheckpointError::OutOfRange)?),
+    })
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -14,6 +14,25 @@ use crate::inputs::Deadline;
 use crate::io::lines::Watcher;
 use crate::panics::discard;
 use crate::runner::conversation::Conversation;
+
+/// Polls user code, and turns a panic into a failure like any other.
+pub(crate) fn guard<T>(poll: impl FnOnce() -> Poll<Result<T, BoxError>>) -> Poll<Result<T, Failure>> {
+    match catch_unwind(AssertUnwindSafe(poll)) {
+        Ok(polled) => polled.map(|result| result.map_err(Failure::Error)),
+        Err(payload) => {
+            let failure = Failure::panic(&*payload);
+            discard(payload);
+            Poll::Ready(Err(failure))
+        }
+    }
+}
+
+/// Drops a future of user code. A panic in a destructor has no effect.
+pub(crate) fn clear<F>(mut future: Pin<&mut Option<F>>) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| future.set(None))) {
+        discard(payload);
+    }
+}
 
 /// Calls user code. While its futures wait, it waits for the end of their time, and for that of the daemon.
 pub(crate) struct Caller {
@@ -46,21 +65,14 @@ impl Caller {
                 }
                 future.as_mut().as_pin_mut().map_or(Poll::Pending, |future| future.poll(cx))
             };
-            match catch_unwind(AssertUnwindSafe(poll)) {
-                Ok(Poll::Ready(result)) => Poll::Ready(result.map_err(Failure::Error)),
-                Ok(Poll::Pending) => self.poll_end(deadline, cx).map(Err),
-                Err(payload) => {
-                    let failure = Failure::panic(&*payload);
-                    discard(payload);
-                    Poll::Ready(Err(failure))
-                }
+            match guard(poll) {
+                Poll::Ready(result) => Poll::Ready(result),
+                Poll::Pending => self.poll_end(deadline, cx).map(Err),
             }
         })
         .await;
         // Whatever is left of the future is dropped here, where a panic has no effect.
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| future.set(None))) {
-            discard(payload);
-        }
+        clear(future);
         result
     }
 
@@ -88,7 +100,7 @@ impl Caller {
 
 /// The error of an attempt that took too long.
 #[derive(Debug)]
-struct TimedOut(Duration);
+pub(crate) struct TimedOut(pub(crate) Duration);
 
 impl fmt::Display for TimedOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

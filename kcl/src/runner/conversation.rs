@@ -143,7 +143,8 @@ impl Conversation {
         poll_fn(|cx| self.poll_receive(cx, self.waits))
     }
 
-    fn poll_receive(&mut self, cx: &mut Context<'_>, waits: Waits) -> Poll<Result<Option<Message>, Fatal>> {
+    /// Receives the next message; `None` at the end of the input.
+    pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>, waits: Waits) -> Poll<Result<Option<Message>, Fatal>> {
         let received = match waits {
             Waits::Thread => self.io.receive(&mut self.scanner),
             Waits::Task => match self.io.poll_receive(cx, &mut self.scanner) {

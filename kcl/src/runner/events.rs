@@ -1,5 +1,7 @@
 //! The one stream of events of a conversation. Counts, the watch and tracing follow it; nothing else reports to them.
 
+use std::time::Duration;
+
 use crate::checkpoint::error::CheckpointError;
 use crate::error::{BoxError, Failure, HandlerError, Passed};
 use crate::protocol::Reply;
@@ -41,10 +43,35 @@ pub(crate) enum Event<'e> {
     Passed(&'e Passed<'e>),
     /// This many more records are done: they were processed, skipped or dead-lettered, and so were all before them.
     Settled(usize),
+    /// What happens to a record that is handled beside others. `at` is its place among all records that arrived in this phase.
+    #[cfg_attr(
+        not(any(feature = "tokio", test)),
+        allow(dead_code, reason = "records are handled at once with a runtime")
+    )]
+    Among { at: u64, record: &'e Record, step: Step<'e> },
     /// The daemon accepted a checkpoint.
     Accepted,
     /// A checkpoint was made or refused, after all retries.
     Checkpoint { request: &'e Reply, result: Result<(), &'e CheckpointError> },
+}
+
+/// What happens to a record that is handled beside others.
+#[allow(dead_code, reason = "records are handled at once with a runtime, and not every follower reads every field")]
+pub(crate) enum Step<'e> {
+    /// It gets a slot, and its handler is called: for the first time at `since`, and for this time in all.
+    Started { attempt: u32, since: Duration },
+    /// The attempt is over: its handler returned, panicked or took too long. The slot is free.
+    Ended(Result<(), &'e Failure>),
+    /// It waits for its next attempt, without a slot.
+    Parked { wait: Duration },
+    /// It failed permanently, keeps its slot, and the handler of dead letters is called.
+    Letter,
+    /// That handler returned or panicked.
+    Taken(Result<(), &'e Failure>),
+    /// It is settled: it succeeded, was skipped or dead-lettered.
+    Settled { since: Duration },
+    /// It is dropped without being settled, although its handler was called.
+    Dropped { since: Duration },
 }
 
 /// A follower of the events from outside of the runtime.

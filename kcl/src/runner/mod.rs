@@ -5,10 +5,11 @@ pub(crate) mod call;
 pub(crate) mod conversation;
 pub(crate) mod counts;
 pub(crate) mod events;
+mod oldest;
 mod remaining;
 pub(crate) mod retry;
 pub(crate) mod session;
-#[cfg(test)]
+#[cfg(any(feature = "tokio", test))]
 mod shared;
 pub(crate) mod watch;
 pub(crate) mod watermark;
@@ -230,7 +231,7 @@ where
     let watermark = Watermark::new(P::CHECKPOINTS, &*conversation.clock);
     let ticked = conversation.clock.now();
     let checkpointer = AsyncCheckpointer::new(Checkpointer::new(conversation));
-    Ok(Some(Session { processor, shard, span, caller, checkpointer, watermark, ticked }))
+    Ok(Some(Session { processor, shard, span, caller, checkpointer, watermark, ticked, hole: false }))
 }
 
 /// Whether messages about this processor's records may quote payloads.

@@ -1,6 +1,7 @@
 //! The conversation of one shard: one message, one handler, one outcome, one reply.
 
 use std::future::ready;
+use std::mem;
 use std::time::Duration;
 
 use crate::async_processor::AsyncProcessor;
@@ -15,6 +16,8 @@ use crate::record::Record;
 use crate::runner::call::Caller;
 use crate::runner::conversation::{Broken, Conversation, now};
 use crate::runner::events::Event;
+#[cfg(any(feature = "tokio", test))]
+use crate::runner::shared::Left;
 use crate::runner::watermark::Watermark;
 use crate::shard::{MillisBehindLatest, Shard};
 use crate::trace;
@@ -30,10 +33,12 @@ pub(crate) struct Session<P> {
     pub(super) watermark: Watermark,
     /// The time of the last tick, or of the start.
     pub(super) ticked: Duration,
+    /// Records were dropped that are not done, and others after them may be done: checkpoints name the last record before them.
+    pub(super) hole: bool,
 }
 
 /// The next step after a message was handled.
-enum Next {
+pub(super) enum Next {
     Acknowledge,
     /// The daemon is gone.
     End,
@@ -57,7 +62,7 @@ impl<P: AsyncProcessor> Session<P> {
 
     /// Receives one message, handles it and acknowledges it. Returns whether the conversation goes on.
     async fn turn(&mut self) -> Result<bool, Fatal> {
-        let Some(message) = self.conversation().receive().await? else { return Ok(false) };
+        let Some(message) = self.receive().await? else { return Ok(false) };
         let action = message.action();
         let next = trace::within(trace::message(action, message.records()), self.handle(&message)).await;
         if let Message::ProcessRecords { records, .. } = message {
@@ -70,6 +75,21 @@ impl<P: AsyncProcessor> Session<P> {
                 Ok(false)
             }
         }
+    }
+
+    /// Receives the next message for the processor alone.
+    async fn receive(&mut self) -> Result<Option<Message>, Fatal> {
+        #[cfg(any(feature = "tokio", test))]
+        if let Some(concurrency) = P::CONCURRENCY {
+            return Ok(match self.share(concurrency).await? {
+                Left::End => None,
+                Left::Message { message, hole } => {
+                    self.hole = hole;
+                    Some(message)
+                }
+            });
+        }
+        self.conversation().receive().await
     }
 
     /// Acknowledges a message. Returns whether the conversation goes on.
@@ -145,7 +165,7 @@ impl<P: AsyncProcessor> Session<P> {
         };
         match self.settle(result)? {
             Settled::Done if self.watermark.is_due(&*self.checkpointer.inner.conversation.clock) => {
-                self.checkpoint_all().await
+                self.checkpoint_all(false).await
             }
             Settled::Done => Ok(Next::Acknowledge),
             Settled::Failed(failed) => self.fail(failed).await,
@@ -218,7 +238,13 @@ impl<P: AsyncProcessor> Session<P> {
     }
 
     async fn shutdown_requested(&mut self) -> Result<Next, Fatal> {
-        self.checkpointer.inner.enter_message(Scope::Shutdown);
+        let hole = mem::take(&mut self.hole);
+        self.checkpointer.inner.enter_message(match self.watermark.done {
+            // Everything that was delivered would include the records that were dropped.
+            Some((sequence_number, sub_sequence_number)) if hole => Scope::Record(sequence_number, sub_sequence_number),
+            _ => Scope::Shutdown,
+        });
+        self.checkpointer.inner.gap |= hole && self.watermark.done.is_none();
         self.emit(Event::Called { action: "shutdownRequested", records: None });
         let Self { processor, shard, caller, checkpointer, .. } = self;
         let input = &mut ShutdownRequested { shard, checkpointer };
@@ -229,13 +255,16 @@ impl<P: AsyncProcessor> Session<P> {
             let failed = HandlerError::new(&self.shard, "shutdownRequested", failure);
             Box::new(failed)
         });
-        match self.settle(result)? {
+        let next = match self.settle(result)? {
             Settled::Done if self.checkpointer.inner.seen.all_confirmed => Ok(Next::Acknowledge),
-            Settled::Done => self.checkpoint_all().await,
+            Settled::Done if hole && self.watermark.outstanding == 0 => Ok(Next::Acknowledge),
+            Settled::Done => self.checkpoint_all(hole).await,
             Settled::Failed(failed) => self.fail(failed).await,
             Settled::Excused(failed) => Ok(self.excuse(&failed)),
             Settled::End => Ok(Next::End),
-        }
+        };
+        self.checkpointer.inner.gap |= hole;
+        next
     }
 
     /// Notes what a call of user code left behind, before anything else is sent to the daemon.
@@ -263,13 +292,17 @@ impl<P: AsyncProcessor> Session<P> {
         }
     }
 
-    /// Makes the runtime's checkpoint for everything that was delivered. Failure is not a reason to stop: the next
-    /// checkpoint covers the same records.
-    async fn checkpoint_all(&mut self) -> Result<Next, Fatal> {
+    /// Makes the runtime's checkpoint for everything that was delivered, or for everything before a `hole`. Failure is not a
+    /// reason to stop: the next checkpoint covers the same records.
+    async fn checkpoint_all(&mut self, hole: bool) -> Result<Next, Fatal> {
         if P::CHECKPOINTS == Checkpoints::Handler || self.checkpointer.inner.gap {
             return Ok(Next::Acknowledge);
         }
-        match self.checkpointer.checkpoint_all().await {
+        let made = match self.watermark.done.filter(|_| hole) {
+            Some((number, sub)) => self.checkpointer.checkpoint_at_sequence(number, sub).await,
+            None => self.checkpointer.checkpoint_all().await,
+        };
+        match made {
             Ok(()) => self.watermark.confirm(&*self.checkpointer.inner.conversation.clock),
             Err(error) => match self.conversation().take_broken() {
                 Some(Broken::Error(error)) => return Err(error),

@@ -15,7 +15,8 @@ use crate::clock::Clock;
 use crate::error::At;
 use crate::io::stderr::Report;
 use crate::record::{Record, WeakRecords};
-use crate::runner::events::Event;
+use crate::runner::events::{Event, Step};
+use crate::runner::oldest::{Oldest, Running};
 use crate::shard::Shard;
 
 /// The number of checks in the time after which the thread warns, or in the interval between checkpoints.
@@ -55,6 +56,8 @@ struct Calls {
     /// The number of the call or record that is running, or 0. Every call and every record has its own number.
     running: AtomicU64,
     call: Mutex<Call>,
+    /// The records that are handled at once.
+    at_once: Mutex<Running>,
     /// The thread has checked since [`Watch::may_look`] last returned true.
     ticked: AtomicBool,
     over: AtomicBool,
@@ -71,6 +74,10 @@ struct Call {
 impl Calls {
     fn call(&self) -> MutexGuard<'_, Call> {
         self.call.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn at_once(&self) -> MutexGuard<'_, Running> {
+        self.at_once.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -130,12 +137,26 @@ impl Watch {
             Event::Called { action, records } => self.enter(action, records),
             Event::At(None) => self.turn(self.number),
             Event::At(Some(place)) | Event::Record(place) => self.turn(self.number + 1 + place as u64),
+            Event::Among { at, record, ref step } => self.follow(at, record, step),
             Event::Returned => {
                 self.turn(0);
                 if !matches!(self.checker, Checker::None) {
                     self.calls.call().records = WeakRecords::default();
                 }
             }
+            _ => {}
+        }
+    }
+
+    /// Follows the records that are handled at once.
+    fn follow(&mut self, at: u64, record: &Record, step: &Step<'_>) {
+        if matches!(self.checker, Checker::None) {
+            return;
+        }
+        self.turn(self.calls.running.load(Ordering::Relaxed));
+        match *step {
+            Step::Started { since, .. } => self.calls.at_once().begin(since, at, record),
+            Step::Settled { since } | Step::Dropped { since } => self.calls.at_once().end(since, at),
             _ => {}
         }
     }
@@ -212,11 +233,20 @@ struct Check {
     seen: u64,
     since: Duration,
     next: Duration,
+    oldest: Oldest,
 }
 
 impl Check {
     fn new(after: Duration) -> Self {
-        Self { after, seen: 0, since: Duration::ZERO, next: after }
+        Self { after, seen: 0, since: Duration::ZERO, next: after, oldest: Oldest::new(after) }
+    }
+
+    /// Looks at the records that are handled at once, and warns of the oldest one if it is time.
+    fn look_at_oldest(&mut self, calls: &Calls, warnings: &Warnings, now: Duration) {
+        let line = self.oldest.look(&calls.at_once(), now, &warnings.shard);
+        if let Some(line) = line {
+            warnings.report.line(line);
+        }
     }
 
     /// Looks at the running call, which began at `began` unless it was seen before. If a warning is due, returns after
@@ -254,6 +284,7 @@ impl ByCaller {
         while let Some(elapsed) = self.check.look(running, self.began, now) {
             self.warnings.warn(calls, running, elapsed);
         }
+        self.check.look_at_oldest(calls, &self.warnings, now);
         self.began = now;
     }
 }
@@ -273,6 +304,7 @@ fn check(calls: &Calls, after: Duration, interval: Duration, warnings: &Warnings
         if check.look(running, now, now).is_some() {
             warnings.warn(calls, running, now.saturating_sub(check.since));
         }
+        check.look_at_oldest(calls, warnings, now);
     }
 }
 

@@ -73,6 +73,22 @@ impl Watermark {
         mem::take(&mut self.in_batch)
     }
 
+    /// Records that this many more records are done, up to this last one. They are those of a phase in which many records are
+    /// handled at once.
+    #[cfg(any(feature = "tokio", test))]
+    pub(super) fn advance(&mut self, last: (SequenceNumber, u64), count: u64) {
+        self.done = Some(last);
+        self.outstanding += count;
+    }
+
+    /// The time at which a checkpoint is due, if that depends on the time.
+    #[cfg(any(feature = "tokio", test))]
+    pub(super) fn due_at(&self) -> Option<Duration> {
+        let Checkpoints::Interval(interval) = self.pace else { return None };
+        let since = self.refused.map_or(self.since, |(_, at)| at);
+        (self.outstanding > 0).then(|| since.saturating_add(interval))
+    }
+
     /// Whether a checkpoint is due after a batch. One that was refused is due again after as many records, or as much time.
     pub(super) fn is_due(&self, clock: &dyn Clock) -> bool {
         let (refused, at) = self.refused.unwrap_or((0, self.since));
@@ -145,7 +161,12 @@ impl Watermark {
 
     /// Records a checkpoint of everything that is done.
     pub(super) fn confirm(&mut self, clock: &dyn Clock) {
-        self.outstanding = 0;
+        self.confirm_first(self.outstanding, clock);
+    }
+
+    /// Records a checkpoint of the first ones of the records that are done. The others were done while it was made.
+    pub(super) fn confirm_first(&mut self, count: u64, clock: &dyn Clock) {
+        self.outstanding = self.outstanding.saturating_sub(count);
         self.since = self.time(clock);
         self.refused = None;
     }

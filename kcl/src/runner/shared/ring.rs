@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use crate::record::Record;
 use crate::sequence::SequenceNumber;
+use crate::shard::MillisBehindLatest;
 
 /// A record's place in the order in which the records arrived, counted from 0.
 pub(super) type Arrival = u64;
@@ -17,7 +18,7 @@ pub(super) type Arrival = u64;
 pub(super) struct Ring {
     batches: VecDeque<Batch>,
     /// The number of batches with records that have arrived.
-    arrived: u64,
+    batch_count: u64,
     /// The arrival of the next record.
     end: Arrival,
     /// The arrival of the first record that is not settled, or `end`.
@@ -27,7 +28,7 @@ pub(super) struct Ring {
     /// The number of records that are not settled.
     open: usize,
     /// The size of the records that are not settled: data and keys.
-    bytes: usize,
+    bytes: u64,
 }
 
 #[derive(Debug)]
@@ -36,6 +37,7 @@ struct Batch {
     /// The number of batches with records that had arrived before it.
     number: u64,
     first: Arrival,
+    behind: MillisBehindLatest,
     /// The records, until all of them are settled.
     records: Vec<Record>,
     settled: Box<[bool]>,
@@ -45,17 +47,17 @@ struct Batch {
 }
 
 impl Ring {
-    /// Adds a batch. Returns the arrivals of its records.
-    pub(super) fn push(&mut self, records: Vec<Record>) -> Range<Arrival> {
+    /// Adds a batch, which is this far behind the newest record. Returns the arrivals of its records.
+    pub(super) fn push(&mut self, records: Vec<Record>, behind: MillisBehindLatest) -> Range<Arrival> {
         let first = self.end;
         let Some(last) = records.last().map(numbers) else { return first..first };
         let open = records.len();
         self.end += open as u64;
         self.open += open;
-        self.bytes += records.iter().map(size).sum::<usize>();
+        self.bytes += records.iter().map(size).sum::<u64>();
         let settled = vec![false; open].into();
-        self.batches.push_back(Batch { number: self.arrived, first, records, settled, open, last });
-        self.arrived += 1;
+        self.batches.push_back(Batch { number: self.batch_count, first, behind, records, settled, open, last });
+        self.batch_count += 1;
         first..self.end
     }
 
@@ -64,10 +66,10 @@ impl Ring {
         self.batches.iter().rposition(|batch| batch.first <= at)
     }
 
-    /// A record that is not settled.
-    pub(super) fn record(&self, at: Arrival) -> Option<&Record> {
+    /// A record that is not settled, and how far its batch is behind the newest record.
+    pub(super) fn record(&self, at: Arrival) -> Option<(&Record, MillisBehindLatest)> {
         let batch = &self.batches[self.index(at)?];
-        batch.records.get((at - batch.first) as usize)
+        Some((batch.records.get((at - batch.first) as usize)?, batch.behind))
     }
 
     /// Settles a record. If all records of its batch are settled now, returns them: their buffer is free.
@@ -134,9 +136,9 @@ impl Ring {
     ///
     /// What counts is the distance from the oldest unsettled record. If it were the number of batches that have an unsettled
     /// record, one slow record would let batches pass without end.
-    pub(super) fn may_acknowledge(&self, ahead: u64, bytes: usize) -> bool {
+    pub(super) fn may_acknowledge(&self, ahead: u64, bytes: u64) -> bool {
         let Some(oldest) = self.batches.front() else { return true };
-        self.arrived - oldest.number <= ahead && self.bytes <= bytes
+        self.batch_count - oldest.number <= ahead && self.bytes <= bytes
     }
 }
 
@@ -146,8 +148,8 @@ fn numbers(record: &Record) -> (SequenceNumber, u64) {
 }
 
 /// The size of a record in memory.
-fn size(record: &Record) -> usize {
-    record.data().len() + record.partition_key().len()
+fn size(record: &Record) -> u64 {
+    (record.data().len() + record.partition_key().len()) as u64
 }
 
 #[cfg(test)]
@@ -156,6 +158,8 @@ mod tests {
 
     use super::*;
     use crate::runner::shared::records;
+
+    const BEHIND: MillisBehindLatest = MillisBehindLatest(None);
 
     /// A ring, and a plain list of what it should know.
     #[derive(Clone, Default)]
@@ -168,7 +172,7 @@ mod tests {
     impl Both {
         fn push(&mut self, size: usize) {
             let before = self.flags().len();
-            assert_eq!(self.ring.push(records(before, size)), before as u64..(before + size) as u64);
+            assert_eq!(self.ring.push(records(before, size), BEHIND), before as u64..(before + size) as u64);
             if size > 0 {
                 self.batches.push(vec![false; size]);
             }
@@ -200,18 +204,18 @@ mod tests {
             let last = prefix.checked_sub(1).map(|last| (SequenceNumber::from(last as u64 / 2), last as u64 % 2));
             assert_eq!(ring.last(), last, "{flags:?}");
             let open: Vec<_> = (0..flags.len()).filter(|&at| !flags[at]).collect();
-            assert_eq!((ring.open(), ring.bytes), (open.len(), open.len() * 5));
+            assert_eq!((ring.open(), ring.bytes), (open.len(), open.len() as u64 * 5));
             for &at in &open {
                 let expected = (SequenceNumber::from(at as u64 / 2), at as u64 % 2);
-                assert_eq!(ring.record(at as u64).map(numbers), Some(expected));
+                assert_eq!(ring.record(at as u64).map(|(record, _)| numbers(record)), Some(expected));
             }
             for ahead in 0..4 {
                 let old = self.batches.len().saturating_sub(ahead);
                 let may = self.batches[..old].iter().flatten().all(|settled| *settled);
-                assert_eq!(ring.may_acknowledge(ahead as u64, usize::MAX), may, "{ahead} ahead of {:?}", self.batches);
+                assert_eq!(ring.may_acknowledge(ahead as u64, u64::MAX), may, "{ahead} ahead of {:?}", self.batches);
             }
             if !open.is_empty() {
-                assert!(!ring.may_acknowledge(3, open.len() * 5 - 1) && ring.may_acknowledge(3, open.len() * 5));
+                assert!(!ring.may_acknowledge(3, ring.bytes - 1) && ring.may_acknowledge(3, ring.bytes));
             }
             // Buffers are given back as early as they can be.
             let kept = ring.batches.iter().filter(|batch| !batch.records.is_empty()).count();
@@ -262,13 +266,13 @@ mod tests {
     #[test]
     fn a_slow_record_does_not_let_batches_pass_without_end() {
         let mut ring = Ring::default();
-        let slow = ring.push(records(0, 2)).start;
+        let slow = ring.push(records(0, 2), BEHIND).start;
         ring.settle(slow + 1);
-        assert!(ring.may_acknowledge(1, usize::MAX));
-        let next = ring.push(records(2, 1));
-        assert!(!ring.may_acknowledge(1, usize::MAX));
+        assert!(ring.may_acknowledge(1, u64::MAX));
+        let next = ring.push(records(2, 1), BEHIND);
+        assert!(!ring.may_acknowledge(1, u64::MAX));
         ring.settle(next.start);
-        assert!(!ring.may_acknowledge(1, usize::MAX), "the batch is settled, and still too far from the slow record");
+        assert!(!ring.may_acknowledge(1, u64::MAX), "the batch is settled, and still too far from the slow record");
         ring.settle(slow);
         assert!(ring.may_acknowledge(0, 0));
     }

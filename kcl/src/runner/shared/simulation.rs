@@ -4,30 +4,14 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::runner::shared::keys::Keys;
+use crate::runner::shared::random::Random;
 use crate::runner::shared::records;
 use crate::runner::shared::ring::Ring;
+use crate::shard::MillisBehindLatest;
 
 const SLOTS: usize = 64;
 const BATCHES: usize = 40;
 const RECORDS: usize = 500;
-
-/// Pseudo-random numbers: a SplitMix64 generator.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// From 0 to 1, but not 0.
-    fn fraction(&mut self) -> f64 {
-        ((self.next() >> 11) + 1) as f64 / (1_u64 << 53) as f64
-    }
-}
 
 /// The mean number of busy slots, if the next batch arrives when the last one may be acknowledged.
 fn busy(ahead: u64, key: &dyn Fn(usize, &mut Random) -> u64, time: &dyn Fn(&mut Random) -> f64) -> f64 {
@@ -35,8 +19,8 @@ fn busy(ahead: u64, key: &dyn Fn(usize, &mut Random) -> u64, time: &dyn Fn(&mut 
     let mut running = BinaryHeap::new();
     let (mut now, mut work, mut batches) = (0_u64, 0, 0);
     loop {
-        while batches < BATCHES && ring.may_acknowledge(ahead, usize::MAX) {
-            for at in ring.push(records(batches * RECORDS, RECORDS)) {
+        while batches < BATCHES && ring.may_acknowledge(ahead, u64::MAX) {
+            for at in ring.push(records(batches * RECORDS, RECORDS), MillisBehindLatest(None)) {
                 keys.arrive(Some(&key(at as usize, &mut random).to_string()));
             }
             batches += 1;

@@ -1,14 +1,13 @@
 //! The handlers that run at the same time: a set of futures with one slot each, all polled by one task.
 
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::error::{BoxError, Failure};
-use crate::panics::discard;
+use crate::runner::call::{clear, guard};
 use crate::runner::shared::ring::Arrival;
 
 /// A set of futures, each for one record.
@@ -32,6 +31,8 @@ struct Slot<F> {
     /// The record that has the slot.
     at: Option<Arrival>,
     future: Pin<Box<Option<F>>>,
+    /// The future was polled.
+    has_begun: bool,
     bell: Arc<Bell>,
     waker: Waker,
 }
@@ -100,17 +101,22 @@ impl<F> Slots<F> {
         self.slots.len() - self.free.len()
     }
 
+    /// Whether a record has this slot.
+    pub(super) fn holds(&self, at: Arrival, slot: usize) -> bool {
+        self.slots.get(slot).is_some_and(|slot| slot.at == Some(at))
+    }
+
     /// Gives a record a slot, where its future is polled from this turn on. Returns the slot. One must be free.
     pub(super) fn start(&mut self, at: Arrival, future: F) -> usize {
         let slot = self.free.pop().unwrap_or_else(|| {
             let slot = self.slots.len();
             let bell = Arc::new(Bell { slot, rings: AtomicBool::new(false), bells: Arc::clone(&self.bells) });
             let waker = Waker::from(Arc::clone(&bell));
-            self.slots.push(Slot { at: None, future: Box::pin(None), bell, waker });
+            self.slots.push(Slot { at: None, future: Box::pin(None), has_begun: false, bell, waker });
             slot
         });
-        let Slot { at: holder, future: place, .. } = &mut self.slots[slot];
-        *holder = Some(at);
+        let Slot { at: holder, future: place, has_begun, .. } = &mut self.slots[slot];
+        (*holder, *has_begun) = (Some(at), false);
         place.set(Some(future));
         self.turn.insert((at, slot));
         slot
@@ -118,7 +124,7 @@ impl<F> Slots<F> {
 
     /// Drops the future of a record, and gives its slot back. Returns whether the record still had the slot.
     pub(super) fn stop(&mut self, at: Arrival, slot: usize) -> bool {
-        if self.slots.get(slot).is_none_or(|slot| slot.at != Some(at)) {
+        if !self.holds(at, slot) {
             return false;
         }
         self.turn.remove(&(at, slot));
@@ -128,8 +134,15 @@ impl<F> Slots<F> {
 
     /// Drops all futures, those of the first records to arrive first. Returns the records.
     pub(super) fn stop_all(&mut self) -> Vec<Arrival> {
-        let mut running: Vec<_> =
-            self.slots.iter().enumerate().filter_map(|(slot, Slot { at, .. })| Some(((*at)?, slot))).collect();
+        self.stop_those(|_, _| true)
+    }
+
+    /// Drops the futures for which `is_meant` returns true. It is given the record, and whether the future was polled.
+    pub(super) fn stop_those(&mut self, is_meant: impl Fn(Arrival, bool) -> bool) -> Vec<Arrival> {
+        let running = self.slots.iter().enumerate().filter_map(|(slot, Slot { at, has_begun, .. })| {
+            at.filter(|at| is_meant(*at, *has_begun)).map(|at| (at, slot))
+        });
+        let mut running: Vec<_> = running.collect();
         running.sort_unstable();
         for &(at, slot) in &running {
             self.stop(at, slot);
@@ -140,10 +153,8 @@ impl<F> Slots<F> {
     fn clear(&mut self, slot: usize) {
         let Slot { at, future, .. } = &mut self.slots[slot];
         *at = None;
-        // A panic in a destructor must not take the others along.
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| future.set(None))) {
-            discard(payload);
-        }
+        // A panic in a destructor does not take the others along.
+        clear(future.as_mut());
         self.free.push(slot);
     }
 
@@ -182,18 +193,10 @@ impl<T, F: Future<Output = Result<T, BoxError>>> Slots<F> {
             let &(at, slot) = self.turn.iter().nth(place)?;
             self.turn.remove(&(at, slot));
             self.polls = polls;
-            let Slot { future, waker, .. } = &mut self.slots[slot];
+            let Slot { future, waker, has_begun, .. } = &mut self.slots[slot];
+            *has_begun = true;
             let Some(future) = future.as_mut().as_pin_mut() else { continue };
-            let polled = catch_unwind(AssertUnwindSafe(|| future.poll(&mut Context::from_waker(waker))));
-            let result = match polled {
-                Ok(Poll::Pending) => continue,
-                Ok(Poll::Ready(result)) => result.map_err(Failure::Error),
-                Err(payload) => {
-                    let failure = Failure::panic(&*payload);
-                    discard(payload);
-                    Err(failure)
-                }
-            };
+            let Poll::Ready(result) = guard(|| future.poll(&mut Context::from_waker(waker))) else { continue };
             self.clear(slot);
             return Some((at, result));
         }

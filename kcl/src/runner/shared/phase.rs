@@ -1,0 +1,332 @@
+//! The conversation while records are handled at once: messages are received, held back and answered beside the handlers.
+//!
+//! A message that needs the processor alone ends the phase. By then, no handler is left that borrows the processor.
+
+use std::future::poll_fn;
+use std::ops::ControlFlow;
+use std::pin::pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::async_processor::AsyncProcessor;
+use crate::checkpoint::{Checkpointer, Scope};
+use crate::clock::Sleep;
+use crate::concurrency::{Concurrency, ConcurrentTick};
+use crate::error::{BoxError, Fatal, HandlerError};
+use crate::io::lines::Watcher;
+use crate::protocol::{Message, ShutdownReason};
+use crate::record::Record;
+use crate::runner::call::{clear, guard};
+use crate::runner::conversation::{Broken, Conversation, Waits};
+use crate::runner::events::Event;
+use crate::runner::session::Next;
+use crate::runner::shared::ring::Arrival;
+use crate::runner::shared::work::{Job, Work};
+use crate::runner::watermark::Watermark;
+use crate::shard::{MillisBehindLatest, Shard};
+
+/// The reason the phase is over.
+pub(crate) enum Left {
+    /// The conversation is over.
+    End,
+    /// A message needs the processor alone. With `hole`, records were dropped that are not settled.
+    Message { message: Message, hole: bool },
+}
+
+/// The event that a message which is held back has waited for.
+enum Held {
+    /// It may be answered.
+    Released,
+    /// A checkpoint is due.
+    Due,
+    /// A record failed, and the policy does not pass it.
+    Failed,
+    /// The daemon is gone.
+    Gone,
+}
+
+/// The phase.
+pub(super) struct Phase<'s, P, M, F> {
+    pub(super) processor: &'s P,
+    pub(super) shard: &'s Shard,
+    pub(super) checkpointer: &'s mut Checkpointer,
+    pub(super) watermark: &'s mut Watermark,
+    /// The time of the last tick.
+    pub(super) ticked: &'s mut Duration,
+    pub(super) concurrency: Concurrency,
+    pub(super) work: Work<'s, M, F>,
+    /// The number of records that the watermark has passed.
+    pub(super) reached: Arrival,
+    /// The number of records of a message that came too late to be handled.
+    pub(super) untouched: usize,
+    /// The wait for whatever is due next, and until when.
+    pub(super) timer: Option<(Duration, Sleep)>,
+    /// The time at which the wait of this moment has to go on.
+    pub(super) due: Option<Duration>,
+    /// The end of the time that running handlers get after a failure, or before a shutdown.
+    pub(super) limit: Option<Duration>,
+    /// Sees the end of the daemon while a message is held back.
+    pub(super) watcher: Option<Box<dyn Watcher>>,
+    /// The lease is gone, so no checkpoint is made.
+    pub(super) is_lost: bool,
+}
+
+impl<P, M, F> Phase<'_, P, M, F>
+where
+    P: AsyncProcessor,
+    M: Fn(Job) -> F,
+    F: Future<Output = Result<(), BoxError>>,
+{
+    /// Converses until a message needs the processor alone, or until the conversation is over.
+    pub(super) async fn run(&mut self) -> Result<Left, Fatal> {
+        loop {
+            let Some(message) = self.receive().await? else { return Ok(Left::End) };
+            let action = message.action();
+            let next = match message {
+                Message::ProcessRecords { records, millis_behind_latest } => {
+                    let behind = MillisBehindLatest(millis_behind_latest.map(Duration::from_millis));
+                    self.process_records(records, behind).await?
+                }
+                Message::ShardEnded | Message::Shutdown { reason: ShutdownReason::Terminate } => {
+                    match self.shard_ended().await? {
+                        None => return Ok(Left::Message { message, hole: false }),
+                        Some(next) => next,
+                    }
+                }
+                Message::ShutdownRequested => match self.shutdown_requested().await? {
+                    None => return Ok(Left::Message { message, hole: self.work.ring.open() > 0 }),
+                    Some(next) => next,
+                },
+                message => {
+                    self.leave();
+                    return Ok(Left::Message { message, hole: false });
+                }
+            };
+            let goes_on = match next {
+                Next::Acknowledge => match self.conversation().acknowledge(action) {
+                    Ok(()) => true,
+                    Err(Broken::End) => false,
+                    Err(Broken::Error(error)) => return Err(error),
+                },
+                Next::End => {
+                    self.report_line(format_args!("the daemon was gone before {action} could be acknowledged"));
+                    false
+                }
+            };
+            if !goes_on {
+                self.work.cancel(&mut self.checkpointer.conversation);
+                return Ok(Left::End);
+            }
+        }
+    }
+
+    /// Waits for a message, beside the handlers. `None` at the end of the input.
+    ///
+    /// After a failure, it waits only as long as running handlers may take. Without a message, nothing can be checkpointed.
+    async fn receive(&mut self) -> Result<Option<Message>, Fatal> {
+        let message = self
+            .beside(|this, cx| match this.conversation().poll_receive(cx, Waits::Task) {
+                Poll::Pending if this.work.failed.is_some() && this.is_past_limit() => Poll::Ready(Ok(None)),
+                received => received,
+            })
+            .await?;
+        if message.is_none() {
+            self.work.cancel(&mut self.checkpointer.conversation);
+            if let Some(failed) = self.work.failed.take() {
+                return Err(self.end_with(failed));
+            }
+        }
+        Ok(message)
+    }
+
+    /// Waits until `done` is ready, while handlers go on.
+    pub(super) async fn beside<T>(&mut self, mut done: impl FnMut(&mut Self, &mut Context<'_>) -> Poll<T>) -> T {
+        poll_fn(|cx| {
+            self.work.turn(cx.waker(), &mut self.checkpointer.conversation);
+            if self.work.failed.is_some() && self.limit.is_none() {
+                self.limit_to_drain();
+            }
+            self.due = None;
+            let done = done(self, cx);
+            if done.is_pending() {
+                self.poll_timer(cx);
+            }
+            done
+        })
+        .await
+    }
+
+    /// Has the task woken when something is due that comes neither from a handler nor from the daemon.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) {
+        loop {
+            let due = self.work.next_due().into_iter().chain(self.due).min();
+            let Some(due) = due else { return self.timer = None };
+            let clock = &self.checkpointer.conversation.clock;
+            // A timer that goes off too early is cheaper than a new one for each change.
+            if self.timer.as_ref().is_none_or(|(until, _)| *until > due) {
+                self.timer = Some((due, clock.sleep_until(due)));
+            }
+            let Some((until, timer)) = &mut self.timer else { return };
+            let until = *until;
+            if timer.as_mut().poll(cx).is_pending() {
+                return;
+            }
+            self.timer = None;
+            if until >= due {
+                return cx.waker().wake_by_ref();
+            }
+        }
+    }
+
+    /// Takes a batch, and holds its status back until it may be acknowledged.
+    async fn process_records(&mut self, records: Vec<Record>, behind: MillisBehindLatest) -> Result<Next, Fatal> {
+        self.checkpointer.enter_message(Scope::Batch);
+        self.conversation().emit(Event::Batch(&records));
+        if self.work.failed.is_some() {
+            self.untouched = records.len();
+            return self.fail().await;
+        }
+        let is_empty = records.is_empty();
+        self.work.arrive(records, behind, &self.checkpointer.conversation);
+        let Concurrency { ahead, ahead_bytes, .. } = self.concurrency;
+        let may = |work: &Work<'_, M, F>| is_empty || work.ring.may_acknowledge(ahead.into(), ahead_bytes);
+        if let Some(next) = self.hold(may).await? {
+            return Ok(next);
+        }
+        self.tick_if_due(behind).await;
+        if self.is_due() {
+            if let Some(next) = self.checkpoint().await? {
+                return Ok(next);
+            }
+        }
+        if self.work.failed.is_some() { self.fail().await } else { Ok(Next::Acknowledge) }
+    }
+
+    /// Holds the status of a message back until it may be sent, and makes the checkpoints that are due meanwhile. Returns
+    /// the next step if it is another one.
+    async fn hold(&mut self, may: impl Fn(&Work<'_, M, F>) -> bool) -> Result<Option<Next>, Fatal> {
+        loop {
+            let held = self.beside(|this, cx| {
+                if this.work.failed.is_some() {
+                    Poll::Ready(Held::Failed)
+                } else if may(&this.work) {
+                    Poll::Ready(Held::Released)
+                } else if this.is_due_meanwhile() {
+                    Poll::Ready(Held::Due)
+                } else {
+                    this.poll_gone(cx).map(|()| Held::Gone)
+                }
+            });
+            match held.await {
+                Held::Released => return Ok(None),
+                Held::Due => {
+                    if let Some(next) = self.checkpoint().await? {
+                        return Ok(Some(next));
+                    }
+                }
+                Held::Failed => return self.fail().await.map(Some),
+                Held::Gone => return Ok(Some(Next::End)),
+            }
+        }
+    }
+
+    /// Calls the tick if it is due. Its failure is one that no policy passes.
+    async fn tick_if_due(&mut self, millis_behind_latest: MillisBehindLatest) {
+        let now = self.now();
+        if P::TICK.is_none_or(|every| now.saturating_sub(*self.ticked) < every) {
+            return;
+        }
+        *self.ticked = now;
+        self.conversation().emit(Event::Called { action: "tick", records: None });
+        let (processor, shard) = (self.processor, self.shard);
+        let input = ConcurrentTick { millis_behind_latest, shard };
+        let mut call = Some(|| processor.concurrent_tick(&input));
+        let mut tick = pin!(None);
+        let result = self.beside(|_, cx| {
+            guard(|| {
+                if let Some(call) = call.take() {
+                    tick.set(Some(call()));
+                }
+                tick.as_mut().as_pin_mut().map_or(Poll::Pending, |tick| tick.poll(cx))
+            })
+        });
+        let result = result.await;
+        clear(tick);
+        self.conversation().emit(Event::Attempted(result.as_ref().map(drop)));
+        self.conversation().emit(Event::Returned);
+        if let Err(failure) = result {
+            let failed = HandlerError::new(shard, "tick", failure);
+            self.work.fail(failed, &mut self.checkpointer.conversation);
+        }
+    }
+
+    /// Settles everything, and leaves the end of the shard to the processor alone.
+    async fn shard_ended(&mut self) -> Result<Option<Next>, Fatal> {
+        self.checkpointer.enter_message(Scope::Batch);
+        self.hold(|work| work.ring.open() == 0).await
+    }
+
+    /// Lets the running handlers finish, drops what is left, and leaves the message to the processor alone.
+    async fn shutdown_requested(&mut self) -> Result<Option<Next>, Fatal> {
+        self.checkpointer.enter_message(Scope::Batch);
+        if self.work.failed.is_none() {
+            self.work.close(&mut self.checkpointer.conversation);
+            self.limit_to_drain();
+            if self.drain().await.is_break() {
+                return Ok(Some(Next::End));
+            }
+        }
+        if self.work.failed.is_some() {
+            return self.fail().await.map(Some);
+        }
+        self.work.cancel(&mut self.checkpointer.conversation);
+        self.advance();
+        let open = self.work.ring.open();
+        if open > 0 {
+            let records = if open == 1 { "record was" } else { "records were" };
+            let drain = self.concurrency.drain;
+            self.report_line(format_args!(
+                "{open} {records} not done when the shutdown was requested, nor {drain:?} later; their next owner gets them"
+            ));
+        }
+        Ok(None)
+    }
+
+    /// Waits until no handler runs, or until the limit. Breaks if the daemon is gone.
+    pub(super) async fn drain(&mut self) -> ControlFlow<()> {
+        self.beside(|this, cx| {
+            if !this.work.is_running() || this.is_past_limit() {
+                return Poll::Ready(ControlFlow::Continue(()));
+            }
+            this.poll_gone(cx).map(ControlFlow::Break)
+        })
+        .await
+    }
+
+    fn limit_to_drain(&mut self) {
+        self.limit = Some(self.now().saturating_add(self.concurrency.drain));
+    }
+
+    /// Whether running handlers have had their time. If not, the wait goes on at its end.
+    fn is_past_limit(&mut self) -> bool {
+        self.due = self.limit;
+        self.limit.is_some_and(|limit| self.now() >= limit)
+    }
+
+    /// Waits until the daemon is gone, while it waits for an answer.
+    pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.watcher.as_mut().map_or(Poll::Pending, |watcher| watcher.poll_both(cx))
+    }
+
+    pub(super) fn now(&self) -> Duration {
+        self.checkpointer.conversation.clock.now()
+    }
+
+    pub(super) fn conversation(&mut self) -> &mut Conversation {
+        &mut self.checkpointer.conversation
+    }
+
+    pub(super) fn report_line(&self, text: impl std::fmt::Display) {
+        self.checkpointer.conversation.report.line(format_args!("shard {}: {text}", self.shard.id()));
+    }
+}
