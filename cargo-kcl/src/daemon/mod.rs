@@ -30,8 +30,9 @@ use crate::emulate::{
     create_stream, prepare_leases,
 };
 use crate::exit::{FAILED, WRONG_USE};
+use crate::process::description::Description;
 use crate::process::program::{Program, ProgramError};
-use crate::properties::{Level, Malformed, Origin, Properties, lint};
+use crate::properties::{EMPTY_BATCHES, Level, Malformed, Origin, Properties, ask_processor, lint, lint_for};
 use crate::report;
 use crate::signals::{Hangup, Signals};
 
@@ -146,13 +147,17 @@ fn prepare_and_run(options: &DaemonOptions) -> Result<u8, DaemonError> {
         // A restarted daemon is the same worker, so it takes its leases back at once.
         properties.set_default("workerId", worker::unique());
     }
+    let description = ask_processor(&properties);
+    if description.is_some_and(|description| description.empty_batches) {
+        properties.set_default(EMPTY_BATCHES, "true");
+    }
     compose::fill_in(&mut properties, &name, options.emulate);
     report::use_stream(stream_name(&properties));
 
     let cache = Cache::open()?;
     if options.dry_run {
         let jars = options.jars.clone().unwrap_or_else(|| cache.daemon_folder());
-        check(&properties, options)?;
+        check(&properties, description, options)?;
         let command = command(&java_or_name(), &jars, &home, options);
         print(&command, &properties, options.emulate).map_err(DaemonError::Output)?;
         return Ok(0);
@@ -168,7 +173,7 @@ fn prepare_and_run(options: &DaemonOptions) -> Result<u8, DaemonError> {
         Some(local) if !names_worker => Some(name_worker(&mut properties, local, &cache)?),
         _ => None,
     };
-    check(&properties, options)?;
+    check(&properties, description, options)?;
     let jars = match &options.jars {
         Some(folder) => Jars::own(folder)?,
         None => cache.daemon()?,
@@ -217,8 +222,13 @@ fn name_processor(properties: &mut Properties, options: &DaemonOptions, home: &H
 }
 
 /// Shows the findings about the properties. Fails if the daemon would not behave as they say.
-fn check(properties: &Properties, options: &DaemonOptions) -> Result<(), DaemonError> {
-    let findings = lint(properties);
+fn check(
+    properties: &Properties,
+    description: Option<Description>,
+    options: &DaemonOptions,
+) -> Result<(), DaemonError> {
+    let mut findings = lint(properties);
+    findings.extend(description.iter().flat_map(|description| lint_for(properties, description)));
     let name = match &options.properties {
         Some(path) => path.display().to_string(),
         None => "properties".to_owned(),

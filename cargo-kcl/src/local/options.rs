@@ -153,7 +153,8 @@ pub(crate) struct LocalOptions {
     pub(crate) limit: Option<u64>,
 
     /// Send a batch without records whenever TIME has passed since the last batch was sent, as the KCL does with
-    /// callProcessRecordsEvenForEmptyRecordList: while no records arrive, and between two batches if the processor took that long
+    /// callProcessRecordsEvenForEmptyRecordList: while no records arrive, and between two batches if the processor took that long. By
+    /// default every second, if the processor has a tick or works ahead, and otherwise never
     #[arg(long, help_heading = INPUT, value_name = "TIME", value_parser = interval)]
     pub(crate) empty_every: Option<Duration>,
 

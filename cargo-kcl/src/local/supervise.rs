@@ -27,6 +27,7 @@ use crate::args::shard_id;
 use crate::backoff::Backoff;
 use crate::exit::{FAILED, INTERRUPTED};
 use crate::input::path::Input;
+use crate::process::description::Description;
 use crate::process::program::Program;
 use crate::process::spawn::{Process, Spawned, spawn};
 use crate::recording::{Recording, Tape};
@@ -36,6 +37,8 @@ use crate::threads;
 
 /// The wait before a shard's processor is restarted.
 const BACKOFF: Backoff = Backoff { first: Duration::from_millis(500), most: Duration::from_secs(30) };
+/// How often a shard without records gets a batch without records, if the processor needs them and the user has not chosen a time.
+const EMPTY_EVERY: Duration = Duration::from_secs(1);
 /// The longest interval between checks for stuck processors.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -55,6 +58,8 @@ pub(crate) struct Supervisor<'a> {
     inputs: Arc<[String]>,
     recording: Option<Recording>,
     chaos: Option<Chaos>,
+    /// How often a shard without records gets a batch without records.
+    empty_every: Option<Duration>,
     started: Instant,
     progress: Progress,
     interrupted: bool,
@@ -153,6 +158,7 @@ impl<'a> Supervisor<'a> {
             inputs: options.input.iter().map(Input::to_string).collect(),
             recording,
             chaos,
+            empty_every: options.empty_every,
             started: Instant::now(),
             progress,
             interrupted: false,
@@ -165,6 +171,9 @@ impl<'a> Supervisor<'a> {
     /// Starts the processors that can start, and begins to fill their queues. The main thread starts all processors, because a
     /// processor dies with the thread that started it.
     pub(crate) fn start(&mut self) -> Result<(), LocalError> {
+        let needs_empties =
+            || Description::ask(&self.program.command).is_some_and(|description| description.empty_batches);
+        self.empty_every = self.empty_every.or_else(|| needs_empties().then_some(EMPTY_EVERY));
         let ready: Vec<_> = self.ready().collect();
         let positions = |&number: &u32| Some((number, self.members.get(&number)?.position.clone()));
         let waiting = self
@@ -246,7 +255,7 @@ impl<'a> Supervisor<'a> {
                 shard: Some(shard_id(number)),
             },
             pulse: Arc::clone(&member.pulse),
-            empty_every: self.options.empty_every,
+            empty_every: self.empty_every,
         };
         let trial = member.trial.take().or_else(|| self.chaos.as_ref().map(|chaos| chaos.trial(number)));
         let sender = self.sender.clone();

@@ -1,6 +1,7 @@
-//! Processors as programs: finding, building and starting them, and reading their replies.
+//! Processors as programs: finding, building, asking and starting them, and reading their replies.
 
 pub(crate) mod cargo;
+pub(crate) mod description;
 pub(crate) mod exec;
 pub(crate) mod program;
 pub(crate) mod replies;

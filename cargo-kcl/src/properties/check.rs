@@ -11,6 +11,7 @@ use super::file::Properties;
 use super::finding::Level;
 use super::keys::KEYS;
 use super::lint::lint;
+use super::processor;
 use crate::exit::WRONG_USE;
 use crate::report;
 
@@ -18,6 +19,9 @@ use crate::report;
 ///
 /// The daemon silently ignores a key that it does not know, treats a number that it cannot parse as 0, and drops a 0. Each finding
 /// gives the line, the reason and the fix.
+///
+/// If the processor that a file names is on this machine, it is started with KCL_DESCRIBE=1 and an empty input. A processor of this
+/// library then says what it needs, and ends. The properties are compared with that.
 #[derive(Debug, Args)]
 #[command(after_help = "Exit codes: 0 no findings, 1 a finding, 2 usage error or a file that cannot be read.\n\n\
                   Examples:\n  \
@@ -61,7 +65,10 @@ fn check(file: &Path) -> u8 {
             return 1;
         }
     };
-    let findings = lint(&properties);
+    let mut findings = lint(&properties);
+    if let Some(description) = processor::ask(&properties) {
+        findings.extend(processor::lint(&properties, &description));
+    }
     for finding in &findings {
         finding.in_file(&name).print();
     }

@@ -1,0 +1,102 @@
+//! What a processor says about itself before it runs: `KCL_DESCRIBE=1` makes it write one line of JSON and exit.
+
+use std::ffi::OsString;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::Stdio;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::exec::Death;
+use super::spawn::{Process, bound};
+use crate::threads;
+
+/// The variable that asks a processor for its description.
+const VARIABLE: &str = "KCL_DESCRIBE";
+
+/// The longest time until the answer. A program that does not know the question finds an empty input, which ends every processor.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The bytes after which an output is not an answer.
+const LONGEST: u64 = 4 << 10;
+
+/// A processor's description of itself. Times are in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Description {
+    /// Whether it needs messages on a quiet shard: for a tick, or for a checkpoint of records that were settled late.
+    pub(crate) empty_batches: bool,
+    /// The longest time that running records get before it stops.
+    pub(crate) drain_millis: Option<u64>,
+    /// The longest time of one attempt.
+    pub(crate) timeout_millis: Option<u64>,
+    /// The number of records that are handled at once.
+    #[serde(default)]
+    pub(crate) concurrency: Option<u64>,
+    /// The most attempts for a record.
+    #[serde(default)]
+    pub(crate) attempts: Option<u64>,
+    /// The longest sum of the waits before further attempts.
+    #[serde(default)]
+    pub(crate) backoff_millis: Option<u64>,
+}
+
+impl Description {
+    /// Asks a program. One that does not answer is an ordinary processor.
+    ///
+    /// Call it on the tool's main thread, as [`spawn`](super::spawn::spawn).
+    pub(crate) fn ask(command: &[OsString]) -> Option<Self> {
+        let mut question = bound(command, Death::Kill).ok()?;
+        question.env(VARIABLE, "1").stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = question.spawn().ok()?;
+        let stdout = child.stdout.take();
+        let process = Process::new(child);
+        let (sender, answer) = mpsc::channel();
+        let reads = stdout.map(|stdout| {
+            threads::spawn(move || {
+                let mut line = Vec::new();
+                let read = BufReader::new(stdout.take(LONGEST)).read_until(b'\n', &mut line);
+                _ = sender.send(read.ok().map(|_| line));
+            })
+        });
+        let line = reads.and_then(Result::ok).and_then(|_| answer.recv_timeout(PATIENCE).ok().flatten());
+        process.kill();
+        _ = process.wait_for(PATIENCE);
+        serde_json::from_slice(&line?).ok()
+    }
+
+    /// The longest time that a record can take, if there is a limit: all attempts, and the waits before them.
+    pub(crate) fn longest_record(&self) -> Option<Duration> {
+        let attempts = self.timeout_millis?.saturating_mul(self.attempts.unwrap_or(1));
+        Some(Duration::from_millis(attempts.saturating_add(self.backoff_millis.unwrap_or(0))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_may_have_further_fields() {
+        let answer = r#"{"emptyBatches":true,"drainMillis":10000,"timeoutMillis":null,"ahead":1,"later":[]}"#;
+        let description: Description = serde_json::from_str(answer).expect("an answer");
+        assert!(description.empty_batches);
+        assert_eq!(description.drain_millis, Some(10_000));
+        assert_eq!(description.longest_record(), None);
+        for other in ["", "{}", "hello", "[]", r#"{"action":"status"}"#] {
+            assert!(serde_json::from_str::<Description>(other).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_record_takes_its_attempts_and_the_waits_between_them() {
+        let description = Description {
+            timeout_millis: Some(5_000),
+            attempts: Some(4),
+            backoff_millis: Some(700),
+            ..Description::default()
+        };
+        assert_eq!(description.longest_record(), Some(Duration::from_millis(20_700)));
+    }
+}
