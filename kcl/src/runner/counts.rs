@@ -40,8 +40,13 @@ impl Counts {
 
     /// Whether the user requested them.
     pub(crate) fn are_requested() -> bool {
-        env::var_os("KCL_REPORT").is_some_and(|value| !value.is_empty() && value != "0")
+        is_on("KCL_REPORT")
     }
+}
+
+/// Whether this variable of the environment is set, and not to 0.
+pub(crate) fn is_on(variable: &str) -> bool {
+    env::var_os(variable).is_some_and(|value| !value.is_empty() && value != "0")
 }
 
 impl fmt::Display for Counts {

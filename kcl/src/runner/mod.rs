@@ -4,6 +4,7 @@ mod batch;
 pub(crate) mod call;
 pub(crate) mod conversation;
 pub(crate) mod counts;
+pub(crate) mod describe;
 pub(crate) mod events;
 mod oldest;
 mod remaining;
@@ -37,6 +38,7 @@ use crate::redact;
 use crate::runner::call::Caller;
 use crate::runner::conversation::{Conversation, Waits, now};
 use crate::runner::counts::Counts;
+use crate::runner::describe::describe;
 use crate::runner::events::Event;
 use crate::runner::session::Session;
 use crate::runner::watch::Watch;
@@ -112,6 +114,9 @@ impl<F> Runner<F> {
     /// With `KCL_REPORT=1` in the environment, the last line on stderr (before that of an error) reports the
     /// [counts](macro@crate::processor#counts) of records, batches and checkpoints.
     ///
+    /// With `KCL_DESCRIBE=1`, the call touches nothing of the above: it writes a line of JSON to stdout, with what the type `P` asks
+    /// for, and returns 0. The tools that start processors ask this way, before they start them.
+    ///
     /// The exit code is 0 at the end of the input, 1 if a handler failed (also because the daemon was gone) or
     /// SHARD_END was not checkpointed, and 2 if the input was not understood, could not be read, or is a terminal, or if a
     /// thread or a pipe that the run needs could not be made.
@@ -121,6 +126,9 @@ impl<F> Runner<F> {
         P: Processor,
         E: Into<BoxError>,
     {
+        if describe::<P>() {
+            return ExitCode::SUCCESS;
+        }
         #[cfg(feature = "tokio")]
         if let Err(error) = crate::runtime::refuse_nesting() {
             return end(Err(error));
