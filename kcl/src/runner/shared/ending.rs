@@ -135,11 +135,15 @@ where
     pub(super) fn end_with(&mut self, failed: HandlerError) -> Fatal {
         self.advance();
         let open = self.work.ring.open() + self.untouched;
-        let settled = self.work.ring.arrived() - self.reached + self.watermark.outstanding + self.untouched as u64;
-        let done = settled - open as u64;
-        let total = settled;
-        let records = if total == 1 { "record" } else { "records" };
-        self.report_line(format_args!("{total} {records} will be delivered again, {done} of which were done"));
+        let again = self.work.ring.arrived() - self.reached + self.watermark.outstanding + self.untouched as u64;
+        let done = again.saturating_sub(open as u64);
+        let records = if again == 1 { "record" } else { "records" };
+        let done = match done {
+            0 => String::new(),
+            1 => ", although 1 of them is done".to_owned(),
+            done => format!(", although {done} of them are done"),
+        };
+        self.report_line(format_args!("{again} {records} will be delivered again{done}"));
         Box::new(failed.into())
     }
 

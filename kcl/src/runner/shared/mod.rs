@@ -11,6 +11,8 @@ mod phase;
 mod random;
 mod ring;
 #[cfg(test)]
+mod scenarios;
+#[cfg(test)]
 mod schedules;
 #[cfg(test)]
 mod simulation;

@@ -5,7 +5,7 @@ mod cases;
 mod daemon;
 mod model;
 mod processor;
-mod world;
+pub(super) mod world;
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -200,7 +200,7 @@ impl<const KIND: usize> Processor<KIND> {
 
 /// The records of a schedule: every two of them are the user records of one aggregated record.
 fn records(random: &mut Random) -> Vec<Entry> {
-    let (count, keys) = (1 + random.below(8), 1 + random.below(4));
+    let (count, keys) = (1 + random.below(6), 1 + random.below(4));
     let keys: Vec<String> = (0..count).map(|_| char::from(b'a' + random.below(keys) as u8).to_string()).collect();
     let records = WireRecord::into_batch(keys.iter().enumerate().map(|(place, key)| WireRecord {
         data: b"data",
