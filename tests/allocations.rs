@@ -94,9 +94,7 @@ fn conversation(change: fn(String) -> String) -> Vec<u8> {
             })
             .collect();
         let mut line = Vec::new();
-        ProcessRecordsMessage { records: &records[..], millis_behind_latest: Some(0) }
-            .write(&mut line)
-            .expect("serializable");
+        ProcessRecordsMessage { records: &records[..], millis_behind_latest: Some(0) }.write(&mut line);
         text += &change(String::from_utf8(line).expect("UTF-8"));
         text += "\n{\"action\":\"checkpoint\",\"sequenceNumber\":null,\"subSequenceNumber\":null,\"error\":null}\n";
     }

@@ -88,9 +88,7 @@ fn daemon_line() -> impl Strategy<Value = Vec<u8>> {
                 })
                 .collect();
             let mut line = Vec::new();
-            ProcessRecordsMessage { records: &records[..], millis_behind_latest }
-                .write(&mut line)
-                .expect("serializable");
+            ProcessRecordsMessage { records: &records[..], millis_behind_latest }.write(&mut line);
             line
         });
     let others = select(vec![

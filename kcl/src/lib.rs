@@ -163,6 +163,7 @@ pub mod __private {
     pub use crate::io::lines::{Io, Lines, Received, Watcher};
     #[cfg(feature = "testing")]
     pub use crate::protocol::scanner::Scanner;
+    pub use crate::sequence::{Decimal, number_of_parts};
     #[cfg(feature = "testing")]
     pub use crate::testing::{schedules, wire};
 }

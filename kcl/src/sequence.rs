@@ -80,9 +80,22 @@ impl SequenceNumber {
         Some(())
     }
 
-    /// Appends the digits.
-    pub(crate) fn write(&self, to: &mut Vec<u8>) {
-        to.extend_from_slice(self.digits(&mut [b'0'; BUFFER]));
+    /// The digits of a number that has as many as those of Kinesis today.
+    #[inline]
+    pub(crate) fn usual_digits(&self) -> Option<[u8; USUAL_DIGITS]> {
+        let [zeros @ .., first, second, third, fourth] = self.limbs;
+        // The first limb has eight digits, of which the first one is not zero.
+        if zeros != [0; LIMBS - 4] || !(EIGHT_DIGITS / 10..EIGHT_DIGITS).contains(&first) {
+            return None;
+        }
+        let mut digits = [0; USUAL_DIGITS];
+        let (start, rest) = digits.split_at_mut(USUAL_DIGITS - 3 * DIGITS);
+        start.copy_from_slice(&eight_ascii(first));
+        for (chunk, limb) in rest.chunks_exact_mut(DIGITS).zip([second, third, fourth]) {
+            chunk[..8].copy_from_slice(&eight_ascii(limb / EIGHT_DIGITS));
+            chunk[8..].copy_from_slice(&eight_ascii(limb % EIGHT_DIGITS));
+        }
+        Some(digits)
     }
 
     /// Writes the digits to the end of a buffer of zeros, and returns them.
@@ -117,6 +130,9 @@ fn few_digits(digits: &[u8]) -> Option<u64> {
     Some(value)
 }
 
+/// The number of values of a limb.
+const BASE: u64 = 10_u64.pow(DIGITS as u32);
+
 /// The number of values of eight digits.
 pub(crate) const EIGHT_DIGITS: u64 = 100_000_000;
 
@@ -136,6 +152,70 @@ pub(crate) fn eight_digits(digits: &[u8; 8]) -> Option<u64> {
     Some(fours.wrapping_mul((10_000 << 32) | 1) >> 32)
 }
 
+/// The ASCII digits of a number below 10^8.
+#[inline(always)]
+fn eight_ascii(number: u64) -> [u8; 8] {
+    // The first digits become the lowest bytes: two numbers of four digits are divided at once, four of two, and eight of one.
+    let fours = (number / 10_000) | ((number % 10_000) << 32);
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let twos = hundreds | ((fours - hundreds * 100) << 16);
+    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
+    let ones = tens | ((twos - tens * 10) << 8);
+    (ones + 0x3030_3030_3030_3030).to_le_bytes()
+}
+
+/// A number as decimal text, without a heap allocation.
+#[derive(Clone, Copy)]
+pub struct Decimal {
+    /// The text is at the end.
+    digits: [u8; 24],
+    start: u8,
+}
+
+impl Decimal {
+    /// The text of this number.
+    #[inline]
+    pub fn new(number: u64) -> Self {
+        let mut digits = [b'0'; 24];
+        let mut left = number;
+        for eight in digits.rchunks_exact_mut(8) {
+            eight.copy_from_slice(&eight_ascii(left % EIGHT_DIGITS));
+            left /= EIGHT_DIGITS;
+            if left == 0 {
+                break;
+            }
+        }
+        let length = number.checked_ilog10().map_or(1, |most| most as u8 + 1);
+        Self { digits, start: 24 - length }
+    }
+
+    /// The digits.
+    #[inline]
+    pub fn digits(&self) -> &[u8] {
+        &self.digits[usize::from(self.start)..]
+    }
+
+    /// The digits, as a text.
+    #[inline]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(self.digits()).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The number whose last 64 digits these are, 16 in each part.
+#[inline]
+pub fn number_of_parts(parts: [u64; 4]) -> SequenceNumber {
+    let [first, second, third, fourth] = parts;
+    let limbs = [0, 0, 0, 0, first % BASE, second % BASE, third % BASE, fourth % BASE];
+    SequenceNumber { limbs }
+}
+
 /// Writes the digits of a number to the end of a buffer of zeros that has room for them.
 fn write_digits(number: u64, buffer: &mut [u8]) {
     let mut left = number;
@@ -150,7 +230,6 @@ fn write_digits(number: u64, buffer: &mut [u8]) {
 
 impl From<u64> for SequenceNumber {
     fn from(number: u64) -> Self {
-        const BASE: u64 = 10_u64.pow(DIGITS as u32);
         let mut limbs = [0; LIMBS];
         limbs[LIMBS - 1] = number % BASE;
         limbs[LIMBS - 2] = number / BASE;
@@ -210,6 +289,30 @@ mod tests {
 
     fn parse(text: &str) -> SequenceNumber {
         text.parse().expect(text)
+    }
+
+    #[test]
+    fn digits_are_those_of_the_standard_format() {
+        for number in (0..30_000).chain((0..EIGHT_DIGITS).step_by(99_991)).chain([EIGHT_DIGITS - 1]) {
+            assert_eq!(eight_ascii(number), *format!("{number:08}").as_bytes());
+        }
+        for number in (0..20).flat_map(|zeros| [10_u64.pow(zeros), 10_u64.pow(zeros) - 1]).chain([u64::MAX]) {
+            assert_eq!(Decimal::new(number).as_str(), number.to_string());
+        }
+    }
+
+    #[test]
+    fn numbers_of_today_have_56_digits() {
+        let number = number_of_parts([49_680_459, 812_446_211_309_655, 0, 7]);
+        let text = concat!("49680459", "0812446211309655", "0000000000000000", "0000000000000007");
+        assert_eq!(number, parse(text));
+        assert_eq!(number.usual_digits().unwrap(), text.as_bytes());
+        for other in ["0", &text[1..], &format!("1{text}"), &"9".repeat(129)] {
+            assert_eq!(parse(other).usual_digits(), None, "{other}");
+        }
+        let zeros = format!("1{}", "0".repeat(55));
+        assert_eq!(parse(&zeros).usual_digits().unwrap(), zeros.as_bytes());
+        assert_eq!(number_of_parts([0, 0, 1, BASE + 2]), parse("10000000000000002"));
     }
 
     #[test]

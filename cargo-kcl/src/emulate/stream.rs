@@ -282,7 +282,7 @@ impl Filler {
                     }
                 };
                 let bytes = record.data.len() + record.key.len();
-                let mut json = json!({ "Data": BASE64_STANDARD.encode(&record.data), "PartitionKey": &record.key });
+                let mut json = json!({ "Data": BASE64_STANDARD.encode(&record.data), "PartitionKey": &*record.key });
                 if let Some(hash_key) = record.explicit_hash_key() {
                     json["ExplicitHashKey"] = json!(hash_key);
                 }

@@ -7,6 +7,7 @@ pub(crate) mod key;
 pub(crate) mod kpl;
 pub(crate) mod limits;
 pub(crate) mod lines;
+pub(crate) mod number_hashes;
 pub(crate) mod options;
 pub(crate) mod path;
 pub(crate) mod record;

@@ -2,9 +2,11 @@
 //! that AWS printed.
 
 use std::borrow::Cow;
+use std::ops::Deref;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use kcl::__private::Decimal;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -14,6 +16,7 @@ use super::key::{KeyError, LONGEST_KEY, Missing, Pointer, hash};
 use super::kpl::{self, Content};
 use super::limits::LONGEST_RECORD;
 use super::lines::Framing;
+use super::number_hashes::NumberHashes;
 use super::record_error::RecordError;
 use crate::report;
 
@@ -53,17 +56,58 @@ pub(crate) enum Format {
 #[derive(Debug)]
 pub(crate) struct Record<'a> {
     pub(crate) data: Cow<'a, [u8]>,
-    pub(crate) key: Cow<'a, str>,
-    /// The hash key, which decides the record's shard.
-    pub(crate) hash: u128,
+    pub(crate) key: Key<'a>,
+    /// The hash key, if it does not follow from the partition key.
+    explicit_hash: Option<u128>,
     /// In milliseconds since 1970, if the line contains it.
     pub(crate) arrival: Option<i64>,
 }
 
 impl Record<'_> {
+    /// The hash key, which decides the record's shard. To compute it takes longer than to read a short record.
+    pub(crate) fn hash(&self) -> u128 {
+        self.explicit_hash.unwrap_or_else(|| hash(&self.key))
+    }
+
+    /// The hash key of the record with this number.
+    pub(crate) fn hash_of(&self, number: u64, hashes: &mut NumberHashes) -> u128 {
+        match (self.explicit_hash, &self.key) {
+            (None, Key::Number(_)) => hashes.get(number),
+            _ => self.hash(),
+        }
+    }
+
     /// The hash key, unless it follows from the partition key.
     pub(crate) fn explicit_hash_key(&self) -> Option<String> {
-        (self.hash != hash(&self.key)).then(|| self.hash.to_string())
+        self.explicit_hash.filter(|explicit| *explicit != hash(&self.key)).map(|explicit| explicit.to_string())
+    }
+}
+
+/// The partition key of a record.
+#[derive(Debug)]
+pub(crate) enum Key<'a> {
+    Text(Cow<'a, str>),
+    /// The number of the record.
+    Number(Decimal),
+}
+
+impl Deref for Key<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Number(number) => number.as_str(),
+        }
+    }
+}
+
+impl From<Key<'_>> for String {
+    fn from(key: Key<'_>) -> Self {
+        match key {
+            Key::Text(text) => text.into_owned(),
+            Key::Number(number) => number.as_str().to_owned(),
+        }
     }
 }
 
@@ -156,44 +200,41 @@ impl Format {
     pub(crate) fn record<'a>(&self, text: &'a [u8], number: u64, longest: usize) -> Result<Record<'a>, RecordError> {
         let record = match self {
             Self::Lines(None) => {
-                let key = own_key(number);
-                let hash = hash(&key);
-                Record { data: Cow::Borrowed(text), key, hash, arrival: None }
+                Record { data: Cow::Borrowed(text), key: own_key(number), explicit_hash: None, arrival: None }
             }
             Self::Lines(Some((pointer, missing))) => {
                 let key = match (pointer.key(text), missing) {
-                    (Ok(key), _) => key,
+                    (Ok(key), _) => Key::Text(key),
                     (Err(KeyError::Missing(_) | KeyError::Null(_)), Some(missing)) => missing_key(missing, number),
                     (Err(KeyError::Json(_)), _) if let Some(bracket) = pretty(text) => {
                         return Err(RecordError::Pretty(bracket));
                     }
                     (Err(error), _) => return Err(error.into()),
                 };
-                let hash = hash(&key);
-                Record { data: Cow::Borrowed(text), key, hash, arrival: None }
+                Record { data: Cow::Borrowed(text), key, explicit_hash: None, arrival: None }
             }
             Self::Json(missing) => json(text, missing, number)?,
             Self::Aws(missing) => {
                 let AwsRecord { data, partition_key, arrival } = aws::record(text)?;
                 let key = match (partition_key, missing) {
-                    (Some(key), _) => key,
+                    (Some(key), _) => Key::Text(key),
                     (None, Some(missing)) => missing_key(missing, number),
                     (None, None) => return Err(RecordError::NoAwsKey),
                 };
-                let hash = hash(&key);
-                Record { data: data.into(), key, hash, arrival }
+                Record { data: data.into(), key, explicit_hash: None, arrival }
             }
         };
         if record.data.len() > longest {
             return Err(RecordError::TooLong { bytes: record.data.len(), longest });
         }
-        if record.key.is_empty() {
+        let Key::Text(key) = &record.key else { return Ok(record) };
+        if key.is_empty() {
             return Err(RecordError::EmptyKey);
         }
         // A character takes at least one byte, so a short key needs no count.
-        match record.key.len() {
+        match key.len() {
             0..=LONGEST_KEY => Ok(record),
-            _ => match record.key.chars().count() {
+            _ => match key.chars().count() {
                 0..=LONGEST_KEY => Ok(record),
                 characters => Err(RecordError::LongKey(characters)),
             },
@@ -218,11 +259,11 @@ fn json<'a>(text: &'a [u8], missing: &Missing, number: u64) -> Result<Record<'a>
         (None, None) => return Err(RecordError::NoData),
         (Some(_), Some(_)) => return Err(RecordError::TwiceData),
     };
-    let key = line.partition_key.unwrap_or_else(|| missing_key(missing, number));
-    let hash = line.explicit_hash_key.map_or_else(|| Ok(hash(&key)), |text| explicit_hash_key(&text))?;
+    let key = line.partition_key.map_or_else(|| missing_key(missing, number), Key::Text);
+    let explicit_hash = line.explicit_hash_key.map(|text| explicit_hash_key(&text)).transpose()?;
     match line.approximate_arrival_timestamp {
         Some(arrival) if arrival < LEAST_MILLIS => Err(RecordError::Seconds(arrival)),
-        arrival => Ok(Record { data, key, hash, arrival }),
+        arrival => Ok(Record { data, key, explicit_hash, arrival }),
     }
 }
 
@@ -235,14 +276,14 @@ fn explicit_hash_key(text: &str) -> Result<u128, RecordError> {
 }
 
 /// The number of a record as its key.
-fn own_key(number: u64) -> Cow<'static, str> {
-    Cow::Owned(Decimal::new(number).as_str().to_owned())
+fn own_key(number: u64) -> Key<'static> {
+    Key::Number(Decimal::new(number))
 }
 
-fn missing_key(missing: &Missing, number: u64) -> Cow<'static, str> {
+fn missing_key(missing: &Missing, number: u64) -> Key<'static> {
     match missing {
         Missing::Number => own_key(number),
-        Missing::Text(text) => Cow::Owned(text.clone()),
+        Missing::Text(text) => Key::Text(Cow::Owned(text.clone())),
     }
 }
 
@@ -251,34 +292,11 @@ fn pretty(line: &[u8]) -> Option<&'static str> {
     ["{", "["].into_iter().find(|bracket| line.trim_ascii() == bracket.as_bytes())
 }
 
-/// A number as decimal text, without a heap allocation.
-struct Decimal {
-    digits: [u8; 20],
-    start: usize,
-}
-
-impl Decimal {
-    fn new(mut number: u64) -> Self {
-        let mut decimal = Self { digits: [b'0'; 20], start: 20 };
-        loop {
-            decimal.start -= 1;
-            decimal.digits[decimal.start] = b'0' + (number % 10) as u8;
-            number /= 10;
-            if number == 0 {
-                return decimal;
-            }
-        }
-    }
-
-    fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.digits[self.start..]).unwrap_or_default()
-    }
-}
-
 /// The content of a line as a record, without the types of this module.
 pub(crate) fn json_record(line: &[u8]) -> Result<(Vec<u8>, String, u128), String> {
     let record = Format::Json(Missing::Number).record(line, 1, LONGEST_RECORD).map_err(|error| error.to_string())?;
-    Ok((record.data.into_owned(), record.key.into_owned(), record.hash))
+    let hash = record.hash();
+    Ok((record.data.into_owned(), record.key.into(), hash))
 }
 
 #[cfg(test)]
@@ -296,11 +314,11 @@ mod tests {
         )
         .unwrap();
         assert_eq!((&*record.data, &*record.key, record.arrival), (&b"\xff\0"[..], "é", Some(100_000_000_000)));
-        assert_eq!(record.hash, u128::MAX);
+        assert_eq!(record.hash(), u128::MAX);
 
         let record = json(r#"{"data":"a\nb"}"#).unwrap();
         assert_eq!((&*record.data, &*record.key, record.arrival), (&b"a\nb"[..], "7", None));
-        assert_eq!(record.hash, hash("7"));
+        assert_eq!(record.hash(), hash("7"));
         assert_eq!(json(r#"{"data":""}"#).unwrap().data.len(), 0);
     }
 
@@ -354,7 +372,7 @@ mod tests {
         let key = |format: &Format, text: &str| {
             format
                 .record(text.as_bytes(), 7, 99)
-                .map(|record| record.key.into_owned())
+                .map(|record| String::from(record.key))
                 .map_err(|error| error.to_string())
         };
         let lines = |missing| Format::new(LineFormat::Lines, Some("/id".parse().unwrap()), missing).unwrap();
@@ -378,12 +396,5 @@ mod tests {
         }
         assert!(Format::new(LineFormat::Lines, None, text()).is_err());
         assert!(Format::new(LineFormat::Aws, Some("/id".parse().unwrap()), None).is_err());
-    }
-
-    #[test]
-    fn decimals_match_the_standard_format() {
-        for number in [0, 7, 10, 1_234_567_890, u64::MAX] {
-            assert_eq!(Decimal::new(number).as_str(), number.to_string());
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! The hash key ranges of shards, and the sequence numbers of records.
 
+use kcl::__private::number_of_parts;
 use kcl::SequenceNumber;
 
 /// The start of each of `shards` equal ranges of 2^128: shard `i` starts at i * 2^128 / `shards`, rounded up.
@@ -27,17 +28,9 @@ impl Place {
     /// A sequence number of 56 digits, like those of Kinesis today: 49, then 4 for the input, 18 for the offset, and 16 each for
     /// line and record.
     pub(crate) fn sequence_number(self) -> SequenceNumber {
-        let mut digits = *b"49000000000000000000000000000000000000000000000000000000";
-        let (_, fields) = digits.split_at_mut(2);
-        let (input, fields) = fields.split_at_mut(4);
-        let (offset, fields) = fields.split_at_mut(18);
-        let (line, record) = fields.split_at_mut(16);
-        write(self.input.into(), input);
-        write(self.offset, offset);
-        write(self.line, line);
-        write(self.record, record);
-        // The text holds only digits, so this never fails.
-        SequenceNumber::from_ascii(&digits).unwrap_or(SequenceNumber::from(self.record))
+        const SIXTEEN_DIGITS: u64 = 10_000_000_000_000_000;
+        let first = 49_000_000 + u64::from(self.input % 10_000) * 100 + self.offset / SIXTEEN_DIGITS % 100;
+        number_of_parts([first, self.offset, self.line, self.record])
     }
 
     /// The place that a sequence number encodes, if it is such a number.
@@ -58,16 +51,6 @@ impl Place {
     pub(crate) fn last_before(input: u16, offset: u64) -> Option<Self> {
         const MOST: u64 = 9_999_999_999_999_999;
         Some(Self { input, offset: offset.checked_sub(1)?, line: MOST, record: MOST })
-    }
-}
-
-fn write(mut number: u64, to: &mut [u8]) {
-    for digit in to.iter_mut().rev() {
-        *digit = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
     }
 }
 

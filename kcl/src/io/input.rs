@@ -210,7 +210,7 @@ mod tests {
         };
         let records: Vec<_> = lengths.iter().map(record).collect();
         let mut line = Vec::new();
-        ProcessRecordsMessage { records: &records[..], millis_behind_latest: Some(0) }.write(&mut line).unwrap();
+        ProcessRecordsMessage { records: &records[..], millis_behind_latest: Some(0) }.write(&mut line);
         line.push(b'\n');
         line
     }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use super::records::{Records, WireRecord};
+use super::wire_text::WireText;
 use crate::chain::Text;
 use crate::excerpt::{Excerpt, Start};
 use crate::record::Record;
@@ -273,38 +274,13 @@ impl<'a, R: AsRef<[WireRecord<'a>]>> Serialize for ProcessRecordsMessage<R> {
 }
 
 impl ProcessRecordsMessage<&[WireRecord<'_>]> {
-    /// Appends the message, without a line feed. This writes the same bytes as serializing, in half the time.
-    ///
-    /// # Errors
-    ///
-    /// None known: every value serializes.
-    pub fn write(&self, line: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-        self.write_in_parts(line, |_| Ok(()))
-    }
-
-    /// Like [`write`](Self::write), but calls `part` with the line after each record. `part` may take the bytes away
-    /// before more are appended: a message is larger than its records by half, and need never be in memory as a whole.
-    ///
-    /// # Errors
-    ///
-    /// The error that `part` returns.
-    pub fn write_in_parts<E: From<serde_json::Error>>(
-        &self,
-        line: &mut Vec<u8>,
-        mut part: impl FnMut(&mut Vec<u8>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        line.extend_from_slice(br#"{"action":"processRecords","records":["#);
-        for (index, record) in self.records.iter().enumerate() {
-            if index > 0 {
-                line.push(b',');
-            }
-            record.write(line)?;
-            part(line)?;
-        }
-        line.extend_from_slice(br#"],"millisBehindLatest":"#);
-        serde_json::to_writer(&mut *line, &self.millis_behind_latest)?;
-        line.push(b'}');
-        Ok(())
+    /// Appends the message, without a line feed. This writes the same bytes as serializing, in a fraction of the time.
+    pub fn write(&self, line: &mut Vec<u8>) {
+        let mut text = WireText::default();
+        self.records.iter().for_each(|record| text.push(record));
+        line.extend_from_slice(WireText::BEFORE);
+        line.extend_from_slice(text.as_bytes());
+        line.extend_from_slice(WireText::after(self.millis_behind_latest).as_bytes());
     }
 }
 
@@ -408,7 +384,7 @@ mod tests {
     fn writing_is_the_same_as_serializing() {
         let record = WireRecord {
             data: b"",
-            partition_key: "a\"\\\n\u{7f}\u{1f}\u{e9}\u{1f980}",
+            partition_key: "a\"\\\n\r\t\u{8}\u{c}\0\u{7f}\u{1f}\u{e9}\u{1f980}",
             sequence_number: 0.into(),
             sub_sequence_number: 0,
             approximate_arrival_timestamp: None,
@@ -419,24 +395,17 @@ mod tests {
             record,
             WireRecord { data: &data, partition_key: "", sub_sequence_number: u64::MAX, ..record },
             WireRecord { data: &data[..7], approximate_arrival_timestamp: Some(i64::MIN), ..record },
-            WireRecord { sequence_number: longest.parse().unwrap(), ..record },
+            WireRecord { sequence_number: longest.parse().unwrap(), approximate_arrival_timestamp: Some(0), ..record },
+            WireRecord { sequence_number: longest[..56].parse().unwrap(), sub_sequence_number: 10, ..record },
             WireRecord { sequence_number: "10000000000000000000000000000000000000000".parse().unwrap(), ..record },
         ];
         for count in 0..=records.len() {
             for millis_behind_latest in [None, Some(0), Some(u64::MAX)] {
                 let message = ProcessRecordsMessage { records: &records[..count], millis_behind_latest };
                 let mut line = b"before".to_vec();
-                message.write(&mut line).unwrap();
+                message.write(&mut line);
                 let serialized = serde_json::to_string(&message).unwrap();
                 assert_eq!(line, [b"before", serialized.as_bytes()].concat());
-
-                let (mut taken, mut rest) = (Vec::new(), Vec::new());
-                let take = |part: &mut Vec<u8>| {
-                    taken.append(part);
-                    Ok::<_, serde_json::Error>(())
-                };
-                message.write_in_parts(&mut rest, take).unwrap();
-                assert_eq!([taken, rest].concat(), serialized.as_bytes());
             }
         }
     }

@@ -18,7 +18,9 @@ mod records;
 pub(crate) mod reply;
 pub(crate) mod scanner;
 mod shape;
+mod wire_text;
 
 pub use message::{Message, MessageError, ProcessRecordsMessage, ShutdownReason};
 pub use records::WireRecord;
 pub use reply::{Reply, ReplyError};
+pub use wire_text::WireText;

@@ -1,4 +1,4 @@
-//! The records of `processRecords`: how they are written, and how those are read that `shape.rs` does not know.
+//! The records of `processRecords`: how they serialize, and how those are read that `shape.rs` does not know.
 
 use std::fmt;
 
@@ -53,23 +53,6 @@ impl<'a> WireRecord<'a> {
             buffers.set_key(record.partition_key.as_bytes());
         }
         buffers.finish()
-    }
-
-    /// Appends the same bytes as serializing, but does not search base64 and digits for characters to escape, and
-    /// copies neither.
-    pub(super) fn write(&self, line: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-        line.extend_from_slice(br#"{"data":""#);
-        base64::encode_to(self.data, line);
-        line.extend_from_slice(br#"","partitionKey":"#);
-        serde_json::to_writer(&mut *line, self.partition_key)?;
-        line.extend_from_slice(br#","sequenceNumber":""#);
-        self.sequence_number.write(line);
-        line.extend_from_slice(br#"","approximateArrivalTimestamp":"#);
-        serde_json::to_writer(&mut *line, &self.approximate_arrival_timestamp)?;
-        line.extend_from_slice(br#","subSequenceNumber":"#);
-        serde_json::to_writer(&mut *line, &self.sub_sequence_number)?;
-        line.extend_from_slice(br#","action":"record"}"#);
-        Ok(())
     }
 }
 

@@ -122,10 +122,8 @@ impl<D: Director> Half<D> {
                 let records: Vec<_> = records.iter().map(WireRecord::from).collect();
                 let mut line = Vec::new();
                 let message = ProcessRecordsMessage { records: &records[..], millis_behind_latest: behind };
-                match message.write(&mut line) {
-                    Ok(()) => (self.pending, self.line) = (Some("processRecords"), Some(line)),
-                    Err(error) => self.director.misunderstand(format!("a batch cannot be written: {error}")),
-                }
+                message.write(&mut line);
+                (self.pending, self.line) = (Some("processRecords"), Some(line));
             }
             Delivery::LeaseLost => {
                 self.lease.close();

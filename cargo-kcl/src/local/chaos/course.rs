@@ -93,7 +93,7 @@ impl Course {
             let record = record.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
             let before = self.nth;
             match self.track.format.take_apart(&record) {
-                Content::Plain if self.track.plan.shard(record.hash, place.record) == self.shard => {
+                Content::Plain if self.track.plan.shard(|| record.hash(), place.record) == self.shard => {
                     self.nth += 1;
                     let milestone = Milestone { place, sub: 0, nth: self.nth, before };
                     if self.after.is_none_or(|after| milestone.number() > after) {
@@ -112,7 +112,7 @@ impl Course {
     fn next_part(&mut self) -> Option<Due> {
         let (place, before, aggregate, cursor) = self.aggregate.as_mut()?;
         while let Some((sub, UserRecord { partition_key, data, hash })) = aggregate.next(cursor) {
-            if self.track.plan.shard(hash, place.record) != self.shard {
+            if self.track.plan.shard(|| hash, place.record) != self.shard {
                 continue;
             }
             self.nth += 1;

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::os::fd::AsFd;
 use std::process::ChildStdin;
 use std::sync::Arc;
@@ -11,21 +11,16 @@ use std::time::{Duration, Instant};
 
 use kcl::Position;
 use kcl::protocol::daemon::Lease;
-use kcl::protocol::{Message, ProcessRecordsMessage, Reply, ReplyError, WireRecord};
+use kcl::protocol::{Message, Reply, ReplyError, WireText};
 
 use super::pulse::Pulse;
 use super::watcher::{Answer, Content, Effect, Manner, Moment, Step, Watcher};
+use crate::local::source::queue::Part;
 use crate::process::replies::{NoReply, Replies};
 use crate::report::excerpt;
 
 /// The total time to wait for the processor to read a line that is written in pieces.
 const PIECES: Duration = Duration::from_secs(2);
-
-/// The number of bytes of a line to write at once: a few times a pipe's capacity, so that the processor seldom waits for more.
-const PART: usize = 256 << 10;
-
-/// Writes the line so far, if it is long enough, and clears it.
-type Part<'a> = dyn FnMut(&mut Vec<u8>) -> io::Result<()> + 'a;
 
 /// Why a conversation ended early.
 #[derive(Debug)]
@@ -147,7 +142,7 @@ pub(crate) struct Conversation<'a, R, W, K> {
     writer: W,
     keep: K,
     lease: Lease,
-    /// The line to write, or a part of it; kept to reuse its buffer.
+    /// The line to write, if the watcher sees it; kept to reuse its buffer.
     line: Vec<u8>,
     pulse: Arc<Pulse>,
     watcher: &'a RefCell<dyn Watcher>,
@@ -209,20 +204,20 @@ where
         self.exchange("initialize", &Message::Initialize { shard_id: shard_id.to_owned(), position })
     }
 
-    pub(crate) fn process_records(&mut self, records: &[WireRecord<'_>], millis_behind: u64) -> Result<(), Failure> {
-        match records.last() {
-            Some(last) => self.lease.deliver(last.sequence_number, last.sub_sequence_number),
+    pub(crate) fn process_records(&mut self, records: Part<'_>, millis_behind: u64) -> Result<(), Failure> {
+        let last = records.last_number();
+        match last {
+            Some((sequence_number, sub_sequence_number)) => self.lease.deliver(sequence_number, sub_sequence_number),
             None => self.lease.open(),
         }
         let mut millis_behind_latest = Some(millis_behind);
         self.begin("processRecords", &mut millis_behind_latest);
-        let message = ProcessRecordsMessage { records, millis_behind_latest };
+        let after = WireText::after(millis_behind_latest) + "\n";
         let content = Content::Records(records.len());
-        self.exchange_with("processRecords", content, |line, part| message.write_in_parts(line, part))?;
-        let bytes = records.iter().map(|record| record.data.len() as u64).sum();
-        self.pulse.processed(records.len() as u64, bytes);
-        if let Some(last) = records.last() {
-            self.pulse.reached(last.sequence_number);
+        self.exchange_with("processRecords", content, [WireText::BEFORE, records.text(), after.as_bytes()])?;
+        self.pulse.processed(records.len() as u64, records.sizes().sum());
+        if let Some((last, _)) = last {
+            self.pulse.reached(last);
         }
         Ok(())
     }
@@ -260,7 +255,8 @@ where
     /// Sends a message and answers checkpoints until its status arrives.
     fn exchange(&mut self, action: &'static str, message: &Message) -> Result<(), Failure> {
         self.begin(action, &mut None);
-        self.exchange_with(action, Content::Message(action), |line, _| Ok(serde_json::to_writer(line, message)?))
+        let line = line_of(message).map_err(|cause| Failure { action, cause })?;
+        self.exchange_with(action, Content::Message(action), [&line, b"", b""])
     }
 
     /// Shows the watcher a message before it is built.
@@ -271,25 +267,15 @@ where
         }
     }
 
-    fn exchange_with(
-        &mut self,
-        action: &'static str,
-        content: Content<'_>,
-        write: impl FnOnce(&mut Vec<u8>, &mut Part<'_>) -> io::Result<()>,
-    ) -> Result<(), Failure> {
+    fn exchange_with(&mut self, action: &'static str, content: Content<'_>, line: [&[u8]; 3]) -> Result<(), Failure> {
         self.pulse.ask(action, matches!(content, Content::Records(1..)));
-        let answered = self.converse(action, content, write).map_err(|cause| Failure { action, cause });
+        let answered = self.converse(action, content, line).map_err(|cause| Failure { action, cause });
         self.pulse.answered();
         answered
     }
 
-    fn converse(
-        &mut self,
-        action: &str,
-        content: Content<'_>,
-        write: impl FnOnce(&mut Vec<u8>, &mut Part<'_>) -> io::Result<()>,
-    ) -> Result<(), Cause> {
-        self.send(content, write)?;
+    fn converse(&mut self, action: &str, content: Content<'_>, line: [&[u8]; 3]) -> Result<(), Cause> {
+        self.send(content, line)?;
         loop {
             match self.reply()? {
                 Reply::Status { response_for } if response_for.as_deref() == Some(action) => {
@@ -317,7 +303,7 @@ where
             sub_sequence_number,
             error: error.map(str::to_owned),
         };
-        self.send(Content::Answer(answer), |line, _| Ok(serde_json::to_writer(line, &message)?))?;
+        self.send(Content::Answer(answer), [&line_of(&message)?, b"", b""])?;
         self.reach(Moment::Answered).map(drop)
     }
 
@@ -360,26 +346,14 @@ where
         }
     }
 
-    fn send(
-        &mut self,
-        content: Content<'_>,
-        write: impl FnOnce(&mut Vec<u8>, &mut Part<'_>) -> io::Result<()>,
-    ) -> Result<(), Cause> {
-        self.line.clear();
-        let whole = self.watcher.borrow().sees_lines();
-        let writer = &mut self.writer;
-        let mut part = |line: &mut Vec<u8>| {
-            if !whole && line.len() >= PART {
-                writer.write_all(line)?;
-                line.clear();
-            }
-            Ok(())
-        };
-        write(&mut self.line, &mut part)?;
-        self.line.push(b'\n');
-        if !whole {
-            return Ok(self.writer.write_all(&self.line)?);
+    /// Writes a line that consists of these parts.
+    fn send(&mut self, content: Content<'_>, [before, middle, after]: [&[u8]; 3]) -> Result<(), Cause> {
+        if !self.watcher.borrow().sees_lines() {
+            let mut slices = [before, middle, after].map(IoSlice::new);
+            return Ok(write_all(&mut self.writer, &mut slices)?);
         }
+        self.line.clear();
+        [before, middle, after].iter().for_each(|part| self.line.extend_from_slice(part));
         let manner = self.watcher.borrow_mut().send(&self.line, content).map_err(Cause::Recording)?;
         match manner {
             Manner::Whole => self.writer.write_all(&self.line)?,
@@ -421,6 +395,27 @@ where
     }
 }
 
+/// The line of a message without records.
+fn line_of(message: &Message) -> Result<Vec<u8>, Cause> {
+    let mut line = serde_json::to_vec(message).map_err(|error| Cause::Io(error.into()))?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// Writes all of these slices, with as few system calls as possible.
+fn write_all(writer: &mut impl Write, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
+    IoSlice::advance_slices(&mut slices, 0);
+    while !slices.is_empty() {
+        match writer.write_vectored(slices) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut slices, written),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// A processor that no longer reads is gone.
 impl From<io::Error> for Cause {
     fn from(error: io::Error) -> Self {
@@ -449,16 +444,23 @@ mod tests {
     impl Outlet for io::Sink {}
     impl Outlet for &mut Vec<u8> {}
 
-    use kcl::SequenceNumber;
+    use crate::local::place::Place;
+    use crate::local::source::queue::{Batch, Stamp};
 
-    fn record(number: u64) -> WireRecord<'static> {
-        WireRecord {
-            data: b"data",
-            partition_key: "key",
-            sequence_number: SequenceNumber::from(number),
-            sub_sequence_number: 0,
-            approximate_arrival_timestamp: None,
+    fn batch<const N: usize>(numbers: [u64; N]) -> Batch {
+        let mut batch = Batch::default();
+        for number in numbers {
+            batch.push(b"data", "key", Stamp { place: place(number), ..Stamp::default() });
         }
+        batch
+    }
+
+    fn place(record: u64) -> Place {
+        Place { record, ..Place::default() }
+    }
+
+    fn after(record: u64) -> Position {
+        Position::after(place(record).sequence_number(), 0)
     }
 
     fn status(action: &str) -> String {
@@ -496,14 +498,15 @@ mod tests {
             &nobody,
             keep,
         );
-        conversation.process_records(&[record(7), record(8)], 0).unwrap();
-        assert_eq!(*conversation.position(), Position::after(8.into(), 0));
+        conversation.process_records(batch([7, 8]).all(), 0).unwrap();
+        assert_eq!(*conversation.position(), after(8));
         let counts = pulse.counts();
         assert_eq!((counts.records, counts.bytes, counts.checkpoints), (2, 8, 1));
+        let written = events.borrow().iter().position(|event| event.starts_with("kept")).unwrap();
         assert_eq!(
-            events.borrow()[1..],
+            events.borrow()[written..],
             [
-                "kept 8/0".to_owned(),
+                format!("kept {}", after(8)),
                 "{\"action\":\"checkpoint\",\"sequenceNumber\":null,\"subSequenceNumber\":null,\"error\":null}\n"
                     .to_owned(),
             ]
@@ -521,8 +524,8 @@ mod tests {
         let nobody = RefCell::new(());
         let mut conversation =
             Conversation::new(replies.as_bytes(), &mut sent, Position::TrimHorizon, Arc::default(), &nobody, keep);
-        conversation.process_records(&[record(7)], 0).unwrap();
-        assert_eq!(*conversation.position(), Position::after(7.into(), 0));
+        conversation.process_records(batch([7]).all(), 0).unwrap();
+        assert_eq!(*conversation.position(), after(7));
         let sent = String::from_utf8(sent).unwrap();
         let answers: Vec<_> = sent.lines().skip(1).filter_map(|line| line.split_once("\"error\":")).collect();
         assert_eq!(
@@ -552,7 +555,7 @@ mod tests {
             &nobody,
             |_| Ok(()),
         );
-        conversation.process_records(&[record(7)], 0).unwrap();
+        conversation.process_records(batch([7]).all(), 0).unwrap();
         conversation.shut_down().unwrap();
         let sent = String::from_utf8(sent).unwrap();
         assert_eq!(sent.lines().nth(2), Some("{\"action\":\"shutdownRequested\"}"));

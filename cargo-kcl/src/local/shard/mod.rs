@@ -15,8 +15,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use kcl::__private::passed_over;
-use kcl::Position;
-use kcl::protocol::WireRecord;
+use kcl::{Position, SequenceNumber};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
@@ -24,7 +23,7 @@ use self::conversation::{Advice, Cause, Conversation, Failure};
 use self::empties::Empties;
 use self::pulse::Pulse;
 use self::watcher::{Excuse, Moment, Step, Watched, Watcher};
-use super::source::queue::{Batch, End, Queue};
+use super::source::queue::{Batch, End, Part, Queue};
 use super::state::Store;
 use super::state::marks::{Mark, Trail};
 use crate::args::shard_id;
@@ -146,10 +145,8 @@ impl Shard {
         let left_off =
             LeftOff { batch: &batch, acknowledged: acknowledged.get(), position: &position, inputs: &self.inputs };
         if result.is_err() {
-            let (records, bytes) = left_off
-                .done()
-                .fold((0, 0), |(records, bytes), record| (records + 1, bytes + record.data.len() as u64));
-            self.pulse.processed(records, bytes);
+            let done = left_off.done();
+            self.pulse.processed(done.len() as u64, done.sizes().sum());
         }
         match result {
             Ok(result) => match ending.of_success(stdin, stdout, || {
@@ -204,20 +201,19 @@ impl Shard {
             if self.marks {
                 trail.borrow_mut().deliver(batch.marks());
             }
-            let records: Vec<_> = batch.records().collect();
-            let mut rest = &records[..];
+            let mut rest = batch.all();
             loop {
                 let count = match conversation.step(rest.len()) {
                     Step::Deliver(count) => count,
                     Step::Empty => 0,
                     step => return hand_over(conversation, step),
                 };
-                let (now, later) = rest.split_at(count.min(rest.len()));
+                let (now, later) = rest.split_at(count);
                 conversation.process_records(now, batch.millis_behind())?;
                 if conversation.is_lost() {
                     return hand_over(conversation, Step::LoseLease);
                 }
-                acknowledged.set(records.len() - later.len());
+                acknowledged.set(batch.len() - later.len());
                 rest = later;
                 if rest.is_empty() {
                     break;
@@ -437,22 +433,25 @@ struct LeftOff<'a> {
 
 impl<'a> LeftOff<'a> {
     /// The records of the batch that were not acknowledged, but that the checkpoint covers.
-    fn done(&self) -> impl Iterator<Item = WireRecord<'a>> {
-        self.batch.records().skip(self.acknowledged).take_while(|record| match self.position {
+    fn done(&self) -> Part<'a> {
+        let (_, rest) = self.batch.all().split_at(self.acknowledged);
+        let is_done = |number: &(SequenceNumber, u64)| match self.position {
             Position::After { sequence_number, sub_sequence_number } => {
-                (record.sequence_number, record.sub_sequence_number) <= (*sequence_number, *sub_sequence_number)
+                *number <= (*sequence_number, *sub_sequence_number)
             }
             Position::ShardEnd => true,
             _ => false,
-        })
+        };
+        let (done, _) = rest.split_at(rest.numbers().take_while(is_done).count());
+        done
     }
 }
 
 impl fmt::Display for LeftOff<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let done = self.acknowledged + self.done().count();
-        match self.batch.records().nth(done) {
-            Some(WireRecord { sequence_number, sub_sequence_number, .. }) => {
+        let done = self.acknowledged + self.done().len();
+        match self.batch.all().numbers().nth(done) {
+            Some((sequence_number, sub_sequence_number)) => {
                 write!(f, "not processed: record {sequence_number}")?;
                 if sub_sequence_number > 0 {
                     write!(f, "/{sub_sequence_number}")?;

@@ -16,6 +16,7 @@ use crate::exit::WRONG_USE;
 use crate::input::kpl::{Content, Dropped, UserRecord};
 use crate::input::limits::LONGEST_LINE;
 use crate::input::lines::{Lines, Next};
+use crate::input::number_hashes::NumberHashes;
 use crate::input::path::Input;
 use crate::input::record::Format;
 use crate::input::source::{InputError, Source, SourceIdentity};
@@ -115,7 +116,8 @@ impl Feeder {
 
     fn feed_of(&self, lanes: Lanes, marks: Marks, origin: Option<Origin>, only_checks: bool) -> Feed {
         let common = self.clone();
-        Feed { common, lanes, alone: false, marks, old: false, origin, names: Vec::new(), only_checks }
+        let (names, hashes) = (Vec::new(), NumberHashes::default());
+        Feed { common, lanes, alone: false, marks, old: false, origin, names, only_checks, hashes }
     }
 
     /// Fills one shard's queue in a separate pass, which must meet the marks that earlier passes left.
@@ -176,6 +178,7 @@ struct Feed {
     names: Vec<Input>,
     /// Whether the pass serves no shard and only compares the input with what earlier runs saved.
     only_checks: bool,
+    hashes: NumberHashes,
 }
 
 /// A shard, seen from the input.
@@ -435,21 +438,23 @@ impl Feed {
         let stamp = Stamp { arrival: record.arrival.unwrap_or(stamp.arrival), ..stamp };
         let aggregate = match format.take_apart(&record) {
             Content::Plain => {
-                let whole = UserRecord { partition_key: &record.key, data: &record.data, hash: record.hash };
-                return Ok(self.deliver(whole, stamp));
+                let hash = || record.hash_of(number, &mut self.hashes);
+                let shard = self.common.plan.shard(hash, number);
+                return Ok(self.deliver(shard, &record.data, &record.key, stamp));
             }
             Content::Elsewhere => {
                 // A pass for one shard reads records that another pass has read.
                 if !self.alone {
-                    let shard = self.common.plan.shard(record.hash, number);
+                    let shard = self.common.plan.shard(|| record.hash(), number);
                     self.common.dropped.add(&shard_id(shard), stamp.place.sequence_number());
                 }
                 return Ok(true);
             }
             Content::Aggregate(aggregate) => aggregate,
         };
-        for (sub, part) in (0..).zip(aggregate.records()) {
-            if !self.deliver(part, Stamp { sub, ..stamp }) {
+        for (sub, UserRecord { partition_key, data, hash }) in (0..).zip(aggregate.records()) {
+            let shard = self.common.plan.shard(|| hash, number);
+            if !self.deliver(shard, data, partition_key, Stamp { sub, ..stamp }) {
                 return Ok(false);
             }
         }
@@ -555,24 +560,24 @@ impl Feed {
     }
 
     /// Puts a record into its batch. Returns `false` if no shard takes records any more.
-    fn deliver(&mut self, record: UserRecord<'_>, stamp: Stamp) -> bool {
-        let shard = self.common.plan.shard(record.hash, stamp.place.record);
-        let Some(lane) = self.lanes.get(shard) else { return true };
+    fn deliver(&mut self, shard: u32, data: &[u8], key: &str, stamp: Stamp) -> bool {
+        let Some(mut lane) = self.lanes.get(shard) else { return true };
         match lane.from {
             Start::All => {}
             Start::After(last) if stamp.number() > last => lane.from = Start::All,
             Start::After(_) | Start::Nowhere => return true,
         }
-        if lane.batch.size() + record.data.len() + record.partition_key.len() > CALL {
+        if lane.batch.size() + data.len() + key.len() > CALL {
             if !self.flush(shard) {
                 return true;
             }
             if !self.lanes.all().any(|lane| lane.is_open()) {
                 return false;
             }
+            let Some(flushed) = self.lanes.get(shard) else { return true };
+            lane = flushed;
         }
-        let Some(lane) = self.lanes.get(shard) else { return true };
-        lane.batch.push(record.data, record.partition_key, stamp);
+        lane.batch.push(data, key, stamp);
         if lane.batch.len() < self.common.reading.max_records {
             return true;
         }
@@ -602,6 +607,7 @@ mod tests {
     use std::thread;
 
     use crate::local::source::plan::Reshard;
+    use crate::local::source::queue;
 
     /// The records that one shard receives, batch by batch, from files with these contents.
     fn fed(files: &[&[u8]], position: &Position, max_records: usize) -> Vec<Vec<(Place, Vec<u8>, String)>> {
@@ -641,10 +647,8 @@ mod tests {
         let mut batches = Vec::new();
         let mut batch = Batch::default();
         while queue.pop(&mut batch, None).is_ok() {
-            let records = batch.records().zip(batch.places());
-            batches.push(
-                records.map(|(record, place)| (place, record.data.to_vec(), record.partition_key.to_owned())).collect(),
-            );
+            let records = batch.places().zip(queue::read(batch.all()));
+            batches.push(records.map(|(place, (data, key))| (place, data, key)).collect());
         }
         feed.join().unwrap();
         assert!(received.try_recv().is_err(), "no event is sent");

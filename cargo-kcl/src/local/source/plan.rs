@@ -163,12 +163,22 @@ impl Plan {
         changes.filter(|change| *change > records).min().unwrap_or(u64::MAX)
     }
 
-    /// The shard of a record, given the hash of its key and its number.
-    pub(crate) fn shard(&self, hash: u128, record: u64) -> u32 {
-        let generation =
-            self.generations.partition_point(|generation| generation.starts_after < record).saturating_sub(1);
-        let Some(Generation { ranges, .. }) = self.generations.get(generation) else { return 0 };
-        let at = ranges.partition_point(|(start, _)| *start <= hash).saturating_sub(1);
+    /// The shard of a record, given the hash of its key and its number. With one shard, the hash is not asked for.
+    pub(crate) fn shard(&self, hash: impl FnOnce() -> u128, record: u64) -> u32 {
+        let ranges = match &self.generations[..] {
+            [only] => &only.ranges[..],
+            generations => {
+                let generation = generations.partition_point(|generation| generation.starts_after < record);
+                generations.get(generation.saturating_sub(1)).map_or(&[][..], |generation| &generation.ranges)
+            }
+        };
+        let at = match ranges {
+            [_] => 0,
+            ranges => {
+                let hash = hash();
+                ranges.partition_point(|(start, _)| *start <= hash).saturating_sub(1)
+            }
+        };
         ranges.get(at).map_or(0, |(_, shard)| *shard)
     }
 }
@@ -187,7 +197,7 @@ mod tests {
         // md5("alice") = 6384e2b2…, md5("bob") = 9f9d51bc…, md5("charlie") = bf779e05…
         let shards = |count| {
             let plan = Plan::new(count, &Reshard::default()).unwrap();
-            ["alice", "bob", "charlie"].map(|key| plan.shard(hash(key), 1))
+            ["alice", "bob", "charlie"].map(|key| plan.shard(|| hash(key), 1))
         };
         assert_eq!([shards(1), shards(4), shards(16)], [[0, 0, 0], [1, 2, 2], [6, 9, 11]]);
     }
@@ -198,9 +208,9 @@ mod tests {
         assert_eq!((plan.len(), plan.parents(2), plan.parents(3), plan.parents(5)), (6, &[0][..], &[0][..], &[1][..]));
         let quarters = [0, 1, 2, 3].map(|quarter| quarter << 126);
         for (record, shards) in [(1, [0, 0, 1, 1]), (10, [0, 0, 1, 1]), (11, [2, 3, 1, 1]), (21, [2, 3, 4, 5])] {
-            assert_eq!(quarters.map(|hash| plan.shard(hash, record)), shards, "{record}");
+            assert_eq!(quarters.map(|hash| plan.shard(|| hash, record)), shards, "{record}");
         }
-        assert_eq!(plan.shard(u128::MAX, 21), 5);
+        assert_eq!(plan.shard(|| u128::MAX, 21), 5);
         assert_eq!(plan.ended_by(10).collect::<Vec<_>>(), [0]);
         assert_eq!(plan.born_after(10).collect::<Vec<_>>(), [2, 3]);
         assert_eq!([plan.next_change(0), plan.next_change(10), plan.next_change(20)], [10, 20, u64::MAX]);
@@ -211,7 +221,7 @@ mod tests {
     fn a_merge_joins_the_narrowest_neighbours() {
         let plan = plan(1, "split@5,split@6,merge@7,merge@8");
         assert_eq!((plan.parents(5), plan.parents(6)), (&[3, 4][..], &[5, 2][..]));
-        assert!([0, 1 << 127, u128::MAX].iter().all(|&hash| plan.shard(hash, 9) == 6));
+        assert!([0, 1 << 127, u128::MAX].iter().all(|&hash| plan.shard(|| hash, 9) == 6));
         assert!(Plan::new(1, &"merge@5".parse().unwrap()).is_err(), "there is only one");
     }
 

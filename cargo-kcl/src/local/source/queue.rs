@@ -8,32 +8,35 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use kcl::SequenceNumber;
-use kcl::protocol::WireRecord;
+use kcl::protocol::{WireRecord, WireText};
 
 use crate::local::place::Place;
-use crate::local::state::marks::Mark;
+use crate::local::state::marks::{Mark, PlacedMark};
 
 /// The most batches in a queue.
 const CAPACITY: usize = 1;
 /// How often a thread that waits for room checks whether other shards wait for records.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Records of one shard that are delivered together, in reusable buffers.
+/// Records of one shard that are delivered together, as the text of their message, in reusable buffers.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    data: Vec<u8>,
-    keys: String,
+    text: WireText,
     entries: Vec<Entry>,
     /// The sequence and sub-sequence numbers of a stream's records. Records of an input are numbered by their place.
     numbers: Vec<(SequenceNumber, u64)>,
+    /// The size of the records with their keys, in bytes.
+    size: usize,
     /// How far the batch was behind the newest record, if known.
     millis_behind: u64,
 }
 
 #[derive(Debug)]
 struct Entry {
-    data_end: usize,
-    key_end: usize,
+    /// The end of its text.
+    end: usize,
+    /// The size of its data, in bytes.
+    bytes: usize,
     stamp: Stamp,
 }
 
@@ -56,22 +59,37 @@ impl Stamp {
     }
 
     pub(crate) fn mark(&self) -> Mark {
-        Mark { sequence_number: self.place.sequence_number(), digest: self.digest }
+        self.placed().mark()
+    }
+
+    fn placed(&self) -> PlacedMark {
+        PlacedMark { place: self.place, digest: self.digest }
     }
 }
 
 impl Batch {
     pub(crate) fn push(&mut self, data: &[u8], key: &str, stamp: Stamp) {
-        self.data.extend_from_slice(data);
-        self.keys.push_str(key);
-        self.entries.push(Entry { data_end: self.data.len(), key_end: self.keys.len(), stamp });
+        self.write(data, key, stamp.number(), stamp);
     }
 
     #[cfg(feature = "aws")]
     /// Adds a record with its sequence and sub-sequence number from a stream. All records of a batch are of one kind.
     pub(crate) fn push_numbered(&mut self, data: &[u8], key: &str, number: (SequenceNumber, u64), arrival: i64) {
-        self.push(data, key, Stamp { arrival, ..Stamp::default() });
+        self.write(data, key, number, Stamp { arrival, ..Stamp::default() });
         self.numbers.push(number);
+    }
+
+    fn write(&mut self, data: &[u8], key: &str, number: (SequenceNumber, u64), stamp: Stamp) {
+        let (sequence_number, sub_sequence_number) = number;
+        self.text.push(&WireRecord {
+            data,
+            partition_key: key,
+            sequence_number,
+            sub_sequence_number,
+            approximate_arrival_timestamp: Some(stamp.arrival),
+        });
+        self.size += data.len() + key.len();
+        self.entries.push(Entry { end: self.text.len(), bytes: data.len(), stamp });
     }
 
     /// Sets how far the batch is behind the newest record.
@@ -97,7 +115,7 @@ impl Batch {
 
     /// The size of its records with their keys, in bytes.
     pub(crate) fn size(&self) -> usize {
-        self.data.len() + self.keys.len()
+        self.size
     }
 
     /// The places of the records in an input; empty for records of a stream.
@@ -111,8 +129,8 @@ impl Batch {
     }
 
     /// The mark of each record of an input.
-    pub(crate) fn marks(&self) -> impl Iterator<Item = Mark> {
-        self.stamps().map(Stamp::mark)
+    pub(crate) fn marks(&self) -> impl Iterator<Item = PlacedMark> {
+        self.stamps().map(Stamp::placed)
     }
 
     /// The stamp of the last record of an input.
@@ -120,28 +138,75 @@ impl Batch {
         self.stamps().last().copied()
     }
 
-    pub(crate) fn records(&self) -> impl Iterator<Item = WireRecord<'_>> {
-        let mut starts = (0, 0);
-        self.entries.iter().enumerate().map(move |(index, entry)| {
-            let number = self.numbers.get(index).copied();
-            let (sequence_number, sub_sequence_number) = number.unwrap_or_else(|| entry.stamp.number());
-            let (data, key) = mem::replace(&mut starts, (entry.data_end, entry.key_end));
-            WireRecord {
-                data: &self.data[data..entry.data_end],
-                partition_key: &self.keys[key..entry.key_end],
-                sequence_number,
-                sub_sequence_number,
-                approximate_arrival_timestamp: Some(entry.stamp.arrival),
-            }
-        })
+    /// All records.
+    pub(crate) fn all(&self) -> Part<'_> {
+        Part { batch: self, start: 0, end: self.len() }
     }
 
     fn clear(&mut self) {
-        self.data.clear();
-        self.keys.clear();
+        self.text.clear();
         self.entries.clear();
         self.numbers.clear();
+        self.size = 0;
         self.millis_behind = 0;
+    }
+}
+
+/// Consecutive records of a batch, which are delivered in one message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part<'a> {
+    batch: &'a Batch,
+    start: usize,
+    end: usize,
+}
+
+impl<'a> Part<'a> {
+    pub(crate) fn len(self) -> usize {
+        self.end - self.start
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+
+    /// The first `count` records, and the others.
+    pub(crate) fn split_at(self, count: usize) -> (Self, Self) {
+        let middle = self.end.min(self.start + count);
+        (Self { end: middle, ..self }, Self { start: middle, ..self })
+    }
+
+    /// The records as they are in the message.
+    pub(crate) fn text(self) -> &'a [u8] {
+        let end_before = |record: usize| Some(self.batch.entries.get(record.checked_sub(1)?)?.end);
+        let end = if self.is_empty() { None } else { end_before(self.end) };
+        // After another record, there is a comma first.
+        let start = end_before(self.start).map_or(0, |end| end + 1);
+        end.and_then(|end| self.batch.text.as_bytes().get(start..end)).unwrap_or_default()
+    }
+
+    /// The size of the data of each record, in bytes.
+    pub(crate) fn sizes(self) -> impl Iterator<Item = u64> {
+        self.entries().iter().map(|entry| entry.bytes as u64)
+    }
+
+    /// The sequence and sub-sequence number of each record.
+    pub(crate) fn numbers(self) -> impl Iterator<Item = (SequenceNumber, u64)> {
+        (self.start..self.end).filter_map(move |record| self.number(record))
+    }
+
+    /// The sequence and sub-sequence number of the last record.
+    pub(crate) fn last_number(self) -> Option<(SequenceNumber, u64)> {
+        self.end.checked_sub(1).filter(|last| *last >= self.start).and_then(|last| self.number(last))
+    }
+
+    /// The number of a record of the batch.
+    fn number(self, record: usize) -> Option<(SequenceNumber, u64)> {
+        let known = self.batch.numbers.get(record).copied();
+        known.or_else(|| Some(self.batch.entries.get(record)?.stamp.number()))
+    }
+
+    fn entries(self) -> &'a [Entry] {
+        self.batch.entries.get(self.start..self.end).unwrap_or_default()
     }
 }
 
@@ -312,6 +377,16 @@ impl State {
     }
 }
 
+/// The data and the key of each record, as a processor reads them.
+#[cfg(test)]
+pub(crate) fn read(part: Part<'_>) -> Vec<(Vec<u8>, String)> {
+    let line = [WireText::BEFORE, part.text(), WireText::after(None).as_bytes()].concat();
+    let Ok(kcl::protocol::Message::ProcessRecords { records, .. }) = kcl::protocol::Message::from_line(&line) else {
+        panic!("not a message: {}", line.escape_ascii())
+    };
+    records.iter().map(|record| (record.data().to_vec(), record.partition_key().to_owned())).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -326,8 +401,22 @@ mod tests {
         batch
     }
 
-    fn data(batch: &Batch) -> Vec<&str> {
-        batch.records().map(|record| std::str::from_utf8(record.data).unwrap()).collect()
+    fn data(batch: &Batch) -> Vec<String> {
+        read(batch.all()).into_iter().map(|(data, _)| String::from_utf8(data).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_part_is_the_text_of_its_records() {
+        let batch = batch(&["1", "", "333"]);
+        let of = |part| read(part).into_iter().map(|(data, _)| data.len()).collect::<Vec<_>>();
+        for count in 0..5 {
+            let (first, rest) = batch.all().split_at(count);
+            assert_eq!([of(first), of(rest)].concat(), [1, 0, 3]);
+            assert_eq!((first.len() + rest.len(), first.sizes().chain(rest.sizes()).sum()), (3, 4));
+            assert_eq!(first.last_number().is_some(), count > 0);
+            let (second, third) = rest.split_at(1);
+            assert_eq!([of(second), of(third)].concat(), of(rest));
+        }
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 
 use kcl::{Position, SequenceNumber};
 
+use crate::local::place::Place;
+
 /// The most batch ends to remember.
 const MOST: usize = 1_024;
 
@@ -13,6 +15,19 @@ const MOST: usize = 1_024;
 pub(crate) struct Mark {
     pub(crate) sequence_number: SequenceNumber,
     pub(crate) digest: u32,
+}
+
+/// A record at a place of the input, and the digest of all records up to it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PlacedMark {
+    pub(crate) place: Place,
+    pub(crate) digest: u32,
+}
+
+impl PlacedMark {
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { sequence_number: self.place.sequence_number(), digest: self.digest }
+    }
 }
 
 /// The digest of all records up to this one, computed from the digest of the records before it.
@@ -28,13 +43,13 @@ pub(crate) fn digest(before: u32, record: &[u8]) -> u32 {
 #[derive(Debug, Default)]
 pub(crate) struct Trail {
     ends: VecDeque<Mark>,
-    batch: Vec<Mark>,
+    batch: Vec<PlacedMark>,
 }
 
 impl Trail {
     /// Adds a batch that is about to be delivered.
-    pub(crate) fn deliver(&mut self, batch: impl Iterator<Item = Mark>) {
-        self.ends.extend(self.batch.last());
+    pub(crate) fn deliver(&mut self, batch: impl Iterator<Item = PlacedMark>) {
+        self.ends.extend(self.batch.last().map(PlacedMark::mark));
         if self.ends.len() > MOST {
             let mut nth = 0_usize;
             self.ends.retain(|_| {
@@ -52,10 +67,10 @@ impl Trail {
             Position::After { sequence_number, .. } => mark.sequence_number <= *sequence_number,
             position => *position == Position::ShardEnd,
         };
-        let in_batch = self.batch.partition_point(covers);
+        let in_batch = self.batch.partition_point(|placed| covers(&placed.mark()));
         if let Some(last) = in_batch.checked_sub(1) {
             self.ends.clear();
-            return self.batch.get(last).copied();
+            return self.batch.get(last).map(PlacedMark::mark);
         }
         let covered = self.ends.partition_point(covers);
         self.ends.drain(..covered.saturating_sub(1));
@@ -113,22 +128,27 @@ mod tests {
         Mark { sequence_number: number.into(), digest: number as u32 }
     }
 
+    fn placed(number: u64) -> PlacedMark {
+        PlacedMark { place: Place { record: number, ..Place::default() }, digest: number as u32 }
+    }
+
     fn after(number: u64) -> Position {
-        Position::after(number.into(), 0)
+        Position::after(placed(number).place.sequence_number(), 0)
     }
 
     #[test]
     fn a_checkpoint_is_marked_by_the_last_record_it_covers() {
         let mut trail = Trail::default();
+        let last = |number| Some(placed(number).mark());
         for batch in [[1, 2, 3], [4, 5, 6], [7, 8, 9]] {
-            trail.deliver(batch.into_iter().map(mark));
+            trail.deliver(batch.into_iter().map(placed));
         }
         assert_eq!(trail.up_to(&after(2)), None, "it is no longer known");
-        assert_eq!(trail.up_to(&after(3)), Some(mark(3)));
-        assert_eq!(trail.up_to(&after(5)), Some(mark(3)), "only the end of that batch is known");
-        assert_eq!(trail.up_to(&after(6)), Some(mark(6)));
-        assert_eq!(trail.up_to(&after(8)), Some(mark(8)));
-        assert_eq!(trail.up_to(&Position::ShardEnd), Some(mark(9)));
+        assert_eq!(trail.up_to(&after(3)), last(3));
+        assert_eq!(trail.up_to(&after(5)), last(3), "only the end of that batch is known");
+        assert_eq!(trail.up_to(&after(6)), last(6));
+        assert_eq!(trail.up_to(&after(8)), last(8));
+        assert_eq!(trail.up_to(&Position::ShardEnd), last(9));
         assert_eq!(Trail::default().up_to(&Position::ShardEnd), None);
     }
 
@@ -136,7 +156,7 @@ mod tests {
     fn a_trail_does_not_grow_forever() {
         let mut trail = Trail::default();
         for number in 1..=100_000 {
-            trail.deliver([mark(number)].into_iter());
+            trail.deliver([placed(number)].into_iter());
         }
         assert!(trail.ends.len() <= MOST);
     }

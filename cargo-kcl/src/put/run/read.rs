@@ -119,7 +119,7 @@ fn item(format: &Format, text: &[u8], number: u64, before: u32, longest: usize) 
     let record = format.record_to_put(text, number, longest)?;
     let explicit_hash_key = record.explicit_hash_key();
     let Record { data, key, .. } = record;
-    Ok(Item { number, before, data: data.into_owned(), key: key.into_owned(), explicit_hash_key })
+    Ok(Item { number, before, data: data.into_owned(), key: key.into(), explicit_hash_key })
 }
 
 impl Outlet {
