@@ -4,6 +4,7 @@ mod child;
 mod compare;
 mod gate;
 mod java;
+mod local;
 mod page;
 mod peers;
 mod picture;
@@ -32,6 +33,8 @@ enum Verb {
     Peers(compare::Options),
     /// Measure the same processors after a writer in Java, as the daemon is one
     Java(java::Options),
+    /// Measure what `cargo kcl local` costs, compared with the processors that it feeds
+    Local(local::Options),
     /// Compare instructions and allocations with those in `bench/gate.txt`
     Gate(gate::Options),
     /// Compute the costs and the limits of `docs/scaling.md`
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
         Verb::Peers(options) => compare::run(&options),
         Verb::Java(options) => java::run(&options),
+        Verb::Local(options) => local::run(&options),
         Verb::Gate(options) => gate::run(&options),
         Verb::Scaling(options) => scaling::run(&options),
     };
