@@ -1,6 +1,6 @@
 //! The verbs that talk to AWS, against a fake Kinesis that fails on demand, and against the emulator.
 //!
-//! The emulator needs Java, Maven and Node. If one is missing, its tests are ignored, unless `CI` is set.
+//! The emulator needs Java and Node. If one is missing, its tests are ignored, unless `CI` is set.
 
 mod emulate;
 mod fake;

@@ -200,6 +200,8 @@ const WRONG: &[(&str, &[&str])] = &[
             "daemon --input input -- true",
             "daemon --emulate --format json -- true",
             "daemon --emulate --input missing -- true",
+            "daemon --stream orders --app revenue --maven-repository repository.example -- true",
+            "daemon --stream orders --app revenue --daemon-lock input -- true",
         ],
     ),
     (
@@ -250,6 +252,7 @@ const WRONG: &[(&str, &[&str])] = &[
             "check missing",
             "check --list properties",
             "check properties",
+            "check --daemon-lock missing properties",
         ],
     ),
     (

@@ -1,7 +1,7 @@
 //! Processors under the real MultiLangDaemon, on a local Kinesis and a local DynamoDB.
 //!
 //! `cargo kcl emulate` is started once. Each test has its own stream and application there, and runs `cargo kcl daemon` as a user
-//! would. This needs Java, Maven and Node. If one of them is missing the tests are ignored, unless `CI` is set.
+//! would. This needs Java and Node. If one of them is missing the tests are ignored, unless `CI` is set.
 //!
 //! Everything of a failed test is kept in a folder that the test's message names: the messages that the daemon sent and received (a
 //! folder per process), its log, and the entries that the processors wrote.

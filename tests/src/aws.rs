@@ -73,6 +73,8 @@ impl Aws {
     pub fn leases(&self, application: &str) -> Result<Vec<Lease>, String> {
         let output = self.dynamodb("Scan", &json!({ "TableName": application, "ConsistentRead": true }))?;
         let mut leases: Vec<_> = output["Items"].as_array().into_iter().flatten().map(lease).collect();
+        // Since KCL 3.5 the table also holds the leader and the loads of the workers.
+        leases.retain(|lease| lease.shard.starts_with("shardId-"));
         leases.sort_by(|a, b| a.shard.cmp(&b.shard));
         Ok(leases)
     }

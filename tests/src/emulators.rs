@@ -26,7 +26,7 @@ pub fn missing_tool() -> Option<&'static str> {
         std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
     };
     let java = std::env::var_os("JAVA_HOME").is_some() || found("java");
-    [("Java", java), ("Maven", found("mvn")), ("Node", found("node")), ("npm", found("npm"))]
+    [("Java", java), ("Node", found("node")), ("npm", found("npm"))]
         .into_iter()
         .find_map(|(tool, there)| (!there).then_some(tool))
 }

@@ -1,6 +1,6 @@
 //! `cargo kcl local --stream`, against a local Kinesis.
 //!
-//! The emulators are started once, and each test has its own stream there. They need Java, Maven and Node. If one is missing, the
+//! The emulators are started once, and each test has its own stream there. They need Java and Node. If one is missing, the
 //! tests are ignored, unless `CI` is set. The folder of a failed test is kept; the test's message names it.
 
 mod aggregates;

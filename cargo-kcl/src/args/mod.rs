@@ -1,6 +1,7 @@
 //! The parts of options that several verbs share: headings of the help, and values with a grammar of their own.
 
 mod aws;
+mod install;
 mod log;
 // The options of `#[kcl::processor]` are written in the same grammar.
 #[path = "../../../kcl-macros/src/quantities.rs"]
@@ -12,6 +13,7 @@ mod values;
 #[cfg(feature = "aws")]
 pub(crate) use self::aws::Limits;
 pub(crate) use self::aws::{AwsOptions, is_local};
+pub(crate) use self::install::{InstallOptions, LockOptions};
 pub(crate) use self::log::LogOptions;
 pub(crate) use self::quantities::duration;
 pub(crate) use self::shard::{ShardName, shard_id, shard_id_in};

@@ -1,4 +1,4 @@
-//! Lock files: the SHA-256 and the name of each file, in the format of `sha256sum`.
+//! Lock files: the SHA-256 and the path of each file, in the format of `sha256sum`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,10 +9,45 @@ use std::thread;
 
 use sha2::{Digest, Sha256};
 
-/// The files that this tool was tested with.
+use super::artifact::{Artifact, Versions};
+use crate::report;
+
+/// The largest lock file that is read.
+const LARGEST: u64 = 1 << 20;
+const HASH_DIGITS: usize = 64;
+
+/// The files that a folder must contain.
+#[derive(Debug, Clone)]
 pub(crate) struct Lock {
-    files: BTreeMap<&'static str, &'static str>,
-    text: &'static str,
+    /// By name.
+    files: BTreeMap<String, Locked>,
+    text: String,
+}
+
+/// A file of a lock.
+#[derive(Debug, Clone)]
+pub(crate) struct Locked {
+    pub(crate) hash: String,
+    /// Its path where it comes from, for a jar its path in a Maven repository.
+    pub(crate) path: String,
+}
+
+/// The reason why a lock file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LockFileError {
+    #[error("it cannot be read: {0}")]
+    Read(io::Error),
+    #[error("it is larger than 1 MiB")]
+    Large,
+    #[error(
+        "line {number} is not the SHA-256 and the path of a file in a Maven repository, such as `0123...cdef  \
+         org/slf4j/slf4j-api/2.0.13/slf4j-api-2.0.13.jar`: {line}"
+    )]
+    Line { number: usize, line: String },
+    #[error("line {number} names {name} again")]
+    Twice { number: usize, name: String },
+    #[error("it does not name amazon-kinesis-client-multilang and amazon-kinesis-client")]
+    NoDaemon,
 }
 
 /// A difference between a folder and the lock file.
@@ -56,10 +91,56 @@ impl fmt::Display for Differences {
 }
 
 impl Lock {
-    /// Reads `HASH  NAME` lines.
-    pub(crate) fn parse(text: &'static str) -> Self {
-        let files = text.lines().filter_map(|line| line.split_once("  ")).map(|(hash, name)| (name, hash)).collect();
-        Self { files, text }
+    /// Reads lines with a hash and a path, of files that lie in a folder under their paths.
+    pub(crate) fn of_files(text: &str) -> Self {
+        let files = text.lines().filter_map(|line| line.split_once("  "));
+        let files =
+            files.map(|(hash, path)| (path.to_owned(), Locked { hash: hash.to_owned(), path: path.to_owned() }));
+        Self { files: files.collect(), text: text.to_owned() }
+    }
+
+    /// Reads lines with a hash and a path in a Maven repository, of files that lie in a folder under their names. A line that starts
+    /// with `#` is a comment.
+    pub(crate) fn of_jars(text: &str) -> Result<Self, LockFileError> {
+        let mut files = BTreeMap::new();
+        for (number, line) in (1..).zip(text.lines()) {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let parts = line.split_once("  ").filter(|(hash, path)| is_hash(hash) && Artifact::parse(path).is_some());
+            let Some((hash, path)) = parts else {
+                return Err(LockFileError::Line { number, line: report::excerpt(line) });
+            };
+            let name = path.rsplit('/').next().unwrap_or(path).to_owned();
+            let locked = Locked { hash: hash.to_owned(), path: path.to_owned() };
+            if files.insert(name.clone(), locked).is_some() {
+                return Err(LockFileError::Twice { number, name });
+            }
+        }
+        Ok(Self { files, text: text.to_owned() })
+    }
+
+    /// Reads the user's own lock file of a daemon.
+    pub(crate) fn read(path: &Path) -> Result<Self, LockFileError> {
+        let mut text = String::new();
+        let file = File::open(path).map_err(LockFileError::Read)?;
+        file.take(LARGEST + 1).read_to_string(&mut text).map_err(LockFileError::Read)?;
+        if text.len() as u64 > LARGEST {
+            return Err(LockFileError::Large);
+        }
+        let lock = Self::of_jars(&text)?;
+        if Versions::of(lock.names()).is_none() {
+            return Err(LockFileError::NoDaemon);
+        }
+        Ok(lock)
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.files.keys().map(String::as_str)
+    }
+
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Locked> {
+        self.files.values()
     }
 
     /// An identifier for the folder's name, so that every lock file has its own folder.
@@ -84,21 +165,23 @@ impl Lock {
     pub(crate) fn compare(&self, folder: &Path) -> Result<Differences, LockError> {
         let (missing, present): (Vec<_>, Vec<_>) = self.files.iter().partition(|(name, _)| !folder.join(name).exists());
         check_all(folder, &present)?;
-        let extra: Vec<_> = jars(folder)?.into_iter().filter(|name| !self.files.contains_key(name.as_str())).collect();
+        let extra: Vec<_> =
+            jars_in(folder)?.into_iter().filter(|name| !self.files.contains_key(name.as_str())).collect();
         if present.is_empty() && extra.is_empty() {
             return Err(LockError::Empty(folder.to_owned()));
         }
-        Ok(Differences { missing: missing.iter().map(|(name, _)| (**name).to_owned()).collect(), extra })
+        Ok(Differences { missing: missing.iter().map(|(name, _)| (*name).clone()).collect(), extra })
     }
 }
 
 /// Checks the files on several cores, because there are more than a hundred megabytes of them to check before every start.
-fn check_all(folder: &Path, files: &[(&&str, &&str)]) -> Result<(), LockError> {
+fn check_all(folder: &Path, files: &[(&String, &Locked)]) -> Result<(), LockError> {
     let threads = thread::available_parallelism().map_or(1, usize::from).min(8);
     thread::scope(|scope| {
         let check = |first| {
             move || {
-                files.iter().skip(first).step_by(threads).try_for_each(|(name, hash)| check(&folder.join(name), hash))
+                let mut own = files.iter().skip(first).step_by(threads);
+                own.try_for_each(|(name, locked)| check(&folder.join(name), &locked.hash))
             }
         };
         let mut checks = Vec::new();
@@ -133,6 +216,10 @@ fn digest(path: &Path) -> io::Result<String> {
     }
 }
 
+fn is_hash(text: &str) -> bool {
+    text.len() == HASH_DIGITS && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -142,7 +229,8 @@ pub(crate) fn short_digest(content: &[u8]) -> String {
     hex(&Sha256::digest(content)[..6])
 }
 
-fn jars(folder: &Path) -> Result<Vec<String>, LockError> {
+/// The names of the jars in a folder.
+pub(crate) fn jars_in(folder: &Path) -> Result<Vec<String>, LockError> {
     let failed = |error| LockError::Read { path: folder.to_owned(), error };
     let mut names = Vec::new();
     for entry in folder.read_dir().map_err(failed)? {
@@ -173,7 +261,7 @@ mod tests {
 
     #[test]
     fn exactly_the_locked_files_pass() {
-        let lock = Lock::parse(LOCK);
+        let lock = Lock::of_files(LOCK);
         let whole = folder(&[("a.jar", "abc"), ("b.so", "def"), ("notes.txt", "")]);
         assert!(lock.verify(whole.path()).is_ok());
 
@@ -191,12 +279,46 @@ mod tests {
 
     #[test]
     fn a_folder_without_jars_differs_from_one_with_other_jars() {
-        let lock = Lock::parse(LOCK);
+        let lock = Lock::of_files(LOCK);
         assert!(matches!(lock.compare(folder(&[]).path()), Err(LockError::Empty(_))));
         let others = folder(&[("z.jar", "")]);
         assert_eq!(
             lock.compare(others.path()).expect("no contradiction").to_string(),
             "it lacks a.jar, b.so; it has z.jar"
         );
+    }
+
+    #[test]
+    fn a_lock_of_jars_has_paths_of_a_maven_repository() {
+        let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let good = format!("# A comment.\n{hash}  org/example/a/1.0/a-1.0.jar\n\n{hash}  b/2/b/2-x/b-2-x-linux.so\n");
+        let lock = Lock::of_jars(&good).expect("it is right");
+        assert_eq!(lock.names().collect::<Vec<_>>(), ["a-1.0.jar", "b-2-x-linux.so"]);
+        assert_eq!(lock.files().next().map(|file| &*file.path), Some("org/example/a/1.0/a-1.0.jar"));
+        for line in [
+            "a-1.0.jar".to_owned(),
+            format!("{hash}  a-1.0.jar"),
+            format!("{hash} *org/example/a/1.0/a-1.0.jar"),
+            format!("{}  org/example/a/1.0/a-1.0.jar", hash.to_uppercase()),
+            format!("{hash}  /org/example/a/1.0/a-1.0.jar"),
+            format!("{hash}  org/../a/1.0/a-1.0.jar"),
+            format!("{hash}  org/example/a/1.0/b-1.0.jar"),
+            format!("{hash}  org/exa:mple/a/1.0/a-1.0.jar"),
+            format!("{hash}  org/exa<mple/a/1.0/a-1.0.jar"),
+        ] {
+            let refused = Lock::of_jars(&format!("{good}{line}\n"));
+            assert!(matches!(refused, Err(LockFileError::Line { number: 5, .. })), "{line}: {refused:?}");
+        }
+        let twice = Lock::of_jars(&format!("{good}{hash}  org/other/a/1.0/a-1.0.jar\n"));
+        assert!(matches!(twice, Err(LockFileError::Twice { number: 5, .. })), "{twice:?}");
+    }
+
+    #[test]
+    fn a_lock_of_a_daemon_names_the_daemon() {
+        let folder = folder(&[("lock", ""), ("large", &"#".repeat(2 << 20))]);
+        let read = |name: &str| Lock::read(&folder.path().join(name));
+        assert!(matches!(read("lock"), Err(LockFileError::NoDaemon)));
+        assert!(matches!(read("large"), Err(LockFileError::Large)));
+        assert!(matches!(read("none"), Err(LockFileError::Read(_))));
     }
 }

@@ -1,22 +1,26 @@
 //! The software that is installed once and then used offline: the daemon's jars and the emulators, each verified by a lock file.
 
+mod artifact;
+mod download;
+mod jars;
 mod lock;
 mod maven;
 mod npm;
 mod progress;
 mod tools;
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-pub(crate) use lock::{Lock, LockError};
+pub(crate) use artifact::Versions;
+pub(crate) use jars::{Jars, LockedDaemon};
 pub(crate) use tools::{Java, ToolError};
+
+use lock::{Lock, LockError, LockFileError};
 
 use crate::exit::{FAILED, WRONG_USE};
 use crate::report;
-
-/// The version of the MultiLangDaemon that the lock file names.
-pub(crate) const DAEMON_VERSION: &str = "3.1.3";
 
 /// The reason why something cannot be installed or used.
 #[derive(Debug, thiserror::Error)]
@@ -35,8 +39,10 @@ pub(crate) enum CacheError {
     Fetched(LockError),
     #[error("these jars cannot be used: {0}")]
     OwnJars(LockError),
+    #[error("the lock file {} cannot be used: {error}", path.display())]
+    LockFile { path: PathBuf, error: LockFileError },
     #[error("{tool} failed to fetch {what} ({status}); its output stands above")]
-    Fetch { tool: &'static str, what: &'static str, status: String },
+    Fetch { tool: &'static str, what: String, status: String },
     #[error("{tool} cannot be run: {error}")]
     Run { tool: &'static str, error: io::Error },
 }
@@ -53,36 +59,21 @@ impl CacheError {
 }
 
 /// Something to install.
-struct Package {
+struct Package<'a> {
     /// The start of its folder's name.
     name: &'static str,
     /// Its name for people, with the size.
-    what: &'static str,
-    /// Its `SHA256SUMS`.
-    lock: &'static str,
+    what: &'a str,
+    lock: &'a Lock,
 }
 
-const DAEMON: Package = Package {
-    name: "daemon",
-    what: "Amazon's MultiLangDaemon 3.1.3 (131 jars, 74 MB)",
-    lock: include_str!("../../java/daemon/SHA256SUMS"),
-};
-const DYNAMODB: Package = Package {
-    name: "dynamodb",
-    what: "DynamoDB Local 2.6.1 (51 MB)",
-    lock: include_str!("../../java/dynamodb/SHA256SUMS"),
-};
-const KINESIS: Package =
-    Package { name: "kinesis", what: "kinesis-local 0.6.2 (16 MB)", lock: include_str!("../../node/SHA256SUMS") };
+/// The start of the name of the folder with the daemon's jars.
+const DAEMON: &str = "daemon";
+const DYNAMODB: (&str, &str) = ("DynamoDB Local 2.6.1 (51 MB)", include_str!("../../java/dynamodb/SHA256SUMS"));
+const KINESIS: (&str, &str) = ("kinesis-local 0.6.2 (16 MB)", include_str!("../../node/SHA256SUMS"));
 
-const LOOPBACK_JAVA: &str = include_str!("../../java/dynamodb/Loopback.java");
-const LOOPBACK_NODE: &str = include_str!("../../node/loopback.cjs");
-
-/// The jars of the daemon.
-#[derive(Debug)]
-pub(crate) struct Jars {
-    pub(crate) folder: PathBuf,
-}
+const LOOPBACK_JAVA: (&str, &[u8]) = ("Loopback.class", include_bytes!("../../java/dynamodb/Loopback.class"));
+const LOOPBACK_NODE: (&str, &[u8]) = ("loopback.cjs", include_bytes!("../../node/loopback.cjs"));
 
 /// DynamoDB Local, ready to start.
 #[derive(Debug)]
@@ -108,11 +99,13 @@ pub(crate) struct Kinesis {
 #[derive(Debug)]
 pub(crate) struct Cache {
     root: PathBuf,
+    /// The Maven repository that the user named.
+    repository: Option<String>,
 }
 
 impl Cache {
-    /// Opens `KCL_CACHE_DIR`, or else `kcl` in the user's cache folder.
-    pub(crate) fn open() -> Result<Self, CacheError> {
+    /// Opens `KCL_CACHE_DIR`, or else `kcl` in the user's cache folder. Jars come from this Maven repository, if one is given.
+    pub(crate) fn open(repository: Option<&str>) -> Result<Self, CacheError> {
         let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let root = match env::var_os("KCL_CACHE_DIR").filter(|path| !path.is_empty()) {
             Some(path) => {
@@ -127,19 +120,18 @@ impl Cache {
             return Err(CacheError::Colon(root));
         }
         fs::create_dir_all(&root).map_err(|error| CacheError::Folder { path: root.clone(), error })?;
-        Ok(Self { root })
+        Ok(Self { root, repository: repository.map(str::to_owned) })
     }
 
-    /// The daemon's jars, fetched through Maven the first time.
-    pub(crate) fn daemon(&self) -> Result<Jars, CacheError> {
-        let folder = self
-            .ensure(&DAEMON, |folder| maven::fetch(include_str!("../../java/daemon/pom.xml"), DAEMON.what, folder))?;
-        Ok(Jars { folder })
+    /// The daemon's jars, fetched the first time.
+    pub(crate) fn daemon(&self, java: &Java, daemon: &LockedDaemon) -> Result<Jars, CacheError> {
+        let package = Package { name: DAEMON, what: &daemon.what(), lock: &daemon.lock };
+        Ok(Jars { folder: self.jars(java, &package)? })
     }
 
     /// The folder of the daemon's jars, which may not exist yet.
-    pub(crate) fn daemon_folder(&self) -> PathBuf {
-        self.folder_of(&DAEMON)
+    pub(crate) fn daemon_folder(&self, daemon: &LockedDaemon) -> PathBuf {
+        self.folder_of(DAEMON, &daemon.lock)
     }
 
     /// The folder of the names that workers on this machine have.
@@ -147,35 +139,36 @@ impl Cache {
         self.root.join("workers")
     }
 
-    fn folder_of(&self, package: &Package) -> PathBuf {
-        self.root.join(format!("{}-{}", package.name, Lock::parse(package.lock).id()))
+    fn folder_of(&self, name: &str, lock: &Lock) -> PathBuf {
+        self.root.join(format!("{name}-{}", lock.id()))
     }
 
-    /// DynamoDB Local, fetched through Maven the first time.
+    /// DynamoDB Local, fetched the first time.
     pub(crate) fn dynamodb(&self, java: Java) -> Result<DynamoDb, CacheError> {
-        let jars = self.ensure(&DYNAMODB, |folder| {
-            maven::fetch(include_str!("../../java/dynamodb/pom.xml"), DYNAMODB.what, folder)
-        })?;
-        let classes = self.made_here("dynamodb-loopback", LOOPBACK_JAVA, |folder| {
-            java.compile("Loopback.java", LOOPBACK_JAVA, &jars, folder)
-        })?;
+        let (what, lock) = DYNAMODB;
+        let lock = Lock::of_jars(lock)
+            .map_err(|error| CacheError::LockFile { path: PathBuf::from("dynamodb/SHA256SUMS"), error })?;
+        let jars = self.jars(&java, &Package { name: "dynamodb", what, lock: &lock })?;
+        let classes = self.made_here("dynamodb-loopback", LOOPBACK_JAVA)?;
         Ok(DynamoDb { java, jars, classes })
     }
 
     /// kinesis-local, fetched through npm the first time.
     pub(crate) fn kinesis(&self) -> Result<Kinesis, CacheError> {
         let node = tools::node()?;
-        let folder = self.ensure(&KINESIS, |folder| {
-            let files = [
-                ("package.json", include_str!("../../node/package.json")),
-                ("package-lock.json", include_str!("../../node/package-lock.json")),
-            ];
-            npm::fetch(&files, KINESIS.what, folder)
+        let (what, lock) = KINESIS;
+        let package = Package { name: "kinesis", what, lock: &Lock::of_files(lock) };
+        let folder = self.ensure(&package, |folder| {
+            self.make(folder, |temporary| {
+                let files = [
+                    ("package.json", include_str!("../../node/package.json")),
+                    ("package-lock.json", include_str!("../../node/package-lock.json")),
+                ];
+                npm::fetch(&files, what, temporary)?;
+                package.lock.verify(temporary).map_err(CacheError::Fetched)
+            })
         })?;
-        let scripts = self.made_here("kinesis-loopback", LOOPBACK_NODE, |folder| {
-            let path = folder.join("loopback.cjs");
-            fs::write(&path, LOOPBACK_NODE).map_err(|error| CacheError::Folder { path, error })
-        })?;
+        let scripts = self.made_here("kinesis-loopback", LOOPBACK_NODE)?;
         let package = folder.join("node_modules/kinesis-local");
         Ok(Kinesis {
             node,
@@ -185,38 +178,77 @@ impl Cache {
         })
     }
 
-    /// The folder of a package, which is installed if necessary. Its files match the lock file.
-    fn ensure(
-        &self,
-        package: &Package,
-        fetch: impl FnOnce(&Path) -> Result<(), CacheError>,
-    ) -> Result<PathBuf, CacheError> {
-        let lock = Lock::parse(package.lock);
-        let folder = self.folder_of(package);
-        if folder.is_dir() {
-            lock.verify(&folder).map_err(CacheError::Installed)?;
-            return Ok(folder);
-        }
-        report::line(format_args!("installing {} into {} (only once)", package.what, self.root.display()));
-        self.make(&folder, |temporary| {
-            fetch(temporary)?;
-            lock.verify(temporary).map_err(CacheError::Fetched)
+    /// The folder of a package of jars, fetched the first time: through Maven if it is there, and otherwise through Java.
+    fn jars(&self, java: &Java, package: &Package<'_>) -> Result<PathBuf, CacheError> {
+        self.ensure(package, |folder| {
+            let maven = if self.repository.is_none() { tools::maven() } else { None };
+            match maven {
+                Some(maven) => self.make(folder, |temporary| {
+                    maven::fetch(&maven, package.lock, package.what, temporary)?;
+                    package.lock.verify(temporary).map_err(CacheError::Fetched)
+                }),
+                None => self.download(java, package, folder),
+            }
         })
     }
 
-    /// The folder of something that this tool makes itself, named after the content that it is made from.
-    fn made_here(
+    /// Fetches a package through Java into a folder that stays if the download is interrupted, so that the next run resumes it.
+    fn download(&self, java: &Java, package: &Package<'_>, folder: &Path) -> Result<(), CacheError> {
+        let failed = |error| CacheError::Folder { path: folder.to_owned(), error };
+        let classes = self.made_here("fetch", download::CLASS)?;
+        let mut partial = folder.as_os_str().to_owned();
+        partial.push(".partial");
+        let partial = PathBuf::from(partial);
+        // One run at a time. The system frees the lock however that run ends.
+        let lock = File::options().create(true).append(true).open(self.root.join("downloads.lock")).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                report::line("another run is fetching files; waiting for it");
+                lock.lock().map_err(failed)?;
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        if folder.is_dir() {
+            return Ok(());
+        }
+        fs::create_dir_all(&partial).map_err(failed)?;
+        let repository = self.repository.as_deref().unwrap_or(download::MAVEN_CENTRAL);
+        download::fetch(java, &classes, repository, package.lock, package.what, &partial)?;
+        package.lock.verify(&partial).map_err(CacheError::Fetched)?;
+        fs::rename(&partial, folder).map_err(failed)
+    }
+
+    /// The folder of a package, which `fetch` fills if it does not exist. Its files match the lock file.
+    fn ensure(
         &self,
-        name: &str,
-        content: &str,
-        make: impl FnOnce(&Path) -> Result<(), CacheError>,
+        package: &Package<'_>,
+        fetch: impl FnOnce(&Path) -> Result<(), CacheError>,
     ) -> Result<PathBuf, CacheError> {
-        let folder = self.root.join(format!("{name}-{}", lock::short_digest(content.as_bytes())));
-        if folder.is_dir() { Ok(folder) } else { self.make(&folder, make) }
+        let folder = self.folder_of(package.name, package.lock);
+        if folder.is_dir() {
+            package.lock.verify(&folder).map_err(CacheError::Installed)?;
+            return Ok(folder);
+        }
+        report::line(format_args!("installing {} into {} (only once)", package.what, self.root.display()));
+        fetch(&folder)?;
+        Ok(folder)
+    }
+
+    /// The folder of a file of this tool itself, named after its content.
+    fn made_here(&self, folder: &str, (name, content): (&str, &[u8])) -> Result<PathBuf, CacheError> {
+        let folder = self.root.join(format!("{folder}-{}", lock::short_digest(content)));
+        if !folder.is_dir() {
+            self.make(&folder, |temporary| {
+                let path = temporary.join(name);
+                fs::write(&path, content).map_err(|error| CacheError::Folder { path, error })
+            })?;
+        }
+        Ok(folder)
     }
 
     /// Makes a folder atomically. Nobody sees it half made, and if several processes make it, one wins.
-    fn make(&self, folder: &Path, fill: impl FnOnce(&Path) -> Result<(), CacheError>) -> Result<PathBuf, CacheError> {
+    fn make(&self, folder: &Path, fill: impl FnOnce(&Path) -> Result<(), CacheError>) -> Result<(), CacheError> {
         let failed = |error| CacheError::Folder { path: folder.to_owned(), error };
         let temporary = tempfile::Builder::new().prefix(".new-").tempdir_in(&self.root).map_err(failed)?;
         fill(temporary.path())?;
@@ -225,23 +257,6 @@ impl Cache {
             Err(_) if folder.is_dir() => {}
             Err(error) => return Err(failed(error)),
         }
-        Ok(folder.to_owned())
-    }
-}
-
-impl Jars {
-    /// Jars that the user provides. They may differ from the locked ones, but a jar with a locked name must have the locked content.
-    pub(crate) fn own(folder: &Path) -> Result<Self, CacheError> {
-        let folder =
-            std::path::absolute(folder).map_err(|error| CacheError::Folder { path: folder.to_owned(), error })?;
-        let lock = Lock::parse(DAEMON.lock);
-        let differences = lock.compare(&folder).map_err(CacheError::OwnJars)?;
-        if !differences.is_empty() {
-            report::warning(format_args!(
-                "{} differs from the jars this tool was tested with: {differences}",
-                folder.display()
-            ));
-        }
-        Ok(Self { folder })
+        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{CacheError, progress, tools};
 
 /// Installs the packages of the lock file among `files` into the folder.
-pub(crate) fn fetch(files: &[(&str, &str)], what: &'static str, folder: &Path) -> Result<(), CacheError> {
+pub(crate) fn fetch(files: &[(&str, &str)], what: &str, folder: &Path) -> Result<(), CacheError> {
     let npm = tools::npm()?;
     for (name, content) in files {
         let path = folder.join(name);
@@ -22,5 +22,5 @@ pub(crate) fn fetch(files: &[(&str, &str)], what: &'static str, folder: &Path) -
         "--no-fund".into(),
         "--no-update-notifier".into(),
     ];
-    progress::run("npm", what, &command, &["added"], "npm")
+    progress::run("npm", what, &command, b"", "npm", |_| "npm is running".to_owned())
 }

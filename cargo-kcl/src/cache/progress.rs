@@ -1,7 +1,7 @@
 //! Running a program that downloads files, and showing its progress.
 
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write as _};
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
@@ -13,17 +13,20 @@ use crate::threads;
 /// The number of a program's last lines that are shown if it fails.
 const LAST_LINES: usize = 12;
 
-/// Runs the program. A line that contains one of `steps_of` counts as a fetched file. If the program fails, the lines that contain
-/// `trouble` are shown.
+/// Runs the program with this input, and shows what `shown` returns for each of its lines. If the program fails, the lines that
+/// contain `trouble` are shown.
 pub(crate) fn run(
     tool: &'static str,
-    what: &'static str,
+    what: &str,
     command: &[OsString],
-    steps_of: &[&str],
+    input: &[u8],
     trouble: &str,
+    mut shown: impl FnMut(&str) -> String,
 ) -> Result<(), CacheError> {
     let failed = |error| CacheError::Run { tool, error };
-    let spawned = spawn(command).map_err(failed)?;
+    let mut spawned = spawn(command).map_err(failed)?;
+    // A program that ends early says why.
+    _ = spawned.stdin.write_all(input);
     drop(spawned.stdin);
     let (lines, received) = channel();
     let (stdout, stderr) = (spawned.stdout, spawned.stderr);
@@ -35,13 +38,10 @@ pub(crate) fn run(
         threads::spawn(move || send_lines(stderr, &lines)).map_err(failed)?,
     ];
     let mut progress = StatusLine::new(false);
-    let mut steps = 0_u64;
     let mut output: Vec<String> = Vec::new();
     for line in received {
-        if steps_of.iter().any(|step| line.contains(step)) {
-            steps += 1;
-        }
-        progress.show(|| format!("{tool} is running: {}", report::count(steps, "file")));
+        let text = shown(&line);
+        progress.show(|| text);
         output.push(line);
     }
     progress.clear();
@@ -65,7 +65,7 @@ pub(crate) fn run(
     for line in excerpt {
         report::pass_on(Speaker::new(Source::Build, Prefix::Name(tool)), line);
     }
-    Err(CacheError::Fetch { tool, what, status: status.to_string() })
+    Err(CacheError::Fetch { tool, what: what.to_owned(), status: status.to_string() })
 }
 
 fn send_lines(from: impl Read, to: &Sender<String>) {

@@ -1,11 +1,9 @@
 //! The programs that this tool needs but does not install: Java, Node, Maven and npm.
 
-use std::ffi::OsString;
+use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::{env, fs, io};
 
-use super::CacheError;
 use crate::process::program::find;
 use crate::report;
 
@@ -17,8 +15,8 @@ const NODE: u32 = 20;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ToolError {
     #[error(
-        "Java was not found, neither in JAVA_HOME nor in PATH. Install a JDK, version {JAVA} or newer (Debian and Ubuntu: apt \
-         install openjdk-17-jdk-headless; macOS: brew install openjdk)"
+        "Java was not found, neither in JAVA_HOME nor in PATH. Install version {JAVA} or newer (Debian and Ubuntu: apt install \
+         openjdk-17-jre-headless; macOS: brew install openjdk)"
     )]
     NoJava,
     #[error("JAVA_HOME is {}, but it does not contain bin/java: correct it, or unset it to search PATH", .0.display())]
@@ -28,11 +26,6 @@ pub(crate) enum ToolError {
     #[error("{} does not report its version: {output}", path.display())]
     NoVersion { path: PathBuf, output: String },
     #[error(
-        "{} is a Java runtime without a compiler, but installing the local DynamoDB needs a JDK (Debian and Ubuntu: apt install \
-         openjdk-17-jdk-headless): {output}", path.display()
-    )]
-    NoCompiler { path: PathBuf, output: String },
-    #[error(
         "Node was not found: there is no `node` in PATH. The local Kinesis needs version {NODE} or newer (Debian and Ubuntu: apt install \
          nodejs npm; macOS: brew install node)"
     )]
@@ -41,11 +34,6 @@ pub(crate) enum ToolError {
         "there is no `npm` in PATH, which is needed to fetch the local Kinesis (it comes with Node, or with apt install npm)"
     )]
     NoNpm,
-    #[error(
-        "there is no `mvn` in PATH, and Maven is needed to fetch jars: install it (Debian and Ubuntu: apt install maven; macOS: brew \
-         install maven), or provide the daemon's jars yourself with --jars DIR"
-    )]
-    NoMaven,
 }
 
 /// A Java that is new enough.
@@ -65,40 +53,14 @@ impl Java {
             }
             None => (find("java".as_ref()).ok_or(ToolError::NoJava)?, "JAVA_HOME or PATH"),
         };
-        // `openjdk version "17.0.15" 2025-04-15`, and before Java 9 `java version "1.8.0_292"`.
+        // `openjdk version "17.0.15" 2025-04-15`, and before Java 9 `java version "1.8.0_292"`. Other lines may come first, which
+        // repeat the options in JAVA_TOOL_OPTIONS.
         let output = output_of(&path, "-version");
-        let version = output.split('"').nth(1).unwrap_or_default();
+        let version = output.split(" version \"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
         let numbers = version.strip_prefix("1.").unwrap_or(version);
         check_version(path.clone(), "Java", version, numbers, &output, JAVA, variable)?;
         Ok(Self { path })
     }
-
-    /// Compiles one file against the jars in a folder.
-    pub(crate) fn compile(&self, name: &str, source: &str, jars: &Path, to: &Path) -> Result<(), CacheError> {
-        let failed = |error| CacheError::Folder { path: to.to_owned(), error };
-        let file = to.join(name);
-        fs::write(&file, source).map_err(failed)?;
-        let output = Command::new(&self.path)
-            .args(["-m", "jdk.compiler/com.sun.tools.javac.Main", "--release", &JAVA.to_string(), "-cp"])
-            .arg(class_path(jars).map_err(failed)?)
-            .arg("-d")
-            .args([to, &file])
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|error| CacheError::Run { tool: "Java", error })?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let output = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).trim().to_owned();
-        Err(ToolError::NoCompiler { path: self.path.clone(), output }.into())
-    }
-}
-
-/// A class path that names every jar, because only the `java` command itself understands a `*`.
-fn class_path(jars: &Path) -> io::Result<OsString> {
-    let mut paths: Vec<_> = jars.read_dir()?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>()?;
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "jar"));
-    env::join_paths(paths).map_err(io::Error::other)
 }
 
 /// A Node that is new enough.
@@ -114,8 +76,8 @@ pub(crate) fn npm() -> Result<PathBuf, ToolError> {
     find("npm".as_ref()).ok_or(ToolError::NoNpm)
 }
 
-pub(crate) fn maven() -> Result<PathBuf, ToolError> {
-    find("mvn".as_ref()).ok_or(ToolError::NoMaven)
+pub(crate) fn maven() -> Option<PathBuf> {
+    find("mvn".as_ref())
 }
 
 fn output_of(path: &Path, argument: &str) -> String {

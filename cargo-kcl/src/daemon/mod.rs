@@ -24,9 +24,9 @@ use self::home::{Home, is_passed_on};
 use self::log::Log;
 use self::supervise::supervise;
 use crate::args::is_local;
-use crate::cache::{Cache, CacheError, Jars, Java, ToolError};
+use crate::cache::{Cache, CacheError, Java, LockedDaemon, ToolError, Versions};
 use crate::emulate::{
-    ACCESS_KEY, ApiError, Content, EmulateError, Emulators, Endpoint, Service, Start, StreamError, attend,
+    ACCESS_KEY, ApiError, Application, Content, EmulateError, Emulators, Endpoint, Service, Start, StreamError, attend,
     create_stream, prepare_leases,
 };
 use crate::exit::{FAILED, WRONG_USE};
@@ -125,6 +125,11 @@ fn prepare_and_run(options: &DaemonOptions) -> Result<u8, DaemonError> {
         return Err(DaemonError::NoEmulator);
     }
     let content = Content::open(&options.content)?;
+    let daemon = LockedDaemon::of(options.lock.daemon_lock.as_deref())?;
+    let versions = match &options.jars {
+        Some(folder) => daemon.versions_in(folder),
+        None => daemon.versions().clone(),
+    };
     let mut properties = match &options.properties {
         Some(path) => compose::read(path)?,
         None => Properties::default(),
@@ -154,10 +159,10 @@ fn prepare_and_run(options: &DaemonOptions) -> Result<u8, DaemonError> {
     compose::fill_in(&mut properties, &name, options.emulate);
     report::use_stream(stream_name(&properties));
 
-    let cache = Cache::open()?;
+    let cache = Cache::open(options.install.maven_repository.as_deref())?;
     if options.dry_run {
-        let jars = options.jars.clone().unwrap_or_else(|| cache.daemon_folder());
-        check(&properties, description, options)?;
+        let jars = options.jars.clone().unwrap_or_else(|| cache.daemon_folder(&daemon));
+        check(&properties, &versions, description, options)?;
         let command = command(&java_or_name(), &jars, &home, options);
         print(&command, &properties, options.emulate).map_err(DaemonError::Output)?;
         return Ok(0);
@@ -173,14 +178,14 @@ fn prepare_and_run(options: &DaemonOptions) -> Result<u8, DaemonError> {
         Some(local) if !names_worker => Some(name_worker(&mut properties, local, &cache)?),
         _ => None,
     };
-    check(&properties, description, options)?;
+    check(&properties, &versions, description, options)?;
     let jars = match &options.jars {
-        Some(folder) => Jars::own(folder)?,
-        None => cache.daemon()?,
+        Some(folder) => daemon.in_folder(folder)?,
+        None => cache.daemon(&java, &daemon)?,
     };
     let mut signals = Signals::catch(Hangup::Asks).map_err(DaemonError::Signals)?;
     if let Some(local) = &mut local {
-        prepare_stream(local, &properties, content, &mut signals)?;
+        prepare_stream(local, &properties, &versions, content, &mut signals)?;
     }
     fs::write(home.properties(), properties.to_string()).map_err(DaemonError::Home)?;
     let log = Log::open(options.verbose, options.log.as_deref(), &properties)?;
@@ -224,10 +229,11 @@ fn name_processor(properties: &mut Properties, options: &DaemonOptions, home: &H
 /// Shows the findings about the properties. Fails if the daemon would not behave as they say.
 fn check(
     properties: &Properties,
+    versions: &Versions,
     description: Option<Description>,
     options: &DaemonOptions,
 ) -> Result<(), DaemonError> {
-    let mut findings = lint(properties);
+    let mut findings = lint(properties, versions);
     findings.extend(description.iter().flat_map(|description| lint_for(properties, description)));
     let name = match &options.properties {
         Some(path) => path.display().to_string(),
@@ -279,6 +285,7 @@ fn stream_name(properties: &Properties) -> &str {
 fn prepare_stream(
     local: &mut Local,
     properties: &Properties,
+    versions: &Versions,
     content: Content<'_>,
     signals: &mut Signals,
 ) -> Result<(), DaemonError> {
@@ -292,9 +299,16 @@ fn prepare_stream(
         None => Start::TrimHorizon,
     };
     let worker = properties.get("workerId").or(properties.get("workerIdentifier")).unwrap_or_default();
-    let [stream, application, worker] = [stream, text("applicationName"), worker].map(str::to_owned);
+    let application = Application {
+        name: text("applicationName").to_owned(),
+        lease_table: properties.get("tableName").map(str::to_owned),
+        stream: stream.to_owned(),
+        worker: worker.to_owned(),
+        start,
+        has_three_tables: versions.has_three_tables(),
+    };
     let (kinesis, dynamodb) = (local.kinesis.clone(), local.dynamodb.clone());
-    let prepare = move || prepare_leases(&kinesis, &dynamodb, &stream, &application, &worker, start);
+    let prepare = move || prepare_leases(&kinesis, &dynamodb, &application);
     attend(signals, prepare).map_err(|error| match error {
         StreamError::Api(error) => DaemonError::Leases(error),
         error => error.into(),

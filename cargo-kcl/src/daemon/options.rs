@@ -6,14 +6,14 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
 use super::compose::{Retrieval, parse_from, parse_set};
-use crate::args::{LogOptions, StartAt, count};
+use crate::args::{InstallOptions, LockOptions, LogOptions, StartAt, count};
 use crate::emulate::StreamOptions;
 use crate::process::program::ProgramOptions;
 
 /// Run a processor under Amazon's MultiLangDaemon, over a stream, with any number of workers
 ///
 /// The daemon is Amazon's Kinesis Client Library in Java. It handles leases, load balancing, failover and resharding. This command
-/// installs it once through Maven, writes its properties, runs it, shows the important part of its log, and stops it gracefully.
+/// installs it once, through Maven or Java, writes its properties, runs it, shows the important part of its log, and stops it gracefully.
 ///
 /// With --emulate it first starts a local Kinesis and a local DynamoDB, and does not need an AWS account.
 #[derive(Debug, Args)]
@@ -84,7 +84,13 @@ pub(crate) struct DaemonOptions {
     #[command(flatten)]
     pub(crate) content: StreamOptions,
 
-    /// Use the jars in this folder instead of those that Maven fetches
+    #[command(flatten)]
+    pub(crate) lock: LockOptions,
+
+    #[command(flatten)]
+    pub(crate) install: InstallOptions,
+
+    /// Use the jars in this folder instead of fetching any
     #[arg(long, value_name = "DIR")]
     pub(crate) jars: Option<PathBuf>,
 

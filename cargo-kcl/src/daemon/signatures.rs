@@ -104,6 +104,14 @@ pub(crate) fn explain(event: &Event, context: &Context) -> Option<String> {
                 .to_owned(),
         );
     }
+    // The KCL before 3.5 takes every row of the lease table for a lease.
+    if has("leaseCounter is marked non-null but is null") {
+        return Some(format!(
+            "the lease table of `{}` has rows that are not leases: the application was created by the KCL 3.5 or newer, and this \
+             version cannot read its table; docs/daemon.md says how to go back",
+            context.application
+        ));
+    }
     service(&text, context)
 }
 
@@ -248,6 +256,12 @@ mod tests {
                 "x",
                 "software.amazon.awssdk.core.exception.SdkClientException: Unable to load credentials from any of the providers in the chain",
                 "no AWS credentials",
+            ),
+            (
+                "Scheduler",
+                "Caught exception when initializing LeaseCoordinator",
+                "java.lang.NullPointerException: leaseCounter is marked non-null but is null\n\tat software.amazon.kinesis.leases.Lease.leaseCounter(Lease.java:367)",
+                "lease table of `app` has rows that are not leases",
             ),
             (
                 "Scheduler",

@@ -26,20 +26,29 @@ impl Start {
     }
 }
 
-/// Creates the tables of `application`, with a lease for each shard that has no parent, owned by `worker`. Does nothing if the lease
-/// table exists.
-pub(crate) fn prepare(
-    kinesis: &Endpoint,
-    dynamodb: &Endpoint,
-    stream: &str,
-    application: &str,
-    worker: &str,
-    start: Start,
-) -> Result<(), ApiError> {
+/// The application whose tables are created.
+#[derive(Debug, Clone)]
+pub(crate) struct Application {
+    pub(crate) name: String,
+    /// The lease table, if it does not have the application's name.
+    pub(crate) lease_table: Option<String>,
+    pub(crate) stream: String,
+    /// The worker that owns the leases.
+    pub(crate) worker: String,
+    pub(crate) start: Start,
+    /// Whether the leader and the loads of the workers have tables of their own. The daemon keeps using such tables if they exist, so
+    /// they must not be created for one that would put everything into the lease table.
+    pub(crate) has_three_tables: bool,
+}
+
+/// Creates the tables of an application, with a lease for each shard that has no parent. Does nothing if the lease table exists.
+pub(crate) fn prepare(kinesis: &Endpoint, dynamodb: &Endpoint, application: &Application) -> Result<(), ApiError> {
+    let Application { name, lease_table, stream, worker, start, has_three_tables } = application;
+    let table = lease_table.as_ref().unwrap_or(name);
     let attribute = |name: &str| json!({ "AttributeName": name, "AttributeType": "S" });
     let key = |name: &str, kind: &str| json!({ "AttributeName": name, "KeyType": kind });
     let lease_table = json!({
-        "TableName": application,
+        "TableName": table,
         "BillingMode": "PAY_PER_REQUEST",
         "AttributeDefinitions": [attribute("leaseKey"), attribute("leaseOwner")],
         "KeySchema": [key("leaseKey", "HASH")],
@@ -52,14 +61,15 @@ pub(crate) fn prepare(
     if !create(dynamodb, &lease_table)? {
         return Ok(());
     }
-    for (suffix, name) in [("CoordinatorState", "key"), ("WorkerMetricStats", "wid")] {
+    let others = [("CoordinatorState", "key"), ("WorkerMetricStats", "wid")];
+    for (suffix, attribute_name) in others.iter().filter(|_| *has_three_tables) {
         create(
             dynamodb,
             &json!({
-                "TableName": format!("{application}-{suffix}"),
+                "TableName": format!("{name}-{suffix}"),
                 "BillingMode": "PAY_PER_REQUEST",
-                "AttributeDefinitions": [attribute(name)],
-                "KeySchema": [key(name, "HASH")],
+                "AttributeDefinitions": [attribute(attribute_name)],
+                "KeySchema": [key(attribute_name, "HASH")],
             }),
         )?;
     }
@@ -74,7 +84,7 @@ pub(crate) fn prepare(
             "startingHashKey": { "S": shard["HashKeyRange"]["StartingHashKey"] },
             "endingHashKey": { "S": shard["HashKeyRange"]["EndingHashKey"] },
         });
-        dynamodb.call("PutItem", &json!({ "TableName": application, "Item": item }))?;
+        dynamodb.call("PutItem", &json!({ "TableName": table, "Item": item }))?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 pub(crate) use self::api::{ApiError, Endpoint, Service};
-pub(crate) use self::leases::{Start, prepare as prepare_leases};
+pub(crate) use self::leases::{Application, Start, prepare as prepare_leases};
 pub(crate) use self::options::{EmulateOptions, StreamOptions};
 pub(crate) use self::stream::{Content, StreamError, attend, create as create_stream};
 
@@ -113,7 +113,7 @@ fn keep_running(options: &EmulateOptions) -> Result<(), EmulateError> {
         return Err(EmulateError::NoStream);
     }
     let content = Content::open(&options.content)?;
-    let mut emulators = Emulators::start(&Cache::open()?, options.verbose)?;
+    let mut emulators = Emulators::start(&Cache::open(options.install.maven_repository.as_deref())?, options.verbose)?;
     let mut signals = Signals::catch(Hangup::Asks).map_err(EmulateError::Signals)?;
     if let Some(name) = &options.stream {
         let kinesis = emulators.kinesis().clone();

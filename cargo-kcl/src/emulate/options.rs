@@ -3,13 +3,13 @@
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
-use crate::args::{INPUT, count};
+use crate::args::{INPUT, InstallOptions, count};
 use crate::input::options::RecordOptions;
 use crate::input::path::Input;
 
 /// Run a local Kinesis and a local DynamoDB, for programs that use an AWS SDK
 ///
-/// Both are installed once, through npm and Maven, and listen on this machine only. When they are up, the environment variables that
+/// Both are installed once, through npm and Maven (or Java), and listen on this machine only. When they are up, the environment variables that
 /// a program needs are written to stdout, one `export NAME=value` per line, to paste into another shell. Both stop with this command,
 /// and their data is lost.
 ///
@@ -33,6 +33,9 @@ pub(crate) struct EmulateOptions {
 
     #[command(flatten)]
     pub(crate) content: StreamOptions,
+
+    #[command(flatten)]
+    pub(crate) install: InstallOptions,
 
     /// Show the output of the emulators
     #[arg(long, short)]

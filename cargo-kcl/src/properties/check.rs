@@ -12,6 +12,8 @@ use super::finding::Level;
 use super::keys::KEYS;
 use super::lint::lint;
 use super::processor;
+use crate::args::LockOptions;
+use crate::cache::{LockedDaemon, Versions};
 use crate::exit::WRONG_USE;
 use crate::report;
 
@@ -35,21 +37,31 @@ pub(crate) struct CheckOptions {
     /// Print every key with its type, default and meaning
     #[arg(long, conflicts_with = "files")]
     pub(crate) list: bool,
+
+    #[command(flatten)]
+    pub(crate) lock: LockOptions,
 }
 
 /// Checks each file. The exit code is 1 if there are findings.
 pub(crate) fn run(options: &CheckOptions) -> ExitCode {
+    let daemon = match LockedDaemon::of(options.lock.daemon_lock.as_deref()) {
+        Ok(daemon) => daemon,
+        Err(error) => {
+            report::error(&error);
+            return ExitCode::from(error.code());
+        }
+    };
     if options.list {
-        return list();
+        return list(daemon.versions());
     }
     let mut code = 0;
     for file in &options.files {
-        code = code.max(check(file));
+        code = code.max(check(file, daemon.versions()));
     }
     ExitCode::from(code)
 }
 
-fn check(file: &Path) -> u8 {
+fn check(file: &Path, versions: &Versions) -> u8 {
     let name = file.display();
     let bytes = match fs::read(file) {
         Ok(bytes) => bytes,
@@ -65,7 +77,7 @@ fn check(file: &Path) -> u8 {
             return 1;
         }
     };
-    let mut findings = lint(&properties);
+    let mut findings = lint(&properties, versions);
     if let Some(description) = processor::ask(&properties) {
         findings.extend(processor::lint(&properties, &description));
     }
@@ -84,10 +96,11 @@ fn check(file: &Path) -> u8 {
 }
 
 /// Prints the table of keys. It was asked for, so it goes to stdout.
-fn list() -> ExitCode {
+fn list(versions: &Versions) -> ExitCode {
     let mut text = String::new();
     for key in KEYS {
-        let since = key.since.map(|version| format!(" (KCL {version})")).unwrap_or_default();
+        let newer = key.since().filter(|since| !versions.multilang.reaches(since));
+        let since = newer.map(|version| format!(" (MultiLangDaemon {version})")).unwrap_or_default();
         text += &format!(
             "{}{since}\n    {}; default: {}\n    {}\n",
             key.name,

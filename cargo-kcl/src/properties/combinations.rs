@@ -3,6 +3,7 @@
 use super::file::{Properties, Property};
 use super::finding::Finding;
 use super::values::arn_parts;
+use crate::cache::Versions;
 use crate::report;
 
 /// The threads that the daemon occupies itself, and per shard: one writes, one reads the replies, one reads stderr.
@@ -17,7 +18,7 @@ const POLLING_KEYS: [&str; 5] = [
     "millisBehindLatestThresholdForReducedTps",
 ];
 
-pub(crate) fn lint(properties: &Properties, findings: &mut Vec<Finding>) {
+pub(crate) fn lint(properties: &Properties, versions: &Versions, findings: &mut Vec<Finding>) {
     missing(properties, findings);
     grace(properties, findings);
     stream(properties, findings);
@@ -25,7 +26,9 @@ pub(crate) fn lint(properties: &Properties, findings: &mut Vec<Finding>) {
     retrieval(properties, findings);
     threads(properties, findings);
     worker(properties, findings);
-    capacities(properties, findings);
+    if versions.has_three_tables() {
+        capacities(properties, findings);
+    }
     timing(properties, findings);
 }
 

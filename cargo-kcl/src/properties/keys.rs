@@ -14,9 +14,60 @@ pub(crate) struct Key {
     pub(crate) default: &'static str,
     /// Its purpose, in one sentence.
     pub(crate) meaning: &'static str,
-    /// The version of the daemon that introduced it, if that is newer than the one that this tool runs.
-    pub(crate) since: Option<&'static str>,
 }
+
+impl Key {
+    /// The release of the MultiLangDaemon that introduced it, unless it is as old as every release that can be used.
+    pub(crate) fn since(&self) -> Option<&'static str> {
+        SINCE
+            .iter()
+            .find(|(_, starts)| starts.iter().any(|start| self.name.starts_with(start)))
+            .map(|(since, _)| *since)
+    }
+
+    /// Whether a new application's table that it configures exists only before KCL 3.5.
+    pub(crate) fn creates_other_table(&self) -> bool {
+        ["coordinatorState", "workerMetrics"].iter().any(|table| {
+            self.name.strip_prefix(table).is_some_and(|what| {
+                ["BillingMode", "ReadCapacity", "WriteCapacity", "PointInTime", "DeletionProtection", "Tags"]
+                    .iter()
+                    .any(|start| what.starts_with(start))
+            })
+        })
+    }
+}
+
+/// The starts of the names of newer keys, by the release of the MultiLangDaemon that introduced them.
+const SINCE: [(&str, &[&str]); 7] = [
+    (
+        "3.5",
+        &["leaseTableScanTotalSegments", "migrateAllEntitiesToLeaseTable", "tableMigrationCompleteBakeTimeSeconds"],
+    ),
+    ("3.1.1", &["leaseAssignmentIntervalMillis", "millisBehindLatestThresholdForReducedTps"]),
+    (
+        "3.0",
+        &[
+            "allowThroughputOvershoot",
+            "clientVersionConfig",
+            "coordinatorState",
+            "dampeningPercentage",
+            "disableWorkerMetrics",
+            "gracefulLeaseHandoffTimeoutMillis",
+            "inMemoryWorkerMetricsCaptureFrequencyMillis",
+            "isGracefulLeaseHandoffEnabled",
+            "maxThroughputPerHostKBps",
+            "noOfPersistedMetricsPerWorkerMetrics",
+            "reBalanceThresholdPercentage",
+            "staleWorkerMetricsEntryCleanupDuration",
+            "varianceBalancingFrequency",
+            "workerMetrics",
+        ],
+    ),
+    ("2.7", &["regionName"]),
+    ("2.6.1", &["leaseTableDeletionProtectionEnabled", "leaseTablePitrEnabled"]),
+    ("2.6", &["enablePriorityLeaseAssignment"]),
+    ("2.5.1", &["streamArn"]),
+];
 
 /// The kind of a value, as far as its text can be checked.
 #[derive(Debug, Clone)]
@@ -163,11 +214,7 @@ const INT: i64 = i32::MAX as i64;
 const LONG: i64 = i64::MAX;
 
 const fn key(name: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Key {
-    Key { name, kind, default, meaning, since: None }
-}
-
-const fn since(version: &'static str, key: Key) -> Key {
-    Key { since: Some(version), ..key }
+    Key { name, kind, default, meaning }
 }
 
 const MILLIS: Kind = Kind::Primitive(1..=LONG);
@@ -325,24 +372,15 @@ pub(crate) const KEYS: &[Key] = &[
     key("initialLeaseTableWriteCapacity", COUNT, "10", "Its write capacity, if it is provisioned."),
     key("leaseTableDeletionProtectionEnabled", Kind::Flag, "false", "Protects it against deletion."),
     key("leaseTablePitrEnabled", Kind::Flag, "false", "Keeps point-in-time backups of it."),
-    since(
-        "3.5",
-        key("leaseTableScanTotalSegments", COUNT, "chosen by size", "The number of segments of a parallel scan of it."),
+    key("leaseTableScanTotalSegments", COUNT, "chosen by size", "The number of segments of a parallel scan of it."),
+    key("migrateAllEntitiesToLeaseTable", Kind::PrimitiveFlag, "false", "Moves the other two tables into it."),
+    key(
+        "tableMigrationCompleteBakeTimeSeconds",
+        Kind::Primitive(3_600..=604_800),
+        "86400",
+        "How long that can be undone.",
     ),
-    since(
-        "3.5",
-        key("migrateAllEntitiesToLeaseTable", Kind::PrimitiveFlag, "false", "Moves the other two tables into it."),
-    ),
-    since(
-        "3.5",
-        key(
-            "tableMigrationCompleteBakeTimeSeconds",
-            Kind::Primitive(3_600..=604_800),
-            "86400",
-            "How long that can be undone.",
-        ),
-    ),
-    // The other two tables.
+    // The other two tables, which applications have that were created before KCL 3.5.
     key("coordinatorStateTableName", Kind::TableName, "applicationName-CoordinatorState", "The leader's table."),
     key("coordinatorStateBillingMode", BILLING, "PAY_PER_REQUEST", "How it is billed."),
     key("coordinatorStateReadCapacity", MILLIS, "none", "Its read capacity, if it is provisioned."),
@@ -407,6 +445,17 @@ mod tests {
         let all = names.len();
         names.dedup();
         assert_eq!(names.len(), all);
+    }
+
+    #[test]
+    fn newer_keys_have_a_release() {
+        let since = |name| find(name).and_then(Key::since);
+        assert_eq!(since("migrateAllEntitiesToLeaseTable"), Some("3.5"));
+        assert_eq!(since("workerMetricsTags"), Some("3.0"));
+        assert_eq!(since("streamName"), None);
+        for start in SINCE.iter().flat_map(|(_, starts)| *starts) {
+            assert!(KEYS.iter().any(|key| key.name.starts_with(start)), "{start}");
+        }
     }
 
     #[test]

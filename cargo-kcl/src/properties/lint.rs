@@ -10,19 +10,20 @@ use super::file::{Origin, Properties, Property};
 use super::finding::Finding;
 use super::keys;
 use super::values;
+use crate::cache::Versions;
 
-/// All findings, in the order of the file. Missing properties come last.
-pub(crate) fn lint(properties: &Properties) -> Vec<Finding> {
+/// All findings for a daemon of these versions, in the order of the file. Missing properties come last.
+pub(crate) fn lint(properties: &Properties, versions: &Versions) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut given = HashMap::new();
     for property in properties.entries() {
-        lint_property(property, &mut findings);
+        lint_property(property, versions, &mut findings);
         let key = keys::canonical(&property.key);
         if let Some(earlier) = given.insert(key.clone(), property) {
             findings.push(repetition(&key, earlier).at(property));
         }
     }
-    combinations::lint(properties, &mut findings);
+    combinations::lint(properties, versions, &mut findings);
     findings.sort_by_key(|finding| match finding.origin {
         Some(Origin::Line(line)) => (0, line),
         Some(_) => (1, 0),
@@ -31,7 +32,7 @@ pub(crate) fn lint(properties: &Properties) -> Vec<Finding> {
     findings
 }
 
-fn lint_property(property: &Property, findings: &mut Vec<Finding>) {
+fn lint_property(property: &Property, versions: &Versions, findings: &mut Vec<Finding>) {
     if property.key.starts_with(BYTE_ORDER_MARK) {
         findings.push(byte_order_mark().at(property));
         return;
@@ -40,11 +41,19 @@ fn lint_property(property: &Property, findings: &mut Vec<Finding>) {
         findings.push(unknown_key(&property.key).at(property));
         return;
     };
-    if let Some(version) = key.since {
-        let finding = Finding::warning(
-            format!("`{}` is a key of KCL {version}", key.name),
-            format!("the daemon that this tool runs is version {} and ignores it", crate::cache::DAEMON_VERSION),
-            "remove it, unless a different daemon reads the same file",
+    let Versions { multilang, core } = versions;
+    if let Some(since) = key.since().filter(|since| !multilang.reaches(since)) {
+        let finding = Finding::error(
+            format!("`{}` is a key of MultiLangDaemon {since}", key.name),
+            format!("the daemon that this tool runs is version {multilang} and ignores it"),
+            "remove it, or run a daemon that knows it with --daemon-lock",
+        );
+        findings.push(finding.at(property));
+    } else if core.reaches("3.5") && key.creates_other_table() {
+        let finding = Finding::error(
+            format!("`{}` has no effect", key.name),
+            format!("KCL {core} does not create this table: it keeps everything in the lease table"),
+            "remove it; a table that an earlier version created stays as it is",
         );
         findings.push(finding.at(property));
     }
@@ -95,6 +104,7 @@ fn repetition(key: &str, earlier: &Property) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::properties::finding::Level;
 
     /// A file without findings.
     const CLEAN: &str = "executableName = sh -c true\n\
@@ -104,7 +114,17 @@ mod tests {
                          shutdownGraceMillis = 20000\n";
 
     fn findings(more: &str) -> Vec<Finding> {
-        lint(&Properties::parse(format!("{CLEAN}{more}\n").as_bytes()).expect("Java reads it"))
+        lint(&format!("{CLEAN}{more}\n"))
+    }
+
+    /// The findings for the tested daemon.
+    fn lint(text: &str) -> Vec<Finding> {
+        lint_for("amazon-kinesis-client-3.5.1.jar", "amazon-kinesis-client-multilang-3.1.3.jar", text)
+    }
+
+    fn lint_for(core: &str, multilang: &str, text: &str) -> Vec<Finding> {
+        let versions = Versions::of([core, multilang].into_iter()).expect("both are there");
+        super::lint(&Properties::parse(text.as_bytes()).expect("Java reads it"), &versions)
     }
 
     #[test]
@@ -123,7 +143,7 @@ mod tests {
             "maxActiveThreads = 13\nmaxLeasesForWorker = 4",
             "timeoutInSeconds = 300",
             "staleWorkerMetricsEntryCleanupDuration = P1DT2H30M",
-            "coordinatorStateTags = team=data, cost=1",
+            "coordinatorStateTableName = orders-leader",
             "leaseTablePitrEnabled = no",
             "failoverTimeMillis = 10000 ",
             "streamArn = arn:aws:kinesis:eu-west-1:123456789012:stream/orders\nregionName = eu-west-1",
@@ -175,11 +195,13 @@ mod tests {
             ("AwsCredentialsProviderDynamoDB = StsAssumeRoleCredentialsProvider", "needs a role", "ROLE_ARN"),
             ("metricsLevel = LOUD", "is not a valid value", "SUMMARY"),
             ("shardPrioritization = x", "cannot be set", "remove"),
-            ("workerMetricsTags = a", "is not a tag", "key=value"),
-            ("coordinatorStateReadCapacity = 5", "has no effect", "PROVISIONED"),
+            ("workerMetricsTags = a=b", "has no effect", "remove it"),
+            ("coordinatorStateReadCapacity = 5", "has no effect", "remove it"),
             ("staleWorkerMetricsEntryCleanupDuration = 5 minutes", "is not a valid value", "PT30M"),
             ("workerMetricsEMAAlpha = 7", "is 7", "decimal"),
-            ("leaseTableScanTotalSegments = 4", "KCL 3.5", "remove"),
+            ("leaseTableScanTotalSegments = 4", "MultiLangDaemon 3.5", "--daemon-lock"),
+            ("migrateAllEntitiesToLeaseTable = true", "MultiLangDaemon 3.5", "--daemon-lock"),
+            ("tableMigrationCompleteBakeTimeSeconds = 7200", "MultiLangDaemon 3.5", "--daemon-lock"),
             ("processingLanguage = r\u{fc}st", "not ASCII", "uXXXX"),
             ("workerId = ${HOSTNAME}-1", "the value of `workerId` contains `${HOSTNAME}`", "write the value itself"),
             ("tableName = ${TABLE", "the value of `tableName` contains `${TABLE`", "write the value itself"),
@@ -192,6 +214,34 @@ mod tests {
             // A contradiction to an earlier line is reported where it is easiest to fix.
             let hit = hit.unwrap_or_else(|| panic!("{line}: {found:#?}"));
             assert!(hit.origin == sixth || hit.origin == Some(Origin::Line(3)), "{line}: {hit:?}");
+        }
+    }
+
+    #[test]
+    fn keys_are_judged_by_the_multilang_version_and_tables_by_the_core_version() {
+        let [v2, v3, v35] = ["2.5.4", "3.1.3", "3.5.1"];
+        for (multilang, core, line, finding) in [
+            (v3, v35, "leaseTableScanTotalSegments = 4", Some("is a key of MultiLangDaemon 3.5")),
+            (v35, v35, "leaseTableScanTotalSegments = 4", None),
+            (v3, v3, "coordinatorStateTags = a=b", None),
+            (v3, v3, "workerMetricsTags = a", Some("is not a tag")),
+            (v3, v3, "coordinatorStateReadCapacity = 5", Some("has no effect")),
+            (v3, v3, "coordinatorStateBillingMode = PROVISIONED", Some("is missing")),
+            (v3, v35, "coordinatorStateTags = a=b", Some("has no effect")),
+            (v2, v2, "coordinatorStateTags = a=b", Some("is a key of MultiLangDaemon 3.0")),
+            (v2, v2, "regionName = eu-west-1", Some("is a key of MultiLangDaemon 2.7")),
+        ] {
+            let jars = (
+                format!("amazon-kinesis-client-{core}.jar"),
+                format!("amazon-kinesis-client-multilang-{multilang}.jar"),
+            );
+            let found = lint_for(&jars.0, &jars.1, &format!("{CLEAN}{line}\n"));
+            assert_eq!(
+                found.first().map(|found| found.level),
+                finding.map(|_| Level::Error),
+                "{multilang} {core} {line}"
+            );
+            assert!(found.iter().all(|found| found.what.contains(finding.unwrap_or_default())), "{found:#?}");
         }
     }
 
@@ -217,14 +267,14 @@ mod tests {
             ("sh # the processor", "contains a comment", "on its own line"),
         ] {
             let text = CLEAN.replace("sh -c true", command);
-            let found = lint(&Properties::parse(text.as_bytes()).expect("Java reads it"));
+            let found = lint(&text);
             assert_eq!(found.len(), 1, "{command}: {found:#?}");
             assert!(found[0].what.contains(what) && found[0].fix.contains(fix), "{command}: {found:#?}");
             assert_eq!(found[0].origin, Some(Origin::Line(1)));
         }
         for command in ["sh http://host/?a=1&b=2;c#d", "sh a|b 5$ --price=$5"] {
             let text = CLEAN.replace("sh -c true", command);
-            assert_eq!(lint(&Properties::parse(text.as_bytes()).expect("Java reads it")), [], "{command}");
+            assert_eq!(lint(&text), [], "{command}");
         }
     }
 
@@ -232,7 +282,7 @@ mod tests {
     fn a_byte_order_mark_is_found() {
         for text in [format!("\u{feff}{CLEAN}"), format!("\u{feff}# a comment\n{CLEAN}"), format!("\u{feff}\n{CLEAN}")]
         {
-            let found = lint(&Properties::parse(text.as_bytes()).expect("Java reads it"));
+            let found = lint(&text);
             assert_eq!(found[0].what, "the file starts with a byte order mark", "{text}");
             assert_eq!(found[0].origin, Some(Origin::Line(1)));
         }
@@ -256,7 +306,7 @@ mod tests {
         ] {
             let text: String =
                 CLEAN.lines().filter(|line| !line.starts_with(key)).map(|line| format!("{line}\n")).collect();
-            let found = lint(&Properties::parse(text.as_bytes()).expect("Java reads it"));
+            let found = lint(&text);
             assert!(
                 matches!(&found[..], [finding] if finding.what.contains(what) && finding.origin.is_none()),
                 "{found:#?}"
@@ -278,7 +328,7 @@ mod tests {
             ("\"/bin/sh\" -c true".to_owned(), "contains quotes"),
         ] {
             let text = CLEAN.replace("sh -c true", &command);
-            let found = lint(&Properties::parse(text.as_bytes()).expect("Java reads it"));
+            let found = lint(&text);
             assert!(matches!(&found[..], [finding] if finding.what.contains(what)), "{command}: {found:#?}");
         }
     }
