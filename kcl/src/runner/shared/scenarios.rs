@@ -320,6 +320,32 @@ fn a_lost_lease_cancels_everything_and_is_acknowledged() {
 }
 
 #[test]
+fn after_a_lost_lease_no_checkpoint_is_sent_and_nothing_is_watched() {
+    let messages = vec![
+        (0, batch([(10, "a")])),
+        (20, batch([])),
+        // As no daemon does: records without a lease.
+        (0, batch([(30, "b")])),
+        (40, batch([(900, "c")])),
+        (0, Message::LeaseLost),
+        (200_000, Message::LeaseLost),
+    ];
+    let ended = run::<Ahead>(messages, &["ShutdownException"], &by_number);
+    assert_eq!(
+        ended.log,
+        [
+            "0 processRecords",
+            "20 checkpoint null",
+            "20 processRecords",
+            "20 processRecords",
+            "60 processRecords",
+            "60 leaseLost",
+            "200060 leaseLost",
+        ]
+    );
+}
+
+#[test]
 fn an_attempt_that_takes_too_long_is_dropped() {
     let messages = vec![(0, batch([(10, "a"), (40, "b"), (20, "b")]))];
     let ended = run::<Limited>(messages, &[], &by_number);

@@ -168,7 +168,8 @@ impl<F> Slots<F> {
         }
         for slot in rung.slots.drain(..) {
             let Slot { at, bell, .. } = &self.slots[slot];
-            bell.rings.store(false, Ordering::Release);
+            // Whatever was written before the bell rang is visible to the poll, also if it rang again in the meantime.
+            bell.rings.swap(false, Ordering::AcqRel);
             // An old future of the slot may have left its waker somewhere.
             if let Some(at) = at {
                 self.turn.insert((*at, slot));
