@@ -14,6 +14,7 @@ mod old_states;
 mod recording;
 mod resume;
 mod rogue;
+mod services;
 mod shards;
 mod split;
 mod summary;
