@@ -229,8 +229,10 @@ fn the_test_kit_answers_as_the_real_daemon_did() {
 
 #[test]
 fn a_processor_handles_every_recording() {
-    // One has blocking methods, one the same ones as `async` methods, and one has them as handlers, with the attribute.
-    let programs = ["witness", "awaiting", "annotated"].map(|name| build(&["--package", "tests", "--example", name]));
+    // One has blocking methods, one the same ones as `async` methods, one has them as handlers, with the attribute, and one handles
+    // many records at once.
+    let programs =
+        ["witness", "awaiting", "annotated", "at_once"].map(|name| build(&["--package", "tests", "--example", name]));
     for (program, transcript) in
         programs.iter().flat_map(|program| transcripts().into_iter().map(move |it| (program, it)))
     {
