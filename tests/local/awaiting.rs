@@ -1,5 +1,6 @@
 //! Processors with `async` handlers, under the tool.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -8,7 +9,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::follow::append;
-use crate::harness::{Place, Running, annotated, wait_until};
+use crate::harness::{Place, Running, annotated, at_once, wait_until};
 use crate::services::{Http, Redis, Seen};
 
 /// Lines with these numbers, and their texts in order.
@@ -45,6 +46,20 @@ fn an_interrupted_run_goes_on_where_it_stopped() {
     assert_eq!(seen.count("shutdownRequested"), 1);
     append(&place, "input", "new\n");
     assert_eq!(run(1).data(), ["new"]);
+}
+
+#[test]
+fn no_record_is_lost_in_chaos() {
+    let (input, _) = numbered(300);
+    for program in [annotated(), at_once()] {
+        let place = Place::with_input(&input);
+        let arguments = ["--chaos", "11", "--input", "input", "--shards", "3", "--max-records", "7", "--", program];
+        let ended = Running::start(place.tool(arguments)).end();
+        ended.expect(0, &["every record was delivered at least once", ": 300 of 300\n"]);
+        let seen = place.seen();
+        let distinct: BTreeSet<_> = seen.data().into_iter().collect();
+        assert_eq!(distinct.len(), 300);
+    }
 }
 
 fn example(name: &str) -> PathBuf {

@@ -24,6 +24,13 @@ pub(crate) fn annotated() -> &'static str {
     ANNOTATED.to_str().expect("a path of text")
 }
 
+static AT_ONCE: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "tests", "--example", "at_once"]));
+
+/// The processor that records what it sees, and handles many records at once.
+pub(crate) fn at_once() -> &'static str {
+    AT_ONCE.to_str().expect("a path of text")
+}
+
 static LEDGER: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "tests", "--example", "ledger"]));
 
 /// The processor that records what it sees.
