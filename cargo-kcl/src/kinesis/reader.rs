@@ -75,6 +75,13 @@ pub(crate) struct ShardRecord<'a> {
     pub(crate) millis_behind: u64,
 }
 
+/// When a record arrived, in milliseconds since 1970. Kinesis knows no parts of them. It sends seconds as a floating-point number, which
+/// is often a little below the one that is meant.
+pub(crate) fn arrival(record: &Record) -> Option<i64> {
+    let nanos = record.approximate_arrival_timestamp?.as_nanos();
+    i64::try_from((nanos + 500_000).div_euclid(1_000_000)).ok()
+}
+
 /// The receiver of a shard's records. A call ends the reader with [`Stop::Unwanted`] if no more are wanted.
 pub(crate) trait Sink: Send {
     /// Waits until it can take the records of a call. They are not fetched before that.
@@ -389,7 +396,7 @@ impl<S: Sink> ShardReader<S> {
                 partition_key: record.partition_key().unwrap_or_default(),
                 sequence_number,
                 sub_sequence_number: 0,
-                arrival: record.approximate_arrival_timestamp.and_then(|time| time.to_millis().ok()),
+                arrival: arrival(record),
                 millis_behind,
             };
             match kpl::take_apart(whole.data, &self.range) {
