@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms of `cargo-kcl/src` from the top, floor by floor. A file imports from its own room and from lower floors.
-const FLOORS: [&str; 23] = [
+const FLOORS: [&str; 24] = [
     "main",
     "lib",
     "cli usage",
     "hints",
-    "daemon installed local new put replay stream tail",
+    "daemon installed leases local new put replay stream tail why",
     "local::supervise",
     "local::watchers",
     "local::options",
@@ -20,7 +20,8 @@ const FLOORS: [&str; 23] = [
     "local::source",
     "local::state",
     "local::event local::place",
-    "emulate properties",
+    "daemon_log emulate lease_table",
+    "properties",
     "recording",
     "cache kinesis",
     "input process",

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::daemon::DaemonOptions;
 use crate::emulate::EmulateOptions;
 use crate::installed::VERSION;
+use crate::leases::LeasesOptions;
 use crate::local::LocalOptions;
 use crate::new::NewOptions;
 use crate::process::exec::Death;
@@ -15,6 +16,7 @@ use crate::put::PutOptions;
 use crate::replay::ReplayOptions;
 use crate::stream::StreamCommand;
 use crate::tail::TailOptions;
+use crate::why::WhyOptions;
 
 /// Run and develop record processors for Amazon Kinesis
 #[derive(Debug, Parser)]
@@ -47,6 +49,8 @@ pub(crate) enum Verb {
     Put(Box<PutOptions>),
     Tail(TailOptions),
     Stream(StreamCommand),
+    Leases(Box<LeasesOptions>),
+    Why(Box<WhyOptions>),
     /// Become the command, and end when the tool that started it ends
     #[command(name = crate::process::exec::VERB, hide = true)]
     Exec {

@@ -26,6 +26,15 @@ const VERBS: &[(&[&str], &str)] = &[
     (&["test"], "`cargo test` runs the tests of a processor, and `cargo kcl local` runs it over files"),
     (&["build"], "`cargo kcl local` and `cargo kcl daemon` build the processor that they run"),
     (&["version"], "`cargo kcl --version` prints the version"),
+    (
+        &["lease", "checkpoints", "rewind", "workers", "shards"],
+        "`cargo kcl leases` shows the leases of an application in production and moves them back, and `cargo kcl local --show-checkpoints` shows \
+         the checkpoints that were saved on this machine",
+    ),
+    (
+        &["explain", "diagnose", "doctor", "status", "stuck"],
+        "`cargo kcl why` says why a shard of an application does not move",
+    ),
 ];
 
 /// The same for the verbs below `stream`.
@@ -93,7 +102,23 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
         &["--format", "--output", "-o"],
         "--json prints each record as a JSON object, which --format json reads",
     ),
-    (&["local", "daemon"], &["--application", "--application-name"], "an application is named with --app NAME"),
+    (
+        &["local", "daemon", "leases", "why"],
+        &["--application", "--application-name", "--table", "--name", "-a"],
+        "an application is named with --app NAME",
+    ),
+    (&["leases", "why"], &["--stream-name", "-s"], "a stream is named with --stream NAME"),
+    (
+        &["leases", "why"],
+        &["--failover-time", "--failover-time-millis", "--timeout"],
+        "failoverTimeMillis of the workers is given with a unit, as in --failover 10s",
+    ),
+    (
+        &["leases"],
+        &["--reset", "--fresh", "--move", "--checkpoint", "--set", "--to"],
+        "a lease is moved back with --rewind SHARD=SEQUENCE, SHARD=TRIM_HORIZON or SHARD=TIME",
+    ),
+    (&["leases"], &["--shard"], "--rewind names the shards that it moves; without it, all leases are shown"),
     (&["local", "tail", "put"], &["--count", "--head", "--max", "-n"], "--limit N stops after N records"),
     (&["local", "daemon", "tail"], &["--at", "--position", "--since", "--start"], "reading starts where --from says"),
     (
@@ -107,7 +132,7 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
         "this option of cargo is not passed on; build first, and give the program as a command, as in `-- target/debug/PROGRAM`",
     ),
     (
-        &["put", "tail", "stream"],
+        &["put", "tail", "stream", "leases", "why"],
         &["--profile"],
         "nothing is built here, so --profile has no meaning; a profile of AWS is named with --aws-profile NAME",
     ),
@@ -117,7 +142,7 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
         "nothing is built here, and no AWS account is used, so there is no profile to choose",
     ),
     (
-        &["put", "tail", "stream", "new", "emulate", "check"],
+        &["put", "tail", "stream", "leases", "why", "new", "emulate", "check"],
         OF_BUILDS,
         "nothing is built here, so this option has no meaning",
     ),
@@ -137,6 +162,11 @@ const NEEDS: &[(&[&str], &str)] = &[
     ),
     (&["put"], "for example `cargo kcl put --stream orders orders.jsonl`"),
     (&["tail"], "for example `cargo kcl tail --stream orders`"),
+    (
+        &["leases"],
+        "for example `cargo kcl leases --app revenue --stream orders`, or the same with `--rewind 3=-2h` to move a lease back",
+    ),
+    (&["why"], "for example `cargo kcl why --app revenue --stream orders`"),
     (&["stream", "create"], "for example `cargo kcl stream create orders --shards 2`"),
     (&["stream", "describe"], "for example `cargo kcl stream describe orders`"),
     (&["stream", "split"], "for example `cargo kcl stream split orders 0`, with the shard that becomes two"),

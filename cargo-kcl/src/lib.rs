@@ -7,6 +7,7 @@ mod backoff;
 mod cache;
 mod cli;
 mod daemon;
+mod daemon_log;
 mod disk;
 mod emulate;
 mod exit;
@@ -15,6 +16,9 @@ mod input;
 mod installed;
 #[cfg(feature = "aws")]
 mod kinesis;
+#[cfg(feature = "aws")]
+mod lease_table;
+mod leases;
 mod local;
 mod new;
 mod process;
@@ -28,6 +32,7 @@ mod stream;
 mod tail;
 mod threads;
 mod usage;
+mod why;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -70,8 +75,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Tail(options) => tail::run(&options),
         #[cfg(feature = "aws")]
         Verb::Stream(command) => stream::run(&command),
+        #[cfg(feature = "aws")]
+        Verb::Leases(options) => leases::run(&options),
+        #[cfg(feature = "aws")]
+        Verb::Why(options) => why::run(&options),
         #[cfg(not(feature = "aws"))]
-        Verb::Put(_) | Verb::Tail(_) | Verb::Stream(_) => installed::run(&arguments),
+        Verb::Put(_) | Verb::Tail(_) | Verb::Stream(_) | Verb::Leases(_) | Verb::Why(_) => installed::run(&arguments),
         Verb::Exec { parent, death, command } => process::exec::run(parent, death, &command),
     }
 }

@@ -160,8 +160,13 @@ impl Fake {
 
     /// Decides what goes wrong from now on.
     pub(crate) fn with(self, weather: impl FnMut(&str, usize) -> Option<Fault> + Send + 'static) -> Self {
-        self.shared.state().weather = Box::new(weather);
+        self.set_weather(weather);
         self
+    }
+
+    /// Decides what goes wrong from now on.
+    pub(crate) fn set_weather(&self, weather: impl FnMut(&str, usize) -> Option<Fault> + Send + 'static) {
+        self.shared.state().weather = Box::new(weather);
     }
 
     /// Reads requests slowly, with this pause after every 16 KiB.

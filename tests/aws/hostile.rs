@@ -15,6 +15,8 @@ const RUNS: &[&[&str]] = &[
     &["stream", "split", "orders", "0"],
     &["stream", "merge", "orders", "0", "1"],
     &["stream", "delete", "orders"],
+    &["leases", "--app", "orders", "--stream", "orders", "--failover", "100ms"],
+    &["why", "--app", "orders", "--stream", "orders", "--failover", "100ms"],
     &["local", "--stream", "orders", "--", "true"],
     &["local", "--stream", "orders", "--log-format", "json", "--", "true"],
 ];
@@ -74,8 +76,13 @@ pub(crate) fn names() {
         let summary = json!({ "StreamName": text, "StreamARN": text, "StreamStatus": text, "RetentionPeriodHours": 24,
             "StreamCreationTimestamp": 0.0, "EnhancedMonitoring": [], "OpenShardCount": 1 });
         let record = json!({ "SequenceNumber": text, "PartitionKey": text, "Data": "eA==" });
+        let texts = json!({ "SS": [text] });
+        let lease = json!({ "leaseKey": { "S": text }, "leaseOwner": { "S": text }, "leaseCounter": { "N": "1" },
+            "checkpoint": { "S": text }, "parentShardId": texts, "childShardIds": texts });
         let fake = Fake::answering(move |operation, _| {
             let answer = match operation {
+                "Scan" => json!({ "Items": [lease] }),
+                "GetItem" => json!({ "Item": lease }),
                 "ListShards" => json!({ "Shards": [shard] }),
                 "DescribeStreamSummary" => json!({ "StreamDescriptionSummary": summary }),
                 "GetShardIterator" => json!({ "ShardIterator": "next" }),
@@ -89,6 +96,12 @@ pub(crate) fn names() {
             &["stream", "describe", "orders", "--json"],
             &["tail", "--stream", "orders", "--shard", &text, "--from", "trim-horizon", "--json"],
             &["local", "--stream", "orders", "--", "true"],
+            &["leases", "--app", "revenue", "--stream", "orders", "--failover", "50ms"],
+            &["leases", "--app", "revenue", "--stream", "orders", "--json", "--no-wait"],
+            &["leases", "--app", "revenue", "--no-wait"],
+            &["leases", "--app", "revenue", "--rewind", "0=TRIM_HORIZON"],
+            &["why", "--app", "revenue", "--stream", "orders", "--failover", "50ms"],
+            &["why", "--app", "revenue", "--stream", "orders", "--failover", "50ms", "--json"],
         ] {
             let ended = run(tool(&fake.url(), arguments), b"");
             assert_harmless(&arguments.join(" "), &(ended.stdout + &ended.stderr));

@@ -7,11 +7,14 @@ mod fake;
 mod faults;
 mod hostile;
 mod launch;
+mod leases;
 mod put;
 mod sentences;
 mod stream;
 mod tail;
 mod tool;
+mod why;
+mod world;
 
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
@@ -58,6 +61,19 @@ const TESTS: &[Test] = &[
     ("hostile::errors_control_no_terminal", hostile::errors),
     ("hostile::long_errors_are_cut", hostile::long_errors),
     ("hostile::names_control_no_terminal", hostile::names),
+    ("leases::both_layouts_are_shown_page_by_page", leases::layouts),
+    ("leases::an_owner_that_does_not_renew_its_lease_is_seen", leases::dead_owner),
+    ("leases::a_free_lease_is_moved_in_one_conditional_update", leases::moved),
+    ("leases::a_person_is_asked_before_a_lease_is_moved", leases::asked),
+    ("leases::a_lease_that_somebody_holds_or_takes_is_not_moved", leases::not_free),
+    ("leases::a_move_whose_answer_is_lost_is_made_once", leases::lost_answer),
+    ("leases::leases_are_moved_backwards_only", leases::refused),
+    ("leases::the_record_before_a_time_is_found", leases::times),
+    ("leases::errors_say_what_to_do", leases::explained),
+    ("why::each_state_has_its_sentence", why::states),
+    ("why::a_checkpoint_that_moves_is_not_stuck", why::moves),
+    ("why::the_log_says_what_a_shard_is_stuck_at", why::logs),
+    ("why::a_shard_that_is_throttled_is_named", why::throttled),
     ("launch::workers_on_one_emulator_have_names_of_their_own", launch::names),
     ("launch::a_daemon_that_gives_up_is_restarted", launch::restarts),
     ("launch::a_failure_of_an_emulator_is_not_wrong_use", launch::emulator_failure),

@@ -46,7 +46,7 @@ pub(crate) fn bare(arguments: &[&str]) -> Command {
 /// The tool with a region and credentials, and with Kinesis at this URL.
 pub(crate) fn tool(url: &str, arguments: &[&str]) -> Command {
     let mut command = bare(arguments);
-    command.env("AWS_ENDPOINT_URL_KINESIS", url).env("AWS_REGION", "us-east-1");
+    command.env("AWS_ENDPOINT_URL_KINESIS", url).env("AWS_ENDPOINT_URL_DYNAMODB", url).env("AWS_REGION", "us-east-1");
     command.env("AWS_ACCESS_KEY_ID", "local").env("AWS_SECRET_ACCESS_KEY", "local");
     command
 }

@@ -55,10 +55,12 @@ fn own_version(features: &str) -> String {
     format!("cargo-kcl {} (features: {features})", env!("CARGO_PKG_VERSION"))
 }
 
-const VERBS: [&[&str]; 4] = [
+const VERBS: [&[&str]; 6] = [
     &["put", "--stream", "orders"],
     &["tail", "--stream", "orders", "--aws-profile", "prod"],
     &["stream", "describe", "orders"],
+    &["leases", "--app", "revenue", "--rewind", "0=TRIM_HORIZON"],
+    &["why", "--app", "revenue"],
     &["local", "--stream", "orders", "--features", "a,b", "--bin", "orders", "--", "--table", "x"],
 ];
 

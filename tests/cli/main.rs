@@ -244,6 +244,28 @@ const WRONG: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "leases",
+        &[
+            "leases",
+            "leases orders",
+            "leases --application revenue",
+            "leases --app revenue --profile prod",
+            "leases --app revenue --release",
+            "leases --app revenue --failover 10",
+            "leases --app revenue --yes",
+            "leases --app revenue --rewind 0",
+            "leases --app revenue --rewind 0=LATEST",
+            "leases --app revenue --rewind 0=77",
+            "leases --app revenue --rewind 0=yesterday",
+            "leases --app revenue --rewind first=TRIM_HORIZON",
+            "leases --app revenue --rewind 0=TRIM_HORIZON --no-wait",
+            "leases --properties missing",
+            "leases --properties properties",
+            "lease",
+        ],
+    ),
+    ("why", &["why", "why 3", "why --app revenue --shard first", "why --properties missing", "doctor"]),
+    (
         "check",
         &[
             "check",

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::LazyLock;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -71,6 +71,17 @@ impl Place {
     /// The log of the first daemon of this place so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.path("daemon.0.log")).unwrap_or_default()
+    }
+
+    /// Runs a verb on the place's application and stream to its end.
+    pub(crate) fn verb(&self, verb: &str, arguments: &[&str]) -> Result<Output, Failed> {
+        // The workers of this place have a failoverTimeMillis of 3 s.
+        let names = [verb, "--app", &self.name, "--stream", &self.name, "--failover", "3s", "--region", "us-east-1"];
+        let endpoints = ["--endpoint", &self.aws.kinesis, "--dynamodb-endpoint", &self.aws.dynamodb];
+        let all: Vec<OsString> = [&names[..], &endpoints, arguments].concat().into_iter().map(Into::into).collect();
+        let mut command = tool(&all);
+        command.env("AWS_ACCESS_KEY_ID", "local").env("AWS_SECRET_ACCESS_KEY", "local").env_remove("AWS_PROFILE");
+        Ok(command.output()?)
     }
 
     /// Starts `cargo kcl daemon` with the ledger-keeping processor, on a stream with this number of shards.

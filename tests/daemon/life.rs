@@ -100,7 +100,7 @@ pub(crate) fn cannot_start(place: &Place) -> Result<(), Failed> {
 }
 
 /// The child processes of this process.
-fn children(parent: i32) -> Vec<i32> {
+pub(crate) fn children(parent: i32) -> Vec<i32> {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     ids.filter(|&id| status(id).is_some_and(|(_, of)| of == parent)).collect()

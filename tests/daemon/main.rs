@@ -8,6 +8,7 @@
 
 mod aggregate;
 mod harness;
+mod leases;
 mod life;
 mod records;
 mod recovery;
@@ -34,6 +35,9 @@ const TESTS: &[Test] = &[
     ("recovery::a_stopped_daemon_resumes_where_it_stopped", recovery::stopped_in_the_middle),
     ("recovery::a_killed_processor_costs_no_record", recovery::killed_in_the_middle),
     ("recovery::a_failed_record_is_the_next_to_be_delivered", recovery::failed_in_the_middle),
+    ("leases::delivery_resumes_at_the_first_record_of_a_time", leases::at_a_time),
+    ("leases::a_paused_worker_loses_a_lease_that_is_moved", leases::paused_worker),
+    ("leases::a_shard_end_without_a_checkpoint_is_found", leases::no_shard_end),
     ("records::alice_bob_and_charlie_reach_four_shards", records::alice_bob_and_charlie),
     ("records::aggregated_records_are_taken_apart", aggregate::aggregated),
     ("life::printing_and_spawning_disturb_nothing", life::prints_and_spawns),

@@ -3,6 +3,7 @@
 pub mod aws;
 pub mod emulators;
 pub mod hostile;
+pub mod kpl;
 pub mod ledger;
 pub mod script;
 

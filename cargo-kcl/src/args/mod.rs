@@ -1,5 +1,6 @@
 //! The parts of options that several verbs share: headings of the help, and values with a grammar of their own.
 
+mod application;
 mod aws;
 mod install;
 mod log;
@@ -10,6 +11,7 @@ pub(crate) mod shard;
 pub(crate) mod start;
 mod values;
 
+pub(crate) use self::application::ApplicationOptions;
 #[cfg(feature = "aws")]
 pub(crate) use self::aws::Limits;
 pub(crate) use self::aws::{AwsOptions, is_local};

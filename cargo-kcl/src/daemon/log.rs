@@ -11,8 +11,7 @@ use std::process::ExitStatus;
 use serde_json::json;
 
 use super::DaemonError;
-use super::event::{Event, Events};
-use super::signatures::{Context, explain};
+use crate::daemon_log::{Context, Event, Events, explain};
 use crate::properties::Properties;
 use crate::report::{self, Level, Message, Prefix, Source, Speaker};
 

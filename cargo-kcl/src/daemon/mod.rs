@@ -1,14 +1,12 @@
 //! `cargo kcl daemon`: Amazon's MultiLangDaemon, from its jars to its exit code.
 //!
 //! The properties are composed ([`compose`]) and checked, the files of the run are written ([`home`]), and the daemon runs to its
-//! end ([`supervise`]). Meanwhile its log is parsed ([`event`]), condensed ([`log`]) and explained ([`signatures`]).
+//! end ([`supervise`]). Meanwhile its log is parsed, condensed ([`log`]) and explained ([`daemon_log`](crate::daemon_log)).
 
 mod compose;
-mod event;
 mod home;
 mod log;
 mod options;
-mod signatures;
 mod supervise;
 mod worker;
 

@@ -1,33 +1,23 @@
-//! A client for Kinesis, with the region, endpoint and credentials that the AWS SDK finds.
+//! A client for Kinesis.
 
 use std::time::Duration;
 
-use aws_config::BehaviorVersion;
-use aws_config::profile::ProfileFileCredentialsProvider;
-use aws_config::provider_config::ProviderConfig;
-use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
-use aws_credential_types::provider::ProvideCredentials as _;
 use aws_sdk_kinesis::Client;
-use aws_sdk_kinesis::config::Region;
 use aws_sdk_kinesis::config::http::HttpResponse;
 use aws_sdk_kinesis::config::retry::RetryConfig;
-use aws_sdk_kinesis::config::timeout::TimeoutConfig;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kinesis::types::{StreamDescriptionSummary, StreamStatus};
-use aws_types::SdkConfig;
-use aws_types::service_config::ServiceConfigKey;
 use tokio::time::Instant;
 
+use super::account::{Account, patience};
 use super::error::{AwsError, explain};
-use super::http::{self, Clock};
-use super::place::Place;
+use super::http::Clock;
+use super::place::{Place, Service};
+use super::trouble::Remote;
 use crate::args::AwsOptions;
-use crate::signals;
 
 /// The most stream names that a missing stream is compared with.
 const NAMES: i32 = 1_000;
-/// How many idle limits a single command is worth: a minute by default.
-const ATTEMPTS: u32 = 6;
 
 /// A client, and the place it connects to. A call is made once; whoever makes it decides whether to repeat it.
 #[derive(Clone, Debug)]
@@ -48,49 +38,33 @@ pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output, AwsError> {
 }
 
 impl Connection {
-    /// Finds the region, the endpoint and the credentials. Makes no call to Kinesis. The calls that follow may last, so from now on a
-    /// signal ends the tool with the exit code of an interruption, even before the verb catches it.
+    /// Finds the region, the endpoint and the credentials. Makes no call to Kinesis.
     ///
     /// # Errors
     ///
     /// If there is no region, or there are no credentials.
     pub(crate) async fn open(options: &AwsOptions) -> Result<Self, AwsError> {
-        signals::end_until_caught().map_err(AwsError::Runtime)?;
-        let clock = Clock::new();
-        let http = http::client(options.limits, &clock).map_err(AwsError::Runtime)?;
-        // The limits of the client replace those of the SDK.
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http.clone())
-            .timeout_config(TimeoutConfig::disabled())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-        if let Some(region) = &options.region {
-            loader = loader.region(Region::new(region.clone()));
-        }
-        if let Some(profile) = &options.aws_profile {
-            // An explicit profile takes precedence over the environment, as in the AWS CLI.
-            let provider = ProviderConfig::without_region().with_http_client(http);
-            let credentials = ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&provider);
-            loader = loader.profile_name(profile).credentials_provider(credentials.build());
-        }
-        let config = loader.load().await;
-        let region = config.region().ok_or(AwsError::NoRegion)?.to_string();
-        let place = Place { region, endpoint: options.endpoint.clone().or_else(|| endpoint(&config)) };
-        if let Some(url) = place.endpoint.as_deref().filter(|url| !is_url(url)) {
-            return Err(AwsError::Endpoint(url.to_owned()));
-        }
-        match config.credentials_provider() {
-            None => return Err(AwsError::NoCredentials("no credentials provider".to_owned())),
-            Some(provider) => match (provider.provide_credentials().await, &options.aws_profile) {
-                (Ok(_), _) => {}
-                (Err(error), Some(profile)) => return Err(AwsError::profile(profile, &error)),
-                (Err(error), None) => return Err(error.into()),
-            },
-        }
-        let mut kinesis = aws_sdk_kinesis::config::Builder::from(&config);
-        kinesis.set_endpoint_url(place.endpoint.clone());
+        let account = Account::find(options).await?;
+        Self::of(&account, options.endpoint.as_deref()).await
+    }
+
+    /// A client for Kinesis with this account, at this URL unless the region's is meant.
+    ///
+    /// # Errors
+    ///
+    /// If the URL is invalid, or there are no credentials.
+    pub(crate) async fn of(account: &Account, endpoint: Option<&str>) -> Result<Self, AwsError> {
+        let place = account.place(Service::Kinesis, endpoint)?;
+        account.credentials().await?;
+        let mut kinesis = aws_sdk_kinesis::config::Builder::from(account.config());
+        kinesis.set_endpoint_url(place.endpoint.as_deref().map(str::to_owned));
         kinesis.set_retry_config(Some(RetryConfig::disabled()));
         let client = Client::from_conf(kinesis.build());
-        Ok(Self { client, place, clock, idle: options.limits.idle })
+        Ok(Self { client, place, clock: account.clock().clone(), idle: account.idle() })
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// When the last byte was sent or received.
@@ -105,11 +79,7 @@ impl Connection {
 
     /// How long a single command is repeated while its calls fail.
     pub(crate) fn patience(&self) -> Duration {
-        self.idle * ATTEMPTS
-    }
-
-    pub(crate) fn place(&self) -> &Place {
-        &self.place
+        patience(self.idle)
     }
 
     /// Describes a stream.
@@ -182,22 +152,12 @@ impl Connection {
     }
 }
 
-/// Whether HTTP can go there.
-fn is_url(url: &str) -> bool {
-    let uri = url.parse::<hyper::Uri>();
-    uri.is_ok_and(|uri| {
-        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
-    })
-}
+impl Remote for Connection {
+    fn place(&self) -> &Place {
+        self.place()
+    }
 
-/// The endpoint that the environment or the profile names, for Kinesis or for all services.
-fn endpoint(config: &SdkConfig) -> Option<String> {
-    let key = ServiceConfigKey::builder()
-        .service_id("Kinesis")
-        .env("AWS_ENDPOINT_URL")
-        .profile("endpoint_url")
-        .build()
-        .ok()?;
-    let own = config.service_config().and_then(|services| services.load_config(key));
-    own.or_else(|| config.endpoint_url().map(str::to_owned))
+    fn moved(&self) -> Instant {
+        self.moved()
+    }
 }

@@ -8,7 +8,7 @@ use aws_sdk_kinesis::config::http::HttpResponse;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 
 use super::http::is_expiry;
-use super::place::Place;
+use super::place::{Place, Service};
 use crate::exit::{FAILED, WRONG_USE};
 use crate::report;
 
@@ -37,6 +37,8 @@ pub(crate) enum AwsError {
     Clock(String),
     #[error("there is no stream `{name}` {place}{}", suggest(near))]
     NoSuchStream { name: String, place: Place, near: Vec<String> },
+    #[error("there is no table `{name}` {place}; check the name, the region and the account")]
+    NoSuchTable { name: String, place: Place },
     #[error("the stream `{stream}` already exists {place}")]
     Exists { stream: String, place: Place },
     #[error("denied: {who} may not `{action}` on {on}; an IAM policy must allow that action there ({message})")]
@@ -48,23 +50,25 @@ pub(crate) enum AwsError {
     #[error("`{0}` is not the URL of an endpoint; write one such as http://localhost:4566")]
     Endpoint(String),
     #[error(
-        "{operation}: the answer {place} is not one of Kinesis: HTTP status {status}, {what}; a proxy, a login page of the network or another service may have sent it; check the endpoint and the network"
+        "{operation}: the answer {place} is not one of {}: HTTP status {status}, {what}; a proxy, a login page of the network or another service may have sent it; check the endpoint and the network",
+        place.service
     )]
-    NotKinesis { operation: &'static str, place: Place, status: u16, what: String },
+    Foreign { operation: &'static str, place: Place, status: u16, what: String },
     #[error(
-        "{operation}: Kinesis {place} does not prove its identity: {why}; check the endpoint, the clock, and whether a proxy or a login page of the network answers instead"
+        "{operation}: {} {place} does not prove its identity: {why}; check the endpoint, the clock, and whether a proxy or a login page of the network answers instead",
+        place.service
     )]
     Certificate { operation: &'static str, place: Place, why: String },
-    #[error("{operation}: Kinesis {place} cannot be reached: {why}; check the endpoint, the region and the network")]
+    #[error("{operation}: {} {place} cannot be reached: {why}; check the endpoint, the region and the network", place.service)]
     Unreachable { operation: &'static str, place: Place, why: String },
-    #[error("{operation}: Kinesis {place} does not answer in time: {why}")]
+    #[error("{operation}: {} {place} does not answer in time: {why}", place.service)]
     Timeout { operation: &'static str, place: Place, why: String },
-    #[error("{operation}: requests to the stream `{stream}` are throttled ({code}): {message}")]
-    Throttled { operation: &'static str, stream: String, code: String, message: String },
+    #[error("{operation}: requests to the {} `{name}` are throttled ({code}): {message}", service.noun())]
+    Throttled { operation: &'static str, service: Service, name: String, code: String, message: String },
     #[error("{operation}: the stream `{stream}` is not ready for this: {message}")]
     InUse { operation: &'static str, stream: String, message: String },
-    #[error("{operation}: Kinesis failed ({code}): {message}")]
-    ServiceFailed { operation: &'static str, code: String, message: String },
+    #[error("{operation}: {service} failed ({code}): {message}")]
+    ServiceFailed { operation: &'static str, service: Service, code: String, message: String },
     #[error("{operation} on `{stream}` was refused ({code}): {message}")]
     Refused { operation: &'static str, stream: String, code: String, message: String },
     #[error("{operation}: {why}")]
@@ -109,9 +113,9 @@ impl AwsError {
         }
     }
 
-    /// The error of an answer that succeeded, and does not have the content that Kinesis's own has.
+    /// The error of an answer that succeeded, and does not have the content that the service's own has.
     pub(crate) fn foreign(operation: &'static str, place: &Place, what: &str) -> Self {
-        Self::NotKinesis { operation, place: place.clone(), status: 200, what: what.to_owned() }
+        Self::Foreign { operation, place: place.clone(), status: 200, what: what.to_owned() }
     }
 
     /// A word for the reason why the same call may succeed later; `None` if it will not.
@@ -161,7 +165,7 @@ where
             match service.err().code().filter(|code| !code.is_empty()) {
                 Some(code) => match from_code(operation, stream, place, code, message) {
                     AwsError::Refused { code, message, .. } if status.is_server_error() => {
-                        AwsError::ServiceFailed { operation, code, message }
+                        AwsError::ServiceFailed { operation, service: Service::Kinesis, code, message }
                     }
                     error => error,
                 },
@@ -183,7 +187,7 @@ where
         }
         SdkError::ResponseError(response) => match response.raw().body().bytes() {
             Some(body) if !body.trim_ascii_start().starts_with(b"{") => {
-                AwsError::NotKinesis { operation, place, status: response.raw().status().as_u16(), what: sort(body) }
+                AwsError::Foreign { operation, place, status: response.raw().status().as_u16(), what: sort(body) }
             }
             // The rest of the answer was lost.
             _ => not_answered(operation, place, &error),
@@ -193,7 +197,7 @@ where
 }
 
 /// The error of a call whose answer did not arrive, or only a part of it.
-fn not_answered(operation: &'static str, place: Place, error: &(dyn Error + 'static)) -> AwsError {
+pub(super) fn not_answered(operation: &'static str, place: Place, error: &(dyn Error + 'static)) -> AwsError {
     let why = root(error);
     if is_expiry(error) {
         AwsError::Timeout { operation, place, why }
@@ -204,17 +208,18 @@ fn not_answered(operation: &'static str, place: Place, error: &(dyn Error + 'sta
     }
 }
 
-/// The error of an answer without the code that each error of Kinesis has. A proxy in front of it may have answered.
-fn without_code(operation: &'static str, place: Place, answer: &HttpResponse) -> AwsError {
+/// The error of an answer without the code that each error of AWS has. A proxy in front of it may have answered.
+pub(super) fn without_code(operation: &'static str, place: Place, answer: &HttpResponse) -> AwsError {
     let status = answer.status();
     let what = sort(answer.body().bytes().unwrap_or_default());
     if status.is_server_error() || matches!(status.as_u16(), 408 | 429) {
-        return AwsError::ServiceFailed { operation, code: format!("HTTP status {status}"), message: what };
+        let service = place.service;
+        return AwsError::ServiceFailed { operation, service, code: format!("HTTP status {status}"), message: what };
     }
-    AwsError::NotKinesis { operation, place, status: status.as_u16(), what }
+    AwsError::Foreign { operation, place, status: status.as_u16(), what }
 }
 
-/// A phrase for the body of an answer that is not one of Kinesis.
+/// A phrase for the body of an answer that is not one of the service.
 fn sort(body: &[u8]) -> String {
     let body = body.trim_ascii();
     match body {
@@ -224,12 +229,15 @@ fn sort(body: &[u8]) -> String {
     }
 }
 
-/// Converts the code and the message of an error answer.
+/// Converts the code and the message of an error answer. `stream` is the stream or the table that the call names.
 pub(crate) fn from_code(operation: &'static str, stream: &str, place: Place, code: &str, message: String) -> AwsError {
-    let (stream, owned) = (stream.to_owned(), code.to_owned());
+    let (stream, owned, service) = (stream.to_owned(), code.to_owned(), place.service);
     match code {
+        "ResourceNotFoundException" if service == Service::DynamoDb => AwsError::NoSuchTable { name: stream, place },
         "ResourceNotFoundException" => AwsError::NoSuchStream { name: stream, place, near: Vec::new() },
-        "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => denied(operation, stream, message),
+        "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => {
+            denied(operation, service, stream, message)
+        }
         "ExpiredTokenException" | "ExpiredToken" | "RequestExpired" => AwsError::ExpiredCredentials(message),
         "UnrecognizedClientException"
         | "InvalidClientTokenId"
@@ -251,35 +259,33 @@ pub(crate) fn from_code(operation: &'static str, stream: &str, place: Place, cod
         | "ThrottlingException"
         | "Throttling"
         | "TooManyRequestsException"
-        | "RequestLimitExceeded" => AwsError::Throttled { operation, stream, code: owned, message },
+        | "RequestLimitExceeded" => AwsError::Throttled { operation, service, name: stream, code: owned, message },
         "ResourceInUseException" if operation == "CreateStream" => AwsError::Exists { stream, place },
         "ResourceInUseException" => AwsError::InUse { operation, stream, message },
         "InternalFailure"
         | "InternalFailureException"
         | "InternalServerError"
         | "ServiceUnavailable"
-        | "ServiceUnavailableException" => AwsError::ServiceFailed { operation, code: owned, message },
-        "UnknownOperationException" | "SerializationException" => AwsError::NotKinesis {
-            operation,
-            place,
-            status: 400,
-            what: format!("{owned}: {}", report::excerpt(&message)),
-        },
+        | "ServiceUnavailableException" => AwsError::ServiceFailed { operation, service, code: owned, message },
+        "UnknownOperationException" | "SerializationException" => {
+            AwsError::Foreign { operation, place, status: 400, what: format!("{owned}: {}", report::excerpt(&message)) }
+        }
         code if code.starts_with("KMS") => AwsError::Kms { operation, stream, code: owned, message },
         _ => AwsError::Refused { operation, stream, code: owned, message },
     }
 }
 
 /// Parses `User: arn:… is not authorized to perform: kinesis:PutRecords on resource: arn:… because …`.
-fn denied(operation: &'static str, stream: String, message: String) -> AwsError {
+fn denied(operation: &'static str, service: Service, name: String, message: String) -> AwsError {
     let after = |words: &str| {
         let rest = &message[message.find(words)? + words.len()..];
         rest.split_ascii_whitespace().next().map(|word| word.trim_end_matches([',', '.']).to_owned())
     };
     AwsError::Denied {
         who: after("User: ").map_or("the caller".to_owned(), |user| format!("`{user}`")),
-        action: after("to perform: ").unwrap_or(format!("kinesis:{operation}")),
-        on: after("on resource: ").map_or(format!("the stream `{stream}`"), |resource| format!("`{resource}`")),
+        action: after("to perform: ").unwrap_or(format!("{}:{operation}", service.prefix())),
+        on: after("on resource: ")
+            .map_or(format!("the {} `{name}`", service.noun()), |resource| format!("`{resource}`")),
         message,
     }
 }
@@ -331,7 +337,7 @@ mod tests {
     use super::*;
 
     fn sentence(code: &str, message: &str) -> String {
-        let place = Place { region: "eu-west-1".to_owned(), endpoint: None };
+        let place = Place { service: Service::Kinesis, region: "eu-west-1".to_owned(), endpoint: None };
         from_code("PutRecords", "orders", place, code, message.to_owned()).to_string()
     }
 

@@ -39,12 +39,18 @@ const UNSENT: u32 = 32 << 10;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// A client whose bytes move the clock.
+/// The form in which the SDK takes a connector.
+pub(super) fn client(connector: &SharedHttpConnector) -> SharedHttpClient {
+    let connector = connector.clone();
+    http_client_fn(move |_, _| connector.clone())
+}
+
+/// A connector whose bytes move the clock.
 ///
 /// # Errors
 ///
 /// If TLS cannot be set up.
-pub(super) fn client(limits: Limits, clock: &Clock) -> io::Result<SharedHttpClient> {
+pub(super) fn connector(limits: Limits, clock: &Clock) -> io::Result<SharedHttpConnector> {
     let mut tcp = Tcp::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
@@ -53,8 +59,7 @@ pub(super) fn client(limits: Limits, clock: &Clock) -> io::Result<SharedHttpClie
     let mut builder = Client::builder(TokioExecutor::new());
     // A connection that a call takes from the pool is far from its own limit.
     builder.pool_timer(TokioTimer::new()).pool_idle_timeout(limits.idle / 2);
-    let connector = SharedHttpConnector::new(Http { client: builder.build(connect) });
-    Ok(http_client_fn(move |_, _| connector.clone()))
+    Ok(SharedHttpConnector::new(Http { client: builder.build(connect) }))
 }
 
 /// TLS with the certificates of the system. It may have none, because an endpoint on this machine needs none.

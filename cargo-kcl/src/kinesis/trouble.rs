@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::connection::Connection;
 use super::error::AwsError;
+use super::place::Place;
 use crate::backoff::Backoff;
 use crate::report;
 
@@ -18,7 +18,15 @@ const WORTH_REPORTING: Duration = Duration::from_secs(2);
 /// The wait before a call is repeated.
 const BACKOFF: Backoff = Backoff { first: Duration::from_millis(200), most: Duration::from_secs(5) };
 
-/// The callers that Kinesis does not serve at the moment, each of which has a name.
+/// A client of a service of AWS.
+pub(crate) trait Remote {
+    fn place(&self) -> &Place;
+
+    /// When the last byte was sent or received.
+    fn moved(&self) -> Instant;
+}
+
+/// The callers that the service does not serve at the moment, each of which has a name.
 #[derive(Debug)]
 pub(crate) struct Troubles {
     /// The reaction to it: `retrying until ...`.
@@ -46,7 +54,7 @@ impl Troubles {
     }
 
     /// Awaits a call, and reports it if no byte moves for a while.
-    pub(crate) async fn attend<T>(&self, caller: &str, aws: &Connection, call: impl Future<Output = T>) -> T {
+    pub(crate) async fn attend<T>(&self, caller: &str, aws: &impl Remote, call: impl Future<Output = T>) -> T {
         let mut call = pin!(call);
         let began = Instant::now();
         loop {
@@ -60,7 +68,7 @@ impl Troubles {
                     self.note(
                         caller,
                         moved,
-                        format_args!("Kinesis {place} has not answered for {silence}; waiting, and"),
+                        format_args!("{} {place} has not answered for {silence}; waiting, and", place.service),
                     );
                     return call.await;
                 }
@@ -102,7 +110,7 @@ impl Troubles {
     pub(crate) async fn persist<T>(
         &self,
         caller: &str,
-        aws: &Connection,
+        aws: &impl Remote,
         limit: Duration,
         mut call: impl AsyncFnMut() -> Result<T, AwsError>,
     ) -> Result<T, AwsError> {

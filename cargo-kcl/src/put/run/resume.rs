@@ -54,7 +54,7 @@ impl Resume {
         let new = Kept {
             stream: options.stream.clone(),
             region: place.region.clone(),
-            endpoint: place.endpoint.clone(),
+            endpoint: place.endpoint.as_deref().map(str::to_owned),
             input: input.iter().map(|source| Source::identity(&source.input)).collect(),
             format: options.records.format.to_string(),
             key: match (&options.records.key, &options.records.key_missing) {

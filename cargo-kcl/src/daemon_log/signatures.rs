@@ -6,6 +6,18 @@ use super::event::Event;
 use crate::args::shard_id_in;
 use crate::properties::Properties;
 
+const NO_SHARD_END: &str = "Application didn't checkpoint at end of shard";
+const THROTTLED: &str = "ProvisionedThroughputExceededException";
+const NO_CREDENTIALS: &[&str] = &["Unable to load credentials from", "No credential providers were specified"];
+const REFUSED: &[&str] = &[
+    "UnrecognizedClientException",
+    "InvalidSignatureException",
+    "ExpiredToken",
+    "InvalidClientTokenId",
+    "security token",
+];
+const DENIED: &[&str] = &["is not authorized to perform", "AccessDeniedException"];
+
 /// The names that explanations use.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Context {
@@ -63,7 +75,7 @@ pub(crate) fn explain(event: &Event, context: &Context) -> Option<String> {
     if !matches!(event.level.as_str(), "WARN" | "ERROR") {
         return None;
     }
-    if has("Application didn't checkpoint at end of shard") {
+    if has(NO_SHARD_END) {
         return Some(format!(
             "the processor{shard} answered shardEnded without a checkpoint: the shard never counts as done, and its child shards \
              never start; checkpoint at the end of the shard, without a sequence number, before the status"
@@ -127,31 +139,51 @@ fn wrong_answer(message: &str) -> Option<String> {
     })
 }
 
+/// The sort of a problem that the daemon logs.
+#[cfg(feature = "aws")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The end of a shard was not checkpointed.
+    ShardEnd,
+    /// AWS throttles.
+    Throttled,
+    /// The credentials are missing or refused, or do not allow an action.
+    Credentials,
+    Other,
+}
+
+/// The sort of an event that has an explanation.
+#[cfg(feature = "aws")]
+pub(crate) fn cause(event: &Event) -> Cause {
+    let text = format!("{}\n{}", event.message, event.exception);
+    let has = |part: &&str| text.contains(*part);
+    if has(&NO_SHARD_END) {
+        Cause::ShardEnd
+    } else if has(&THROTTLED) {
+        Cause::Throttled
+    } else if [NO_CREDENTIALS, REFUSED, DENIED].iter().any(|names| names.iter().any(has)) {
+        Cause::Credentials
+    } else {
+        Cause::Other
+    }
+}
+
 /// Explains errors from AWS, or from the network on the way to it.
 fn service(text: &str, context: &Context) -> Option<String> {
     let has = |part: &str| text.contains(part);
-    if has("Unable to load credentials from") || has("No credential providers were specified") {
+    if NO_CREDENTIALS.iter().any(|name| has(name)) {
         return Some(
             "no AWS credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile with --aws-profile or AWS_PROFILE, or give \
              AwsCredentialsProvider another provider"
                 .to_owned(),
         );
     }
-    if [
-        "UnrecognizedClientException",
-        "InvalidSignatureException",
-        "ExpiredToken",
-        "InvalidClientTokenId",
-        "security token",
-    ]
-    .iter()
-    .any(|name| has(name))
-    {
+    if REFUSED.iter().any(|name| has(name)) {
         return Some(
             "AWS does not accept the credentials: they are wrong, expired, or for another partition".to_owned(),
         );
     }
-    if has("is not authorized to perform") || has("AccessDeniedException") {
+    if DENIED.iter().any(|name| has(name)) {
         let action =
             text.split("is not authorized to perform: ").nth(1).and_then(|rest| rest.split_whitespace().next());
         let action = action.map_or_else(|| "a required action".to_owned(), |action| format!("`{action}`"));
@@ -188,7 +220,7 @@ fn service(text: &str, context: &Context) -> Option<String> {
                 .to_owned(),
         );
     }
-    if has("ProvisionedThroughputExceededException") {
+    if has(THROTTLED) {
         return Some(
             "AWS throttles: other consumers share the shard's read throughput (fan-out has its own), or a table's capacity is too small".to_owned(),
         );

@@ -1,0 +1,17 @@
+//! The leases of an application, as its workers keep them in DynamoDB, and the stream that they are about.
+//!
+//! Workers of KCL 3.1 keep them in a table of their own. Workers of KCL 3.5 keep other entities in the same table, which are skipped here.
+
+mod application;
+mod lease;
+mod look;
+mod stream;
+mod table;
+mod watch;
+
+pub(crate) use self::application::{Application, ApplicationError};
+pub(crate) use self::lease::{Lease, is_before};
+pub(crate) use self::look::{Look, Waiting, look_at_all};
+pub(crate) use self::stream::{Entry, Stream, millis};
+pub(crate) use self::table::{Outcome, TableError};
+pub(crate) use self::watch::{Watched, watch};

@@ -1,0 +1,108 @@
+//! Whether the owners of leases are alive: an owner raises the counter of its lease three times within failoverTimeMillis.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::lease::Lease;
+use super::table::{LeaseTable, TableError};
+
+/// The number of times that an owner renews its leases within failoverTimeMillis.
+const RENEWALS: u32 = 3;
+/// The number of times failoverTimeMillis after which an owner that did not renew its lease counts as dead.
+const SILENCE: u32 = 2;
+/// More rows than this are read less often: a look at all of them has a price.
+const MANY: usize = 500;
+
+/// How long a lease that is not renewed is watched before it counts as free.
+pub(crate) fn silence(failover: Duration) -> Duration {
+    failover * SILENCE
+}
+
+/// A lease that was watched.
+#[derive(Clone, Debug)]
+pub(crate) struct Watched {
+    /// The lease as it was first seen.
+    pub(crate) first: Lease,
+    /// The lease as it was last seen.
+    pub(crate) last: Lease,
+    /// How long the counter has not moved; zero if it has.
+    pub(crate) silent: Duration,
+}
+
+impl Watched {
+    /// Whether an owner renews the lease.
+    pub(crate) fn is_renewed(&self) -> bool {
+        self.last.owner.is_some() && self.silent.is_zero()
+    }
+
+    /// Whether the lease has an owner that does not renew it.
+    pub(crate) fn is_dead(&self, failover: Duration) -> bool {
+        self.last.owner.is_some() && self.silent >= silence(failover)
+    }
+
+    /// Takes the lease as it is now.
+    pub(crate) fn note(&mut self, now: Lease) {
+        if now.counter != self.first.counter {
+            self.silent = Duration::ZERO;
+        }
+        self.last = now;
+    }
+
+    fn is_known(&self) -> bool {
+        self.last.owner.is_none() || self.silent.is_zero()
+    }
+}
+
+/// Watches the leases of these shards, or of all, until each of them is renewed or was seen to have no owner, for at most the time
+/// after which an owner counts as dead.
+///
+/// # Errors
+///
+/// If the table cannot be read.
+pub(crate) async fn watch(
+    table: &LeaseTable,
+    leases: Vec<Lease>,
+    failover: Duration,
+) -> Result<Vec<Watched>, TableError> {
+    let began = Instant::now();
+    let mut watched: Vec<_> =
+        leases.into_iter().map(|lease| Watched { last: lease.clone(), first: lease, silent: Duration::MAX }).collect();
+    let whole = watched.len() > MANY;
+    let pause = if whole { failover } else { failover / RENEWALS };
+    let mut looked = began;
+    loop {
+        // The time before the last look is what the counters are known for.
+        let silent = looked - began;
+        for lease in &mut watched {
+            let moved = lease.last.counter != lease.first.counter;
+            lease.silent = if moved { Duration::ZERO } else { silent.max(Duration::from_nanos(1)) };
+        }
+        if silent >= silence(failover) || watched.iter().all(Watched::is_known) {
+            return Ok(watched);
+        }
+        sleep(pause.min(silence(failover) - silent)).await;
+        looked = Instant::now();
+        refresh(table, &mut watched).await?;
+    }
+}
+
+/// Reads the leases again: one by one if there are few, and otherwise all of the table.
+async fn refresh(table: &LeaseTable, watched: &mut Vec<Watched>) -> Result<(), TableError> {
+    let few = 4;
+    if watched.iter().filter(|lease| !lease.is_known()).count() <= few {
+        for lease in watched.iter_mut().filter(|lease| !lease.is_known()) {
+            if let Some(now) = table.lease(&lease.first.shard).await? {
+                lease.note(now);
+            }
+        }
+        return Ok(());
+    }
+    let now = table.leases().await?;
+    for lease in watched {
+        if let Ok(at) = now.binary_search_by(|other| other.shard.cmp(&lease.first.shard)) {
+            lease.note(now[at].clone());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,17 @@
+//! `cargo kcl leases`: the leases of an application. Its options stand in the help of every build; the rest takes the feature `aws`.
+
+#[cfg(feature = "aws")]
+mod find;
+mod options;
+#[cfg(feature = "aws")]
+mod plan;
+#[cfg(feature = "aws")]
+mod rewind;
+#[cfg(feature = "aws")]
+mod run;
+#[cfg(feature = "aws")]
+mod show;
+
+pub(crate) use self::options::LeasesOptions;
+#[cfg(feature = "aws")]
+pub(crate) use self::run::run;

@@ -1,0 +1,190 @@
+//! Which leases are moved where, and which ones may not be.
+
+use std::collections::BTreeSet;
+use std::time::SystemTime;
+
+use kcl::Position;
+
+use super::find::{Found, find};
+use super::options::{Rewind, Target};
+use crate::args::StartAt;
+use crate::kinesis::cursor::Cursor;
+use crate::kinesis::error::AwsError;
+use crate::kinesis::shards::Shard;
+use crate::lease_table::{Lease, Stream, is_before, millis};
+use crate::report;
+
+/// The reason why a lease is not moved.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PlanError {
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    #[error("the application `{application}` has no lease for `{shard}`; it has leases for {there}")]
+    NoLease { application: String, shard: String, there: String },
+    #[error("`{0}` is named twice; a lease is moved once")]
+    Twice(String),
+    #[error("{shard} stands at {stands}, and {to} is not before that; --rewind moves a lease back, never forward")]
+    NotBack { shard: String, stands: String, to: String },
+    #[error(
+        "{shard} stands at {stands}, which only the workers' properties resolve to a record; only TRIM_HORIZON is certainly before it"
+    )]
+    Unordered { shard: String, stands: String },
+    #[error(
+        "{shard} has ended, and its child shard {child} has begun: records of {shard} would be processed again after those of {child}, which must come later; only leases of shards without such children can be moved"
+    )]
+    Begun { shard: String, child: String },
+    #[error(
+        "{shard} does not have a record {number} ({message}); give the sequence number of one of its records, or a time"
+    )]
+    NoRecord { shard: String, number: String, message: String },
+    #[error("{0} is no longer in the stream, so none of its records can be delivered again")]
+    Gone(String),
+    #[error("--rewind to a time needs the stream; add --stream NAME")]
+    NoStream,
+}
+
+/// The move of a lease.
+#[derive(Clone, Debug)]
+pub(super) struct Move {
+    pub(super) lease: Lease,
+    pub(super) to: Position,
+    /// Something to know about it.
+    pub(super) note: Option<String>,
+}
+
+/// The stream and its shards.
+pub(super) type Known<'a> = Option<(&'a Stream, &'a [Shard])>;
+
+/// Plans the moves that the options ask for.
+///
+/// # Errors
+///
+/// If one of them is not possible.
+pub(super) async fn plan(
+    application: &str,
+    leases: &[Lease],
+    rewinds: &[Rewind],
+    stream: Known<'_>,
+) -> Result<Vec<Move>, PlanError> {
+    let mut named = BTreeSet::new();
+    let mut moves = Vec::new();
+    for rewind in rewinds {
+        let shard = &rewind.shard.0;
+        if !named.insert(shard) {
+            return Err(PlanError::Twice(shard.clone()));
+        }
+        let Some(lease) = leases.iter().find(|lease| lease.shard == *shard) else {
+            return Err(PlanError::NoLease {
+                application: application.to_owned(),
+                shard: shard.clone(),
+                there: list(leases),
+            });
+        };
+        check_children(lease, leases, stream.map_or(&[], |(_, shards)| shards))?;
+        moves.push(plan_one(lease, &rewind.to, stream).await?);
+    }
+    Ok(moves)
+}
+
+async fn plan_one(lease: &Lease, target: &Target, stream: Known<'_>) -> Result<Move, PlanError> {
+    let listed = match stream {
+        Some((stream, shards)) => {
+            let shard = shards.iter().find(|shard| shard.id == lease.shard);
+            Some((stream, shard.ok_or_else(|| PlanError::Gone(lease.shard.clone()))?))
+        }
+        None => None,
+    };
+    let (to, note) = match (target, listed) {
+        (Target::Position(to), None) => (to.clone(), None),
+        (Target::Position(to), Some((stream, shard))) => (to.clone(), note_of_position(to, stream, shard).await?),
+        (Target::Time(_), None) => return Err(PlanError::NoStream),
+        (Target::Time(time), Some((stream, shard))) => {
+            let StartAt::Time(moment) = time else { return Err(PlanError::NoStream) };
+            let found = find(stream, shard, millis(moment.time(SystemTime::now()))).await?;
+            (found.position(), Some(note_of_time(&found, shard)))
+        }
+    };
+    match is_before(&to, &lease.checkpoint) {
+        Some(true) => Ok(Move { lease: lease.clone(), to, note }),
+        Some(false) => {
+            let to = match target {
+                Target::Position(_) => to.to_string(),
+                Target::Time(time) => format!("{time}, which is {to},"),
+            };
+            Err(PlanError::NotBack { shard: lease.shard.clone(), stands: lease.checkpoint.to_string(), to })
+        }
+        None => Err(PlanError::Unordered { shard: lease.shard.clone(), stands: lease.checkpoint.to_string() }),
+    }
+}
+
+/// Checks that no child of a shard that has ended was begun: its records come after those of the shard.
+///
+/// # Errors
+///
+/// If one was.
+pub(super) fn check_children(lease: &Lease, leases: &[Lease], shards: &[Shard]) -> Result<(), PlanError> {
+    if lease.checkpoint != Position::ShardEnd {
+        return Ok(());
+    }
+    let is_child = |other: &Lease| {
+        lease.children.contains(&other.shard)
+            || other.parents.contains(&lease.shard)
+            || shards.iter().any(|shard| shard.id == other.shard && shard.parents().any(|parent| parent == lease.shard))
+    };
+    match leases.iter().find(|other| is_child(other) && other.has_begun()) {
+        Some(child) => Err(PlanError::Begun { shard: lease.shard.clone(), child: child.shard.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// Checks that Kinesis can read from a position, and returns what should be known about it.
+async fn note_of_position(to: &Position, stream: &Stream, shard: &Shard) -> Result<Option<String>, PlanError> {
+    const FEW: i32 = 10;
+    let Position::After { sequence_number, sub_sequence_number } = *to else { return Ok(None) };
+    let refused = |message: String| PlanError::NoRecord {
+        shard: shard.id.clone(),
+        number: sequence_number.to_string(),
+        message: report::excerpt(&message),
+    };
+    let cursor = Cursor::At(sequence_number, sub_sequence_number);
+    let mut pages = match stream.read(shard, cursor, FEW).await {
+        Ok(pages) => pages,
+        Err(AwsError::Refused { message, .. }) => return Err(refused(message)),
+        Err(error @ AwsError::NoSuchStream { .. }) => return Err(refused(error.to_string())),
+        Err(error) => return Err(error.into()),
+    };
+    let (first, _) = pages.find(|_| true).await?;
+    Ok(match first {
+        Some(entry) if entry.number == sequence_number => None,
+        Some(entry) => Some(format!(
+            "the stream does not hold record {sequence_number}; delivery resumes at {}, the next one that it holds",
+            entry.number
+        )),
+        None => Some("the stream holds no record from there on".to_owned()),
+    })
+}
+
+fn note_of_time(found: &Found, shard: &Shard) -> String {
+    let parents: Vec<_> = shard.parents().collect();
+    let first = match found.first {
+        Some(entry) => format!("the first record then is {}, which arrived at {}", entry.number, entry.arrived()),
+        None => "no record has arrived since then".to_owned(),
+    };
+    match found.before {
+        Some(_) => first,
+        None if parents.is_empty() => format!("{first}; it is the oldest of the shard"),
+        None => {
+            format!("{first}; it is the oldest of the shard, and what arrived before is in {}", parents.join(" and "))
+        }
+    }
+}
+
+fn list(leases: &[Lease]) -> String {
+    const MOST: usize = 8;
+    let shown: Vec<_> = leases.iter().take(MOST).map(|lease| lease.shard.as_str()).collect();
+    match leases.len() {
+        0 => "no shard".to_owned(),
+        count if count > MOST => format!("{} and {} more", shown.join(", "), count - MOST),
+        _ => shown.join(", "),
+    }
+}

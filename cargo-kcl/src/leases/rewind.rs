@@ -1,0 +1,147 @@
+//! Moving leases: only those that are free, and only after somebody agreed.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::plan::{Move, PlanError, check_children};
+use super::show::parts;
+use crate::kinesis::shards::Shard;
+use crate::lease_table::{Application, ApplicationError, Lease, Outcome, Watched, watch};
+use crate::report;
+
+/// The reason why planned moves are not made.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RewindError {
+    #[error(transparent)]
+    Application(#[from] ApplicationError),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error(
+        "{shard} is not free: {owner} renews its lease, and would overwrite it; stop that worker, or wait until it has stopped, and run this again"
+    )]
+    Owned { shard: String, owner: String },
+    #[error("this would move {0}; add --yes to confirm")]
+    NotSure(String),
+    #[error("nothing was moved")]
+    Declined,
+    #[error(
+        "{0}: the lease changed meanwhile, because a worker took it or renewed it, and was not moved; stop the worker, and run this again"
+    )]
+    Changed(String),
+    #[error("stdin cannot be read: {0}")]
+    Input(io::Error),
+}
+
+/// A lease that is free to be moved, and why.
+struct Free {
+    the_move: Move,
+    reason: String,
+}
+
+/// Moves leases, and returns what was moved as JSON.
+///
+/// # Errors
+///
+/// If one is not free, if nobody agrees, or if one changes meanwhile. Leases before that one are moved then.
+pub(super) async fn carry_out(
+    application: &Application,
+    moves: Vec<Move>,
+    shards: &[Shard],
+    yes: bool,
+) -> Result<Vec<Value>, RewindError> {
+    let leases = moves.iter().map(|planned| planned.lease.clone()).collect();
+    announce_wait(&moves, application.failover);
+    let watched = watch(&application.table, leases, application.failover).await.map_err(ApplicationError::from)?;
+    let mut free = Vec::new();
+    for (planned, watched) in moves.into_iter().zip(watched) {
+        free.push(Free { reason: reason(&watched, application.failover)?, the_move: planned });
+    }
+    for Free { the_move, reason } in &free {
+        show(the_move, reason);
+    }
+    confirm(free.len(), yes)?;
+    let now = application.leases().await?;
+    let mut moved = Vec::new();
+    for Free { the_move, .. } in free {
+        check_children(&the_move.lease, &now, shards)?;
+        let outcome = application.table.rewind(&the_move.lease, &the_move.to).await;
+        match outcome.map_err(ApplicationError::from)? {
+            Outcome::Moved => {
+                report::line(format_args!("{} was moved to {}", the_move.lease.shard, the_move.to));
+                moved.push(as_json(&the_move));
+            }
+            Outcome::Changed => return Err(RewindError::Changed(the_move.lease.shard)),
+        }
+    }
+    Ok(moved)
+}
+
+/// Says why the tool waits, if it does.
+fn announce_wait(moves: &[Move], failover: Duration) {
+    if let Some(owner) = moves.iter().find_map(|planned| planned.lease.owner.as_deref()) {
+        report::line(format_args!(
+            "waiting up to {} to see whether {} still renews its leases",
+            report::duration(failover * 2),
+            report::excerpt(owner)
+        ));
+    }
+}
+
+/// The reason why a lease is free.
+fn reason(watched: &Watched, failover: Duration) -> Result<String, RewindError> {
+    let Lease { shard, owner, .. } = &watched.last;
+    match (&watched.first.owner, owner) {
+        // The lease that the move is about is the one that was seen first.
+        _ if watched.first.counter != watched.last.counter => Err(RewindError::Owned {
+            shard: shard.clone(),
+            owner: owner.as_deref().map_or("a worker".to_owned(), |owner| format!("`{}`", report::excerpt(owner))),
+        }),
+        (None, None) => Ok("no owner".to_owned()),
+        (_, Some(owner)) if watched.is_dead(failover) => Ok(format!(
+            "owner `{}`, which has not renewed it for {}",
+            report::excerpt(owner),
+            report::duration(Duration::from_secs(watched.silent.as_secs().max(1)))
+        )),
+        _ => Err(RewindError::Changed(shard.clone())),
+    }
+}
+
+fn show(the_move: &Move, reason: &str) {
+    report::result(format_args!("{}: {reason}", report::excerpt(&the_move.lease.shard)));
+    report::result(format_args!("  from {}", the_move.lease.checkpoint));
+    report::result(format_args!("  to   {}", the_move.to));
+    if let Some(note) = &the_move.note {
+        report::result(format_args!("  ({note})"));
+    }
+}
+
+/// Asks whether to go on, unless the options say so.
+fn confirm(count: usize, yes: bool) -> Result<(), RewindError> {
+    if yes {
+        return Ok(());
+    }
+    let leases = report::count(count as u64, "lease");
+    if !io::stdin().is_terminal() {
+        return Err(RewindError::NotSure(leases));
+    }
+    _ = write!(io::stderr(), "move {leases}? Records after the new positions are delivered again [y/N] ");
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).map_err(RewindError::Input)?;
+    let agreed = matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes");
+    if agreed { Ok(()) } else { Err(RewindError::Declined) }
+}
+
+fn as_json(the_move: &Move) -> Value {
+    let position = |position| {
+        let (checkpoint, sub) = parts(position);
+        json!({ "checkpoint": checkpoint, "subSequenceNumber": sub })
+    };
+    json!({
+        "shardId": the_move.lease.shard,
+        "owner": the_move.lease.owner,
+        "from": position(&the_move.lease.checkpoint),
+        "to": position(&the_move.to),
+    })
+}

@@ -1,0 +1,326 @@
+//! The verdict on a shard, from everything that is known about it.
+
+use std::time::Duration;
+
+use kcl::Position;
+use serde::Serialize;
+
+use super::log::{Finding, Kind};
+use crate::daemon_log::Cause;
+use crate::kinesis::shards::Shard;
+use crate::lease_table::{Look, Waiting, Watched};
+use crate::report;
+
+/// Everything that is known about a shard.
+#[derive(Debug)]
+pub(super) struct Facts<'a> {
+    /// The lease as it was watched, if there is one.
+    pub(super) watched: Option<&'a Watched>,
+    /// The shard in the stream, if it is still there.
+    pub(super) listed: Option<&'a Shard>,
+    /// The parents whose leases are not at their ends.
+    pub(super) open_parents: Vec<&'a str>,
+    /// Whether a shard that follows has a lease.
+    pub(super) is_followed: bool,
+    pub(super) look: &'a Result<Look, Unseen>,
+    /// How long the leases were watched.
+    pub(super) time: Duration,
+    pub(super) application: &'a Common<'a>,
+    /// The problem in the log.
+    pub(super) finding: Option<&'a Finding>,
+    /// How long the oldest waiting record has been waiting.
+    pub(super) behind: Option<Duration>,
+}
+
+/// The reason why there was no look at a shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unseen {
+    pub(super) is_throttled: bool,
+    pub(super) message: String,
+}
+
+/// The facts that are the same for all shards.
+#[derive(Debug)]
+pub(super) struct Common<'a> {
+    pub(super) name: &'a str,
+    pub(super) failover: Duration,
+    /// Whether any lease is renewed, so that a worker is alive.
+    pub(super) has_workers: bool,
+    /// How many hours the stream keeps records.
+    pub(super) retention: u64,
+}
+
+/// The states of a shard, by the names in `--json`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum State {
+    Moves,
+    UpToDate,
+    Done,
+    WaitsForParent,
+    NotStarted,
+    NoShardEnd,
+    OwnerDead,
+    NoOwner,
+    NoLease,
+    PastRetention,
+    HandlerStuck,
+    Slow,
+    Throttled,
+    Credentials,
+    DaemonProblem,
+    Unknown,
+}
+
+impl State {
+    /// Whether nothing needs to be done.
+    pub(super) fn is_fine(self) -> bool {
+        matches!(self, Self::Moves | Self::UpToDate | Self::Done | Self::WaitsForParent | Self::NotStarted)
+    }
+}
+
+/// A state, the sentence for it, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Verdict {
+    pub(super) state: State,
+    pub(super) sentence: String,
+    pub(super) remedy: Option<String>,
+}
+
+impl Verdict {
+    fn fine(state: State, sentence: impl Into<String>) -> Self {
+        Self { state, sentence: sentence.into(), remedy: None }
+    }
+
+    fn new(state: State, sentence: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { state, sentence: sentence.into(), remedy: Some(remedy.into()) }
+    }
+}
+
+/// Judges a shard.
+pub(super) fn judge(facts: &Facts<'_>) -> Verdict {
+    let Some(watched) = facts.watched else { return without_lease(facts) };
+    let lease = &watched.last;
+    if lease.checkpoint == Position::ShardEnd {
+        return Verdict::fine(State::Done, "done: it was read to its end");
+    }
+    if watched.first.checkpoint != lease.checkpoint {
+        return moving(facts, watched);
+    }
+    if !facts.open_parents.is_empty() {
+        return waits(facts);
+    }
+    if lease.owner.is_none() {
+        return without_owner(facts);
+    }
+    if watched.is_dead(facts.application.failover) {
+        return dead(facts, watched);
+    }
+    if facts.listed.is_none() {
+        return Verdict::new(
+            State::PastRetention,
+            format!(
+                "past retention: the shard is no longer in the stream, which keeps records for {} h, and neither are its unread records",
+                facts.application.retention
+            ),
+            "its worker marks it as done by itself; raise the retention of the stream if records must wait for longer",
+        );
+    }
+    let look = match facts.look {
+        Ok(look) => *look,
+        Err(failed) if failed.is_throttled => {
+            return Verdict::new(
+                State::Throttled,
+                format!("AWS throttles reads of the shard: {}", failed.message),
+                "see which other consumers read it; `--retrieval fanout` gives this application throughput of its own",
+            );
+        }
+        Err(failed) => {
+            return logged(facts).unwrap_or_else(|| {
+                Verdict::new(
+                    State::Unknown,
+                    format!("its records cannot be read: {}", failed.message),
+                    "make that possible for this command, or name the daemon's log with --log FILE",
+                )
+            });
+        }
+    };
+    owned(facts, watched, &look)
+}
+
+/// Judges a shard whose owner is alive and whose checkpoint did not move.
+fn owned(facts: &Facts<'_>, watched: &Watched, look: &Look) -> Verdict {
+    let time = report::duration(facts.time);
+    match look.waiting {
+        Waiting::End => Verdict::new(
+            State::NoShardEnd,
+            "no SHARD_END checkpoint: all its records are processed, and its end was not checkpointed in the last "
+                .to_owned()
+                + &format!("{time}, so its child shards do not start"),
+            "the processor must checkpoint at the end of the shard, without a sequence number, before it answers shardEnded; fix it and restart the worker",
+        ),
+        Waiting::Record(_) => logged(facts).unwrap_or_else(|| behind(facts, watched, look)),
+        Waiting::Nothing => Verdict::fine(State::UpToDate, "up to date: no record follows its checkpoint"),
+        Waiting::Unknown => match watched.last.checkpoint {
+            Position::Latest | Position::AtTimestamp => logged(facts).unwrap_or_else(|| {
+                Verdict::fine(
+                    State::NotStarted,
+                    format!("it starts at {}, and nothing was checkpointed yet", watched.last.checkpoint),
+                )
+            }),
+            _ => logged(facts).unwrap_or_else(|| {
+                Verdict::new(
+                    State::Unknown,
+                    "Kinesis does not say whether records follow its checkpoint",
+                    "run this again, and name the daemon's log with --log FILE",
+                )
+            }),
+        },
+    }
+}
+
+/// Judges a shard that has records to process, and about which the log has nothing to say.
+fn behind(facts: &Facts<'_>, watched: &Watched, look: &Look) -> Verdict {
+    let Waiting::Record(next) = look.waiting else { return Verdict::fine(State::UpToDate, "up to date") };
+    let waiting = facts.behind.map(whole).map(|time| format!(" has been waiting for {time}")).unwrap_or_default();
+    if look.is_expired {
+        return Verdict::new(
+            State::PastRetention,
+            format!(
+                "past retention: the stream keeps records for {} h and no longer holds the record of its checkpoint; the oldest record that it holds, {}, arrived at {}, and those before it may be lost unread",
+                facts.application.retention,
+                next.number,
+                next.arrived()
+            ),
+            "raise the retention of the stream (`aws kinesis increase-stream-retention-period`) before more expire, and see with --log FILE what holds the processor up",
+        );
+    }
+    let owner = watched.last.owner.as_deref().map(report::excerpt).unwrap_or_default();
+    Verdict::new(
+        State::Slow,
+        format!(
+            "its processor is slow or stuck: worker `{owner}` renews the lease, but the checkpoint did not move in {}, and record {}{waiting}",
+            report::duration(facts.time),
+            next.number
+        ),
+        "name the daemon's log with --log FILE to see what its handler is at; kcl reports a handler there that runs for longer than warn_after",
+    )
+}
+
+/// The verdict that the log suggests.
+fn logged(facts: &Facts<'_>) -> Option<Verdict> {
+    let finding = facts.finding?;
+    let at = if finding.time.is_empty() {
+        String::new()
+    } else {
+        format!(" (logged at {})", report::excerpt(&finding.time))
+    };
+    let (state, remedy) = match finding.kind {
+        Kind::Slow => (
+            State::HandlerStuck,
+            Some(
+                "look at what that record makes the handler do; a worker that is restarted delivers it again, and --rewind of `cargo kcl leases` never skips it",
+            ),
+        ),
+        Kind::Logged(Cause::ShardEnd) => (State::NoShardEnd, None),
+        Kind::Logged(Cause::Throttled) => (State::Throttled, None),
+        Kind::Logged(Cause::Credentials) => (State::Credentials, None),
+        Kind::Logged(Cause::Other) => (State::DaemonProblem, None),
+    };
+    let sentence = match finding.kind {
+        Kind::Slow => {
+            format!("its handler is stuck: {}{at}", finding.text.strip_prefix("its handler ").unwrap_or(&finding.text))
+        }
+        Kind::Logged(_) => format!("{}{at}", finding.text),
+    };
+    Some(Verdict { state, sentence, remedy: remedy.map(str::to_owned) })
+}
+
+fn moving(facts: &Facts<'_>, watched: &Watched) -> Verdict {
+    let (from, to) = (&watched.first.checkpoint, &watched.last.checkpoint);
+    let behind = facts.behind.map(whole).map(|time| format!(", {time} behind")).unwrap_or_default();
+    Verdict::fine(State::Moves, format!("it moves: its checkpoint went from {from} to {to}{behind}"))
+}
+
+fn waits(facts: &Facts<'_>) -> Verdict {
+    let parents = facts.open_parents.join(" and ");
+    let (is, its) = if facts.open_parents.len() == 1 { ("is", "its") } else { ("are", "their") };
+    Verdict {
+        state: State::WaitsForParent,
+        sentence: format!(
+            "it waits for {parents}, which {is} not read to {its} end: a child shard starts after its parents"
+        ),
+        remedy: Some(format!("see what this command says about {parents}")),
+    }
+}
+
+fn without_lease(facts: &Facts<'_>) -> Verdict {
+    if !facts.open_parents.is_empty() {
+        return waits(facts);
+    }
+    if facts.is_followed && facts.listed.is_some_and(|shard| !shard.is_open) {
+        return Verdict::fine(State::Done, "done: it has ended, and its lease was removed");
+    }
+    let name = report::excerpt(facts.application.name);
+    if facts.application.has_workers {
+        return Verdict::new(
+            State::NoLease,
+            "it has no lease yet, although workers are running",
+            "the leader of the workers creates it within shardSyncIntervalMillis (1 min); if it does not, restart the workers, because the leader may be gone",
+        );
+    }
+    Verdict::new(
+        State::NoLease,
+        "it has no lease, and no worker is running",
+        format!("start a worker, for example with `cargo kcl daemon --app {}`", report::quoted(&name)),
+    )
+}
+
+fn without_owner(facts: &Facts<'_>) -> Verdict {
+    let time = report::duration(facts.time);
+    if facts.application.has_workers {
+        return Verdict::new(
+            State::NoOwner,
+            format!("it has no owner: no worker took the lease in {time}, although workers are running"),
+            "the leader of the workers assigns it within a few times failoverTimeMillis; if it does not, restart the workers, because the leader may be gone, whose lock expires after two minutes",
+        );
+    }
+    let name = report::excerpt(facts.application.name);
+    let start = format!("start a worker, for example with `cargo kcl daemon --app {}`", report::quoted(&name));
+    match logged(facts) {
+        Some(verdict) => Verdict {
+            sentence: format!("it has no owner, and no worker is running: {}", verdict.sentence),
+            remedy: Some(start),
+            ..verdict
+        },
+        None => Verdict::new(State::NoOwner, "it has no owner, and no worker is running", start),
+    }
+}
+
+fn dead(facts: &Facts<'_>, watched: &Watched) -> Verdict {
+    let owner = watched.last.owner.as_deref().map(report::excerpt).unwrap_or_default();
+    let silent = whole(watched.silent);
+    let sentence = format!("its owner is dead: worker `{owner}` has not renewed the lease for {silent}");
+    if facts.application.has_workers {
+        return Verdict::new(
+            State::OwnerDead,
+            sentence,
+            "another worker takes the lease within a few times failoverTimeMillis, and later while the dead one still counts as a candidate; start it again under its workerId to speed that up",
+        );
+    }
+    match logged(facts) {
+        Some(verdict) => Verdict { sentence: format!("{sentence}: {}", verdict.sentence), ..verdict },
+        None => Verdict::new(
+            State::OwnerDead,
+            sentence,
+            format!(
+                "no worker is alive: start `{owner}` again or another one, and if its process is running, see in its log why it does not reach DynamoDB"
+            ),
+        ),
+    }
+}
+
+/// A duration in whole seconds.
+fn whole(time: Duration) -> String {
+    report::duration(Duration::from_secs(time.as_secs()))
+}

@@ -1,0 +1,254 @@
+//! `cargo kcl why`: looks at the leases, the stream and the log, and says what it found.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use kcl::Position;
+use serde::Serialize;
+use tokio::time::{Instant, sleep};
+
+use super::judge::{Common, Facts, State, Unseen, Verdict, judge};
+use super::log::Findings;
+use super::options::WhyOptions;
+use crate::daemon_log::Context;
+use crate::exit::{FAILED, WRONG_USE};
+use crate::kinesis::connection::block_on;
+use crate::kinesis::error::AwsError;
+use crate::kinesis::shards::Shard;
+use crate::lease_table::{
+    Application, ApplicationError, Lease, Look, Stream, TableError, Waiting, Watched, look_at_all, millis, watch,
+};
+use crate::report;
+
+/// The reason why the command failed.
+#[derive(Debug, thiserror::Error)]
+enum WhyError {
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    #[error(transparent)]
+    Application(#[from] ApplicationError),
+    #[error("the log {} cannot be read: {error}", path.display())]
+    Log { path: PathBuf, error: io::Error },
+    #[error("the application `{application}` has no lease for `{shard}`, and its stream no such shard")]
+    NoShard { application: String, shard: String },
+    #[error("stdout cannot be written: {0}")]
+    Output(io::Error),
+}
+
+impl From<TableError> for WhyError {
+    fn from(error: TableError) -> Self {
+        Self::Application(error.into())
+    }
+}
+
+impl WhyError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Aws(error) => error.code(),
+            Self::Application(error) => error.code(),
+            Self::Output(_) => FAILED,
+            Self::Log { .. } | Self::NoShard { .. } => WRONG_USE,
+        }
+    }
+}
+
+/// The output of `--json`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown<'a> {
+    shard_id: &'a str,
+    state: State,
+    /// Whether nothing needs to be done.
+    fine: bool,
+    sentence: &'a str,
+    remedy: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct All<'a> {
+    application: &'a str,
+    stream: &'a str,
+    shards: Vec<Shown<'a>>,
+}
+
+/// Runs the verb.
+pub(crate) fn run(options: &WhyOptions) -> ExitCode {
+    match block_on(explain(options)).map_err(WhyError::from).and_then(|done| done) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(FAILED),
+        Err(error) => {
+            report::error(&error);
+            ExitCode::from(error.code())
+        }
+    }
+}
+
+/// Explains all shards, and returns whether every one is fine.
+async fn explain(options: &WhyOptions) -> Result<bool, WhyError> {
+    let application = Application::open(&options.application, &options.aws).await?;
+    let findings = findings(options, &application)?;
+    let leases = application.leases().await?;
+    let (stream, shards) = application.stream(&leases).await?;
+    let stream = Rc::new(stream);
+    let mut ids: Vec<&str> = shards.iter().map(|shard| shard.id.as_str()).collect();
+    ids.extend(leases.iter().map(|lease| lease.shard.as_str()));
+    ids.sort_unstable();
+    ids.dedup();
+    if !options.shard.is_empty() {
+        if let Some(other) = options.shard.iter().find(|shard| !ids.contains(&shard.0.as_str())) {
+            return Err(WhyError::NoShard { application: application.name, shard: other.0.clone() });
+        }
+        ids.retain(|id| options.shard.iter().any(|shard| shard.0 == *id));
+    }
+    let seen = see(options, &application, &stream, &shards, leases.clone()).await?;
+    let retention = stream.retention().await.unwrap_or_default();
+    let common = Common {
+        name: &application.name,
+        failover: application.failover,
+        has_workers: seen.watched.iter().any(Watched::is_renewed),
+        retention,
+    };
+    let verdicts: Vec<(&str, Verdict)> =
+        ids.iter().map(|id| (*id, judge(&facts(id, &seen, &shards, &common, &findings)))).collect();
+    let all_fine = verdicts.iter().all(|(_, verdict)| verdict.state.is_fine());
+    show(options, &application.name, &stream.name, &verdicts).map_err(WhyError::Output)?;
+    Ok(all_fine)
+}
+
+fn findings(options: &WhyOptions, application: &Application) -> Result<Findings, WhyError> {
+    let mut findings = Findings::default();
+    let mut context = Context::new(&application.properties);
+    for path in &options.log {
+        findings.read(path, &mut context).map_err(|error| WhyError::Log { path: path.clone(), error })?;
+    }
+    Ok(findings)
+}
+
+/// The leases as they were watched, and a look at the checkpoint of each.
+struct Seen {
+    watched: Vec<Watched>,
+    looks: Vec<Result<Look, Unseen>>,
+    time: Duration,
+}
+
+/// Watches the leases, and looks at the stream. Leases that do not move although they could are watched for longer.
+async fn see(
+    options: &WhyOptions,
+    application: &Application,
+    stream: &Rc<Stream>,
+    shards: &[Shard],
+    leases: Vec<Lease>,
+) -> Result<Seen, WhyError> {
+    let began = Instant::now();
+    let mut watched = watch(&application.table, leases, application.failover).await?;
+    let looks = looks(stream, shards, &watched).await;
+    let least = options.watch.unwrap_or(application.failover * 2);
+    let is_open = |watched: &Watched, look: &Result<Look, Unseen>| {
+        let could_move = !matches!(look, Ok(Look { waiting: Waiting::Nothing, .. }));
+        could_move
+            && watched.last.checkpoint == watched.first.checkpoint
+            && watched.last.checkpoint != Position::ShardEnd
+    };
+    if watched.iter().zip(&looks).any(|(watched, look)| is_open(watched, look)) {
+        sleep(least.saturating_sub(began.elapsed())).await;
+        for now in application.leases().await? {
+            if let Some(watched) = watched.iter_mut().find(|watched| watched.first.shard == now.shard) {
+                watched.note(now);
+            }
+        }
+    }
+    Ok(Seen { watched, looks, time: Duration::from_secs(began.elapsed().as_secs().max(1)) })
+}
+
+async fn looks(stream: &Rc<Stream>, shards: &[Shard], watched: &[Watched]) -> Vec<Result<Look, Unseen>> {
+    let of = |watched: &Watched| {
+        let shard = shards.iter().find(|shard| shard.id == watched.last.shard)?;
+        Some((shard.clone(), watched.last.checkpoint.clone()))
+    };
+    let wanted: Vec<Option<(Shard, Position)>> = watched.iter().map(of).collect();
+    let mut found = look_at_all(stream, wanted.iter().flatten().cloned().collect()).await.into_iter();
+    let looks = wanted.iter().map(|wanted| match wanted.as_ref().and_then(|_| found.next()) {
+        Some(Ok(look)) => Ok(look),
+        Some(Err(error)) => Err(Unseen {
+            is_throttled: matches!(error, AwsError::Throttled { .. }),
+            message: report::excerpt(error.to_string()),
+        }),
+        None => Ok(Look::default()),
+    });
+    looks.collect()
+}
+
+/// Collects the facts about a shard.
+fn facts<'a>(
+    id: &'a str,
+    seen: &'a Seen,
+    shards: &'a [Shard],
+    common: &'a Common<'a>,
+    findings: &'a Findings,
+) -> Facts<'a> {
+    const NOT_LOOKED: &Result<Look, Unseen> = &Ok(Look { arrival: None, is_expired: false, waiting: Waiting::Unknown });
+    let lease_of = |id: &str| seen.watched.iter().position(|watched| watched.first.shard == id);
+    let at = lease_of(id);
+    let listed = shards.iter().find(|shard| shard.id == id);
+    let look = at.and_then(|at| seen.looks.get(at)).unwrap_or(NOT_LOOKED);
+    let behind = match look {
+        Ok(Look { waiting: Waiting::Record(entry), .. }) => {
+            let since = millis(SystemTime::now()).saturating_sub(entry.arrival);
+            Some(Duration::from_millis(u64::try_from(since).unwrap_or(0)))
+        }
+        _ => None,
+    };
+    // A parent whose lease is gone was read to its end.
+    let is_open =
+        |parent: &str| lease_of(parent).is_some_and(|at| seen.watched[at].last.checkpoint != Position::ShardEnd);
+    let open_parents = listed.into_iter().flat_map(Shard::parents).filter(|parent| is_open(parent)).collect();
+    let children = shards.iter().filter(|shard| shard.parents().any(|parent| parent == id));
+    Facts {
+        watched: at.map(|at| &seen.watched[at]),
+        listed,
+        open_parents,
+        is_followed: is_followed(children.collect(), shards, &lease_of),
+        look,
+        time: seen.time,
+        application: common,
+        finding: findings.of(id),
+        behind,
+    }
+}
+
+/// Whether one of these shards, or one that follows them, has a lease.
+fn is_followed<'a>(
+    mut generation: Vec<&'a Shard>,
+    shards: &'a [Shard],
+    lease_of: &impl Fn(&str) -> Option<usize>,
+) -> bool {
+    // No shard has more generations after it than there are shards.
+    for _ in shards {
+        if generation.is_empty() || generation.iter().any(|shard| lease_of(&shard.id).is_some()) {
+            break;
+        }
+        let is_next = |shard: &&Shard| shard.parents().any(|parent| generation.iter().any(|of| of.id == parent));
+        generation = shards.iter().filter(is_next).collect();
+    }
+    generation.iter().any(|shard| lease_of(&shard.id).is_some())
+}
+
+fn show(options: &WhyOptions, application: &str, stream: &str, verdicts: &[(&str, Verdict)]) -> io::Result<()> {
+    if options.json {
+        let shown = verdicts.iter().map(|(shard_id, verdict)| Shown {
+            shard_id,
+            state: verdict.state,
+            fine: verdict.state.is_fine(),
+            sentence: &verdict.sentence,
+            remedy: verdict.remedy.as_deref(),
+        });
+        return report::json(&All { application, stream, shards: shown.collect() });
+    }
+    report::data(verdicts.iter().map(|(shard, verdict)| {
+        let remedy = verdict.remedy.as_ref().map(|remedy| format!("; {remedy}")).unwrap_or_default();
+        format!("{}: {}{remedy}", report::excerpt(shard), verdict.sentence)
+    }))
+}

@@ -1,0 +1,304 @@
+//! `cargo kcl leases`, against a fake stream and a fake lease table.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::time::Duration;
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+use serde_json::{Value, json};
+use tests::kpl::aggregate;
+
+use crate::fake::{Fake, Fault, refusal};
+use crate::tool::{Ended, end, run, tool};
+use crate::world::{Put, Services, World, put, row};
+
+const FIRST: &str = "shardId-000000000000";
+const SECOND: &str = "shardId-000000000001";
+const THIRD: &str = "shardId-000000000002";
+
+/// The number of the record with this index. Those of Kinesis are far larger than any number of seconds.
+const fn number(index: u128) -> u128 {
+    49_590_338_271_490_256_608_559_692_538_361_571_096 + index * 10
+}
+
+fn text(index: u128) -> String {
+    number(index).to_string()
+}
+
+/// A world with one shard that has records, and a lease for it.
+fn one_shard(owner: Option<&str>, checkpoint: &str, records: Vec<Put>) -> World {
+    World {
+        rows: vec![row(FIRST, owner, checkpoint, 0)],
+        shards: vec![(FIRST, None, false)],
+        records,
+        ..World::default()
+    }
+}
+
+/// Three records, the last of which arrived a minute ago.
+fn three() -> Vec<Put> {
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    vec![
+        put(FIRST, number(1), minutes(60), b"a"),
+        put(FIRST, number(2), minutes(30), b"b"),
+        put(FIRST, number(3), minutes(1), b"c"),
+    ]
+}
+
+pub(crate) fn layouts() {
+    let mut rows = vec![
+        row(FIRST, Some("one"), &text(1), 0),
+        row(SECOND, None, "TRIM_HORIZON", 0),
+        row(THIRD, Some("two"), "SHARD_END", 0),
+    ];
+    // KCL 3.5 keeps these in the same table.
+    for entity in ["LEADER", "WORKER_METRIC_STATS"] {
+        let mut other = row(entity, Some("one"), "0", 0);
+        other.insert("entityType".to_owned(), json!({ "S": entity }));
+        rows.insert(1, other);
+    }
+    let mut lease = row("shardId-000000000003", Some("one"), &text(2), 5);
+    lease.insert("entityType".to_owned(), json!({ "S": "LEASE" }));
+    rows.push(lease);
+    let shards =
+        vec![(FIRST, None, false), (SECOND, None, false), (THIRD, None, true), ("shardId-000000000003", None, false)];
+    let services = Services::new(World { rows, shards, records: three(), ..World::default() });
+    let ended = services.run("leases", &["--no-wait"]);
+    ended.expect(0, &[]);
+    let lines: Vec<_> = ended
+        .stdout
+        .lines()
+        .map(|line| line.split("  ").filter(|cell| !cell.is_empty()).map(str::trim).collect::<Vec<_>>())
+        .collect();
+    assert_eq!(lines.len(), 5, "{}", ended.stdout);
+    assert_eq!(lines[0], ["shard", "owner", "renewed", "checkpoint", "age", "behind"]);
+    assert_eq!(lines[1][..4], [FIRST, "one", "?", &format!("{}/0", text(1))]);
+    assert!(lines[1][4].starts_with("1 h") && lines[1][5].starts_with('3'), "{}", ended.stdout);
+    assert_eq!(lines[2], [SECOND, "-", "-", "TRIM_HORIZON", "-", "0 s"]);
+    assert_eq!(lines[3], [THIRD, "two", "?", "SHARD_END", "-", "-"]);
+
+    let ended = services.run("leases", &["--no-wait", "--json"]);
+    let shown: Value = serde_json::from_str(&ended.stdout).expect("one object");
+    assert_eq!((&shown["application"], &shown["stream"]), (&json!("revenue"), &json!("orders")));
+    let leases = shown["leases"].as_array().expect("leases");
+    assert_eq!(leases.len(), 4);
+    assert_eq!(leases[3]["subSequenceNumber"], 5);
+    assert_eq!((&leases[0]["renewed"], &leases[2]["checkpoint"]), (&Value::Null, &json!("SHARD_END")));
+    assert!(leases[0]["behindMillis"].as_u64().is_some_and(|millis| millis >= 1_800_000), "{shown}");
+}
+
+pub(crate) fn dead_owner() {
+    let mut world = one_shard(Some("alive"), &text(3), three());
+    world.rows.push(row(SECOND, Some("dead"), "TRIM_HORIZON", 0));
+    world.shards.push((SECOND, None, false));
+    world.alive = Some("alive");
+    let services = Services::new(world);
+    let ended = services.run("leases", &["--json"]);
+    ended.expect(0, &[]);
+    let shown: Value = serde_json::from_str(&ended.stdout).expect("one object");
+    let renewed: Vec<_> =
+        shown["leases"].as_array().into_iter().flatten().map(|lease| lease["renewed"].clone()).collect();
+    assert_eq!(renewed, [true, false]);
+}
+
+pub(crate) fn moved() {
+    for owner in [None, Some("dead")] {
+        let services = Services::new(one_shard(owner, &text(3), three()));
+        let arguments = |more: &'static [&str]| {
+            [&["--rewind", Box::leak(format!("0={}", text(1)).into_boxed_str())], more].concat()
+        };
+        services.run("leases", &arguments(&[])).expect(2, &["this would move 1 lease; add --yes to confirm"]);
+        assert!(services.world().updates.is_empty());
+
+        let ended = services.run("leases", &arguments(&["--yes", "--json"]));
+        ended.expect(0, &[&format!("from {}/0", text(3)), &format!("to   {}/0", text(1)), "was moved"]);
+        let world = services.world();
+        assert_eq!(world.updates.len(), 1);
+        assert_eq!(world.updates[0]["ConditionExpression"], "leaseCounter = :seen");
+        let expected = json!({
+            "leaseKey": { "S": FIRST }, "leaseCounter": { "N": "8" }, "checkpoint": { "S": text(1) },
+            "checkpointSubSequenceNumber": { "N": "0" }, "ownerSwitchesSinceCheckpoint": { "N": "0" },
+        });
+        assert_eq!(json!(world.rows[0]), expected, "without an owner or a pending checkpoint");
+        let moved: Value = serde_json::from_str(&ended.stdout).expect("one object");
+        assert_eq!(moved["moved"][0]["to"], json!({ "checkpoint": text(1), "subSequenceNumber": 0 }));
+    }
+}
+
+/// Moves the lease of the first shard to its start, and types this answer at a terminal.
+fn answer(services: &Services, text: &str) -> Ended {
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
+    grantpt(&ours).and_then(|()| unlockpt(&ours)).expect("it may be used");
+    let name = ptsname(&ours, Vec::new()).expect("it has a name").into_string().expect("text");
+    let theirs = File::options().read(true).write(true).open(name).expect("it can be opened");
+    let url = services.fake.url();
+    let mut command = tool(&url, &["leases", "--app", "revenue", "--stream", "orders", "--rewind", "0=TRIM_HORIZON"]);
+    let child = command.stdin(theirs).spawn().expect("the tool starts");
+    let mut keys = File::from(ours);
+    keys.write_all(text.as_bytes()).expect("the terminal takes it");
+    end(child)
+}
+
+pub(crate) fn asked() {
+    let services = Services::new(one_shard(None, &text(3), three()));
+    for no in ["n\n", "\n", "yess\n"] {
+        answer(&services, no).expect(1, &["move 1 lease? Records after the new positions", "nothing was moved"]);
+        assert!(services.world().updates.is_empty());
+    }
+    answer(&services, "Y\n").expect(0, &["was moved to TRIM_HORIZON"]);
+    assert_eq!(services.world().updates.len(), 1);
+}
+
+pub(crate) fn not_free() {
+    let mut world = one_shard(Some("alive"), &text(3), three());
+    world.alive = Some("alive");
+    let services = Services::new(world);
+    let ended = services.run("leases", &["--rewind", "0=TRIM_HORIZON", "--yes"]);
+    ended.expect(1, &["shardId-000000000000 is not free: `alive` renews its lease", "stop that worker"]);
+    assert!(services.world().updates.is_empty());
+
+    let mut world = one_shard(Some("dead"), &text(3), three());
+    world.is_taken = true;
+    let services = Services::new(world);
+    services.run("leases", &["--rewind", "0=TRIM_HORIZON", "--yes"]).expect(1, &["the lease changed meanwhile"]);
+    assert_eq!(services.world().rows[0]["checkpoint"]["S"], text(3));
+}
+
+pub(crate) fn lost_answer() {
+    let services = Services::new(one_shard(None, &text(3), three()));
+    services
+        .fake
+        .set_weather(|operation, number| (operation == "UpdateItem" && number == 0).then_some(Fault::LostAnswer));
+    services.run("leases", &["--rewind", "0=TRIM_HORIZON", "--yes"]).expect(0, &["was moved to TRIM_HORIZON"]);
+    assert_eq!(services.world().updates.len(), 2);
+    assert_eq!(services.world().rows[0]["leaseCounter"]["N"], "8", "it was moved once");
+}
+
+pub(crate) fn refused() {
+    let run = |services: &Services, to: &str, says: &str, code: i32| {
+        services.run("leases", &["--rewind", to, "--yes"]).expect(code, &[says]);
+        assert!(services.world().updates.is_empty());
+    };
+    let services = Services::new(one_shard(None, &text(2), three()));
+    run(&services, &format!("0={}", text(2)), "is not before that; --rewind moves a lease back, never forward", 2);
+    run(&services, &format!("0={}/1", text(2)), "never forward", 2);
+    run(&services, "0=-10s", "never forward", 2);
+    run(
+        &services,
+        &format!("7={}", text(1)),
+        "no lease for `shardId-000000000007`; it has leases for shardId-000000000000",
+        2,
+    );
+    let unknown = format!("0={}", "0".repeat(30) + "7");
+    run(&services, &unknown, "shardId-000000000000 does not have a record 7 (Invalid StartingSequenceNumber)", 2);
+    for (stands, to, says) in [
+        ("TRIM_HORIZON", "0=TRIM_HORIZON".to_owned(), "shardId-000000000000 stands at TRIM_HORIZON"),
+        ("AT_TIMESTAMP", format!("0={}", text(1)), "only TRIM_HORIZON is certainly before it"),
+    ] {
+        run(&Services::new(one_shard(None, stands, three())), &to, says, 2);
+    }
+    // The child of a shard that has ended has begun.
+    let mut world = one_shard(None, "SHARD_END", three());
+    world.shards = vec![(FIRST, None, true), (SECOND, Some(FIRST), false)];
+    world.rows.push(row(SECOND, Some("alive"), "TRIM_HORIZON", 0));
+    run(
+        &Services::new(world),
+        "0=TRIM_HORIZON",
+        "shardId-000000000000 has ended, and its child shard shardId-000000000001 has begun",
+        1,
+    );
+    // Its child has not.
+    let mut world = one_shard(None, "SHARD_END", three());
+    world.shards = vec![(FIRST, None, true), (SECOND, Some(FIRST), false)];
+    world.rows.push(row(SECOND, None, "TRIM_HORIZON", 0));
+    let services = Services::new(world);
+    services.run("leases", &["--rewind", &format!("0={}", text(2)), "--yes"]).expect(0, &["was moved"]);
+}
+
+pub(crate) fn times() {
+    let hour = Duration::from_secs(3600);
+    let second = Duration::from_secs(1);
+    // Bursts, and quiet hours between them.
+    let mut records = Vec::new();
+    for (burst, ago) in [(0, 100 * hour), (1, 99 * hour), (2, 20 * hour), (3, hour)] {
+        for index in 0..300 {
+            let place = 300 * burst + index;
+            let is_last = index == 299;
+            let data = if is_last { aggregate("k", &["x", "y", "z"]) } else { b"x".to_vec() };
+            records.push(put(FIRST, number(place), ago - second.mul_f64(index as f64 / 100.0), &data));
+        }
+    }
+    // A record whose arrival time is out of order.
+    records[950].arrival -= 60_000;
+    let arrival = |index: usize| records[index].arrival;
+    for (time, expected) in [
+        // The record before the first of a burst is the aggregate that ends the one before it: all its parts are done.
+        (arrival(901) - 1_000, format!("{}/2", text(899))),
+        (arrival(950) + 1_000, format!("{}/2", text(899))),
+        (arrival(600), format!("{}/2", text(599))),
+        (arrival(600) - 40 * 3_600_000, format!("{}/2", text(599))),
+        (arrival(300), format!("{}/2", text(299))),
+        (arrival(450), format!("{}/0", text(449))),
+        (arrival(450) - 1, format!("{}/0", text(449))),
+        (arrival(0), "TRIM_HORIZON".to_owned()),
+        (arrival(0) - 1_000, "TRIM_HORIZON".to_owned()),
+        (arrival(1), format!("{}/0", text(0))),
+    ] {
+        let mut world = one_shard(None, "SHARD_END", records.clone());
+        world.shards = vec![(FIRST, None, true)];
+        let services = Services::new(world);
+        let time = humantime::format_rfc3339_millis(
+            std::time::UNIX_EPOCH + Duration::from_millis(u64::try_from(time).expect("after 1970")),
+        );
+        let ended = services.run("leases", &["--rewind", &format!("0={time}"), "--yes"]);
+        ended.expect(0, &[&format!("was moved to {expected}\n")]);
+        let reads = services.world().reads;
+        assert!(reads < 60, "{reads} reads to find {time}");
+    }
+}
+
+pub(crate) fn explained() {
+    let leases = ["leases", "--app", "revenue", "--stream", "orders", "--no-wait"];
+    for (kind, message, code, says) in [
+        (
+            "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException",
+            "Requested resource not found",
+            1,
+            "there is no table `revenue` at ",
+        ),
+        (
+            "com.amazon.coral.service#AccessDeniedException",
+            "User: arn:aws:iam::1:user/ann is not authorized to perform: dynamodb:Scan on resource: arn:aws:dynamodb:us-east-1:1:table/revenue",
+            1,
+            "denied: `arn:aws:iam::1:user/ann` may not `dynamodb:Scan` on `arn:aws:dynamodb:us-east-1:1:table/revenue`",
+        ),
+        ("AccessDeniedException", "no", 1, "the caller may not `dynamodb:Scan` on the table `revenue`"),
+        ("ExpiredTokenException", "expired", 1, "the AWS credentials have expired"),
+        ("UnknownOperationException", "Scan", 1, "the answer at "),
+    ] {
+        let fake = Fake::answering(move |_, _| refusal(kind, message));
+        run(tool(&fake.url(), &leases), b"").expect(code, &[says]);
+    }
+    // A call that is throttled, or whose connection breaks, is made again.
+    let services = Services::new(one_shard(None, &text(3), three()));
+    services.fake.set_weather(|operation, number| match (operation, number) {
+        ("Scan", 0) => Some(Fault::Reset),
+        ("Scan", 1) => Some(Fault::Other(
+            400,
+            "application/x-amz-json-1.0",
+            r#"{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException","message":"slow down"}"#,
+        )),
+        _ => None,
+    });
+    services.run("leases", &[]).expect(0, &[]);
+    // Kinesis may refuse what the lease table allows.
+    let services = Services::new(World { rows: vec![row(FIRST, None, &text(1), 0)], ..World::default() });
+    services.fake.set_weather(|operation, _| {
+        let denied = r#"{"__type":"AccessDeniedException","message":"no"}"#;
+        (operation == "ListShards").then_some(Fault::Other(400, "application/x-amz-json-1.1", denied))
+    });
+    let ended = services.run("leases", &[]);
+    ended.expect(0, &["ages are not shown: denied: the caller may not `kinesis:ListShards` on the stream `orders`"]);
+    assert!(ended.stdout.contains(FIRST), "{ended:?}");
+}

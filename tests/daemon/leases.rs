@@ -1,0 +1,165 @@
+//! `cargo kcl leases` and `cargo kcl why`, about the leases of real workers.
+
+use std::fs;
+
+use libtest_mimic::Failed;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tests::kpl::aggregate;
+
+use crate::harness::{Daemon, Place};
+use crate::life::children;
+
+const SHARD: &str = "shardId-000000000000";
+const MIDDLE: &str = "170141183460469231731687303715884105728";
+
+/// Sends a signal to the worker of a launcher, which is its only child.
+fn signal_worker(daemon: &Daemon, signal: Signal) -> Result<(), Failed> {
+    let worker = children(daemon.id()).first().copied().and_then(Pid::from_raw).ok_or("no worker")?;
+    Ok(kill_process(worker, signal)?)
+}
+
+/// The place of each record that a shard's processors got, as `number/part`.
+fn delivered(place: &Place) -> Vec<String> {
+    let ledger = place.ledger();
+    let places = ledger.all("record ").filter_map(|entry| entry.what.split(' ').nth(1));
+    places.map(str::to_owned).collect()
+}
+
+/// Waits until the lease of the first shard is checkpointed here.
+fn until_checkpointed(place: &Place, daemon: &mut Daemon, number: &str) -> Result<(), Failed> {
+    daemon.until("the last record is checkpointed", || {
+        let leases = place.aws.leases(&place.name).unwrap_or_default();
+        leases.iter().any(|lease| lease.shard == SHARD && lease.checkpoint == number)
+    })
+}
+
+pub(crate) fn paused_worker(place: &Place) -> Result<(), Failed> {
+    let mut daemon = place.start(1)?;
+    daemon.until("the shard is started", || place.ledger().all("initialize").count() == 1)?;
+    let gate = place.path("gate");
+    let mut records: Vec<_> = (0..9).map(|number| ("k".to_owned(), format!("{number}").into_bytes())).collect();
+    records.insert(0, ("k".to_owned(), format!("wait-for {}", gate.display()).into_bytes()));
+    let put = place.aws.put(&place.name, &records)?;
+
+    // The processor hangs, until it does not.
+    daemon.until("the processor hangs", || place.ledger().all("waiting").count() == 1)?;
+    let now = states(place, &[])?;
+    assert_eq!(now[0].0, "slow", "{now:?}");
+    assert!(now[0].1.contains(&format!("record {} has been waiting", put[0].1)), "{now:?}");
+    fs::write(gate, "")?;
+    until_checkpointed(place, &mut daemon, &put[9].1)?;
+    let now = states(place, &[])?;
+    assert_eq!(now[0].0, "up-to-date", "{now:?}");
+
+    // While the worker runs, it keeps its lease.
+    let rewind = format!("0={}", put[3].1);
+    let refused = place.verb("leases", &["--rewind", &rewind, "--yes"])?;
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+
+    signal_worker(&daemon, Signal::STOP)?;
+    let shown = place.verb("leases", &["--json"])?;
+    let shown: Value = serde_json::from_slice(&shown.stdout)?;
+    assert_eq!(shown["leases"][0]["renewed"], false, "{shown}");
+    let now = states(place, &[])?;
+    assert_eq!(now[0].0, "owner-dead", "{now:?}");
+    let moved = place.verb("leases", &["--rewind", &rewind, "--yes"])?;
+    assert!(moved.status.success(), "{moved:?}");
+    signal_worker(&daemon, Signal::CONT)?;
+
+    // The worker wakes up, loses the lease, and gets it again where it was moved to.
+    daemon.until("the records are delivered again", || delivered(place).len() == 16)?;
+    until_checkpointed(place, &mut daemon, &put[9].1)?;
+    daemon.stop()?.was_graceful()?;
+    let ledger = place.ledger();
+    assert_eq!(ledger.all("leaseLost").next().map(|entry| entry.process), Some(ledger.0[0].process), "{ledger:?}");
+    assert_eq!(ledger.all(&format!("initialize {}/0", put[3].1)).count(), 1, "{ledger:?}");
+    let again: Vec<_> = put[4..].iter().map(|(_, number)| format!("{number}/0")).collect();
+    assert_eq!(delivered(place)[10..], again);
+    Ok(())
+}
+
+pub(crate) fn at_a_time(place: &Place) -> Result<(), Failed> {
+    let batch = |names: [&str; 4]| {
+        let [plain, parts @ ..] = names;
+        [("k".to_owned(), plain.as_bytes().to_vec()), ("k".to_owned(), aggregate("k", &parts))]
+    };
+    let mut daemon = place.start(1)?;
+    daemon.until("the shard is started", || place.ledger().all("initialize").count() == 1)?;
+    let before = place.aws.put(&place.name, &batch(["a", "a1", "a2", "a3"]))?;
+    until_checkpointed(place, &mut daemon, &before[1].1)?;
+    let after = place.aws.put(&place.name, &batch(["b", "b1", "b2", "b3"]))?;
+    until_checkpointed(place, &mut daemon, &after[1].1)?;
+    daemon.stop()?.was_graceful()?;
+    assert_eq!(delivered(place).len(), 8);
+
+    let time = arrival(place, &after[0].1)?;
+    let moved = place.verb("leases", &["--rewind", &format!("0={time}"), "--yes"])?;
+    assert!(moved.status.success(), "{moved:?}");
+    let leases = place.aws.leases(&place.name)?;
+    assert_eq!((&leases[0].checkpoint, leases[0].sub.as_str()), (&before[1].1, "2"), "after the whole aggregate");
+
+    // Exactly the records that arrived at the time or later are delivered again.
+    let mut daemon = place.start(1)?;
+    until_checkpointed(place, &mut daemon, &after[1].1)?;
+    daemon.stop()?.was_graceful()?;
+    let [first, second] = [&after[0].1, &after[1].1];
+    let again = [format!("{first}/0"), format!("{second}/0"), format!("{second}/1"), format!("{second}/2")];
+    assert_eq!(delivered(place)[8..], again);
+
+    // Before the oldest record, there is none to name.
+    let moved = place.verb("leases", &["--rewind", "0=2026-01-01", "--yes"])?;
+    assert!(moved.status.success(), "{moved:?}");
+    assert_eq!(place.aws.leases(&place.name)?[0].checkpoint, "TRIM_HORIZON");
+    Ok(())
+}
+
+/// The time at which a record arrived.
+fn arrival(place: &Place, number: &str) -> Result<String, Failed> {
+    let iterator = place.aws.kinesis(
+        "GetShardIterator",
+        &json!({ "StreamName": place.name, "ShardId": SHARD, "ShardIteratorType": "AT_SEQUENCE_NUMBER", "StartingSequenceNumber": number }),
+    )?;
+    let records =
+        place.aws.kinesis("GetRecords", &json!({ "ShardIterator": iterator["ShardIterator"], "Limit": 1 }))?;
+    let seconds = records["Records"][0]["ApproximateArrivalTimestamp"].as_f64().ok_or("no arrival time")?;
+    let millis = std::time::Duration::from_millis((seconds * 1e3).round() as u64);
+    Ok(humantime::format_rfc3339_millis(std::time::UNIX_EPOCH + millis).to_string())
+}
+
+/// A processor that acknowledges everything and checkpoints nothing.
+const CARELESS: &str = r#"#!/bin/sh
+while read -r line; do
+    for action in initialize processRecords shardEnded shutdownRequested leaseLost; do
+        case $line in *'"action":"'$action'"'*) echo '{"action":"status","responseFor":"'$action'"}' ;; esac
+    done
+done
+"#;
+
+/// The state of each shard, as `why` names it, and its sentence.
+fn states(place: &Place, arguments: &[&str]) -> Result<Vec<(String, String)>, Failed> {
+    let output = place.verb("why", &[&["--json"], arguments].concat())?;
+    let shown: Value = serde_json::from_slice(&output.stdout)?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let shards = shown["shards"].as_array().into_iter().flatten();
+    Ok(shards.map(|shard| (text(&shard["state"]), text(&shard["sentence"]))).collect())
+}
+
+pub(crate) fn no_shard_end(place: &Place) -> Result<(), Failed> {
+    let program = place.path("careless");
+    fs::write(&program, CARELESS)?;
+    let shell = ["/bin/sh".as_ref(), program.as_os_str()];
+    let mut daemon = place.start_with(&["--shards", "1"], shell)?;
+    daemon.until("the shard is started", || place.log().contains("while waiting for initialize"))?;
+    let split = json!({ "StreamName": place.name, "ShardToSplit": SHARD, "NewStartingHashKey": MIDDLE });
+    place.aws.kinesis("SplitShard", &split)?;
+    daemon.until("the daemon complains", || place.log().contains("didn't checkpoint at end of shard"))?;
+    let log = place.path("daemon.0.log");
+    for arguments in [&[][..], &["--log", log.to_str().ok_or("UTF-8")?]] {
+        let states = states(place, arguments)?;
+        let names: Vec<_> = states.iter().map(|(state, _)| state.as_str()).collect();
+        assert_eq!(names, ["no-shard-end", "waits-for-parent", "waits-for-parent"], "{states:?}");
+    }
+    daemon.stop()?;
+    Ok(())
+}
