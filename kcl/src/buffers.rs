@@ -50,6 +50,12 @@ impl Batch {
         &self.data[self.entry(index).data.clone()]
     }
 
+    /// The size of the data of the records up to and including this one.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn size_up_to(&self, index: usize) -> u64 {
+        self.entry(index).data.end as u64
+    }
+
     #[inline]
     pub(crate) fn key(&self, index: usize) -> &str {
         &self.keys[self.entry(index).key.clone()]

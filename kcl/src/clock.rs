@@ -8,6 +8,8 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+#[cfg(feature = "metrics")]
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionread};
@@ -99,6 +101,13 @@ impl Clock for SystemClock {
         let draw = self.random.hash_one(self.drawn.fetch_add(1, Ordering::Relaxed));
         limit.mul_f64(draw as f64 / u64::MAX as f64)
     }
+}
+
+/// The time of day, in milliseconds since 1970, for whom it is compared with that of other machines.
+#[cfg(feature = "metrics")]
+pub(crate) fn unix_millis() -> u64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since_1970.as_millis().try_into().unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -63,6 +63,15 @@ pub enum RunError {
     Nested,
     /// The runtime for `async` methods could not be started.
     Runtime(io::Error),
+    /// An environment variable has a value without a meaning.
+    Setting {
+        /// The name of the variable.
+        variable: &'static str,
+        /// Its value.
+        value: String,
+        /// The values that it may have.
+        expected: &'static str,
+    },
 }
 
 /// The advice to a person who started a processor.
@@ -87,7 +96,8 @@ impl RunError {
             | Self::Stdio(_)
             | Self::Thread(_)
             | Self::Nested
-            | Self::Runtime(_) => 2,
+            | Self::Runtime(_)
+            | Self::Setting { .. } => 2,
         }
     }
 }
@@ -133,6 +143,10 @@ impl fmt::Display for RunError {
             }
             Self::Nested => f.write_str(NESTED),
             Self::Runtime(error) => write!(f, "the runtime of tokio could not be started: {error}"),
+            Self::Setting { variable, value, expected } => {
+                let value = Excerpt(value.as_bytes());
+                write!(f, "the environment variable {variable} is `{value}`; set it to {expected}, or unset it")
+            }
         }
     }
 }

@@ -55,6 +55,8 @@
 //! # Features
 //!
 //! - `macros` (on by default): the attributes. Without this feature, implement [`Processor`] by hand.
+//! - `metrics`: counts, latencies and delays of a running processor, as lines on stderr or datagrams to a socket, if the
+//!   environment variable `KCL_METRICS` asks for them; see the module [`metrics`].
 //! - `testing`: the module [`testing`], a daemon in process for tests of processors, with the page "Testing a processor";
 //!   and `#[kcl::test]`, which lets it follow random schedules. It belongs in `[dev-dependencies]`.
 //! - `tokio`: handlers may be `async`. The runtime is a `current_thread` runtime of tokio, and blocking and `async` handlers
@@ -76,6 +78,8 @@
 //!   Set it up in `#[on_init]`, or in your own `main`.
 //!
 #![cfg_attr(not(feature = "tokio"), doc = "[`AsyncProcessor`]: #features")]
+#![cfg_attr(feature = "metrics", doc = "[`metrics`]: crate::metrics")]
+#![cfg_attr(not(feature = "metrics"), doc = "[`metrics`]: #features")]
 #![cfg_attr(feature = "testing", doc = "[`testing`]: crate::testing")]
 #![cfg_attr(not(feature = "testing"), doc = "[`testing`]: #features")]
 // Without the feature `macros`, the attributes' pages do not exist.
@@ -98,8 +102,12 @@ mod error;
 mod excerpt;
 mod failed_records;
 mod handler;
+mod histogram;
 mod inputs;
 mod io;
+mod measure;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod panics;
 mod payload;
 mod permanent;
@@ -162,6 +170,7 @@ pub mod __private {
     pub use crate::error::passed_over;
     pub use crate::excerpt::{is_harmful, middle_cut};
     pub use crate::handler::*;
+    pub use crate::histogram::Histogram;
     pub use crate::io::lines::{Io, Lines, Received, Watcher};
     #[cfg(feature = "testing")]
     pub use crate::protocol::scanner::Scanner;

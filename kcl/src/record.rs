@@ -103,6 +103,12 @@ impl Record {
     }
 }
 
+/// The size of the data of a whole batch.
+#[cfg(feature = "metrics")]
+pub(crate) fn data_size(records: &[Record]) -> u64 {
+    records.last().map_or(0, |last| last.batch.size_up_to(last.index))
+}
+
 /// The records of a batch, but not a share of it: it may be over at any time.
 #[derive(Clone, Default)]
 pub(crate) struct WeakRecords {

@@ -134,6 +134,14 @@ impl Relay {
         write_line(&self.error, text);
     }
 
+    /// Writes a line for programs, after the output that was printed before.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn raw(&self, line: &str) {
+        let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
+        self.copy(&mut buffer);
+        write_all(&self.error, format!("{line}\n").as_bytes());
+    }
+
     /// Copies the output so far.
     fn pass_on(&self) {
         self.copy(&mut self.buffer.lock().unwrap_or_else(PoisonError::into_inner));

@@ -46,11 +46,22 @@ impl Report {
         self.lines(text, &[]);
     }
 
+    /// Writes a line for programs, without kcl's name. It is one line whose characters are harmless.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn raw(&self, line: &str) {
+        match self {
+            Self::Printed => print(line),
+            Self::Direct(relay) => relay.raw(line),
+            #[cfg(any(test, feature = "testing"))]
+            Self::Callback(Callback(take)) => take(line),
+        }
+    }
+
     /// Writes a line, and lines below it that belong to it.
     pub(crate) fn lines(&self, text: impl Display, below: &[String]) {
         let text = Paragraph(text, below);
         match self {
-            Self::Printed => print(&text.to_string()),
+            Self::Printed => print(&format!("kcl: {text}")),
             Self::Direct(relay) => relay.line(text),
             #[cfg(any(test, feature = "testing"))]
             #[cfg(any(test, feature = "testing"))]
@@ -66,6 +77,6 @@ fn print(text: &str) {
     // Checked beforehand where possible, because not every program unwinds.
     let broken = poll(&mut ready, Some(&Timespec::default())).is_ok() && ready[0].revents().contains(PollFlags::ERR);
     if !broken {
-        _ = catch_unwind(|| eprintln!("kcl: {text}"));
+        _ = catch_unwind(|| eprintln!("{text}"));
     }
 }

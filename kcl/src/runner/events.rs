@@ -1,23 +1,27 @@
-//! The one stream of events of a conversation. Counts, the watch and tracing follow it; nothing else reports to them.
+//! The one stream of events of a conversation. Counts, the watch, metrics and tracing follow it; nothing else reports to them.
 
 use std::time::Duration;
 
 use crate::checkpoint::error::CheckpointError;
 use crate::error::{BoxError, Failure, HandlerError, Passed};
+use crate::measure::Measure;
 use crate::protocol::Reply;
 use crate::record::Record;
 use crate::runner::counts::Counts;
 use crate::runner::watch::Watch;
+use crate::shard::MillisBehindLatest;
 use crate::trace;
 
 /// An event of a conversation.
 #[cfg_attr(
-    not(all(feature = "testing", feature = "tracing")),
+    not(all(feature = "testing", feature = "tracing", feature = "metrics")),
     allow(dead_code, reason = "only followers that are features read some of the fields")
 )]
 pub(crate) enum Event<'e> {
     /// A batch arrived.
     Batch(&'e [Record]),
+    /// How far that batch is behind the newest record of the shard.
+    Behind(MillisBehindLatest),
     /// A handler is called for this message, or with these records. Further attempts, and the waits before them, belong
     /// to the same call.
     Called { action: &'static str, records: Option<&'e [Record]> },
@@ -85,6 +89,7 @@ pub(crate) trait Listener: Send {
 pub(crate) struct Events {
     pub(crate) counts: Counts,
     pub(crate) watch: Watch,
+    pub(crate) measure: Measure,
     #[cfg(feature = "testing")]
     pub(crate) listener: Option<Box<dyn Listener>>,
 }
@@ -95,6 +100,7 @@ impl Events {
     pub(crate) fn emit(&mut self, event: &Event<'_>) {
         self.watch.observe(event);
         self.counts.observe(event);
+        self.measure.observe(event);
         trace::observe(event);
         #[cfg(feature = "testing")]
         if let Some(listener) = &mut self.listener {

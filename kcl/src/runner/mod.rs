@@ -32,6 +32,7 @@ use crate::io::fd::write_line;
 use crate::io::lines::{Io, Lines};
 use crate::io::stderr::Report;
 use crate::io::{lent_io, stdio};
+use crate::measure::Measure;
 use crate::processor::{Initialize, Processor};
 use crate::protocol::Message;
 use crate::redact;
@@ -111,6 +112,8 @@ impl<F> Runner<F> {
     /// that a handler prints before it calls [`std::process::exit`] reaches stderr. If another thread, or an abort,
     /// ends the process, the last output may be lost.
     ///
+    /// With the feature `metrics`, `KCL_METRICS` in the environment asks for metrics; see [`metrics`](crate#features).
+    ///
     /// With `KCL_REPORT=1` in the environment, the last line on stderr (before that of an error) reports the
     /// [counts](macro@crate::processor#counts) of records, batches and checkpoints.
     ///
@@ -118,8 +121,8 @@ impl<F> Runner<F> {
     /// for, and returns 0. The tools that start processors ask this way, before they start them.
     ///
     /// The exit code is 0 at the end of the input, 1 if a handler failed (also because the daemon was gone) or
-    /// SHARD_END was not checkpointed, and 2 if the input was not understood, could not be read, or is a terminal, or if a
-    /// thread or a pipe that the run needs could not be made.
+    /// SHARD_END was not checkpointed, and 2 if the input was not understood, could not be read, or is a terminal, if a
+    /// thread or a pipe that the run needs could not be made, or if an environment variable has a wrong value.
     pub fn run<P, E>(&self) -> ExitCode
     where
         F: Fn(&Shard) -> Result<P, E>,
@@ -134,7 +137,7 @@ impl<F> Runner<F> {
             return end(Err(error));
         }
         end(stdio::with_protocol(are_payloads_logged::<P>(), |input, output, report| {
-            self.converse(blocking::<P>(Lines::real(input, output), report.clone()), Counts::are_requested())
+            self.converse(blocking::<P>(Lines::real(input, output), report.clone())?, Counts::are_requested())
         }))
     }
 
@@ -153,7 +156,7 @@ impl<F> Runner<F> {
         E: Into<BoxError>,
     {
         let run = |reader, writer| {
-            self.converse(blocking::<P>(Lines::new(reader, writer), Report::Printed), Counts::are_requested())
+            self.converse(blocking::<P>(Lines::new(reader, writer), Report::Printed)?, Counts::are_requested())
         };
         lent_io::lend(reader, writer, run).map_err(RunError::Thread)?
     }
@@ -182,6 +185,18 @@ impl<F> Runner<F> {
 
 /// Converses until the daemon ends the conversation. If `counts` are requested, the last line of the report has them.
 pub(crate) async fn converse<M, P, E>(make: &M, conversation: Conversation, counts: bool) -> Result<(), RunError>
+where
+    M: AsyncFn(&Shard) -> Result<P, E>,
+    P: AsyncProcessor,
+    E: Into<BoxError>,
+{
+    let gauge = conversation.events.measure.gauge();
+    let result = converse_to_the_end(make, conversation, counts).await;
+    gauge.finish(&result);
+    result
+}
+
+async fn converse_to_the_end<M, P, E>(make: &M, conversation: Conversation, counts: bool) -> Result<(), RunError>
 where
     M: AsyncFn(&Shard) -> Result<P, E>,
     P: AsyncProcessor,
@@ -221,8 +236,10 @@ where
         Checkpoints::Interval(interval) => interval,
         _ => Duration::MAX,
     };
-    let Conversation { clock, report, .. } = &conversation;
-    conversation.events.watch = Watch::start(&shard, P::WARN_AFTER, interval, clock, report);
+    let Conversation { clock, report, events, .. } = &conversation;
+    events.measure.begin(shard.id());
+    let gauge = events.measure.gauge();
+    conversation.events.watch = Watch::start(&shard, P::WARN_AFTER, interval, clock, report, gauge);
     conversation.emit(Event::Called { action: "initialize", records: None });
     let mut caller = Caller::new(&conversation);
     let call = caller.call(None, || async { make(&shard).await.map_err(Into::into) });
@@ -248,7 +265,7 @@ pub(crate) fn are_payloads_logged<P: AsyncProcessor>() -> bool {
 }
 
 /// A conversation at the pace of this machine's clock, in which the thread waits.
-fn blocking<P: AsyncProcessor>(io: impl Io + 'static, report: Report) -> Conversation {
+fn blocking<P: AsyncProcessor>(io: impl Io + 'static, report: Report) -> Result<Conversation, RunError> {
     real::<P>(io, Arc::new(SystemClock::new()), report, Waits::Thread)
 }
 
@@ -258,10 +275,11 @@ pub(crate) fn real<P: AsyncProcessor>(
     clock: Arc<dyn Clock>,
     report: Report,
     waits: Waits,
-) -> Conversation {
+) -> Result<Conversation, RunError> {
     let mut conversation = Conversation::new(Box::new(io), clock, report, waits);
     conversation.log_payloads = are_payloads_logged::<P>();
-    conversation
+    conversation.events.measure = Measure::from_env(&conversation.clock, &conversation.report)?;
+    Ok(conversation)
 }
 
 /// Ends a run on the process's own stdio: reports the error, if there is one, and returns the exit code.

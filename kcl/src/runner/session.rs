@@ -150,6 +150,7 @@ impl<P: AsyncProcessor> Session<P> {
     ) -> Result<Next, Fatal> {
         self.checkpointer.inner.enter_message(Scope::Batch);
         self.emit(Event::Batch(records));
+        self.emit(Event::Behind(millis_behind_latest));
         let result = match P::TICK {
             Some(_) if records.is_empty() => Ok(()),
             _ => self.hand_over(records, millis_behind_latest).await,

@@ -14,6 +14,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::error::At;
 use crate::io::stderr::Report;
+use crate::measure::Gauge;
 use crate::record::{Record, WeakRecords};
 use crate::runner::events::{Event, Step};
 use crate::runner::oldest::{Oldest, Running};
@@ -97,13 +98,14 @@ impl Default for Watch {
 
 impl Watch {
     /// Starts a watch that warns of handlers of this shard's processor that run for at least `after`, and that lets the
-    /// clock be read eight times within `interval`.
+    /// clock be read eight times within `interval`. Its thread sends the snapshots of `gauge`.
     pub(crate) fn start(
         shard: &Shard,
         after: Duration,
         interval: Duration,
         clock: &Arc<dyn Clock>,
         report: &Report,
+        gauge: Gauge,
     ) -> Self {
         let mut watch = Self::default();
         watch.look_again();
@@ -115,12 +117,12 @@ impl Watch {
             watch.stride = 1;
             return watch;
         }
-        if after == Duration::MAX && interval == Duration::MAX {
+        if after == Duration::MAX && interval == Duration::MAX && !gauge.is_wanted() {
             return watch;
         }
         let calls = Arc::clone(&watch.calls);
         let thread = thread::Builder::new().name("kcl-watch".to_owned());
-        match thread.spawn(move || check(&calls, after, interval, &warnings)) {
+        match thread.spawn(move || check(&calls, after, interval, &warnings, &gauge)) {
             Ok(handle) => {
                 watch.checker = Checker::Thread(handle.thread().clone());
                 watch.stride = 0;
@@ -290,12 +292,13 @@ impl ByCaller {
 }
 
 /// Checks until the watch is over.
-fn check(calls: &Calls, after: Duration, interval: Duration, warnings: &Warnings) {
+fn check(calls: &Calls, after: Duration, interval: Duration, warnings: &Warnings, gauge: &Gauge) {
     let pause = (after.min(interval) / CHECKS).clamp(Duration::from_millis(1), LONGEST_PAUSE);
     // A warning at once, and then all the time, would be useless.
     let mut check = Check::new(after.max(pause));
+    let mut until_snapshot = gauge.tick(Duration::ZERO, Duration::ZERO, None);
     loop {
-        thread::park_timeout(pause);
+        thread::park_timeout(pause.min(until_snapshot));
         if calls.over.load(Ordering::Relaxed) {
             return;
         }
@@ -305,6 +308,10 @@ fn check(calls: &Calls, after: Duration, interval: Duration, warnings: &Warnings
             warnings.warn(calls, running, now.saturating_sub(check.since));
         }
         check.look_at_oldest(calls, warnings, now);
+        if gauge.is_wanted() {
+            let place = running.checked_sub(calls.call().number + 1);
+            until_snapshot = gauge.tick(now, now.saturating_sub(check.since), place);
+        }
     }
 }
 
@@ -342,7 +349,8 @@ mod tests {
     fn with_a_thread_the_clock_is_read_once_after_each_check() {
         let shard = Shard::new("shard", Position::TrimHorizon);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let watch = Watch::start(&shard, Duration::MAX, Duration::from_millis(80), &clock, &Report::Printed);
+        let watch =
+            Watch::start(&shard, Duration::MAX, Duration::from_millis(80), &clock, &Report::Printed, Gauge::default());
         let start = clock.now();
         let mut looks = 0;
         while looks < 5 {
@@ -383,7 +391,7 @@ mod tests {
         });
         let clock: Arc<dyn Clock> = Arc::new(Set(AtomicU64::new(7)));
         let shard = Shard::new("shard", Position::TrimHorizon);
-        let mut watch = Watch::start(&shard, Duration::from_secs(60), Duration::MAX, &clock, &report);
+        let mut watch = Watch::start(&shard, Duration::from_secs(60), Duration::MAX, &clock, &report, Gauge::default());
         let pass = |seconds| _ = clock.sleep(Duration::from_secs(seconds), None);
         watch.observe(&Event::Called { action: "leaseLost", records: None });
         pass(59);

@@ -121,7 +121,7 @@ impl<F> AsyncRunner<F> {
         let conversation = async {
             let clock = Arc::new(RuntimeClock::new());
             let io = io().map_err(RunError::Thread)?;
-            let conversation = real::<P>(io, clock, report, Waits::Task);
+            let conversation = real::<P>(io, clock, report, Waits::Task)?;
             converse(&self.factory, conversation, Counts::are_requested()).await
         };
         let result = local.block_on(&runtime, conversation);

@@ -1,0 +1,115 @@
+//! The metrics of a conversation, with the feature `metrics`. Without the feature, the functions do nothing.
+
+#[cfg(not(feature = "metrics"))]
+pub(crate) use off::*;
+#[cfg(feature = "metrics")]
+pub(crate) use on::*;
+
+#[cfg(feature = "metrics")]
+mod on {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use crate::clock::Clock;
+    use crate::error::RunError;
+    use crate::io::stderr::Report;
+    use crate::metrics::{Collector, Settings, Shared};
+    use crate::runner::events::Event;
+
+    /// Collects the numbers of a conversation, if the environment asks for them.
+    #[derive(Default)]
+    pub(crate) struct Measure(Option<Collector>);
+
+    impl Measure {
+        pub(crate) fn from_env(clock: &Arc<dyn Clock>, report: &Report) -> Result<Self, RunError> {
+            Ok(Self(Settings::from_env()?.map(|settings| Collector::new(settings, clock, report))))
+        }
+
+        /// Starts to collect for this shard.
+        pub(crate) fn begin(&self, shard: &str) {
+            if let Some(collector) = &self.0 {
+                collector.begin(shard);
+            }
+        }
+
+        /// Takes an event into account.
+        #[inline(always)]
+        pub(crate) fn observe(&mut self, event: &Event<'_>) {
+            if let Some(collector) = &mut self.0 {
+                collector.observe(event);
+            }
+        }
+
+        pub(crate) fn gauge(&self) -> Gauge {
+            Gauge(self.0.as_ref().map(|collector| Arc::clone(collector.shared())))
+        }
+    }
+
+    /// The numbers so far, which another thread sends.
+    #[derive(Clone, Default)]
+    pub(crate) struct Gauge(Option<Arc<Shared>>);
+
+    impl Gauge {
+        /// Whether there are any numbers.
+        pub(crate) fn is_wanted(&self) -> bool {
+            self.0.is_some()
+        }
+
+        /// Sends a snapshot if it is due, and returns the time until the next one. The call, or the record at this place of its
+        /// batch, has been running for `running`.
+        pub(crate) fn tick(&self, now: Duration, running: Duration, place: Option<u64>) -> Duration {
+            self.0.as_ref().map_or(Duration::MAX, |shared| shared.tick(now, running, place))
+        }
+
+        /// Sends the last snapshot of a run with this result.
+        pub(crate) fn finish(&self, result: &Result<(), RunError>) {
+            if let Some(shared) = &self.0 {
+                shared.finish(result.as_ref().err().map_or(0, RunError::exit_code));
+            }
+        }
+    }
+}
+
+#[cfg(not(feature = "metrics"))]
+mod off {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use crate::clock::Clock;
+    use crate::error::RunError;
+    use crate::io::stderr::Report;
+    use crate::runner::events::Event;
+
+    #[derive(Default)]
+    pub(crate) struct Measure;
+
+    impl Measure {
+        pub(crate) fn from_env(_: &Arc<dyn Clock>, _: &Report) -> Result<Self, RunError> {
+            Ok(Self)
+        }
+
+        pub(crate) fn begin(&self, _: &str) {}
+
+        #[inline(always)]
+        pub(crate) fn observe(&mut self, _: &Event<'_>) {}
+
+        pub(crate) fn gauge(&self) -> Gauge {
+            Gauge
+        }
+    }
+
+    #[derive(Clone, Default)]
+    pub(crate) struct Gauge;
+
+    impl Gauge {
+        pub(crate) fn is_wanted(&self) -> bool {
+            false
+        }
+
+        pub(crate) fn tick(&self, _: Duration, _: Duration, _: Option<u64>) -> Duration {
+            Duration::MAX
+        }
+
+        pub(crate) fn finish(&self, _: &Result<(), RunError>) {}
+    }
+}

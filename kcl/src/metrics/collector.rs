@@ -1,0 +1,317 @@
+//! The numbers of a conversation, collected from its events.
+//!
+//! Only the clock and a lock cost anything, so both are left to the events of whole batches, and to the records that are timed.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::checkpoint::error::CheckpointError;
+use crate::clock::Clock;
+use crate::error::{Failure, How};
+use crate::histogram::Histogram;
+use crate::io::stderr::Report;
+use crate::metrics::sender::Sender;
+use crate::metrics::settings::Settings;
+use crate::metrics::snapshot::{Now, Running, Snapshot, Totals};
+use crate::payload::{UndecodablePayload, UndecodablePayloads};
+use crate::permanent::is_permanent;
+use crate::record::data_size;
+use crate::runner::events::Event;
+
+/// One of this many records is timed while they are fast.
+const STRIDE: u32 = 64;
+/// After a record that took this long, the next one is timed too: that costs less than a hundredth of it.
+const SLOW: Duration = Duration::from_micros(50);
+
+/// Collects the numbers of one conversation.
+pub(crate) struct Collector {
+    shared: Arc<Shared>,
+    /// The number of records until the next one that is timed; 0 while one is timed.
+    left: u32,
+    /// How many records the next one that is timed stands for.
+    stride: u32,
+    /// When the record that is timed began.
+    began: Duration,
+    /// When the attempt of the record handler began.
+    attempt: Option<Duration>,
+}
+
+impl Collector {
+    pub(crate) fn new(settings: Settings, clock: &Arc<dyn Clock>, report: &Report) -> Self {
+        let sender = Mutex::new(Sender::new(settings, report.clone()));
+        let shared = Shared { clock: Arc::clone(clock), state: Mutex::default(), sender };
+        Self { shared: Arc::new(shared), left: 1, stride: 1, began: Duration::ZERO, attempt: None }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Starts to collect for this shard.
+    pub(crate) fn begin(&self, shard: &str) {
+        let now = self.shared.clock.now();
+        let mut state = self.shared.state();
+        (state.began, state.shard) = (now, shard.to_owned());
+        drop(state);
+        self.shared.sender().begin(&*self.shared.clock);
+    }
+
+    /// Takes an event into account.
+    #[inline(always)]
+    pub(crate) fn observe(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Record(_) => {
+                self.left = self.left.wrapping_sub(1);
+                if self.left == 0 {
+                    self.began = self.shared.clock.now();
+                }
+            }
+            Event::Handled(_) => {
+                if self.left == 0 {
+                    self.end_record();
+                }
+            }
+            Event::At(_) | Event::Named(_) | Event::Failed(_) | Event::Checkpoint { result: Ok(()), .. } => {}
+            event => self.observe_rare(event),
+        }
+    }
+
+    #[cold]
+    fn end_record(&mut self) {
+        let time = self.shared.clock.now().saturating_sub(self.began);
+        self.shared.state().record.add_times(nanos(time), self.stride.into());
+        self.stride = if time >= SLOW { 1 } else { STRIDE };
+        self.left = self.stride;
+    }
+
+    #[inline(never)]
+    fn observe_rare(&mut self, event: &Event<'_>) {
+        if let (Event::Attempted(_), 0) = (event, self.left) {
+            // The record's handler panicked.
+            self.end_record();
+        }
+        let is_timed = matches!(
+            event,
+            Event::Batch(_) | Event::Called { .. } | Event::Attempt(_) | Event::Attempted(_) | Event::Accepted
+        );
+        let now = if is_timed { self.shared.clock.now() } else { Duration::ZERO };
+        let attempt = match event {
+            Event::Attempt(_) => self.attempt.insert(now).to_owned(),
+            Event::Attempted(_) => self.attempt.take().unwrap_or(now),
+            _ => now,
+        };
+        self.shared.state().observe(event, now, attempt);
+    }
+}
+
+/// The numbers, and the sender of their snapshots, which the watch's thread calls.
+pub(crate) struct Shared {
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    sender: Mutex<Sender>,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sender(&self) -> MutexGuard<'_, Sender> {
+        self.sender.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends a snapshot if it is due. The call, or the record at this place of its batch, has been running for `running`. Returns
+    /// the time until the next snapshot.
+    pub(crate) fn tick(&self, now: Duration, running: Duration, place: Option<u64>) -> Duration {
+        let mut sender = self.sender();
+        if sender.is_due(now) {
+            let snapshot = self.state().snapshot(now, running, place);
+            sender.send(snapshot);
+        }
+        sender.until_due(self.clock.now())
+    }
+
+    /// Sends the last snapshot, unless no shard was ever named.
+    pub(crate) fn finish(&self, exit_code: u8) {
+        let mut sender = self.sender();
+        if sender.has_begun() {
+            let snapshot = self.state().snapshot(self.clock.now(), Duration::ZERO, None);
+            sender.send(Snapshot { is_last: true, exit_code: Some(exit_code), ..snapshot });
+            sender.end();
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    shard: String,
+    began: Duration,
+    totals: Totals,
+    handler: Histogram,
+    record: Histogram,
+    batch: Histogram,
+    behind: Option<Duration>,
+    /// The batches with records that are not settled: when each arrived, and the number of these records.
+    unsettled: VecDeque<(Duration, u64)>,
+    /// Whether the record handler gets the records of the whole batch in order, so that the ones before the present one are done.
+    is_in_order: bool,
+    /// The number of settled records of the last snapshot, which the next one must not fall below.
+    shown: u64,
+    running: Option<(&'static str, Duration)>,
+    in_flight: u64,
+    last_message: Option<Duration>,
+    last_checkpoint: Option<Duration>,
+}
+
+impl State {
+    /// Takes an event at this time into account. The attempt of the record handler began at `attempt`.
+    fn observe(&mut self, event: &Event<'_>, now: Duration, attempt: Duration) {
+        let totals = &mut self.totals;
+        match event {
+            Event::Batch(records) => {
+                self.last_message = Some(now);
+                let count = records.len() as u64;
+                if count == 0 {
+                    totals.empty_batches += 1;
+                    return;
+                }
+                totals.batches += 1;
+                totals.delivered += count;
+                totals.bytes += data_size(records);
+                self.batch.add(count);
+                self.unsettled.push_back((now, count));
+            }
+            Event::Behind(behind) => self.behind = behind.0,
+            Event::Called { action, records } => {
+                self.running = Some((action, now));
+                if records.is_none() && !matches!(*action, "tick" | "drop") {
+                    self.last_message = Some(now);
+                }
+                if matches!(*action, "leaseLost" | "shutdown") {
+                    // They belong to the lease's new owner.
+                    self.unsettled.clear();
+                }
+            }
+            Event::Attempt(places) => {
+                self.in_flight = 1;
+                self.is_in_order = places.is_none();
+            }
+            Event::Attempted(result) => {
+                self.is_in_order = false;
+                if self.in_flight > 0 {
+                    self.in_flight = 0;
+                    self.handler.add(nanos(now.saturating_sub(attempt)));
+                }
+                if let Err(failure) = result {
+                    count(&mut totals.failures, class_of_failure(failure));
+                }
+            }
+            Event::Returned => self.running = None,
+            Event::Retried => totals.retries += 1,
+            Event::Passed(passed) => {
+                let class = class_of_failure(passed.failed.failure());
+                count(
+                    match passed.how {
+                        How::Skipped => &mut totals.skipped,
+                        How::DeadLettered => &mut totals.dead_lettered,
+                    },
+                    class,
+                );
+            }
+            Event::Settled(records) => self.settle(*records as u64),
+            Event::Accepted => {
+                totals.checkpoints += 1;
+                self.last_checkpoint = Some(now);
+            }
+            Event::Checkpoint { result: Err(error), .. } => count(&mut totals.refused, class_of_refusal(error)),
+            _ => {}
+        }
+    }
+
+    /// Counts records that are done, the oldest first.
+    fn settle(&mut self, mut records: u64) {
+        self.totals.settled += records;
+        while let Some((_, count)) = self.unsettled.front_mut() {
+            if *count > records {
+                *count -= records;
+                return;
+            }
+            records -= *count;
+            self.unsettled.pop_front();
+        }
+    }
+
+    fn snapshot(&mut self, now: Duration, running: Duration, place: Option<u64>) -> Snapshot {
+        let since = |then: Duration| millis(now.saturating_sub(then));
+        let waiting: u64 = self.unsettled.iter().map(|(_, count)| count).sum();
+        let handled = place.filter(|_| self.is_in_order).unwrap_or(0).min(waiting);
+        self.shown = self.shown.max(self.totals.settled + handled);
+        let running = self.running.map(|(action, began)| Running {
+            action: action.to_owned(),
+            ms: millis(running.min(now.saturating_sub(began))),
+        });
+        Snapshot {
+            shard: self.shard.clone(),
+            uptime_ms: since(self.began),
+            totals: Totals { settled: self.shown, ..self.totals.clone() },
+            now: Now {
+                millis_behind_latest: self.behind.map(millis),
+                unsettled: waiting - handled,
+                oldest_unsettled_ms: self.unsettled.front().map(|(arrived, _)| since(*arrived)),
+                in_flight: self.in_flight,
+                blocked_keys: 0,
+                running,
+                last_message_ms: self.last_message.map(since),
+                last_checkpoint_ms: self.last_checkpoint.map(since),
+            },
+            handler: self.handler.clone(),
+            record: self.record.clone(),
+            batch: self.batch.clone(),
+            ..Snapshot::default()
+        }
+    }
+}
+
+fn count(classes: &mut BTreeMap<String, u64>, class: &'static str) {
+    match classes.get_mut(class) {
+        Some(count) => *count += 1,
+        None => _ = classes.insert(class.to_owned(), 1),
+    }
+}
+
+/// The class of a failure. Its text may be different each time, and a metric for each text would have no bounds.
+fn class_of_failure(failure: &Failure) -> &'static str {
+    let error = match failure {
+        Failure::Error(error) => error,
+        Failure::Panic(_) => return "panic",
+        Failure::Gone => return "cancelled",
+    };
+    if error.is::<UndecodablePayload>() || error.is::<UndecodablePayloads>() {
+        "undecodable"
+    } else if is_permanent(&**error) {
+        "permanent"
+    } else {
+        "error"
+    }
+}
+
+fn class_of_refusal(error: &CheckpointError) -> &'static str {
+    match error {
+        CheckpointError::Throttled => "throttled",
+        CheckpointError::Dependency => "dependency",
+        CheckpointError::LeaseLost => "lease_lost",
+        CheckpointError::InvalidState => "invalid_state",
+        CheckpointError::OutOfRange => "out_of_range",
+        CheckpointError::Other(_) => "other",
+        CheckpointError::Io(_) => "io",
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    time.as_nanos().try_into().unwrap_or(u64::MAX)
+}
+
+fn millis(time: Duration) -> u64 {
+    time.as_millis().try_into().unwrap_or(u64::MAX)
+}

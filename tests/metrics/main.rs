@@ -1,0 +1,3 @@
+//! Metrics: what a processor sends.
+
+mod processor;
