@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::daemon::DaemonOptions;
 use crate::emulate::EmulateOptions;
+use crate::health::HealthOptions;
 use crate::installed::VERSION;
 use crate::leases::LeasesOptions;
 use crate::local::LocalOptions;
@@ -16,6 +17,7 @@ use crate::put::PutOptions;
 use crate::replay::ReplayOptions;
 use crate::stream::StreamCommand;
 use crate::tail::TailOptions;
+use crate::top::TopOptions;
 use crate::why::WhyOptions;
 
 /// Run and develop record processors for Amazon Kinesis
@@ -51,6 +53,8 @@ pub(crate) enum Verb {
     Stream(StreamCommand),
     Leases(Box<LeasesOptions>),
     Why(Box<WhyOptions>),
+    Top(TopOptions),
+    Health(HealthOptions),
     /// Become the command, and end when the tool that started it ends
     #[command(name = crate::process::exec::VERB, hide = true)]
     Exec {

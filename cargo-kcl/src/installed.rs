@@ -1,18 +1,19 @@
-//! The installed tool, which runs the verbs that a build without the feature `aws` lacks.
+//! The installed tool, which runs the verbs and options that a build without all features lacks.
 //!
 //! `cargo kcl` in the clone is such a build. It has the same command line as the complete tool.
 
 /// The tool's version, and its features, which another build of the tool asks for.
-pub(crate) const VERSION: &str = if cfg!(feature = "aws") {
-    concat!(env!("CARGO_PKG_VERSION"), " (features: aws)")
-} else {
-    concat!(env!("CARGO_PKG_VERSION"), " (features: none)")
+pub(crate) const VERSION: &str = match (cfg!(feature = "aws"), cfg!(feature = "metrics")) {
+    (true, true) => concat!(env!("CARGO_PKG_VERSION"), " (features: aws, metrics)"),
+    (true, false) => concat!(env!("CARGO_PKG_VERSION"), " (features: aws)"),
+    (false, true) => concat!(env!("CARGO_PKG_VERSION"), " (features: metrics)"),
+    (false, false) => concat!(env!("CARGO_PKG_VERSION"), " (features: none)"),
 };
 
-#[cfg(not(feature = "aws"))]
+#[cfg(not(all(feature = "aws", feature = "metrics")))]
 pub(crate) use run::run;
 
-#[cfg(not(feature = "aws"))]
+#[cfg(not(all(feature = "aws", feature = "metrics")))]
 mod run {
     use std::env;
     use std::ffi::OsString;
@@ -32,7 +33,7 @@ mod run {
     pub(crate) fn run(arguments: &[OsString]) -> ExitCode {
         let installed: Vec<_> = candidates().into_iter().filter_map(|path| Some((ask(&path)?, path))).collect();
         if let Some((_, path)) = installed.iter().find(|(build, _)| *build == Build::Complete) {
-            // It has the feature, so it does not come here: this never repeats.
+            // It has the features, so it does not come here: this never repeats.
             let error = Command::new(path).args(arguments.iter().skip(1)).exec();
             report::error(format_args!("{} cannot be started: {error}", path.display()));
             return ExitCode::from(CANNOT_EXECUTE);
@@ -41,7 +42,7 @@ mod run {
             Some((Build::Version(version), path)) => {
                 format!(", version {}, but {} is version {version}", env!("CARGO_PKG_VERSION"), path.display())
             }
-            Some((_, path)) => format!(", but {} lacks the feature `aws`", path.display()),
+            Some((_, path)) => format!(", but {} lacks features of it", path.display()),
             None => String::new(),
         };
         report::line(format_args!(
@@ -71,25 +72,25 @@ mod run {
 }
 
 /// An installed build of the tool.
-#[cfg(any(test, not(feature = "aws")))]
+#[cfg(any(test, not(all(feature = "aws", feature = "metrics"))))]
 #[derive(Debug, PartialEq, Eq)]
 enum Build {
-    /// This version, with the feature `aws`.
+    /// This version, with all features.
     Complete,
-    /// This version, without the feature.
+    /// This version, without some of them.
     Quick,
     /// Another version.
     Version(String),
 }
 
 /// The build that prints this text for `--version`, if it is one of this tool.
-#[cfg(any(test, not(feature = "aws")))]
+#[cfg(any(test, not(all(feature = "aws", feature = "metrics"))))]
 fn build(text: &str) -> Option<Build> {
     let text = text.trim_end().strip_prefix("cargo-kcl ")?;
     let (version, rest) = text.split_once(' ').unwrap_or((text, ""));
     Some(match rest {
         _ if version != env!("CARGO_PKG_VERSION") => Build::Version(crate::report::excerpt(version)),
-        "(features: aws)" => Build::Complete,
+        "(features: aws, metrics)" => Build::Complete,
         _ => Build::Quick,
     })
 }
@@ -100,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_build_is_known_by_its_version() {
-        let own = if cfg!(feature = "aws") { Build::Complete } else { Build::Quick };
+        let own = if cfg!(all(feature = "aws", feature = "metrics")) { Build::Complete } else { Build::Quick };
         assert_eq!(build(&format!("cargo-kcl {VERSION}\n")), Some(own));
         assert_eq!(build(concat!("cargo-kcl ", env!("CARGO_PKG_VERSION"))), Some(Build::Quick));
         assert_eq!(build("cargo-kcl 99.0.0 (features: aws)\n"), Some(Build::Version("99.0.0".to_owned())));

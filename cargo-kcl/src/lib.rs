@@ -11,6 +11,7 @@ mod daemon_log;
 mod disk;
 mod emulate;
 mod exit;
+mod health;
 mod hints;
 mod input;
 mod installed;
@@ -20,6 +21,7 @@ mod kinesis;
 mod lease_table;
 mod leases;
 mod local;
+mod metrics;
 mod new;
 mod process;
 mod properties;
@@ -31,6 +33,7 @@ mod signals;
 mod stream;
 mod tail;
 mod threads;
+mod top;
 mod usage;
 mod why;
 
@@ -64,7 +67,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::New(options) => new::run(&options),
         #[cfg(not(feature = "aws"))]
         Verb::Local(options) if options.stream.is_some() => installed::run(&arguments),
+        #[cfg(not(feature = "metrics"))]
+        Verb::Local(options) if options.metrics.metrics.is_some() => installed::run(&arguments),
         Verb::Local(options) => local::run(&options),
+        #[cfg(not(feature = "metrics"))]
+        Verb::Daemon(options) if options.metrics.metrics.is_some() => installed::run(&arguments),
         Verb::Daemon(options) => daemon::run(&options),
         Verb::Emulate(options) => emulate::run(&options),
         Verb::Replay(options) => replay::run(&options),
@@ -81,6 +88,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Why(options) => why::run(&options),
         #[cfg(not(feature = "aws"))]
         Verb::Put(_) | Verb::Tail(_) | Verb::Stream(_) | Verb::Leases(_) | Verb::Why(_) => installed::run(&arguments),
+        #[cfg(feature = "metrics")]
+        Verb::Health(options) => health::run(&options),
+        #[cfg(feature = "metrics")]
+        Verb::Top(options) => top::run(&options),
+        #[cfg(not(feature = "metrics"))]
+        Verb::Health(_) | Verb::Top(_) => installed::run(&arguments),
         Verb::Exec { parent, death, command } => process::exec::run(parent, death, &command),
     }
 }

@@ -1,3 +1,6 @@
-//! Metrics: what a processor sends.
+//! Metrics: what a processor sends, and what `cargo kcl local` and `cargo kcl daemon` serve.
 
+mod daemon;
+mod local;
 mod processor;
+mod tool;

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::DaemonError;
 use crate::daemon_log::{Context, Event, Events, explain};
+use crate::metrics::{DaemonEvent, Metrics, Stage};
 use crate::properties::Properties;
 use crate::report::{self, Level, Message, Prefix, Source, Speaker};
 
@@ -36,11 +37,17 @@ pub(crate) struct Log {
     /// The shards that have had records.
     with_records: Vec<String>,
     stopping: bool,
+    metrics: Metrics,
 }
 
 impl Log {
     /// Creates the log. Everything also goes to the file, if there is one.
-    pub(crate) fn open(verbose: bool, path: Option<&Path>, properties: &Properties) -> Result<Self, DaemonError> {
+    pub(crate) fn open(
+        verbose: bool,
+        path: Option<&Path>,
+        properties: &Properties,
+        metrics: Metrics,
+    ) -> Result<Self, DaemonError> {
         let failed = |path: &Path, error| DaemonError::Log { path: path.to_owned(), error };
         let file = path.map(|path| File::create(path).map_err(|error| failed(path, error))).transpose()?;
         Ok(Self {
@@ -53,6 +60,7 @@ impl Log {
             explained: Vec::new(),
             with_records: Vec::new(),
             stopping: false,
+            metrics,
         })
     }
 
@@ -68,6 +76,7 @@ impl Log {
             return;
         }
         self.write(&full(&event));
+        self.measure(&event);
         let explanation = explain(&event, &self.context);
         if self.verbose && event.level.is_empty() {
             report::pass_on(java(), &event.message);
@@ -77,6 +86,25 @@ impl Log {
             self.show(&event);
         }
         self.report_once(explanation);
+    }
+
+    /// Passes on to the metrics what the log says about the daemon and its shards.
+    fn measure(&self, event: &Event) {
+        if event.logger == "Scheduler" && event.message.starts_with("Initialization complete") {
+            self.metrics.daemon(DaemonEvent::Up);
+        }
+        // Each is logged now and then.
+        if event.message.starts_with("No activities assigned") || event.message.contains(", leasesOwned=0,") {
+            self.metrics.daemon(DaemonEvent::Idle);
+        }
+        let Some((waited_for, shard)) = answered(event) else { return };
+        match waited_for {
+            "initialize" => self.metrics.started(shard),
+            "shardEnded" => self.metrics.reach(shard, Stage::Ended),
+            "leaseLost" => self.metrics.reach(shard, Stage::Lost),
+            "shutdownRequested" => self.metrics.reach(shard, Stage::Stopped),
+            _ => {}
+        }
     }
 
     /// Reports an explanation, unless it was reported before.
@@ -187,9 +215,7 @@ impl Log {
                 None
             }
             "MultiLangProtocol" => {
-                let (what, shard) =
-                    event.message.strip_prefix("Received response ")?.rsplit_once(" while processing shard ")?;
-                let (_, waited_for) = what.rsplit_once(" while waiting for ")?;
+                let (waited_for, shard) = answered(event)?;
                 let shard = shard.to_owned();
                 let what = match waited_for {
                     "initialize" => "started",
@@ -207,6 +233,16 @@ impl Log {
             _ => None,
         }
     }
+}
+
+/// The message that a processor has answered, and its shard, if the event reports that.
+fn answered(event: &Event) -> Option<(&str, &str)> {
+    if event.logger != "MultiLangProtocol" {
+        return None;
+    }
+    let (what, shard) = event.message.strip_prefix("Received response ")?.rsplit_once(" while processing shard ")?;
+    let (_, waited_for) = what.rsplit_once(" while waiting for ")?;
+    Some((waited_for, shard))
 }
 
 /// The prefix of a shard's lines.

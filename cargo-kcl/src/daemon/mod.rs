@@ -28,6 +28,7 @@ use crate::emulate::{
     create_stream, prepare_leases,
 };
 use crate::exit::{FAILED, WRONG_USE};
+use crate::metrics::{About, Metrics, MetricsError};
 use crate::process::description::Description;
 use crate::process::program::{Program, ProgramError};
 use crate::properties::{EMPTY_BATCHES, Level, Malformed, Origin, Properties, ask_processor, lint, lint_for};
@@ -79,6 +80,8 @@ pub(crate) enum DaemonError {
     Output(io::Error),
     #[error("the log {} cannot be written: {error}", path.display())]
     Log { path: PathBuf, error: io::Error },
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     #[error("signals cannot be caught: {0}")]
     Signals(io::Error),
     #[error("the daemon cannot be run: {0}")]
@@ -165,6 +168,7 @@ fn prepare_and_run(options: &DaemonOptions) -> Result<u8, DaemonError> {
         print(&command, &properties, options.emulate).map_err(DaemonError::Output)?;
         return Ok(0);
     }
+    let metrics = Metrics::open(&options.metrics, about(&properties, options))?;
     let java = Java::find()?;
     let mut local = if options.emulate { Some(local(options, &cache)?) } else { None };
     if let Some(local) = &local {
@@ -186,13 +190,23 @@ fn prepare_and_run(options: &DaemonOptions) -> Result<u8, DaemonError> {
         prepare_stream(local, &properties, &versions, content, &mut signals)?;
     }
     fs::write(home.properties(), properties.to_string()).map_err(DaemonError::Home)?;
-    let log = Log::open(options.verbose, options.log.as_deref(), &properties)?;
+    let log = Log::open(options.verbose, options.log.as_deref(), &properties, metrics.clone())?;
     let command = command(&java.path, &jars.folder, &home, options);
     let emulators = local.and_then(|local| local.emulators);
     let restarts = options.restart.unwrap_or(0);
-    let code = supervise(&command, log, emulators, signals, restarts).map_err(DaemonError::Run);
+    let code = supervise(&command, log, emulators, signals, restarts, &metrics).map_err(DaemonError::Run);
     drop(worker);
     code
+}
+
+/// What the metrics say about the run.
+fn about(properties: &Properties, options: &DaemonOptions) -> About {
+    About {
+        verb: "daemon",
+        application: properties.get("applicationName").unwrap_or_default().to_owned(),
+        stream: Some(stream_name(properties).to_owned()),
+        stuck_after: options.stuck_after,
+    }
 }
 
 /// Sets `workerId` to a name that no other run on the same emulators has.

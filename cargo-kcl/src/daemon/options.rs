@@ -1,13 +1,15 @@
 //! The options of `cargo kcl daemon`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
 use super::compose::{Retrieval, parse_from, parse_set};
-use crate::args::{InstallOptions, LockOptions, LogOptions, StartAt, count};
+use crate::args::{InstallOptions, LockOptions, LogOptions, REPORT, StartAt, count, duration};
 use crate::emulate::StreamOptions;
+use crate::metrics::MetricsOptions;
 use crate::process::program::ProgramOptions;
 
 /// Run a processor under Amazon's MultiLangDaemon, over a stream, with any number of workers
@@ -110,6 +112,13 @@ pub(crate) struct DaemonOptions {
     /// Write everything that the daemon logs to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) log: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) metrics: MetricsOptions,
+
+    /// Let /livez and `cargo kcl health` fail while a processor has spent TIME on a call, or on a record
+    #[arg(long, help_heading = REPORT, value_name = "TIME", default_value = "10m", value_parser = duration)]
+    pub(crate) stuck_after: Duration,
 
     #[command(flatten)]
     pub(crate) output: LogOptions,

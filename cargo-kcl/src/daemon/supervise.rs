@@ -5,7 +5,6 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,15 +16,14 @@ use super::log::Log;
 use crate::backoff::Backoff;
 use crate::emulate::Emulators;
 use crate::exit::INTERRUPTED;
+use crate::metrics::{DaemonEvent, Metrics};
 use crate::process::exec::Death;
-use crate::process::spawn::bound;
+use crate::process::spawn::{bound, code};
 use crate::report;
 use crate::signals::{Request, Signals};
 
 /// The exit code that the daemon itself uses when a processor fails.
 const GAVE_UP: u8 = 1;
-/// The number that shells add to a signal to get the exit code of a command that the signal ended.
-const SIGNALLED: i32 = 128;
 /// The interval at which the daemon and the emulators are checked for their end.
 const TICK: Duration = Duration::from_millis(100);
 /// The time that processors may take to end after the daemon, which ends their input.
@@ -46,13 +44,16 @@ pub(crate) fn supervise(
     mut emulators: Option<Emulators>,
     mut signals: Signals,
     restarts: u32,
+    metrics: &Metrics,
 ) -> io::Result<u8> {
     let mut done = 0;
     loop {
         let started = Instant::now();
-        let status = run(command, &mut log, &mut emulators, &mut signals)?;
+        let status = run(command, &mut log, &mut emulators, &mut signals, metrics)?;
         log.finish(status);
-        let code = match code(status) {
+        let code = u8::try_from(code(status)).unwrap_or(GAVE_UP);
+        metrics.daemon(DaemonEvent::Ended(code));
+        let code = match code {
             _ if signals.interrupted() => INTERRUPTED,
             // The daemon also exits with 0 if it cannot initialize. It never ends by itself unless something is wrong.
             0 if !signals.stops() => GAVE_UP,
@@ -109,8 +110,12 @@ fn run(
     log: &mut Log,
     emulators: &mut Option<Emulators>,
     signals: &mut Signals,
+    metrics: &Metrics,
 ) -> io::Result<ExitStatus> {
-    let mut child = bound(command, Death::Terminate)?.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut bound = bound(command, Death::Terminate)?;
+    bound.envs(metrics.variables()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = bound.spawn()?;
+    metrics.daemon(DaemonEvent::Started(child.id()));
     let missing = || io::Error::other("the pipes from the daemon are missing");
     let mut output = Pipe::new(child.stdout.take().ok_or_else(missing)?)?;
     let mut error = Pipe::new(child.stderr.take().ok_or_else(missing)?)?;
@@ -144,11 +149,6 @@ fn run(
     };
     end_processors(group);
     Ok(status)
-}
-
-fn code(status: ExitStatus) -> u8 {
-    let code = status.code().or_else(|| status.signal().map(|signal| SIGNALLED + signal));
-    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
 }
 
 /// Waits for the processors, which are in the daemon's process group, and kills those that do not end. Their input ended with the

@@ -5,6 +5,7 @@ use super::source::plan::PlanError;
 use super::state::StoreError;
 use crate::exit::WRONG_USE;
 use crate::input::source::InputError;
+use crate::metrics::MetricsError;
 use crate::process::program::ProgramError;
 use crate::recording::RecordingError;
 
@@ -23,6 +24,8 @@ pub(crate) enum LocalError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Recording(#[from] RecordingError),
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     #[error("{0}")]
     Options(&'static str),
     #[error(

@@ -34,6 +34,7 @@ use self::source::plan::Reshard;
 use self::source::stream::Stream;
 use self::source::{Supply, check_order};
 use self::supervise::Supervisor;
+use crate::metrics::Metrics;
 use crate::process::program::Program;
 use crate::recording::Recording;
 use crate::report;
@@ -86,7 +87,8 @@ fn prepare_and_run(options: &LocalOptions) -> Result<u8, LocalError> {
     }
     recording.iter().try_for_each(|recording| recording.describe(&program.command))?;
     catch_signals(sender.clone()).map_err(LocalError::Signals)?;
-    let watched = (recording, chaos);
+    let metrics = Metrics::open(&options.metrics, options.about(&program))?;
+    let watched = (recording, chaos, metrics);
     let mut supervisor = Supervisor::new(options, &program, supply, store, watched, (sender, events), shards);
     if !all_ended {
         supervisor.start()?;

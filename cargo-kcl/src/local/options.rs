@@ -27,6 +27,7 @@ use crate::disk;
 use crate::input::options::RecordOptions;
 use crate::input::path::Input;
 use crate::input::source::Source;
+use crate::metrics::{About, MetricsOptions};
 use crate::process::cargo::{CargoError, workspace_root};
 use crate::process::program::{Program, ProgramError, ProgramOptions};
 use crate::report;
@@ -192,6 +193,9 @@ pub(crate) struct LocalOptions {
     #[command(flatten)]
     pub(crate) log: LogOptions,
 
+    #[command(flatten)]
+    pub(crate) metrics: MetricsOptions,
+
     /// Send at most N records in a processRecords message; a message never carries more than 10 MiB of data and keys
     #[arg(long, help_heading = SHARDS, value_name = "N", default_value_t = 1_000, value_parser = count(clap::value_parser!(u32).range(1..=10_000)))]
     pub(crate) max_records: u32,
@@ -345,6 +349,16 @@ impl LocalOptions {
         let store = Store::open(&folder, &app.0, &supply.identity(), self.fresh, supply.start())?;
         self.rewind(&store)?;
         Ok(Some(store))
+    }
+
+    /// What the metrics of a run with this program say about it.
+    pub(crate) fn about(&self, program: &Program) -> About {
+        About {
+            verb: "local",
+            application: self.app.as_ref().map_or_else(|| program.name.clone(), |app| app.0.clone()),
+            stream: self.stream.clone(),
+            stuck_after: self.stuck_after,
+        }
     }
 
     fn folder(&self) -> Result<PathBuf, LocalError> {

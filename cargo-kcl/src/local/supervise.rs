@@ -27,9 +27,10 @@ use crate::args::shard_id;
 use crate::backoff::Backoff;
 use crate::exit::{FAILED, INTERRUPTED};
 use crate::input::path::Input;
+use crate::metrics::{Metrics, Stage};
 use crate::process::description::Description;
 use crate::process::program::Program;
-use crate::process::spawn::{Process, Spawned, spawn};
+use crate::process::spawn::{self, Process, Spawned, spawn_with};
 use crate::recording::{Recording, Tape};
 use crate::report::{self, Level, Message, Prefix, Source, Speaker};
 use crate::signals::Request;
@@ -60,6 +61,7 @@ pub(crate) struct Supervisor<'a> {
     chaos: Option<Chaos>,
     /// How often a shard without records gets a batch without records.
     empty_every: Option<Duration>,
+    metrics: Metrics,
     started: Instant,
     progress: Progress,
     interrupted: bool,
@@ -141,12 +143,12 @@ impl<'a> Supervisor<'a> {
         program: &'a Program,
         supply: Box<dyn Supply>,
         store: Option<Arc<Store>>,
-        (recording, chaos): (Option<Recording>, Option<Chaos>),
+        (recording, chaos, metrics): (Option<Recording>, Option<Chaos>, Metrics),
         (sender, events): (Sender<Event>, Receiver<Event>),
         shards: Vec<Standing>,
     ) -> Self {
         let progress = Progress::new(options.quiet, &*supply);
-        Self {
+        let supervisor = Self {
             options,
             program,
             supply,
@@ -159,13 +161,16 @@ impl<'a> Supervisor<'a> {
             recording,
             chaos,
             empty_every: options.empty_every,
+            metrics,
             started: Instant::now(),
             progress,
             interrupted: false,
             bad_input: None,
             over: false,
             reads: true,
-        }
+        };
+        supervisor.members.keys().for_each(|number| supervisor.show(*number));
+        supervisor
     }
 
     /// Starts the processors that can start, and begins to fill their queues. The main thread starts all processors, because a
@@ -231,10 +236,11 @@ impl<'a> Supervisor<'a> {
         let Some(member) = self.members.get_mut(&number) else { return Ok(()) };
         member.lives += 1;
         let tape = self.recording.as_ref().map(|recording| recording.tape(number, member.lives)).transpose()?;
-        let spawned = spawn(&self.program.command);
+        let spawned = spawn_with(&self.program.command, self.metrics.variables());
         let failed = |error| LocalError::Spawn { shard: shard_id(number), error };
         let spawned = spawned.map_err(failed)?;
         let process = spawned.process.clone();
+        self.metrics.started(&shard_id(number));
         self.converse(number, spawned, tape).inspect_err(|_| process.kill()).map_err(failed)
     }
 
@@ -257,6 +263,8 @@ impl<'a> Supervisor<'a> {
             pulse: Arc::clone(&member.pulse),
             empty_every: self.empty_every,
         };
+        let pulse = Arc::clone(&member.pulse);
+        self.metrics.watch(&shard_id(number), move || pulse.seen());
         let trial = member.trial.take().or_else(|| self.chaos.as_ref().map(|chaos| chaos.trial(number)));
         let sender = self.sender.clone();
         let Spawned { stdin, stdout, stderr, process } = spawned;
@@ -283,6 +291,7 @@ impl<'a> Supervisor<'a> {
                     if let Some(member) = self.members.get_mut(&number) {
                         member.state = State::Done(Outcome::Failed);
                     }
+                    self.show(number);
                 }
             }
             let Some(wait) = self.next_look() else { break };
@@ -363,7 +372,10 @@ impl<'a> Supervisor<'a> {
                 self.over = true;
                 self.give_up_restarts();
             }
-            Event::Ended { shard } => self.ended(shard),
+            Event::Ended { shard } => {
+                self.ended(shard);
+                self.show(shard);
+            }
         }
     }
 
@@ -373,10 +385,26 @@ impl<'a> Supervisor<'a> {
             // A processor that chaos ended did not fail.
             member.state = State::Done(if self.chaos.is_some() { Outcome::Stopped } else { Outcome::Failed });
         }
+        self.members.keys().for_each(|number| self.show(*number));
+    }
+
+    /// Makes the metrics show where a shard stands.
+    fn show(&self, number: u32) {
+        let Some(member) = self.members.get(&number).filter(|member| member.born) else { return };
+        let stage = match member.state {
+            State::Waiting | State::Done(Outcome::Waiting) => Stage::Waiting,
+            State::Again(_) | State::Done(Outcome::HandedOver) => Stage::Restarting,
+            State::Running { .. } => Stage::Running,
+            State::Done(Outcome::Ended | Outcome::EndedBefore) => Stage::Ended,
+            State::Done(Outcome::Stopped) => Stage::Stopped,
+            State::Done(Outcome::Failed) => Stage::Failed,
+        };
+        self.metrics.reach(&shard_id(number), stage);
     }
 
     fn born(&mut self, number: u32, mut parents: Vec<u32>) {
         parents.retain(|parent| self.members.contains_key(parent));
+        self.metrics.reach(&shard_id(number), Stage::Waiting);
         let new = || Standing { number, position: Position::TrimHorizon, parents, born: true };
         self.members.entry(number).or_insert_with(|| new().into()).born = true;
     }
@@ -388,7 +416,8 @@ impl<'a> Supervisor<'a> {
         let State::Running { thread, .. } = std::mem::replace(&mut member.state, State::Done(Outcome::Failed)) else {
             return;
         };
-        let Ok((Ended { outcome, position, mark, last_words }, trial)) = thread.join() else { return };
+        let Ok((Ended { outcome, position, mark, last_words, status }, trial)) = thread.join() else { return };
+        self.metrics.exited(&shard_id(number), status.map(spawn::code));
         let may_restart = outcome == Outcome::Failed && !stops && position != Position::ShardEnd;
         member.position = position;
         member.mark = mark.or(member.mark);

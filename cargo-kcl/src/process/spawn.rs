@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt as _};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +13,8 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::process::exec::{self, Death};
 
+/// The number that shells add to a signal to get the exit code of a command that the signal ended.
+const SIGNALLED: i32 = 128;
 /// The interval at which a process is checked for its end.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -28,8 +30,17 @@ pub(crate) struct Spawned {
 ///
 /// The processor dies with the *thread* that calls this function, so call it on the tool's main thread.
 pub(crate) fn spawn(command: &[OsString]) -> io::Result<Spawned> {
-    let mut child =
-        bound(command, Death::Kill)?.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    spawn_with(command, [])
+}
+
+/// Starts a command as [`spawn`] does, with these environment variables in addition.
+pub(crate) fn spawn_with(
+    command: &[OsString],
+    variables: impl IntoIterator<Item = (&'static str, OsString)>,
+) -> io::Result<Spawned> {
+    let mut bound = bound(command, Death::Kill)?;
+    bound.envs(variables);
+    let mut child = bound.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
         return Err(io::Error::other("the pipes to the process are missing"));
@@ -53,6 +64,11 @@ pub(crate) fn bound(command: &[OsString], death: Death) -> io::Result<Command> {
 fn own_path() -> io::Result<PathBuf> {
     // Valid even if a newer build has replaced the file in the meantime.
     if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
+}
+
+/// The exit code of a command that ended, as shells know it: 128 more than the number of the signal that ended it.
+pub(crate) fn code(status: ExitStatus) -> i32 {
+    status.code().or_else(|| status.signal().map(|signal| SIGNALLED + signal)).unwrap_or(1)
 }
 
 /// A handle to a started process. Clones refer to the same process.

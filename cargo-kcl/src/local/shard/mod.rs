@@ -77,6 +77,8 @@ pub(crate) struct Ended {
     pub(crate) mark: Option<Mark>,
     /// The last lines of the processor's stderr.
     pub(crate) last_words: Vec<String>,
+    /// The processor's exit status, if it has ended.
+    pub(crate) status: Option<ExitStatus>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -171,11 +173,12 @@ impl Shard {
                 }
             }
         }
-        if let Ok(Some(status)) = process.try_wait() {
+        let status = process.try_wait().ok().flatten();
+        if let Some(status) = status {
             self.reach(watcher, Moment::Exited(status.code()));
         }
         let last_words = last_words.lock().unwrap_or_else(PoisonError::into_inner).lines();
-        Ended { outcome, position, mark: last_mark.get(), last_words }
+        Ended { outcome, position, mark: last_mark.get(), last_words, status }
     }
 
     fn converse<K>(

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use kcl::{FailureAction, SequenceNumber};
 
 use super::times::Times;
+use crate::metrics::Seen;
 
 /// State shared between the thread that converses with a shard's processors and the threads that observe it.
 #[derive(Debug, Default)]
@@ -110,6 +111,20 @@ impl Pulse {
 
     pub(crate) fn counts(&self) -> Counts {
         self.lock().counts.clone()
+    }
+
+    /// What the metrics of the run show of the shard's processors.
+    pub(crate) fn seen(&self) -> Seen {
+        let State { counts, pending, .. } = &*self.lock();
+        Seen {
+            records: counts.records,
+            bytes: counts.bytes,
+            checkpoints: counts.checkpoints,
+            skipped: counts.skipped,
+            dead_lettered: counts.dead_lettered,
+            batches: counts.batches.nanos().clone(),
+            running: pending.as_ref().map(|pending| (pending.action, pending.since.elapsed())),
+        }
     }
 
     /// The message that the processor has been handling for at least `patience`; reported once for each message.

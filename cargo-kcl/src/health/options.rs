@@ -1,0 +1,38 @@
+//! The options of `cargo kcl health`.
+#![cfg_attr(not(feature = "metrics"), allow(dead_code))]
+
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::args::interval;
+use crate::metrics::Address;
+
+/// Say by the exit code whether a running `daemon` or `local` is well, for probes that run a command
+///
+/// It is well if its daemon is running and no processor is stuck; with --ready, if a processor has received its first message, or there
+/// is no lease to hold.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 it is well, 1 it is not, or it is not running; stderr says why; 2 usage error.\n\n\
+                  Examples:\n  \
+                  cargo kcl health --app revenue\n  \
+                  cargo kcl health --ready --address 9464"
+)]
+pub(crate) struct HealthOptions {
+    /// Name of the application, as it was given to the run; by default the only run of this user
+    #[arg(long, value_name = "NAME", env = "KCL_APP")]
+    pub(crate) app: Option<String>,
+
+    /// Address of the run, as it was given to --metrics
+    #[arg(long, value_name = "[IP:]PORT")]
+    pub(crate) address: Option<Address>,
+
+    /// Ask whether it is ready
+    #[arg(long)]
+    pub(crate) ready: bool,
+
+    /// Wait at most TIME for an answer
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = interval)]
+    pub(crate) timeout: Duration,
+}

@@ -1,0 +1,211 @@
+//! What is known of a run: its daemon and its shards.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use kcl::metrics::Snapshot;
+
+use super::shard::{Shard, View};
+use super::state::{DaemonState, ShardState, State};
+use super::{About, DaemonEvent, Seen, Stage};
+
+/// The number of shards that are told apart. Beyond it, no machine runs their processors.
+const MOST_SHARDS: usize = 20_000;
+/// The longest id of a shard that is kept. Those of Kinesis have up to 128 characters.
+const LONGEST_ID: usize = 256;
+/// How long a shard is shown that a daemon no longer processes.
+const SHOWN: Duration = Duration::from_secs(600);
+
+/// What is known of a run.
+pub(super) struct Board {
+    about: About,
+    started: Instant,
+    daemon: Option<Daemon>,
+    shards: BTreeMap<String, Shard>,
+    /// Whether any processor has received its first message.
+    has_begun: bool,
+}
+
+#[derive(Debug, Default)]
+struct Daemon {
+    /// Its process, while it runs.
+    pid: Option<u32>,
+    is_up: bool,
+    /// Whether it held no lease when it last said so.
+    is_idle: bool,
+    starts: u64,
+    exits: BTreeMap<String, u64>,
+}
+
+impl Board {
+    pub(super) fn new(about: About) -> Self {
+        let daemon = (about.verb == "daemon").then(Daemon::default);
+        Self { about, started: Instant::now(), daemon, shards: BTreeMap::new(), has_begun: false }
+    }
+
+    pub(super) fn about(&self) -> &About {
+        &self.about
+    }
+
+    pub(super) fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The shard of this id, unless there are too many.
+    fn shard(&mut self, id: &str) -> Option<&mut Shard> {
+        if id.len() > LONGEST_ID || (self.shards.len() >= MOST_SHARDS && !self.shards.contains_key(id)) {
+            return None;
+        }
+        if !self.shards.contains_key(id) {
+            self.shards.insert(id.to_owned(), Shard::new(Stage::Waiting, Instant::now()));
+        }
+        self.shards.get_mut(id)
+    }
+
+    pub(super) fn reach(&mut self, id: &str, stage: Stage) {
+        if let Some(shard) = self.shard(id) {
+            shard.reach(stage, Instant::now());
+        }
+    }
+
+    pub(super) fn started(&mut self, id: &str) {
+        // The daemon's log may report it after the process has sent its first snapshot.
+        let is_early = self.daemon.is_none();
+        if let Some(shard) = self.shard(id) {
+            shard.start(is_early, Instant::now());
+        }
+        if let Some(daemon) = &mut self.daemon {
+            daemon.is_idle = false;
+            // Its log reports the processor's answer.
+            self.has_begun = true;
+        }
+    }
+
+    pub(super) fn exited(&mut self, id: &str, code: Option<i32>) {
+        if let Some(shard) = self.shard(id) {
+            shard.exit(code.map_or("unknown".to_owned(), |code| code.to_string()));
+        }
+    }
+
+    pub(super) fn watch(&mut self, id: &str, seen: Box<dyn Fn() -> Seen + Send>) {
+        if let Some(shard) = self.shard(id) {
+            shard.watch(seen);
+        }
+    }
+
+    pub(super) fn take(&mut self, snapshot: Snapshot) {
+        self.has_begun = true;
+        let is_only_source = self.daemon.is_some();
+        if let Some(shard) = self.shard(&snapshot.shard) {
+            shard.take(snapshot, is_only_source, Instant::now());
+        }
+    }
+
+    pub(super) fn daemon(&mut self, event: DaemonEvent) {
+        let Some(daemon) = &mut self.daemon else { return };
+        match event {
+            DaemonEvent::Started(pid) => {
+                daemon.starts += 1;
+                daemon.pid = Some(pid);
+            }
+            DaemonEvent::Up => daemon.is_up = true,
+            DaemonEvent::Idle => daemon.is_idle = true,
+            DaemonEvent::Ended(code) => {
+                (daemon.pid, daemon.is_up, daemon.is_idle) = (None, false, false);
+                *daemon.exits.entry(code.to_string()).or_default() += 1;
+                let now = Instant::now();
+                // Its processors end with it.
+                for shard in self.shards.values_mut().filter(|shard| shard.stage == Stage::Running) {
+                    shard.reach(Stage::Stopped, now);
+                }
+            }
+        }
+    }
+
+    /// Does what is due now and then.
+    pub(super) fn tick(&mut self) {
+        let now = Instant::now();
+        for shard in self.shards.values_mut() {
+            if self.daemon.is_some() {
+                shard.check_process(now);
+            }
+            shard.keep(now);
+        }
+        let is_over = |stage| !matches!(stage, Stage::Waiting | Stage::Running | Stage::Restarting);
+        if self.daemon.is_some() {
+            self.shards.retain(|_, shard| !is_over(shard.stage) || now.duration_since(shard.since) < SHOWN);
+        }
+        let has_ended = self.shards.values().all(|shard| is_over(shard.stage)) && !self.shards.is_empty();
+        self.has_begun = self.has_begun || has_ended || self.shards.values().any(Shard::has_batches);
+    }
+
+    /// Why the run is not well, a sentence each.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let now = Instant::now();
+        let down = self.daemon.as_ref().is_some_and(|daemon| daemon.starts > 0 && daemon.pid.is_none());
+        let stuck =
+            self.shards.iter().filter_map(|(id, shard)| Some((id, shard.problem(self.about.stuck_after, now)?)));
+        let stuck = stuck.map(|(id, problem)| format!("shard {id}: {problem}"));
+        down.then(|| "the daemon is not running".to_owned()).into_iter().chain(stuck).collect()
+    }
+
+    /// Why the run is not ready, if it is not.
+    pub(super) fn unready(&self) -> Option<&'static str> {
+        match &self.daemon {
+            Some(daemon) if !daemon.is_up => Some("the daemon is not up yet"),
+            Some(daemon) if daemon.is_idle => None,
+            _ if self.has_begun => None,
+            _ => Some("no processor has received a message yet"),
+        }
+    }
+
+    /// Every shard at this moment.
+    pub(super) fn views(&self) -> impl Iterator<Item = (&String, &Shard, View)> {
+        let now = Instant::now();
+        self.shards.iter().map(move |(id, shard)| (id, shard, shard.view(now)))
+    }
+
+    pub(super) fn daemon_state(&self) -> Option<DaemonState> {
+        let daemon = self.daemon.as_ref()?;
+        Some(DaemonState {
+            pid: daemon.pid,
+            is_up: daemon.is_up,
+            restarts: daemon.starts.saturating_sub(1),
+            exits: daemon.exits.clone(),
+            memory_bytes: daemon.pid.and_then(resident_memory),
+        })
+    }
+
+    /// What the run is, without its shards.
+    pub(super) fn about_state(&self) -> State {
+        let About { verb, application, stream, .. } = &self.about;
+        State {
+            verb: (*verb).to_owned(),
+            application: application.clone(),
+            stream: stream.clone(),
+            pid: std::process::id(),
+            uptime_ms: self.uptime().as_millis().try_into().unwrap_or(u64::MAX),
+            ..State::default()
+        }
+    }
+
+    pub(super) fn state(&self) -> State {
+        let now = Instant::now();
+        State {
+            problems: self.problems(),
+            unready: self.unready().map(str::to_owned),
+            daemon: self.daemon_state(),
+            shards: self.views().map(|(id, shard, view)| ShardState::new(id, shard, view, now)).collect(),
+            ..self.about_state()
+        }
+    }
+}
+
+/// The memory of a process that is in use, where the system shows it.
+fn resident_memory(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}

@@ -1,0 +1,139 @@
+//! The sockets of runs: where they are, and which of them are in use.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::{env, process};
+
+use rustix::process::geteuid;
+
+/// The permissions of everyone but the owner.
+const OTHERS: u32 = 0o077;
+/// The name's end of a socket that answers requests.
+const REQUESTS: &str = "http";
+/// The name's end of a socket that receives the snapshots of processors.
+const SNAPSHOTS: &str = "metrics";
+
+/// The folder of all runs of this user.
+pub(crate) fn path() -> PathBuf {
+    let runtime = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|folder| folder.is_absolute());
+    match runtime.filter(|folder| folder.is_dir()) {
+        Some(folder) => folder.join("kcl"),
+        None => env::temp_dir().join(format!("kcl-{}", geteuid().as_raw())),
+    }
+}
+
+/// The sockets of one run, which are removed after it.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    requests: PathBuf,
+    snapshots: PathBuf,
+}
+
+impl Sockets {
+    /// Creates the sockets of this process.
+    pub(crate) fn create(folder: &Path) -> io::Result<(Self, UnixListener, UnixDatagram)> {
+        create_private(folder)?;
+        let own = |end| folder.join(format!("{}.{end}", process::id()));
+        let sockets = Self { requests: own(REQUESTS), snapshots: own(SNAPSHOTS) };
+        // Those of a process that had the same id and was killed.
+        sockets.remove();
+        let listener = UnixListener::bind(&sockets.requests)?;
+        let datagrams = UnixDatagram::bind(&sockets.snapshots)?;
+        listener.set_nonblocking(true)?;
+        datagrams.set_nonblocking(true)?;
+        Ok((sockets, listener, datagrams))
+    }
+
+    pub(crate) fn snapshots(&self) -> &Path {
+        &self.snapshots
+    }
+
+    fn remove(&self) {
+        _ = fs::remove_file(&self.requests);
+        _ = fs::remove_file(&self.snapshots);
+    }
+}
+
+impl Drop for Sockets {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+/// Creates a folder that only this user can use, or checks that it is one.
+fn create_private(folder: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    if is_private(folder)? {
+        Ok(())
+    } else {
+        Err(io::Error::other("the folder is not one that only this user can use"))
+    }
+}
+
+/// Whether this is a folder of this user, not a link to one, that nobody else can use.
+fn is_private(folder: &Path) -> io::Result<bool> {
+    let metadata = fs::symlink_metadata(folder)?;
+    Ok(metadata.is_dir() && metadata.uid() == geteuid().as_raw() && metadata.mode() & OTHERS == 0)
+}
+
+/// The sockets for requests of the runs of this user. What killed runs left is removed.
+pub(crate) fn running(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    match is_private(folder) {
+        Ok(true) => {}
+        Ok(false) => return Err(io::Error::other("the folder is not one that only this user can use")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    }
+    let mut found: Vec<_> = fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    found.retain(|path| path.extension().is_some_and(|end| end == REQUESTS));
+    found.sort();
+    found.retain(|requests| match UnixStream::connect(requests) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            let (requests, snapshots) = (requests.clone(), requests.with_extension(SNAPSHOTS));
+            drop(Sockets { requests, snapshots });
+            false
+        }
+        connected => connected.is_ok(),
+    });
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    #[test]
+    fn only_this_user_can_use_the_sockets() {
+        let above = tempfile::tempdir().unwrap();
+        let folder = above.path().join("kcl");
+        let (sockets, _listener, _datagrams) = Sockets::create(&folder).unwrap();
+        assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
+        assert_eq!(running(&folder).unwrap().len(), 1);
+        drop(sockets);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+
+        let link = above.path().join("link");
+        symlink(&folder, &link).unwrap();
+        assert!(Sockets::create(&link).is_err() && running(&link).is_err());
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(Sockets::create(&folder).is_err() && running(&folder).is_err());
+        assert_eq!(running(&above.path().join("absent")).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        drop(UnixListener::bind(path("1.http")).unwrap());
+        drop(UnixDatagram::bind(path("1.metrics")).unwrap());
+        assert_eq!(running(folder.path()).unwrap().len(), 0);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

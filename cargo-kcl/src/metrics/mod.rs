@@ -1,0 +1,146 @@
+//! Metrics and health of a run, for `--metrics`, `cargo kcl health` and `cargo kcl top`.
+//!
+//! `local` and `daemon` report what happens to their shards here ([`Metrics`]), and processors that are built with the feature
+//! `metrics` of `kcl` send their own numbers to a socket. Both meet on the [`board`]. A thread ([`server`]) answers requests for
+//! them, on a socket that `health` and `top` find ([`folder`]), and on the address of `--metrics`. A build without the feature
+//! `metrics` does none of it.
+
+#[cfg(feature = "metrics")]
+mod board;
+#[cfg(feature = "metrics")]
+pub(crate) mod client;
+#[cfg(feature = "metrics")]
+pub(crate) mod folder;
+#[cfg(feature = "metrics")]
+mod http;
+#[cfg(feature = "metrics")]
+mod live;
+mod options;
+#[cfg(feature = "metrics")]
+mod prometheus;
+#[cfg(feature = "metrics")]
+mod recent;
+#[cfg(feature = "metrics")]
+mod server;
+#[cfg(feature = "metrics")]
+mod shard;
+#[cfg(feature = "metrics")]
+pub(crate) mod state;
+
+use std::time::Duration;
+
+use kcl::__private::Histogram;
+
+#[cfg(feature = "metrics")]
+pub(crate) use self::live::Metrics;
+#[cfg(not(feature = "metrics"))]
+pub(crate) use self::off::Metrics;
+pub(crate) use self::options::{Address, MetricsOptions};
+
+/// What a run is.
+#[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "a build without metrics does not show it"))]
+pub(crate) struct About {
+    /// `local` or `daemon`.
+    pub(crate) verb: &'static str,
+    pub(crate) application: String,
+    /// The stream, if the records come from one.
+    pub(crate) stream: Option<String>,
+    /// A handler that runs for this long is stuck.
+    pub(crate) stuck_after: Duration,
+}
+
+/// The reason why metrics cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "a build without metrics does not serve them"))]
+pub(crate) enum MetricsError {
+    #[error("the metrics cannot be served at {address}: {error}; --metrics names another address")]
+    Listen { address: std::net::SocketAddr, error: std::io::Error },
+    #[error(
+        "the metrics of processors cannot be received in {}: {error}; XDG_RUNTIME_DIR or TMPDIR names another folder",
+        path.display()
+    )]
+    Socket { path: std::path::PathBuf, error: std::io::Error },
+    #[error("the metrics cannot be served: {0}")]
+    Thread(std::io::Error),
+}
+
+/// Where a shard stands in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Stage {
+    /// Its processor has not started yet.
+    #[default]
+    Waiting,
+    Running,
+    /// Its processor failed, and another one will start.
+    Restarting,
+    /// It was processed to its end.
+    Ended,
+    /// Another worker has its lease.
+    Lost,
+    /// Its processor was asked to stop.
+    Stopped,
+    Failed,
+}
+
+/// What the tool itself sees of a shard's processors, whatever they are built with.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "a build without metrics does not read them"))]
+pub(crate) struct Seen {
+    /// Records acknowledged.
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+    pub(crate) checkpoints: u64,
+    pub(crate) skipped: u64,
+    pub(crate) dead_lettered: u64,
+    /// The durations of batches with records, in nanoseconds.
+    pub(crate) batches: Histogram,
+    /// The message that the processor is handling, and for how long.
+    pub(crate) running: Option<(&'static str, Duration)>,
+}
+
+/// What happens to the daemon.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "a build without metrics does not read them"))]
+pub(crate) enum DaemonEvent {
+    /// It was started, with this process id.
+    Started(u32),
+    /// It has initialized itself.
+    Up,
+    /// It holds no lease.
+    Idle,
+    /// It ended with this exit code.
+    Ended(u8),
+}
+
+/// Metrics in a build without them.
+#[cfg(not(feature = "metrics"))]
+mod off {
+    use std::ffi::OsString;
+
+    use super::{About, DaemonEvent, MetricsError, MetricsOptions, Seen, Stage};
+
+    #[derive(Clone, Debug)]
+    pub(crate) struct Metrics;
+
+    impl Metrics {
+        pub(crate) fn open(_: &MetricsOptions, _: About) -> Result<Self, MetricsError> {
+            Ok(Self)
+        }
+
+        pub(crate) fn variables(&self) -> Vec<(&'static str, OsString)> {
+            Vec::new()
+        }
+
+        pub(crate) fn reach(&self, _: &str, _: Stage) {}
+
+        pub(crate) fn started(&self, _: &str) {}
+
+        pub(crate) fn exited(&self, _: &str, _: Option<i32>) {}
+
+        pub(crate) fn watch(&self, _: &str, _: impl Fn() -> Seen + Send + 'static) {}
+
+        pub(crate) fn daemon(&self, _: DaemonEvent) {}
+    }
+}

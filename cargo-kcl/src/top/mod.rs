@@ -1,0 +1,13 @@
+//! `cargo kcl top`: a live view of a run. Its options stand in the help of every build; the rest takes the feature `metrics`.
+
+mod options;
+#[cfg(feature = "metrics")]
+mod run;
+#[cfg(feature = "metrics")]
+mod screen;
+#[cfg(feature = "metrics")]
+mod table;
+
+pub(crate) use self::options::TopOptions;
+#[cfg(feature = "metrics")]
+pub(crate) use self::run::run;

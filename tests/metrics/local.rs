@@ -1,0 +1,219 @@
+//! `cargo kcl local` with `--metrics`, `health` and `top`.
+
+use std::fs;
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::os::unix::fs::MetadataExt as _;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::tool::{Place, Run, exchange, get, poison, sample, sockets, wait_for, wait_for_state};
+
+const FOLLOW: [&str; 12] = [
+    "local",
+    "--follow",
+    "--input",
+    "input",
+    "--shards",
+    "2",
+    "--app",
+    "revenue",
+    "--metrics",
+    "0",
+    "--empty-every",
+    "1s",
+];
+
+/// Starts a run over some records that goes on.
+fn follow(place: &Place, more: &[&str]) -> Run {
+    let lines: String = (0..50).map(|number| format!("\"{number}\"\n\"poison\"\nnot JSON\n")).collect();
+    place.write("input", &lines);
+    Run::start(place.tool(&[&FOLLOW, more, &["--", poison()]].concat()))
+}
+
+/// Whether all shards together have settled this many records.
+fn settled(state: &Value) -> u64 {
+    state["shards"]
+        .as_array()
+        .map_or(0, |shards| shards.iter().filter_map(|shard| shard["totals"]["settled"].as_u64()).sum())
+}
+
+#[test]
+fn a_run_serves_what_its_processors_send() {
+    let place = Place::new();
+    let run = follow(&place, &[]);
+    let address = run.address();
+    let state = wait_for_state(&address, |state| settled(state) == 150);
+    assert_eq!(
+        [&state["verb"], &state["application"], &state["daemon"]],
+        [&json!("local"), &json!("revenue"), &json!(null)]
+    );
+    let sum = |of: &str, class: &str| -> u64 {
+        let shards = state["shards"].as_array().expect("a list");
+        shards.iter().filter_map(|shard| shard["totals"][of][class].as_u64()).sum()
+    };
+    assert_eq!([sum("deadLettered", "error"), sum("skipped", "undecodable"), sum("failures", "error")], [50, 50, 100]);
+    wait_for(&address, "/livez", 200, "ok\n");
+    wait_for(&address, "/readyz", 200, "ok\n");
+    let page = get(&address, "/metrics").1;
+    assert_eq!(sample(&page, &["kcl_shards_held", "messaging_consumer_group_name=\"revenue\""]), Some(2.0));
+    for shard in ["shardId-000000000000", "shardId-000000000001"] {
+        for (name, labels) in [
+            ("messaging_client_consumed_messages_total", ""),
+            ("kcl_dead_letters_total", "error_type=\"error\""),
+            ("kcl_record_duration_seconds_bucket", "le=\"+Inf\""),
+            ("messaging_process_duration_seconds_count", "messaging_operation_name=\"process\""),
+        ] {
+            let found = sample(&page, &[name, labels, &format!("partition_id=\"{shard}\"")]);
+            assert!(found.is_some_and(|value| value > 0.0), "{name} of {shard}: {found:?}");
+        }
+    }
+    run.signal(Signal::INT);
+    assert_eq!(run.code(), Some(130));
+    assert_eq!(sockets(&place.path("kcl")), Vec::<String>::new());
+}
+
+#[test]
+fn top_and_health_find_a_run_by_its_name() {
+    let place = Place::new();
+    assert_eq!(
+        place.output(&["health", "--app", "revenue"]),
+        (
+            Some(1),
+            String::new(),
+            "cargo kcl: no `cargo kcl local` or `cargo kcl daemon` of this user is running as `revenue`\n".to_owned()
+        )
+    );
+    let run = follow(&place, &[]);
+    let address = run.address();
+    wait_for_state(&address, |state| settled(state) == 150);
+    assert_eq!(fs::metadata(place.path("kcl")).expect("a folder").mode() & 0o777, 0o700);
+    for arguments in [&["--app", "revenue"][..], &[], &["--address", &address], &["--ready"]] {
+        let health = place.output(&[&["health"], arguments].concat());
+        assert_eq!(health, (Some(0), String::new(), String::new()), "{arguments:?}");
+    }
+    let (code, top, stderr) = place.output(&["top", "--once"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    let lines: Vec<_> = top.lines().collect();
+    assert!(lines[0].starts_with("revenue (local ") && lines[0].contains("2/2 shards running"), "{top}");
+    assert!(
+        lines[2].starts_with("shard ")
+            && lines[3].starts_with("shardId-0000 ")
+            && lines[4].starts_with("shardId-0001 ")
+    );
+    assert!(lines.iter().all(|line| line.chars().count() <= 80), "{top}");
+    let (_, json, _) = place.output(&["top", "--json", "--app", "revenue"]);
+    let state: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(settled(&state), 150);
+
+    let other = Run::start(place.tool(&[&FOLLOW[..6], &["--app", "other", "--", poison()]].concat()));
+    let several = "several runs are going on: name one of them with --app: ";
+    crate::tool::wait_until(&"both", || match place.output(&["top", "--once"]) {
+        (Some(1), _, stderr) if stderr.contains(several) && stderr.contains("other") => Ok(()),
+        output => Err(format!("{output:?}")),
+    });
+    drop(other);
+    // What the killed run left is no obstacle.
+    assert_eq!(place.output(&["top", "--once"]).0, Some(0));
+}
+
+#[test]
+fn a_processor_without_metrics_is_seen_by_the_tool() {
+    let place = Place::new();
+    place.write("input", "\"a\"\n\"b\"\n");
+    let command = place.tool(&[&FOLLOW, &["--", "env", "-u", "KCL_METRICS", poison()][..]].concat());
+    let run = Run::start(command);
+    let address = run.address();
+    let state = wait_for_state(&address, |state| settled(state) == 2);
+    assert!(state["shards"][0]["reports"] == false && state["shards"][1]["reports"] == false, "{state}");
+    let page = get(&address, "/metrics").1;
+    let count: f64 = ["shardId-000000000000", "shardId-000000000001"]
+        .iter()
+        .filter_map(|shard| sample(&page, &["messaging_process_duration_seconds_count", shard]))
+        .sum();
+    assert!(count >= 1.0 && !page.contains("kcl_record_duration_seconds_bucket"), "{page}");
+}
+
+#[test]
+fn a_stuck_processor_is_not_healthy() {
+    let place = Place::new();
+    place.write("input", "\"wait\"\n");
+    let run = Run::start(place.tool(&[&FOLLOW, &["--stuck-after", "500ms", "--", poison()][..]].concat()));
+    let address = run.address();
+    wait_for(&address, "/livez", 503, ": the processor has been handling processRecords for ");
+    let (code, _, stderr) = place.output(&["health"]);
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("the processor has been handling processRecords for "), "{stderr}");
+    place.write("go", "");
+    wait_for(&address, "/livez", 200, "ok\n");
+}
+
+#[test]
+fn restarts_and_exit_codes_are_counted() {
+    let place = Place::new();
+    place.write("input", "x\n");
+    let run =
+        ["local", "--input", "input", "--restarts", "2", "--metrics", "0", "--app", "a", "--", "sh", "-c", "exit 7"];
+    let run = Run::start(place.tool(&run));
+    let address = run.address();
+    let state = wait_for_state(&address, |state| state["shards"][0]["restarts"] == 1);
+    assert_eq!(state["shards"][0]["exits"]["7"].as_u64().map(|exits| exits >= 1), Some(true), "{state}");
+    assert_eq!(run.code(), Some(1));
+}
+
+#[test]
+fn clients_that_misbehave_hold_nobody_up() {
+    let place = Place::new();
+    let run = follow(&place, &[]);
+    let address = run.address();
+    // More than are served at once, each with half a request.
+    let slow: Vec<_> = (0..40)
+        .map(|_| {
+            let mut stream = TcpStream::connect(&address).expect("it listens");
+            stream.write_all(b"GET /met").expect("it reads");
+            stream
+        })
+        .collect();
+    wait_for(&address, "/livez", 200, "ok\n");
+    drop(slow);
+    for (request, response) in [
+        (&b"POST /metrics HTTP/1.1\r\n\r\n"[..], "HTTP/1.1 405 "),
+        (b"GET /absent HTTP/1.1\r\n\r\n", "HTTP/1.1 404 "),
+        (b"\x16\x03\x01\x02\x00\r\n\r\n", "HTTP/1.1 400 "),
+        (&[b'x'; 9000], "HTTP/1.1 400 "),
+        (b"HEAD /metrics HTTP/1.1\r\n\r\n", "HTTP/1.1 200 "),
+    ] {
+        let mut stream = TcpStream::connect(&address).expect("it listens");
+        // The rest of a request that is too long may be refused.
+        _ = stream.write_all(request);
+        let mut start = [0; 13];
+        std::io::Read::read_exact(&mut stream, &mut start).expect("an answer");
+        assert_eq!(String::from_utf8_lossy(&start), response);
+    }
+    let head = exchange(&address, b"HEAD /metrics HTTP/1.1\r\n\r\n");
+    assert!(head.contains("Content-Type: text/plain; version=0.0.4") && head.ends_with("\r\n\r\n"), "{head}");
+}
+
+#[test]
+fn an_address_in_use_is_an_error() {
+    let place = Place::new();
+    place.write("input", "x\n");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let (code, _, stderr) = place.output(&["local", "--input", "input", "--metrics", &address, "--", poison()]);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains(&format!("the metrics cannot be served at {address}: ")), "{stderr}");
+}
+
+#[test]
+fn what_the_user_asks_for_is_sent_too() {
+    let place = Place::new();
+    place.write("input", "\"a\"\n");
+    let mut command = place.tool(&["local", "--input", "input", "--app", "revenue", "--", poison()]);
+    let output = command.env("KCL_METRICS", "json").output().expect("the tool starts");
+    let stderr = String::from_utf8(output.stderr).expect("UTF-8");
+    let line = stderr.lines().find(|line| line.starts_with('{')).expect("a line of metrics");
+    let line: Value = serde_json::from_str(line).expect("JSON");
+    assert_eq!([&line["application"], &line["records"], &line["exitCode"]], [&json!("revenue"), &json!(1), &json!(0)]);
+}
