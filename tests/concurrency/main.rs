@@ -1,6 +1,7 @@
 //! Processors that handle many records of a shard at once, on a runtime of tokio.
 
 mod kills;
+mod work;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
