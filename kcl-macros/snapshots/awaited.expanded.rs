@@ -1,4 +1,4 @@
-impl Sample {
+impl __KclSampleOpen {
     async fn open(shard: &Shard) -> Result<Self, io::Error> {
         Sample::connect(shard.id()).await
     }
@@ -25,6 +25,7 @@ impl Sample {
         exit(3)
     }
 }
+type __KclSampleOpen = Sample;
 #[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_init as _;
@@ -34,7 +35,7 @@ const _: () = {
     use ::kcl::on_shard_end as _;
     use ::kcl::on_shutdown_requested as _;
     #[automatically_derived]
-    impl ::kcl::AsyncProcessor for Sample {
+    impl ::kcl::AsyncProcessor for __KclSampleOpen {
         const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::Checkpoints::Handler;
         const POLICY: ::kcl::FailurePolicy = ::kcl::FailurePolicy::new().retry(3u32);
         const TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::Some(
@@ -119,7 +120,7 @@ const _: () = {
         }
     }
     #[automatically_derived]
-    impl ::kcl::AsyncInitialize for Sample {
+    impl ::kcl::AsyncInitialize for __KclSampleOpen {
         async fn initialize(__input: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
             let __cx = &::kcl::__private::on_init(__input);
             <::kcl::__private::Inferred<
@@ -138,5 +139,5 @@ const _: () = {
     }
 };
 fn main() -> ::std::process::ExitCode {
-    ::kcl::run_async::<Sample>()
+    ::kcl::run_async::<__KclSampleOpen>()
 }

@@ -1,4 +1,4 @@
-impl Revenue {
+impl __KclRevenueAdd {
     async fn add(&self, Json(order): Json<Order>) -> Result<(), BoxError> {
         self.database.add(order).await
     }
@@ -12,6 +12,7 @@ impl Revenue {
         self.database.close().await
     }
 }
+type __KclRevenueAdd = Revenue;
 #[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_record as _;
@@ -24,7 +25,7 @@ const _: () = {
     const __DRAIN: ::core::time::Duration = limits::DRAIN;
     const _: () = (::kcl::__private::Given(__DRAIN)).drain();
     #[automatically_derived]
-    impl ::kcl::AsyncProcessor for Revenue {
+    impl ::kcl::AsyncProcessor for __KclRevenueAdd {
         const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::Checkpoints::Batch;
         const POLICY: ::kcl::FailurePolicy = ::kcl::FailurePolicy::new()
             .retry(3u32)
@@ -111,14 +112,14 @@ const _: () = {
         }
     }
     #[automatically_derived]
-    impl ::kcl::AsyncInitialize for Revenue {
+    impl ::kcl::AsyncInitialize for __KclRevenueAdd {
         async fn initialize(_: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
             ::core::result::Result::Ok(
-                <Revenue as ::kcl::__private::OnInitOrDefault<'_>>::make(),
+                <__KclRevenueAdd as ::kcl::__private::OnInitOrDefault<'_>>::make(),
             )
         }
     }
 };
 fn main() -> ::std::process::ExitCode {
-    ::kcl::run_async::<Revenue>()
+    ::kcl::run_async::<__KclRevenueAdd>()
 }

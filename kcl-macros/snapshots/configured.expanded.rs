@@ -1,5 +1,5 @@
 #[cfg(unix)]
-impl Sum {
+impl __KclSumOpen {
     #[cfg(feature = "init")]
     fn open() -> Self {
         Sum(0)
@@ -13,6 +13,8 @@ impl Sum {
         self.0 += 1;
     }
 }
+#[cfg(unix)]
+type __KclSumOpen = Sum;
 #[cfg(unix)]
 #[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
@@ -45,7 +47,8 @@ const _: () = {
         #[diagnostic::on_unimplemented(
             message = "`Sum` has neither an `#[on_record]` nor an `#[on_records]` handler",
             label = "put `#[on_record]` on a method such as `fn add(&mut self, record: &Record)`, or `#[on_records]` on one that takes `&[Record]`",
-            note = "a processor handles records, one at a time or a batch at a time"
+            note = "a processor handles records, one at a time or a batch at a time",
+            note = "all handlers of a processor are in one `impl` block"
         )]
         trait __Rule<__T> {
             const KEPT: ();
@@ -59,7 +62,7 @@ const _: () = {
         }
     };
     #[automatically_derived]
-    impl ::kcl::Processor for Sum {
+    impl ::kcl::Processor for __KclSumOpen {
         #[cfg(feature = "batches")]
         const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::Checkpoints::Batch;
         #[cfg(all(feature = "records", not(any(feature = "batches"))))]
@@ -104,7 +107,7 @@ const _: () = {
     }
     #[cfg(feature = "init")]
     #[automatically_derived]
-    impl ::kcl::Initialize for Sum {
+    impl ::kcl::Initialize for __KclSumOpen {
         fn initialize(__input: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
             let __cx = &::kcl::__private::on_init(__input);
             <::kcl::__private::Inferred<
@@ -114,15 +117,15 @@ const _: () = {
     }
     #[cfg(not(any(feature = "init")))]
     #[automatically_derived]
-    impl ::kcl::Initialize for Sum {
+    impl ::kcl::Initialize for __KclSumOpen {
         fn initialize(_: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
             ::core::result::Result::Ok(
-                <Sum as ::kcl::__private::OnInitOrDefault<'_>>::make(),
+                <__KclSumOpen as ::kcl::__private::OnInitOrDefault<'_>>::make(),
             )
         }
     }
 };
 #[cfg(unix)]
 fn main() -> ::std::process::ExitCode {
-    ::kcl::run::<Sum>()
+    ::kcl::run::<__KclSumOpen>()
 }

@@ -1,8 +1,9 @@
-impl Sum<'_> {
+impl __KclSumAdd<'_> {
     fn add(&mut self, record: &Record) {
         self.0 += record.data().len();
     }
 }
+type __KclSumAdd<'kcl1> = Sum<'kcl1>;
 #[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_record as _;
@@ -10,7 +11,7 @@ const _: () = {
     const _: () = (::kcl::__private::Given(__CHECKPOINT)).checkpoint();
     const __WARN_AFTER: ::core::time::Duration = limits::SLOW;
     const _: () = (::kcl::__private::Given(__WARN_AFTER)).warn_after();
-    const __RETRY: ::core::primitive::u32 = <Sum<'_>>::RETRIES;
+    const __RETRY: ::core::primitive::u32 = <__KclSumAdd<'_>>::RETRIES;
     const __MOST: ::core::time::Duration = MOST;
     const _: () = (::kcl::__private::Given((
         ::core::time::Duration::from_millis(1000u64),
@@ -18,18 +19,8 @@ const _: () = {
     )))
         .backoff();
     #[automatically_derived]
-    impl ::kcl::Processor for Sum<'_> {
-        const CHECKPOINTS: ::kcl::Checkpoints = {
-            let _ = |__this: &mut Self| {
-                use ::kcl::__private::probe::NoArgument as _;
-                let __p1 = ::kcl::__private::probe::OnRecord::new();
-                let _ = (Self::add)(__this, (__p1).value());
-                let __t1 = (__p1).part();
-                ::kcl::__private::LeavesCheckpoints::check((__t1).again());
-                (__t1, ())
-            };
-            __CHECKPOINT
-        };
+    impl ::kcl::Processor for __KclSumAdd<'_> {
+        const CHECKPOINTS: ::kcl::Checkpoints = __CHECKPOINT;
         const POLICY: ::kcl::FailurePolicy = ::kcl::FailurePolicy::new()
             .retry(__RETRY)
             .backoff(::core::time::Duration::from_millis(1000u64), __MOST);
@@ -50,14 +41,14 @@ const _: () = {
         }
     }
     #[automatically_derived]
-    impl ::kcl::Initialize for Sum<'_> {
+    impl ::kcl::Initialize for __KclSumAdd<'_> {
         fn initialize(_: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
             ::core::result::Result::Ok(
-                <Sum<'_> as ::kcl::__private::OnInitOrDefault<'_>>::make(),
+                <__KclSumAdd<'_> as ::kcl::__private::OnInitOrDefault<'_>>::make(),
             )
         }
     }
 };
 fn main() -> ::std::process::ExitCode {
-    ::kcl::run::<Sum<'_>>()
+    ::kcl::run::<__KclSumAdd<'_>>()
 }

@@ -1,13 +1,14 @@
-impl Count {
+impl __KclCountCount {
     fn count(&mut self) {
         self.records += 1;
     }
 }
+type __KclCountCount = Count;
 #[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_record as _;
     #[automatically_derived]
-    impl ::kcl::Processor for Count {
+    impl ::kcl::Processor for __KclCountCount {
         const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::Checkpoints::Batch;
         fn process_records(
             &mut self,
@@ -20,14 +21,14 @@ const _: () = {
         }
     }
     #[automatically_derived]
-    impl ::kcl::Initialize for Count {
+    impl ::kcl::Initialize for __KclCountCount {
         fn initialize(_: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
             ::core::result::Result::Ok(
-                <Count as ::kcl::__private::OnInitOrDefault<'_>>::make(),
+                <__KclCountCount as ::kcl::__private::OnInitOrDefault<'_>>::make(),
             )
         }
     }
 };
 fn main() -> ::std::process::ExitCode {
-    ::kcl::run::<Count>()
+    ::kcl::run::<__KclCountCount>()
 }

@@ -1,4 +1,4 @@
-impl Sample {
+impl __KclSampleOpen {
     fn open(shard: &Shard) -> Result<Self, io::Error> {
         Ok(Sample {
             file: File::open(shard.id())?,
@@ -33,6 +33,7 @@ impl Sample {
         exit(3)
     }
 }
+type __KclSampleOpen = Sample;
 #[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_init as _;
@@ -42,7 +43,7 @@ const _: () = {
     use ::kcl::on_shard_end as _;
     use ::kcl::on_shutdown_requested as _;
     #[automatically_derived]
-    impl ::kcl::Processor for Sample {
+    impl ::kcl::Processor for __KclSampleOpen {
         const CHECKPOINTS: ::kcl::Checkpoints = {
             let _ = |__this: &mut Self| {
                 use ::kcl::__private::probe::NoArgument as _;
@@ -140,7 +141,7 @@ const _: () = {
         }
     }
     #[automatically_derived]
-    impl ::kcl::Initialize for Sample {
+    impl ::kcl::Initialize for __KclSampleOpen {
         fn initialize(__input: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
             let __cx = &::kcl::__private::on_init(__input);
             <::kcl::__private::Inferred<
@@ -158,5 +159,5 @@ const _: () = {
     }
 };
 fn main() -> ::std::process::ExitCode {
-    ::kcl::run::<Sample>()
+    ::kcl::run::<__KclSampleOpen>()
 }

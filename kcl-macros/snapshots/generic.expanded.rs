@@ -1,4 +1,4 @@
-impl<'p, T, const N: usize> Last<'p, T, N>
+impl<'p, T, const N: usize> __KclLastPTNKeep<'p, T, N>
 where
     T: DeserializeOwned,
 {
@@ -6,11 +6,12 @@ where
         self.value = value;
     }
 }
+type __KclLastPTNKeep<'p, T, const N: usize> = Last<'p, T, N>;
 #[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_record as _;
     #[automatically_derived]
-    impl<'p, T, const N: usize> ::kcl::Processor for Last<'p, T, N>
+    impl<'p, T, const N: usize> ::kcl::Processor for __KclLastPTNKeep<'p, T, N>
     where
         T: DeserializeOwned,
     {
@@ -65,14 +66,18 @@ const _: () = {
         }
     }
     #[automatically_derived]
-    impl<'p, T, const N: usize> ::kcl::Initialize for Last<'p, T, N>
+    impl<'p, T, const N: usize> ::kcl::Initialize for __KclLastPTNKeep<'p, T, N>
     where
         T: DeserializeOwned,
-        for<'kcl> Last<'p, T, N>: ::kcl::__private::OnInitOrDefault<'kcl>,
+        for<'kcl> __KclLastPTNKeep<'p, T, N>: ::kcl::__private::OnInitOrDefault<'kcl>,
     {
         fn initialize(_: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
             ::core::result::Result::Ok(
-                <Last<'p, T, N> as ::kcl::__private::OnInitOrDefault<'_>>::make(),
+                <__KclLastPTNKeep<
+                    'p,
+                    T,
+                    N,
+                > as ::kcl::__private::OnInitOrDefault<'_>>::make(),
             )
         }
     }

@@ -1,10 +1,11 @@
-impl<T> Revenue<T> {
+impl<T> __KclRevenueTOpen<T> {
     fn open() {}
     fn add(&mut self, records: &[Record]) {}
 }
+type __KclRevenueTOpen<T> = Revenue<T>;
 const _: () = {
     #[automatically_derived]
-    impl<T> ::kcl::Processor for Revenue<T> {
+    impl<T> ::kcl::Processor for __KclRevenueTOpen<T> {
         fn process_records(
             &mut self,
             _: &mut ::kcl::ProcessRecords<'_>,
@@ -13,7 +14,7 @@ const _: () = {
         }
     }
     #[automatically_derived]
-    impl<T> ::kcl::Initialize for Revenue<T> {
+    impl<T> ::kcl::Initialize for __KclRevenueTOpen<T> {
         fn initialize(_: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
             ::kcl::__private::left_to_rustc::<Self>()
         }

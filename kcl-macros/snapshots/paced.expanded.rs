@@ -1,4 +1,4 @@
-impl Sum {
+impl __KclSumAdd {
     fn add(&mut self, record: &Record) {
         self.0 += record.data().len();
     }
@@ -6,6 +6,7 @@ impl Sum {
         eprintln!("{} bytes", self.0);
     }
 }
+type __KclSumAdd = Sum;
 #[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_record as _;
@@ -13,14 +14,13 @@ const _: () = {
     const __EVERY: ::core::time::Duration = limits::PACE;
     const _: () = (::kcl::__private::Given(__EVERY)).every();
     #[automatically_derived]
-    impl ::kcl::Processor for Sum {
+    impl ::kcl::Processor for __KclSumAdd {
         const CHECKPOINTS: ::kcl::Checkpoints = {
             let __records = |__this: &mut Self| {
                 use ::kcl::__private::probe::NoArgument as _;
                 let __p1 = ::kcl::__private::probe::OnRecord::new();
                 let _ = (Self::add)(__this, (__p1).value());
                 let __t1 = (__p1).part();
-                ::kcl::__private::LeavesCheckpoints::check((__t1).again());
                 (__t1, ())
             };
             let _ = |__this: &mut Self| {
@@ -67,14 +67,14 @@ const _: () = {
         }
     }
     #[automatically_derived]
-    impl ::kcl::Initialize for Sum {
+    impl ::kcl::Initialize for __KclSumAdd {
         fn initialize(_: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
             ::core::result::Result::Ok(
-                <Sum as ::kcl::__private::OnInitOrDefault<'_>>::make(),
+                <__KclSumAdd as ::kcl::__private::OnInitOrDefault<'_>>::make(),
             )
         }
     }
 };
 fn main() -> ::std::process::ExitCode {
-    ::kcl::run::<Sum>()
+    ::kcl::run::<__KclSumAdd>()
 }

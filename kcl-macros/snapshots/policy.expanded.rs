@@ -1,4 +1,4 @@
-impl Sum {
+impl __KclSumAdd {
     fn add(&mut self, orders: Vec<(&Record, Json<Order>)>) -> Result<(), io::Error> {
         self.0.add(orders)
     }
@@ -6,14 +6,15 @@ impl Sum {
         self.0.keep(letter)
     }
 }
+type __KclSumAdd = Sum;
 #[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_records as _;
     use ::kcl::on_dead_letter as _;
     #[automatically_derived]
-    impl ::kcl::Processor for Sum {
+    impl ::kcl::Processor for __KclSumAdd {
         const CHECKPOINTS: ::kcl::Checkpoints = {
-            let __records = |__this: &mut Self| {
+            let _ = |__this: &mut Self| {
                 use ::kcl::__private::probe::NoArgument as _;
                 let __p1 = ::kcl::__private::probe::OnRecords::new();
                 let _ = (Self::add)(__this, (__p1).value());
@@ -25,7 +26,7 @@ const _: () = {
                 );
                 (__t1, ())
             };
-            ::kcl::__private::checkpoints(&__records)
+            ::kcl::Checkpoints::Batch
         };
         const POLICY: ::kcl::FailurePolicy = ::kcl::FailurePolicy::new()
             .retry(3u32)
@@ -70,14 +71,14 @@ const _: () = {
         }
     }
     #[automatically_derived]
-    impl ::kcl::Initialize for Sum {
+    impl ::kcl::Initialize for __KclSumAdd {
         fn initialize(_: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
             ::core::result::Result::Ok(
-                <Sum as ::kcl::__private::OnInitOrDefault<'_>>::make(),
+                <__KclSumAdd as ::kcl::__private::OnInitOrDefault<'_>>::make(),
             )
         }
     }
 };
 fn main() -> ::std::process::ExitCode {
-    ::kcl::run::<Sum>()
+    ::kcl::run::<__KclSumAdd>()
 }

@@ -1,4 +1,4 @@
-impl Revenue {
+impl __KclRevenueOpen {
     fn open(shard: &Shard) -> Self {
         Revenue {
             shard: shard.id().to_owned(),
@@ -12,23 +12,15 @@ impl Revenue {
         eprintln!("{}: {} cents", self.shard, self.cents);
     }
 }
+type __KclRevenueOpen = Revenue;
 #[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_init as _;
     use ::kcl::on_record as _;
     use ::kcl::on_shard_end as _;
     #[automatically_derived]
-    impl ::kcl::Processor for Revenue {
-        const CHECKPOINTS: ::kcl::Checkpoints = {
-            let __records = |__this: &mut Self| {
-                use ::kcl::__private::probe::NoArgument as _;
-                let __p1 = ::kcl::__private::probe::Any::new();
-                let _ = (Self::add)(__this, (__p1).value());
-                let __t1 = (__p1).part();
-                (__t1, ())
-            };
-            ::kcl::__private::checkpoints(&__records)
-        };
+    impl ::kcl::Processor for __KclRevenueOpen {
+        const CHECKPOINTS: ::kcl::Checkpoints = ::kcl::Checkpoints::Batch;
         fn process_records(
             &mut self,
             __input: &mut ::kcl::ProcessRecords<'_>,
@@ -52,7 +44,7 @@ const _: () = {
         }
     }
     #[automatically_derived]
-    impl ::kcl::Initialize for Revenue {
+    impl ::kcl::Initialize for __KclRevenueOpen {
         fn initialize(__input: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
             let __cx = &::kcl::__private::on_init(__input);
             <::kcl::__private::Inferred<
@@ -70,5 +62,5 @@ const _: () = {
     }
 };
 fn main() -> ::std::process::ExitCode {
-    ::kcl::run::<Revenue>()
+    ::kcl::run::<__KclRevenueOpen>()
 }

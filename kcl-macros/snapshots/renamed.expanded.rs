@@ -1,4 +1,4 @@
-impl orders::Revenue {
+impl __KclOrdersRevenueAdd {
     fn add(&mut self, records: &[streams::Record], behind: streams::MillisBehindLatest) {
         self.cents += records.len();
     }
@@ -9,10 +9,11 @@ impl orders::Revenue {
         checkpointer.checkpoint()
     }
 }
+type __KclOrdersRevenueAdd = orders::Revenue;
 #[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     #[automatically_derived]
-    impl crate::deps::streams::Processor for orders::Revenue {
+    impl crate::deps::streams::Processor for __KclOrdersRevenueAdd {
         const CHECKPOINTS: crate::deps::streams::Checkpoints = {
             let __records = |__this: &mut Self| {
                 use crate::deps::streams::__private::probe::NoArgument as _;
@@ -58,12 +59,12 @@ const _: () = {
         }
     }
     #[automatically_derived]
-    impl crate::deps::streams::Initialize for orders::Revenue {
+    impl crate::deps::streams::Initialize for __KclOrdersRevenueAdd {
         fn initialize(
             _: &crate::deps::streams::Shard,
         ) -> crate::deps::streams::__private::Made<Self> {
             ::core::result::Result::Ok(
-                <orders::Revenue as crate::deps::streams::__private::OnInitOrDefault<
+                <__KclOrdersRevenueAdd as crate::deps::streams::__private::OnInitOrDefault<
                     '_,
                 >>::make(),
             )
@@ -71,5 +72,5 @@ const _: () = {
     }
 };
 fn main() -> ::std::process::ExitCode {
-    crate::deps::streams::run::<orders::Revenue>()
+    crate::deps::streams::run::<__KclOrdersRevenueAdd>()
 }

@@ -2,10 +2,11 @@
 //! that is newer than `syn`.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
-use syn::{Expr, ImplItem, ItemImpl, Stmt};
+use quote::ToTokens;
+use syn::{ImplItem, ItemImpl};
 
-/// Returns the impl with empty method bodies, and the tokens of the bodies in order.
-pub(crate) fn take(item: TokenStream) -> (TokenStream, Vec<TokenStream>) {
+/// Returns the impl with empty method bodies, and the bodies in order.
+pub(crate) fn take(item: TokenStream) -> (TokenStream, Vec<Group>) {
     let mut bodies = Vec::new();
     let mut tokens: Vec<TokenTree> = item.into_iter().collect();
     // The last braces are those of the impl.
@@ -18,18 +19,20 @@ pub(crate) fn take(item: TokenStream) -> (TokenStream, Vec<TokenStream>) {
     (tokens.into_iter().collect(), bodies)
 }
 
-/// Puts the bodies back that [`take`] returned.
-pub(crate) fn put_back(item: &mut ItemImpl, bodies: Vec<TokenStream>) {
-    let methods = item.items.iter_mut().filter_map(|item| match item {
-        ImplItem::Fn(method) => Some(method),
-        _ => None,
-    });
+/// The tokens of the impl, with the bodies that [`take`] returned. They are the same tokens with the same spans, so that rustc reports a
+/// mistake in their syntax once.
+pub(crate) fn put_back(mut item: ItemImpl, bodies: Vec<Group>) -> TokenStream {
+    let methods = item.items.iter_mut().filter(|item| matches!(item, ImplItem::Fn(_)));
     for (method, body) in methods.zip(bodies) {
-        method.block.stmts = vec![Stmt::Expr(Expr::Verbatim(body), None)];
+        let mut tokens: Vec<TokenTree> = method.to_token_stream().into_iter().collect();
+        tokens.pop();
+        tokens.push(body.into());
+        *method = ImplItem::Verbatim(tokens.into_iter().collect());
     }
+    item.into_token_stream()
 }
 
-fn empty_bodies(items: TokenStream, bodies: &mut Vec<TokenStream>) -> TokenStream {
+fn empty_bodies(items: TokenStream, bodies: &mut Vec<Group>) -> TokenStream {
     let mut items = items.into_iter().peekable();
     let mut emptied = Vec::new();
     // Braces after `fn` are a body, unless they are a generic argument: those are between `<`, `,` and `>`.
@@ -49,7 +52,7 @@ fn empty_bodies(items: TokenStream, bodies: &mut Vec<TokenStream>) -> TokenStrea
                     emptied.push(group.into());
                 } else {
                     emptied.push(braces(TokenStream::new(), &group).into());
-                    bodies.push(group.stream());
+                    bodies.push(group);
                     in_function = false;
                 }
             }
@@ -71,16 +74,15 @@ fn braces(tokens: TokenStream, like: &Group) -> Group {
 
 #[cfg(test)]
 mod tests {
-    use quote::{ToTokens, quote};
+    use quote::quote;
 
     use super::*;
 
     fn round_trip(item: TokenStream, count: usize) {
         let (shell, bodies) = take(item.clone());
         assert_eq!(bodies.len(), count, "{shell}");
-        let mut parsed: ItemImpl = syn::parse2(shell).unwrap();
-        put_back(&mut parsed, bodies);
-        assert_eq!(parsed.into_token_stream().to_string(), item.to_string());
+        let parsed: ItemImpl = syn::parse2(shell).unwrap();
+        assert_eq!(put_back(parsed, bodies).to_string(), item.to_string());
     }
 
     #[test]
@@ -105,6 +107,6 @@ mod tests {
         let (_, bodies) = take(
             quote!(impl Revenue { fn add(&mut self); const LIMIT: Limit = Limit { cents: 3 }; fn report(&self) { 1 } }),
         );
-        assert_eq!(bodies.iter().map(TokenStream::to_string).collect::<Vec<_>>(), ["1"]);
+        assert_eq!(bodies.iter().map(|body| body.stream().to_string()).collect::<Vec<_>>(), ["1"]);
     }
 }

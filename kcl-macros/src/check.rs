@@ -5,12 +5,13 @@ use std::collections::HashSet;
 use quote::ToTokens;
 use syn::visit::{self, Visit};
 use syn::{
-    FnArg, GenericParam, Ident, Lifetime, Receiver, ReceiverKind, ReturnType, Safety, Type, TypePath, WherePredicate,
+    FnArg, GenericArgument, GenericParam, Lifetime, PathArguments, Receiver, ReceiverKind, ReturnType, Safety, Type,
 };
 
 use crate::asynchronous;
 use crate::context::Context;
 use crate::handlers::Slot;
+use crate::header::{cannot_have_methods, unused_parameters, words};
 use crate::messages;
 use crate::model::{Action, Handler, Processor};
 use crate::syntax::{peel, text};
@@ -54,7 +55,10 @@ pub(crate) fn check(cx: &Context, processor: &Processor) -> Verdict {
         || !unused.is_empty()
         || cannot_have_methods(processor)
         || processor.handlers.iter().any(|handler| {
-            has_placeholder(handler) || has_unsized(handler) || has_undeclared_lifetime(handler, &impl_lifetimes)
+            has_placeholder(handler)
+                || has_unsized(handler)
+                || has_undeclared_lifetime(handler, &impl_lifetimes)
+                || handler.sig.receiver().is_some_and(is_of_another_type) && !is_borrowed_by(handler, processor)
         })
         || has_namesakes(processor);
     if rejected { Verdict::LeftToRustc } else { Verdict::Checked }
@@ -160,6 +164,7 @@ fn receiver(cx: &Context, processor: &Processor, handler: &Handler, impl_lifetim
                 cx.error(lifetime, messages::long_receiver(kind, name, &lifetime.to_string()));
             }
         }
+        (false, Some(FnArg::Receiver(receiver))) if is_of_another_type(receiver) => {}
         (false, Some(FnArg::Receiver(receiver))) => cx.error(receiver, messages::receiver_wrong(kind, name)),
         (false, _) => cx.error(name, messages::receiver_missing(kind, name, !handler.sig.inputs.is_empty())),
     }
@@ -176,6 +181,21 @@ fn is_borrowed(receiver: &Receiver, self_ty: &Type) -> bool {
             }
             _ => false,
         },
+        _ => false,
+    }
+}
+
+fn is_borrowed_by(handler: &Handler, processor: &Processor) -> bool {
+    handler.sig.receiver().is_some_and(|receiver| is_borrowed(receiver, &processor.self_ty))
+}
+
+/// Whether a receiver is a reference to something else than the processor, which rustc rejects.
+fn is_of_another_type(receiver: &Receiver) -> bool {
+    let ReceiverKind::Typed(_, ty) = &receiver.kind else { return false };
+    let Type::Reference(reference) = peel(ty) else { return false };
+    match peel(&reference.elem) {
+        Type::Path(elem) => !words(elem.to_token_stream()).contains("Self"),
+        Type::TraitObject(_) => true,
         _ => false,
     }
 }
@@ -244,14 +264,32 @@ fn output(cx: &Context, handler: &Handler) {
     }
 }
 
-/// Whether an argument is unsized, which rustc rejects.
+/// Whether a handler has a type that rustc rejects wherever it is written: an unsized one or `!` as an argument, or an unsized one as
+/// the result.
 fn has_unsized(handler: &Handler) -> bool {
-    let mut types = handler.arguments().map(|argument| peel(&argument.ty));
-    types.any(|ty| match ty {
+    let output = match &handler.sig.output {
+        ReturnType::Type(_, ty) if !handler.never_returns() => Some(peel(ty)),
+        _ => None,
+    };
+    let mut types = handler.arguments().map(|argument| peel(&argument.ty)).chain(output);
+    types.any(|ty| is_unsized(ty) || matches!(ty, Type::Never(_)) || find_type(ty, holds_unsized).is_some())
+}
+
+fn is_unsized(ty: &Type) -> bool {
+    match ty {
         Type::Slice(_) | Type::TraitObject(_) => true,
         Type::Path(ty) => ty.path.is_ident("str"),
         _ => false,
-    })
+    }
+}
+
+/// Whether a type is a payload of an unsized type, as far as its name shows.
+fn holds_unsized(ty: &Type) -> bool {
+    let Type::Path(ty) = ty else { return false };
+    let Some(last) = ty.path.segments.last() else { return false };
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return false };
+    let takes_sized = ["Json", "Option", "Result", "Vec"].iter().any(|name| last.ident == name);
+    takes_sized && arguments.args.iter().any(|argument| matches!(argument, GenericArgument::Type(ty) if is_unsized(ty)))
 }
 
 /// Whether an argument has an undeclared lifetime, which rustc rejects.
@@ -302,58 +340,6 @@ fn is_type_or_const(param: &GenericParam) -> bool {
     !matches!(param, GenericParam::Lifetime(_))
 }
 
-/// Whether rustc rejects every inherent impl for the processor's type.
-pub(crate) fn cannot_have_methods(processor: &Processor) -> bool {
-    use Type::{Array, FnPtr, ImplTrait, Infer, Never, Ptr, Reference, Slice, Tuple};
-    match peel(&processor.self_ty) {
-        Array(_) | FnPtr(_) | ImplTrait(_) | Infer(_) | Never(_) | Ptr(_) | Reference(_) | Slice(_) | Tuple(_) => true,
-        Type::Path(ty) => {
-            is_foreign(ty) || processor.generics.type_params().any(|param| ty.path.is_ident(&param.ident))
-        }
-        _ => false,
-    }
-}
-
-/// Whether a type is in another crate, as far as its path shows: `std::…`, or `::` and the name of a crate.
-fn is_foreign(ty: &TypePath) -> bool {
-    let standard = |name: &Ident| ["std", "core", "alloc"].iter().any(|krate| name == krate);
-    let path = &ty.path;
-    path.segments.len() > 1 && (path.leading_colon.is_some() || standard(&path.segments[0].ident))
-}
-
-/// The generic parameters that neither the processor's type nor a bound mentions: rustc rejects them with E0207. (A bound may tie
-/// one parameter to another.)
-pub(crate) fn unused_parameters(processor: &Processor) -> HashSet<String> {
-    let mut words = HashSet::new();
-    collect_words(processor.self_ty.to_token_stream(), &mut words);
-    for param in processor.generics.type_params() {
-        collect_words(param.bounds.to_token_stream(), &mut words);
-    }
-    for predicate in processor.generics.where_clause.iter().flat_map(|clause| &clause.predicates) {
-        if let WherePredicate::Type(predicate) = predicate {
-            collect_words(predicate.bounds.to_token_stream(), &mut words);
-        }
-    }
-    let names = processor.generics.params.iter().filter_map(|param| match param {
-        GenericParam::Type(param) => Some(param.ident.to_string()),
-        GenericParam::Const(param) => Some(param.ident.to_string()),
-        GenericParam::Lifetime(_) => None,
-    });
-    names.filter(|name| !words.contains(name)).collect()
-}
-
-fn collect_words(tokens: proc_macro2::TokenStream, words: &mut HashSet<String>) {
-    for token in tokens {
-        match token {
-            proc_macro2::TokenTree::Ident(word) => {
-                words.insert(word.to_string());
-            }
-            proc_macro2::TokenTree::Group(group) => collect_words(group.stream(), words),
-            _ => {}
-        }
-    }
-}
-
 /// The first type in `ty` that satisfies `predicate`.
 fn find_type(ty: &Type, predicate: fn(&Type) -> bool) -> Option<&Type> {
     find_in_type(ty, |ty| predicate(ty).then_some(ty))
@@ -391,7 +377,7 @@ mod tests {
 
     fn checked(item: TokenStream) -> (Verdict, Vec<String>) {
         let cx = Context::new();
-        let processor = parse::parse(&cx, Options::default(), item).processor.unwrap();
+        let processor = parse::parse(&cx, Options::default(), item).processor().unwrap();
         let verdict = check(&cx, &processor);
         (verdict, cx.into_texts())
     }

@@ -5,6 +5,7 @@
 //! `check` validates it, and `expand` generates the code. The stages report errors to `context`; the texts are in `messages`, and the
 //! list of all handlers in `handlers`.
 
+mod alias;
 mod args;
 mod asynchronous;
 mod bodies;
@@ -12,6 +13,8 @@ mod check;
 mod context;
 mod expand;
 mod handlers;
+mod header;
+mod intended;
 mod messages;
 mod model;
 mod names;
@@ -32,7 +35,7 @@ use crate::check::Verdict;
 use crate::context::Context;
 use crate::handlers::{Kind, with_handlers};
 use crate::model::Options;
-use crate::parse::Parsed;
+use crate::parse::{Meaning, Parsed};
 
 /// Turns an `impl` block into a record processor. The methods marked `#[on_record]`, `#[on_shard_end]` and so on become its handlers, and
 /// `main` is generated unless the option `main = false` is set.
@@ -49,18 +52,44 @@ pub fn test(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> 
     schedules::expand(options.into(), item.into()).into()
 }
 
+/// Leaves an item as it is. Beside code with a mistake it stands in for the handler attributes, so that they are not further mistakes.
+#[doc(hidden)]
+#[proc_macro_attribute]
+pub fn stand_in(_: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    // rustc has reported a half-typed item once, and would report it again.
+    let is_complete = item.clone().into_iter().last().is_some_and(|last| match last {
+        proc_macro::TokenTree::Group(group) => group.delimiter() == proc_macro::Delimiter::Brace,
+        proc_macro::TokenTree::Punct(mark) => mark.as_char() == ';',
+        proc_macro::TokenTree::Ident(_) | proc_macro::TokenTree::Literal(_) => false,
+    });
+    if is_complete { item } else { proc_macro::TokenStream::new() }
+}
+
 fn annotated_impl(options: TokenStream, item: TokenStream) -> TokenStream {
     let cx = Context::new();
     let options = args::parse(&cx, options);
     let krate = options.krate.clone();
-    let Parsed { item, processor, needs_main } = parse::parse(&cx, options, item);
-    let verdict = processor.as_ref().map(|processor| check::check(&cx, processor));
+    let Parsed { item, meaning, needs_main } = parse::parse(&cx, options, item);
+    let verdict = match &meaning {
+        Meaning::Processor(processor) => check::check(&cx, processor),
+        Meaning::Intended(_) | Meaning::Other | Meaning::Function => Verdict::LeftToRustc,
+    };
     let errors = cx.check().err();
-    let generated = match (processor, verdict) {
-        (Some(processor), Some(Verdict::Checked)) if errors.is_none() => expand::expand(&processor),
-        (Some(processor), _) => expand::stand_in(&processor),
-        (None, _) if needs_main => expand::stand_in_main(&krate, &[]),
-        (None, _) => TokenStream::new(),
+    let generated = match (meaning, verdict) {
+        (Meaning::Processor(processor), Verdict::Checked) if errors.is_none() => expand::expand(&processor),
+        (Meaning::Processor(processor), _) => expand::stand_in(&processor),
+        (Meaning::Intended(header), _) => {
+            let attributes = expand::stand_in_attributes(&krate);
+            let impls = expand::stand_in(&header);
+            quote!(#attributes #impls)
+        }
+        (Meaning::Other, _) => {
+            let attributes = expand::stand_in_attributes(&krate);
+            let main = needs_main.then(|| expand::stand_in_main(&krate, &[]));
+            quote!(#attributes #main)
+        }
+        (Meaning::Function, _) if needs_main => expand::stand_in_main(&krate, &[]),
+        (Meaning::Function, _) => TokenStream::new(),
     };
     quote!(#item #generated #errors)
 }

@@ -510,6 +510,7 @@ pub(crate) fn two_on_one(first: Kind, second: Kind, name: &Ident) -> Message {
 pub(crate) fn no_record_handler(ty: &str) -> Message {
     Message::new(format_args!("`{ty}` has neither an `#[on_record]` nor an `#[on_records]` handler"))
         .note("a processor handles records, one at a time or a batch at a time")
+        .note("all handlers of a processor are in one `impl` block")
         .help("put `#[on_record]` on a method such as `fn add(&mut self, record: &Record)`, or `#[on_records]` on one that takes `&[Record]`")
 }
 

@@ -7,6 +7,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::{Attribute, Generics, Ident, Path, ReturnType, Signature, Type};
 
+use crate::alias::Alias;
 use crate::handlers::Kind;
 use crate::syntax::peel;
 
@@ -362,9 +363,14 @@ pub(crate) struct Processor {
     /// The `#[cfg]`s on the impl below the attribute; the generated items get the same ones.
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) generics: Generics,
+    /// The type as written.
     pub(crate) self_ty: Type,
+    /// The name of the type in the user's impl and in the generated code.
+    pub(crate) alias: Option<Alias>,
     /// The handlers in source order.
     pub(crate) handlers: Vec<Handler>,
+    /// Whether there are handlers, but no record handler, and no mistake explains that.
+    pub(crate) lacks_records: bool,
     /// If there is no record handler: an attribute on a method that is neither ours nor rustc's. It may be a misspelt one of ours.
     pub(crate) foreign_attribute: Option<Path>,
     /// If there is no record handler: a method that was meant to be one, by its name, and the handler that it was meant to be.
@@ -373,6 +379,13 @@ pub(crate) struct Processor {
     pub(crate) has_broken_method: bool,
     /// Whether a handler is deprecated, or the impl allows the use of what is.
     pub(crate) names_deprecated: bool,
+}
+
+impl Processor {
+    /// The type in generated code.
+    pub(crate) fn ty(&self) -> &Type {
+        self.alias.as_ref().map_or(&self.self_ty, |alias| &alias.ty)
+    }
 }
 
 /// A method with a handler attribute.

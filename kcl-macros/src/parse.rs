@@ -2,17 +2,20 @@
 
 use std::time::Duration;
 
-use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use proc_macro2::{Group, TokenStream};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Ident, ImplItem, Item, ItemImpl, Meta, Path, Token, TraitItemFn};
+use syn::{Attribute, Ident, ImplItem, ImplModifiers, Item, ItemImpl, Meta, Path, Token, TraitItemFn};
 
+use crate::alias;
 use crate::args;
 use crate::bodies;
 use crate::context::Context;
 use crate::handlers::Kind;
+use crate::header;
+use crate::intended;
 use crate::messages;
 use crate::model::{Given, Handler, Options, Place, Policy, Processor};
 use crate::names;
@@ -22,68 +25,66 @@ use crate::syntax::text;
 pub(crate) struct Parsed {
     /// The user's item without the handler attributes. It is emitted even if there are errors.
     pub(crate) item: TokenStream,
-    /// `None` if the item is not an impl that can become a processor.
-    pub(crate) processor: Option<Processor>,
+    pub(crate) meaning: Meaning,
     /// Whether rustc would miss a `main`: the options ask for one, and the item itself is not one.
     pub(crate) needs_main: bool,
 }
 
-pub(crate) fn parse(cx: &Context, options: Options, tokens: TokenStream) -> Parsed {
-    let (shell, bodies) = bodies::take(tokens.clone());
-    let item = match syn::parse2::<Item>(shell) {
-        Ok(Item::Impl(mut item)) => {
-            bodies::put_back(&mut item, bodies);
-            item
-        }
-        Ok(other) => {
-            report_other_item(cx, &other);
-            let is_main = matches!(&other, Item::Fn(item) if item.sig.ident == "main");
-            // There is no `main` in an impl or a trait.
-            let is_method = matches!(&other, Item::Fn(item) if item.sig.receiver().is_some());
-            return Parsed { item: tokens, processor: None, needs_main: options.main && !is_main && !is_method };
-        }
-        // The code is being typed. rustc has its own error, and an editor completes what is there.
-        Err(_) => {
-            return Parsed { item: half_typed(tokens), processor: None, needs_main: options.main };
-        }
-    };
-    inherent_impl(cx, options, item)
-}
-
-/// The tokens without the handler attributes, which mean nothing outside of an annotated impl.
-fn half_typed(tokens: TokenStream) -> TokenStream {
-    let mut kept: Vec<TokenTree> = Vec::new();
-    for token in tokens {
-        match token {
-            TokenTree::Group(group) if is_handler_attribute(&group) && ends_in_hash(&kept) => {
-                kept.pop();
-            }
-            TokenTree::Group(group) => {
-                let mut inner = Group::new(group.delimiter(), half_typed(group.stream()));
-                inner.set_span(group.span());
-                kept.push(inner.into());
-            }
-            other => kept.push(other),
+#[cfg(test)]
+impl Parsed {
+    /// The processor, if the item is one.
+    pub(crate) fn processor(self) -> Option<Processor> {
+        match self.meaning {
+            Meaning::Processor(processor) => Some(*processor),
+            Meaning::Intended(_) | Meaning::Other | Meaning::Function => None,
         }
     }
-    kept.into_iter().collect()
 }
 
-fn ends_in_hash(tokens: &[TokenTree]) -> bool {
-    matches!(tokens.last(), Some(TokenTree::Punct(mark)) if mark.as_char() == '#')
+/// The part that the item can play.
+pub(crate) enum Meaning {
+    /// A processor.
+    Processor(Box<Processor>),
+    /// An impl that is being typed, or the definition of a type whose impl should have the attribute. The handlers are not known.
+    Intended(Box<Processor>),
+    /// Not a processor.
+    Other,
+    /// Not a processor, and maybe a method. Items beside it are then not allowed.
+    Function,
 }
 
-/// Whether brackets contain a handler attribute, or the start of one.
-fn is_handler_attribute(group: &Group) -> bool {
-    let mut words = group.stream().into_iter().filter_map(|token| match token {
-        TokenTree::Ident(word) => Some(word.to_string()),
-        _ => None,
-    });
-    let is_ours = |word: &str| word.starts_with("on_") || word == "on";
-    group.delimiter() == Delimiter::Bracket && words.next().is_some_and(|first| is_ours(&first) || (first == "kcl"))
+pub(crate) fn parse(cx: &Context, options: Options, tokens: TokenStream) -> Parsed {
+    let (shell, bodies) = bodies::take(tokens.clone());
+    let needs_main = options.main;
+    match syn::parse2::<Item>(shell) {
+        Ok(Item::Impl(item)) => inherent_impl(cx, options, item, bodies),
+        Ok(other) => {
+            intended::report(cx, &other);
+            let Item::Fn(function) = &other else {
+                let meaning = match intended::defined_type(&other) {
+                    Some(item) => Meaning::Intended(Box::new(processor(&item, Vec::new(), options))),
+                    None => Meaning::Other,
+                };
+                return Parsed { item: tokens, meaning, needs_main };
+            };
+            // There is no `main` in an impl or a trait.
+            let needs_main = needs_main && function.sig.ident != "main" && function.sig.receiver().is_none();
+            Parsed { item: tokens, meaning: Meaning::Function, needs_main }
+        }
+        // The code is being typed. rustc has its own error, and an editor completes what is there. rustc reports the error again if
+        // the spans of these tokens change, so the handler attributes stay.
+        Err(_) => {
+            let meaning = match intended::without_items(tokens.clone()) {
+                Some(item) => Meaning::Intended(Box::new(processor(&item, Vec::new(), options))),
+                None if intended::is_impl(tokens.clone()) => Meaning::Other,
+                None => Meaning::Function,
+            };
+            Parsed { item: tokens, meaning, needs_main }
+        }
+    }
 }
 
-fn inherent_impl(cx: &Context, options: Options, mut item: ItemImpl) -> Parsed {
+fn inherent_impl(cx: &Context, options: Options, mut item: ItemImpl, bodies: Vec<Group>) -> Parsed {
     item.attrs.retain(|attr| {
         if is_processor(&options.krate, attr.path()) {
             cx.error(attr.path(), messages::processor_twice());
@@ -102,24 +103,50 @@ fn inherent_impl(cx: &Context, options: Options, mut item: ItemImpl) -> Parsed {
         true => item.items.iter_mut().find_map(take_foreign_attribute),
         false => None,
     };
-    let processor = match &item.trait_ {
-        Some((path, _)) => {
-            cx.error(path, messages::trait_impl(&text(&item.self_ty)));
-            None
+    if let Some((path, _)) = &item.trait_ {
+        cx.error(path, messages::trait_impl(&text(&item.self_ty)));
+        if handlers.is_empty() {
+            return Parsed { item: bodies::put_back(item, bodies), meaning: Meaning::Other, needs_main };
         }
-        None => Some(Processor {
-            cfgs: cfgs(&item.attrs),
-            generics: item.generics.clone(),
-            self_ty: (*item.self_ty).clone(),
-            handlers,
-            foreign_attribute,
-            named_like_a_handler,
-            has_broken_method: item.items.iter().any(is_without_body),
-            names_deprecated: names_deprecated(&item),
-            options,
-        }),
-    };
-    Parsed { item: item.into_token_stream(), processor, needs_main }
+        // The handlers are not methods of the trait, which would be further errors.
+        item.trait_ = None;
+        item.unsafety = None;
+        item.modifiers = ImplModifiers::default();
+    }
+    let processor = processor(&item, handlers, options);
+    let left_to_others = lacks_records && item.items.iter().any(is_marked_elsewhere);
+    // rustc rejects these words twice if the impl looks different from its source.
+    let is_plain = item.unsafety.is_none() && item.modifiers.defaultness.is_none();
+    let alias = alias::of(&processor, item.impl_token.span).filter(|_| is_plain);
+    if let Some(alias) = &alias {
+        *item.self_ty = alias.ty.clone();
+    }
+    let meaning = Meaning::Processor(Box::new(Processor {
+        foreign_attribute,
+        named_like_a_handler,
+        lacks_records: lacks_records && !processor.handlers.is_empty(),
+        has_broken_method: processor.has_broken_method || left_to_others,
+        alias,
+        ..processor
+    }));
+    Parsed { item: bodies::put_back(item, bodies), meaning, needs_main }
+}
+
+/// The processor that an impl with these handlers defines.
+fn processor(item: &ItemImpl, handlers: Vec<Handler>, options: Options) -> Processor {
+    Processor {
+        cfgs: cfgs(&item.attrs),
+        generics: header::with_bounds_of(&handlers, item.generics.clone()),
+        self_ty: (*item.self_ty).clone(),
+        alias: None,
+        handlers,
+        foreign_attribute: None,
+        named_like_a_handler: None,
+        lacks_records: false,
+        has_broken_method: item.items.iter().any(belongs_in_a_trait),
+        names_deprecated: names_deprecated(item),
+        options,
+    }
 }
 
 /// Whether a path is `processor`, `kcl::processor`, or `processor` after the last name of the path in `crate = …`.
@@ -133,10 +160,21 @@ fn is_ours(krate: &Path, name: &Ident) -> bool {
     name == "kcl" || krate.segments.last().is_some_and(|last| last.ident == *name)
 }
 
-/// Whether an item is a method without a body, which rustc allows only in traits.
-fn is_without_body(item: &ImplItem) -> bool {
-    let ImplItem::Verbatim(tokens) = item else { return false };
+/// Whether an item is a method without a body or a type, which rustc allows only in traits.
+fn belongs_in_a_trait(item: &ImplItem) -> bool {
+    let ImplItem::Verbatim(tokens) = item else { return matches!(item, ImplItem::Type(_)) };
     syn::parse2::<TraitItemFn>(tokens.clone()).is_ok_and(|method| method.default.is_none())
+}
+
+/// Whether a method has an attribute with the name of ours and another path, which rustc may not find, or `#[kcl::processor]`, which has
+/// its own error there.
+fn is_marked_elsewhere(item: &ImplItem) -> bool {
+    let ImplItem::Fn(method) = item else { return false };
+    let named_like_ours = |path: &Path| {
+        let last = path.segments.last().map(|last| last.ident.to_string()).unwrap_or_default();
+        path.segments.len() > 1 && (last == "processor" || Kind::from_name(&last).is_some())
+    };
+    method.attrs.iter().any(|attr| named_like_ours(attr.path()))
 }
 
 fn named_like_a_handler(item: &ImplItem) -> Option<(Kind, Ident)> {
@@ -183,7 +221,11 @@ fn handler(cx: &Context, krate: &Path, item: &mut ImplItem) -> Option<Handler> {
             });
         }
         ImplItem::Const(item) => (&mut item.attrs, "an associated constant"),
-        ImplItem::Type(item) => (&mut item.attrs, "an associated type"),
+        // rustc rejects each associated type of an inherent impl.
+        ImplItem::Type(item) => {
+            take_marks(cx, krate, &mut item.attrs);
+            return None;
+        }
         ImplItem::Macro(item) => (&mut item.attrs, "a macro call"),
         // For example a method without a body, which belongs in a trait.
         ImplItem::Verbatim(tokens) => {
@@ -310,23 +352,6 @@ fn cfgs(attrs: &[Attribute]) -> Vec<Attribute> {
     attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect()
 }
 
-/// Reports an item that is not an impl.
-fn report_other_item(cx: &Context, item: &Item) {
-    match item {
-        Item::Struct(item) => cx.error(item.struct_token, messages::not_an_impl("a struct", Some(&item.ident))),
-        Item::Enum(item) => cx.error(item.enum_token, messages::not_an_impl("an enum", Some(&item.ident))),
-        Item::Union(item) => cx.error(item.union_token, messages::not_an_impl("a union", Some(&item.ident))),
-        Item::Fn(item) => cx.error(item.sig.fn_token, messages::not_an_impl("a function", None)),
-        Item::Mod(item) => cx.error(item.mod_token, messages::not_an_impl("a module", None)),
-        Item::Trait(item) => cx.error(item.trait_token, messages::not_an_impl("a trait", None)),
-        Item::Type(item) => cx.error(item.type_token, messages::not_an_impl("a type alias", None)),
-        Item::Const(item) => cx.error(item.const_token, messages::not_an_impl("a constant", None)),
-        Item::Static(item) => cx.error(item.static_token, messages::not_an_impl("a static", None)),
-        Item::Use(item) => cx.error(item.use_token, messages::not_an_impl("an import", None)),
-        other => cx.error(other, messages::not_an_impl("this item", None)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use quote::quote;
@@ -356,7 +381,7 @@ mod tests {
         assert_eq!(
             parsed.item.to_string(),
             quote! {
-                impl Revenue {
+                impl __KclRevenueAdd {
                     #[inline]
                     fn add(&mut self) {}
                     #[cfg(unix)]
@@ -366,7 +391,7 @@ mod tests {
             }
             .to_string()
         );
-        let handlers = parsed.processor.unwrap().handlers;
+        let handlers = parsed.processor().unwrap().handlers;
         let found: Vec<_> = handlers.iter().map(|handler| (handler.kind, handler.name().to_string())).collect();
         assert_eq!(found, [(Kind::Record, "add".to_owned()), (Kind::ShardEnd, "report".to_owned())]);
         assert_eq!(handlers[1].condition().unwrap().to_string(), "unix");
@@ -386,7 +411,8 @@ mod tests {
         };
         let (parsed, errors) = parsed(item.clone());
         assert!(errors.is_empty(), "{errors:?}");
-        assert_eq!(parsed.item.to_string(), item.to_string().replacen("# [on_record] ", "", 1));
+        let expected = item.to_string().replacen("# [on_record] ", "", 1).replacen("Revenue", "__KclRevenueAdd", 1);
+        assert_eq!(parsed.item.to_string(), expected);
     }
 
     #[test]
@@ -403,7 +429,7 @@ mod tests {
         });
         assert_eq!(errors.len(), 3, "{errors:#?}");
         assert!(!parsed.item.to_string().contains('#'));
-        assert!(parsed.processor.unwrap().handlers.is_empty());
+        assert!(parsed.processor().unwrap().handlers.is_empty());
     }
 
     #[test]
@@ -420,8 +446,8 @@ mod tests {
             let (parsed, errors) = parsed(item.clone());
             assert_eq!(errors.len(), 1);
             assert_eq!(parsed.item.to_string(), item.to_string());
-            assert!(parsed.processor.is_none());
             assert_eq!(parsed.needs_main, !item.to_string().contains("main"));
+            assert!(parsed.processor().is_none());
         }
     }
 }

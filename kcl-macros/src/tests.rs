@@ -50,7 +50,7 @@ fn generated(name: &str) -> File {
     let (options, item) = source(name);
     let cx = Context::new();
     let options = args::parse(&cx, options);
-    let processor = parse::parse(&cx, options, item).processor.unwrap();
+    let processor = parse::parse(&cx, options, item).processor().unwrap();
     cx.check().unwrap();
     syn::parse2(expand::expand(&processor)).unwrap()
 }
@@ -158,7 +158,8 @@ fn no_path_is_relative() {
     {
         for path in paths(&generated(name)) {
             let first = first(&path);
-            let known = of_the_user.contains(&first.as_str()) || of_this_crate.contains(&first.as_str());
+            let is_alias = first.starts_with("__") && path.segments.len() == 1 || first.starts_with("__Kcl");
+            let known = of_the_user.contains(&first.as_str()) || of_this_crate.contains(&first.as_str()) || is_alias;
             assert!(path.leading_colon.is_some() || known, "{name}: {}", path.to_token_stream());
         }
     }
@@ -212,7 +213,9 @@ fn a_mistaken_impl_is_still_emitted_and_still_a_processor() {
         .map(|token| token.to_string())
         .collect();
     let all = implemented.join(" ");
-    for expected in ["fn open", "fn add", "Processor for Revenue", "Initialize for Revenue", "fn main"] {
+    for expected in
+        ["fn open", "fn add", "Processor for __KclRevenueTOpen", "Initialize for __KclRevenueTOpen", "fn main"]
+    {
         let words: Vec<&str> = expected.split(' ').collect();
         let found = all.split_whitespace().collect::<Vec<_>>().windows(words.len()).any(|window| window == words);
         assert!(found || all.contains(expected), "{expected} is missing");

@@ -108,7 +108,7 @@ mod tests {
     fn errors(options: TokenStream, methods: TokenStream, is_available: bool) -> Vec<String> {
         let cx = Context::new();
         let options = args::parse(&cx, options);
-        let processor = parse::parse(&cx, options, quote!(impl Revenue { #methods })).processor.unwrap();
+        let processor = parse::parse(&cx, options, quote!(impl Revenue { #methods })).processor().unwrap();
         check(&cx, &processor, is_available);
         cx.into_texts()
     }

@@ -8,7 +8,7 @@ use std::ptr;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::Type;
+use syn::{GenericArgument, Pat, PatType, PathArguments, Type, TypePath};
 
 use super::methods::{Arguments, call_with};
 use super::slots::Chosen;
@@ -21,7 +21,7 @@ use crate::syntax::{ends, peel};
 pub(super) fn constant(processor: &Processor, chosen: &Chosen<'_>, option: Option<&TokenStream>) -> TokenStream {
     let Chosen { handler, cfg } = chosen;
     let krate = &processor.options.krate;
-    let shapes: Vec<_> = handler.arguments().map(|argument| Shape::of(&argument.ty)).collect();
+    let shapes: Vec<_> = handler.arguments().map(Shape::of).collect();
     let records = Ident::new("__records", Span::mixed_site());
     // A handler with `&mut` takes a checkpointer, or has an error of its own.
     let takes_none = handler.is_concurrent();
@@ -58,29 +58,50 @@ pub(super) enum Shape {
     Shared,
     /// `&mut T`.
     Exclusive,
+    /// A type that is not a reference.
+    Value,
     /// Any other type, which may be an alias for one of the above.
     Other,
 }
 
 impl Shape {
-    pub(super) fn of(ty: &Type) -> Self {
-        match peel(ty) {
+    pub(super) fn of(argument: &PatType) -> Self {
+        // These patterns take a value apart, and the checkpointer has no public fields.
+        let is_taken_apart = matches!(&*argument.pat, Pat::TupleStruct(_) | Pat::Struct(_) | Pat::Tuple(_));
+        match peel(&argument.ty) {
             Type::Reference(reference) if reference.mutability.is_some() => Self::Exclusive,
             Type::Reference(_) => Self::Shared,
+            _ if is_taken_apart => Self::Value,
+            Type::Path(path) if is_applied_to_types(path) => Self::Value,
             _ => Self::Other,
         }
     }
 
-    /// Whether types of these shapes may be the same.
-    fn may_be(self, other: Self) -> bool {
-        self == other || self == Self::Other || other == Self::Other
+    /// Whether types of these shapes may take the same part.
+    fn may_take_the_part_of(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Exclusive, other) | (other, Self::Exclusive) => other.may_be_the_checkpointer(),
+            (Self::Shared, Self::Shared) | (Self::Value | Self::Other, _) | (_, Self::Value | Self::Other) => true,
+        }
     }
+
+    fn may_be_the_checkpointer(self) -> bool {
+        matches!(self, Self::Exclusive | Self::Other)
+    }
+}
+
+/// Whether a type is generic over types but not over lifetimes. An alias for a reference would be generic over its lifetime.
+fn is_applied_to_types(path: &TypePath) -> bool {
+    let Some(last) = path.path.segments.last() else { return false };
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return false };
+    let is_type = |argument: &GenericArgument| matches!(argument, GenericArgument::Type(_));
+    !arguments.args.is_empty() && arguments.args.iter().all(is_type)
 }
 
 /// Whether a handler is a tick whose arguments may contain a checkpointer.
 fn may_tick_with_a_checkpointer(processor: &Processor, handler: &Handler) -> bool {
     let may_take_one = handler.kind == Kind::Tick && Arguments::first(processor, handler).have_checkpointer();
-    may_take_one && handler.arguments().any(|argument| Shape::of(&argument.ty) != Shape::Shared)
+    may_take_one && handler.arguments().any(|argument| Shape::of(argument).may_be_the_checkpointer())
 }
 
 /// A statement that checks the arguments of a handler, unless nothing can be wrong with them. `records` is the probed record handler
@@ -146,9 +167,9 @@ fn checks_of(processor: &Processor, handler: &Handler, records: Option<&Ident>) 
     let decides = handler.kind.handles_records() && !handler.is_concurrent();
     for (index, argument) in arguments.iter().enumerate() {
         let (second, span) = (&parts[index], ends(argument));
-        let shape = Shape::of(&argument.ty);
+        let shape = Shape::of(argument);
         let before = arguments.iter().zip(&parts).take(index);
-        for (_, first) in before.filter(|(before, _)| Shape::of(&before.ty).may_be(shape)) {
+        for (_, first) in before.filter(|(before, _)| Shape::of(before).may_take_the_part_of(shape)) {
             let compared = at(span, &quote!(#krate::__private::pair(&#second, &#first)), "compared", None);
             checks.push(accepted(processor, "TakenOnce", span, &compared));
         }
@@ -165,13 +186,13 @@ fn checks_of(processor: &Processor, handler: &Handler, records: Option<&Ident>) 
     }
     if let Some((_, value)) = processor.options.checkpoint.as_ref().filter(|_| decides) {
         let span = ends(value);
-        let again = parts.iter().map(|part| at(span, &quote!(#part), "again", None));
+        let asked = arguments.iter().zip(&parts).filter(|(argument, _)| Shape::of(argument).may_be_the_checkpointer());
+        let again = asked.map(|(_, part)| at(span, &quote!(#part), "again", None));
         checks.extend(again.map(|part| accepted(processor, "LeavesCheckpoints", span, &part)));
     }
     if let Some(records) = records {
-        for (argument, part) in
-            arguments.iter().zip(&parts).filter(|(argument, _)| Shape::of(&argument.ty) != Shape::Shared)
-        {
+        let asked = arguments.iter().zip(&parts).filter(|(argument, _)| Shape::of(argument).may_be_the_checkpointer());
+        for (argument, part) in asked {
             let span = ends(argument);
             let beside = at(span, &quote!(#part), "beside", Some(quote!(&#records)));
             checks.push(accepted(processor, "TickCheckpoints", span, &beside));

@@ -161,7 +161,7 @@ fn outside_of_the_impl(processor: &Processor, path: &Path) -> TokenStream {
     let mut segments = path.segments.iter();
     match segments.next() {
         Some(first) if first.ident == "Self" => {
-            let self_ty = without_lifetimes(&processor.self_ty, &impl_lifetimes(processor));
+            let self_ty = without_lifetimes(processor.ty(), &impl_lifetimes(processor));
             quote!(<#self_ty> #(:: #segments)*)
         }
         _ => path.to_token_stream(),

@@ -153,7 +153,7 @@ pub(super) fn initialize(processor: &Processor, chosen: &Chosen<'_>) -> TokenStr
     let (asyncness, initialize) = initialize_trait(processor);
     let generics = generics(processor);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
-    let self_ty = &processor.self_ty;
+    let self_ty = processor.ty();
     quote! {
         #cfg
         #[automatically_derived]
@@ -170,7 +170,7 @@ pub(super) fn initialize(processor: &Processor, chosen: &Chosen<'_>) -> TokenStr
 /// the processor must start by itself: a processor that a factory creates does not need `Default`.
 pub(super) fn initialize_by_default(processor: &Processor, rest: &Unfilled) -> TokenStream {
     let krate = &processor.options.krate;
-    let (mut self_ty, mut generics) = (processor.self_ty.clone(), generics(processor));
+    let (mut self_ty, mut generics) = (processor.ty().clone(), generics(processor));
     if !processor.options.main {
         (self_ty, generics) = with_named_lifetimes(processor);
         let lifetime = Lifetime::new("'kcl", Span::mixed_site());
@@ -206,7 +206,7 @@ fn call(processor: &Processor, handler: &Handler, arguments: &Arguments, locals:
     let Locals { this, cx, .. } = locals;
     let this = (!handler.kind.is_constructor()).then(|| quote!(#this,));
     let arguments = handler.arguments().map(|argument| {
-        let on = arguments.path(Shape::of(&argument.ty));
+        let on = arguments.path(Shape::of(argument));
         // Only the inferred type has the span of the whole type. If the call had it as well, rustc would suggest to borrow it.
         let span @ (_, to) = ends(&argument.ty);
         let inferred = inferred_at(processor, span);

@@ -1,5 +1,5 @@
 //! Generates code from the model: the trait impls and `main`, which are thin calls into `kcl::__private`. The user's impl is emitted
-//! unchanged beside them.
+//! beside them, with an alias for its type and without the handler attributes.
 
 mod checkpoints;
 mod constants;
@@ -15,8 +15,9 @@ use syn::{Path, Type};
 
 use self::slots::{Chosen, Unfilled};
 use self::types::{impl_lifetimes, used_generics, without_lifetimes};
-use crate::check::{cannot_have_methods, conflict};
+use crate::check::conflict;
 use crate::handlers::Slot;
+use crate::header::cannot_have_methods;
 use crate::messages;
 use crate::model::{Action, Handler, OptionName, Options, Processor};
 use crate::syntax::{peel, text};
@@ -48,8 +49,9 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
 
     let generics = types::generics(processor);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
-    let self_ty = &processor.self_ty;
+    let (self_ty, alias) = (processor.ty(), processor.alias.as_ref().map(|alias| &alias.definition));
     quote! {
+        #alias
         #(#cfgs)*
         #allow
         #style
@@ -138,14 +140,21 @@ pub(crate) fn stand_in(processor: &Processor) -> TokenStream {
     let cfgs = &processor.cfgs;
     let allow = allow(processor);
     let main = processor.options.main.then(|| stand_in_main(krate, cfgs));
+    let alias = processor.alias.as_ref().map(|alias| &alias.definition);
     if cannot_have_methods(processor) || matches!(peel(&processor.self_ty), Type::TraitObject(_)) {
         return quote!(#main);
     }
+    // The record handler may be in another impl, and then these traits are implemented there. A `main` of the user would need them here.
+    let is_other_impl = processor.options.main && processor.lacks_records;
+    if is_other_impl {
+        return quote!(#alias #main);
+    }
     let generics = used_generics(processor);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
-    let self_ty = &processor.self_ty;
+    let self_ty = processor.ty();
     let never = quote!(#krate::__private::left_to_rustc::<Self>());
     quote! {
+        #alias
         #(#cfgs)*
         #allow
         const _: () = {
@@ -179,6 +188,12 @@ fn allow_style() -> TokenStream {
 /// A `main` that does not compile into a program. It is imported by a glob, so a `main` of the user is not a second one.
 pub(crate) fn stand_in_main(krate: &Path, cfgs: &[syn::Attribute]) -> TokenStream {
     quote! { #(#cfgs)* #[allow(unused_imports)] use #krate::__private::stand_in::*; }
+}
+
+/// The handler attributes of a module with a mistake, for methods that the mistake keeps from being handlers. They are imported by a glob, so
+/// an import of the user is not a second one.
+pub(crate) fn stand_in_attributes(krate: &Path) -> TokenStream {
+    quote! { #[allow(unused_imports)] use #krate::__private::attributes::*; }
 }
 
 /// Errors for two handlers for one message, if the configuration decides whether both exist.
@@ -239,7 +254,7 @@ fn main(processor: &Processor) -> Option<TokenStream> {
     let krate = &processor.options.krate;
     let cfgs = &processor.cfgs;
     let allow = allow(processor);
-    let self_ty = without_lifetimes(&processor.self_ty, &impl_lifetimes(processor));
+    let self_ty = without_lifetimes(processor.ty(), &impl_lifetimes(processor));
     let run = Ident::new(if processor.is_async() { "run_async" } else { "run" }, Span::call_site());
     let run = match &processor.generics.where_clause {
         None => quote!(#krate::#run::<#self_ty>()),

@@ -7,7 +7,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::visit_mut::VisitMut;
 use syn::{Generics, Lifetime, Type, WherePredicate, parse_quote};
 
-use crate::check::unused_parameters;
+use crate::header::unused_parameters;
 use crate::model::Processor;
 
 /// The lifetimes that an impl declares.
@@ -43,7 +43,7 @@ pub(super) fn with_named_lifetimes(processor: &Processor) -> (Type, Generics) {
             }
         }
     }
-    let (mut ty, mut generics) = (processor.self_ty.clone(), generics(processor));
+    let (mut ty, mut generics) = (processor.ty().clone(), generics(processor));
     let mut named = Name(Vec::new());
     named.visit_type_mut(&mut ty);
     // Lifetimes come before the other parameters.

@@ -102,6 +102,15 @@ pub trait NoStart: Sized {
 
 impl<P> NoStart for Start<P> {}
 
+/// The handler attributes beside code with a mistake. They do nothing, so a misplaced one is not a further mistake.
+#[cfg(feature = "macros")]
+pub mod attributes {
+    pub use kcl_macros::{
+        stand_in as on_dead_letter, stand_in as on_init, stand_in as on_lease_lost, stand_in as on_record,
+        stand_in as on_records, stand_in as on_shard_end, stand_in as on_shutdown_requested, stand_in as on_tick,
+    };
+}
+
 /// The `main` beside code with a mistake.
 pub mod stand_in {
     /// Fails to compile into a program. It is inline, so that it is compiled only where it is used.

@@ -1,0 +1,16 @@
+// The impl is `pub`.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Revenue {
+    bytes: usize,
+}
+
+#[kcl::processor]
+pub impl Revenue {
+    #[on_record]
+    fn add(&mut self, record: &Record) {
+        self.bytes += record.data().len();
+    }
+}

@@ -1,0 +1,18 @@
+// A word stands between the handlers.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Revenue {
+    bytes: usize,
+}
+
+#[kcl::processor]
+impl Revenue {
+    #[on_record]
+    fn add(&mut self, record: &Record) {
+        self.bytes += record.data().len();
+    }
+
+    report
+}

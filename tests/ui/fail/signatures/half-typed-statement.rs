@@ -1,0 +1,21 @@
+// A statement is half typed.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Revenue {
+    bytes: usize,
+}
+
+#[kcl::processor]
+impl Revenue {
+    #[on_record]
+    fn add(&mut self, record: &Record) {
+        self.bytes += record.data().len();
+    }
+
+    #[on_shard_end]
+    fn report(&mut self) {
+        let
+    }
+}
