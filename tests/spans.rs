@@ -142,6 +142,8 @@ fn spans_carry_the_shard_and_the_sequence_numbers() {
     let seen = seen(Level::TRACE);
     let failed = "error=shard shardId-000000000007: processRecords failed: ";
     let expected = [
+        // For `initialize`, and for the messages that follow.
+        SHARD.to_owned(),
         SHARD.to_owned(),
         format!("{SHARD}{MESSAGE}"),
         format!("{SHARD}{MESSAGE}record sequence_number=1 sub_sequence_number=7 > "),
@@ -162,6 +164,8 @@ fn spans_carry_the_shard_and_the_sequence_numbers() {
         format!(
             "{SHARD}message action=\"shardEnded\" > WARN message=not checkpointed error=the daemon's checkpoint failed"
         ),
+        // For the drop of the processor.
+        SHARD.to_owned(),
     ];
     assert_eq!(seen.len(), expected.len(), "{seen:#?}");
     for (seen, expected) in seen.iter().zip(&expected) {

@@ -35,17 +35,16 @@ mod on {
             return future.await;
         }
         let mut future = pin!(Some(future));
-        let output = poll_fn(|cx| {
+        poll_fn(|cx| {
             let _entered = span.enter();
-            match future.as_mut().as_pin_mut() {
-                Some(future) => future.poll(cx),
-                None => Poll::Pending,
+            let polled = future.as_mut().as_pin_mut().map_or(Poll::Pending, |future| future.poll(cx));
+            if polled.is_ready() {
+                // Its destructor is part of it.
+                future.set(None);
             }
+            polled
         })
-        .await;
-        let _entered = span.enter();
-        future.set(None);
-        output
+        .await
     }
 
     pub(crate) fn shard(shard: &Shard) -> Span {
