@@ -1,6 +1,6 @@
 //! How many of 64 records at once are at work: the sum of the handlers' measured times over the time of the run.
 //!
-//! `cargo test -p tests --test concurrency -- --ignored --nocapture work` prints it. It says something on an idle machine only.
+//! `cargo test --release -p tests --test concurrency -- --ignored --nocapture work` prints it. It says something on an idle machine only.
 
 use std::cell::Cell;
 

@@ -143,7 +143,9 @@ where
             1 => ", although 1 of them is done".to_owned(),
             done => format!(", although {done} of them are done"),
         };
-        self.report_line(format_args!("{again} {records} will be delivered again{done}"));
+        if again > 0 {
+            self.report_line(format_args!("{again} {records} will be delivered again{done}"));
+        }
         Box::new(failed.into())
     }
 

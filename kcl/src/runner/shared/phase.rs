@@ -146,6 +146,10 @@ where
             if self.work.failed.is_some() && self.limit.is_none() {
                 self.limit_to_drain();
             }
+            // Whatever the conversation waits for, such as the answer to a checkpoint.
+            if self.work.is_running() && self.is_past_limit() {
+                self.work.cancel(&mut self.checkpointer.conversation);
+            }
             self.due = None;
             let done = done(self, cx);
             if done.is_pending() {
@@ -159,7 +163,8 @@ where
     /// Has the task woken when something is due that comes neither from a handler nor from the daemon.
     fn poll_timer(&mut self, cx: &mut Context<'_>) {
         loop {
-            let due = self.work.next_due().into_iter().chain(self.due).min();
+            let limit = self.limit.filter(|_| self.work.is_running());
+            let due = self.work.next_due().into_iter().chain(self.due).chain(limit).min();
             let Some(due) = due else { return self.timer = None };
             let clock = &self.checkpointer.conversation.clock;
             // A timer that goes off too early is cheaper than a new one for each change.
@@ -293,10 +298,10 @@ where
         Ok(None)
     }
 
-    /// Waits until no handler runs, or until the limit. Breaks if the daemon is gone.
+    /// Waits until no handler runs, which is at the limit at the latest. Breaks if the daemon is gone.
     pub(super) async fn drain(&mut self) -> ControlFlow<()> {
         self.beside(|this, cx| {
-            if !this.work.is_running() || this.is_past_limit() {
+            if !this.work.is_running() {
                 return Poll::Ready(ControlFlow::Continue(()));
             }
             this.poll_gone(cx).map(ControlFlow::Break)
