@@ -129,9 +129,7 @@ impl Generator {
         });
         let records: Vec<_> = records.collect();
         let start = lines.len();
-        ProcessRecordsMessage { records: &records[..], millis_behind_latest: Some(0) }
-            .write(lines)
-            .expect("records are JSON");
+        ProcessRecordsMessage { records: &records[..], millis_behind_latest: Some(0) }.write(lines);
         if self.form == Form::Spaced {
             let line = lines.split_off(start);
             let text = String::from_utf8(line).expect("JSON is UTF-8");

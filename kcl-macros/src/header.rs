@@ -45,11 +45,8 @@ const WITHOUT_ARGUMENTS: &[&str] = &[
     "u64", "u8", "usize",
 ];
 
-/// Generic types of the standard library.
-const WITH_ARGUMENTS: &[&str] = &[
-    "Arc", "BTreeMap", "BTreeSet", "Box", "Cell", "HashMap", "HashSet", "Mutex", "Option", "Rc", "RefCell", "Result",
-    "RwLock", "Vec", "VecDeque",
-];
+/// Generic types of the prelude.
+const WITH_ARGUMENTS: &[&str] = &["Box", "Option", "Result", "Vec"];
 
 /// The generic parameters that neither the processor's type nor a bound mentions: rustc rejects them with E0207. (A bound may tie
 /// one parameter to another.)

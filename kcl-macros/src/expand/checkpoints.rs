@@ -8,7 +8,7 @@ use std::ptr;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::{GenericArgument, Pat, PatType, PathArguments, Type, TypePath};
+use syn::{Pat, PatType, Type};
 
 use super::methods::{Arguments, call_with};
 use super::slots::Chosen;
@@ -72,7 +72,6 @@ impl Shape {
             Type::Reference(reference) if reference.mutability.is_some() => Self::Exclusive,
             Type::Reference(_) => Self::Shared,
             _ if is_taken_apart => Self::Value,
-            Type::Path(path) if is_applied_to_types(path) => Self::Value,
             _ => Self::Other,
         }
     }
@@ -88,14 +87,6 @@ impl Shape {
     fn may_be_the_checkpointer(self) -> bool {
         matches!(self, Self::Exclusive | Self::Other)
     }
-}
-
-/// Whether a type is generic over types but not over lifetimes. An alias for a reference would be generic over its lifetime.
-fn is_applied_to_types(path: &TypePath) -> bool {
-    let Some(last) = path.path.segments.last() else { return false };
-    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return false };
-    let is_type = |argument: &GenericArgument| matches!(argument, GenericArgument::Type(_));
-    !arguments.args.is_empty() && arguments.args.iter().all(is_type)
 }
 
 /// Whether a handler is a tick whose arguments may contain a checkpointer.
