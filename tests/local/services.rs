@@ -1,7 +1,7 @@
 //! Stand-ins for the services that the examples send to: an HTTP service and a Redis database, on threads of the test.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;

@@ -40,7 +40,7 @@ fn place() -> Place {
 fn daemon(place: &Place, more: &[&str]) -> Run {
     let jars = place.0.path().to_str().expect("text").to_owned();
     let arguments = ["daemon", "--stream", "orders", "--app", "revenue", "--region", "us-east-1", "--jars", &jars];
-    let mut command = place.tool(&[&arguments, &["--metrics", "0"], more, &["--", poison()]].concat());
+    let mut command = place.tool(&[&arguments[..], &["--metrics", "0"], more, &["--", poison()]].concat());
     command.env("JAVA_HOME", place.0.path()).env("KCL_CACHE_DIR", place.path("cache"));
     Run::start(command)
 }
