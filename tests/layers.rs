@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms of `cargo-kcl/src` from the top, floor by floor. A file imports from its own room and from lower floors.
-const FLOORS: [&str; 24] = [
+const FLOORS: [&str; 25] = [
     "main",
     "lib",
     "cli usage",
@@ -17,6 +17,7 @@ const FLOORS: [&str; 24] = [
     "local::display",
     "local::chaos",
     "local::shard",
+    "local::timeline",
     "local::source",
     "local::state",
     "local::event local::place",

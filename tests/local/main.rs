@@ -12,6 +12,7 @@ mod kills;
 mod log;
 mod old_states;
 mod recording;
+mod report;
 mod resume;
 mod rogue;
 mod services;

@@ -1,5 +1,6 @@
 //! The reasons why a run cannot start.
 
+use super::display::page::PageError;
 use super::source::SourceError;
 use super::source::plan::PlanError;
 use super::state::StoreError;
@@ -26,6 +27,8 @@ pub(crate) enum LocalError {
     Recording(#[from] RecordingError),
     #[error(transparent)]
     Metrics(#[from] MetricsError),
+    #[error(transparent)]
+    Page(#[from] PageError),
     #[error("{0}")]
     Options(&'static str),
     #[error(

@@ -16,6 +16,7 @@ mod shard;
 mod source;
 mod state;
 mod supervise;
+mod timeline;
 mod watchers;
 
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ use kcl::Position;
 pub(crate) use self::options::LocalOptions;
 
 use self::chaos::Chaos;
+use self::display::page::Page;
 use self::error::LocalError;
 use self::event::Event;
 use self::source::plan::Reshard;
@@ -65,6 +67,7 @@ fn prepare_and_run(options: &LocalOptions) -> Result<u8, LocalError> {
     let chaos = options.chaos()?;
     let mut supply = supply(options, chaos.as_ref(), sender.clone())?;
     let recording = options.record.as_deref().map(Recording::create).transpose()?;
+    let page = options.report.as_deref().map(Page::create).transpose()?;
     let program = Program::prepare(&options.program)?;
     let store = options.store(&program, &*supply)?.map(Arc::new);
     let shards = supply.load(store.clone())?;
@@ -82,13 +85,13 @@ fn prepare_and_run(options: &LocalOptions) -> Result<u8, LocalError> {
     } else if !options.quiet && shards.iter().any(|shard| has_checkpoints(&shard.position)) {
         report::line("resuming after the saved checkpoints; --fresh discards them");
     }
-    if all_ended && !options.json {
+    if all_ended && !options.json && page.is_none() {
         return Ok(0);
     }
     recording.iter().try_for_each(|recording| recording.describe(&program.command))?;
     catch_signals(sender.clone()).map_err(LocalError::Signals)?;
     let metrics = Metrics::open(&options.metrics, options.about(&program))?;
-    let watched = (recording, chaos, metrics);
+    let watched = (recording, chaos, metrics, page);
     let mut supervisor = Supervisor::new(options, &program, supply, store, watched, (sender, events), shards);
     if !all_ended {
         supervisor.start()?;

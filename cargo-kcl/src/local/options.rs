@@ -240,6 +240,14 @@ pub(crate) struct LocalOptions {
     #[arg(long, help_heading = REPORT, value_name = "DIR")]
     pub(crate) record: Option<PathBuf>,
 
+    /// Write a page about the run to this file when it has ended: timelines, latencies, what took the time, dead letters by error
+    ///
+    /// The page is one file of HTML, which needs neither a network nor a script. It has a timeline for each of the first 200 shards,
+    /// in at most 120 periods of time whatever the length of the run. It contains no payloads: in the errors of records, numbers and
+    /// quoted parts are left out. An existing file is replaced.
+    #[arg(long, help_heading = REPORT, value_name = "FILE.html", conflicts_with = "show_checkpoints")]
+    pub(crate) report: Option<PathBuf>,
+
     /// Show the checkpoints that are saved under --app, without running anything
     #[arg(long, help_heading = CHECKPOINTS, conflicts_with_all = ["input", "fresh", "rewind", "json"])]
     pub(crate) show_checkpoints: bool,

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use kcl::Position;
 
 use super::chaos::{Chaos, Trial, Verdict};
+use super::display::page::{Drawn, Page};
 use super::display::progress::{Progress, ShardProgress, ShardState};
 use super::display::summary::{ShardSummary, Summary};
 use super::error::LocalError;
@@ -22,6 +23,7 @@ use super::source::queue::{End, Queue};
 use super::source::{Standing, Supply, descendants};
 use super::state::Store;
 use super::state::marks::Mark;
+use super::timeline::Timeline;
 use super::watchers::Watchers;
 use crate::args::shard_id;
 use crate::backoff::Backoff;
@@ -63,6 +65,8 @@ pub(crate) struct Supervisor<'a> {
     empty_every: Option<Duration>,
     metrics: Metrics,
     started: Instant,
+    /// The page about the run, if it is requested.
+    page: Option<Page>,
     progress: Progress,
     interrupted: bool,
     /// The exit code for an error in the input.
@@ -143,7 +147,7 @@ impl<'a> Supervisor<'a> {
         program: &'a Program,
         supply: Box<dyn Supply>,
         store: Option<Arc<Store>>,
-        (recording, chaos, metrics): (Option<Recording>, Option<Chaos>, Metrics),
+        (recording, chaos, metrics, page): (Option<Recording>, Option<Chaos>, Metrics, Option<Page>),
         (sender, events): (Sender<Event>, Receiver<Event>),
         shards: Vec<Standing>,
     ) -> Self {
@@ -163,6 +167,7 @@ impl<'a> Supervisor<'a> {
             empty_every: options.empty_every,
             metrics,
             started: Instant::now(),
+            page,
             progress,
             interrupted: false,
             bad_input: None,
@@ -235,6 +240,10 @@ impl<'a> Supervisor<'a> {
     fn begin(&mut self, number: u32) -> Result<(), LocalError> {
         let Some(member) = self.members.get_mut(&number) else { return Ok(()) };
         member.lives += 1;
+        if member.lives == 1 && self.page.as_mut().is_some_and(Page::has_room) {
+            member.pulse.draw(Timeline::new(self.started));
+        }
+        member.pulse.note(Timeline::started);
         let tape = self.recording.as_ref().map(|recording| recording.tape(number, member.lives)).transpose()?;
         let spawned = spawn_with(&self.program.command, self.metrics.variables());
         let failed = |error| LocalError::Spawn { shard: shard_id(number), error };
@@ -266,12 +275,13 @@ impl<'a> Supervisor<'a> {
         let pulse = Arc::clone(&member.pulse);
         self.metrics.watch(&shard_id(number), move || pulse.seen());
         let trial = member.trial.take().or_else(|| self.chaos.as_ref().map(|chaos| chaos.trial(number)));
+        let pulse = Arc::clone(&member.pulse);
         let sender = self.sender.clone();
         let Spawned { stdin, stdout, stderr, process } = spawned;
         let ends = (stdin, stdout, process.clone());
         let started = shard.pump(stderr).and_then(|pump| {
             threads::spawn(move || {
-                let watchers = RefCell::new(Watchers { trial, tape });
+                let watchers = RefCell::new(Watchers { trial, tape, pulse });
                 let ended = shard.run(ends, pump, &watchers);
                 _ = sender.send(Event::Ended { shard: number });
                 (ended, watchers.into_inner().trial)
@@ -418,6 +428,7 @@ impl<'a> Supervisor<'a> {
         };
         let Ok((Ended { outcome, position, mark, last_words, status }, trial)) = thread.join() else { return };
         self.metrics.exited(&shard_id(number), status.map(spawn::code));
+        member.pulse.note(|timeline| timeline.ended(outcome == Outcome::Failed));
         let may_restart = outcome == Outcome::Failed && !stops && position != Position::ShardEnd;
         member.position = position;
         member.mark = mark.or(member.mark);
@@ -474,6 +485,7 @@ impl<'a> Supervisor<'a> {
     fn sum_up(&self, mut exit_code: u8, verdict: Option<Verdict>) -> u8 {
         let mut shards = Vec::new();
         let mut counts = Vec::new();
+        let mut drawn = Vec::new();
         let orphans = self.orphans();
         for (&number, member) in &self.members {
             let outcome = match member.state {
@@ -489,12 +501,16 @@ impl<'a> Supervisor<'a> {
             if outcome == Outcome::Failed {
                 shard.last_words.clone_from(&member.last_words);
             }
+            drawn.push(Drawn { timeline: member.pulse.timeline(), counts: counted.clone() });
             shards.push(shard);
             counts.push(counted);
         }
         let broken = verdict.as_ref().filter(|verdict| !verdict.held()).map(Verdict::message);
         let summary = Summary::new(exit_code, self.started.elapsed(), shards, &counts).under(verdict);
         let summary = summary.with_dropped(self.supply.dropped().total());
+        if let Some(page) = &self.page {
+            exit_code = page.write(&summary, &drawn, self.options.quiet, exit_code);
+        }
         if self.options.json {
             exit_code = report::summary(&summary, exit_code);
         } else if !self.options.quiet {

@@ -1,8 +1,10 @@
-//! The watchers of a shard's conversations: chaos and the recording.
+//! The watchers of a shard's conversations: chaos, the recording and the history.
 
 use std::io;
+use std::sync::Arc;
 
 use super::chaos::Trial;
+use super::shard::pulse::Pulse;
 use super::shard::watcher::{Answer, Content, Effect, Excuse, Manner, Moment, Step, Watcher};
 use crate::recording::{CheckpointNumbers, Tape};
 
@@ -11,6 +13,8 @@ use crate::recording::{CheckpointNumbers, Tape};
 pub(crate) struct Watchers {
     pub(crate) trial: Option<Box<Trial>>,
     pub(crate) tape: Option<Tape>,
+    /// Keeps the history of the shard, if the run is to be reported.
+    pub(crate) pulse: Arc<Pulse>,
 }
 
 impl Watchers {
@@ -18,6 +22,9 @@ impl Watchers {
     fn record_faults(&mut self) -> io::Result<()> {
         let Some(trial) = &mut self.trial else { return Ok(()) };
         let faults = trial.take_notes();
+        if !faults.is_empty() {
+            self.pulse.note(|timeline| faults.iter().for_each(|fault| timeline.fault(fault)));
+        }
         self.tape.iter_mut().try_for_each(|tape| faults.iter().try_for_each(|fault| tape.note("chaos", fault)))
     }
 }
@@ -48,6 +55,9 @@ impl Watcher for Watchers {
     fn reach(&mut self, moment: Moment<'_>) -> io::Result<Effect> {
         if let Some(tape) = &mut self.tape {
             record_moment(tape, moment)?;
+        }
+        if let Moment::Answering(Answer { error: Some(exception), .. }) = moment {
+            self.pulse.note(|timeline| timeline.refused(exception));
         }
         let effect = self.trial.as_mut().map_or(Ok(Effect::Continue), |trial| trial.reach(moment))?;
         self.record_faults()?;

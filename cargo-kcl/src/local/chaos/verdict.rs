@@ -96,6 +96,21 @@ impl Verdict {
         }
     }
 
+    /// Each promise in words, whether it held, if that is known, and how often it was broken.
+    pub(crate) fn promises(&self) -> impl Iterator<Item = (&str, Option<bool>, u64)> {
+        self.promises.iter().map(|judged| (&*judged.promise, judged.held, judged.breaches))
+    }
+
+    /// The faults that occurred, and how often.
+    pub(crate) fn faults(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.faults.iter().filter(|(_, hits)| **hits > 0).map(|(fault, hits)| (&**fault, *hits))
+    }
+
+    /// The number that the faults were drawn from.
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// Whether no promise was broken.
     pub(crate) fn held(&self) -> bool {
         self.promises.iter().all(|judged| judged.held != Some(false))

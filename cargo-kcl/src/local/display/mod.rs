@@ -1,5 +1,6 @@
 //! The display of a run: its progress and its result.
 
 mod bottom;
+pub(crate) mod page;
 pub(crate) mod progress;
 pub(crate) mod summary;

@@ -17,11 +17,11 @@ const HEADER: [&str; 8] = ["shard", "outcome", "records", "data", "checkpoints",
 
 /// How long the processor took for batches, in milliseconds.
 #[derive(Debug, Serialize)]
-struct Batches {
-    count: u64,
-    p50: f64,
-    p99: f64,
-    max: f64,
+pub(super) struct Batches {
+    pub(super) count: u64,
+    pub(super) p50: f64,
+    pub(super) p99: f64,
+    pub(super) max: f64,
 }
 
 impl From<&Times> for Batches {
@@ -39,11 +39,11 @@ pub(crate) struct ShardSummary {
     pub(crate) records: u64,
     pub(crate) bytes: u64,
     pub(crate) checkpoints: u64,
-    skipped: u64,
-    dead_lettered: u64,
+    pub(super) skipped: u64,
+    pub(super) dead_lettered: u64,
     pub(crate) restarts: u32,
     pub(crate) position: String,
-    batch_millis: Batches,
+    pub(super) batch_millis: Batches,
     /// The last lines on the stderr of a processor that failed.
     pub(crate) last_words: Vec<String>,
 }
@@ -53,37 +53,37 @@ pub(crate) struct ShardSummary {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Summary {
     #[serde(flatten)]
-    total: Total,
-    shards: Vec<ShardSummary>,
+    pub(super) total: Total,
+    pub(super) shards: Vec<ShardSummary>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    chaos: Option<Verdict>,
+    pub(super) chaos: Option<Verdict>,
 }
 
 /// The result of all shards together.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Total {
-    exit_code: u8,
-    records: u64,
-    bytes: u64,
-    skipped: u64,
-    dead_lettered: u64,
-    seconds: f64,
-    records_per_second: f64,
-    bytes_per_second: f64,
-    batch_millis: Batches,
-    seconds_at: SecondsAt,
+pub(super) struct Total {
+    pub(super) exit_code: u8,
+    pub(super) records: u64,
+    pub(super) bytes: u64,
+    pub(super) skipped: u64,
+    pub(super) dead_lettered: u64,
+    pub(super) seconds: f64,
+    pub(super) records_per_second: f64,
+    pub(super) bytes_per_second: f64,
+    pub(super) batch_millis: Batches,
+    pub(super) seconds_at: SecondsAt,
     /// The aggregates that were dropped.
     #[serde(skip_serializing_if = "Option::is_none")]
-    dropped_aggregates: Option<u64>,
+    pub(super) dropped_aggregates: Option<u64>,
 }
 
 /// How all shards together spent their time.
 #[derive(Debug, Serialize)]
-struct SecondsAt {
-    processor: f64,
-    input: f64,
-    checkpoints: f64,
+pub(super) struct SecondsAt {
+    pub(super) processor: f64,
+    pub(super) input: f64,
+    pub(super) checkpoints: f64,
 }
 
 impl ShardSummary {

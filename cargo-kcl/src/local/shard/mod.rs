@@ -244,8 +244,11 @@ impl Shard {
         let thread = threads::spawn(move || {
             report::pump(stderr, speaker, |lines| {
                 // This is the only trace of such a record that a processor of any version leaves, even if it is killed later.
-                let actions = lines.split(|&byte| byte == b'\n').filter_map(passed_over);
-                actions.for_each(|action| pulse.passed_over(action));
+                for line in lines.split(|&byte| byte == b'\n') {
+                    if let Some(action) = passed_over(line) {
+                        pulse.passed_over(action, line);
+                    }
+                }
                 last.lock().unwrap_or_else(PoisonError::into_inner).add(lines);
             });
         })?;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use kcl::{FailureAction, SequenceNumber};
 
 use super::times::Times;
+use crate::local::timeline::Timeline;
 use crate::metrics::Seen;
 
 /// State shared between the thread that converses with a shard's processors and the threads that observe it.
@@ -18,6 +19,8 @@ struct State {
     /// The last record that was acknowledged.
     reached: Option<SequenceNumber>,
     pending: Option<Pending>,
+    /// The history of the shard, if the run is to be reported.
+    timeline: Option<Box<Timeline>>,
 }
 
 /// A message that is not acknowledged yet.
@@ -66,24 +69,50 @@ impl Pulse {
             state.counts.at_processor += time;
             if pending.is_batch {
                 state.counts.batches.add(time);
+                if let Some(timeline) = &mut state.timeline {
+                    timeline.answered(time);
+                }
             }
         }
     }
 
     pub(crate) fn processed(&self, records: u64, bytes: u64) {
-        let counts = &mut self.lock().counts;
-        counts.records += records;
-        counts.bytes += bytes;
+        let mut state = self.lock();
+        state.counts.records += records;
+        state.counts.bytes += bytes;
+        if let Some(timeline) = &mut state.timeline {
+            timeline.processed(records);
+        }
     }
 
-    /// Counts a record that the processor reports as skipped or dead-lettered.
-    pub(crate) fn passed_over(&self, action: FailureAction) {
-        let counts = &mut self.lock().counts;
+    /// Counts a record that the processor reports as skipped or dead-lettered, with this line.
+    pub(crate) fn passed_over(&self, action: FailureAction, line: &[u8]) {
+        let mut state = self.lock();
         match action {
-            FailureAction::Skip => counts.skipped += 1,
-            FailureAction::DeadLetter => counts.dead_lettered += 1,
-            _ => {}
+            FailureAction::Skip => state.counts.skipped += 1,
+            FailureAction::DeadLetter => state.counts.dead_lettered += 1,
+            _ => return,
         }
+        if let Some(timeline) = &mut state.timeline {
+            timeline.passed_over(action, line);
+        }
+    }
+
+    /// Keeps the history of the shard from now on.
+    pub(crate) fn draw(&self, timeline: Timeline) {
+        self.lock().timeline = Some(Box::new(timeline));
+    }
+
+    /// Adds an event to the history of the shard, if it is kept.
+    pub(crate) fn note(&self, event: impl FnOnce(&mut Timeline)) {
+        if let Some(timeline) = &mut self.lock().timeline {
+            event(timeline);
+        }
+    }
+
+    /// The history of the shard so far, if it is kept.
+    pub(crate) fn timeline(&self) -> Option<Box<Timeline>> {
+        self.lock().timeline.clone()
     }
 
     /// Notes that all records up to this one were acknowledged.
@@ -99,9 +128,12 @@ impl Pulse {
 
     /// Counts a saved checkpoint, and the time it took.
     pub(crate) fn checkpointed(&self, time: Duration) {
-        let counts = &mut self.lock().counts;
-        counts.checkpoints += 1;
-        counts.at_checkpoints += time;
+        let mut state = self.lock();
+        state.counts.checkpoints += 1;
+        state.counts.at_checkpoints += time;
+        if let Some(timeline) = &mut state.timeline {
+            timeline.checkpointed();
+        }
     }
 
     /// Counts the time until records, or their end, arrived.
