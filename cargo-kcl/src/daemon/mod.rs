@@ -121,7 +121,19 @@ struct Local {
     emulators: Option<Emulators>,
 }
 
+/// Installs the daemon's files, and runs nothing.
+fn install(options: &DaemonOptions) -> Result<u8, DaemonError> {
+    let daemon = LockedDaemon::of(options.lock.daemon_lock.as_deref())?;
+    let cache = Cache::open(options.install.maven_repository.as_deref())?;
+    let jars = cache.daemon(&Java::find()?, &daemon)?;
+    report::line(format_args!("the daemon is installed in {}", jars.folder.display()));
+    Ok(0)
+}
+
 fn prepare_and_run(options: &DaemonOptions) -> Result<u8, DaemonError> {
+    if options.installs {
+        return install(options);
+    }
     if !options.emulate && options.content.is_given() {
         return Err(DaemonError::NoEmulator);
     }

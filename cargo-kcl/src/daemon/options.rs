@@ -101,6 +101,11 @@ pub(crate) struct DaemonOptions {
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "10", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) restart: Option<u32>,
 
+    /// Install the daemon's files into the cache and end, as for an image; a later run needs neither a network nor a cache that can be
+    /// written
+    #[arg(long = "install", conflicts_with_all = ["dry_run", "emulate", "jars"])]
+    pub(crate) installs: bool,
+
     /// Print the command and the properties, and run only the build
     #[arg(long)]
     pub(crate) dry_run: bool,
