@@ -97,9 +97,12 @@ impl Collector {
         );
         let now = if is_timed { self.shared.clock.now() } else { Duration::ZERO };
         let attempt = match event {
-            Event::Attempt(_) => self.attempt.insert(now).to_owned(),
-            Event::Attempted(_) => self.attempt.take().unwrap_or(now),
-            _ => now,
+            Event::Attempt(_) => {
+                self.attempt = Some(now);
+                None
+            }
+            Event::Attempted(_) => self.attempt.take(),
+            _ => None,
         };
         self.shared.state().observe(event, now, attempt);
     }
@@ -152,6 +155,8 @@ struct State {
     record: Histogram,
     batch: Histogram,
     behind: Option<Duration>,
+    /// Whether the batch at hand has records.
+    has_records: bool,
     /// The batches with records that are not settled: when each arrived, and the number of these records.
     unsettled: VecDeque<(Duration, u64)>,
     /// Whether the record handler gets the records of the whole batch in order, so that the ones before the present one are done.
@@ -165,13 +170,14 @@ struct State {
 }
 
 impl State {
-    /// Takes an event at this time into account. The attempt of the record handler began at `attempt`.
-    fn observe(&mut self, event: &Event<'_>, now: Duration, attempt: Duration) {
+    /// Takes an event at this time into account. The attempt of the record handler that is over began at `attempt`.
+    fn observe(&mut self, event: &Event<'_>, now: Duration, attempt: Option<Duration>) {
         let totals = &mut self.totals;
         match event {
             Event::Batch(records) => {
                 self.last_message = Some(now);
                 let count = records.len() as u64;
+                self.has_records = count > 0;
                 if count == 0 {
                     totals.empty_batches += 1;
                     return;
@@ -199,9 +205,10 @@ impl State {
             }
             Event::Attempted(result) => {
                 self.is_in_order = false;
-                if self.in_flight > 0 {
-                    self.in_flight = 0;
-                    self.handler.add(nanos(now.saturating_sub(attempt)));
+                self.in_flight = 0;
+                // The times of empty batches would hide those of the others.
+                if let Some(began) = attempt.filter(|_| self.has_records) {
+                    self.handler.add(nanos(now.saturating_sub(began)));
                 }
                 if let Err(failure) = result {
                     count(&mut totals.failures, class_of_failure(failure));
