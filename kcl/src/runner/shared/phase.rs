@@ -187,6 +187,7 @@ where
     async fn process_records(&mut self, records: Vec<Record>, behind: MillisBehindLatest) -> Result<Next, Fatal> {
         self.checkpointer.enter_message(Scope::Batch);
         self.conversation().emit(Event::Batch(&records));
+        self.conversation().emit(Event::Behind(behind));
         if self.work.failed.is_some() {
             self.untouched = records.len();
             return self.fail().await;
