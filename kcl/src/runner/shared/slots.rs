@@ -18,8 +18,11 @@ pub(super) struct Slots<F> {
     free: Vec<usize>,
     /// The largest number of slots.
     limit: usize,
-    /// The slots to poll in this turn. The record that arrived first comes first, because it holds the checkpoint back.
-    turn: BTreeSet<(Arrival, usize)>,
+    /// The slots to poll in this round. The record that arrived first comes first, because it holds the checkpoint back.
+    round: BTreeSet<(Arrival, usize)>,
+    /// The slots that were woken since the round began. They are polled in the next one: otherwise, futures that wake themselves could
+    /// keep the others from being polled.
+    next: BTreeSet<(Arrival, usize)>,
     /// The number of polls that are left in this turn.
     polls: usize,
     bells: Arc<Bells>,
@@ -87,8 +90,8 @@ impl Wake for Bell {
 impl<F> Slots<F> {
     /// A set of at most this many futures.
     pub(super) fn new(limit: usize) -> Self {
-        let (slots, free, turn) = (Vec::new(), Vec::new(), BTreeSet::new());
-        Self { slots, free, limit, turn, polls: 0, bells: Arc::default() }
+        let (slots, free, round, next) = (Vec::new(), Vec::new(), BTreeSet::new(), BTreeSet::new());
+        Self { slots, free, limit, round, next, polls: 0, bells: Arc::default() }
     }
 
     /// Whether no slot is free.
@@ -106,7 +109,7 @@ impl<F> Slots<F> {
         self.slots.get(slot).is_some_and(|slot| slot.at == Some(at))
     }
 
-    /// Gives a record a slot, where its future is polled from this turn on. Returns the slot. One must be free.
+    /// Gives a record a slot, where its future is polled in this round, or in the next one. Returns the slot. One must be free.
     pub(super) fn start(&mut self, at: Arrival, future: F) -> usize {
         let slot = self.free.pop().unwrap_or_else(|| {
             let slot = self.slots.len();
@@ -118,7 +121,9 @@ impl<F> Slots<F> {
         let Slot { at: holder, future: place, has_begun, .. } = &mut self.slots[slot];
         (*holder, *has_begun) = (Some(at), false);
         place.set(Some(future));
-        self.turn.insert((at, slot));
+        // A round that others wait for does not grow.
+        let turns = if self.next.is_empty() { &mut self.round } else { &mut self.next };
+        turns.insert((at, slot));
         slot
     }
 
@@ -127,7 +132,7 @@ impl<F> Slots<F> {
         if !self.holds(at, slot) {
             return false;
         }
-        self.turn.remove(&(at, slot));
+        self.round.remove(&(at, slot));
         self.clear(slot);
         true
     }
@@ -152,15 +157,23 @@ impl<F> Slots<F> {
 
     fn clear(&mut self, slot: usize) {
         let Slot { at, future, .. } = &mut self.slots[slot];
-        *at = None;
+        if let Some(at) = at.take() {
+            self.next.remove(&(at, slot));
+        }
         // A panic in a destructor does not take the others along.
         clear(future.as_mut());
         self.free.push(slot);
     }
 
-    /// Starts a turn of at most this many polls, on a task with this waker: the slots that were woken are polled once each.
-    pub(super) fn start_turn(&mut self, task: &Waker, polls: usize) {
+    /// Starts a turn of at most this many polls, on a task with this waker. A turn goes on with the round of the last one, if slots are
+    /// left in it. If not, it begins a round, in which the slots that were woken are polled once each. Returns whether it does.
+    pub(super) fn start_turn(&mut self, task: &Waker, polls: usize) -> bool {
         self.polls = polls;
+        let begins = self.round.is_empty();
+        if begins {
+            std::mem::swap(&mut self.round, &mut self.next);
+        }
+        let woken = if begins { &mut self.round } else { &mut self.next };
         let mut rung = self.bells.rung();
         match &mut rung.task {
             Some(waker) => waker.clone_from(task),
@@ -172,27 +185,33 @@ impl<F> Slots<F> {
             bell.rings.swap(false, Ordering::AcqRel);
             // An old future of the slot may have left its waker somewhere.
             if let Some(at) = at {
-                self.turn.insert((*at, slot));
+                woken.insert((*at, slot));
             }
         }
+        begins
     }
 
-    /// Whether slots are left to poll in this turn.
+    /// Whether slots are left to poll in this round.
+    pub(super) fn is_round_left(&self) -> bool {
+        !self.round.is_empty()
+    }
+
+    /// Whether slots are left to poll in another turn, although nothing more wakes the task.
     pub(super) fn is_turn_left(&self) -> bool {
-        !self.turn.is_empty()
+        self.is_round_left() || !self.next.is_empty()
     }
 }
 
 impl<T, F: Future<Output = Result<T, BoxError>>> Slots<F> {
     /// Polls slots until a future ends: returns its record and its result, and gives the slot back. `None` if the turn is over.
     ///
-    /// Of the slots that are left in the turn, in the order in which their records arrived, `pick` chooses the next one. It
+    /// Of the slots that are left in the round, in the order in which their records arrived, `pick` chooses the next one. It
     /// is given their number.
     pub(super) fn next_ended(&mut self, mut pick: impl FnMut(usize) -> usize) -> Option<(Arrival, Result<T, Failure>)> {
         while let Some(polls) = self.polls.checked_sub(1) {
-            let place = if self.turn.len() > 1 { pick(self.turn.len()) } else { 0 };
-            let &(at, slot) = self.turn.iter().nth(place)?;
-            self.turn.remove(&(at, slot));
+            let place = if self.round.len() > 1 { pick(self.round.len()) } else { 0 };
+            let &(at, slot) = self.round.iter().nth(place)?;
+            self.round.remove(&(at, slot));
             self.polls = polls;
             let Slot { future, waker, has_begun, .. } = &mut self.slots[slot];
             *has_begun = true;
@@ -295,6 +314,29 @@ mod tests {
         assert_eq!(turn(&mut slots, &task), []);
         assert_eq!(turn(&mut slots, &task), [(1, Some(1))]);
         assert_eq!(task.0.load(Ordering::Relaxed), 3, "once in each turn");
+    }
+
+    #[test]
+    fn futures_that_fill_turns_do_not_starve_the_others() {
+        let task = Waker::from(Arc::new(Task::default()));
+        let mut slots: Slots<Boxed<'_>> = Slots::new(4);
+        for at in 0..3 {
+            let eager = poll_fn(|cx| {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            });
+            slots.start(at, Box::pin(eager));
+        }
+        slots.start(3, Box::pin(async { Ok(1) }));
+        let mut ended = Vec::new();
+        for _ in 0..3 {
+            slots.start_turn(&task, 2);
+            ended.extend(slots.next_ended(|_| 0).map(|(at, _)| at));
+            assert!(slots.is_turn_left());
+        }
+        assert_eq!(ended, [3]);
+        assert_eq!(slots.stop_all(), [0, 1, 2]);
+        assert!(!slots.is_turn_left());
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub(super) struct Work<'s, M, F> {
     parked: BinaryHeap<Reverse<(Duration, Arrival)>>,
     /// When running attempts have taken too long.
     deadlines: VecDeque<Deadline>,
+    /// The start of this round: whatever was woken before is polled in it.
+    round: Duration,
     /// No further attempt starts.
     is_closed: bool,
     /// The first failure that the policy does not pass.
@@ -102,6 +104,7 @@ where
             tasks: HashMap::new(),
             parked: BinaryHeap::new(),
             deadlines: VecDeque::new(),
+            round: Duration::ZERO,
             is_closed: false,
             failed: None,
         }
@@ -145,8 +148,10 @@ where
 
     /// Lets handlers go on until all of them wait, or until the runtime should get a turn.
     pub(super) fn turn(&mut self, task: &Waker, conversation: &mut Conversation) {
-        self.slots.start_turn(task, POLLS);
         let now = conversation.clock.now();
+        if self.slots.start_turn(task, POLLS) {
+            self.round = now;
+        }
         while let Some(&Reverse((due, at))) = self.parked.peek() {
             if due > now {
                 break;
@@ -159,9 +164,9 @@ where
             self.ended(at, result, conversation);
             self.admit(conversation);
         }
-        if !self.slots.is_turn_left() {
+        if !self.slots.is_round_left() {
             // An attempt that was woken in time was polled first.
-            self.time_out(conversation);
+            self.time_out(self.round, conversation);
             self.admit(conversation);
         }
         if self.slots.is_turn_left() {
@@ -169,9 +174,8 @@ where
         }
     }
 
-    /// Drops the attempts that have taken too long.
-    fn time_out(&mut self, conversation: &mut Conversation) {
-        let now = conversation.clock.now();
+    /// Drops the attempts that have taken too long by this time.
+    fn time_out(&mut self, now: Duration, conversation: &mut Conversation) {
         while self.deadlines.front().is_some_and(|deadline| deadline.due <= now) {
             let Some(deadline) = self.deadlines.pop_front().filter(|deadline| self.is_current(deadline)) else {
                 continue;
