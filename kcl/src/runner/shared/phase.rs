@@ -12,7 +12,7 @@ use crate::async_processor::AsyncProcessor;
 use crate::checkpoint::{Checkpointer, Scope};
 use crate::clock::Sleep;
 use crate::concurrency::{Concurrency, ConcurrentTick};
-use crate::error::{BoxError, Fatal, HandlerError};
+use crate::error::{BoxError, Failure, Fatal, HandlerError};
 use crate::io::lines::Watcher;
 use crate::protocol::{Message, ShutdownReason};
 use crate::record::Record;
@@ -115,7 +115,8 @@ where
             };
             if !goes_on {
                 self.work.cancel(&mut self.checkpointer.conversation);
-                return Ok(Left::End);
+                // The end of the daemon is not an excuse for it.
+                return self.work.failed.take().map_or(Ok(Left::End), |failed| Err(self.end_with(failed)));
             }
         }
     }
@@ -199,7 +200,9 @@ where
         if let Some(next) = next {
             return Ok(next);
         }
-        self.tick_if_due(behind).await;
+        if self.tick_if_due(behind).await.is_break() {
+            return Ok(Next::End);
+        }
         if self.is_due() {
             if let Some(next) = self.checkpoint().await? {
                 return Ok(next);
@@ -236,11 +239,11 @@ where
         }
     }
 
-    /// Calls the tick if it is due. Its failure is one that no policy passes.
-    async fn tick_if_due(&mut self, millis_behind_latest: MillisBehindLatest) {
+    /// Calls the tick if it is due. Its failure is one that no policy passes. Breaks if the daemon is gone.
+    async fn tick_if_due(&mut self, millis_behind_latest: MillisBehindLatest) -> ControlFlow<()> {
         let now = self.now();
         if P::TICK.is_none_or(|every| now.saturating_sub(*self.ticked) < every) {
-            return;
+            return ControlFlow::Continue(());
         }
         *self.ticked = now;
         self.conversation().emit(Event::Called { action: "tick", records: None });
@@ -248,22 +251,34 @@ where
         let input = ConcurrentTick { millis_behind_latest, shard };
         let mut call = Some(|| processor.concurrent_tick(&input));
         let mut tick = pin!(None);
-        let result = self.beside(|_, cx| {
-            guard(|| {
+        let result = self.beside(|this, cx| {
+            let polled = guard(|| {
                 if let Some(call) = call.take() {
                     tick.set(Some(call()));
                 }
                 tick.as_mut().as_pin_mut().map_or(Poll::Pending, |tick| tick.poll(cx))
-            })
+            });
+            // Like a running handler, it has a limited time after a failure.
+            if polled.is_pending() && (this.is_past_limit() || this.poll_gone(cx).is_ready()) {
+                return Poll::Ready(Err(Failure::Gone));
+            }
+            polled
         });
         let result = result.await;
         clear(tick);
         self.conversation().emit(Event::Attempted(result.as_ref().map(drop)));
         self.conversation().emit(Event::Returned);
-        if let Err(failure) = result {
-            let failed = HandlerError::new(shard, "tick", failure);
-            self.work.fail(failed, &mut self.checkpointer.conversation);
+        match result {
+            Ok(()) => {}
+            // A record failed, and that ends the message.
+            Err(Failure::Gone) if self.work.failed.is_some() => {}
+            Err(Failure::Gone) => return ControlFlow::Break(()),
+            Err(failure) => {
+                let failed = HandlerError::new(shard, "tick", failure);
+                self.work.fail(failed, &mut self.checkpointer.conversation);
+            }
         }
+        ControlFlow::Continue(())
     }
 
     /// Settles everything, and leaves the end of the shard to the processor alone.

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::future::pending;
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
@@ -12,10 +13,10 @@ use std::time::Duration;
 use crate::async_processor::AsyncProcessor;
 use crate::checkpoint::asynchronous::AsyncCheckpointer;
 use crate::checkpoint::pace::Checkpoints;
-use crate::concurrency::{Concurrency, ConcurrentRecord};
+use crate::concurrency::{Concurrency, ConcurrentRecord, ConcurrentTick};
 use crate::error::{BoxError, RunError};
 use crate::inputs::ProcessRecords;
-use crate::io::lines::{Io, Received};
+use crate::io::lines::{Io, Received, Watcher};
 use crate::io::stderr::Report;
 use crate::policy::FailurePolicy;
 use crate::protocol::scanner::Scanner;
@@ -40,6 +41,8 @@ struct Script {
     answer: Option<Message>,
     /// The exceptions of the next answers.
     refusals: VecDeque<&'static str>,
+    /// When the daemon goes away.
+    gone_at: Duration,
     /// What the processor sends, and what goes to stderr, each with its time in milliseconds.
     log: Vec<String>,
 }
@@ -63,10 +66,14 @@ impl Io for Daemon {
 
     fn poll_receive(&mut self, cx: &mut Context<'_>, _: &mut Scanner) -> Poll<Received> {
         let script = &mut *self.script();
+        if script.time.now() >= script.gone_at {
+            return Poll::Ready(Ok(None));
+        }
         if let Some(answer) = script.answer.take() {
             return Poll::Ready(Ok(Some(Ok(answer))));
         }
         if script.is_pending {
+            script.time.wake_at(script.gone_at, cx.waker());
             return Poll::Pending;
         }
         let Some((wait, _)) = script.messages.front() else { return Poll::Ready(Ok(None)) };
@@ -97,6 +104,25 @@ impl Io for Daemon {
         }
         Ok(())
     }
+
+    fn watcher(&self) -> Option<Box<dyn Watcher>> {
+        Some(Box::new(self.clone()))
+    }
+}
+
+impl Watcher for Daemon {
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_both(cx)
+    }
+
+    fn poll_both(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let script = self.script();
+        if script.time.now() >= script.gone_at {
+            return Poll::Ready(());
+        }
+        script.time.wake_at(script.gone_at, cx.waker());
+        Poll::Pending
+    }
 }
 
 /// What a handler does with a record: how long it takes, and its result.
@@ -108,6 +134,7 @@ trait Choices {
     const POLICY: FailurePolicy = FailurePolicy::new();
     const CHECKPOINTS: Checkpoints = Checkpoints::Batch;
     const TIMEOUT: Option<Duration> = None;
+    const TICK: Option<Duration> = None;
 }
 
 /// A processor with a state that cannot be sent to another thread.
@@ -124,6 +151,7 @@ impl<C: Choices> AsyncProcessor for Processor<'_, C> {
     const POLICY: FailurePolicy = C::POLICY;
     const CHECKPOINTS: Checkpoints = C::CHECKPOINTS;
     const TIMEOUT: Option<Duration> = C::TIMEOUT;
+    const TICK: Option<Duration> = C::TICK;
 
     async fn process_records(&mut self, _: &mut ProcessRecords<'_, AsyncCheckpointer>) -> Result<(), BoxError> {
         unreachable!("records are handled at once")
@@ -134,6 +162,10 @@ impl<C: Choices> AsyncProcessor for Processor<'_, C> {
         self.time.until(self.time.now() + time).await;
         self.work.set(self.work.get() + time);
         result
+    }
+
+    async fn concurrent_tick(&self, _: &ConcurrentTick<'_>) -> Result<(), BoxError> {
+        pending().await
     }
 }
 
@@ -146,6 +178,16 @@ struct Ended {
 }
 
 fn run<C: Choices>(messages: Vec<(u64, Message)>, refusals: &[&'static str], act: Act<'_>) -> Ended {
+    run_until::<C>(Duration::MAX, messages, refusals, act)
+}
+
+/// Runs with a daemon that goes away at this time.
+fn run_until<C: Choices>(
+    gone_at: Duration,
+    messages: Vec<(u64, Message)>,
+    refusals: &[&'static str],
+    act: Act<'_>,
+) -> Ended {
     let time = Time::new(7, false);
     let initialize = Message::Initialize { shard_id: "shard".to_owned(), position: Position::TrimHorizon };
     let messages = [(0, initialize)].into_iter().chain(messages);
@@ -156,6 +198,7 @@ fn run<C: Choices>(messages: Vec<(u64, Message)>, refusals: &[&'static str], act
         is_pending: false,
         answer: None,
         refusals: refusals.iter().copied().collect(),
+        gone_at,
         log: Vec::new(),
     };
     let daemon = Daemon(Arc::new(Mutex::new(script)));
@@ -209,6 +252,9 @@ choices!(Plain: const CONCURRENCY: Concurrency = Concurrency::new(4).drain(Durat
 choices!(Timed:
     const CONCURRENCY: Concurrency = Concurrency::new(4).ahead(3);
     const CHECKPOINTS: Checkpoints = Checkpoints::Interval(Duration::from_millis(100)););
+choices!(Ticking:
+    const CONCURRENCY: Concurrency = Concurrency::new(4).ahead(1).drain(Duration::from_millis(50));
+    const TICK: Option<Duration> = Some(Duration::from_millis(10)););
 choices!(Limited:
     const CONCURRENCY: Concurrency = Concurrency::new(4);
     const POLICY: FailurePolicy =
@@ -343,6 +389,31 @@ fn after_a_lost_lease_no_checkpoint_is_sent_and_nothing_is_watched() {
             "200060 leaseLost",
         ]
     );
+}
+
+#[test]
+fn a_failure_is_reported_although_the_daemon_goes_away_during_a_checkpoint() {
+    let messages = vec![(0, batch([(10, "a"), (30, "b")])), (20, batch([]))];
+    let fail =
+        |record: &Record| (ms(number(record)), if number(record) == 30 { Err("no room".into()) } else { Ok(()) });
+    // The record fails, and the daemon goes away, before the second attempt to make a checkpoint.
+    let ended = run_until::<Ahead>(ms(31), messages, &["ThrottlingException"], &fail);
+    assert!(ended.result.is_err(), "{:?}", ended.log);
+}
+
+#[test]
+fn a_tick_ends_with_the_daemon() {
+    let ended = run_until::<Ticking>(ms(50), vec![(20, batch([]))], &[], &by_number);
+    assert_eq!(ended.log, ["50 shard shard: the daemon was gone before processRecords could be acknowledged"]);
+    assert!(ended.result.is_ok());
+}
+
+#[test]
+fn a_tick_has_a_limited_time_after_a_failure() {
+    let messages = vec![(20, batch([(30, "a")]))];
+    let ended = run::<Ticking>(messages, &[], &|_| (ms(30), Err("no room".into())));
+    assert_eq!(ended.log, ["100 shard shard: 1 record will be delivered again"]);
+    assert!(ended.result.is_err());
 }
 
 #[test]
