@@ -1,9 +1,24 @@
 //! The metrics of a conversation, with the feature `metrics`. Without the feature, the functions do nothing.
 
+use std::time::Duration;
+
 #[cfg(not(feature = "metrics"))]
 pub(crate) use off::*;
 #[cfg(feature = "metrics")]
 pub(crate) use on::*;
+
+/// What the watch sees of the calls at one moment.
+#[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(not(feature = "metrics"), allow(dead_code, reason = "only metrics read it"))]
+pub(crate) struct Look {
+    pub(crate) now: Duration,
+    /// How long the call has been running, or the handling of the record at `place`.
+    pub(crate) running: Duration,
+    /// The place of a record in its batch.
+    pub(crate) place: Option<u64>,
+    /// The start of the oldest of the records that are handled at once.
+    pub(crate) oldest: Option<Duration>,
+}
 
 #[cfg(feature = "metrics")]
 mod on {
@@ -13,6 +28,7 @@ mod on {
     use crate::clock::Clock;
     use crate::error::RunError;
     use crate::io::stderr::Report;
+    use crate::measure::Look;
     use crate::metrics::{Collector, Settings, Shared};
     use crate::runner::events::Event;
 
@@ -55,10 +71,9 @@ mod on {
             self.0.is_some()
         }
 
-        /// Sends a snapshot if it is due, and returns the time until the next one. The call, or the record at this place of its
-        /// batch, has been running for `running`.
-        pub(crate) fn tick(&self, now: Duration, running: Duration, place: Option<u64>) -> Duration {
-            self.0.as_ref().map_or(Duration::MAX, |shared| shared.tick(now, running, place))
+        /// Sends a snapshot if it is due, and returns the time until the next one.
+        pub(crate) fn tick(&self, look: &Look) -> Duration {
+            self.0.as_ref().map_or(Duration::MAX, |shared| shared.tick(look))
         }
 
         /// Sends the last snapshot of a run with this result.
@@ -78,6 +93,7 @@ mod off {
     use crate::clock::Clock;
     use crate::error::RunError;
     use crate::io::stderr::Report;
+    use crate::measure::Look;
     use crate::runner::events::Event;
 
     #[derive(Default)]
@@ -106,7 +122,7 @@ mod off {
             false
         }
 
-        pub(crate) fn tick(&self, _: Duration, _: Duration, _: Option<u64>) -> Duration {
+        pub(crate) fn tick(&self, _: &Look) -> Duration {
             Duration::MAX
         }
 

@@ -1,7 +1,7 @@
 //! The snapshots of a processor, in each form.
 
 use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -14,6 +14,8 @@ use tempfile::TempDir;
 use tests::{Conversation, Ended};
 
 static POISON: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "tests", "--example", "poison"]));
+static CONCURRENT: LazyLock<PathBuf> =
+    LazyLock::new(|| tests::build(&["--package", "tests", "--example", "concurrent"]));
 
 const STATUS: &str = r#"{"action":"status","responseFor":"processRecords"}"#;
 
@@ -27,7 +29,11 @@ struct Run {
 impl Run {
     /// Starts the processor with these environment variables, for this shard.
     fn start(folder: TempDir, variables: &[(&str, &str)], shard: &str) -> Self {
-        let mut command = Command::new(&*POISON);
+        Self::start_program(&POISON, folder, variables, shard)
+    }
+
+    fn start_program(program: &Path, folder: TempDir, variables: &[(&str, &str)], shard: &str) -> Self {
+        let mut command = Command::new(program);
         command.env("KCL_TEST_FOLDER", folder.path()).stderr(Stdio::piped());
         for name in ["KCL_METRICS", "KCL_METRICS_PERIOD", "KCL_APP", "KCL_STREAM"] {
             command.env_remove(name);
@@ -47,18 +53,23 @@ impl Run {
 
     /// Sends a batch with these texts.
     fn send(&mut self, texts: &[&str]) {
-        let record = |text: &&str| {
+        self.send_keyed(&texts.iter().map(|text| ("k", *text)).collect::<Vec<_>>());
+    }
+
+    /// Sends a batch with these partition keys and texts.
+    fn send_keyed(&mut self, records: &[(&str, &str)]) {
+        let record = |(key, text): &(&str, &str)| {
             self.sent += 1;
             json!({
                 "data": BASE64_STANDARD.encode(text),
-                "partitionKey": "k",
+                "partitionKey": key,
                 "sequenceNumber": self.sent.to_string(),
                 "subSequenceNumber": 0,
                 "approximateArrivalTimestamp": 1_700_000_000_000_u64,
                 "action": "record",
             })
         };
-        let records: Vec<_> = texts.iter().map(record).collect();
+        let records: Vec<_> = records.iter().map(record).collect();
         let message = json!({ "action": "processRecords", "records": records, "millisBehindLatest": 1234 });
         self.conversation.send(&message.to_string());
     }
@@ -222,6 +233,33 @@ fn a_socket_receives_totals_while_a_handler_runs() {
     assert_eq!((last.exit_code, last.totals.checkpoints, last.batch.count()), (Some(0), 1, 1));
     assert!(last.handler.max() >= 200_000_000, "{last:?}");
     assert!(lines(&ended).is_empty(), "nothing goes to stderr: {}", ended.error);
+}
+
+#[test]
+fn records_that_are_handled_at_once_are_counted() {
+    let folder = folder();
+    let (socket, output) = socket(&folder);
+    let go = folder.path().join("go");
+    let variables = [
+        ("KCL_METRICS", &*output),
+        ("KCL_METRICS_PERIOD", "100ms"),
+        ("GO", go.to_str().expect("text")),
+        ("LONG_BACKOFF", "1"),
+    ];
+    let mut run = Run::start_program(&CONCURRENT, folder, &variables, "s").initialized();
+    run.send_keyed(&[("a", "1"), ("b", "wait"), ("c", "2"), ("d", "wait"), ("d", "3"), ("e", "fail"), ("e", "4")]);
+    // One record is settled with all before it, two are running, and two wait for those before them.
+    let stuck = awaited(&socket, |snapshot| {
+        snapshot.now.blocked_keys == 1 && snapshot.now.running.as_ref().is_some_and(|running| running.ms >= 200)
+    });
+    assert_eq!((stuck.now.in_flight, stuck.now.unsettled, stuck.totals.settled, stuck.totals.delivered), (2, 6, 1, 7));
+    assert_eq!((stuck.now.millis_behind_latest, stuck.record.count()), (Some(1234), 3));
+    assert!(stuck.now.oldest_unsettled_ms >= Some(200), "{stuck:?}");
+    assert_eq!(serde_json::to_value(&stuck.totals.failures).expect("JSON"), json!({ "error": 1 }));
+    std::fs::write(&go, "").expect("it can be written");
+    let waiting = awaited(&socket, |snapshot| snapshot.totals.settled == 5);
+    assert_eq!((waiting.now.in_flight, waiting.now.unsettled, waiting.now.blocked_keys), (0, 2, 1));
+    assert!(waiting.record.max() >= 200_000_000 && waiting.handler.count() == 6, "{waiting:?}");
 }
 
 #[test]

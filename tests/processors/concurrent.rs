@@ -12,8 +12,8 @@ use kcl::{
     LeaseLost, ProcessRecords, Shard,
 };
 
-/// A processor that acknowledges `AHEAD` batches ahead of their records.
-struct Concurrent<const AHEAD: u32>;
+/// A processor that acknowledges `AHEAD` batches ahead of their records, and waits at most `BACKOFF` milliseconds before a retry.
+struct Concurrent<const AHEAD: u32, const BACKOFF: u64 = 15>;
 
 fn see(what: &str) {
     let file = env::var_os("SEEN").and_then(|path| OpenOptions::new().append(true).create(true).open(path).ok());
@@ -39,10 +39,10 @@ async fn go() {
     }
 }
 
-impl<const AHEAD: u32> AsyncProcessor for Concurrent<AHEAD> {
+impl<const AHEAD: u32, const BACKOFF: u64> AsyncProcessor for Concurrent<AHEAD, BACKOFF> {
     const CONCURRENCY: Option<Concurrency> = Some(Concurrency::new(8).ahead(AHEAD).drain(Duration::from_millis(2500)));
     const POLICY: FailurePolicy =
-        FailurePolicy::new().retry(2).backoff(Duration::from_millis(10), Duration::from_millis(15));
+        FailurePolicy::new().retry(2).backoff(Duration::from_millis(BACKOFF - 5), Duration::from_millis(BACKOFF));
     const TIMEOUT: Option<Duration> = Some(Duration::from_secs(30));
 
     async fn process_records(&mut self, _: &mut ProcessRecords<'_, AsyncCheckpointer>) -> Result<(), BoxError> {
@@ -66,6 +66,7 @@ impl<const AHEAD: u32> AsyncProcessor for Concurrent<AHEAD> {
             b"block" => {
                 tokio::task::spawn_blocking(|| thread::sleep(Duration::from_secs(3600)));
             }
+            b"fail" => return Err("as it says".into()),
             b"task" => {
                 // Tasks of this thread go on beside the handlers.
                 tokio::task::spawn_local(async { tokio::task::yield_now().await }).await?;
@@ -82,18 +83,24 @@ impl<const AHEAD: u32> AsyncProcessor for Concurrent<AHEAD> {
     }
 }
 
-impl<const AHEAD: u32> AsyncInitialize for Concurrent<AHEAD> {
+impl<const AHEAD: u32, const BACKOFF: u64> AsyncInitialize for Concurrent<AHEAD, BACKOFF> {
     async fn initialize(_: &Shard) -> Result<Self, BoxError> {
         Ok(Self)
     }
 }
 
-impl<const AHEAD: u32> Drop for Concurrent<AHEAD> {
+impl<const AHEAD: u32, const BACKOFF: u64> Drop for Concurrent<AHEAD, BACKOFF> {
     fn drop(&mut self) {
         see("drop");
     }
 }
 
 fn main() -> ExitCode {
-    if env::var_os("AHEAD").is_some() { kcl::run_async::<Concurrent<1>>() } else { kcl::run_async::<Concurrent<0>>() }
+    if env::var_os("AHEAD").is_some() {
+        kcl::run_async::<Concurrent<1>>()
+    } else if env::var_os("LONG_BACKOFF").is_some() {
+        kcl::run_async::<Concurrent<0, 3_600_000>>()
+    } else {
+        kcl::run_async::<Concurrent<0>>()
+    }
 }

@@ -11,18 +11,20 @@ use crate::clock::Clock;
 use crate::error::{Failure, How};
 use crate::histogram::Histogram;
 use crate::io::stderr::Report;
+use crate::measure::Look;
+use crate::metrics::at_once::{AtOnce, Gauges};
 use crate::metrics::sender::Sender;
 use crate::metrics::settings::Settings;
 use crate::metrics::snapshot::{Now, Running, Snapshot, Totals};
 use crate::payload::{UndecodablePayload, UndecodablePayloads};
 use crate::permanent::is_permanent;
 use crate::record::data_size;
-use crate::runner::events::Event;
+use crate::runner::events::{Event, Step};
 
 /// One of this many records is timed while they are fast.
-const STRIDE: u32 = 64;
+pub(super) const STRIDE: u32 = 64;
 /// After a record that took this long, the next one is timed too: that costs less than a hundredth of it.
-const SLOW: Duration = Duration::from_micros(50);
+pub(super) const SLOW: Duration = Duration::from_micros(50);
 
 /// Collects the numbers of one conversation.
 pub(crate) struct Collector {
@@ -35,13 +37,15 @@ pub(crate) struct Collector {
     began: Duration,
     /// When the attempt of the record handler began.
     attempt: Option<Duration>,
+    at_once: AtOnce,
 }
 
 impl Collector {
     pub(crate) fn new(settings: Settings, clock: &Arc<dyn Clock>, report: &Report) -> Self {
         let sender = Mutex::new(Sender::new(settings, report.clone()));
-        let shared = Shared { clock: Arc::clone(clock), state: Mutex::default(), sender };
-        Self { shared: Arc::new(shared), left: 1, stride: 1, began: Duration::ZERO, attempt: None }
+        let shared = Shared { clock: Arc::clone(clock), state: Mutex::default(), at_once: Gauges::default(), sender };
+        let at_once = AtOnce::default();
+        Self { shared: Arc::new(shared), left: 1, stride: 1, began: Duration::ZERO, attempt: None, at_once }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -72,6 +76,7 @@ impl Collector {
                     self.end_record();
                 }
             }
+            Event::Among { at, step, .. } => self.follow(*at, step),
             Event::At(_) | Event::Named(_) | Event::Failed(_) | Event::Checkpoint { result: Ok(()), .. } => {}
             event => self.observe_rare(event),
         }
@@ -83,6 +88,20 @@ impl Collector {
         self.shared.state().record.add_times(nanos(time), self.stride.into());
         self.stride = if time >= SLOW { 1 } else { STRIDE };
         self.left = self.stride;
+    }
+
+    /// Takes into account what happens to a record that is handled beside others.
+    fn follow(&mut self, at: u64, step: &Step<'_>) {
+        let shared = &*self.shared;
+        if let Some((time, attempts)) = self.at_once.observe(at, step, &shared.at_once, || shared.clock.now()) {
+            let mut state = shared.state();
+            // Each attempt has one record.
+            state.handler.add_times(nanos(time), attempts.into());
+            state.record.add_times(nanos(time), attempts.into());
+        }
+        if let Step::Ended(Err(failure)) | Step::Taken(Err(failure)) = step {
+            count(&mut shared.state().totals.failures, class_of_failure(failure));
+        }
     }
 
     #[inline(never)]
@@ -112,6 +131,7 @@ impl Collector {
 pub(crate) struct Shared {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
+    at_once: Gauges,
     sender: Mutex<Sender>,
 }
 
@@ -124,12 +144,11 @@ impl Shared {
         self.sender.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends a snapshot if it is due. The call, or the record at this place of its batch, has been running for `running`. Returns
-    /// the time until the next snapshot.
-    pub(crate) fn tick(&self, now: Duration, running: Duration, place: Option<u64>) -> Duration {
+    /// Sends a snapshot if it is due, and returns the time until the next one.
+    pub(crate) fn tick(&self, look: &Look) -> Duration {
         let mut sender = self.sender();
-        if sender.is_due(now) {
-            let snapshot = self.state().snapshot(now, running, place);
+        if sender.is_due(look.now) {
+            let snapshot = self.state().snapshot(look, &self.at_once);
             sender.send(snapshot);
         }
         sender.until_due(self.clock.now())
@@ -139,7 +158,7 @@ impl Shared {
     pub(crate) fn finish(&self, exit_code: u8) {
         let mut sender = self.sender();
         if sender.has_begun() {
-            let snapshot = self.state().snapshot(self.clock.now(), Duration::ZERO, None);
+            let snapshot = self.state().snapshot(&Look { now: self.clock.now(), ..Look::default() }, &self.at_once);
             sender.send(Snapshot { is_last: true, exit_code: Some(exit_code), ..snapshot });
             sender.end();
         }
@@ -249,15 +268,17 @@ impl State {
         }
     }
 
-    fn snapshot(&mut self, now: Duration, running: Duration, place: Option<u64>) -> Snapshot {
+    fn snapshot(&mut self, look: &Look, at_once: &Gauges) -> Snapshot {
+        let Look { now, running, place, oldest } = *look;
         let since = |then: Duration| millis(now.saturating_sub(then));
         let waiting: u64 = self.unsettled.iter().map(|(_, count)| count).sum();
         let handled = place.filter(|_| self.is_in_order).unwrap_or(0).min(waiting);
         self.shown = self.shown.max(self.totals.settled + handled);
-        let running = self.running.map(|(action, began)| Running {
-            action: action.to_owned(),
-            ms: millis(running.min(now.saturating_sub(began))),
-        });
+        let running = match oldest {
+            Some(oldest) => Some(("processRecords", since(oldest))),
+            None => self.running.map(|(action, began)| (action, millis(running).min(since(began)))),
+        };
+        let running = running.map(|(action, ms)| Running { action: action.to_owned(), ms });
         Snapshot {
             shard: self.shard.clone(),
             uptime_ms: since(self.began),
@@ -266,8 +287,8 @@ impl State {
                 millis_behind_latest: self.behind.map(millis),
                 unsettled: waiting - handled,
                 oldest_unsettled_ms: self.unsettled.front().map(|(arrived, _)| since(*arrived)),
-                in_flight: self.in_flight,
-                blocked_keys: 0,
+                in_flight: self.in_flight + at_once.in_flight(),
+                blocked_keys: at_once.blocked(),
                 running,
                 last_message_ms: self.last_message.map(since),
                 last_checkpoint_ms: self.last_checkpoint.map(since),

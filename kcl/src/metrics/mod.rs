@@ -29,6 +29,7 @@
 //! # }
 //! ```
 
+mod at_once;
 mod collector;
 mod emf;
 mod line;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::error::At;
 use crate::io::stderr::Report;
-use crate::measure::Gauge;
+use crate::measure::{Gauge, Look};
 use crate::record::{Record, WeakRecords};
 use crate::runner::events::{Event, Step};
 use crate::runner::oldest::{Oldest, Running};
@@ -296,7 +296,7 @@ fn check(calls: &Calls, after: Duration, interval: Duration, warnings: &Warnings
     let pause = (after.min(interval) / CHECKS).clamp(Duration::from_millis(1), LONGEST_PAUSE);
     // A warning at once, and then all the time, would be useless.
     let mut check = Check::new(after.max(pause));
-    let mut until_snapshot = gauge.tick(Duration::ZERO, Duration::ZERO, None);
+    let mut until_snapshot = gauge.tick(&Look::default());
     loop {
         thread::park_timeout(pause.min(until_snapshot));
         if calls.over.load(Ordering::Relaxed) {
@@ -310,7 +310,8 @@ fn check(calls: &Calls, after: Duration, interval: Duration, warnings: &Warnings
         check.look_at_oldest(calls, warnings, now);
         if gauge.is_wanted() {
             let place = running.checked_sub(calls.call().number + 1);
-            until_snapshot = gauge.tick(now, now.saturating_sub(check.since), place);
+            let oldest = calls.at_once().since();
+            until_snapshot = gauge.tick(&Look { now, running: now.saturating_sub(check.since), place, oldest });
         }
     }
 }

@@ -197,7 +197,7 @@ where
             if task.attempts > 1 {
                 conversation.emit(Event::Retried);
             }
-            let step = Step::Started { attempt: task.attempts, since: task.since };
+            let step = Step::Started { attempt: task.attempts, since: task.since, began: now };
             conversation.emit(Event::Among { at, record, step });
             let slot = self.slots.start(at, (self.make)(Job::Attempt(record.clone(), behind)));
             if let Some(timeout) = self.rules.timeout {
@@ -239,7 +239,8 @@ where
         }
         conversation.emit(Event::Failed(&failed));
         let wait = conversation.clock.jitter(policy.backoff.limit(attempts));
-        conversation.emit(Event::Among { at, record, step: Step::Parked { wait } });
+        let blocks = self.rules.order == Order::PartitionKey;
+        conversation.emit(Event::Among { at, record, step: Step::Parked { wait, blocks } });
         self.parked.push(Reverse((conversation.clock.now().saturating_add(wait), at)));
     }
 
