@@ -16,6 +16,8 @@ const RATE: Duration = Duration::from_secs(5);
 const TIMES: Duration = Duration::from_secs(30);
 /// The number of classes of errors that are told apart, of any kind. A processor has a handful.
 const CLASSES: usize = 32;
+/// How long after its start a processor may take to announce that it sends snapshots. It does so before its first record.
+const SILENT_START: Duration = Duration::from_secs(2);
 /// The number of periods without a snapshot after which a processor does not run as it should.
 const SILENT_PERIODS: u32 = 3;
 
@@ -68,6 +70,8 @@ pub(super) struct Shard {
     pub(super) since: Instant,
     /// The processors that were started.
     starts: u64,
+    /// When the first of them was.
+    started: Option<Instant>,
     /// How many of them ended with each exit code.
     pub(super) exits: BTreeMap<String, u64>,
     /// What the processors before the present one did.
@@ -104,6 +108,7 @@ impl Shard {
             stage,
             since: now,
             starts: 0,
+            started: None,
             exits: BTreeMap::new(),
             before: Sums::default(),
             current: None,
@@ -127,6 +132,7 @@ impl Shard {
     /// Notes that a processor starts. If this is `is_early`, none of its snapshots can have arrived yet.
     pub(super) fn start(&mut self, is_early: bool, now: Instant) {
         self.starts += 1;
+        self.started.get_or_insert(now);
         if is_early {
             self.over = self.current.as_ref().map(|(snapshot, _)| snapshot.pid);
         }
@@ -178,7 +184,7 @@ impl Shard {
 
     /// Keeps what rates and recent durations are computed from.
     pub(super) fn keep(&mut self, now: Instant) {
-        let sums = self.sums(self.seen.as_ref().map(|seen| seen()).as_ref());
+        let sums = self.sums(self.seen().as_ref(), now);
         let Sums { totals, handler, record, .. } = sums;
         self.rates.keep(now, || [totals.settled, totals.bytes]);
         self.times.keep(now, || [handler, record]);
@@ -191,18 +197,30 @@ impl Shard {
 
     /// Whether a batch with records was processed.
     pub(super) fn has_batches(&self) -> bool {
-        let by_tool = || self.seen.as_ref().is_some_and(|seen| seen().batches.count() > 0);
+        let by_tool = || self.seen().is_some_and(|seen| seen.batches.count() > 0);
         self.current.as_ref().is_some_and(|(snapshot, _)| snapshot.totals.batches > 0) || by_tool()
     }
 
-    fn sums(&self, seen: Option<&Seen>) -> Sums {
+    /// What the tool sees of the shard's processors.
+    fn seen(&self) -> Option<Seen> {
+        self.seen.as_ref().map(|seen| seen())
+    }
+
+    /// Whether processors were started that do not send snapshots.
+    fn is_silent(&self, now: Instant) -> bool {
+        let is_late = |started| now.saturating_duration_since(started) >= SILENT_START;
+        self.current.is_none() && self.started.is_some_and(is_late)
+    }
+
+    fn sums(&self, seen: Option<&Seen>, now: Instant) -> Sums {
         if let Some((snapshot, _)) = &self.current {
             let mut sums = self.before.clone();
             sums.add(snapshot);
             return sums;
         }
         let mut sums = Sums::default();
-        if let Some(seen) = seen {
+        // If snapshots followed, counters would fall.
+        if let Some(seen) = seen.filter(|_| self.is_silent(now)) {
             let one = |count: u64| (count > 0).then(|| ("unknown".to_owned(), count)).into_iter().collect();
             (sums.totals.settled, sums.totals.delivered, sums.totals.bytes) = (seen.records, seen.records, seen.bytes);
             (sums.totals.checkpoints, sums.totals.batches) = (seen.checkpoints, seen.batches.count());
@@ -243,8 +261,8 @@ impl Shard {
     }
 
     pub(super) fn view(&self, now: Instant) -> View {
-        let seen = self.seen.as_ref().map(|seen| seen());
-        let sums = self.sums(seen.as_ref());
+        let seen = self.seen();
+        let sums = self.sums(seen.as_ref(), now);
         let rates = self.rates.before(now).filter(|(age, _)| !age.is_zero()).map(|(age, [records, bytes])| {
             let rate = |now: u64, before: &u64| now.saturating_sub(*before) as f64 / age.as_secs_f64();
             [rate(sums.totals.settled, records), rate(sums.totals.bytes, bytes)]
@@ -269,7 +287,7 @@ impl Shard {
         if self.stage != Stage::Running {
             return None;
         }
-        let seen = self.seen.as_ref().map(|seen| seen());
+        let seen = self.seen();
         let running = self.now(seen.as_ref(), now).running;
         if let Some(running) = running.filter(|running| u128::from(running.ms) >= stuck_after.as_millis()) {
             let time = crate::report::elapsed(Duration::from_millis(running.ms));

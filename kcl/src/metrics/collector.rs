@@ -57,8 +57,11 @@ impl Collector {
         let now = self.shared.clock.now();
         let mut state = self.shared.state();
         (state.began, state.shard) = (now, shard.to_owned());
+        let snapshot = state.snapshot(&Look { now, ..Look::default() }, &self.shared.at_once);
         drop(state);
-        self.shared.sender().begin(&*self.shared.clock);
+        let mut sender = self.shared.sender();
+        sender.begin(&*self.shared.clock);
+        sender.announce(&snapshot);
     }
 
     /// Takes an event into account.

@@ -56,18 +56,33 @@ impl Sender {
         self.due.map_or(Duration::MAX, |due| due.saturating_sub(now))
     }
 
-    /// Sends a snapshot to every output. Stderr is waited for, as by every line there; a socket only by the last snapshot, for a
-    /// moment.
-    pub(super) fn send(&mut self, snapshot: Snapshot) {
-        let Settings { outputs, period, application, stream } = &self.settings;
-        let snapshot = Snapshot {
+    /// Announces this processor to the listeners at sockets, so that they know before its first record that it sends snapshots.
+    pub(super) fn announce(&mut self, snapshot: &Snapshot) {
+        let snapshot = self.complete(snapshot.clone());
+        for (output, socket) in self.settings.outputs.iter().zip(&mut self.sockets) {
+            if let Output::Unix(path) = output {
+                send_to(socket, path, &snapshot);
+            }
+        }
+    }
+
+    fn complete(&self, snapshot: Snapshot) -> Snapshot {
+        let Settings { period, application, stream, .. } = &self.settings;
+        Snapshot {
             application: application.clone(),
             stream: stream.clone(),
             pid: process::id(),
             time: unix_millis(),
             period_ms: period.as_millis().try_into().unwrap_or(u64::MAX),
             ..snapshot
-        };
+        }
+    }
+
+    /// Sends a snapshot to every output. Stderr is waited for, as by every line there; a socket only by the last snapshot, for a
+    /// moment.
+    pub(super) fn send(&mut self, snapshot: Snapshot) {
+        let snapshot = self.complete(snapshot);
+        let Settings { outputs, period, .. } = &self.settings;
         for (output, socket) in outputs.iter().zip(&mut self.sockets) {
             match output {
                 Output::Json => self.report.raw(&line::json(&snapshot, &self.before)),
