@@ -96,7 +96,7 @@ fn top_and_health_find_a_run_by_its_name() {
     let (code, top, stderr) = place.output(&["top", "--once"]);
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
     let lines: Vec<_> = top.lines().collect();
-    assert!(lines[0].starts_with("revenue (local ") && lines[0].contains("2/2 shards running"), "{top}");
+    assert!(lines[0].starts_with("revenue (local ") && lines[0].contains("): 2/2 shards, "), "{top}");
     assert!(
         lines[2].starts_with("shard ")
             && lines[3].starts_with("shardId-0000 ")

@@ -117,12 +117,10 @@ impl Table<'_> {
             text += &format!(" on {}", report::excerpt(stream));
         }
         text += &format!(" ({verb} {}): ", short(*uptime_ms));
-        text += &format!("{running}/{} running, ", report::count(shards.len() as u64, "shard"));
+        text += &format!("{running}/{}, ", report::count(shards.len() as u64, "shard"));
         text += &format!("{}/s, {}/s", number(records), report::bytes(bytes.round() as u64));
         if let Some(daemon) = daemon {
-            let memory = daemon.memory_bytes.map_or(String::new(), |bytes| format!(", JVM {}", report::bytes(bytes)));
-            let up = if daemon.is_up { "up" } else { "down" };
-            text += &format!(", daemon {up}{memory}, {} restarts", daemon.restarts);
+            text += if daemon.is_up { ", daemon up" } else { ", daemon down" };
         }
         self.fitted(&text)
     }
@@ -130,7 +128,7 @@ impl Table<'_> {
     fn problems(&self) -> String {
         let State { problems, unready, .. } = self.state;
         match (&problems[..], unready) {
-            ([], None) => String::new(),
+            ([], None) => self.fitted(&self.daemon().unwrap_or_default()),
             ([], Some(unready)) => self.fitted(&format!("not ready: {}", report::escaped(unready))),
             ([problem], _) => self.styled(self.fitted(&report::escaped(problem)), "31"),
             ([first, more @ ..], _) => {
@@ -139,6 +137,13 @@ impl Table<'_> {
                 self.styled(self.fitted(&text), "31")
             }
         }
+    }
+
+    /// The daemon in more detail, which is left out when something is wrong.
+    fn daemon(&self) -> Option<String> {
+        let daemon = self.state.daemon.as_ref()?;
+        let memory = daemon.memory_bytes.map(|bytes| format!(", {} of memory", report::bytes(bytes)));
+        Some(format!("daemon: {}{}", report::count(daemon.restarts, "restart"), memory.unwrap_or_default()))
     }
 
     fn header(&self) -> String {
@@ -270,6 +275,7 @@ fn short(millis: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::state::DaemonState;
 
     fn state() -> State {
         let mut state = State { verb: "local".to_owned(), application: "revenue".to_owned(), ..State::default() };
@@ -295,7 +301,7 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "revenue (local 0): 3/3 shards running, 1334k/s, 0 B/s",
+                "revenue (local 0): 3/3 shards, 1334k/s, 0 B/s",
                 "",
                 "shard                  rec/s  behind     p50     p99   fly retries   ckpt starts",
                 "shardId-0001              12    1m40    12µs    1.2s     0       0      -      2",
@@ -310,6 +316,16 @@ mod tests {
         assert!(by_rate.iter().all(|line| line.chars().count() <= 30), "{by_rate:?}");
         let slowest = shown(&state, Order::default().next().reversed(), 80);
         assert!(slowest[FIRST_LINES].starts_with("shardId-0001"));
+    }
+
+    #[test]
+    fn a_daemon_is_shown_in_80_columns() {
+        let mut state = State { verb: "daemon".to_owned(), stream: Some("quickstart".to_owned()), ..state() };
+        state.uptime_ms = 727_000;
+        state.daemon = Some(DaemonState { is_up: true, memory_bytes: Some(402_100_000), ..DaemonState::default() });
+        let lines = shown(&state, Order::default(), 80);
+        let about = "revenue on quickstart (daemon 12m07): 3/3 shards, 1334k/s, 0 B/s, daemon up";
+        assert_eq!(lines[..2], [about, "daemon: 0 restarts, 402.1 MB of memory"]);
     }
 
     #[test]
