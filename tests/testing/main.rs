@@ -1,5 +1,6 @@
 //! The test kit, `kcl::testing`.
 
+mod asynchronous;
 mod bugs;
 mod judged;
 mod misuse;

@@ -4,6 +4,8 @@ mod batch;
 pub(crate) mod call;
 pub(crate) mod conversation;
 pub(crate) mod counts;
+#[cfg(any(feature = "testing", feature = "tokio", test))]
+pub(crate) mod current;
 pub(crate) mod describe;
 pub(crate) mod events;
 mod oldest;
@@ -169,17 +171,6 @@ impl<F> Runner<F> {
         E: Into<BoxError>,
     {
         now(converse(&|shard: &Shard| ready((self.factory)(shard)), conversation, counts))
-    }
-
-    /// Does what [`open`] does, while the thread waits.
-    #[cfg(feature = "testing")]
-    pub(crate) fn open<P, E>(&self, conversation: Conversation) -> Result<Option<Session<P>>, RunError>
-    where
-        F: Fn(&Shard) -> Result<P, E>,
-        P: Processor,
-        E: Into<BoxError>,
-    {
-        now(open(&|shard: &Shard| ready((self.factory)(shard)), conversation))
     }
 }
 

@@ -1,11 +1,15 @@
 //! The daemon of a test: its script, step by step.
 
+use std::future::ready;
 use std::ops::RangeInclusive;
 use std::panic::Location;
 use std::time::Duration;
 
+#[cfg(feature = "tokio")]
+use crate::async_processor::{AsyncInitialize, AsyncProcessor};
 use crate::error::BoxError;
 use crate::processor::{Initialize, Processor};
+use crate::runner::conversation::{Waits, now};
 use crate::shard::{Position, Shard};
 use crate::testing::draw::{Schedule, Stretch};
 use crate::testing::record::TestRecord;
@@ -13,7 +17,9 @@ use crate::testing::report::{Report, brief, judge};
 use crate::testing::schedules;
 use crate::testing::script::{Action, Fault, SHARD, Script, ShardScript};
 use crate::testing::sink::Sink;
-use crate::testing::stage::{Options, perform};
+use crate::testing::stage::{Options, Performance, perform};
+#[cfg(feature = "tokio")]
+use crate::testing::tasks::block_on;
 
 /// A daemon for one test: it runs a processor in process, on the caller's thread, in virtual time.
 ///
@@ -335,7 +341,8 @@ impl Daemon {
         self
     }
 
-    /// Draws the random waits before retries from this seed. Without a seed, each wait takes as long as it can.
+    /// Draws from this seed the random waits before retries and, among the handlers that can go on at once, the next one. Without a
+    /// seed, each wait takes as long as it can, and the handler whose record arrived first goes on first.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.options.seed = Some(seed);
@@ -364,13 +371,83 @@ impl Daemon {
         P: Processor,
         E: Into<BoxError>,
     {
+        let make = |shard: &Shard| ready(factory(shard));
+        self.report(|script, options| now(perform(script, options, &make, Waits::Thread)))
+    }
+
+    /// Runs the steps with processors of this type, whose handlers may be `async`. It needs the feature `tokio`.
+    ///
+    /// Handlers are polled on the test's thread, on a runtime of tokio whose clock is [virtual](super#async-handlers).
+    ///
+    /// # Panics
+    ///
+    /// As [`run`](Self::run) does; within a runtime; and if a handler waits for something that never happens.
+    #[cfg(feature = "tokio")]
+    #[track_caller]
+    pub fn run_async<P: AsyncInitialize>(self) -> Report<P> {
+        self.run_with_async(async |shard: &Shard| P::initialize(shard).await)
+    }
+
+    /// Runs the steps with processors that an `async` factory makes, as [`Runner::from_async`](crate::Runner::from_async) does: one for
+    /// each process of each shard. It needs the feature `tokio`.
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    /// use std::time::Duration;
+    ///
+    /// use kcl::testing::{Daemon, Sink};
+    /// use kcl::{Json, Shard};
+    ///
+    /// struct Store {
+    ///     sink: Sink<u64>,
+    /// }
+    ///
+    /// #[kcl::processor(main = false)]
+    /// impl Store {
+    ///     #[on_record(concurrency = 64)]
+    ///     async fn store(&self, Json(cents): Json<u64>) -> std::io::Result<()> {
+    ///         tokio::time::sleep(Duration::from_millis(5)).await;
+    ///         self.sink.write(cents)
+    ///     }
+    /// }
+    ///
+    /// let sink = Sink::every_record();
+    /// let run = Daemon::new()
+    ///     .batch(["5", "7"])
+    ///     .run_with_async(async |_: &Shard| Ok::<_, Infallible>(Store { sink: sink.clone() }));
+    /// run.assert_succeeded();
+    /// assert_eq!(sink.values(), [5, 7]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`run_async`](Self::run_async) does.
+    #[cfg(feature = "tokio")]
+    #[track_caller]
+    pub fn run_with_async<P, E>(mut self, factory: impl AsyncFn(&Shard) -> Result<P, E>) -> Report<P>
+    where
+        P: AsyncProcessor,
+        E: Into<BoxError>,
+    {
+        if let Some(seed) = self.schedule.as_ref().and_then(Schedule::seed) {
+            self.script.seed = Some(*self.options.seed.get_or_insert(seed));
+        }
+        self.report(|script, options| {
+            let performance = block_on(perform(script, options, &factory, Waits::Task));
+            performance.map_err(|error| format!("the runtime of the test could not be started: {error}"))?
+        })
+    }
+
+    /// Performs the script, and judges the performance.
+    #[track_caller]
+    fn report<P>(self, perform: impl FnOnce(&Script, &Options) -> Result<Performance<P>, String>) -> Report<P> {
         let Self { mut script, options, schedule } = self;
         if let Some(schedule) = &schedule {
             if let Err(problem) = schedules::end(&mut script, schedule, Location::caller()) {
                 panic!("{problem}");
             }
         }
-        let performance = match perform(&script, &options, &factory) {
+        let performance = match perform(&script, &options) {
             Ok(performance) => performance,
             Err(problem) => panic!("{problem}"),
         };

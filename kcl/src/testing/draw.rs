@@ -71,22 +71,30 @@ struct State {
     calls: usize,
     /// `None` if the plan is prescribed.
     dice: Option<Dice>,
+    /// The seed of what a processor with `async` methods draws.
+    seed: Option<u64>,
     noted: Noted,
 }
 
 impl Schedule {
-    /// A schedule that is drawn from a seed.
+    /// A schedule that is drawn from a seed. In every second one, handlers that can go on at once do so in the order of their records,
+    /// as in production.
     pub(crate) fn draw(seed: u64) -> Self {
-        Self::new(Plan::new(), Some(Dice::new(seed)))
+        Self::new(Plan::new(), Some(Dice::new(seed)), (seed % 2 == 1).then_some(seed))
     }
 
-    /// A schedule that follows a plan.
-    pub(crate) fn follow(plan: Plan) -> Self {
-        Self::new(plan, None)
+    /// A schedule that follows a plan, with the seed of the one that was drawn.
+    pub(crate) fn follow(plan: Plan, seed: Option<u64>) -> Self {
+        Self::new(plan, None, seed)
     }
 
-    fn new(plan: Plan, dice: Option<Dice>) -> Self {
-        Self(Arc::new(Mutex::new(State { plan, calls: 0, dice, noted: Noted::default() })))
+    fn new(plan: Plan, dice: Option<Dice>, seed: Option<u64>) -> Self {
+        Self(Arc::new(Mutex::new(State { plan, calls: 0, dice, seed, noted: Noted::default() })))
+    }
+
+    /// The seed of what a processor with `async` methods draws.
+    pub(crate) fn seed(&self) -> Option<u64> {
+        self.lock().seed
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::error::{Failure, How, Passed};
 use crate::record::Record;
+use crate::sequence::SequenceNumber;
 use crate::shard::Position;
 use crate::testing::journal::explain;
 use crate::testing::sink::Sinks;
@@ -20,6 +21,8 @@ pub(crate) enum Promise {
     Forwards,
     /// The records of a shard are handled in order.
     Order,
+    /// While records are handled at once, those of one partition key are handled in order.
+    KeyOrder,
     /// SHARD_END is checkpointed before `shardEnded` is acknowledged, and nothing follows it.
     ShardEnd,
     /// After the lease is lost, no checkpoint is accepted.
@@ -37,6 +40,7 @@ impl fmt::Display for Promise {
             Self::Written => "no checkpoint passes a record that is not in every sink of every record",
             Self::Forwards => "no checkpoint goes backwards",
             Self::Order => "the records of a shard are handled in order",
+            Self::KeyOrder => "the records of one partition key are handled one after the other, in order",
             Self::ShardEnd => "SHARD_END is checkpointed before shardEnded is acknowledged, and nothing follows it",
             Self::LeaseLost => "after the lease is lost, no checkpoint is accepted from this process",
             Self::Replies => "the daemon understands every reply",
@@ -68,6 +72,8 @@ struct Entry {
     state: State,
     /// The number of times that a handler got it.
     tries: u32,
+    /// The handler that has it now, beside those of other records.
+    with: Option<&'static str>,
     /// The error of the last try, if it failed.
     error: Option<String>,
 }
@@ -79,12 +85,20 @@ enum State {
     Passed(How),
 }
 
+/// The choices of the processor's type that decide what is allowed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Rules {
+    /// The record handler checkpoints.
+    pub(crate) by_handler: bool,
+    /// Records are handled at once, and those of one key in order.
+    pub(crate) by_key: bool,
+}
+
 /// The ledger of one shard. Records are named by their places, counted from 1.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     shard: String,
-    /// Whether the record handler checkpoints.
-    by_handler: bool,
+    rules: Rules,
     entries: Vec<Entry>,
     /// The index of the first record that was delivered to the current process.
     start: usize,
@@ -106,10 +120,10 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    pub(crate) fn new(shard: &str, by_handler: bool) -> Self {
+    pub(crate) fn new(shard: &str, rules: Rules) -> Self {
         Self {
             shard: shard.to_owned(),
-            by_handler,
+            rules,
             entries: Vec::new(),
             start: 0,
             batch: 0..0,
@@ -131,7 +145,7 @@ impl Ledger {
     /// The records after `position`, which a new process gets.
     pub(crate) fn restart(&mut self, position: &Position) -> Vec<Record> {
         self.start = self.reach(position);
-        self.entries[self.start..].iter_mut().for_each(|entry| entry.state = State::Open);
+        self.entries[self.start..].iter_mut().for_each(|entry| (entry.state, entry.with) = (State::Open, None));
         (self.batch, self.at, self.claimed, self.lost) = (self.start..self.start, None, 0, false);
         self.entries[self.start..].iter().map(|entry| entry.record.clone()).collect()
     }
@@ -145,6 +159,7 @@ impl Ledger {
             record: record.clone(),
             state: State::Open,
             tries: 0,
+            with: None,
             error: None,
         }));
         self.batch = begin..begin + records.len();
@@ -188,8 +203,55 @@ impl Ledger {
 
     /// The place of a record of this shard, counted from 1.
     pub(crate) fn find(&self, record: &Record) -> Option<usize> {
-        let numbers = |record: &Record| (record.sequence_number(), record.sub_sequence_number());
-        self.entries.iter().position(|entry| numbers(&entry.record) == numbers(record)).map(|at| at + 1)
+        self.find_number(record.sequence_number(), record.sub_sequence_number())
+    }
+
+    /// The place of the record with this sequence and sub-sequence number, counted from 1.
+    pub(crate) fn find_number(&self, number: SequenceNumber, sub: u64) -> Option<usize> {
+        let numbers = |entry: &Entry| (entry.record.sequence_number(), entry.record.sub_sequence_number());
+        self.entries.binary_search_by_key(&(number, sub), numbers).ok().map(|at| at + 1)
+    }
+
+    /// A handler gets the record at this place, counted from 1, beside other records.
+    pub(crate) fn begin(&mut self, place: usize) {
+        let at = place - 1;
+        let key = self.entries[at].record.partition_key();
+        let same = |before: &usize| {
+            let entry = &self.entries[*before];
+            entry.state == State::Open && entry.record.partition_key() == key
+        };
+        // A checkpoint passes settled records only, or another promise is broken.
+        let open = (self.start.max(self.passed)..at).find(same).filter(|_| self.rules.by_key);
+        let twice = self.entries[at].with.is_some().then_some(at);
+        if let Some(before) = open.or(twice) {
+            let what = format!("record {place} was handed over before {} was settled", self.describe(before));
+            self.violate(Promise::KeyOrder, what);
+        }
+        if self.ended {
+            self.violate(Promise::ShardEnd, format!("record {place} was handed over after SHARD_END"));
+        }
+        let entry = &mut self.entries[at];
+        (entry.tries, entry.with) = (entry.tries + 1, Some("processRecords"));
+    }
+
+    /// The handler of dead letters gets the record at this place, beside other records.
+    pub(crate) fn take_up(&mut self, place: usize) {
+        self.entries[place - 1].with = Some("dead_letter");
+    }
+
+    /// The handler that has the record at this place beside others returned, panicked or was cancelled. Returns that handler and the
+    /// number of its tries, if there is one.
+    pub(crate) fn finish(&mut self, place: usize, error: Option<String>) -> Option<(&'static str, u32)> {
+        let entry = &mut self.entries[place - 1];
+        let handler = entry.with.take()?;
+        if handler == "dead_letter" {
+            return Some((handler, 1));
+        }
+        if error.is_none() {
+            entry.state = State::Handled;
+        }
+        entry.error = error;
+        Some((handler, entry.tries))
     }
 
     /// A handler is called. Only an attempt of the record handler brings records.
@@ -344,7 +406,7 @@ impl Ledger {
         }
         // A handler that checkpoints may do so for the records that it has.
         let with_handler = |at: &usize| match self.at {
-            _ if !self.by_handler => false,
+            _ if !self.rules.by_handler => false,
             Some(current) => *at == current,
             None => !self.one_by_one && self.attempt.contains(at),
         };

@@ -167,7 +167,7 @@
 //!   the failure policy has skipped or dead-lettered it.
 //! - No checkpoint passes a record that is missing in a [`Sink`] of every record.
 //! - No checkpoint goes backwards.
-//! - The records of a shard are handled in order.
+//! - The records of a shard are handled in order; with `concurrency`, those of one partition key.
 //! - SHARD_END is checkpointed before `shardEnded` is acknowledged, and nothing follows it.
 //! - After the lease is lost, no checkpoint is accepted from this process.
 //! - The daemon understands every reply.
@@ -275,6 +275,57 @@
 //! virtual clock. Only waits of the runtime, [`.pass(time)`](Daemon::pass) between messages, [`pass`] in a handler and
 //! [`Sink::wait_at`] let time pass. Handlers themselves take no time.
 //!
+//! # Async handlers
+//!
+//! With the feature `tokio`, [`.run_async::<P>()`](Daemon::run_async) and [`.run_with_async(...)`](Daemon::run_with_async) run processors
+//! with `async` handlers, also those with `concurrency`. They start a runtime of tokio whose clock is virtual: when nothing else can
+//! happen, it goes on to the next timer. So `tokio::time::sleep` in a handler, `timeout`, `drain`, waits before retries and
+//! `.pass(time)` follow one clock. Days pass in microseconds, and each run is the same.
+//!
+//! ```
+//! # #[cfg(feature = "tokio")]
+//! # mod asynchronous {
+//! use std::cell::Cell;
+//! use std::time::Duration;
+//!
+//! use kcl::testing::Daemon;
+//!
+//! #[derive(Default)]
+//! struct Count(Cell<u32>);
+//!
+//! #[kcl::processor(main = false)]
+//! impl Count {
+//!     #[on_record(concurrency = 8)]
+//!     async fn count(&self) {
+//!         tokio::time::sleep(Duration::from_secs(3600)).await;
+//!         self.0.set(self.0.get() + 1);
+//!     }
+//! }
+//!
+//! # /*
+//! #[test]
+//! # */
+//! # pub
+//! fn hours_take_no_time() {
+//!     let run = Daemon::new().batch(["a", "b"]).run_async::<Count>();
+//!     run.assert_succeeded();
+//!     assert_eq!(run.processor().0.get(), 2);
+//! }
+//! # }
+//! # #[cfg(feature = "tokio")]
+//! # asynchronous::hours_take_no_time();
+//! ```
+//!
+//! - The test is a plain `#[test]`, not a `#[tokio::test]`.
+//! - With `concurrency`, the records of one partition key are handled in order, and [`Sink::write`] belongs to the record whose handler
+//!   is being polled. A handler that was dropped before it returned has the error `cancelled` in the report.
+//! - [`pass`] and [`Sink::wait_at`] work as code that blocks the thread. A handler that lets others go on sleeps.
+//! - Sinks work in handlers, and in tasks of `spawn_local`. They do not work in tasks of `tokio::spawn`, nor on other threads.
+//! - `runtime = multi_thread` has no effect: all tasks run on the test's thread.
+//! - A handler that waits for something that never happens fails the test. So does one that waits for a socket or another thread: for the
+//!   virtual clock, nothing happens there. It stands still only during `spawn_blocking`.
+//! - `tokio::select!` without `biased` chooses at random, and so do hash maps: such a handler is not the same in each run.
+//!
 //! # Several shards
 //!
 //! In production, shards have processes of their own. In a test, they share one. State that is not in the processor, such
@@ -291,6 +342,10 @@
 //! [`#[kcl::test]`](macro@crate::test) draws a script: how records come together in batches, what goes wrong, and how the
 //! shard ends. A failure is made small, and printed as a script to copy into a test. It finds the case that nobody thought
 //! of, and is best with a [`Sink`].
+//!
+//! With [`run_async`](Daemon::run_async), every second schedule also draws which handler goes on next, of those that can, and how long
+//! the waits before retries are. That finds state that handlers share across an `.await`. The printed script then has a `.seed(...)`,
+//! which repeats these choices.
 //!
 //! # Recorded conversations
 //!
@@ -321,8 +376,8 @@
 //!   looks like one after it, unless the work fails or writes to a sink.
 //! - **Duplicates.** Delivery is at least once. The kit delivers records again, and does not know which effects may happen
 //!   twice. Assert that on the processor or on the sink's values.
-//! - **The process.** A crash leaks the processor, and no destructor runs. But `static`s, open files and threads survive it,
-//!   as they would not survive a SIGKILL. A handler that ends the process ends the test.
+//! - **The process.** A crash leaks the processor, and no destructor runs. But `static`s, open files, threads and
+//!   tasks of `tokio::spawn` survive it, as they would not survive a SIGKILL. A handler that ends the process ends the test.
 //! - **Other threads and clocks.** Sinks work only on the test's thread. `std::time` and `sleep` follow the real clock, not
 //!   the virtual one.
 //! - **Pipes.** Messages do not pass through real descriptors, and nothing is moved aside on stdin, stdout and stderr.
@@ -351,6 +406,7 @@ mod shrink;
 mod sink;
 mod stage;
 mod tape;
+mod tasks;
 #[doc(hidden)]
 pub mod wire;
 

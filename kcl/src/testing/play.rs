@@ -1,26 +1,28 @@
 //! One shard's script while it is played: what the daemon does next, and the notes of what the processes do.
 
+mod ear;
+
 use std::collections::VecDeque;
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::time::Duration;
 use std::{io, mem};
 
-use crate::clock::Clock as _;
-use crate::error::Failure;
+use crate::clock::{Clock as _, Sleep};
 use crate::protocol::daemon::Lease;
 use crate::protocol::{Message, Reply};
 use crate::record::Record;
-use crate::runner::events::{Event, Listener};
+use crate::runner::current;
 use crate::shard::Position;
 use crate::testing::clock::VirtualClock;
 use crate::testing::context::Killed;
-use crate::testing::journal::{Call, Checkpoint, Moment, explain};
-use crate::testing::ledger::{Ledger, Promise};
-use crate::testing::quiet;
+use crate::testing::journal::{Call, Checkpoint, Moment};
+use crate::testing::ledger::{Ledger, Promise, Rules};
+pub(crate) use crate::testing::play::ear::Ear;
 use crate::testing::script::{Action, Fault, Kind, ShardScript, Step};
 use crate::testing::sink::Sinks;
 use crate::testing::tape::{Next, Stop, Tape};
-use crate::testing::wire::{Delivery, Director, Request, Shared};
+use crate::testing::wire::{Delivery, Director, Request};
 
 /// A fault that waits for its moment.
 #[derive(Debug)]
@@ -79,7 +81,7 @@ pub(crate) struct Play {
 impl Play {
     pub(crate) fn new(
         script: &ShardScript,
-        by_handler: bool,
+        rules: Rules,
         clock: &Arc<VirtualClock>,
         sinks: Sinks,
     ) -> Result<Self, String> {
@@ -92,7 +94,7 @@ impl Play {
             tape: None,
             behind: Some(0),
             sinks,
-            ledger: Ledger::new(&script.id, by_handler),
+            ledger: Ledger::new(&script.id, rules),
             journal: Vec::new(),
             replies: None,
             killed: false,
@@ -189,39 +191,52 @@ impl Play {
         delivery
     }
 
-    /// Takes steps until one of them is a message, or ends the process.
-    fn advance(&mut self) -> Option<Delivery> {
+    /// Takes the steps up to one that is a message, ends the process, or lets time pass. Returns that time.
+    fn prepare(&mut self) -> Option<Duration> {
         loop {
-            let Some(step) = self.steps.pop_front() else {
-                self.close = Some(Close::Script);
+            let is_first = |is: fn(&Action) -> bool| self.steps.front().is_some_and(|step| is(&step.action));
+            if !is_first(|action| matches!(action, Action::Pass(_) | Action::Behind(_) | Action::Fault(_))) {
                 return None;
-            };
+            }
+            let step = self.steps.pop_front()?;
             match &step.action {
-                Action::Pass(_) => self.pause(&step.action),
+                Action::Pass(time) => {
+                    self.journal.push(Moment::Passed(*time));
+                    return Some(*time);
+                }
                 Action::Behind(time) => self.behind = Some(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
                 Action::Fault(fault) => self.arm(fault.clone(), step.clone()),
-                Action::Batch(_) => {
-                    let records = self.batches.pop_front().unwrap_or_default();
-                    return Some(self.deliver(records));
-                }
-                Action::LeaseLost => return Some(self.lose()),
-                Action::ShutdownRequested => {
-                    return Some(self.send("shutdownRequested", Delivery::ShutdownRequested));
-                }
-                Action::ShardEnd => {
-                    self.ending = Some(step);
-                    return Some(self.send("shardEnded", Delivery::ShardEnded));
-                }
-                Action::Crash => {
-                    self.kill();
-                    return None;
-                }
-                Action::Redeliver => {
-                    self.close = Some(Close::Redeliver);
-                    return None;
-                }
+                _ => {}
             }
         }
+    }
+
+    /// Takes steps until one of them is a message, or ends the process.
+    fn advance(&mut self) -> Option<Delivery> {
+        while let Some(time) = self.prepare() {
+            self.clock.pass(time);
+        }
+        let Some(step) = self.steps.pop_front() else {
+            self.close = Some(Close::Script);
+            return None;
+        };
+        match &step.action {
+            Action::Batch(_) => {
+                let records = self.batches.pop_front().unwrap_or_default();
+                return Some(self.deliver(records));
+            }
+            Action::LeaseLost => return Some(self.lose()),
+            Action::ShutdownRequested => return Some(self.send("shutdownRequested", Delivery::ShutdownRequested)),
+            Action::ShardEnd => {
+                self.ending = Some(step);
+                return Some(self.send("shardEnded", Delivery::ShardEnded));
+            }
+            Action::Crash => self.kill(),
+            Action::Redeliver => self.close = Some(Close::Redeliver),
+            // `prepare` has taken them.
+            Action::Pass(_) | Action::Behind(_) | Action::Fault(_) => {}
+        }
+        None
     }
 
     fn lose(&mut self) -> Delivery {
@@ -282,6 +297,14 @@ impl Play {
     fn note(&mut self, records: Vec<usize>, attempt: u32, error: Option<String>) {
         self.journal.push(Moment::Called(Call { handler: self.action, records, attempt, error }));
     }
+
+    /// The records that are with the handler now: places counted from 1.
+    pub(crate) fn current(&self) -> Vec<usize> {
+        match current::record() {
+            Some((number, sub)) => self.ledger.find_number(number, sub).into_iter().collect(),
+            None => self.ledger.current(),
+        }
+    }
 }
 
 impl Director for Play {
@@ -291,6 +314,14 @@ impl Director for Play {
 
     fn bury() -> io::Error {
         resume_unwind(Box::new(Killed))
+    }
+
+    fn wait(&mut self) -> Option<Sleep> {
+        if self.tape.is_some() || self.lost || self.close.is_some() || !self.again.is_empty() {
+            return None;
+        }
+        let time = self.prepare()?;
+        Some(self.clock.sleep_until(self.clock.now().saturating_add(time)))
     }
 
     fn next(&mut self, _: &Lease) -> Option<Delivery> {
@@ -417,72 +448,5 @@ impl Director for Play {
 
     fn misunderstand(&mut self, problem: String) {
         self.ledger.violate(Promise::Replies, problem);
-    }
-}
-
-/// Follows the events of a process.
-pub(crate) struct Ear(pub(crate) Shared<Play>);
-
-impl Listener for Ear {
-    fn observe(&mut self, event: &Event<'_>) {
-        let mut half = self.0.lock();
-        let play = &mut half.director;
-        if play.killed {
-            drop(half);
-            resume_unwind(Box::new(Killed));
-        }
-        match event {
-            Event::Called { action, .. } => {
-                play.action = action;
-                play.ledger.call();
-            }
-            Event::Attempt(places) => play.ledger.attempt(*places),
-            Event::Named(places) => play.ledger.named(places),
-            Event::Record(place) => play.ledger.hand_over(*place),
-            Event::At(Some(place)) if play.action == "dead_letter" => play.ledger.point(*place),
-            Event::Handled(result) => {
-                let error = result.as_ref().err().map(|error| explain(&**error));
-                if let Some((place, tries)) = play.ledger.handled(error.clone()) {
-                    play.note(vec![place], tries, error);
-                }
-            }
-            Event::Attempted(result) => play.attempted(*result),
-            Event::Passed(passed) => {
-                let error = explain(passed.failed.failure().as_error());
-                if let Some(place) = play.ledger.pass(passed) {
-                    play.journal.push(Moment::Settled { how: passed.how, place, error });
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-impl Play {
-    fn attempted(&mut self, result: Result<(), &Failure>) {
-        let error = result.err().map(describe);
-        if self.action == "drop" && error.is_none() {
-            return;
-        }
-        if self.action != "processRecords" {
-            let places = self.ledger.pointed().map_or(Vec::new(), |place| vec![place]);
-            return self.note(places, 1, error);
-        }
-        // From a record that panicked, the handler did not return.
-        if let Some((place, tries)) = error.as_ref().and_then(|error| self.ledger.handled(Some(error.clone()))) {
-            self.note(vec![place], tries, error.clone());
-        }
-        if let Some((places, tries)) = self.ledger.attempted(result) {
-            self.note(places, tries, error);
-        }
-    }
-}
-
-/// The failure of a handler; for a panic, with its place.
-fn describe(failure: &Failure) -> String {
-    let text = explain(failure.as_error());
-    match failure {
-        Failure::Error(_) | Failure::Gone => text,
-        Failure::Panic(_) => quiet::last_panic().map_or(text.clone(), |at| format!("{text} (at {at})")),
     }
 }

@@ -1,12 +1,14 @@
 //! Recorded conversations as tests.
 
 use std::fmt::Write as _;
+use std::future::ready;
 use std::path::{Path, PathBuf};
 
 use crate::error::BoxError;
 use crate::processor::{Initialize, Processor};
 use crate::protocol::Message;
 use crate::protocol::recording::{Transcript, find};
+use crate::runner::conversation::{Waits, now};
 use crate::shard::Shard;
 use crate::testing::report::{ShardReport, brief, first_of_each};
 use crate::testing::script::ShardScript;
@@ -112,6 +114,7 @@ impl Recordings {
         P: Processor,
         E: Into<BoxError>,
     {
+        let make = |shard: &Shard| ready(factory(shard));
         let mut reports = Vec::new();
         let (mut different, mut problems) = (0, String::new());
         for folder in &self.folders {
@@ -127,7 +130,7 @@ impl Recordings {
             };
             let mut script = ShardScript::new(shard_id);
             script.position = position;
-            let (performed, stopped) = replay(&script, tape, factory)?;
+            let (performed, stopped) = now(replay(&script, tape, &make, Waits::Thread))?;
             let mut found = first_of_each(&performed.ledger.violations);
             match stopped {
                 Some(Stop::Unreadable(error)) => return Err(format!("{name}: {error}")),

@@ -73,6 +73,8 @@ struct Failure {
     cause: Cause,
     message: String,
     plan: Plan,
+    /// The seed of the schedule's choices.
+    seed: Option<u64>,
     noted: Noted,
 }
 
@@ -123,7 +125,7 @@ fn attempt<A: Drawn, R: Returned>(test: &impl Fn(A) -> R, schedule: &Schedule) -
     let (plan, noted) = schedule.finish();
     // The last run broke it, and nothing panicked since.
     let cause = noted.broken.map_or(cause, Cause::Promise);
-    Some(Failure { cause, message, plan, noted })
+    Some(Failure { cause, message, plan, seed: schedule.seed(), noted })
 }
 
 /// The file and the line of a place, without its column.
@@ -140,7 +142,8 @@ fn text(payload: &(dyn Any + Send)) -> String {
 fn shorten<A: Drawn, R: Returned>(test: &impl Fn(A) -> R, first: Failure) -> (Failure, bool) {
     let mut shortest = None;
     let mut fails = |plan: &Plan| {
-        let failure = attempt(test, &Schedule::follow(plan.clone())).filter(|again| again.cause == first.cause);
+        let failure =
+            attempt(test, &Schedule::follow(plan.clone(), first.seed)).filter(|again| again.cause == first.cause);
         let fails = failure.is_some();
         shortest = failure.or(shortest.take());
         fails

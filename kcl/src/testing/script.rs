@@ -350,6 +350,8 @@ pub(crate) struct Script {
     pub(crate) shards: Vec<ShardScript>,
     /// Each shard must do the same alone as among the others.
     pub(crate) independent: bool,
+    /// The seed that a schedule has drawn.
+    pub(crate) seed: Option<u64>,
 }
 
 /// Shows the script as the code that makes it.
@@ -367,6 +369,9 @@ impl fmt::Display for Script {
             }
             shard.write_steps(f, "            ")?;
             f.write_str("\n    })")?;
+        }
+        if let Some(seed) = self.seed {
+            write!(f, "\n    .seed({seed})")?;
         }
         if self.independent {
             f.write_str("\n    .assert_shards_independent()")?;

@@ -167,7 +167,7 @@ impl<T: Clone + Debug + Send + 'static> Sink<T> {
     #[track_caller]
     pub fn write(&self, value: T) -> io::Result<()> {
         let context = Context::current("Sink::write");
-        let places = context.half.lock().director.ledger.current();
+        let places = context.half.lock().director.current();
         self.note(&context, places, value)
     }
 

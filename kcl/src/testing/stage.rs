@@ -1,27 +1,36 @@
 //! Plays a script: one process after the other for each shard, the shards in turns, all on the caller's thread.
 
+use std::future::poll_fn;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
+use std::time::Duration;
 
+use crate::async_processor::AsyncProcessor;
 use crate::checkpoint::pace::Checkpoints;
+use crate::clock::Clock as _;
+use crate::concurrency::Order;
 use crate::error::{BoxError, RunError};
 use crate::io::stderr::Report;
-use crate::processor::Processor;
-use crate::runner::Runner;
-use crate::runner::conversation::{Conversation, Waits, now};
+use crate::panics::discard;
+use crate::runner::conversation::{Conversation, Waits};
+use crate::runner::open;
 use crate::runner::session::Session;
 use crate::shard::{Position, Shard};
 use crate::testing::clock::VirtualClock;
 use crate::testing::context::{Context, Killed};
 use crate::testing::journal::Moment;
-use crate::testing::ledger::{Ledger, Promise, Violation};
+use crate::testing::ledger::{Ledger, Promise, Rules, Violation};
 use crate::testing::play::{Close, Ear, Play};
 use crate::testing::quiet;
+use crate::testing::report::brief;
 use crate::testing::script::{Script, ShardScript};
 use crate::testing::sink::{Known, Owners, Sinks};
 use crate::testing::tape::{Stop, Tape};
+use crate::testing::tasks::Tasks;
 use crate::testing::wire::{Half, Shared};
 
 /// The exit code of a process that was killed, as a shell reports it.
@@ -56,31 +65,40 @@ pub(crate) struct Performance<P> {
 /// How a script is played.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
-    /// The seed of jitter; without one, each wait takes as long as it can.
+    /// The seed of jitter and choices; see [`VirtualClock`].
     pub(crate) seed: Option<u64>,
     /// Sinks that are part of the run, whoever owns them.
     pub(crate) sinks: Vec<Known>,
 }
 
+/// The virtual time without any event after which a process waits for nothing that could happen.
+const STUCK: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// Plays a script.
 ///
 /// # Errors
 ///
-/// If the script is not one that a daemon could follow.
-pub(crate) fn perform<F, P, E>(script: &Script, options: &Options, factory: &F) -> Result<Performance<P>, String>
+/// If the script is not one that a daemon could follow, or if a process waits for something that never happens.
+pub(crate) async fn perform<M, P, E>(
+    script: &Script,
+    options: &Options,
+    make: &M,
+    waits: Waits,
+) -> Result<Performance<P>, String>
 where
-    F: Fn(&Shard) -> Result<P, E>,
-    P: Processor,
+    M: AsyncFn(&Shard) -> Result<P, E>,
+    P: AsyncProcessor,
     E: Into<BoxError>,
 {
     quiet::hush();
-    let shards = play(script, options, factory)?;
+    let shards = play(script, options, make, waits).await?;
     let mut violations: Vec<_> = shards.iter().flat_map(|shard| shard.ledger.violations.iter().cloned()).collect();
     if script.independent {
         for (alone, among) in script.shards.iter().zip(&shards) {
             let mut alone = alone.clone();
             alone.parents.clear();
-            let alone = play(&Script { shards: vec![alone], independent: true }, options, factory)?;
+            let alone = Script { shards: vec![alone], ..script.clone() };
+            let alone = play(&alone, options, make, waits).await?;
             violations.extend(alone.first().and_then(|alone| differ(alone, among)));
         }
     }
@@ -93,23 +111,23 @@ where
 /// # Errors
 ///
 /// None that a recording could cause.
-pub(crate) fn replay<F, P, E>(
+pub(crate) async fn replay<M, P, E>(
     script: &ShardScript,
     tape: Tape,
-    factory: &F,
+    make: &M,
+    waits: Waits,
 ) -> Result<(Performed<P>, Option<Stop>), String>
 where
-    F: Fn(&Shard) -> Result<P, E>,
-    P: Processor,
+    M: AsyncFn(&Shard) -> Result<P, E>,
+    P: AsyncProcessor,
     E: Into<BoxError>,
 {
     quiet::hush();
-    let clock = Arc::new(VirtualClock::new(None));
-    let mut lane = Lane::<P>::new(script, next_run(), &clock, &Options::default())?;
+    let clock = Arc::new(VirtualClock::new(None, waits));
+    let mut lane = Lane::<P>::new(script, next_run(), &clock, &Options::default(), waits)?;
     lane.context.half.lock().director.tape = Some(tape);
-    let runner = Runner::new(factory);
     while !lane.is_over() {
-        lane.step(&runner);
+        lane.step(make).await?;
     }
     let code = lane.exit_code.unwrap_or_default();
     let tape = lane.context.half.lock().director.tape.take();
@@ -142,23 +160,23 @@ fn differ<P>(alone: &Performed<P>, among: &Performed<P>) -> Option<Violation> {
     Some(Violation { promise: Promise::Independent, shard: among.id.clone(), what })
 }
 
-/// Plays the shards in turns, one message each.
-fn play<F, P, E>(script: &Script, options: &Options, factory: &F) -> Result<Vec<Performed<P>>, String>
+/// Plays the shards in turns, one message each. A processor that handles records at once goes on until a message that it needs to be
+/// alone for.
+async fn play<M, P, E>(script: &Script, options: &Options, make: &M, waits: Waits) -> Result<Vec<Performed<P>>, String>
 where
-    F: Fn(&Shard) -> Result<P, E>,
-    P: Processor,
+    M: AsyncFn(&Shard) -> Result<P, E>,
+    P: AsyncProcessor,
     E: Into<BoxError>,
 {
     let run = next_run();
-    let clock = Arc::new(VirtualClock::new(options.seed));
-    let runner = Runner::new(factory);
+    let clock = Arc::new(VirtualClock::new(options.seed, waits));
     let mut lanes = Vec::new();
     for shard in &script.shards {
         if let Some(parent) = shard.parents.iter().find(|parent| script.shards.iter().all(|shard| shard.id != **parent))
         {
             return Err(format!("shard {} starts after {parent}, which has no script", shard.id));
         }
-        let lane = Lane::<P>::new(shard, run, &clock, options)?;
+        let lane = Lane::<P>::new(shard, run, &clock, options, waits)?;
         lane.context.half.lock().director.replies = script.independent.then(Vec::new);
         lanes.push(lane);
     }
@@ -169,7 +187,7 @@ where
                 lanes.iter().any(|lane| lane.shard.id == *parent && lane.position() == Position::ShardEnd)
             };
             if !lanes[at].is_over() && lanes[at].shard.parents.iter().all(ended) {
-                lanes[at].step(&runner);
+                lanes[at].step(make).await?;
                 moved = true;
             }
         }
@@ -183,6 +201,9 @@ where
 struct Lane<'s, P> {
     shard: &'s ShardScript,
     context: Context,
+    waits: Waits,
+    /// The tasks that the process has spawned.
+    tasks: Tasks,
     session: Option<Session<P>>,
     /// The last process has ended, with this exit code.
     exit_code: Option<u8>,
@@ -194,16 +215,28 @@ enum Turn {
     GoesOn,
     Ended(Result<(), RunError>),
     Killed,
+    /// It waits for something that never happens.
+    Stuck,
 }
 
-impl<'s, P: Processor> Lane<'s, P> {
-    fn new(shard: &'s ShardScript, run: u64, clock: &Arc<VirtualClock>, options: &Options) -> Result<Self, String> {
+impl<'s, P: AsyncProcessor> Lane<'s, P> {
+    fn new(
+        shard: &'s ShardScript,
+        run: u64,
+        clock: &Arc<VirtualClock>,
+        options: &Options,
+        waits: Waits,
+    ) -> Result<Self, String> {
         let sinks = Sinks::new(run, options.sinks.clone());
-        let play = Play::new(shard, P::CHECKPOINTS == Checkpoints::Handler, clock, sinks)
-            .map_err(|problem| format!("shard {}: {problem}", shard.id))?;
+        let rules = Rules {
+            by_handler: P::CHECKPOINTS == Checkpoints::Handler,
+            by_key: P::CONCURRENCY.is_some_and(|concurrency| concurrency.order == Order::PartitionKey),
+        };
+        let play = Play::new(shard, rules, clock, sinks).map_err(|problem| format!("shard {}: {problem}", shard.id))?;
         let half = Shared::new(Half::new(play, shard.position.clone()));
         let context = Context { half, clock: Arc::clone(clock), run, shard: shard.id.clone() };
-        Ok(Self { shard, context, session: None, exit_code: None, processor: None })
+        let tasks = Tasks::default();
+        Ok(Self { shard, context, waits, tasks, session: None, exit_code: None, processor: None })
     }
 
     fn is_over(&self) -> bool {
@@ -215,20 +248,25 @@ impl<'s, P: Processor> Lane<'s, P> {
     }
 
     /// Starts a process, or gives the running one its next message.
-    fn step<F, E>(&mut self, runner: &Runner<&F>)
+    ///
+    /// # Errors
+    ///
+    /// If the process waits for something that never happens.
+    async fn step<M, E>(&mut self, make: &M) -> Result<(), String>
     where
-        F: Fn(&Shard) -> Result<P, E>,
+        M: AsyncFn(&Shard) -> Result<P, E>,
         E: Into<BoxError>,
     {
         let turn = match &mut self.session {
-            Some(session) => self.context.turn(|| now(session.turn_within_span())),
-            None => self.start(runner),
+            Some(session) => self.context.turn(self.waits, self.tasks.beside(session.turn_within_span())).await,
+            None => self.start(make).await,
         };
         match turn {
             Turn::GoesOn => {}
             Turn::Ended(result) => self.end(result),
             Turn::Killed => {
                 // A SIGKILL runs no destructors.
+                mem::forget(mem::take(&mut self.tasks));
                 if let Some(session) = self.session.take() {
                     mem::forget(session.processor);
                 }
@@ -236,12 +274,26 @@ impl<'s, P: Processor> Lane<'s, P> {
                     self.exit_code = Some(KILLED);
                 }
             }
+            Turn::Stuck => return Err(self.describe_stuck()),
         }
+        Ok(())
     }
 
-    fn start<F, E>(&mut self, runner: &Runner<&F>) -> Turn
+    /// The message of a test whose process waits for something that never happens.
+    fn describe_stuck(&self) -> String {
+        let moments = &self.context.half.lock().director.journal;
+        let mut text = format!(
+            "shard {}: nothing can happen any more: a handler waits for something that does not come in virtual time, such as a \
+             message that nobody sends, a socket or another thread\n",
+            self.shard.id
+        );
+        moments.iter().for_each(|moment| text.push_str(&format!("\n  {moment}")));
+        brief(&text)
+    }
+
+    async fn start<M, E>(&mut self, make: &M) -> Turn
     where
-        F: Fn(&Shard) -> Result<P, E>,
+        M: AsyncFn(&Shard) -> Result<P, E>,
         E: Into<BoxError>,
     {
         let half = &self.context.half;
@@ -256,15 +308,17 @@ impl<'s, P: Processor> Lane<'s, P> {
             move |line| half.lock().director.line(line)
         });
         let clock: Arc<VirtualClock> = Arc::clone(&self.context.clock);
-        let mut conversation = Conversation::new(Box::new(half.ends()), clock, report, Waits::Thread);
+        let mut conversation = Conversation::new(Box::new(half.ends()), clock, report, self.waits);
         conversation.log_payloads = P::LOG_PAYLOADS;
         conversation.events.listener = Some(Box::new(Ear(half.clone())));
         let owners = Owners::count();
         let mut session = None;
-        let turn = self.context.turn(|| {
-            session = runner.open(conversation)?;
+        self.tasks = Tasks::new(self.waits);
+        let start = async {
+            session = open(make, conversation).await?;
             session.as_mut().map_or(Ok(false), |session| session.acknowledge("initialize").map_err(|error| *error))
-        });
+        };
+        let turn = self.context.turn(self.waits, self.tasks.beside(start)).await;
         half.lock().director.sinks.bind(&owners);
         self.session = session;
         turn
@@ -281,17 +335,16 @@ impl<'s, P: Processor> Lane<'s, P> {
             !is_at_end && (is_asked || play.takes_over() || goes_on)
         };
         let result = match self.session.take() {
-            Some(session) if takes_over => match self.context.turn(|| session.close(result).map(|()| false)) {
-                Turn::Ended(result) => result,
-                // Nothing that a destructor does kills the process.
-                Turn::GoesOn | Turn::Killed => Ok(()),
-            },
+            // Nothing that a destructor does kills the process.
+            Some(session) if takes_over => self.context.try_within(|| session.close(result)).unwrap_or(Ok(())),
             Some(session) => {
                 self.processor = Some(session.processor);
                 result
             }
             None => result,
         };
+        let tasks = mem::take(&mut self.tasks);
+        self.context.within(|| discard(tasks));
         let code = result.as_ref().map_or_else(RunError::exit_code, |()| 0);
         let mut half = self.context.half.lock();
         if let Err(error) = result {
@@ -309,7 +362,7 @@ impl<'s, P: Processor> Lane<'s, P> {
             id: self.shard.id.clone(),
             idle: play.idle(),
             journal: mem::take(&mut play.journal),
-            ledger: mem::replace(&mut play.ledger, Ledger::new(&self.shard.id, false)),
+            ledger: mem::replace(&mut play.ledger, Ledger::new(&self.shard.id, Rules::default())),
             position,
             exit_code: self.exit_code,
             processor: self.processor,
@@ -321,12 +374,39 @@ impl<'s, P: Processor> Lane<'s, P> {
 
 impl Context {
     /// Lets a process take its turn in this context.
-    fn turn(&self, turn: impl FnOnce() -> Result<bool, RunError>) -> Turn {
-        match self.within(|| catch_unwind(AssertUnwindSafe(turn))) {
-            Ok(Ok(true)) => Turn::GoesOn,
-            Ok(Ok(false)) => Turn::Ended(Ok(())),
-            Ok(Err(error)) => Turn::Ended(Err(error)),
-            Err(payload) if payload.is::<Killed>() => Turn::Killed,
+    async fn turn(&self, waits: Waits, turn: impl Future<Output = Result<bool, RunError>>) -> Turn {
+        let mut turn = pin!(turn);
+        let mut patience = None;
+        poll_fn(|cx| {
+            match self.try_within(|| turn.as_mut().poll(cx)) {
+                None => return Poll::Ready(Turn::Killed),
+                Some(Poll::Ready(Ok(true))) => return Poll::Ready(Turn::GoesOn),
+                Some(Poll::Ready(Ok(false))) => return Poll::Ready(Turn::Ended(Ok(()))),
+                Some(Poll::Ready(Err(error))) => return Poll::Ready(Turn::Ended(Err(error))),
+                Some(Poll::Pending) => {}
+            }
+            if waits == Waits::Thread {
+                return Poll::Pending;
+            }
+            loop {
+                let events = self.half.lock().director.journal.len();
+                let (known, end) = patience
+                    .get_or_insert_with(|| (events, self.clock.sleep_until(self.clock.now().saturating_add(STUCK))));
+                match end.as_mut().poll(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(()) if *known == events => return Poll::Ready(Turn::Stuck),
+                    Poll::Ready(()) => patience = None,
+                }
+            }
+        })
+        .await
+    }
+
+    /// Calls `work` in this context; `None` if the process was killed.
+    fn try_within<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
+        match self.within(|| catch_unwind(AssertUnwindSafe(work))) {
+            Ok(result) => Some(result),
+            Err(payload) if payload.is::<Killed>() => None,
             Err(payload) => resume_unwind(payload),
         }
     }

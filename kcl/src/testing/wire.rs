@@ -1,17 +1,19 @@
 //! The daemon's half of a conversation, in process. It writes messages and reads replies as strictly as the daemon does,
 //! and judges checkpoints by the rules of the lease. A [`Director`] decides what happens.
 
+use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Sleep};
 use crate::error::{BoxError, RunError};
-use crate::io::lines::Io;
+use crate::io::lines::{Io, Received};
 use crate::io::stderr::Report;
 use crate::processor::Processor;
 use crate::protocol::daemon::Lease;
 use crate::protocol::scanner::Scanner;
-use crate::protocol::{Message, MessageError, ProcessRecordsMessage, Reply, ReplyError, WireRecord};
+use crate::protocol::{Message, ProcessRecordsMessage, Reply, ReplyError, WireRecord};
 use crate::record::Record;
 use crate::runner::Runner;
 use crate::runner::conversation::{Conversation, Waits};
@@ -48,6 +50,11 @@ pub trait Director: Send {
     /// Ends a dead process that tries to go on.
     fn bury() -> io::Error {
         io::ErrorKind::BrokenPipe.into()
+    }
+
+    /// A wait before the next message, if a task waits for it.
+    fn wait(&mut self) -> Option<Sleep> {
+        None
     }
 
     /// The next message; `None` at the end of the input.
@@ -210,18 +217,25 @@ impl<D: Director + 'static> Shared<D> {
 
     /// The ends of a process's conversation with this half.
     pub fn ends(&self) -> Ends<D> {
-        Ends { half: self.clone() }
+        Ends { half: self.clone(), wait: None }
     }
 }
 
 /// The ends of a process's conversation.
-#[derive(Debug)]
 pub struct Ends<D> {
     half: Shared<D>,
+    /// The wait for the next message.
+    wait: Option<Sleep>,
+}
+
+impl<D: fmt::Debug> fmt::Debug for Ends<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ends").field("half", &self.half).finish_non_exhaustive()
+    }
 }
 
 impl<D: Director + 'static> Io for Ends<D> {
-    fn receive(&mut self, scanner: &mut Scanner) -> io::Result<Option<Result<Message, MessageError>>> {
+    fn receive(&mut self, scanner: &mut Scanner) -> Received {
         let mut half = self.half.lock();
         if half.line.is_none() && half.pending.is_none() && half.director.is_alive() {
             half.deliver();
@@ -232,6 +246,21 @@ impl<D: Director + 'static> Io for Ends<D> {
         let line = half.line.take();
         drop(half);
         Ok(line.and_then(|line| scanner.end(&line)))
+    }
+
+    fn poll_receive(&mut self, cx: &mut Context<'_>, scanner: &mut Scanner) -> Poll<Received> {
+        loop {
+            if let Some(wait) = &mut self.wait {
+                ready!(wait.as_mut().poll(cx));
+            }
+            let mut half = self.half.lock();
+            let is_idle = half.line.is_none() && half.pending.is_none() && half.director.is_alive();
+            self.wait = if is_idle { half.director.wait() } else { None };
+            drop(half);
+            if self.wait.is_none() {
+                return Poll::Ready(self.receive(scanner));
+            }
+        }
     }
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {

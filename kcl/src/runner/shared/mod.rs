@@ -25,6 +25,7 @@ use crate::dead_letter::letter::DeadLetter;
 use crate::error::Fatal;
 #[cfg(test)]
 use crate::record::Record;
+use crate::runner::current;
 use crate::runner::session::Session;
 pub(super) use crate::runner::shared::phase::Left;
 use crate::runner::shared::phase::Phase;
@@ -40,11 +41,13 @@ impl<P: AsyncProcessor> Session<P> {
             match job {
                 Job::Attempt(record, millis_behind_latest) => {
                     let input = ConcurrentRecord { record: &record, millis_behind_latest, shard };
-                    trace::within(trace::record(&record), processor.process_record(&input)).await
+                    current::within(&record, trace::within(trace::record(&record), processor.process_record(&input)))
+                        .await
                 }
                 Job::Letter(record, failed) => {
                     let letter = DeadLetter::new(&record, shard, failed.failure().as_error(), failed.attempts());
-                    trace::within(trace::record(&record), processor.concurrent_dead_letter(&letter)).await
+                    let call = processor.concurrent_dead_letter(&letter);
+                    current::within(&record, trace::within(trace::record(&record), call)).await
                 }
             }
         };
