@@ -36,9 +36,9 @@ pub(super) fn page(summary: &Summary, drawn: &[Drawn]) -> String {
     html += &refused(drawn);
     html += &chaos(summary);
     html += &table(summary);
-    _ = write!(
+    _ = writeln!(
         html,
-        "<footer>Written by cargo-kcl {}. The page contains no payloads: numbers and quoted parts of errors are left out.</footer></main></body></html>\n",
+        "<footer>Written by cargo-kcl {}. The page contains no payloads: numbers and quoted parts of errors are left out.</footer></main></body></html>",
         env!("CARGO_PKG_VERSION"),
     );
     html
