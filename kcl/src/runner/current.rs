@@ -1,7 +1,9 @@
 //! The record whose handler is being polled, while records are handled at once. Only the test kit asks.
 
 #[cfg(feature = "testing")]
-pub(crate) use tracked::{record, within};
+pub(crate) use tracked::record;
+#[cfg(all(feature = "testing", any(feature = "tokio", test)))]
+pub(crate) use tracked::within;
 
 /// Does nothing more than `future`: nobody asks.
 #[cfg(not(feature = "testing"))]

@@ -266,7 +266,7 @@ impl<'s, P: AsyncProcessor> Lane<'s, P> {
             Turn::Ended(result) => self.end(result),
             Turn::Killed => {
                 // A SIGKILL runs no destructors.
-                mem::forget(mem::take(&mut self.tasks));
+                mem::take(&mut self.tasks).leak();
                 if let Some(session) = self.session.take() {
                     mem::forget(session.processor);
                 }

@@ -21,6 +21,12 @@ impl Tasks {
         }
     }
 
+    /// Leaks the tasks of a process that was killed: no destructor runs.
+    pub(crate) fn leak(self) {
+        #[cfg(feature = "tokio")]
+        std::mem::forget(self.local);
+    }
+
     /// Polls a future, and the tasks beside it.
     pub(crate) async fn beside<T>(&self, future: impl Future<Output = T>) -> T {
         #[cfg(feature = "tokio")]
