@@ -42,7 +42,7 @@ mod run {
             Some((Build::Version(version), path)) => {
                 format!(", version {}, but {} is version {version}", env!("CARGO_PKG_VERSION"), path.display())
             }
-            Some((_, path)) => format!(", but {} lacks features of it", path.display()),
+            Some((_, path)) => format!(", but {} was built without some of its features", path.display()),
             None => String::new(),
         };
         report::line(format_args!(

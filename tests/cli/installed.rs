@@ -1,4 +1,4 @@
-//! The verbs that need AWS, run through the quick build, which has no AWS.
+//! The verbs that need a feature, run through the quick build, which has none.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -55,19 +55,22 @@ fn own_version(features: &str) -> String {
     format!("cargo-kcl {} (features: {features})", env!("CARGO_PKG_VERSION"))
 }
 
-const VERBS: [&[&str]; 6] = [
+const VERBS: [&[&str]; 8] = [
     &["put", "--stream", "orders"],
     &["tail", "--stream", "orders", "--aws-profile", "prod"],
     &["stream", "describe", "orders"],
     &["leases", "--app", "revenue", "--rewind", "0=TRIM_HORIZON"],
     &["why", "--app", "revenue"],
+    &["top", "--once"],
+    &["health", "--app", "revenue"],
     &["local", "--stream", "orders", "--features", "a,b", "--bin", "orders", "--", "--table", "x"],
 ];
 
 #[test]
 fn the_installed_tool_of_the_same_version_is_run() {
     let old = with_script("cargo-kcl 0.0.1", "exit 9");
-    let installed = with_script(&own_version("aws"), "printf '<%s>' \"$@\"; /bin/cat; echo $KCL_TEST_MARK >&2; exit 7");
+    let installed =
+        with_script(&own_version("aws, metrics"), "printf '<%s>' \"$@\"; /bin/cat; echo $KCL_TEST_MARK >&2; exit 7");
     for verb in VERBS {
         let output = quick(verb, &[old.path(), installed.path()]);
         let arguments: String = verb.iter().map(|argument| format!("<{argument}>")).collect();
@@ -82,14 +85,14 @@ fn the_installed_tool_of_the_same_version_is_run() {
     let output = command.stdin(Stdio::null()).output().expect("the tool starts");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "<tail><--stream><a b>");
 
-    let killed = with_script(&own_version("aws"), "kill -9 $$");
+    let killed = with_script(&own_version("aws, metrics"), "kill -9 $$");
     assert_eq!(quick(VERBS[0], &[killed.path()]).status.signal(), Some(9));
 }
 
 #[test]
 fn the_complete_tool_is_known_by_its_version() {
     let version = |tool: &Path| Command::new(tool).arg("--version").output().expect("the tool starts").stdout;
-    assert_eq!(String::from_utf8_lossy(&version(&TOOL)), own_version("aws") + "\n");
+    assert_eq!(String::from_utf8_lossy(&version(&TOOL)), own_version("aws, metrics") + "\n");
     assert_eq!(String::from_utf8_lossy(&version(&QUICK)), own_version("none") + "\n");
 
     let output = quick(&["put", "--stream", "orders", "missing"], &[with_tool(&TOOL).path()]);
@@ -103,7 +106,7 @@ fn without_the_complete_tool_a_line_says_how_to_install_it() {
     let folders = [
         ("no tool is installed", tempfile::tempdir().expect("a folder")),
         ("the installed tool is another version", with_script("cargo-kcl 0.0.1 (features: aws)", "exit 9")),
-        ("the installed tool lacks the feature", with_script(&own_version("none"), "exit 9")),
+        ("the installed tool lacks the feature", with_script(&own_version("aws"), "exit 9")),
         ("the installed tool is the quick build itself", with_tool(&QUICK)),
         ("another program has the tool's name", with_script("cargo 1.95.0", "exit 9")),
     ];
