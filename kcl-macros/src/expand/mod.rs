@@ -49,7 +49,7 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
 
     let generics = types::generics(processor);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
-    let (self_ty, alias) = (processor.ty(), processor.alias.as_ref().map(|alias| &alias.definition));
+    let (self_ty, alias) = (processor.ty(), alias(processor));
     quote! {
         #alias
         #(#cfgs)*
@@ -140,7 +140,7 @@ pub(crate) fn stand_in(processor: &Processor) -> TokenStream {
     let cfgs = &processor.cfgs;
     let allow = allow(processor);
     let main = processor.options.main.then(|| stand_in_main(krate, cfgs));
-    let alias = processor.alias.as_ref().map(|alias| &alias.definition);
+    let alias = alias(processor);
     if cannot_have_methods(processor) || matches!(peel(&processor.self_ty), Type::TraitObject(_)) {
         return quote!(#main);
     }
@@ -173,6 +173,13 @@ pub(crate) fn stand_in(processor: &Processor) -> TokenStream {
         };
         #main
     }
+}
+
+/// The definition of the alias for the processor's type, if there is one.
+fn alias(processor: &Processor) -> Option<TokenStream> {
+    let definition = &processor.alias.as_ref()?.definition;
+    let allow = allow(processor);
+    Some(quote!(#allow #definition))
 }
 
 /// An attribute for code that may name something deprecated. A crate may forbid that lint, so it is not always there.
