@@ -14,7 +14,7 @@ const _: () = {
     #[automatically_derived]
     impl ::kcl::Processor for __KclSumAdd {
         const CHECKPOINTS: ::kcl::Checkpoints = {
-            let _ = |__this: &mut Self| {
+            let __records = |__this: &mut Self| {
                 use ::kcl::__private::probe::NoArgument as _;
                 let __p1 = ::kcl::__private::probe::OnRecords::new();
                 let _ = (Self::add)(__this, (__p1).value());
@@ -26,7 +26,7 @@ const _: () = {
                 );
                 (__t1, ())
             };
-            ::kcl::Checkpoints::Batch
+            ::kcl::__private::checkpoints(&__records)
         };
         const POLICY: ::kcl::FailurePolicy = ::kcl::FailurePolicy::new()
             .retry(3u32)
