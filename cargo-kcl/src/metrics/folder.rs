@@ -129,11 +129,13 @@ mod tests {
 
     #[test]
     fn what_a_killed_run_left_is_removed() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
+        let above = tempfile::tempdir().unwrap();
+        let folder = above.path().join("kcl");
+        create_private(&folder).unwrap();
+        let path = |name: &str| folder.join(name);
         drop(UnixListener::bind(path("1.http")).unwrap());
         drop(UnixDatagram::bind(path("1.metrics")).unwrap());
-        assert_eq!(running(folder.path()).unwrap().len(), 0);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert_eq!(running(&folder).unwrap().len(), 0);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
     }
 }

@@ -364,7 +364,7 @@ mod tests {
         idle.now.running = None;
         shard.take(idle, true, now);
         assert_eq!(shard.problem(minute, later(59)), None);
-        assert_eq!(shard.problem(minute, later(60)).as_deref(), Some("the processor has not sent metrics for 60 s"));
+        assert_eq!(shard.problem(minute, later(60)).as_deref(), Some("the processor has not sent metrics for 1 min"));
         assert_eq!(shard.view(later(2)).now.oldest_unsettled_ms, Some(2_005));
         shard.reach(Stage::Lost, now);
         assert_eq!((shard.problem(minute, later(99)), shard.view(now).now), (None, Now::default()));
