@@ -1,14 +1,17 @@
 //! What a processor says about itself before it runs: `KCL_DESCRIBE=1` makes it write one line of JSON and exit.
 
 use std::ffi::OsString;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::process::Stdio;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use memchr::memmem;
 use serde::Deserialize;
 
 use super::exec::Death;
+use super::program::find;
 use super::spawn::{Process, bound};
 use crate::threads;
 
@@ -43,10 +46,15 @@ pub(crate) struct Description {
 }
 
 impl Description {
-    /// Asks a program. One that does not answer is an ordinary processor.
+    /// Asks a program whose file mentions the question, as that of every processor of this library does. Any other program would do its
+    /// work once more instead. One that does not answer is an ordinary processor.
     ///
     /// Call it on the tool's main thread, as [`spawn`](super::spawn::spawn).
     pub(crate) fn ask(command: &[OsString]) -> Option<Self> {
+        let program = File::open(find(command.first()?)?).ok()?;
+        if !mentions(program, VARIABLE.as_bytes()).ok()? {
+            return None;
+        }
         let mut question = bound(command, Death::Kill).ok()?;
         question.env(VARIABLE, "1").stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = question.spawn().ok()?;
@@ -73,9 +81,40 @@ impl Description {
     }
 }
 
+/// Whether a file contains these bytes.
+fn mentions(mut file: impl Read, bytes: &[u8]) -> io::Result<bool> {
+    let finder = memmem::Finder::new(bytes);
+    let mut buffer = vec![0; 1 << 16];
+    let mut kept = 0;
+    loop {
+        let read = match file.read(&mut buffer[kept..]) {
+            Ok(0) => return Ok(false),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let end = kept + read;
+        if finder.find(&buffer[..end]).is_some() {
+            return Ok(true);
+        }
+        // The bytes may be divided between two reads.
+        kept = end.min(bytes.len() - 1);
+        buffer.copy_within(end - kept..end, 0);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mention_may_be_anywhere() {
+        for before in [0, 1, (1 << 16) - 5, 1 << 16, 200_000] {
+            let file = [&vec![b'K'; before][..], b"KCL_DESCRIBE", b"KCL"].concat();
+            assert!(mentions(&file[..], b"KCL_DESCRIBE").expect("it can be read"), "{before}");
+            assert!(!mentions(&file[..before + 11], b"KCL_DESCRIBE").expect("it can be read"), "{before}");
+        }
+    }
 
     #[test]
     fn an_answer_may_have_further_fields() {

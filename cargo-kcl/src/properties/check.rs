@@ -22,8 +22,8 @@ use crate::report;
 /// The daemon silently ignores a key that it does not know, treats a number that it cannot parse as 0, and drops a 0. Each finding
 /// gives the line, the reason and the fix.
 ///
-/// If the processor that a file names is on this machine, it is started with KCL_DESCRIBE=1 and an empty input. A processor of this
-/// library then says what it needs, and ends. The properties are compared with that.
+/// If a file names a processor of this library that is on this machine, it is started with KCL_DESCRIBE=1 and an empty input. It then says
+/// what it needs, and ends. The properties are compared with that.
 #[derive(Debug, Args)]
 #[command(after_help = "Exit codes: 0 no findings, 1 a finding, 2 usage error or a file that cannot be read.\n\n\
                   Examples:\n  \
