@@ -211,7 +211,7 @@ fn prepare_and_run(options: &DaemonOptions) -> Result<u8, DaemonError> {
     code
 }
 
-/// What the metrics say about the run.
+/// The description of the run in the metrics.
 fn about(properties: &Properties, options: &DaemonOptions) -> About {
     About {
         verb: "daemon",

@@ -359,7 +359,7 @@ impl LocalOptions {
         Ok(Some(store))
     }
 
-    /// What the metrics of a run with this program say about it.
+    /// The description of a run with this program in the metrics.
     pub(crate) fn about(&self, program: &Program) -> About {
         About {
             verb: "local",

@@ -17,7 +17,7 @@ const LONGEST_ID: usize = 256;
 /// How long a shard is shown that a daemon no longer processes.
 const SHOWN: Duration = Duration::from_secs(600);
 
-/// What is known of a run.
+/// The state of a run, as far as it is known.
 pub(super) struct Board {
     about: About,
     started: Instant,
@@ -177,7 +177,7 @@ impl Board {
         })
     }
 
-    /// What the run is, without its shards.
+    /// The description of the run, without its shards.
     pub(super) fn about_state(&self) -> State {
         let About { verb, application, stream, .. } = &self.about;
         State {

@@ -37,7 +37,7 @@ pub(crate) use self::live::Metrics;
 pub(crate) use self::off::Metrics;
 pub(crate) use self::options::{Address, MetricsOptions};
 
-/// What a run is.
+/// The description of a run.
 #[derive(Clone, Debug)]
 #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "a build without metrics does not show it"))]
 pub(crate) struct About {
@@ -84,7 +84,7 @@ pub(crate) enum Stage {
     Failed,
 }
 
-/// What the tool itself sees of a shard's processors, whatever they are built with.
+/// The tool's own observations of a shard's processors, whatever they are built with.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "a build without metrics does not read them"))]
 pub(crate) struct Seen {
@@ -100,7 +100,7 @@ pub(crate) struct Seen {
     pub(crate) running: Option<(&'static str, Duration)>,
 }
 
-/// What happens to the daemon.
+/// An event of the daemon.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "a build without metrics does not read them"))]
 pub(crate) enum DaemonEvent {

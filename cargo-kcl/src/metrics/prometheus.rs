@@ -99,7 +99,7 @@ pub(super) fn page(board: &Board) -> String {
     page.0
 }
 
-/// What concerns the whole run.
+/// The metrics of the whole run.
 fn run(page: &mut Page, board: &Board, labels: &str, rows: &[Row]) {
     let held = rows.iter().filter(|row| row.stage == Stage::Running).count();
     for (name, help, value) in [

@@ -21,7 +21,7 @@ const SILENT_START: Duration = Duration::from_secs(2);
 /// The number of periods without a snapshot after which a processor does not run as it should.
 const SILENT_PERIODS: u32 = 3;
 
-/// What happened to a shard, over all of its processors.
+/// The sums of a shard, over all of its processors.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sums {
     pub(super) totals: Totals,
@@ -74,7 +74,7 @@ pub(super) struct Shard {
     started: Option<Instant>,
     /// How many of them ended with each exit code.
     pub(super) exits: BTreeMap<String, u64>,
-    /// What the processors before the present one did.
+    /// The sums of the processors before the present one.
     before: Sums,
     /// The last snapshot, and when it arrived.
     current: Option<(Snapshot, Instant)>,
@@ -201,7 +201,7 @@ impl Shard {
         self.current.as_ref().is_some_and(|(snapshot, _)| snapshot.totals.batches > 0) || by_tool()
     }
 
-    /// What the tool sees of the shard's processors.
+    /// The tool's own observations of the shard's processors.
     fn seen(&self) -> Option<Seen> {
         self.seen.as_ref().map(|seen| seen())
     }
@@ -230,7 +230,7 @@ impl Shard {
         sums
     }
 
-    /// What is the case now, with ages that have grown since the last snapshot.
+    /// The present values, with ages that have grown since the last snapshot.
     fn now(&self, seen: Option<&Seen>, now: Instant) -> Now {
         let running = |(action, time): (&str, Duration)| {
             let mut running = Running::default();

@@ -1,4 +1,4 @@
-//! What a processor says about itself before it runs: `KCL_DESCRIBE=1` makes it write one line of JSON and exit.
+//! The description that a processor gives of itself before it runs: `KCL_DESCRIBE=1` makes it write one line of JSON and exit.
 
 use std::ffi::OsString;
 use std::fs::File;

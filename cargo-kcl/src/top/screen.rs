@@ -58,7 +58,7 @@ fn print(text: &str) -> io::Result<()> {
     stdout.flush()
 }
 
-/// What a key asks for.
+/// The request of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Key {
     Quit,
@@ -100,7 +100,7 @@ fn keys(mut bytes: &[u8]) -> Vec<Key> {
     found
 }
 
-/// What is shown, and how.
+/// The content of the screen, and its order.
 struct View {
     state: State,
     /// Why the last request failed.

@@ -152,7 +152,7 @@ pub(super) fn register(end: RealEnd, interest: Interest) -> io::Result<AsyncFd<R
     AsyncFd::with_interest(end, interest)
 }
 
-/// What `poll` reports now of a descriptor: some of these flags, or an error, or the end of the other side.
+/// The present report of `poll` on a descriptor: some of these flags, or an error, or the end of the other side.
 pub(super) fn returned(fd: impl AsFd, flags: PollFlags) -> PollFlags {
     let mut polled = [PollFd::new(&fd, flags)];
     match poll(&mut polled, Some(&Timespec::default())) {

@@ -145,7 +145,7 @@ impl Pulse {
         self.lock().counts.clone()
     }
 
-    /// What the metrics of the run show of the shard's processors.
+    /// The state of the shard's processors for the metrics of the run.
     pub(crate) fn seen(&self) -> Seen {
         let State { counts, pending, .. } = &*self.lock();
         Seen {

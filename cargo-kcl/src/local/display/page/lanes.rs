@@ -155,7 +155,7 @@ impl Axis {
     }
 }
 
-/// What the mark of this kind says about a period; empty if there is nothing to mark.
+/// The text of the mark of this kind in a period; empty if there is nothing to mark.
 fn mark(period: &Period, kind: usize, has_started: &mut bool) -> String {
     let counted = |count: u64, what: &str| if count > 0 { format!("{what}: {count}") } else { String::new() };
     match kind {

@@ -160,7 +160,7 @@ fn latencies(summary: &Summary, drawn: &[Drawn]) -> String {
     )
 }
 
-/// What took the time of the run.
+/// The parts of the time of the run.
 fn time_spent(summary: &Summary, drawn: &[Drawn]) -> String {
     let at = &summary.total.seconds_at;
     let at_restarts: Duration = histories(drawn).map(|timeline| timeline.at_restarts).sum();

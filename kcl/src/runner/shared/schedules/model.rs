@@ -37,7 +37,7 @@ pub(super) struct Entry {
     pub(super) was_settled: bool,
 }
 
-/// What is known of a shard and of the process that has it now. Records are known by their places, counted from 0.
+/// The state of a shard and of the process that has it now. Records are known by their places, counted from 0.
 pub(super) struct Model {
     pub(super) kind: &'static Kind,
     /// The handler that goes on next is drawn. If not, it is the one whose record arrived first.
