@@ -34,9 +34,6 @@ pub(crate) struct Description {
     pub(crate) drain_millis: Option<u64>,
     /// The longest time of one attempt.
     pub(crate) timeout_millis: Option<u64>,
-    /// The number of records that are handled at once.
-    #[serde(default)]
-    pub(crate) concurrency: Option<u64>,
     /// The most attempts for a record.
     #[serde(default)]
     pub(crate) attempts: Option<u64>,
