@@ -34,7 +34,7 @@ pub(super) struct AtOnce {
     blocked: u64,
     /// The number of attempts since the last one that was timed.
     untimed: u32,
-    /// One of this many attempts is timed.
+    /// The number of attempts of which one is timed.
     stride: u32,
     /// The running attempts that are timed, by the arrival of their records: when each began, and for how many it stands.
     timed: BTreeMap<u64, (Duration, u32)>,
@@ -50,8 +50,8 @@ impl Default for AtOnce {
 }
 
 impl AtOnce {
-    /// Takes into account what happens to the record that arrived at this place. If an attempt that is timed is over, returns how long it
-    /// took, and for how many attempts it stands.
+    /// Takes into account what happens to the record that arrived at this place. If an attempt that is timed has ended, returns how
+    /// long it took, and for how many attempts it stands.
     #[inline]
     pub(super) fn observe(
         &mut self,
@@ -112,7 +112,7 @@ impl AtOnce {
         Some((time, attempts))
     }
 
-    /// The record is dropped while it is handled, or while it waits.
+    /// Forgets a record that is dropped while it is handled, or while it waits.
     fn abandon(&mut self, at: u64) {
         match self.failed.remove(&at) {
             Some(blocks) => self.blocked -= u64::from(blocks),

@@ -1,6 +1,7 @@
 //! The numbers of a conversation, collected from its events.
 //!
-//! Only the clock and a lock cost anything, so both are left to the events of whole batches, and to the records that are timed.
+//! Only the clock and a lock cost anything. Both are therefore used only for the events of whole batches, and for the records that are
+//! timed.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,9 +22,9 @@ use crate::permanent::is_permanent;
 use crate::record::data_size;
 use crate::runner::events::{Event, Step};
 
-/// One of this many records is timed while they are fast.
+/// The number of records of which one is timed, while they are fast.
 pub(super) const STRIDE: u32 = 64;
-/// After a record that took this long, the next one is timed too: that costs less than a hundredth of it.
+/// The time of a record after which the next one is timed, too: this costs less than a hundredth of that time.
 pub(super) const SLOW: Duration = Duration::from_micros(50);
 
 /// Collects the numbers of one conversation.
@@ -31,11 +32,11 @@ pub(crate) struct Collector {
     shared: Arc<Shared>,
     /// The number of records until the next one that is timed; 0 while one is timed.
     left: u32,
-    /// How many records the next one that is timed stands for.
+    /// The number of records that the next timed one stands for.
     stride: u32,
-    /// When the record that is timed began.
+    /// The start of the record that is timed.
     began: Duration,
-    /// When the attempt of the record handler began.
+    /// The start of the attempt of the record handler.
     attempt: Option<Duration>,
     at_once: AtOnce,
 }
@@ -177,13 +178,13 @@ struct State {
     record: Histogram,
     batch: Histogram,
     behind: Option<Duration>,
-    /// Whether the batch at hand has records.
+    /// Whether the present batch has records.
     has_records: bool,
     /// The batches with records that are not settled: when each arrived, and the number of these records.
     unsettled: VecDeque<(Duration, u64)>,
     /// Whether the record handler gets the records of the whole batch in order, so that the ones before the present one are done.
     is_in_order: bool,
-    /// The number of settled records of the last snapshot, which the next one must not fall below.
+    /// The number of settled records in the last snapshot. The next snapshot must not show fewer.
     shown: u64,
     running: Option<(&'static str, Duration)>,
     in_flight: u64,
@@ -192,7 +193,7 @@ struct State {
 }
 
 impl State {
-    /// Takes an event at this time into account. The attempt of the record handler that is over began at `attempt`.
+    /// Takes an event at this time into account. `attempt` is the start of the attempt of the record handler that has ended.
     fn observe(&mut self, event: &Event<'_>, now: Duration, attempt: Option<Duration>) {
         let totals = &mut self.totals;
         match event {
@@ -311,7 +312,7 @@ fn count(classes: &mut BTreeMap<String, u64>, class: &'static str) {
     }
 }
 
-/// The class of a failure. Its text may be different each time, and a metric for each text would have no bounds.
+/// The class of a failure. Its text may be different each time, and the number of metrics would be unbounded.
 fn class_of_failure(failure: &Failure) -> &'static str {
     let error = match failure {
         Failure::Error(error) => error,

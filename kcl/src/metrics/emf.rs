@@ -1,7 +1,7 @@
 //! A snapshot in CloudWatch's embedded metric format: a line of JSON that CloudWatch Logs turns into metrics.
 //!
-//! The dimensions are the application and the stream. The shard is a property of the line, since each value of a dimension is a
-//! metric that is paid for.
+//! The dimensions are the application and the stream. The shard is a property of the line, because AWS charges for each value of a
+//! dimension.
 
 use serde_json::{Map, Value, json};
 

@@ -9,7 +9,7 @@ use crate::excerpt::is_harmful;
 use crate::histogram::Histogram;
 use crate::metrics::snapshot::{Running, Snapshot, Totals};
 
-/// What a period was like: the differences of two snapshots, and the later one.
+/// A period: the differences of two snapshots, and the later one.
 pub(super) struct Period<'s> {
     pub(super) now: &'s Snapshot,
     before: &'s Snapshot,
@@ -42,12 +42,12 @@ impl<'s> Period<'s> {
         }
     }
 
-    /// How much a total grew.
+    /// The growth of a total.
     pub(super) fn count(&self, total: impl Fn(&Totals) -> u64) -> u64 {
         total(&self.now.totals).saturating_sub(total(&self.before.totals))
     }
 
-    /// How much the total of each class grew, without those that did not.
+    /// The growth of the total of each class, without the classes that did not grow.
     pub(super) fn classes(&self, totals: impl Fn(&Totals) -> &BTreeMap<String, u64>) -> BTreeMap<&'s str, u64>
     where
         Self: 's,
@@ -64,7 +64,7 @@ impl<'s> Period<'s> {
         grown
     }
 
-    /// The number of something in each second of the period.
+    /// A count divided by the seconds of the period.
     fn rate(&self, count: u64) -> f64 {
         if self.seconds > 0.0 { rounded(count as f64 / self.seconds, 10.0) } else { 0.0 }
     }
@@ -86,7 +86,7 @@ fn spread(now: &Histogram, before: &Histogram, unit: f64) -> Spread {
     })
 }
 
-/// The number without digits that mean nothing.
+/// The number without digits that have no meaning.
 fn rounded(number: f64, parts: f64) -> f64 {
     (number * parts).round() / parts
 }
@@ -169,8 +169,8 @@ pub(super) fn json(now: &Snapshot, before: &Snapshot) -> String {
     })
 }
 
-/// The value as JSON in which every character that could break a line or a terminal is an escape. Such a character comes from
-/// outside, and is within a string.
+/// The value as JSON, with an escape for every character that could break a line or a terminal. Such a character comes from outside,
+/// and is within a string.
 pub(super) fn one_line(value: &impl Serialize) -> String {
     let json = serde_json::to_string(value).unwrap_or_default();
     if !json.contains(is_harmful) {

@@ -1,7 +1,7 @@
-//! Metrics of a running processor: what the environment variables `KCL_METRICS` and `KCL_METRICS_PERIOD` ask for.
+//! Metrics of a running processor, as the environment variables `KCL_METRICS` and `KCL_METRICS_PERIOD` ask for them.
 //!
-//! A processor that is built with the feature `metrics` collects the same numbers in any of these forms, and sends a snapshot of
-//! them once a period and at its end. It opens no port. Without `KCL_METRICS`, nothing is collected.
+//! A processor that is built with the feature `metrics` collects the same numbers for each of these forms. It sends a snapshot of them
+//! once a period and at its end. It opens no port. Without `KCL_METRICS`, nothing is collected.
 //!
 //! | `KCL_METRICS` | each snapshot is |
 //! |---|---|
@@ -12,10 +12,11 @@
 //! Several of them are separated by commas. `KCL_METRICS_PERIOD` is the time between two snapshots, such as `30s` or `500ms`; by
 //! default 10 s. `KCL_APP` and `KCL_STREAM` name the application and the stream; `cargo kcl daemon` and `cargo kcl local` set them.
 //!
-//! Handlers are timed at every attempt, and records by sampling: slow ones each, fast ones one in 64. Collecting costs less than
-//! 1 % of the instructions of a processor that does nothing with small records.
+//! Every attempt of a handler is timed, unless records are handled at once: their attempts are sampled. Of single records, every slow
+//! one is timed, and one in 64 of the fast ones. Collecting costs less than 1 % of the instructions of a processor that does nothing
+//! with small records.
 //!
-//! A [`Snapshot`] is also what a program reads that listens to the socket. Its numbers are totals since the start of the process,
+//! A program that listens to the socket reads each datagram as a [`Snapshot`]. Its numbers are totals since the start of the process,
 //! and its histograms can be [merged](Histogram::merge) over shards, so a lost datagram loses nothing.
 //!
 //! ```

@@ -1,4 +1,4 @@
-//! Sending snapshots where the settings say.
+//! Sends snapshots to the outputs of the settings.
 
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -13,14 +13,14 @@ use crate::metrics::settings::{Output, Settings};
 use crate::metrics::snapshot::Snapshot;
 use crate::metrics::{emf, line};
 
-/// How long the last snapshot waits for a listener that has too many.
+/// How long the last snapshot waits for a listener whose queue is full.
 const LAST_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// Sends one snapshot a period.
 pub(super) struct Sender {
     settings: Settings,
     report: Report,
-    /// For each output that is a socket, the one that its datagrams leave from, once it is needed.
+    /// For each output that is a socket, the socket that its datagrams are sent from, once it is needed.
     sockets: Vec<Option<UnixDatagram>>,
     /// The last snapshot that was sent, where the next period starts.
     before: Snapshot,
@@ -78,8 +78,8 @@ impl Sender {
         }
     }
 
-    /// Sends a snapshot to every output. Stderr is waited for, as by every line there; a socket only by the last snapshot, for a
-    /// moment.
+    /// Sends a snapshot to every output. The thread waits for stderr, as for every line there. It waits for a socket only with the last
+    /// snapshot, and only for a moment.
     pub(super) fn send(&mut self, snapshot: Snapshot) {
         let snapshot = self.complete(snapshot);
         let Settings { outputs, period, .. } = &self.settings;
@@ -102,8 +102,8 @@ fn periods(before: &Snapshot, now: &Snapshot, period: Duration) -> u32 {
     (passed / period.as_millis().max(1)).clamp(1, u32::MAX.into()).try_into().unwrap_or(1)
 }
 
-/// Sends a datagram. Nobody may be listening, or not fast enough: the next snapshot contains everything that this one does. None
-/// follows the last one, so it may wait for a moment.
+/// Sends a datagram. It may be lost if nobody listens, or if the listener is too slow: the next snapshot contains everything that this
+/// one does. No snapshot follows the last one, so the last one may wait for a moment.
 fn send_to(socket: &mut Option<UnixDatagram>, path: &Path, snapshot: &Snapshot) {
     let Ok(datagram) = serde_json::to_vec(snapshot) else { return };
     if socket.as_ref().is_some_and(|connected| send(connected, &datagram, snapshot.is_last).is_ok()) {
@@ -122,7 +122,7 @@ fn connect(path: &Path) -> io::Result<UnixDatagram> {
     socket.connect(path).map(|()| socket)
 }
 
-/// Sends a datagram, or drops it if the listener has too many. Fails if there is no listener.
+/// Sends a datagram, or drops it if the listener's queue is full. Fails if nobody listens.
 fn send(socket: &UnixDatagram, datagram: &[u8], is_last: bool) -> io::Result<()> {
     let mut sent = socket.send(datagram);
     if is_last && is_full(&sent) {

@@ -1,4 +1,4 @@
-//! What the environment asks for.
+//! The settings that the environment gives.
 
 use std::env;
 use std::ffi::OsString;
@@ -9,7 +9,7 @@ use crate::error::RunError;
 
 /// The time between two snapshots, unless it is set.
 const PERIOD: Duration = Duration::from_secs(10);
-/// Which times may be set.
+/// The times that may be set.
 const PERIODS: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
 /// The namespace in CloudWatch, unless it is given.
 const NAMESPACE: &str = "kcl";
@@ -28,7 +28,7 @@ pub(super) enum Output {
     Unix(PathBuf),
 }
 
-/// The outputs, and what each snapshot names.
+/// The outputs, and the names in each snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
     pub(super) outputs: Vec<Output>,
@@ -42,7 +42,7 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// If a variable has a value without a meaning.
+    /// If a variable has a value that is not valid.
     pub(crate) fn from_env() -> Result<Option<Self>, RunError> {
         Self::new(env::var_os)
     }
@@ -85,7 +85,7 @@ fn is_namespace(text: &str) -> bool {
     !text.is_empty() && text.len() <= 255 && text.chars().all(known)
 }
 
-/// Parses a whole number with a unit; without one, of seconds.
+/// Parses a whole number with a unit. Without a unit, it is a number of seconds.
 fn period(text: &str) -> Option<Duration> {
     let digits = text.find(|char: char| !char.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);

@@ -8,7 +8,7 @@ use crate::histogram::Histogram;
 
 /// The numbers of one processor at one moment, as a processor sends them to the socket that `KCL_METRICS=unix:PATH` names.
 ///
-/// Fields that a sender does not know are missing, which makes them 0 or empty.
+/// A field that the sender does not know is missing, and is read as 0 or empty.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[non_exhaustive]
@@ -31,19 +31,19 @@ pub struct Snapshot {
     pub is_last: bool,
     /// The exit code of the process, in its last snapshot, if it is known.
     pub exit_code: Option<u8>,
-    /// What happened since the start of the process.
+    /// The totals since the start of the process.
     pub totals: Totals,
-    /// What is the case now.
+    /// The state now.
     pub now: Now,
     /// The durations of the attempts of the record handler, in nanoseconds.
     pub handler: Histogram,
-    /// The durations of the handling of single records, in nanoseconds. They are sampled, and weighed accordingly.
+    /// The durations of the handling of single records, in nanoseconds. They are sampled, and weighted accordingly.
     pub record: Histogram,
-    /// The numbers of records of batches that had any.
+    /// The numbers of records of the batches that had any.
     pub batch: Histogram,
 }
 
-/// What happened since the start of a process.
+/// The totals since the start of a process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[non_exhaustive]
@@ -52,7 +52,7 @@ pub struct Totals {
     pub delivered: u64,
     /// The size of their data, in bytes.
     pub bytes: u64,
-    /// Records that are done, and so are all before them: they were processed, skipped or dead-lettered.
+    /// Records that are done, as are all before them: they were processed, skipped or dead-lettered.
     pub settled: u64,
     /// Batches with records.
     pub batches: u64,
@@ -72,7 +72,7 @@ pub struct Totals {
     pub refused: BTreeMap<String, u64>,
 }
 
-/// What is the case at the moment of a snapshot.
+/// The state at the moment of a snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[non_exhaustive]
