@@ -40,7 +40,7 @@ where
         self.may_checkpoint() && self.watermark.is_due(&*self.checkpointer.conversation.clock)
     }
 
-    /// Whether a checkpoint is due while a status is held back. If not, the wait goes on when it is.
+    /// Whether a checkpoint is due while a status is held back. If not, the wait ends at the time at which one is due.
     pub(super) fn is_due_meanwhile(&mut self) -> bool {
         self.advance();
         if !self.may_checkpoint() {
@@ -51,8 +51,8 @@ where
         self.watermark.is_due_between(0, || Some(clock.now()))
     }
 
-    /// Makes a checkpoint of the records that are settled without a gap, beside the handlers. What they settle meanwhile is
-    /// for the next one. Returns the next step of the message if the lease or the daemon is gone.
+    /// Makes a checkpoint of the records that are settled without a gap, beside the handlers. The next checkpoint covers what they
+    /// settle meanwhile. Returns the next step of the message if the lease or the daemon is gone.
     pub(super) async fn checkpoint(&mut self) -> Result<Option<Next>, Fatal> {
         self.advance();
         let count = self.watermark.outstanding;
@@ -102,7 +102,7 @@ where
         }
     }
 
-    /// Ends the phase within a message, after a failure that no policy passes: lets running handlers finish, checkpoints what is
+    /// Ends the phase within a message, after a failure that ends the process. Lets running handlers finish, checkpoints what is
     /// settled, and does not acknowledge the message.
     pub(super) async fn fail(&mut self) -> Result<Next, Fatal> {
         let is_gone = self.drain().await.is_break();
@@ -149,7 +149,7 @@ where
         Box::new(failed.into())
     }
 
-    /// The lease is gone, which a checkpoint found out: drops everything, and acknowledges the message.
+    /// Drops everything, and acknowledges the message, after a checkpoint has found out that the lease is gone.
     fn lose(&mut self) -> Next {
         self.is_lost = true;
         self.work.cancel(&mut self.checkpointer.conversation);
@@ -167,13 +167,13 @@ where
         Next::Acknowledge
     }
 
-    /// Drops everything before a message that says that the lease is gone.
+    /// Drops everything, because the message says that the lease is gone.
     pub(super) fn leave(&mut self) {
         self.work.cancel(&mut self.checkpointer.conversation);
         self.excuse();
     }
 
-    /// Excuses a failure, because the lease is gone: the record is its new owner's.
+    /// Excuses a failure, because the lease is gone: the record belongs to its new owner.
     fn excuse(&mut self) {
         if let Some(failed) = self.work.failed.take() {
             let text = "the message is acknowledged anyway, because the lease is gone";

@@ -2,8 +2,8 @@
 
 /// The number of records that are looked at together.
 const WINDOW: usize = 1000;
-/// By how many records of a window the key must outnumber all others. A key that 90 % of the records have does, and one that
-/// less than 80 % have does not.
+/// The lead that a key must have over all others in a window. A key of at least 90 % of the records always has it, and a key of less
+/// than 80 % never does.
 const LEAD: usize = 800;
 
 /// Looks for a key that most records have. Keeps one key and two numbers: this is the majority vote of Boyer and Moore.
@@ -16,7 +16,7 @@ pub(super) struct Hot {
 }
 
 impl Hot {
-    /// Looks at the key of a record. Returns the key if it is found to be that of most records, once.
+    /// Looks at the key of a record. Returns the key once, when it is found to be that of most records.
     pub(super) fn look(&mut self, key: &str) -> Option<&str> {
         if self.is_found {
             return None;

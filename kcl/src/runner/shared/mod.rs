@@ -1,7 +1,7 @@
 //! Many records of a shard at once.
 //!
-//! While records are handled, their futures borrow the processor, so this is a phase of the conversation of its own. It ends
-//! with each message that needs the processor alone.
+//! While records are handled, their futures borrow the processor, so this is a separate phase of the conversation. Each message that
+//! needs the processor alone ends the phase.
 
 mod ending;
 mod hot;

@@ -33,13 +33,13 @@ pub(crate) enum Left {
     Message { message: Message, hole: bool },
 }
 
-/// The event that a message which is held back has waited for.
+/// The event that ends the wait of a message that is held back.
 enum Held {
     /// It may be answered.
     Released,
     /// A checkpoint is due.
     Due,
-    /// A record failed, and the policy does not pass it.
+    /// A record failed, and the policy does not pass over it.
     Failed,
     /// The daemon is gone.
     Gone,
@@ -59,13 +59,13 @@ pub(super) struct Phase<'s, P, M, F> {
     pub(super) reached: Arrival,
     /// The number of records of a message that came too late to be handled.
     pub(super) untouched: usize,
-    /// The wait for whatever is due next, and until when.
+    /// The wait for the next event that is due, and the time of that event.
     pub(super) timer: Option<(Duration, Sleep)>,
-    /// The time at which the wait of this moment has to go on.
+    /// The time at which the present wait has to end.
     pub(super) due: Option<Duration>,
     /// The end of the time that running handlers get after a failure, or before a shutdown.
     pub(super) limit: Option<Duration>,
-    /// Sees the end of the daemon while a message is held back.
+    /// Notices the end of the daemon while a message is held back.
     pub(super) watcher: Option<Box<dyn Watcher>>,
     /// The lease is gone, so no checkpoint is made.
     pub(super) is_lost: bool,
@@ -115,7 +115,7 @@ where
             };
             if !goes_on {
                 self.work.cancel(&mut self.checkpointer.conversation);
-                // The end of the daemon is not an excuse for it.
+                // The end of the daemon does not excuse the failure.
                 return self.work.failed.take().map_or(Ok(Left::End), |failed| Err(self.end_with(failed)));
             }
         }
@@ -147,7 +147,7 @@ where
             if self.work.failed.is_some() && self.limit.is_none() {
                 self.limit_to_drain();
             }
-            // Whatever the conversation waits for, such as the answer to a checkpoint.
+            // The limit holds whatever the conversation waits for, such as the answer to a checkpoint.
             if self.work.is_running() && self.is_past_limit() {
                 self.work.cancel(&mut self.checkpointer.conversation);
             }
@@ -161,7 +161,7 @@ where
         .await
     }
 
-    /// Has the task woken when something is due that comes neither from a handler nor from the daemon.
+    /// Wakes the task when an event is due that comes neither from a handler nor from the daemon.
     fn poll_timer(&mut self, cx: &mut Context<'_>) {
         loop {
             let limit = self.limit.filter(|_| self.work.is_running());
@@ -211,8 +211,8 @@ where
         if self.work.failed.is_some() { self.fail().await } else { Ok(Next::Acknowledge) }
     }
 
-    /// Holds the status of a message back until it may be sent, and makes the checkpoints that are due meanwhile. Returns
-    /// the next step if it is another one.
+    /// Holds the status of a message back until it may be sent, and makes the checkpoints that are due meanwhile. Returns the next step
+    /// if the status is not to be sent.
     async fn hold(&mut self, may: impl Fn(&Work<'_, M, F>) -> bool) -> Result<Option<Next>, Fatal> {
         loop {
             let held = self.beside(|this, cx| {
@@ -239,7 +239,7 @@ where
         }
     }
 
-    /// Calls the tick if it is due. Its failure is one that no policy passes. Breaks if the daemon is gone.
+    /// Calls the tick if it is due. Its failure ends the process, whatever the policy is. Breaks if the daemon is gone.
     async fn tick_if_due(&mut self, millis_behind_latest: MillisBehindLatest) -> ControlFlow<()> {
         let now = self.now();
         if P::TICK.is_none_or(|every| now.saturating_sub(*self.ticked) < every) {
@@ -329,13 +329,13 @@ where
         self.limit = Some(self.now().saturating_add(self.concurrency.drain));
     }
 
-    /// Whether running handlers have had their time. If not, the wait goes on at its end.
+    /// Whether the time of the running handlers is over. If not, the wait ends with that time.
     fn is_past_limit(&mut self) -> bool {
         self.due = self.limit;
         self.limit.is_some_and(|limit| self.now() >= limit)
     }
 
-    /// Waits until the daemon is gone, while it waits for an answer.
+    /// Waits until the daemon is gone, while a message does not have its answer yet.
     pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.watcher.as_mut().map_or(Poll::Pending, |watcher| watcher.poll_both(cx))
     }

@@ -134,8 +134,8 @@ impl Ring {
     /// Whether the newest batch may be acknowledged: all batches are settled except for the `ahead` newest ones, and at most
     /// this many bytes are not settled.
     ///
-    /// What counts is the distance from the oldest unsettled record. If it were the number of batches that have an unsettled
-    /// record, one slow record would let batches pass without end.
+    /// The distance from the oldest unsettled record counts. If the number of batches with an unsettled record counted, one slow record
+    /// would let batches pass without end.
     pub(super) fn may_acknowledge(&self, ahead: u64, bytes: u64) -> bool {
         let Some(oldest) = self.batches.front() else { return true };
         self.batch_count - oldest.number <= ahead && self.bytes <= bytes
@@ -161,7 +161,7 @@ mod tests {
 
     const BEHIND: MillisBehindLatest = MillisBehindLatest(None);
 
-    /// A ring, and a plain list of what it should know.
+    /// A ring, and a plain list with the state that it should have.
     #[derive(Clone, Default)]
     struct Both {
         ring: Ring,
@@ -222,8 +222,8 @@ mod tests {
             assert_eq!(kept, self.batches.iter().filter(|batch| batch.iter().any(|settled| !settled)).count());
         }
 
-        /// Takes every step that is possible here, and every one that is possible then. Two ways to the same records must
-        /// lead to the same ring, so what follows is tried once for both. Returns the number of orders from here on.
+        /// Takes every step that is possible now, and then every step that is possible after it. Two orders of the same steps must lead
+        /// to the same ring, so their common continuation is tried once. Returns the number of orders from here on.
         fn go_on(self, sizes: &[usize], seen: &mut HashMap<Vec<Vec<bool>>, (String, u64)>) -> u64 {
             let ring = format!("{:?}", self.ring);
             let place = self.batches.iter().cloned().chain([vec![true; sizes.len()]]).collect::<Vec<_>>();
@@ -248,7 +248,7 @@ mod tests {
         }
     }
 
-    /// Every order in which every three batches with up to six records together can arrive and settle.
+    /// Every order in which any three batches, with up to six records together, can arrive and settle.
     #[test]
     fn every_order_of_settling_is_right() {
         let mut orders = 0;

@@ -1,4 +1,4 @@
-//! Conversations in virtual time, written out: what is sent, when, and what goes to stderr.
+//! Conversations in virtual time, written out: which lines are sent, when, and which go to stderr.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -28,7 +28,7 @@ use crate::runner::shared::random::Random;
 use crate::runner::shared::schedules::world::{Time, VirtualClock};
 use crate::shard::{Position, Shard};
 
-/// A daemon that sends its messages one after the other, and accepts checkpoints unless it is told to refuse them.
+/// A daemon that sends its messages one after the other, and accepts checkpoints unless `refusals` has an exception.
 #[derive(Clone)]
 struct Daemon(Arc<Mutex<Script>>);
 
@@ -43,7 +43,7 @@ struct Script {
     refusals: VecDeque<&'static str>,
     /// When the daemon goes away.
     gone_at: Duration,
-    /// What the processor sends, and what goes to stderr, each with its time in milliseconds.
+    /// The lines that the processor sends, and those that go to stderr, each with its time in milliseconds.
     log: Vec<String>,
 }
 
@@ -125,7 +125,7 @@ impl Watcher for Daemon {
     }
 }
 
-/// What a handler does with a record: how long it takes, and its result.
+/// The behaviour of a handler with a record: how long it takes, and its result.
 type Act<'a> = &'a dyn Fn(&Record) -> (Duration, Result<(), BoxError>);
 
 /// The choices of a scenario's processor.
@@ -341,7 +341,7 @@ fn after_a_failure_between_messages_the_next_one_is_not_handled() {
     assert!(ended.log[1].ends_with("the message is acknowledged anyway, because the lease is gone"), "{:?}", ended.log);
     assert!(ended.result.is_ok());
 
-    // The end of the input is no excuse.
+    // The end of the input is not an excuse.
     assert!(run::<Ahead>(vec![messages[0].clone(), (40, Message::ShardEnded)], &[], &fail).result.is_err());
 }
 
@@ -370,7 +370,7 @@ fn after_a_lost_lease_no_checkpoint_is_sent_and_nothing_is_watched() {
     let messages = vec![
         (0, batch([(10, "a")])),
         (20, batch([])),
-        // As no daemon does: records without a lease.
+        // No daemon sends records without a lease.
         (0, batch([(30, "b")])),
         (40, batch([(900, "c")])),
         (0, Message::LeaseLost),

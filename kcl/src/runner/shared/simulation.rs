@@ -1,4 +1,4 @@
-//! How much of 64 slots the queues and the ring keep busy, in virtual steps: nothing but the order of records is simulated.
+//! The number of 64 slots that the queues and the ring keep busy, in virtual steps. Only the order of records is simulated.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

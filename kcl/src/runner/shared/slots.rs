@@ -44,7 +44,7 @@ struct Slot<F> {
 #[derive(Debug)]
 struct Bell {
     slot: usize,
-    /// The slot is among those that rang.
+    /// Whether the slot is among those that rang.
     rings: AtomicBool,
     bells: Arc<Bells>,
 }
@@ -121,7 +121,7 @@ impl<F> Slots<F> {
         let Slot { at: holder, future: place, has_begun, .. } = &mut self.slots[slot];
         (*holder, *has_begun) = (Some(at), false);
         place.set(Some(future));
-        // A round that others wait for does not grow.
+        // A round does not grow while others wait for the next one.
         let turns = if self.next.is_empty() { &mut self.round } else { &mut self.next };
         turns.insert((at, slot));
         slot
@@ -142,7 +142,7 @@ impl<F> Slots<F> {
         self.stop_those(|_, _| true)
     }
 
-    /// Drops the futures for which `is_meant` returns true. It is given the record, and whether the future was polled.
+    /// Drops the futures for which `is_meant` returns true. The function gets the record, and whether the future was polled.
     pub(super) fn stop_those(&mut self, is_meant: impl Fn(Arrival, bool) -> bool) -> Vec<Arrival> {
         let running = self.slots.iter().enumerate().filter_map(|(slot, Slot { at, has_begun, .. })| {
             at.filter(|at| is_meant(*at, *has_begun)).map(|at| (at, slot))
@@ -165,8 +165,8 @@ impl<F> Slots<F> {
         self.free.push(slot);
     }
 
-    /// Starts a turn of at most this many polls, on a task with this waker. A turn goes on with the round of the last one, if slots are
-    /// left in it. If not, it begins a round, in which the slots that were woken are polled once each. Returns whether it does.
+    /// Starts a turn of at most this many polls, on a task with this waker. A turn continues the round of the last turn, if slots are
+    /// left in it. If not, it begins a round, in which each slot that was woken is polled once. Returns whether it begins one.
     pub(super) fn start_turn(&mut self, task: &Waker, polls: usize) -> bool {
         self.polls = polls;
         let begins = self.round.is_empty();
@@ -205,8 +205,8 @@ impl<F> Slots<F> {
 impl<T, F: Future<Output = Result<T, BoxError>>> Slots<F> {
     /// Polls slots until a future ends: returns its record and its result, and gives the slot back. `None` if the turn is over.
     ///
-    /// Of the slots that are left in the round, in the order in which their records arrived, `pick` chooses the next one. It
-    /// is given their number.
+    /// Of the slots that are left in the round, in the order in which their records arrived, `pick` chooses the next one. The function
+    /// gets their number.
     pub(super) fn next_ended(&mut self, mut pick: impl FnMut(usize) -> usize) -> Option<(Arrival, Result<T, Failure>)> {
         while let Some(polls) = self.polls.checked_sub(1) {
             let place = if self.round.len() > 1 { pick(self.round.len()) } else { 0 };

@@ -57,13 +57,13 @@ pub(super) struct Work<'s, M, F> {
     tasks: HashMap<Arrival, Task>,
     /// The records that wait for their next attempt, and until when.
     parked: BinaryHeap<Reverse<(Duration, Arrival)>>,
-    /// When running attempts have taken too long.
+    /// The times at which running attempts have taken too long.
     deadlines: VecDeque<Deadline>,
-    /// The start of this round: whatever was woken before is polled in it.
+    /// The start of this round, which polls every slot that was woken before.
     round: Duration,
     /// No further attempt starts.
     is_closed: bool,
-    /// The first failure that the policy does not pass.
+    /// The first failure that the policy does not pass over.
     pub(super) failed: Option<HandlerError>,
 }
 
@@ -207,7 +207,7 @@ where
         }
     }
 
-    /// A job ended.
+    /// Takes the result of a job.
     fn ended(&mut self, at: Arrival, result: Result<(), Failure>, conversation: &mut Conversation) {
         match self.tasks.get(&at).and_then(|task| task.letter.clone()) {
             None => self.attempted(at, result, conversation),
@@ -215,7 +215,7 @@ where
         }
     }
 
-    /// An attempt ended.
+    /// Takes the result of an attempt.
     fn attempted(&mut self, at: Arrival, result: Result<(), Failure>, conversation: &mut Conversation) {
         let Some((record, _)) = self.ring.record(at) else { return };
         let step = Step::Ended(result.as_ref().map(|&()| ()));
@@ -233,7 +233,7 @@ where
             return self.give_up(policy.on_failure, at, failed, conversation);
         }
         if self.is_closed {
-            // Another attempt would follow, and none starts.
+            // Another attempt would follow, but no attempt starts any more.
             conversation.report.lines(&failed, &failed.backtrace());
             return self.cancelled(at, conversation);
         }
@@ -244,7 +244,7 @@ where
         self.parked.push(Reverse((conversation.clock.now().saturating_add(wait), at)));
     }
 
-    /// A record has no attempt left.
+    /// Applies the policy to a record without an attempt left.
     fn give_up(&mut self, word: FailureAction, at: Arrival, failed: HandlerError, conversation: &mut Conversation) {
         let Some((record, _)) = self.ring.record(at) else { return };
         match word {
@@ -265,7 +265,7 @@ where
         }
     }
 
-    /// The handler of a dead letter ended.
+    /// Takes the result of the handler of a dead letter.
     fn taken(
         &mut self,
         at: Arrival,
@@ -285,7 +285,7 @@ where
         self.fail(failed, conversation);
     }
 
-    /// Passes a record that failed, and reports that.
+    /// Passes over a record that failed, and reports that.
     fn pass(&mut self, at: Arrival, how: How, failed: &HandlerError, conversation: &mut Conversation) {
         if let Some((record, _)) = self.ring.record(at) {
             let passed = Passed { how, record, failed };
@@ -312,7 +312,7 @@ where
         }
     }
 
-    /// Notes a failure that the policy does not pass.
+    /// Notes a failure that the policy does not pass over.
     pub(super) fn fail(&mut self, failed: HandlerError, conversation: &mut Conversation) {
         self.close(conversation);
         if self.failed.is_none() {
@@ -350,7 +350,7 @@ where
         self.is_closed = false;
     }
 
-    /// A record is dropped, although it is not settled.
+    /// Reports a record that is dropped, although it is not settled.
     fn cancelled(&mut self, at: Arrival, conversation: &mut Conversation) {
         let Some(task) = self.tasks.remove(&at) else { return };
         if let Some((record, _)) = self.ring.record(at) {

@@ -1,4 +1,4 @@
-//! The daemon of a schedule: what it sends, how it answers, and when it goes away.
+//! The daemon of a schedule: its messages, its answers, and the time at which it goes away.
 
 use std::io;
 use std::str;
@@ -350,7 +350,7 @@ impl Io for Ends {
     }
 }
 
-/// Sees the end of the daemon.
+/// Notices the end of the daemon.
 struct End(Arc<Daemon>);
 
 impl Watcher for End {

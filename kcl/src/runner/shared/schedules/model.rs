@@ -1,4 +1,4 @@
-//! What a schedule's records are known to be, from outside of the runtime, and the promises.
+//! The state of a schedule's records, as seen from outside of the runtime, and the promises.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(super) enum State {
     Settled,
 }
 
-/// How an attempt ended.
+/// The end of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     Done,
@@ -57,7 +57,7 @@ pub(super) struct Model {
     pub(super) is_lost: bool,
     /// Records of this process were dropped: no later checkpoint passes them.
     pub(super) has_hole: bool,
-    /// When a record failed that no policy passes.
+    /// The time at which a record failed that the policy does not pass over.
     pub(super) failed_at: Option<Duration>,
     /// No attempt should start, because a shutdown was requested.
     pub(super) is_draining: bool,
@@ -77,7 +77,7 @@ impl Model {
         }
     }
 
-    /// A new process has the shard.
+    /// Gives the shard to a new process.
     pub(super) fn restart(&mut self) {
         self.start = self.checkpointed;
         self.delivered = self.start;
@@ -119,7 +119,7 @@ impl Model {
         })
     }
 
-    /// The handler is called with a record.
+    /// Notes that the handler is called with a record.
     pub(super) fn begin(&mut self, place: usize) {
         let ready = self.first_ready();
         let Entry { state, attempts, .. } = self.entries[place];
@@ -154,7 +154,7 @@ impl Model {
         }
     }
 
-    /// The handler returned from a record.
+    /// Notes that the handler returned from a record.
     pub(super) fn end(&mut self, place: usize, end: End, now: Duration) {
         self.check_drain(now);
         let policy = self.kind.policy;
@@ -173,7 +173,7 @@ impl Model {
         }
     }
 
-    /// The handler of dead letters returned.
+    /// Notes that the handler of dead letters returned.
     pub(super) fn taken(&mut self, place: usize, is_taken: bool, now: Duration) {
         self.check_drain(now);
         if is_taken {
@@ -199,7 +199,7 @@ impl Model {
         }
     }
 
-    /// The status of a batch may be sent, as far as the records are concerned.
+    /// Whether the status of a batch may be sent, as far as the records are concerned.
     pub(super) fn may_acknowledge(&self) -> bool {
         let ahead = self.kind.concurrency.ahead as usize;
         let old = self.batches.len().checked_sub(ahead + 1).map_or(self.start, |last| self.batches[last]);

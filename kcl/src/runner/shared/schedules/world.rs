@@ -35,7 +35,7 @@ impl Time {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has this waker woken at this time.
+    /// Wakes this waker at this time.
     pub(in crate::runner::shared) fn wake_at(&self, at: Duration, waker: &Waker) {
         let mut inner = self.inner();
         inner.count += 1;
