@@ -51,9 +51,9 @@ use crate::shard::Shard;
 /// The futures are polled on the thread that runs the processor, one after the other. Neither they nor the processor need to be
 /// `Send`. While one of them blocks the thread, nothing else of the shard runs.
 ///
-/// If a method returns an error or panics, it has failed. The message is never acknowledged and the process ends with
-/// exit code 1, so that the daemon redelivers the records that were not checkpointed. If the daemon goes away while a method waits, its
-/// future is dropped.
+/// If a method returns an error or panics, it has failed. The message is never acknowledged and the process ends with exit code 1, so
+/// that the daemon redelivers the records that were not checkpointed. If the daemon goes away while a method waits, and nobody can read
+/// the reply any more, its future is dropped.
 ///
 /// Every [`Processor`] implements this trait, with futures that never wait.
 #[diagnostic::on_unimplemented(
@@ -88,9 +88,9 @@ pub trait AsyncProcessor {
     /// [`process_records`](Self::process_records) follows the other.
     const CONCURRENCY: Option<Concurrency> = None;
 
-    /// The number of worker threads of the runtime, for the tasks that methods spawn; with 0, one for each processor of the machine.
-    /// Without it, these tasks run on the thread of the
-    /// processor, while a method waits or the processor waits for the daemon. The methods themselves always run on that thread.
+    /// The number of worker threads of the runtime, for the tasks that methods spawn. With 0, there is one for each CPU of the machine.
+    /// Without it, these tasks run on the thread of the processor, while a method waits or the processor waits for the daemon. The
+    /// methods themselves always run on that thread.
     const WORKER_THREADS: Option<usize> = None;
 
     /// Processes a batch of records, in the order of the shard. Delivery is at least once.
@@ -153,7 +153,7 @@ pub trait AsyncProcessor {
         ready(Ok(()))
     }
 
-    /// Called when another worker has the lease. Checkpoints are no longer possible.
+    /// Called when another worker has the lease. A checkpoint is then no longer possible.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! How many records of a shard are handled at once, in which order, and with which limits.
+//! The number of records of a shard that are handled at once, their order, and their limits.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::shard::{MillisBehindLatest, Shard};
 /// The largest number of records that are handled at once.
 pub(crate) const MOST: u32 = 1 << 16;
 
-/// The number of records of a shard that are handled at once, and the limits of that.
+/// The number of records of a shard that are handled at once, with their order and their limits.
 ///
 /// ```
 /// # #[cfg(feature = "tokio")] {
@@ -64,8 +64,8 @@ impl Concurrency {
         Self { ahead: batches, ..self }
     }
 
-    /// Sets the largest number of bytes of records that are not done with which a batch is still acknowledged ahead of its records.
-    /// The default is 64 MiB.
+    /// Sets a limit in bytes on the records that are not done. Above this limit, no batch is acknowledged ahead of its records. The
+    /// default is 64 MiB.
     #[must_use]
     pub const fn ahead_bytes(self, bytes: u64) -> Self {
         Self { ahead_bytes: bytes, ..self }

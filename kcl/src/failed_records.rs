@@ -8,9 +8,8 @@ use crate::error::BoxError;
 /// The records of a batch that failed, with their errors. An `#[on_records]` handler returns it as the `Err` of a
 /// `Result<(), FailedRecords>`. The other records of the batch are done.
 ///
-/// Further attempts get only the records that failed, in order. The order between them and the later records of the batch is
-/// therefore given up. A record without an attempt left goes to `on_failure` on its own. No checkpoint passes a record that
-/// failed.
+/// Further attempts get only the records that failed, in order. These are therefore handled after the later records of the batch. A
+/// record without an attempt left goes to `on_failure` on its own. No checkpoint passes a record that failed.
 ///
 /// A record is named by its place in what the call was given: in the slice, or in the `Vec`.
 ///
@@ -89,7 +88,7 @@ impl FailedRecords {
         failed.into_result()
     }
 
-    /// The places, in order and each once, with their errors.
+    /// The places in order, each of them once, with their errors.
     ///
     /// # Errors
     ///

@@ -14,11 +14,11 @@ use crate::trace;
 type Handle<'f> = dyn FnMut(&mut ProcessRecord<'_>) -> Result<(), BoxError> + 'f;
 
 impl ProcessRecords<'_> {
-    /// Calls `handle` for each record in turn and keeps count, so that on failure the runtime can name the record that
-    /// failed and checkpoint the records before it.
+    /// Calls `handle` for each record in turn. It keeps count, so that on failure the runtime can name the record that failed and
+    /// checkpoint the records before it.
     ///
-    /// While nothing fails, no checkpoint is made between the records, because work may follow the last one. If none does,
-    /// prefer [`settle_each_record`](Self::settle_each_record).
+    /// While nothing fails, no checkpoint is made between the records, because more work may follow the last record. If none
+    /// follows, prefer [`settle_each_record`](Self::settle_each_record).
     ///
     /// # Errors
     ///
@@ -112,11 +112,11 @@ impl ProcessRecords<'_> {
 }
 
 impl ProcessRecords<'_, AsyncCheckpointer> {
-    /// Calls `handle` for each record in turn, each time after the call before it is over, and keeps count, so that on failure the
-    /// runtime can name the record that failed and checkpoint the records before it.
+    /// Calls `handle` for each record in turn, after the call before it is over. It keeps count, so that on failure the runtime can
+    /// name the record that failed and checkpoint the records before it.
     ///
-    /// While nothing fails, no checkpoint is made between the records, because work may follow the last one. If none does,
-    /// prefer [`settle_each_record`](Self::settle_each_record).
+    /// While nothing fails, no checkpoint is made between the records, because more work may follow the last record. If none
+    /// follows, prefer [`settle_each_record`](Self::settle_each_record).
     ///
     /// # Errors
     ///
@@ -148,7 +148,7 @@ impl ProcessRecords<'_, AsyncCheckpointer> {
         self.await_each(between, &mut handle).await
     }
 
-    /// Hands over each record that is left, and makes the checkpoints that are due between them if `between`.
+    /// Hands over each record that is left. With `between`, makes the checkpoints that are due between them.
     async fn await_each<F>(&mut self, between: bool, handle: &mut F) -> Result<(), BoxError>
     where
         F: AsyncFnMut(&mut ProcessRecord<'_, AsyncCheckpointer>) -> Result<(), BoxError>,

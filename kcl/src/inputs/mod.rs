@@ -1,7 +1,7 @@
 //! The inputs of a processor's methods.
 //!
-//! Each has a form for blocking code, with a [`Checkpointer`], and a form for `async` code, with an [`AsyncCheckpointer`]. The second
-//! lends the first.
+//! Each has a form for blocking code, with a [`Checkpointer`], and a form for `async` code, with an [`AsyncCheckpointer`]. The form for
+//! `async` code lends the other one.
 
 mod deadline;
 mod each;

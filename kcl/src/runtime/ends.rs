@@ -82,7 +82,7 @@ impl<R: PollRead, W: Write + Send> Io for Ends<R, W> {
 
 /// The real stdin.
 pub(super) enum Source {
-    /// The runtime reports when it can be read.
+    /// The runtime reports when the descriptor can be read.
     Watched(AsyncFd<RealEnd>),
     /// A thread reads it, because the system cannot report that: it is a file, for example.
     Read(Reading),
@@ -115,15 +115,15 @@ impl PollRead for Source {
     }
 }
 
-/// Reads a descriptor that may be blocking. It is shared with other processes, so that is not changed. Instead, it is read only when
-/// a read cannot wait.
+/// Reads a descriptor that may be in blocking mode. Other processes share the descriptor, so its mode is not changed. Instead, it is
+/// read only when a read cannot wait.
 fn poll_read(input: &AsyncFd<RealEnd>, cx: &mut Context<'_>, to: &mut [u8]) -> Poll<io::Result<usize>> {
     loop {
         let mut ready = ready!(input.poll_read_ready(cx))?;
         if !returned(input.get_ref(), PollFlags::IN).is_empty() {
             match rustix::io::read(input.get_ref(), &mut *to) {
                 Ok(read) => {
-                    // A part of what was asked for was all that there was.
+                    // A read that returns less than it was asked for has taken every byte.
                     if 0 < read && read < to.len() {
                         ready.clear_ready();
                     }

@@ -125,7 +125,7 @@ impl<F> AsyncRunner<F> {
             converse(&self.factory, conversation, Counts::are_requested()).await
         };
         let result = local.block_on(&runtime, conversation);
-        // Tasks that are left are dropped, and a panic in that has no effect.
+        // The tasks that are left are dropped. A panic in one of their destructors has no effect.
         discard(local);
         // Dropping the runtime would wait for blocking tasks, and the daemon waits for this process.
         runtime.shutdown_background();
@@ -133,7 +133,8 @@ impl<F> AsyncRunner<F> {
     }
 }
 
-/// Starts a runtime. With 0 worker threads, there are as many as processors. Without worker threads, its tasks run on the thread that waits for the conversation.
+/// Starts a runtime. With 0 worker threads, there is one for each CPU of the machine. Without worker threads, its tasks run on the
+/// thread that waits for the conversation.
 fn start(worker_threads: Option<usize>) -> io::Result<Runtime> {
     let mut builder = match worker_threads {
         None => Builder::new_current_thread(),

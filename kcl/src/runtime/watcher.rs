@@ -22,7 +22,7 @@ pub(super) struct EndWatcher {
     is_unread: bool,
 }
 
-/// A descriptor of its own, because the task that reads the input may be another one.
+/// A descriptor of its own, because another task may be reading the input.
 enum Watched {
     NotYet(RealEnd, Interest),
     /// It cannot be watched: it is a file, for example.
@@ -45,14 +45,14 @@ impl Watcher for EndWatcher {
         let Some(input) = self.input.registered() else { return Poll::Pending };
         match poll_closed(input, cx, |input, cx| input.poll_read_ready(cx)) {
             Poll::Ready(()) if ioctl_fionread(input.get_ref()) == Ok(0) => Poll::Ready(()),
-            // Nobody reads it while the task waits.
+            // If bytes are left, they stay there: nobody reads them while the task waits.
             _ => Poll::Pending,
         }
     }
 
     fn poll_both(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.is_unread {
-            // Nobody goes away from a file.
+            // A file does not have another side that could be closed.
             let Some(output) = self.output.registered() else { return Poll::Pending };
             if poll_closed(output, cx, |output, cx| output.poll_write_ready(cx)).is_pending() {
                 return Poll::Pending;
