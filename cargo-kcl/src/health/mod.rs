@@ -1,5 +1,5 @@
-//! `cargo kcl health`: whether a run is well, for probes that run a command. Its options stand in the help of every build; the rest
-//! takes the feature `metrics`.
+//! `cargo kcl health`: whether a run is healthy, for probes that run a command. The help of every build shows its options. The rest
+//! needs the feature `metrics`.
 
 mod options;
 #[cfg(feature = "metrics")]

@@ -1,4 +1,4 @@
-//! Asking a run whether it is well.
+//! Asks a run whether it is healthy.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! What is known of a run: its daemon and its shards.
+//! The state of a run: its daemon and its shards.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,11 +10,11 @@ use super::shard::{Shard, View};
 use super::state::{DaemonState, ShardState, State};
 use super::{About, DaemonEvent, Seen, Stage};
 
-/// The number of shards that are told apart. Beyond it, no machine runs their processors.
+/// The most shards that are kept. No machine runs more processors.
 const MOST_SHARDS: usize = 20_000;
 /// The longest id of a shard that is kept. Those of Kinesis have up to 128 characters.
 const LONGEST_ID: usize = 256;
-/// How long a shard is shown that a daemon no longer processes.
+/// How long a shard is shown after a daemon has given it up.
 const SHOWN: Duration = Duration::from_secs(600);
 
 /// The state of a run, as far as it is known.
@@ -77,7 +77,7 @@ impl Board {
         }
         if let Some(daemon) = &mut self.daemon {
             daemon.is_idle = false;
-            // Its log reports the processor's answer.
+            // The daemon's log reports a start once the processor has answered.
             self.has_begun = true;
         }
     }
@@ -123,7 +123,7 @@ impl Board {
         }
     }
 
-    /// Does what is due now and then.
+    /// Updates what depends on the time. Called at intervals.
     pub(super) fn tick(&mut self) {
         let now = Instant::now();
         for shard in self.shards.values_mut() {
@@ -140,7 +140,7 @@ impl Board {
         self.has_begun = self.has_begun || has_ended || self.shards.values().any(Shard::has_batches);
     }
 
-    /// Why the run is not well, a sentence each.
+    /// The problems of the run, a sentence each.
     pub(super) fn problems(&self) -> Vec<String> {
         let now = Instant::now();
         let down = self.daemon.as_ref().is_some_and(|daemon| daemon.starts > 0 && daemon.pid.is_none());
@@ -150,7 +150,7 @@ impl Board {
         down.then(|| "the daemon is not running".to_owned()).into_iter().chain(stuck).collect()
     }
 
-    /// Why the run is not ready, if it is not.
+    /// The reason why the run is not ready, if it is not.
     pub(super) fn unready(&self) -> Option<&'static str> {
         match &self.daemon {
             Some(daemon) if !daemon.is_up => Some("the daemon is not up yet"),
@@ -202,7 +202,7 @@ impl Board {
     }
 }
 
-/// The memory of a process that is in use, where the system shows it.
+/// The memory of a process that is in use, if the system shows it.
 fn resident_memory(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

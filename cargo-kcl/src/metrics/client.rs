@@ -30,12 +30,12 @@ pub(crate) enum ClientError {
     Answer(io::Error),
 }
 
-/// Which run is asked.
+/// The run that is asked.
 #[derive(Clone, Debug)]
 pub(crate) enum Run {
-    /// That of this application, or the only one.
+    /// The run of this application, or the only one.
     Of(Option<String>),
-    /// That with `--metrics` at this address.
+    /// The run with `--metrics` at this address.
     At(Address),
 }
 

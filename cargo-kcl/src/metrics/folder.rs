@@ -11,9 +11,9 @@ use rustix::process::geteuid;
 
 /// The permissions of everyone but the owner.
 const OTHERS: u32 = 0o077;
-/// The name's end of a socket that answers requests.
+/// The end of the name of a socket that answers requests.
 const REQUESTS: &str = "http";
-/// The name's end of a socket that receives the snapshots of processors.
+/// The end of the name of a socket that receives the snapshots of processors.
 const SNAPSHOTS: &str = "metrics";
 
 /// The folder of all runs of this user.
@@ -38,7 +38,7 @@ impl Sockets {
         create_private(folder)?;
         let own = |end| folder.join(format!("{}.{end}", process::id()));
         let sockets = Self { requests: own(REQUESTS), snapshots: own(SNAPSHOTS) };
-        // Those of a process that had the same id and was killed.
+        // Sockets of a killed process that had the same id may be left.
         sockets.remove();
         let listener = UnixListener::bind(&sockets.requests)?;
         let datagrams = UnixDatagram::bind(&sockets.snapshots)?;
@@ -82,7 +82,7 @@ fn is_private(folder: &Path) -> io::Result<bool> {
     Ok(metadata.is_dir() && metadata.uid() == geteuid().as_raw() && metadata.mode() & OTHERS == 0)
 }
 
-/// The sockets for requests of the runs of this user. What killed runs left is removed.
+/// The sockets for requests of the runs of this user. The sockets of killed runs are removed.
 pub(crate) fn running(folder: &Path) -> io::Result<Vec<PathBuf>> {
     match is_private(folder) {
         Ok(true) => {}

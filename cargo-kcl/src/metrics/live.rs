@@ -36,7 +36,7 @@ impl Metrics {
     ///
     /// # Errors
     ///
-    /// If they were asked for and cannot be served. Otherwise they are optional, and a warning says that they are missing.
+    /// If the metrics were asked for and cannot be served. If they were not asked for, only a warning says that they are missing.
     pub(crate) fn open(options: &MetricsOptions, about: About) -> Result<Self, MetricsError> {
         let mut metrics = Self { board: Arc::new(Mutex::new(Board::new(about))), sockets: None };
         let listener = options.metrics.map(listen).transpose()?;
@@ -64,7 +64,7 @@ impl Metrics {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The environment variables that make a processor send its metrics here. What the user has asked for is sent as well.
+    /// The environment variables that make a processor send its metrics here. It also sends those that the user has asked for.
     pub(crate) fn variables(&self) -> Vec<(&'static str, OsString)> {
         let Some(sockets) = &self.sockets else { return Vec::new() };
         let mut output = OsString::from("unix:");

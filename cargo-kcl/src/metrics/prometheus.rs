@@ -55,7 +55,7 @@ impl Page {
     /// The samples of a histogram whose buckets end below powers of two, in this unit.
     fn histogram(&mut self, name: &str, labels: &str, histogram: &Histogram, powers: RangeInclusive<u32>, unit: f64) {
         for power in powers {
-            // Whole numbers have a largest one below the power.
+            // The largest whole number below a power is the power less one.
             let last = if unit == 1.0 { 1.0 } else { 0.0 };
             let bound = ((1_u64 << power) as f64 - last) / unit;
             _ = writeln!(self.0, "{name}_bucket{{{labels},le=\"{bound}\"}} {}", histogram.below_power(power));
@@ -68,7 +68,7 @@ impl Page {
     }
 }
 
-/// A shard's labels, and what is known of it.
+/// The labels of a shard, and its state.
 struct Row {
     labels: String,
     stage: Stage,
@@ -238,7 +238,7 @@ fn histograms(page: &mut Page, rows: &[Row]) {
         let labels = format!("{},messaging_operation_name=\"process\"", row.labels);
         page.histogram(name, &labels, &row.view.sums.handler, TIMES, NANOS);
     }
-    // Only the processors know these.
+    // Only the processors know the following numbers.
     let reporting: Vec<_> = rows.iter().filter(|row| row.view.reports).collect();
     let name = "kcl_record_duration_seconds";
     page.family(name, "histogram", "Duration of the handling of single records, from samples.");

@@ -1,8 +1,8 @@
-//! What was the case a while ago, to tell what happened since then.
+//! Earlier values, from which rates and recent durations are computed.
 
 use std::time::{Duration, Instant};
 
-/// Values of the recent past: one that is between one and two intervals old, once the run is old enough.
+/// Values of the recent past. One of them is between one and two intervals old, once the run is old enough.
 #[derive(Clone, Debug)]
 pub(super) struct Recent<T> {
     every: Duration,

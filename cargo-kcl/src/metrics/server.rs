@@ -20,7 +20,7 @@ use super::prometheus;
 const MOST_CONNECTIONS: usize = 32;
 /// How long a connection may take from its start to its end.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The interval at which the board is attended to.
+/// The interval at which the board is updated.
 const TICK: Duration = Duration::from_secs(1);
 /// The wait after a connection could not be accepted.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -124,7 +124,7 @@ impl Server {
         if let Err(error) = poll(&mut fds, Some(&limit))
             && error != rustix::io::Errno::INTR
         {
-            // A lack of memory: it may pass.
+            // The system lacks memory, which may pass.
             thread::sleep(TICK);
         }
     }

@@ -1,4 +1,4 @@
-//! What is known of one shard: from the tool, and from the snapshots of its processors, one after the other.
+//! The state of one shard, from the tool and from the snapshots of its processors, one after the other.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,15 +10,15 @@ use rustix::process::{Pid, test_kill_process};
 use super::recent::Recent;
 use super::{Seen, Stage};
 
-/// How old the counts are that rates are computed from, at least.
+/// The least age of the counts that rates are computed from.
 const RATE: Duration = Duration::from_secs(5);
 /// The same for the distribution of recent durations.
 const TIMES: Duration = Duration::from_secs(30);
-/// The number of classes of errors that are told apart, of any kind. A processor has a handful.
+/// The most classes of errors that are counted, of each kind. A processor has a handful.
 const CLASSES: usize = 32;
-/// How long after its start a processor may take to announce that it sends snapshots. It does so before its first record.
+/// The time after its start in which a processor announces that it sends snapshots. It does so before its first record.
 const SILENT_START: Duration = Duration::from_secs(2);
-/// The number of periods without a snapshot after which a processor does not run as it should.
+/// The number of periods without a snapshot after which a processor is not healthy.
 const SILENT_PERIODS: u32 = 3;
 
 /// The sums of a shard, over all of its processors.
@@ -70,9 +70,9 @@ pub(super) struct Shard {
     pub(super) since: Instant,
     /// The processors that were started.
     starts: u64,
-    /// When the first of them was.
+    /// The start of the first of them.
     started: Option<Instant>,
-    /// How many of them ended with each exit code.
+    /// The number of them that ended with each exit code.
     pub(super) exits: BTreeMap<String, u64>,
     /// The sums of the processors before the present one.
     before: Sums,
@@ -80,7 +80,7 @@ pub(super) struct Shard {
     current: Option<(Snapshot, Instant)>,
     /// The process before the present one. Its snapshots are ignored, because it is part of `before`.
     previous: Option<u32>,
-    /// The process whose part in the shard is over, although it may still send snapshots.
+    /// The process that is done with the shard, although it may still send snapshots.
     over: Option<u32>,
     seen: Option<Box<dyn Fn() -> Seen + Send>>,
     rates: Recent<[u64; 2]>,
@@ -147,7 +147,7 @@ impl Shard {
         self.seen = Some(seen);
     }
 
-    /// Takes a snapshot of one of the shard's processors. Without a tool that observes them, it shows where the shard stands, too.
+    /// Takes a snapshot of one of the shard's processors. If it is the only source, it also gives the stage of the shard.
     pub(super) fn take(&mut self, snapshot: Snapshot, is_only_source: bool, now: Instant) {
         if self.previous == Some(snapshot.pid) {
             return;
@@ -219,7 +219,7 @@ impl Shard {
             return sums;
         }
         let mut sums = Sums::default();
-        // If snapshots followed, counters would fall.
+        // Counters would fall if snapshots followed later.
         if let Some(seen) = seen.filter(|_| self.is_silent(now)) {
             let one = |count: u64| (count > 0).then(|| ("unknown".to_owned(), count)).into_iter().collect();
             (sums.totals.settled, sums.totals.delivered, sums.totals.bytes) = (seen.records, seen.records, seen.bytes);
@@ -251,7 +251,7 @@ impl Shard {
         for age in [&mut now.oldest_unsettled_ms, &mut now.last_message_ms, &mut now.last_checkpoint_ms] {
             *age = age.map(|age| age.saturating_add(since));
         }
-        // If the snapshot is old, the process is not well, and the call has not ended.
+        // An old snapshot means that the process is not healthy, so its call has not ended.
         if since > snapshot.period_ms
             && let Some(running) = &mut now.running
         {
@@ -282,7 +282,7 @@ impl Shard {
         }
     }
 
-    /// Why the shard's processor is not well, if it is not.
+    /// The problem of the shard's processor, if it has one.
     pub(super) fn problem(&self, stuck_after: Duration, now: Instant) -> Option<String> {
         if self.stage != Stage::Running {
             return None;
@@ -358,7 +358,7 @@ mod tests {
         assert_eq!((shard.stage, shard.problem(minute, now)), (Stage::Running, None));
         let stuck = shard.problem(Duration::from_secs(4), now);
         assert_eq!(stuck.as_deref(), Some("the processor has been handling processRecords for 4.0 s"));
-        // A process that is stopped sends nothing, so its last call counts on.
+        // A process that is stopped sends nothing, so the time of its last call grows.
         assert!(shard.problem(minute, later(57)).is_some());
         let mut idle = snapshot(1, 0, 0);
         idle.now.running = None;

@@ -19,9 +19,9 @@ pub(crate) struct State {
     pub(crate) stream: Option<String>,
     pub(crate) pid: u32,
     pub(crate) uptime_ms: u64,
-    /// Why it is not well.
+    /// The problems of the run.
     pub(crate) problems: Vec<String>,
-    /// Why it is not ready, if it is not.
+    /// The reason why it is not ready, if it is not.
     pub(crate) unready: Option<String>,
     pub(crate) daemon: Option<DaemonState>,
     pub(crate) shards: Vec<ShardState>,
