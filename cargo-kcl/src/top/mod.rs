@@ -1,4 +1,4 @@
-//! `cargo kcl top`: a live view of a run. Its options stand in the help of every build; the rest takes the feature `metrics`.
+//! `cargo kcl top`: a live view of a run. The help of every build shows its options. The rest needs the feature `metrics`.
 
 mod options;
 #[cfg(feature = "metrics")]

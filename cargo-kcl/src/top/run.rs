@@ -1,4 +1,4 @@
-//! Asking a run for its numbers, and showing them once or live.
+//! Asks a run for its numbers, and shows them once or live.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The width of what is shown without a terminal.
 const WIDTH: usize = 80;
 
-/// The reason why nothing is shown any more.
+/// The reason why the run cannot be shown any more.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TopError {
     #[error(transparent)]

@@ -39,7 +39,7 @@ impl Screen {
         keys.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
         tcsetattr(io::stdin(), OptionalActions::Now, &keys).map_err(failed)?;
         let screen = Self { before };
-        // The other screen, without a cursor, so that the shell's is as it was.
+        // The alternate screen, without a cursor, so that the shell's screen stays as it was.
         print("\x1b[?1049h\x1b[?25l").map_err(ScreenError::Terminal)?;
         Ok(screen)
     }
@@ -58,7 +58,7 @@ fn print(text: &str) -> io::Result<()> {
     stdout.flush()
 }
 
-/// The request of a key.
+/// The request that a key makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Key {
     Quit,
@@ -103,7 +103,7 @@ fn keys(mut bytes: &[u8]) -> Vec<Key> {
 /// The content of the screen, and its order.
 struct View {
     state: State,
-    /// Why the last request failed.
+    /// The reason why the last request failed.
     error: Option<TopError>,
     order: Order,
     scrolled: usize,
@@ -137,7 +137,7 @@ impl View {
         lines.extend(shards.into_iter().skip(scrolled).take(room));
         lines.resize(rows.saturating_sub(1), String::new());
         lines.push(console::truncate_str("q quit  s sort  r reverse  ↑↓ scroll", width, "").into_owned());
-        // Each line is drawn over the one before, so that nothing flickers.
+        // Each line is drawn over the old one, so that nothing flickers.
         let drawn: Vec<_> = lines.iter().take(rows).map(|line| format!("{line}\x1b[K")).collect();
         print(&format!("\x1b[H{}\x1b[J", drawn.join("\r\n")))?;
         Ok(room)
@@ -180,7 +180,7 @@ fn wait(time: Duration, signals: &Signals) -> io::Result<()> {
     let mut fds: Vec<_> = fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
     let limit = Timespec::try_from(time).map_err(io::Error::other)?;
     match poll(&mut fds, Some(&limit)) {
-        // A changed size of the terminal interrupts, too.
+        // A change of the terminal's size interrupts the wait, too.
         Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
         Err(error) => Err(error.into()),
     }

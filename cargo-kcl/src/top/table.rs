@@ -1,4 +1,4 @@
-//! What `cargo kcl top` shows of a run: a few lines about all of it, and a line for each shard, which fit 80 columns.
+//! The text that `cargo kcl top` shows of a run: a few lines about all of it, and a line for each shard, which fit 80 columns.
 
 use std::cmp::Ordering;
 
@@ -41,7 +41,7 @@ const COLUMNS: [(Column, &str, usize); 9] = [
     (Column::Restarts, "starts", 6),
 ];
 
-/// How shards are sorted: by a column, the largest first, but by name in ascending order.
+/// The order of the shards: by a column, the largest first, or by name in ascending order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Order {
     column: Column,
