@@ -4,7 +4,7 @@
 const FIELD: char = '\u{241f}';
 /// The end of an event.
 const END: &str = "\u{241e}";
-/// A size in bytes that no event reaches.
+/// The size in bytes that no event reaches.
 const LONGEST: usize = 4 << 20;
 
 /// One event of the log, or a line outside any event.

@@ -139,7 +139,7 @@ fn wrong_answer(message: &str) -> Option<String> {
     })
 }
 
-/// The sort of a problem that the daemon logs.
+/// The kind of a problem that the daemon logs.
 #[cfg(feature = "aws")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
@@ -152,7 +152,7 @@ pub(crate) enum Cause {
     Other,
 }
 
-/// The sort of an event that has an explanation.
+/// The kind of problem of an event that has an explanation.
 #[cfg(feature = "aws")]
 pub(crate) fn cause(event: &Event) -> Cause {
     let text = format!("{}\n{}", event.message, event.exception);

@@ -1,4 +1,4 @@
-//! The application that the options name: its table, its stream, and how fast its workers renew their leases.
+//! The application that the options name: its table, its stream, and the time within which its workers renew their leases.
 
 use std::fs;
 use std::io;

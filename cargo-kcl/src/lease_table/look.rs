@@ -10,11 +10,11 @@ use crate::kinesis::cursor::Cursor;
 use crate::kinesis::error::AwsError;
 use crate::kinesis::shards::Shard;
 
-/// The record of the checkpoint, the one after it, and a few in case that processors get nothing of them.
+/// The records of a call: that of the checkpoint, the one after it, and a few more, because processors may get nothing of some records.
 const FEW: i32 = 10;
 /// The most calls for one shard. Kinesis may answer without records although there are some.
 const CALLS: u32 = 20;
-/// The most shards that are looked at at the same time.
+/// The most shards that are looked at in parallel.
 const AT_ONCE: usize = 16;
 
 /// The stream at a checkpoint.
@@ -77,7 +77,7 @@ async fn look(stream: &Stream, shard: &Shard, at: &Position) -> Result<Look, Aws
         Position::After { sequence_number, sub_sequence_number } => {
             (Cursor::At(sequence_number, sub_sequence_number), Some((sequence_number, sub_sequence_number)))
         }
-        // The place that is meant is known to the workers only.
+        // Only the workers know which place is meant.
         _ => return Ok(Look::default()),
     };
     let mut look = Look::default();

@@ -81,7 +81,7 @@ impl Stream {
         Ok(u64::try_from(summary.retention_period_hours).unwrap_or_default())
     }
 
-    /// Starts to read a shard, whose hash keys are these, at a place. A call returns at most this many records.
+    /// Starts to read a shard at a place. A call returns at most this many records.
     ///
     /// # Errors
     ///

@@ -63,7 +63,7 @@ impl LeaseTable {
     ///
     /// # Errors
     ///
-    /// If the table cannot be read, or has rows and not one lease.
+    /// If the table cannot be read, or has rows but no lease.
     pub(crate) async fn leases(&self) -> Result<Vec<Lease>, TableError> {
         let mut leases = Vec::new();
         let mut rows = 0;
@@ -98,8 +98,8 @@ impl LeaseTable {
         Ok(Lease::parse(&output["Item"]))
     }
 
-    /// Moves a lease to a position, unless it has changed since it was read. In the same update, its counter is raised and its owner is
-    /// removed, so that a worker that still takes itself for the owner can neither renew the lease nor checkpoint.
+    /// Moves a lease to a position, unless it has changed since it was read. The same update raises its counter and removes its owner.
+    /// A worker that still takes itself for the owner can therefore neither renew the lease nor checkpoint.
     ///
     /// # Errors
     ///

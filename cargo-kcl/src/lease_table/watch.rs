@@ -11,7 +11,7 @@ use super::table::{LeaseTable, TableError};
 const RENEWALS: u32 = 3;
 /// The number of times failoverTimeMillis after which an owner that did not renew its lease counts as dead.
 const SILENCE: u32 = 2;
-/// More rows than this are read less often: a look at all of them has a price.
+/// A table with more rows than this is read less often, because AWS charges for each look at all of them.
 const MANY: usize = 500;
 
 /// How long a lease that is not renewed is watched before it counts as free.
@@ -26,7 +26,7 @@ pub(crate) struct Watched {
     pub(crate) first: Lease,
     /// The lease as it was last seen.
     pub(crate) last: Lease,
-    /// How long the counter has not moved; zero if it has.
+    /// The time for which the counter has not moved; zero if it has moved.
     pub(crate) silent: Duration,
 }
 
@@ -54,8 +54,8 @@ impl Watched {
     }
 }
 
-/// Watches the leases of these shards, or of all, until each of them is renewed or was seen to have no owner, for at most the time
-/// after which an owner counts as dead.
+/// Watches these leases until each of them is renewed or was seen without an owner. Watches them at most for the time after which an
+/// owner counts as dead.
 ///
 /// # Errors
 ///
@@ -72,7 +72,7 @@ pub(crate) async fn watch(
     let pause = if whole { failover } else { failover / RENEWALS };
     let mut looked = began;
     loop {
-        // The time before the last look is what the counters are known for.
+        // The counters are known up to the start of the last look.
         let silent = looked - began;
         for lease in &mut watched {
             let moved = lease.last.counter != lease.first.counter;

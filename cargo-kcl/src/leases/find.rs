@@ -1,8 +1,8 @@
 //! The position before the first record of a shard that arrived at some time or later.
 //!
-//! A lease names the record after which delivery resumes, so that record must be found. Kinesis reads forward only: the search starts
-//! shortly before the time, goes back in growing steps until there is a record, and halves the last step until few records are left
-//! to read.
+//! A lease names the record after which delivery resumes, so that record must be found. Kinesis reads forward only. The search
+//! therefore starts shortly before the time, and goes back in growing steps until there is a record. It then halves the last step until
+//! few records are left to read.
 
 use std::time::{Duration, SystemTime};
 
@@ -39,7 +39,7 @@ impl Found {
 }
 
 /// Finds the place of a time, in milliseconds since 1970. Arrival times are not always in the order of the records: the first record
-/// counts.
+/// that arrived at the time or later counts.
 ///
 /// # Errors
 ///
@@ -51,7 +51,7 @@ pub(super) async fn find(stream: &Stream, shard: &Shard, time: i64) -> Result<Fo
     };
     let start = near(stream, shard, time, oldest).await?;
     let mut pages = stream.read(shard, Cursor::At(start.number, 0), MANY).await?;
-    // If the record has just expired, the one before the first cannot be named.
+    // If the record has just expired, the last record before the time is unknown.
     let (first, before) = pages.find(|entry| entry.arrival >= time).await?;
     Ok(Found { before, first })
 }

@@ -1,4 +1,4 @@
-//! `cargo kcl leases`: the leases of an application. Its options stand in the help of every build; the rest takes the feature `aws`.
+//! `cargo kcl leases`: the leases of an application. The help of every build shows its options. The rest needs the feature `aws`.
 
 #[cfg(feature = "aws")]
 mod find;

@@ -1,4 +1,4 @@
-//! Which leases are moved where, and which ones may not be.
+//! The moves of leases, and the reasons why some are refused.
 
 use std::collections::BTreeSet;
 use std::time::SystemTime;
@@ -48,7 +48,7 @@ pub(super) enum PlanError {
 pub(super) struct Move {
     pub(super) lease: Lease,
     pub(super) to: Position,
-    /// Something to know about it.
+    /// A note about the move for the user.
     pub(super) note: Option<String>,
 }
 
@@ -117,11 +117,11 @@ async fn plan_one(lease: &Lease, target: &Target, stream: Known<'_>) -> Result<M
     }
 }
 
-/// Checks that no child of a shard that has ended was begun: its records come after those of the shard.
+/// Checks that no child of a shard that has ended has begun: the child's records come after those of the shard.
 ///
 /// # Errors
 ///
-/// If one was.
+/// If one has.
 pub(super) fn check_children(lease: &Lease, leases: &[Lease], shards: &[Shard]) -> Result<(), PlanError> {
     if lease.checkpoint != Position::ShardEnd {
         return Ok(());

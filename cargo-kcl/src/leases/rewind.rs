@@ -1,4 +1,4 @@
-//! Moving leases: only those that are free, and only after somebody agreed.
+//! Moves leases: only those that are free, and only after somebody has agreed.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::time::Duration;
@@ -93,7 +93,7 @@ fn announce_wait(moves: &[Move], failover: Duration) {
 fn reason(watched: &Watched, failover: Duration) -> Result<String, RewindError> {
     let Lease { shard, owner, .. } = &watched.last;
     match (&watched.first.owner, owner) {
-        // The lease that the move is about is the one that was seen first.
+        // The move is about the lease as it was first seen.
         _ if watched.first.counter != watched.last.counter => Err(RewindError::Owned {
             shard: shard.clone(),
             owner: owner.as_deref().map_or("a worker".to_owned(), |owner| format!("`{}`", report::excerpt(owner))),
@@ -117,7 +117,7 @@ fn show(the_move: &Move, reason: &str) {
     }
 }
 
-/// Asks whether to go on, unless the options say so.
+/// Asks whether to go on, unless the options agree already.
 fn confirm(count: usize, yes: bool) -> Result<(), RewindError> {
     if yes {
         return Ok(());

@@ -9,12 +9,12 @@ use serde_json::Value;
 use crate::lease_table::{Look, Waiting, Watched, millis};
 use crate::report;
 
-/// A lease with everything that was found out about it.
+/// A lease, and everything that was found out about it.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) watched: Watched,
     pub(super) look: Look,
-    /// Whether the owner's renewals were waited for.
+    /// Whether the command waited for the owner to renew the lease.
     pub(super) was_watched: bool,
 }
 
@@ -37,7 +37,7 @@ struct Shown<'a> {
     child_shard_ids: &'a [String],
 }
 
-/// All of them.
+/// All leases.
 #[derive(Serialize)]
 struct Listing<'a> {
     application: &'a str,

@@ -179,7 +179,7 @@ fn owned(facts: &Facts<'_>, watched: &Watched, look: &Look) -> Verdict {
     }
 }
 
-/// Judges a shard that has records to process, and about which the log has nothing to say.
+/// Judges a shard that has records to process, and which the log does not mention.
 fn behind(facts: &Facts<'_>, watched: &Watched, look: &Look) -> Verdict {
     let Waiting::Record(next) = look.waiting else { return Verdict::fine(State::UpToDate, "up to date") };
     let waiting = facts.behind.map(whole).map(|time| format!(" has been waiting for {time}")).unwrap_or_default();

@@ -28,10 +28,10 @@ pub(super) struct Finding {
     pub(super) time: String,
 }
 
-/// The sort of a problem.
+/// The kind of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A handler has been running for long.
+    /// A handler has been running for a long time.
     Slow,
     Logged(Cause),
 }
@@ -172,7 +172,7 @@ impl Reader<'_> {
         self.findings.note(shard_id_in(&all), Finding { kind, text, time: event.time.clone() });
     }
 
-    /// A shard whose processor has answered is past what it was at, unless the end of the shard is what it does not get past.
+    /// Forgets the problem of a shard whose processor has answered. A missing checkpoint at the end of the shard remains a problem.
     fn progress(&mut self, shard: &str, what: &str) {
         let is_end = what.contains("shardEnded") || what == "processed to its end";
         let found = self.findings.of_shards.get(shard).map(|finding| finding.kind);
@@ -181,13 +181,13 @@ impl Reader<'_> {
         }
     }
 
-    /// A daemon that has started has left its problems behind.
+    /// Forgets all problems, because the daemon was started again.
     fn restarted(&mut self) {
         *self.findings = Findings::default();
         self.context.restarted();
     }
 
-    /// Takes a line of a processor. `kcl` reports handlers that run for long.
+    /// Takes a line of a processor. `kcl` reports handlers that run for a long time.
     fn processor(&mut self, shard: &str, line: &str, time: &str) {
         self.context.printed(shard);
         let Some((what, time_of_it)) = line.split_once(" has been running for ") else { return };

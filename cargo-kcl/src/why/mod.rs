@@ -1,4 +1,4 @@
-//! `cargo kcl why`: why a shard does not move. Its options stand in the help of every build; the rest takes the feature `aws`.
+//! `cargo kcl why`: why a shard does not move. The help of every build shows its options. The rest needs the feature `aws`.
 
 #[cfg(feature = "aws")]
 mod judge;
