@@ -1,4 +1,4 @@
-//! Shows people how far a run is: lines at the bottom of a terminal that are redrawn, or else one line every few seconds.
+//! Shows people the progress of a run: lines at the bottom of a terminal that are redrawn, or else one line every few seconds.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,7 +18,7 @@ use crate::report;
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 /// How often to redraw the lines at the bottom of a terminal.
 const DRAW_INTERVAL: Duration = Duration::from_millis(200);
-/// How many times a second they are redrawn at most, including redraws after lines written above them.
+/// The most redraws a second, including those after lines that were written above them.
 const HZ: u8 = 20;
 /// The age of a run before it shows lines at the bottom; a shorter run does not need them.
 const SHOW_AFTER: Duration = Duration::from_millis(400);

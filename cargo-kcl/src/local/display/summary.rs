@@ -199,7 +199,7 @@ impl Summary {
         }
     }
 
-    /// The lines of the table. A column is as wide as its longest cell. What happens seldom is a column only if it happened.
+    /// The lines of the table. A column is as wide as its longest cell. A rare result has a column only if it occurred.
     fn rows(&self) -> Vec<String> {
         let any = |count: fn(&ShardSummary) -> u64| self.shards.iter().any(|shard| count(shard) > 0);
         let seldom = [any(|shard| shard.skipped), any(|shard| shard.dead_lettered), any(|shard| shard.restarts.into())];

@@ -10,7 +10,7 @@ use crate::report;
 const MOST: usize = 40;
 /// The most characters of a class that are kept.
 const LONGEST: usize = 160;
-/// The class of errors of which there are too many classes.
+/// The class in which errors of further classes are counted.
 const OTHERS: &str = "errors of other kinds";
 
 /// The number of records that were passed over because of one class of errors.
@@ -25,7 +25,7 @@ pub(crate) struct Count {
 pub(crate) struct Letters(pub(crate) BTreeMap<String, Count>);
 
 impl Letters {
-    /// Counts the record that this line reports. Returns how often it was tried again.
+    /// Counts the record that this line reports. Returns the number of further attempts with it.
     pub(crate) fn add(&mut self, action: FailureAction, line: &[u8]) -> u64 {
         let line = String::from_utf8_lossy(line);
         let (class, attempts) = parts(&line);
@@ -71,7 +71,7 @@ fn class(error: &str) -> String {
         rest = &rest[char.len_utf8()..];
         match char {
             '"' | '`' => {
-                // An escaped quotation mark does not end the quotation. What is quoted and has no end was cut.
+                // An escaped quotation mark does not end the quotation. A quotation without an end was cut.
                 let mut is_escaped = false;
                 let end = rest.find(|inner| {
                     let ends = inner == char && !is_escaped;

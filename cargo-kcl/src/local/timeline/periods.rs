@@ -80,7 +80,7 @@ impl Periods {
         (time.as_nanos() / self.length.as_nanos()).try_into().unwrap_or(usize::MAX)
     }
 
-    /// Joins each two neighbours.
+    /// Joins each pair of neighbours.
     fn double(&mut self) {
         self.length *= 2;
         let pairs = self.periods.chunks(2).map(|pair| {
@@ -91,7 +91,7 @@ impl Periods {
         self.periods = pairs.collect();
     }
 
-    /// Makes the periods this long, or as long as `length` times a power of two.
+    /// Makes the periods at least this long, by doubling their length.
     pub(crate) fn lengthen(&mut self, length: Duration) {
         while self.length < length {
             self.double();

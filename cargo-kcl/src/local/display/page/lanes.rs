@@ -34,7 +34,7 @@ impl Axis {
         Self { length, count: count.try_into().unwrap_or(1) }
     }
 
-    /// The periods of a shard, as long as those of the others.
+    /// The periods of a shard, with the length that all shards share.
     pub(super) fn fit(&self, mut periods: Periods) -> Vec<Period> {
         periods.lengthen(self.length);
         // The history of a processor may end a moment after the clock of the summary was read.

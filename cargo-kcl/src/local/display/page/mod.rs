@@ -21,7 +21,7 @@ use crate::report;
 /// The most shards with a timeline, which bounds the memory of a run and the size of the page.
 const MOST_SHARDS: usize = 200;
 
-/// The page cannot be written.
+/// The reason why the page cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[error("the report cannot be written to {}: {error}", path.display())]
 pub(crate) struct PageError {
