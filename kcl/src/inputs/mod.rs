@@ -179,7 +179,7 @@ impl Tick<'_, AsyncCheckpointer> {
     }
 }
 
-/// The input of [`Processor::lease_lost`](crate::Processor::lease_lost). It has no checkpointer, because the lease is gone.
+/// The input of [`Processor::lease_lost`](crate::Processor::lease_lost). It does not have a checkpointer, because the lease is gone.
 #[derive(Debug)]
 pub struct LeaseLost<'a> {
     pub(crate) shard: &'a Shard,
