@@ -99,8 +99,12 @@ const ON_THE_EMULATOR: &[Test] = &[
     ("stream::the_producer_prints_the_shards_of_its_records", stream::producer),
 ];
 
+/// A test spends most of its time waiting: for retries, leases that do not move, and an emulator.
+const TESTS_AT_ONCE: usize = 8;
+
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(TESTS_AT_ONCE);
     let trials = TESTS.iter().map(|&(name, test)| Trial::test(name, move || caught(test)));
     let missing = emulators::missing_tool().filter(|_| std::env::var_os("CI").is_none());
     let on_the_emulator = ON_THE_EMULATOR.iter().map(|&(name, test)| {

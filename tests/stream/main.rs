@@ -38,8 +38,12 @@ const TESTS: &[Test] = &[
     ("trouble::options_that_do_not_fit_a_stream_are_refused", trouble::refused),
 ];
 
+/// A test spends most of its time waiting for shards to be split, and for polls.
+const TESTS_AT_ONCE: usize = 6;
+
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(TESTS_AT_ONCE);
     let missing = emulators::missing_tool().filter(|_| std::env::var_os("CI").is_none());
     let trials = TESTS.iter().map(|&(name, test)| {
         Trial::test(name, move || harness::run(name, test))
