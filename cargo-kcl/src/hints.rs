@@ -27,7 +27,7 @@ const VERBS: &[(&[&str], &str)] = &[
         &["status", "monitor", "metrics", "stats", "ps", "watch"],
         "`cargo kcl top` shows the shards of a running `daemon` or `local`, and --metrics of these serves metrics for Prometheus",
     ),
-    (&["probe", "ping", "healthcheck", "live", "ready"], "`cargo kcl health` says whether a run is well"),
+    (&["probe", "ping", "healthcheck", "live", "ready"], "`cargo kcl health` says whether a run is healthy"),
     (&["test"], "`cargo test` runs the tests of a processor, and `cargo kcl local` runs it over files"),
     (&["build"], "`cargo kcl local` and `cargo kcl daemon` build the processor that they run"),
     (&["version"], "`cargo kcl --version` prints the version"),

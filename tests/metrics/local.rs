@@ -108,7 +108,7 @@ fn top_and_health_find_a_run_by_its_name() {
     assert_eq!(settled(&state), 150);
 
     let other = Run::start(place.tool(&[&FOLLOW[..6], &["--app", "other", "--", poison()]].concat()));
-    let several = "several runs are going on: name one of them with --app: ";
+    let several = "several runs are active; name one of them with --app: ";
     crate::tool::wait_until(&"both", || match place.output(&["top", "--once"]) {
         (Some(1), _, stderr) if stderr.contains(several) && stderr.contains("other") => Ok(()),
         output => Err(format!("{output:?}")),

@@ -8,23 +8,21 @@ use clap::Args;
 use crate::args::interval;
 use crate::metrics::Address;
 
-/// Say by the exit code whether a running `daemon` or `local` is well, for probes that run a command
+/// Report with the exit code whether a running `daemon` or `local` is healthy, for probes that run a command
 ///
-/// It is well if its daemon is running and no processor is stuck; with --ready, if a processor has received its first message, or there
+/// It is healthy if its daemon is running and no processor is stuck; with --ready, if a processor has received its first message, or there
 /// is no lease to hold.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Exit codes: 0 it is well, 1 it is not, or it is not running; stderr says why; 2 usage error.\n\n\
+#[command(after_help = "Exit codes: 0 healthy, 1 not healthy or not running, 2 usage error; stderr says why.\n\n\
                   Examples:\n  \
                   cargo kcl health --app revenue\n  \
-                  cargo kcl health --ready --address 9464"
-)]
+                  cargo kcl health --ready --address 9464")]
 pub(crate) struct HealthOptions {
-    /// Name of the application, as it was given to the run; by default the only run of this user
+    /// Name of the application that the run was started with; by default the only run of this user
     #[arg(long, value_name = "NAME", env = "KCL_APP")]
     pub(crate) app: Option<String>,
 
-    /// Address of the run, as it was given to --metrics
+    /// Address that the run was given with --metrics
     #[arg(long, value_name = "[IP:]PORT")]
     pub(crate) address: Option<Address>,
 

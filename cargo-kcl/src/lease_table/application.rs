@@ -37,7 +37,7 @@ pub(crate) enum ApplicationError {
     #[error("{} does not set `applicationName`; name the application with --app NAME", .0.display())]
     Unnamed(PathBuf),
     #[error(
-        "the table `{table}` has leases of several streams ({one}), as only programs in Java make them; this command reads leases of one stream"
+        "the table `{table}` has leases of several streams ({one}), which only programs in Java create; this command reads leases of one stream"
     )]
     Several { table: String, one: String },
     #[error("the stream is not named, and {why}; add --stream NAME")]
@@ -158,7 +158,7 @@ impl Application {
             None => unknown("no stream in the region has the shards of the leases".to_owned()),
             Some((stream, shards)) if fitting.is_empty() => {
                 report::line(format_args!(
-                    "the stream is `{}`, the only one whose shards are those of the leases; --stream NAME names another",
+                    "the stream is `{}`, the only one whose shards are those of the leases; name another one with --stream NAME",
                     stream.name
                 ));
                 Ok((stream, shards))

@@ -18,7 +18,7 @@ pub(crate) enum TableError {
     Aws(#[from] AwsError),
     #[error("{0}; the workers of an application create it when they first start, and --app names it")]
     NoTable(AwsError),
-    #[error("the table `{0}` is not one of leases: it has rows, and none of them is a lease")]
+    #[error("the table `{0}` is not a lease table: none of its rows is a lease")]
     Foreign(String),
 }
 

@@ -10,9 +10,9 @@ use crate::args::{ApplicationOptions, AwsOptions, ShardName, StartAt, is_trim_ho
 
 /// Show the leases of an application: which worker reads which shard, and how far; and move them back
 ///
-/// For each shard: the owner, whether the owner renews the lease, the checkpoint, how long ago the record of the checkpoint arrived (age), and
-/// how long the oldest record after it has been waiting (behind). A lease that no owner has renewed for twice failoverTimeMillis is dead. The
-/// command waits that long at most; --no-wait does not.
+/// For each shard, it shows the owner, whether the owner renews the lease, and the checkpoint. The age is the time since the record of the
+/// checkpoint arrived, and behind is how long the oldest record after it has been waiting. An owner that has not renewed its lease for twice
+/// failoverTimeMillis is dead. The command waits that long at most; --no-wait does not.
 ///
 /// --rewind moves a lease back, so that records are delivered again. It needs a lease that is free: without an owner, or dead. Stop the worker
 /// first. A worker that was only paused loses the lease when it wakes up. What would change is shown before it is done.
@@ -29,8 +29,8 @@ pub(crate) struct LeasesOptions {
     pub(crate) application: ApplicationOptions,
 
     /// Move back the lease of a shard, given by its id or number. Delivery resumes after the record SEQUENCE (with /SUB, after that part of
-    /// it), at the oldest record, or at the first record that arrived at TIME or later, such as 2026-01-31T12:00:00+01:00, 2026-01-31 or
-    /// -2h. May be given several times
+    /// it), at the oldest record, or at the first record that arrived at TIME or later. TIME is such as 2026-01-31T12:00:00+01:00, 2026-01-31
+    /// or -2h. May be given several times
     #[arg(long, value_name = "SHARD=SEQUENCE|TRIM_HORIZON|TIME")]
     pub(crate) rewind: Vec<Rewind>,
 

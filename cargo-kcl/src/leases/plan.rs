@@ -26,11 +26,11 @@ pub(super) enum PlanError {
     #[error("{shard} stands at {stands}, and {to} is not before that; --rewind moves a lease back, never forward")]
     NotBack { shard: String, stands: String, to: String },
     #[error(
-        "{shard} stands at {stands}, which only the workers' properties resolve to a record; only TRIM_HORIZON is certainly before it"
+        "{shard} stands at {stands}, and which record that is depends on the workers' properties; only TRIM_HORIZON is certainly before it"
     )]
     Unordered { shard: String, stands: String },
     #[error(
-        "{shard} has ended, and its child shard {child} has begun: records of {shard} would be processed again after those of {child}, which must come later; only leases of shards without such children can be moved"
+        "{shard} has ended, and its child shard {child} has begun: the records of {shard} would be processed after those of {child}; only the lease of a shard whose children have not begun can be moved"
     )]
     Begun { shard: String, child: String },
     #[error(
@@ -160,7 +160,7 @@ async fn note_of_position(to: &Position, stream: &Stream, shard: &Shard) -> Resu
             "the stream does not hold record {sequence_number}; delivery resumes at {}, the next one that it holds",
             entry.number
         )),
-        None => Some("the stream holds no record from there on".to_owned()),
+        None => Some("the stream does not hold a record from there on".to_owned()),
     })
 }
 
@@ -174,7 +174,7 @@ fn note_of_time(found: &Found, shard: &Shard) -> String {
         Some(_) => first,
         None if parents.is_empty() => format!("{first}; it is the oldest of the shard"),
         None => {
-            format!("{first}; it is the oldest of the shard, and what arrived before is in {}", parents.join(" and "))
+            format!("{first}; it is the oldest of the shard, and earlier records are in {}", parents.join(" and "))
         }
     }
 }

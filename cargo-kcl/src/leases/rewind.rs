@@ -19,7 +19,7 @@ pub(super) enum RewindError {
     #[error(transparent)]
     Plan(#[from] PlanError),
     #[error(
-        "{shard} is not free: {owner} renews its lease, and would overwrite it; stop that worker, or wait until it has stopped, and run this again"
+        "{shard} is not free: {owner} renews its lease, and would overwrite the move; stop that worker, or wait until it has stopped, and run this again"
     )]
     Owned { shard: String, owner: String },
     #[error("this would move {0}; add --yes to confirm")]
@@ -27,7 +27,7 @@ pub(super) enum RewindError {
     #[error("nothing was moved")]
     Declined,
     #[error(
-        "{0}: the lease changed meanwhile, because a worker took it or renewed it, and was not moved; stop the worker, and run this again"
+        "{0}: the lease was not moved, because a worker took or renewed it meanwhile; stop the worker, and run this again"
     )]
     Changed(String),
     #[error("stdin cannot be read: {0}")]

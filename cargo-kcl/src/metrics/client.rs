@@ -22,9 +22,9 @@ pub(crate) enum ClientError {
     Address { address: Address, error: io::Error },
     #[error("no `cargo kcl local` or `cargo kcl daemon` of this user is running{}", .0.as_ref().map_or(String::new(), |app| format!(" as `{}`", report::excerpt(app))))]
     Nothing(Option<String>),
-    #[error("several runs are going on: name one of them with --app: {}", .0.join(", "))]
+    #[error("several runs are active; name one of them with --app: {}", .0.join(", "))]
     Several(Vec<String>),
-    #[error("several runs of `{}` are going on; --address names one that has --metrics", report::excerpt(.0))]
+    #[error("several runs of `{}` are active; give the --metrics address of one of them with --address", report::excerpt(.0))]
     SeveralOf(String),
     #[error("the run does not answer: {0}")]
     Answer(io::Error),
@@ -108,7 +108,7 @@ fn exchange(mut stream: impl Read + Write, path: &str) -> io::Result<Answer> {
     stream.flush()?;
     let mut response = Vec::new();
     stream.take(LONGEST).read_to_end(&mut response)?;
-    answer(&response).ok_or_else(|| io::Error::other("the answer is not one of `cargo kcl`"))
+    answer(&response).ok_or_else(|| io::Error::other("the answer does not come from `cargo kcl`"))
 }
 
 fn answer(response: &[u8]) -> Option<Answer> {

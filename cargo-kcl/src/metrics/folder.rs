@@ -69,11 +69,7 @@ fn create_private(folder: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
-    if is_private(folder)? {
-        Ok(())
-    } else {
-        Err(io::Error::other("the folder is not one that only this user can use"))
-    }
+    if is_private(folder)? { Ok(()) } else { Err(io::Error::other("other users can use the folder, or it is a link")) }
 }
 
 /// Whether this is a folder of this user, not a link to one, that nobody else can use.
@@ -86,7 +82,7 @@ fn is_private(folder: &Path) -> io::Result<bool> {
 pub(crate) fn running(folder: &Path) -> io::Result<Vec<PathBuf>> {
     match is_private(folder) {
         Ok(true) => {}
-        Ok(false) => return Err(io::Error::other("the folder is not one that only this user can use")),
+        Ok(false) => return Err(io::Error::other("other users can use the folder, or it is a link")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     }

@@ -54,10 +54,10 @@ pub(crate) struct About {
 #[derive(Debug, thiserror::Error)]
 #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "a build without metrics does not serve them"))]
 pub(crate) enum MetricsError {
-    #[error("the metrics cannot be served at {address}: {error}; --metrics names another address")]
+    #[error("the metrics cannot be served at {address}: {error}; give another address with --metrics")]
     Listen { address: std::net::SocketAddr, error: std::io::Error },
     #[error(
-        "the metrics of processors cannot be received in {}: {error}; XDG_RUNTIME_DIR or TMPDIR names another folder",
+        "the metrics of processors cannot be received in {}: {error}; set XDG_RUNTIME_DIR or TMPDIR to another folder",
         path.display()
     )]
     Socket { path: std::path::PathBuf, error: std::io::Error },

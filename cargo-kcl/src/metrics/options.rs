@@ -10,8 +10,8 @@ use crate::args::REPORT;
 /// Where the metrics of a run are served.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct MetricsOptions {
-    /// Serve metrics for Prometheus and probes at this address: /metrics, /livez and /readyz. A port alone is one of this machine,
-    /// 127.0.0.1; 0 chooses a free one
+    /// Serve metrics for Prometheus and probes at this address: /metrics, /livez and /readyz. A port alone is a port on 127.0.0.1.
+    /// Port 0 chooses a free one
     #[arg(long, help_heading = REPORT, value_name = "[IP:]PORT", env = "KCL_METRICS_ADDRESS")]
     pub(crate) metrics: Option<Address>,
 }

@@ -186,11 +186,9 @@ fn gauges(page: &mut Page, rows: &[Row]) {
         ("kcl_behind_latest_seconds", "How far the last batch was behind the newest record of the shard.", |view| {
             seconds(view.now.millis_behind_latest)
         }),
-        (
-            "kcl_oldest_unsettled_age_seconds",
-            "Time since the oldest record was delivered that is not settled.",
-            |view| seconds(view.now.oldest_unsettled_ms),
-        ),
+        ("kcl_oldest_unsettled_age_seconds", "Time since the oldest unsettled record was delivered.", |view| {
+            seconds(view.now.oldest_unsettled_ms)
+        }),
         ("kcl_last_checkpoint_age_seconds", "Time since the last checkpoint was accepted.", |view| {
             seconds(view.now.last_checkpoint_ms)
         }),
@@ -218,11 +216,7 @@ fn gauges(page: &mut Page, rows: &[Row]) {
         }
     }
     let name = "kcl_recent_process_duration_seconds";
-    page.family(
-        name,
-        "gauge",
-        "Duration of attempts of the record handler in the last half minute or more, by quantile.",
-    );
+    page.family(name, "gauge", "Duration of attempts of the record handler in the last 30 to 60 s, by quantile.");
     for row in running.iter().filter(|row| row.view.recent[0].count() > 0) {
         for share in [0.5, 0.99, 1.0] {
             let value = row.view.recent[0].quantile(share) as f64 / NANOS;

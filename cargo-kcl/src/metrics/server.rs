@@ -199,7 +199,7 @@ fn answer(head: &[u8], board: &Mutex<Board>) -> Option<Vec<u8>> {
     let board = || board.lock().unwrap_or_else(PoisonError::into_inner);
     let (response, is_head) = match request(head) {
         Request::Unfinished => return None,
-        Request::Bad => (Response::text("400 Bad Request", "this is not a request of HTTP/1.1\n"), false),
+        Request::Bad => (Response::text("400 Bad Request", "this is not an HTTP/1.1 request\n"), false),
         Request::Refused => (Response::text("405 Method Not Allowed", "only GET and HEAD are served\n"), false),
         Request::Get { path, is_head } => {
             let response = match path {
@@ -209,7 +209,7 @@ fn answer(head: &[u8], board: &Mutex<Board>) -> Option<Vec<u8>> {
                 "/state" => Response::json(serde_json::to_string(&board().state()).unwrap_or_default()),
                 "/about" => Response::json(serde_json::to_string(&board().about_state()).unwrap_or_default()),
                 "/" => Response::text("200 OK", "/metrics\n/livez\n/readyz\n/state\n"),
-                _ => Response::text("404 Not Found", "there are /metrics, /livez, /readyz and /state\n"),
+                _ => Response::text("404 Not Found", "not found; the paths are /metrics, /livez, /readyz and /state\n"),
             };
             (response, is_head)
         }

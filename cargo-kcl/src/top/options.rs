@@ -10,10 +10,10 @@ use crate::metrics::Address;
 
 /// Show the shards of a running `daemon` or `local` live: rates, delays, latencies, retries, checkpoints and restarts
 ///
-/// Latencies and in flight come from processors that are built with the feature `metrics` of `kcl`. Of others, only what `local` itself
+/// Latencies and the number of running attempts come from processors that are built with the feature `metrics` of `kcl`. Of others, only what `local` itself
 /// sees is shown. Without a terminal, the shards are shown once.
 ///
-/// Keys: q quits, s sorts by the next column, r reverses the order, and the arrow keys and the keys for pages scroll.
+/// Keys: q quits, s sorts by the next column, r reverses the order, and the arrow keys, Page Up and Page Down scroll.
 #[derive(Debug, Args)]
 #[command(after_help = "Exit codes: 0 success, 1 the run does not answer, 2 usage error, 130 interrupted.\n\n\
                   Examples:\n  \
@@ -21,12 +21,12 @@ use crate::metrics::Address;
                   cargo kcl top --app revenue --once\n  \
                   cargo kcl top --address 9464 --json")]
 pub(crate) struct TopOptions {
-    /// Name of the application, as it was given to the run; by default the only run of this user. For a `local` without --app, the name
+    /// Name of the application that the run was started with; by default the only run of this user. For a `local` without --app, the name
     /// of the processor
     #[arg(long, value_name = "NAME", env = "KCL_APP")]
     pub(crate) app: Option<String>,
 
-    /// Address of the run, as it was given to --metrics
+    /// Address that the run was given with --metrics
     #[arg(long, value_name = "[IP:]PORT")]
     pub(crate) address: Option<Address>,
 
@@ -38,7 +38,7 @@ pub(crate) struct TopOptions {
     #[arg(long, conflicts_with = "once")]
     pub(crate) json: bool,
 
-    /// Ask for new numbers each TIME
+    /// Ask for new numbers every TIME
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
     pub(crate) every: Duration,
 }

@@ -22,7 +22,7 @@ const WIDTH: usize = 80;
 pub(crate) enum TopError {
     #[error(transparent)]
     Client(#[from] ClientError),
-    #[error("the run answered with the code {0}, which is not an answer of this version of `cargo kcl`")]
+    #[error("the run answered with the HTTP status {0}, so it may belong to another version of `cargo kcl`")]
     Answer(u16),
     #[error("the run's answer cannot be read: {0}")]
     Malformed(#[from] serde_json::Error),

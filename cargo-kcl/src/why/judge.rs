@@ -120,10 +120,10 @@ pub(super) fn judge(facts: &Facts<'_>) -> Verdict {
         return Verdict::new(
             State::PastRetention,
             format!(
-                "past retention: the shard is no longer in the stream, which keeps records for {} h, and neither are its unread records",
+                "past retention: the stream keeps records for {} h, and no longer holds the shard and its unread records",
                 facts.application.retention
             ),
-            "its worker marks it as done by itself; raise the retention of the stream if records must wait for longer",
+            "nothing has to be done for this shard, because its worker marks it as done; raise the retention of the stream if records must wait for longer",
         );
     }
     let look = match facts.look {
@@ -140,7 +140,7 @@ pub(super) fn judge(facts: &Facts<'_>) -> Verdict {
                 Verdict::new(
                     State::Unknown,
                     format!("its records cannot be read: {}", failed.message),
-                    "make that possible for this command, or name the daemon's log with --log FILE",
+                    "allow this command to read the shard, or name the daemon's log with --log FILE",
                 )
             });
         }
@@ -192,7 +192,7 @@ fn behind(facts: &Facts<'_>, watched: &Watched, look: &Look) -> Verdict {
                 next.number,
                 next.arrived()
             ),
-            "raise the retention of the stream (`aws kinesis increase-stream-retention-period`) before more expire, and see with --log FILE what holds the processor up",
+            "raise the retention of the stream (`aws kinesis increase-stream-retention-period`) before more expire, and use --log FILE to see what holds the processor up",
         );
     }
     let owner = watched.last.owner.as_deref().map(report::excerpt).unwrap_or_default();
@@ -203,7 +203,7 @@ fn behind(facts: &Facts<'_>, watched: &Watched, look: &Look) -> Verdict {
             report::duration(facts.time),
             next.number
         ),
-        "name the daemon's log with --log FILE to see what its handler is at; kcl reports a handler there that runs for longer than warn_after",
+        "name the daemon's log with --log FILE to see which record its handler is working on; kcl logs each handler that runs for longer than warn_after",
     )
 }
 
@@ -219,7 +219,7 @@ fn logged(facts: &Facts<'_>) -> Option<Verdict> {
         Kind::Slow => (
             State::HandlerStuck,
             Some(
-                "look at what that record makes the handler do; a worker that is restarted delivers it again, and --rewind of `cargo kcl leases` never skips it",
+                "find out what the handler does with that record; a worker that is restarted delivers it again, and --rewind of `cargo kcl leases` never skips it",
             ),
         ),
         Kind::Logged(Cause::ShardEnd) => (State::NoShardEnd, None),
@@ -282,7 +282,7 @@ fn without_owner(facts: &Facts<'_>) -> Verdict {
         return Verdict::new(
             State::NoOwner,
             format!("it has no owner: no worker took the lease in {time}, although workers are running"),
-            "the leader of the workers assigns it within a few times failoverTimeMillis; if it does not, restart the workers, because the leader may be gone, whose lock expires after two minutes",
+            "the leader of the workers assigns it within a few times failoverTimeMillis; if it does not, restart the workers, because the leader may be gone; its lock expires after two minutes",
         );
     }
     let name = report::excerpt(facts.application.name);
@@ -305,7 +305,7 @@ fn dead(facts: &Facts<'_>, watched: &Watched) -> Verdict {
         return Verdict::new(
             State::OwnerDead,
             sentence,
-            "another worker takes the lease within a few times failoverTimeMillis, and later while the dead one still counts as a candidate; start it again under its workerId to speed that up",
+            "another worker takes the lease within a few times failoverTimeMillis, or later, as long as the dead worker still counts as a candidate; start it again under its workerId to speed that up",
         );
     }
     match logged(facts) {

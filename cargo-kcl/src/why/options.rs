@@ -11,8 +11,8 @@ use crate::args::{ApplicationOptions, AwsOptions, ShardName, interval};
 /// Say for each shard of an application whether it moves, and if not, why and what to do
 ///
 /// The answer comes from the lease table, the shards of the stream and their records at the checkpoints. The command watches the leases for
-/// twice failoverTimeMillis if something does not move. With --log, it also reads what the daemon and its processors said, and names the
-/// record that a handler is at, and what AWS refuses.
+/// twice failoverTimeMillis if something does not move. With --log, it also reads what the daemon and its processors logged, and names
+/// the record that a handler is working on, and the calls that AWS refuses.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit codes: 0 every shard moves, waits for records or its parent, or is done; 1 a shard does not move, or AWS did not answer; 2 usage error, no region or no \
@@ -25,7 +25,7 @@ pub(crate) struct WhyOptions {
     #[command(flatten)]
     pub(crate) application: ApplicationOptions,
 
-    /// Say it for this shard only, given by its id or number. May be given several times
+    /// Report on this shard only, given by its id or number. May be given several times
     #[arg(long, value_name = "SHARD")]
     pub(crate) shard: Vec<ShardName>,
 

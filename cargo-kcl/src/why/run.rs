@@ -32,7 +32,9 @@ enum WhyError {
     Application(#[from] ApplicationError),
     #[error("the log {} cannot be read: {error}", path.display())]
     Log { path: PathBuf, error: io::Error },
-    #[error("the application `{application}` has no lease for `{shard}`, and its stream no such shard")]
+    #[error(
+        "the application `{application}` does not have a lease for `{shard}`, and its stream does not have that shard"
+    )]
     NoShard { application: String, shard: String },
     #[error("stdout cannot be written: {0}")]
     Output(io::Error),

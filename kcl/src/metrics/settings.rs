@@ -14,7 +14,7 @@ const PERIODS: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..
 /// The namespace in CloudWatch, unless it is given.
 const NAMESPACE: &str = "kcl";
 
-const FORMS: &str = "`json`, `emf`, `emf:NAMESPACE` (up to 255 letters, digits and `.-_/#:`), `unix:PATH`, or several of them with commas between";
+const FORMS: &str = "`json`, `emf`, `emf:NAMESPACE` (up to 255 letters, digits and `.-_/#:`), `unix:PATH`, or several of them, separated by commas";
 const TIMES: &str = "a time from 100ms to 1h, such as `10s`";
 
 /// A way out for snapshots.
@@ -85,7 +85,7 @@ fn is_namespace(text: &str) -> bool {
     !text.is_empty() && text.len() <= 255 && text.chars().all(known)
 }
 
-/// Parses a whole number with a unit. Without a unit, it is a number of seconds.
+/// Parses a whole number with a unit.
 fn period(text: &str) -> Option<Duration> {
     let digits = text.find(|char: char| !char.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -93,9 +93,9 @@ fn period(text: &str) -> Option<Duration> {
     let seconds = |factor| number.checked_mul(factor).map(Duration::from_secs);
     match unit.trim() {
         "ms" => Some(Duration::from_millis(number)),
-        "" | "s" => seconds(1),
-        "m" | "min" => seconds(60),
-        "h" => seconds(3600),
+        "s" | "sec" | "second" | "seconds" => seconds(1),
+        "m" | "min" | "minute" | "minutes" => seconds(60),
+        "h" | "hour" | "hours" => seconds(3600),
         _ => None,
     }
 }
@@ -124,7 +124,7 @@ mod tests {
             (PERIOD, Some("revenue"), None)
         );
         assert_eq!(read("", "bad"), Ok(None));
-        for (time, millis) in [("3", 3_000), ("250ms", 250), ("2m", 120_000), ("1h", 3_600_000), ("5 s", 5_000)] {
+        for (time, millis) in [("3s", 3_000), ("250ms", 250), ("2m", 120_000), ("1 hour", 3_600_000), ("5 s", 5_000)] {
             assert_eq!(read("json", time).map(|it| it.map(|it| it.period.as_millis())), Ok(Some(millis)), "{time}");
         }
     }
@@ -138,7 +138,7 @@ mod tests {
                 format!("the environment variable KCL_METRICS is `{wrong}`; set it to {FORMS}, or unset it")
             );
         }
-        for wrong in ["0", "99ms", "2h", "-1s", "s", "1d", "99999999999999999999"] {
+        for wrong in ["0", "3", "99ms", "2h", "-1s", "s", "1d", "99999999999999999999"] {
             let error = read("json", wrong).expect_err(wrong);
             assert!(error.contains("KCL_METRICS_PERIOD is `") && error.contains(TIMES), "{error}");
         }

@@ -305,10 +305,10 @@ where
         let open = self.work.ring.open();
         if open > 0 {
             let records = if open == 1 { "record was" } else { "records were" };
-            let (their, them) = if open == 1 { ("its", "it") } else { ("their", "them") };
+            let (its, it) = if open == 1 { ("its", "it") } else { ("their", "them") };
             let drain = self.concurrency.drain;
             self.report_line(format_args!(
-                "{open} {records} not done when the shutdown was requested, nor {drain:?} later; {their} next owner gets {them}"
+                "{open} {records} still not done {drain:?} after the shutdown was requested; {its} next owner gets {it}"
             ));
         }
         Ok(None)

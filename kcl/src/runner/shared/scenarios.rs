@@ -282,7 +282,7 @@ fn everything_is_not_checkpointed_while_a_record_is_in_flight() {
     let messages = vec![(0, batch([(10, "a"), (90, "slow"), (91, "b")])), (0, Message::ShutdownRequested)];
     // The record 90 takes longer than the drain.
     let ended = run::<Ahead>(messages, &[], &|record| (ms(if number(record) == 90 { 900 } else { 5 }), Ok(())));
-    let report = "1 record was not done when the shutdown was requested, nor 50ms later; its next owner gets it";
+    let report = "1 record was still not done 50ms after the shutdown was requested; its next owner gets it";
     assert_eq!(
         ended.log,
         ["0 processRecords", &format!("50 shard shard: {report}"), "50 checkpoint 10", "50 shutdownRequested"]

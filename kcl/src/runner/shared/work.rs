@@ -363,7 +363,7 @@ where
 fn report_hot(key: &str, shard: &Shard, conversation: &Conversation) {
     let quoted = if shard.log_payloads { format!(", `{}`", Excerpt(key.as_bytes())) } else { String::new() };
     conversation.report.line(format_args!(
-        "shard {}: more than 80 % of the records have the same partition key{quoted}: the records of one key are handled \
+        "shard {}: at least 80 % of the records have the same partition key{quoted}: the records of one key are handled \
          one after the other, so `concurrency` speeds up the others only",
         shard.id()
     ));
