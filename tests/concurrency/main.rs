@@ -237,6 +237,18 @@ fn a_lost_lease_cancels_what_runs_and_then_the_handler_is_called() {
 }
 
 #[test]
+fn handlers_that_are_always_busy_do_not_keep_messages_waiting() {
+    let mut process = Process::start(true);
+    process.conversation.send(&batch([(1, "a", "busy"), (2, "b", "busy")]));
+    assert_eq!(process.conversation.receive().as_deref(), Some(DONE));
+    process.wait_for("begin 2");
+    process.conversation.send(r#"{"action":"leaseLost"}"#);
+    let status = r#"{"action":"status","responseFor":"leaseLost"}"#;
+    assert_eq!(process.conversation.receive().as_deref(), Some(status));
+    assert_eq!(process.end().1.code, Some(0));
+}
+
+#[test]
 fn a_shutdown_finishes_what_it_can_and_checkpoints_what_is_done() {
     let mut process = Process::start(true);
     process.conversation.send(&batch([(1, "a", "x"), (2, "b", "wait"), (3, "c", "x"), (4, "b", "x")]));

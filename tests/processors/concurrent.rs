@@ -63,6 +63,12 @@ impl<const AHEAD: u32, const BACKOFF: u64> AsyncProcessor for Concurrent<AHEAD, 
                 let _unfinished = Unfinished;
                 pending::<()>().await;
             }
+            b"busy" => {
+                let _unfinished = Unfinished;
+                loop {
+                    tokio::task::coop::consume_budget().await;
+                }
+            }
             b"block" => {
                 tokio::task::spawn_blocking(|| thread::sleep(Duration::from_secs(3600)));
             }

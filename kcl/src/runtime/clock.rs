@@ -3,6 +3,7 @@
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
+use tokio::task::coop::unconstrained;
 use tokio::time::Instant;
 
 use crate::clock::{Clock, Sleep, SystemClock};
@@ -30,7 +31,8 @@ impl Clock for RuntimeClock {
         let left = time.saturating_sub(self.now());
         // A time that is too far away for an instant never comes.
         match Instant::now().checked_add(left) {
-            Some(at) => Box::pin(tokio::time::sleep_until(at)),
+            // Busy handlers of the same task may have used up its budget.
+            Some(at) => Box::pin(unconstrained(tokio::time::sleep_until(at))),
             None => Box::pin(std::future::pending()),
         }
     }

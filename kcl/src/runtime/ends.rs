@@ -13,6 +13,7 @@ use crate::io::lent_io::Lent;
 use crate::io::lines::{Io, Lines, Received, Watcher};
 use crate::io::stdio::RealEnd;
 use crate::protocol::scanner::Scanner;
+use crate::runtime::poll_unconstrained;
 use crate::runtime::reading::Reading;
 use crate::runtime::watcher::EndWatcher;
 
@@ -119,7 +120,7 @@ impl PollRead for Source {
 /// read only when a read cannot wait.
 fn poll_read(input: &AsyncFd<RealEnd>, cx: &mut Context<'_>, to: &mut [u8]) -> Poll<io::Result<usize>> {
     loop {
-        let mut ready = ready!(input.poll_read_ready(cx))?;
+        let mut ready = ready!(poll_unconstrained(cx, |cx| input.poll_read_ready(cx)))?;
         if !returned(input.get_ref(), PollFlags::IN).is_empty() {
             match rustix::io::read(input.get_ref(), &mut *to) {
                 Ok(read) => {

@@ -5,12 +5,16 @@ mod ends;
 mod reading;
 mod watcher;
 
+use std::future::poll_fn;
 use std::io::{self, Read, Write};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::LocalSet;
+use tokio::task::coop::unconstrained;
 
 use crate::async_processor::{AsyncInitialize, AsyncProcessor};
 use crate::error::{BoxError, RunError};
@@ -94,6 +98,12 @@ impl<F> AsyncRunner<F> {
 
     /// Runs on a reader and a writer, without touching the process's own stdio; see [`Runner::run_on`].
     ///
+    /// The call ends only after a read that has begun: a thread that borrows the reader waits for it. With [`ahead`], a record can fail
+    /// while the next message is awaited. The run is over then, and the call returns once that message has come, or the reader has
+    /// ended. [`run`](Self::run) does not have this limit.
+    ///
+    /// [`ahead`]: crate::Concurrency::ahead
+    ///
     /// # Errors
     ///
     /// Any error that would end the process with an exit code other than 0.
@@ -152,4 +162,10 @@ fn start(worker_threads: Option<usize>) -> io::Result<Runtime> {
 /// Refuses to run inside of a runtime. A handler could not wait there.
 pub(crate) fn refuse_nesting() -> Result<(), RunError> {
     if Handle::try_current().is_ok() { Err(RunError::Nested) } else { Ok(()) }
+}
+
+/// Polls something of the runtime whatever is left of the task's budget. The conversation shares the task with the handlers, and busy
+/// handlers use up all of the budget.
+fn poll_unconstrained<T>(cx: &mut Context<'_>, poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+    pin!(unconstrained(poll_fn(poll))).poll(cx)
 }

@@ -10,6 +10,7 @@ use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 use crate::io::lines::Watcher;
 use crate::io::stdio::RealEnd;
 use crate::runtime::ends::{register, returned};
+use crate::runtime::poll_unconstrained;
 
 /// The flags of a descriptor whose other side is closed.
 const CLOSED: PollFlags = PollFlags::HUP.union(PollFlags::ERR);
@@ -90,7 +91,7 @@ fn poll_closed<'a>(
 ) -> Poll<()> {
     loop {
         // An error means that the runtime ends.
-        let Poll::Ready(Ok(mut ready)) = poll_ready(end, cx) else { return Poll::Pending };
+        let Poll::Ready(Ok(mut ready)) = poll_unconstrained(cx, |cx| poll_ready(end, cx)) else { return Poll::Pending };
         let state = ready.ready();
         if state.is_read_closed()
             || state.is_write_closed()

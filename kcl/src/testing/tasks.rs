@@ -45,6 +45,7 @@ mod runtime {
     use std::time::Duration;
 
     use tokio::runtime::{Builder, Handle};
+    use tokio::task::coop::unconstrained;
     use tokio::time::{Instant, advance, sleep_until};
 
     use crate::clock::Sleep;
@@ -92,7 +93,8 @@ mod runtime {
 
         pub(crate) fn sleep_until(&self, time: Duration) -> Sleep {
             match self.0.checked_add(time) {
-                Some(at) => Box::pin(sleep_until(at)),
+                // Busy handlers of the same task may have used up its budget.
+                Some(at) => Box::pin(unconstrained(sleep_until(at))),
                 None => Box::pin(std::future::pending()),
             }
         }

@@ -165,8 +165,9 @@ impl<F> Slots<F> {
         self.free.push(slot);
     }
 
-    /// Starts a turn of at most this many polls, on a task with this waker. A turn continues the round of the last turn, if slots are
-    /// left in it. If not, it begins a round, in which each slot that was woken is polled once. Returns whether it begins one.
+    /// Starts a turn of at most this many polls, and of what the task's budget allows, on a task with this waker. A turn continues the
+    /// round of the last turn, if slots are left in it. If not, it begins a round, in which each slot that was woken is polled once.
+    /// Returns whether it begins one.
     pub(super) fn start_turn(&mut self, task: &Waker, polls: usize) -> bool {
         self.polls = polls;
         let begins = self.round.is_empty();
@@ -208,7 +209,7 @@ impl<T, F: Future<Output = Result<T, BoxError>>> Slots<F> {
     /// Of the slots that are left in the round, in the order in which their records arrived, `pick` chooses the next one. The function
     /// gets their number.
     pub(super) fn next_ended(&mut self, mut pick: impl FnMut(usize) -> usize) -> Option<(Arrival, Result<T, Failure>)> {
-        while let Some(polls) = self.polls.checked_sub(1) {
+        while let Some(polls) = self.polls.checked_sub(1).filter(|_| has_budget()) {
             let place = if self.round.len() > 1 { pick(self.round.len()) } else { 0 };
             let &(at, slot) = self.round.iter().nth(place)?;
             self.round.remove(&(at, slot));
@@ -222,6 +223,15 @@ impl<T, F: Future<Output = Result<T, BoxError>>> Slots<F> {
         }
         None
     }
+}
+
+/// Whether anything of the runtime could be ready in this poll of the task. If not, a handler would be polled for nothing, and its turn
+/// in the round would be over.
+fn has_budget() -> bool {
+    #[cfg(feature = "tokio")]
+    return tokio::task::coop::has_budget_remaining();
+    #[cfg(not(feature = "tokio"))]
+    true
 }
 
 impl<F> Drop for Slots<F> {
@@ -337,6 +347,38 @@ mod tests {
         assert_eq!(ended, [3]);
         assert_eq!(slots.stop_all(), [0, 1, 2]);
         assert!(!slots.is_turn_left());
+    }
+
+    #[cfg(feature = "tokio")]
+    #[test]
+    fn a_future_that_uses_up_the_budget_does_not_starve_the_others() {
+        use tokio::task::coop::consume_budget;
+
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let mut slots: Slots<Boxed<'_>> = Slots::new(2);
+        let busy = async {
+            loop {
+                consume_budget().await;
+            }
+        };
+        slots.start(0, Box::pin(busy));
+        let other = async {
+            consume_budget().await;
+            Ok(1)
+        };
+        slots.start(1, Box::pin(other));
+        let mut turns = 0;
+        let ended = runtime.block_on(poll_fn(|cx| {
+            turns += 1;
+            slots.start_turn(cx.waker(), 100);
+            cx.waker().wake_by_ref();
+            match slots.next_ended(|_| 0) {
+                Some((at, _)) => Poll::Ready(Some(at)),
+                None if turns == 9 => Poll::Ready(None),
+                None => Poll::Pending,
+            }
+        }));
+        assert_eq!((ended, turns), (Some(1), 2));
     }
 
     #[test]
