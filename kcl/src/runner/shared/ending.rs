@@ -57,8 +57,11 @@ where
         self.advance();
         let count = self.watermark.outstanding;
         // Null means everything that was delivered.
-        let to = self.watermark.done.filter(|_| self.work.ring.open() > 0);
-        let request = to.map_or(Ok(ALL), |(number, sub)| request_to(number, sub));
+        let request = match self.watermark.done {
+            _ if self.work.ring.open() == 0 => Ok(ALL),
+            Some((number, sub)) => request_to(number, sub),
+            None => return Ok(None),
+        };
         match self.request(request).await {
             Ok(()) => self.watermark.confirm_first(count, &*self.checkpointer.conversation.clock),
             Err(CheckpointError::LeaseLost) => return Ok(Some(self.lose())),
@@ -171,6 +174,14 @@ where
     pub(super) fn leave(&mut self) {
         self.work.cancel(&mut self.checkpointer.conversation);
         self.excuse();
+    }
+
+    /// Drops everything before a message that breaks the conversation. A failure is reported, too.
+    pub(super) fn break_off(&mut self) {
+        self.work.cancel(&mut self.checkpointer.conversation);
+        if let Some(failed) = self.work.failed.take() {
+            self.conversation().report.lines(&failed, &failed.backtrace());
+        }
     }
 
     /// Excuses a failure, because the lease is gone: the record belongs to its new owner.

@@ -97,8 +97,13 @@ where
                     None => return Ok(Left::Message { message, hole: self.work.ring.open() > 0 }),
                     Some(next) => next,
                 },
-                message => {
+                Message::LeaseLost | Message::Shutdown { reason: ShutdownReason::Zombie } => {
                     self.leave();
+                    return Ok(Left::Message { message, hole: false });
+                }
+                // Nobody handles it, and that ends the run.
+                Message::Initialize { .. } | Message::Checkpoint { .. } => {
+                    self.break_off();
                     return Ok(Left::Message { message, hole: false });
                 }
             };

@@ -341,8 +341,20 @@ fn after_a_failure_between_messages_the_next_one_is_not_handled() {
     assert!(ended.log[1].ends_with("the message is acknowledged anyway, because the lease is gone"), "{:?}", ended.log);
     assert!(ended.result.is_ok());
 
-    // The end of the input is not an excuse.
+    // Neither the end of the shard nor the end of the input is an excuse.
     assert!(run::<Ahead>(vec![messages[0].clone(), (40, Message::ShardEnded)], &[], &fail).result.is_err());
+    assert!(run_until::<Ahead>(ms(40), messages, &[], &fail).result.is_err());
+}
+
+#[test]
+fn a_message_that_breaks_the_conversation_is_no_excuse_for_a_failure() {
+    let fail = |record: &Record| (ms(number(record)), if number(record) == 30 { Err("no".into()) } else { Ok(()) });
+    let initialize = Message::Initialize { shard_id: "shard".to_owned(), position: Position::TrimHorizon };
+    let messages = vec![(0, batch([(10, "a"), (30, "b"), (500, "c")])), (40, initialize)];
+    let ended = run::<Ahead>(messages, &[], &fail);
+    let failure = "40 shard shard: processRecords failed: no; at record 30/0 with partition key `b`";
+    assert_eq!(ended.log, ["0 processRecords", failure]);
+    assert!(matches!(ended.result, Err(RunError::Unexpected { action: "initialize", .. })));
 }
 
 #[test]
