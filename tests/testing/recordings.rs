@@ -1,17 +1,20 @@
 //! Recorded conversations as tests.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use kcl::testing::{Recordings, Sink, pass};
-use kcl::{BoxError, CheckpointError, Checkpointer, Record, Shard};
+use kcl::{AsyncCheckpointer, BoxError, CheckpointError, Checkpointer, Record, Shard};
 use tempfile::TempDir;
 use tests::workspace;
+use tokio::time::sleep;
 
 use crate::{failure, first_line};
 
+const HOUR: Duration = Duration::from_secs(3600);
 const INITIALIZE: &str =
     r#"{"action":"initialize","shardId":"shardId-000000000000","sequenceNumber":"TRIM_HORIZON","subSequenceNumber":0}"#;
 const ACCEPTED: &str = r#"{"action":"checkpoint","sequenceNumber":null,"subSequenceNumber":null,"error":null}"#;
@@ -277,4 +280,60 @@ fn recordings_of_the_real_daemon_can_be_replayed() {
         });
         assert!(message.contains("conversations differ from their recordings"), "{message}");
     }
+}
+
+/// Waits an hour with each record.
+#[derive(Default)]
+struct Patient {
+    records: u64,
+}
+
+#[kcl::processor(main = false)]
+impl Patient {
+    #[on_record]
+    async fn count(&mut self) {
+        sleep(HOUR).await;
+        self.records += 1;
+    }
+}
+
+/// Waits an hour with each record, and handles several at once.
+#[derive(Default)]
+struct AtOnce {
+    records: Cell<u64>,
+}
+
+#[kcl::processor(main = false)]
+impl AtOnce {
+    #[on_record(concurrency = 8)]
+    async fn count(&self) {
+        sleep(HOUR).await;
+        self.records.set(self.records.get() + 1);
+    }
+}
+
+/// Checkpoints each record itself.
+#[derive(Default)]
+struct AsyncEach;
+
+#[kcl::processor(main = false)]
+impl AsyncEach {
+    #[on_record]
+    async fn each(&mut self, checkpointer: &mut AsyncCheckpointer) -> Result<(), CheckpointError> {
+        checkpointer.checkpoint().await
+    }
+}
+
+#[test]
+fn async_processors_repeat_what_was_recorded() {
+    let folder = whole();
+    let recordings = Recordings::read(folder.path());
+    let [patient] = &recordings.replay_async::<Patient>()[..] else { panic!("one conversation") };
+    let [at_once] = &recordings.replay_async::<AtOnce>()[..] else { panic!("one conversation") };
+    assert_eq!((patient.processor().records, at_once.processor().records.get()), (3, 3));
+    at_once.assert_shard_ended();
+    let blocking = recordings.replay_with_async(async |_: &Shard| Ok::<_, Infallible>(Count::default()));
+    assert_eq!(blocking[0].processor().records, 3);
+    let message = failure(|| recordings.replay_async::<AsyncEach>());
+    assert!(message.contains("; the processor sent \"checkpoint at 1\""), "{message}");
 }

@@ -283,7 +283,9 @@ impl Daemon {
         &mut self.script.shards[at]
     }
 
-    /// Adds the steps of a shard. All shards have processes of the same processor; they get their messages in turns.
+    /// Adds the steps of a shard. All shards have processes of the same processor. They take turns in the order in which they were added,
+    /// with one message each: no handlers of two shards run at the same time. In its turn, a processor that handles records at once gets
+    /// its messages one after the other, up to one that it must be alone for, such as `leaseLost`.
     ///
     /// ```
     /// use kcl::testing::Daemon;

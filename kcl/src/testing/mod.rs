@@ -351,7 +351,7 @@
 //!
 //! `cargo kcl local --record tests/recordings` keeps the conversations of a run. From then on they are a regression suite.
 //! If `#[on_init]` connects to something real, replay with [`replay_with`](Recordings::replay_with) and a processor made
-//! for tests.
+//! for tests. Processors with `async` handlers are replayed with `replay_async` and `replay_with_async`, with the feature `tokio`.
 //!
 //! ```no_run
 //! # #[derive(Default)]

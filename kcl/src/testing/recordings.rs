@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 use std::future::ready;
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "tokio")]
+use crate::async_processor::AsyncInitialize;
+use crate::async_processor::AsyncProcessor;
 use crate::error::BoxError;
 use crate::processor::{Initialize, Processor};
 use crate::protocol::Message;
@@ -14,6 +17,8 @@ use crate::testing::report::{ShardReport, brief, first_of_each};
 use crate::testing::script::ShardScript;
 use crate::testing::stage::replay;
 use crate::testing::tape::{Stop, Tape};
+#[cfg(feature = "tokio")]
+use crate::testing::tasks::block_on;
 
 /// The number of conversations whose report is part of a failure.
 const SHOWN: usize = 3;
@@ -103,18 +108,54 @@ impl Recordings {
         P: Processor,
         E: Into<BoxError>,
     {
-        match self.play(&factory) {
+        let make = |shard: &Shard| ready(factory(shard));
+        match now(self.play(&make, Waits::Thread)) {
             Ok(reports) => reports,
             Err(problem) => panic!("{problem}"),
         }
     }
 
-    fn play<P, E>(&self, factory: &impl Fn(&Shard) -> Result<P, E>) -> Result<Vec<ShardReport<P>>, String>
+    /// Replays the conversations with processors of this type, whose handlers may be `async`, as [`replay`](Self::replay) does. It
+    /// needs the feature `tokio`.
+    ///
+    /// The clock of tokio is virtual, as in [`Daemon::run_async`](super::Daemon::run_async). A handler takes the time that it waits for
+    /// there. With `concurrency`, which records are done when a checkpoint is made can depend on these times, so a processor with
+    /// `ahead`, or with a `checkpoint` other than `batch`, may answer in another way than it did.
+    ///
+    /// # Panics
+    ///
+    /// As [`replay`](Self::replay) does; within a runtime; and if a handler waits for something that never happens.
+    #[cfg(feature = "tokio")]
+    #[track_caller]
+    pub fn replay_async<P: AsyncInitialize>(&self) -> Vec<ShardReport<P>> {
+        self.replay_with_async(async |shard: &Shard| P::initialize(shard).await)
+    }
+
+    /// Replays the conversations with processors that an `async` factory makes, as [`replay_async`](Self::replay_async) does.
+    ///
+    /// # Panics
+    ///
+    /// As [`replay_async`](Self::replay_async) does.
+    #[cfg(feature = "tokio")]
+    #[track_caller]
+    pub fn replay_with_async<P, E>(&self, factory: impl AsyncFn(&Shard) -> Result<P, E>) -> Vec<ShardReport<P>>
     where
-        P: Processor,
+        P: AsyncProcessor,
         E: Into<BoxError>,
     {
-        let make = |shard: &Shard| ready(factory(shard));
+        match block_on(self.play(&factory, Waits::Task)) {
+            Ok(Ok(reports)) => reports,
+            Ok(Err(problem)) => panic!("{problem}"),
+            Err(error) => panic!("the runtime of the test could not be started: {error}"),
+        }
+    }
+
+    async fn play<M, P, E>(&self, make: &M, waits: Waits) -> Result<Vec<ShardReport<P>>, String>
+    where
+        M: AsyncFn(&Shard) -> Result<P, E>,
+        P: AsyncProcessor,
+        E: Into<BoxError>,
+    {
         let mut reports = Vec::new();
         let (mut different, mut problems) = (0, String::new());
         for folder in &self.folders {
@@ -130,7 +171,7 @@ impl Recordings {
             };
             let mut script = ShardScript::new(shard_id);
             script.position = position;
-            let (performed, stopped) = now(replay(&script, tape, &make, Waits::Thread))?;
+            let (performed, stopped) = replay(&script, tape, make, waits).await?;
             let mut found = first_of_each(&performed.ledger.violations);
             match stopped {
                 Some(Stop::Unreadable(error)) => return Err(format!("{name}: {error}")),
