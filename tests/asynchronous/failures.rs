@@ -79,10 +79,13 @@ impl Kind for Skipping {
 
 #[test]
 fn an_attempt_that_takes_too_long_is_cancelled_and_has_failed() {
-    let ran = run::<Skipping>(plan([("record 2", Step::Hang)]), &[INITIALIZE, &batch(1..=3), OK]);
-    assert_eq!(ran.replies, [INITIALIZED, ALL, DONE]);
-    assert_eq!(ran.seen, ["record 1", "record 2", "cancelled", "record 3", "batch of 3"]);
-    ran.result.expect("no error");
+    // Also if a destructor panics then.
+    for step in [Step::Hang, Step::HangAndPanic] {
+        let ran = run::<Skipping>(plan([("record 2", step)]), &[INITIALIZE, &batch(1..=3), OK]);
+        assert_eq!(ran.replies, [INITIALIZED, ALL, DONE]);
+        assert_eq!(ran.seen, ["record 1", "record 2", "cancelled", "record 3", "batch of 3"]);
+        ran.result.expect("no error");
+    }
 }
 
 struct Impatient;

@@ -1,5 +1,6 @@
 //! Processors with `async` methods, written by hand: what the daemon and the processor see.
 
+mod batches;
 mod checkpoints;
 mod failures;
 mod processes;
@@ -59,6 +60,8 @@ enum Step {
     Panic,
     /// Wait until the future is dropped.
     Hang,
+    /// The same, with a destructor that panics.
+    HangAndPanic,
     Checkpoint,
     /// Begin a checkpoint, and drop its future once the request has been sent.
     DropCheckpoint,
@@ -103,6 +106,10 @@ impl<K> Scripted<K> {
                 let _note = NoteDrop(Rc::clone(&self.seen));
                 pending().await
             }
+            (Step::HangAndPanic, _) => {
+                let _panic = PanicOnDrop(NoteDrop(Rc::clone(&self.seen)));
+                pending().await
+            }
             (Step::Checkpoint, Some(checkpointer)) => Ok(checkpointer.checkpoint().await?),
             (Step::DropCheckpoint, Some(checkpointer)) => {
                 let mut checkpoint = pin!(checkpointer.checkpoint());
@@ -121,6 +128,15 @@ struct NoteDrop(Seen);
 impl Drop for NoteDrop {
     fn drop(&mut self) {
         self.0.borrow_mut().push("cancelled".to_owned());
+    }
+}
+
+/// A guard whose destructor panics.
+struct PanicOnDrop(#[expect(dead_code, reason = "it is dropped afterwards")] NoteDrop);
+
+impl Drop for PanicOnDrop {
+    fn drop(&mut self) {
+        panic!("a destructor");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Processors that handle many records of a shard at once, on a runtime of tokio.
 
+mod dropped;
 mod kills;
 mod work;
 
