@@ -41,6 +41,8 @@ pub struct Scanner {
     /// The start of the line, for messages.
     head: Vec<u8>,
     buffers: Buffers,
+    /// The length of the data of the last record of the usual shape.
+    usual_length: usize,
 }
 
 impl fmt::Debug for Scanner {
@@ -309,11 +311,19 @@ impl Scanner {
                 tried: text.len(),
             });
         };
-        // Base64 contains no escape, so that decoding fails if the quote belongs to one.
+        // Records often have the same length. Base64 contains no quote, so that decoding fails if another one comes first.
+        let likely = Some(self.usual_length).filter(|&length| data.get(length) == Some(&b'"'));
+        if let Some(length) = likely.and_then(|quote| self.take_usual(text, shape::OPENING.len() + quote)) {
+            return Attempt::Read(length);
+        }
+        // Base64 contains no escape either, so that decoding fails if the quote belongs to one.
         let quote = memchr(b'"', data);
         let data_end = quote.map(|quote| shape::OPENING.len() + quote);
-        if let Some(length) = data_end.and_then(|data_end| self.take_usual(text, data_end)) {
-            return Attempt::Read(length);
+        if let Some(data_end) = data_end.filter(|_| quote != likely) {
+            if let Some(length) = self.take_usual(text, data_end) {
+                self.usual_length = data_end - shape::OPENING.len();
+                return Attempt::Read(length);
+            }
         }
         // Without any of these, the data goes on in what has not arrived.
         let in_data = quote.is_none() && memchr2(b'\\', b'\n', data).is_none();
