@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -140,4 +141,16 @@ fn a_daemon_that_ended_is_not_healthy() {
     let state = wait_for_state(&address, |state| state["daemon"]["exits"]["3"] == 1);
     assert_eq!(state["daemon"]["isUp"], json!(false));
     assert_eq!(run.code(), Some(3));
+}
+
+#[test]
+fn the_processor_of_the_image_sends_metrics() {
+    let dockerfile = fs::read_to_string(tests::workspace().join("examples/deploy/Dockerfile")).expect("a file");
+    assert!(dockerfile.contains("cargo build --locked --release --package revenue "), "{dockerfile}");
+    let mut tree = Command::new(env!("CARGO"));
+    tree.args(["tree", "--offline", "--package", "revenue", "--edges", "features,no-dev", "--prefix", "none"]);
+    let output = tree.current_dir(tests::workspace()).output().expect("cargo starts");
+    let tree = String::from_utf8(output.stdout).expect("UTF-8");
+    let features = tree.lines().filter_map(|line| line.split_once("kcl feature \"")?.1.split('"').next());
+    assert_eq!(features.collect::<Vec<_>>(), ["macros", "metrics"], "{tree}");
 }
