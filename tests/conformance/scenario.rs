@@ -2,7 +2,8 @@
 //!
 //! A file holds `{"about": ..., "scenarios": [...]}`. A scenario with `"for_each": {"error": ["A", "B"]}` stands for
 //! one scenario per value, with `$error` replaced in all its text. Several keys stand for every combination. If the
-//! value is an object, `$error.name` stands for its member `name`.
+//! value is an object, `$error.name` stands for its member `name`. `"also": ["P"]` repeats a scenario with the processor `P`, and adds
+//! ` with P` to its name.
 //!
 //! Positions are written `3` or `"3/1"` (a record's number and sub-sequence number), or as a sentinel such as
 //! `"TRIM_HORIZON"`. The number of a record becomes a sequence number of the length that Kinesis uses, and so does `#3`
@@ -295,7 +296,8 @@ pub(crate) fn load(folder: &Path) -> Result<Vec<Scenario>, String> {
         let file: File = serde_json::from_slice(&text).map_err(|error| located(error.to_string()))?;
         let theme = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         for scenario in file.scenarios {
-            for value in combinations(scenario).map_err(located)? {
+            let repeated = with_others(scenario).map_err(located)?.into_iter().map(combinations);
+            for value in repeated.collect::<Result<Vec<_>, _>>().map_err(located)?.concat() {
                 let name = value["name"].clone();
                 let mut scenario: Scenario =
                     serde_json::from_value(value).map_err(|error| located(format!("{name}: {error}")))?;
@@ -308,6 +310,22 @@ pub(crate) fn load(folder: &Path) -> Result<Vec<Scenario>, String> {
         }
     }
     Ok(scenarios)
+}
+
+/// The scenario, and its repetitions with the processors of `also`.
+fn with_others(mut scenario: Map<String, Value>) -> Result<Vec<Map<String, Value>>, String> {
+    let also = scenario.remove("also").unwrap_or_else(|| json!([]));
+    let also: Vec<String> = serde_json::from_value(also).map_err(|error| format!("`also`: {error}"))?;
+    let mut all = vec![scenario];
+    for processor in also {
+        let mut repeated = all[0].clone();
+        if let Some(Value::String(name)) = repeated.get_mut("name") {
+            *name += &format!(" with {processor}");
+        }
+        repeated.insert("processor".to_owned(), processor.into());
+        all.push(repeated);
+    }
+    Ok(all)
 }
 
 /// Replaces a scenario that has `for_each` by one scenario for each combination of its values.

@@ -9,13 +9,16 @@ use std::process::{Command, Stdio};
 const OLDEST_JAVA: u32 = 17;
 
 /// The processors of `processors/`, as Cargo names them.
-const PROCESSORS: [&str; 7] = [
+const PROCESSORS: [&str; 10] = [
     "scripted-record",
     "scripted-record-manual",
     "scripted-records",
     "scripted-records-manual",
     "scripted-policy-record",
     "scripted-policy-records",
+    "scripted-async",
+    "scripted-async-manual",
+    "scripted-concurrent",
     "bare",
 ];
 

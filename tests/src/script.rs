@@ -5,6 +5,7 @@
 //! occurrence; a number after it selects the nth occurrence in this process, as in `record 3`. Every event is a line of
 //! JSON in `events.jsonl`, in the folder that `KCL_TEST_FOLDER` names.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
@@ -12,10 +13,15 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::process::parent_id;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::Command;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, UNIX_EPOCH};
 
-use kcl::{CheckpointError, Checkpointer, DeadLetter, MillisBehindLatest, Position, Record, Shard};
+use kcl::{
+    AsyncCheckpointer, CheckpointError, Checkpointer, DeadLetter, MillisBehindLatest, Position, Record, SequenceNumber,
+    Shard,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -110,11 +116,53 @@ pub fn policy() -> String {
     chosen.next_back().unwrap_or_default()
 }
 
+/// How a handler waits, with the checkpointer that it has.
+enum Handler<'c> {
+    Blocking(Option<&'c mut Checkpointer>),
+    Async(Option<&'c mut AsyncCheckpointer>),
+}
+
+impl Handler<'_> {
+    /// Makes a checkpoint. The outer error is one of the script.
+    async fn checkpoint(&mut self, at: &At, record: Option<&Record>) -> Result<Result<(), CheckpointError>, Failed> {
+        let failed = |text: &str| Failed(text.to_owned());
+        let (no_checkpointer, no_record) = (|| failed("no checkpointer here"), || failed("no record here"));
+        let parse = |number: &str| number.parse::<SequenceNumber>().map_err(|error| failed(&error.to_string()));
+        Ok(match self {
+            Handler::Blocking(checkpointer) => {
+                let checkpointer = checkpointer.as_deref_mut().ok_or_else(no_checkpointer)?;
+                match at {
+                    At::Here => checkpointer.checkpoint(),
+                    At::Record => checkpointer.checkpoint_at(record.ok_or_else(no_record)?),
+                    At::Sequence(number, sub) => checkpointer.checkpoint_at_sequence(parse(number)?, *sub),
+                }
+            }
+            Handler::Async(checkpointer) => {
+                let checkpointer = checkpointer.as_deref_mut().ok_or_else(no_checkpointer)?;
+                match at {
+                    At::Here => checkpointer.checkpoint().await,
+                    At::Record => checkpointer.checkpoint_at(record.ok_or_else(no_record)?).await,
+                    At::Sequence(number, sub) => checkpointer.checkpoint_at_sequence(parse(number)?, *sub).await,
+                }
+            }
+        })
+    }
+
+    /// Waits a moment.
+    async fn pause(&self) {
+        let moment = Duration::from_millis(2);
+        match self {
+            Handler::Blocking(_) => std::thread::sleep(moment),
+            Handler::Async(_) => tokio::time::sleep(moment).await,
+        }
+    }
+}
+
 /// A processor's script, and the file in which it records events.
 #[derive(Debug)]
 pub struct Script {
     rules: Vec<Rule>,
-    seen: HashMap<&'static str, u32>,
+    seen: RefCell<HashMap<&'static str, u32>>,
     folder: PathBuf,
     events: File,
     parent: u32,
@@ -145,15 +193,15 @@ impl Script {
 
     fn begin(detail: &str) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let folder = PathBuf::from(std::env::var_os("KCL_TEST_FOLDER").ok_or("KCL_TEST_FOLDER is not set")?);
-        let mut script = Script {
+        let script = Script {
             rules: serde_json::from_str(&std::env::var("KCL_TEST_SCRIPT")?)?,
-            seen: HashMap::new(),
+            seen: RefCell::default(),
             events: OpenOptions::new().create(true).append(true).open(folder.join("events.jsonl"))?,
             folder,
             parent: parent_id(),
         };
         script.note(json!({"event": "init", "detail": detail, "pid": std::process::id()}));
-        script.play("init", None, None)?;
+        now(script.play("init", None, Handler::Blocking(None)))?;
         Ok(script)
     }
 
@@ -162,9 +210,23 @@ impl Script {
     /// # Errors
     ///
     /// If the script demands an error.
-    pub fn message(&mut self, event: &'static str, checkpointer: Option<&mut Checkpointer>) -> Result<(), Failed> {
+    pub fn message(&self, event: &'static str, checkpointer: Option<&mut Checkpointer>) -> Result<(), Failed> {
         self.note(json!({"event": event}));
-        self.play(event, None, checkpointer)
+        now(self.play(event, None, Handler::Blocking(checkpointer)))
+    }
+
+    /// Acts in an `async` handler that is called once per message.
+    ///
+    /// # Errors
+    ///
+    /// If the script demands an error.
+    pub async fn message_async(
+        &self,
+        event: &'static str,
+        checkpointer: Option<&mut AsyncCheckpointer>,
+    ) -> Result<(), Failed> {
+        self.note(json!({"event": event}));
+        self.play(event, None, Handler::Async(checkpointer)).await
     }
 
     /// Acts in `on_record`.
@@ -173,13 +235,30 @@ impl Script {
     ///
     /// If the script demands an error.
     pub fn record(
-        &mut self,
+        &self,
         record: &Record,
         behind: MillisBehindLatest,
         checkpointer: Option<&mut Checkpointer>,
     ) -> Result<(), Failed> {
-        self.note(json!({"event": "record", "behind": millis(behind), "record": describe(record)}));
-        self.play("record", Some(record), checkpointer)
+        self.note_record(record, behind);
+        now(self.play("record", Some(record), Handler::Blocking(checkpointer)))
+    }
+
+    /// Acts in an `async` `on_record`, which waits a moment with each record.
+    ///
+    /// # Errors
+    ///
+    /// If the script demands an error.
+    pub async fn record_async(
+        &self,
+        record: &Record,
+        behind: MillisBehindLatest,
+        checkpointer: Option<&mut AsyncCheckpointer>,
+    ) -> Result<(), Failed> {
+        self.note_record(record, behind);
+        let handler = Handler::Async(checkpointer);
+        tokio::task::yield_now().await;
+        self.play("record", Some(record), handler).await
     }
 
     /// Acts in `on_records`: for the batch first, then for each of its records.
@@ -188,13 +267,13 @@ impl Script {
     ///
     /// If the script demands an error.
     pub fn records(
-        &mut self,
+        &self,
         records: &[Record],
         behind: MillisBehindLatest,
         mut checkpointer: Option<&mut Checkpointer>,
     ) -> Result<(), Failed> {
         self.batch(records.len(), behind);
-        self.play("batch", records.last(), checkpointer.as_deref_mut())?;
+        now(self.play("batch", records.last(), Handler::Blocking(checkpointer.as_deref_mut())))?;
         for record in records {
             self.record(record, behind, checkpointer.as_deref_mut())?;
         }
@@ -202,48 +281,41 @@ impl Script {
     }
 
     /// Records a batch whose records are passed to [`Script::record`] one by one.
-    pub fn batch(&mut self, records: usize, behind: MillisBehindLatest) {
+    pub fn batch(&self, records: usize, behind: MillisBehindLatest) {
         self.note(json!({"event": "batch", "detail": records.to_string(), "behind": millis(behind)}));
     }
 
     /// Records a dead letter: its place and the attempts.
-    pub fn dead_letter(&mut self, letter: &DeadLetter<'_>) {
+    pub fn dead_letter(&self, letter: &DeadLetter<'_>) {
         let (number, sub) = (letter.record().sequence_number(), letter.record().sub_sequence_number());
         let detail = format!("{number}/{sub} after {}", letter.attempts());
         self.note(json!({"event": "dead_letter", "detail": detail}));
     }
 
-    fn note(&mut self, event: Value) {
+    fn note_record(&self, record: &Record, behind: MillisBehindLatest) {
+        self.note(json!({"event": "record", "behind": millis(behind), "record": describe(record)}));
+    }
+
+    fn note(&self, event: Value) {
         // One write per line, so that a concurrent reader sees whole lines.
-        if let Err(error) = self.events.write_all(format!("{event}\n").as_bytes()) {
+        if let Err(error) = (&self.events).write_all(format!("{event}\n").as_bytes()) {
             eprintln!("events.jsonl: {error}");
         }
     }
 
-    fn play(
-        &mut self,
-        event: &'static str,
-        record: Option<&Record>,
-        mut checkpointer: Option<&mut Checkpointer>,
-    ) -> Result<(), Failed> {
-        let seen = self.seen.entry(event).or_default();
-        *seen += 1;
+    async fn play(&self, event: &'static str, record: Option<&Record>, mut handler: Handler<'_>) -> Result<(), Failed> {
+        let seen = *self.seen.borrow_mut().entry(event).and_modify(|seen| *seen += 1).or_insert(1);
         let numbered = format!("{event} {seen}");
         let rules = self.rules.iter().filter(|rule| rule.at == event || rule.at == numbered);
         let actions: Vec<Action> = rules.flat_map(|rule| rule.actions.clone()).collect();
         for action in actions {
-            self.act(action, record, checkpointer.as_deref_mut())?;
+            self.act(action, record, &mut handler).await?;
         }
         Ok(())
     }
 
     #[expect(clippy::print_stdout, reason = "the tests check that printing does no harm")]
-    fn act(
-        &mut self,
-        action: Action,
-        record: Option<&Record>,
-        checkpointer: Option<&mut Checkpointer>,
-    ) -> Result<(), Failed> {
+    async fn act(&self, action: Action, record: Option<&Record>, handler: &mut Handler<'_>) -> Result<(), Failed> {
         let failed = |error: &dyn Error| Failed(error.to_string());
         match action {
             Action::Fail => return Err(Failed("failed as told".to_owned())),
@@ -293,27 +365,17 @@ impl Script {
             Action::Wait(gate) => {
                 self.note(json!({"event": "waiting"}));
                 while !self.folder.join(&gate).exists() {
-                    std::thread::sleep(Duration::from_millis(2));
+                    handler.pause().await;
                 }
             }
             Action::Orphan => {
                 self.note(json!({"event": "waiting"}));
                 while parent_id() == self.parent {
-                    std::thread::sleep(Duration::from_millis(2));
+                    handler.pause().await;
                 }
             }
             Action::Checkpoint(how) => {
-                let checkpointer = checkpointer.ok_or_else(|| Failed("no checkpointer here".to_owned()))?;
-                let result = match &how.at {
-                    At::Here => checkpointer.checkpoint(),
-                    At::Record => {
-                        checkpointer.checkpoint_at(record.ok_or_else(|| Failed("no record here".to_owned()))?)
-                    }
-                    At::Sequence(number, sub) => {
-                        let number = number.parse().map_err(|error| failed(&error))?;
-                        checkpointer.checkpoint_at_sequence(number, *sub)
-                    }
-                };
+                let result = handler.checkpoint(&how.at, record).await?;
                 let detail = result.as_ref().map_or_else(name, |()| "ok".to_owned());
                 self.note(json!({"event": "checkpoint", "detail": detail}));
                 if how.or_fail {
@@ -328,7 +390,7 @@ impl Script {
 impl Drop for Script {
     fn drop(&mut self) {
         self.note(json!({"event": "drop"}));
-        if let Err(error) = self.play("drop", None, None) {
+        if let Err(error) = now(self.play("drop", None, Handler::Blocking(None))) {
             eprintln!("drop: {error}");
         }
     }
@@ -339,6 +401,14 @@ struct PanicsOnDrop;
 impl Drop for PanicsOnDrop {
     fn drop(&mut self) {
         panic!("panicked once more");
+    }
+}
+
+/// The output of a future that does not wait.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => unreachable!("a blocking handler does not wait"),
     }
 }
 
