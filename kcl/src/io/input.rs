@@ -6,15 +6,18 @@ use std::task::Poll;
 
 use crate::buffers::Demand;
 use crate::io::lines::Received;
+use crate::io::stdio::PIPE_SIZE;
 use crate::protocol::Message;
 use crate::protocol::scanner::Scanner;
 
-/// The most that a read can return at first. It is less than the pipe's size after [`enlarge_pipe`](crate::io::stdio), so
-/// that what was read stays in the CPU's cache until it is decoded.
-pub(crate) const CAPACITY: usize = 1 << 18;
+/// The most that a read can return at first. It is more than the pipe holds, so that a read that returns less has emptied the pipe.
+/// What was read stays in the CPU's cache until it is decoded.
+pub(crate) const CAPACITY: usize = PIPE_SIZE + ALIGNMENT;
 /// The alignment of the buffer. `malloc` puts large buffers a few bytes after a page's start. On some CPUs, reading
 /// into such memory costs up to five times as much.
 const ALIGNMENT: usize = 4096;
+/// The part of the capacity that is too little room for a read.
+const TOO_LITTLE: usize = 4;
 /// How many times as much as the unread rest must have been read since it was last moved, so that moving it costs little.
 const CHEAP: usize = 8;
 
@@ -112,7 +115,7 @@ impl<R> Input<R> {
         let rest = self.end - self.start;
         if rest <= self.front && rest * CHEAP <= self.end - self.front {
             self.move_rest();
-        } else if self.end == self.buffer.len() {
+        } else if self.buffer.len() - self.end <= self.capacity / TOO_LITTLE {
             if rest <= self.front && rest * 2 <= self.end - self.front {
                 self.move_rest();
             } else {

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::task::{Context, Poll};
 
 use crate::io::input::{CAPACITY, Input};
+use crate::io::pipe_input::PipeInput;
 use crate::io::stdio::RealEnd;
 use crate::protocol::scanner::Scanner;
 use crate::protocol::{Message, MessageError};
@@ -90,10 +91,10 @@ impl<R, W> Lines<R, W> {
     }
 }
 
-impl Lines<RealEnd, RealEnd> {
+impl Lines<PipeInput, RealEnd> {
     /// The real stdin and stdout.
     pub(crate) fn real(input: RealEnd, output: RealEnd) -> Self {
-        Self { real: Some(input.clone()), ..Self::new(input, output) }
+        Self { real: Some(input.clone()), ..Self::new(PipeInput::new(input), output) }
     }
 }
 

@@ -5,5 +5,6 @@ pub(crate) mod inner_pipe;
 mod input;
 pub(crate) mod lent_io;
 pub(crate) mod lines;
+pub(crate) mod pipe_input;
 pub(crate) mod stderr;
 pub(crate) mod stdio;

@@ -21,7 +21,7 @@ use crate::io::stderr::Report;
 
 /// The size of the daemon's pipe, which limits how much one write can bring. Linux allows an unprivileged process this
 /// much.
-const PIPE_SIZE: usize = 1 << 18;
+pub(crate) const PIPE_SIZE: usize = 1 << 18;
 
 /// The lowest descriptor for the real ends: above the standard three, so that nothing confuses them.
 const LOWEST_FD: i32 = 3;
