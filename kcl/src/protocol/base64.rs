@@ -51,12 +51,14 @@ const PAIRS: [[u8; 2]; 1 << 12] = {
 /// The number of bytes that the engine encodes at once, and how many it leaves: it reads 32 at a time, of which it uses 24.
 const AT_ONCE: usize = 24;
 const LEFT: usize = 9;
+/// The least that the engine encodes at once. It encodes less one by one.
+const LEAST: usize = 5 * AT_ONCE;
 
 /// Writes `data` in base64, with padding, to the start of a slice that has room for it. Returns the number of characters.
 pub(crate) fn encode_to(data: &[u8], to: &mut [u8]) -> usize {
     // The engine takes longer for what it leaves than for a hundred bytes before it, and a table does not.
     let bulk = match data.len().checked_sub(LEFT) {
-        Some(more) if more >= AT_ONCE => more / AT_ONCE * AT_ONCE + LEFT,
+        Some(more) if more >= LEAST => more / AT_ONCE * AT_ONCE + LEFT,
         _ => 0,
     };
     let (bulk, rest) = data.split_at(bulk);
@@ -65,7 +67,22 @@ pub(crate) fn encode_to(data: &[u8], to: &mut [u8]) -> usize {
     written + encode_rest(rest, &mut to[written..])
 }
 
+/// Encodes six bytes at a time with the table.
 fn encode_rest(data: &[u8], to: &mut [u8]) -> usize {
+    let sixes = data.chunks_exact(6);
+    let last = sixes.remainder();
+    let (eights, to) = to.split_at_mut(data.len() / 6 * 8);
+    for (six, eight) in sixes.zip(eights.chunks_exact_mut(8)) {
+        let bits = u64::from_be_bytes([0, 0, six[0], six[1], six[2], six[3], six[4], six[5]]);
+        for (two, shift) in eight.chunks_exact_mut(2).zip([36, 24, 12, 0]) {
+            two.copy_from_slice(&PAIRS[(bits >> shift) as usize & (PAIRS.len() - 1)]);
+        }
+    }
+    eights.len() + encode_last(last, to)
+}
+
+/// Encodes fewer than six bytes, and adds the padding.
+fn encode_last(data: &[u8], to: &mut [u8]) -> usize {
     let pair = |bits: u32| PAIRS[bits as usize & (PAIRS.len() - 1)];
     let four = |bits: u32| {
         let ([one, two], [three, four]) = (pair(bits >> 12), pair(bits));
