@@ -99,17 +99,17 @@ impl WireText {
 #[inline]
 fn free(bytes: &mut Vec<u8>, end: usize, room: usize) -> &mut [u8] {
     if bytes.len() - end < room {
-        grow(bytes, end + room);
+        grow(bytes, end, room);
     }
     &mut bytes[end..]
 }
 
-/// Makes the vector at least this long. It grows by little, because the added bytes are initialized and thus in memory.
+/// Makes room after `end`. The new memory is zeroed by the system, so that what is not written takes no memory.
 #[cold]
-fn grow(bytes: &mut Vec<u8>, least: usize) {
-    let length = least.max(bytes.len() + bytes.len() / 16).next_multiple_of(4096);
-    bytes.reserve_exact(length - bytes.len());
-    bytes.resize(length, 0);
+fn grow(bytes: &mut Vec<u8>, end: usize, room: usize) {
+    let mut longer = vec![0; (end + room).max(2 * bytes.len()).next_multiple_of(4096)];
+    longer[..end].copy_from_slice(&bytes[..end]);
+    *bytes = longer;
 }
 
 /// Writes into a slice that has room for all of it.
