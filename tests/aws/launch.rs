@@ -12,7 +12,7 @@ use crate::fake::Fake;
 use crate::tool::{Ended, Printing, bare, run, signal};
 
 /// A Java that prints the worker's name, and then does what the test demands.
-fn java(folder: &Path, then: &str) {
+pub(crate) fn java(folder: &Path, then: &str) {
     let bin = folder.join("bin");
     fs::create_dir_all(&bin).expect("a folder");
     let script = format!(
@@ -27,7 +27,7 @@ fn java(folder: &Path, then: &str) {
     fs::write(folder.join("daemon.jar"), "").expect("it is written");
 }
 
-fn daemon(folder: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn daemon(folder: &Path, arguments: &[&str]) -> Command {
     let mut command =
         bare(&[&["daemon"], arguments, &["--jars", folder.to_str().expect("text"), "--", "true"]].concat());
     command.env("JAVA_HOME", folder).env("KCL_CACHE_DIR", folder.join("cache"));

@@ -73,6 +73,8 @@ const TESTS: &[Test] = &[
     ("why::each_state_has_its_sentence", why::states),
     ("why::a_checkpoint_that_moves_is_not_stuck", why::moves),
     ("why::the_log_says_what_a_shard_is_stuck_at", why::logs),
+    ("why::each_worker_has_a_log_of_its_own", why::two_logs),
+    ("why::the_log_of_the_launcher_says_what_is_over", why::log_of_the_launcher),
     ("why::a_shard_that_is_throttled_is_named", why::throttled),
     ("launch::workers_on_one_emulator_have_names_of_their_own", launch::names),
     ("launch::a_daemon_that_gives_up_is_restarted", launch::restarts),

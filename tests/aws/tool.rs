@@ -16,6 +16,11 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 static TOOL: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "cargo-kcl"]));
 
+/// Builds the tool, unless that was done before.
+pub(crate) fn build() {
+    LazyLock::force(&TOOL);
+}
+
 /// The exit code and the output of an ended run.
 #[derive(Debug)]
 pub(crate) struct Ended {

@@ -1,11 +1,13 @@
 //! `cargo kcl why`, against a fake stream and a fake lease table.
 
 use std::fs;
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use crate::tool::Ended;
+use crate::launch;
+use crate::tool::{self, Ended, run};
 use crate::world::{Services, World, put, row};
 
 const SHARDS: [&str; 8] = [
@@ -77,7 +79,7 @@ pub(crate) fn states() {
         (SHARDS[5], "its processor is slow or stuck: worker `alive` renews the lease, but the checkpoint did not move"),
         (SHARDS[6], "done: it has ended, and its lease was removed"),
         (SHARDS[7], "up to date: no record follows its checkpoint"),
-        ("shardId-000000000099", "past retention: the shard is no longer in the stream"),
+        ("shardId-000000000099", "no longer holds the shard and its unread records"),
     ] {
         assert!(line(&ended, shard).contains(says), "{says}: {ended:?}");
     }
@@ -89,7 +91,7 @@ pub(crate) fn states() {
     assert_eq!((&shown["shards"][0]["state"], &shown["shards"][0]["fine"]), (&"up-to-date".into(), &true.into()));
     services
         .run("why", &["--shard", "12"])
-        .expect(2, &["no lease for `shardId-000000000012`, and its stream no such shard"]);
+        .expect(2, &["does not have a lease for `shardId-000000000012`, and its stream does not have that shard"]);
 
     // Without a worker.
     services.world().alive = None;
@@ -124,56 +126,154 @@ fn stuck() -> World {
     }
 }
 
+/// A time of a log.
+fn ago(time: Duration) -> String {
+    // The times of a test begin once the tool is built.
+    tool::build();
+    humantime::format_rfc3339_millis(SystemTime::now() - time).to_string()
+}
+
+/// The line that `kcl` prints about a handler that has been running for this time.
+fn slow(shard: &str, number: u128, seconds: u64) -> String {
+    format!(
+        "kcl: shard {shard}: processRecords at record {number}/0, number 1 of 1 in its batch, has been running for {seconds}s"
+    )
+}
+
+/// The event of the daemon's log that a processor has answered.
+fn answered(shard: &str) -> String {
+    format!(
+        r#"INFO  MultiLangProtocol: Received response {{"action":"status","responseFor":"processRecords"}} from subprocess while waiting for processRecords while processing shard {shard}"#
+    )
+}
+
+/// The first shard as `--json` shows it, with these logs.
+fn with_logs(services: &Services, logs: &[&Path]) -> Value {
+    let arguments = logs.iter().flat_map(|log| ["--log", log.to_str().expect("UTF-8")]);
+    let ended = services.run("why", &["--json"].into_iter().chain(arguments).collect::<Vec<_>>());
+    let shown: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("{ended:?}"));
+    shown["shards"][0].clone()
+}
+
+const UP: &str = "INFO  Scheduler: Initialization complete. Starting worker loop.";
+const CREDENTIALS: &str = "ERROR Scheduler: Worker.run caught exception, sleeping for 1000 milli seconds!\n\
+                           java.lang.RuntimeException: no\nCaused by: software.amazon.awssdk.core.exception.SdkClientException: Unable to load credentials from any of the providers in the chain";
+
 pub(crate) fn logs() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("daemon.log");
     let services = Services::new(stuck());
-    let slow = format!(
-        "[{0}] kcl: shard {0}: processRecords at record {1}/0, number 1 of 1 in its batch, has been running for 120s",
-        SHARDS[0],
-        NUMBER + 1
-    );
-    let answered = format!(
-        "12:00:09.000 INFO  MultiLangProtocol: Received response {{\"action\":\"status\",\"responseFor\":\"processRecords\"}} from subprocess while waiting for processRecords while processing shard {}",
-        SHARDS[0]
-    );
+    let shard = SHARDS[0];
+    let [earlier, now] = [Duration::from_secs(70), Duration::ZERO].map(ago);
+    let hangs = format!("{earlier} [{shard}] {}", slow(shard, NUMBER + 1, 120));
+    let answered = format!("{now} {}", answered(shard));
     let throttled = format!(
-        "12:00:01.000 ERROR PrefetchRecordsPublisher: orders:{} :  ProvisionedThroughputExceededException thrown while fetching records from Kinesis\n\
-         software.amazon.awssdk.services.kinesis.model.ProvisionedThroughputExceededException: Rate exceeded\n\tat x",
-        SHARDS[0]
+        "{now} ERROR PrefetchRecordsPublisher: orders:{shard} :  ProvisionedThroughputExceededException thrown while fetching records from Kinesis\n\
+         software.amazon.awssdk.services.kinesis.model.ProvisionedThroughputExceededException: Rate exceeded\n\tat x"
     );
-    let credentials = "12:00:01.000 ERROR Scheduler: Worker.run caught exception, sleeping for 1000 milli seconds!\n\
-                       java.lang.RuntimeException: no\nCaused by: software.amazon.awssdk.core.exception.SdkClientException: Unable to load credentials from any of the providers in the chain";
+    let credentials = format!("{earlier} {CREDENTIALS}");
     let json = format!(
-        r#"{{"time":"2026-01-31T12:00:00.000Z","level":"warn","source":"processor","stream":"orders","shard":"{0}","message":"kcl: shard {0}: processRecords has been running for 61s"}}"#,
-        SHARDS[0]
+        r#"{{"time":"{now}","level":"warn","source":"processor","stream":"orders","shard":"{shard}","message":"kcl: shard {shard}: processRecords has been running for 61s"}}"#
     );
+    let of_json = format!("has been running for 61s (logged at {now})");
+    let is_slow = "its processor is slow or stuck";
     for (log, state, says) in [
         (
-            slow.clone(),
+            hangs.clone(),
             "handler-stuck",
-            format!("processRecords at record {}/0, number 1 of 1 in its batch, has been running for 120s", NUMBER + 1),
+            &*format!(
+                "processRecords at record {}/0, number 1 of 1 in its batch, has been running for 120s (logged at {earlier})",
+                NUMBER + 1
+            ),
         ),
-        (json, "handler-stuck", "has been running for 61s (logged at 2026-01-31T12:00:00.000Z)".to_owned()),
-        (throttled.clone(), "throttled", "AWS throttles: other consumers share the shard's read throughput".to_owned()),
-        (credentials.to_owned(), "credentials", "no AWS credentials were found".to_owned()),
-        // What has been answered is over.
-        (format!("{slow}\n{answered}"), "slow", "its processor is slow or stuck".to_owned()),
+        (json, "handler-stuck", &of_json),
+        (throttled.clone(), "throttled", "AWS throttles: other consumers share the shard's read throughput"),
+        (credentials.clone(), "credentials", "no AWS credentials were found"),
+        // What has been answered is over, whether it was a problem of the shard or of the whole daemon.
+        (format!("{hangs}\n{answered}"), "slow", is_slow),
+        (format!("{throttled}\n{answered}"), "slow", is_slow),
+        (format!("{credentials}\n{answered}"), "slow", is_slow),
+        // So is a handler that was not reported again, or whose record has been checkpointed.
+        (format!("{} [{shard}] {}", ago(Duration::from_secs(8 * 3600)), slow(shard, NUMBER + 1, 60)), "slow", is_slow),
+        (format!("{now} [{shard}] {}", slow(shard, NUMBER, 60)), "slow", is_slow),
         // Problems from before a restart are over, too.
-        (
-            format!("{credentials}\n12:00:05.000 INFO  Scheduler: Initialization complete. Starting worker loop."),
-            "slow",
-            "its processor is slow".to_owned(),
-        ),
+        (format!("{credentials}\n{now} {UP}"), "slow", is_slow),
     ] {
         fs::write(&path, &log).expect("it can be written");
-        let ended = services.run("why", &["--json", "--log", path.to_str().expect("UTF-8")]);
-        let shown: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("{ended:?}"));
-        let shown = &shown["shards"][0];
-        assert_eq!(shown["state"], state, "{log}: {ended:?}");
-        assert!(shown["sentence"].as_str().is_some_and(|sentence| sentence.contains(&says)), "{says}: {shown}");
+        let shown = with_logs(&services, &[&path]);
+        assert_eq!(shown["state"], state, "{log}: {shown}");
+        assert!(shown["sentence"].as_str().is_some_and(|sentence| sentence.contains(says)), "{says}: {shown}");
     }
     services.run("why", &["--log", "missing"]).expect(2, &["the log missing cannot be read"]);
+}
+
+/// Each worker has a log of its own, and the start of one solves no problem of another.
+pub(crate) fn two_logs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let services = Services::new(stuck());
+    let shard = SHARDS[0];
+    let [first, second] = [Duration::from_secs(30), Duration::from_secs(20)].map(ago);
+    let hangs = format!("{second} [{shard}] {}", slow(shard, NUMBER + 1, 60));
+    for (name, log) in [
+        ("stuck", format!("{first} {UP}\n{hangs}\n")),
+        ("other", format!("{first} {UP}\n{second} {}\n", answered(SHARDS[1]))),
+        // The shard was here before it went to the other worker.
+        ("before", format!("{first} {UP}\n{first} [{shard}] {}\n", slow(shard, NUMBER + 1, 30))),
+        ("before-and-done", format!("{first} {UP}\n{first} {}\n", answered(shard))),
+        ("denied", format!("{first} {UP}\n{first} {}\n{second} {CREDENTIALS}\n", answered(SHARDS[1]))),
+    ] {
+        fs::write(path(name), log).expect("it can be written");
+    }
+    for other in ["other", "before", "before-and-done", "denied"] {
+        let logs = [path("stuck"), path(other)];
+        for logs in [[&*logs[0], &*logs[1]], [&*logs[1], &*logs[0]]] {
+            let shown = with_logs(&services, &logs);
+            assert_eq!(shown["state"], "handler-stuck", "{other}: {shown}");
+            assert!(shown["sentence"].as_str().is_some_and(|text| text.contains("for 60s")), "{other}: {shown}");
+        }
+    }
+}
+
+/// A Java that logs what the real daemon logs about a handler that takes its time, and then this.
+fn slow_java(folder: &Path, then: &str) {
+    let shard = SHARDS[0];
+    let [early, late] = [Duration::from_secs(30), Duration::from_secs(10)].map(ago);
+    let event = |time: &str, logger: &str, text: &str| format!("printf '%s\\n' '␟{time}␟INFO␟{logger}␟{text}␟␞'\n");
+    let script = [
+        event(&early, "Scheduler", "Initialization complete. Starting worker loop."),
+        event(&early, "MultiLangProtocol", answered(shard).split_once(": ").expect("a message").1),
+        event(
+            &early,
+            "DrainChildSTDERRTask",
+            &format!("Received error line from subprocess [{}] for shard {shard}", slow(shard, NUMBER + 1, 60)),
+        ),
+        event(&late, "MultiLangProtocol", then),
+        "exit 1".to_owned(),
+    ];
+    launch::java(folder, &script.concat());
+}
+
+/// The launcher's own log says when a slow handler has returned, in both forms.
+pub(crate) fn log_of_the_launcher() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let services = Services::new(stuck());
+    let [text, json] = ["daemon.log", "stderr.json"].map(|name| folder.path().join(name));
+    for (then, state) in
+        [("Nothing", "handler-stuck"), (&*answered(SHARDS[0]).replace("INFO  MultiLangProtocol: ", ""), "slow")]
+    {
+        slow_java(folder.path(), then);
+        _ = fs::remove_file(&text);
+        let log = ["--log", text.to_str().expect("UTF-8"), "--log-format", "json"];
+        let aws = ["--stream", "orders", "--app", "revenue", "--region", "us-east-1"];
+        let ended = run(launch::daemon(folder.path(), &[&aws[..], &log].concat()), b"");
+        ended.expect(1, &["has been running for 60s"]);
+        fs::write(&json, &ended.stderr).expect("it can be written");
+        for log in [&text, &json] {
+            let shown = with_logs(&services, &[log]);
+            assert_eq!(shown["state"], state, "{shown}: {ended:?}");
+        }
+    }
 }
 
 pub(crate) fn throttled() {

@@ -363,7 +363,7 @@ fn the_log_of_the_daemon() {
         let line = text.replace(['\r', '\n'], " ");
         let status = json!({ "action": "status", "responseFor": text });
         let event = |level: &str, logger: &str, message: &str, exception: &str| {
-            format!("␟12:00:00.000␟{level}␟{logger}␟{message}␟{exception}␞\n")
+            format!("␟2026-01-31T12:00:00.000Z␟{level}␟{logger}␟{message}␟{exception}␞\n")
         };
         let log = [
             event(

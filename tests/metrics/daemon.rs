@@ -16,7 +16,7 @@ const JAVA: &str = r#"#!/bin/sh
 if [ "$1" = -version ]; then echo 'openjdk version "17.0.15"' >&2; exit; fi
 for last; do :; done
 command=$(sed -n 's/^executableName *= *//p' "$last")
-log() { printf '␟12:00:00.000␟INFO␟%s␟%s␟␞\n' "$1" "$2"; }
+log() { printf '␟2026-01-31T12:00:00.000Z␟INFO␟%s␟%s␟␞\n' "$1" "$2"; }
 await() { while [ ! -e "$KCL_TEST_FOLDER/$1" ]; do sleep 0.02; done; }
 await up; log Scheduler 'Initialization complete. Starting worker loop.'
 await idle; log Scheduler 'No activities assigned'

@@ -1,7 +1,7 @@
 //! The part of the daemon's log that people see: the processors' stderr, the milestones of shards, each problem once, and
 //! explanations.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
@@ -11,6 +11,7 @@ use std::process::ExitStatus;
 use serde_json::json;
 
 use super::DaemonError;
+use crate::args::shard_id_in;
 use crate::daemon_log::{Context, Event, Events, explain};
 use crate::metrics::{DaemonEvent, Metrics, Stage};
 use crate::properties::Properties;
@@ -36,6 +37,10 @@ pub(crate) struct Log {
     explained: Vec<String>,
     /// The shards that have had records.
     with_records: Vec<String>,
+    /// The shards with a known problem, or a slow handler, whose processors have not answered since.
+    troubled: BTreeSet<String>,
+    /// Whether the whole daemon has a known problem, and no processor has answered since.
+    is_troubled: bool,
     stopping: bool,
     metrics: Metrics,
 }
@@ -59,6 +64,8 @@ impl Log {
             problems: HashMap::new(),
             explained: Vec::new(),
             with_records: Vec::new(),
+            troubled: BTreeSet::new(),
+            is_troubled: false,
             stopping: false,
             metrics,
         })
@@ -70,7 +77,10 @@ impl Log {
         if let Some((line, shard)) = processor_line(&event) {
             *self.echoes.entry(line.to_owned()).or_default() += 1;
             self.context.printed(shard);
-            self.write(&format!("[{shard}] {line}"));
+            if line.starts_with("kcl: shard ") && line.contains(" has been running for ") {
+                self.troubled.insert(shard.to_owned());
+            }
+            self.write(&format!("{} [{shard}] {line}", event.time));
             let speaker = Speaker { source: Source::Processor, prefix: prefix(shard), shard: Some(shard.to_owned()) };
             report::pass_on(speaker, line);
             return;
@@ -84,6 +94,12 @@ impl Log {
             whole(&event).print();
         } else if explanation.is_none() || event.level != "INFO" {
             self.show(&event);
+        }
+        if explanation.is_some() {
+            match shard_id_in(&format!("{}\n{}", event.message, event.exception)) {
+                Some(shard) => _ = self.troubled.insert(shard.to_owned()),
+                None => self.is_troubled = true,
+            }
         }
         self.report_once(explanation);
     }
@@ -147,6 +163,8 @@ impl Log {
         self.problems.clear();
         self.explained.clear();
         self.with_records.clear();
+        self.troubled.clear();
+        self.is_troubled = false;
         self.context.restarted();
     }
 
@@ -217,12 +235,15 @@ impl Log {
             "MultiLangProtocol" => {
                 let (waited_for, shard) = answered(event)?;
                 let shard = shard.to_owned();
+                let was_troubled = self.troubled.remove(&shard) | std::mem::take(&mut self.is_troubled);
                 let what = match waited_for {
                     "initialize" => "started",
                     "processRecords" if !self.with_records.contains(&shard) => {
                         self.with_records.push(shard.clone());
                         "first records processed"
                     }
+                    // Otherwise nobody who reads the log would know that the problem is over.
+                    "processRecords" if was_troubled => "answers again",
                     "shardEnded" => "processed to its end",
                     "leaseLost" if !self.stopping => "lease lost: another worker takes over",
                     "shutdownRequested" if !self.stopping => "shut down, for its handover",

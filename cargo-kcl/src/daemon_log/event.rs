@@ -10,6 +10,7 @@ const LONGEST: usize = 4 << 20;
 /// One event of the log, or a line outside any event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Event {
+    /// In UTC, such as `2026-01-31T12:00:00.000Z`.
     pub(crate) time: String,
     /// `INFO`, `WARN` or `ERROR`; empty for a line outside any event.
     pub(crate) level: String,
@@ -70,8 +71,8 @@ mod tests {
 
     #[test]
     fn an_event_may_have_several_lines() {
-        let text = "plain\n␟12:00:01.000␟ERROR␟Scheduler␟two\nlines␟java.lang.RuntimeException: no\n\tat x\nCaused by: y: z\n␞\n\
-                    ␟12:00:02.000␟INFO␟A␟a ␟ b␟␞\n";
+        let text = "plain\n␟2026-01-31T12:00:01.000Z␟ERROR␟Scheduler␟two\nlines␟java.lang.RuntimeException: no\n\tat x\nCaused by: y: z\n␞\n\
+                    ␟2026-01-31T12:00:02.000Z␟INFO␟A␟a ␟ b␟␞\n";
         let found = events(text);
         assert_eq!(found.len(), 3, "{found:#?}");
         assert_eq!((found[0].message.as_str(), found[0].level.as_str()), ("plain", ""));

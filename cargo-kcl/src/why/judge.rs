@@ -1,6 +1,6 @@
 //! The verdict on a shard, from everything that is known about it.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use kcl::Position;
 use serde::Serialize;
@@ -30,6 +30,7 @@ pub(super) struct Facts<'a> {
     pub(super) finding: Option<&'a Finding>,
     /// How long the oldest waiting record has been waiting.
     pub(super) behind: Option<Duration>,
+    pub(super) now: SystemTime,
 }
 
 /// The reason why there was no look at a shard.
@@ -207,16 +208,17 @@ fn behind(facts: &Facts<'_>, watched: &Watched, look: &Look) -> Verdict {
     )
 }
 
-/// The verdict that the log suggests.
+/// The verdict that the log suggests for a shard whose worker is alive.
 fn logged(facts: &Facts<'_>) -> Option<Verdict> {
-    let finding = facts.finding?;
-    let at = if finding.time.is_empty() {
-        String::new()
-    } else {
-        format!(" (logged at {})", report::excerpt(&finding.time))
-    };
+    facts.finding.filter(|finding| !finding.is_over(facts.now)).map(of_log)
+}
+
+/// The verdict that a problem of the log suggests.
+fn of_log(finding: &Finding) -> Verdict {
+    let at = finding.time.map(|time| format!(" (logged at {})", humantime::format_rfc3339_millis(time)));
+    let at = at.unwrap_or_default();
     let (state, remedy) = match finding.kind {
-        Kind::Slow => (
+        Kind::Slow { .. } => (
             State::HandlerStuck,
             Some(
                 "find out what the handler does with that record; a worker that is restarted delivers it again, and --rewind of `cargo kcl leases` never skips it",
@@ -228,12 +230,12 @@ fn logged(facts: &Facts<'_>) -> Option<Verdict> {
         Kind::Logged(Cause::Other) => (State::DaemonProblem, None),
     };
     let sentence = match finding.kind {
-        Kind::Slow => {
+        Kind::Slow { .. } => {
             format!("its handler is stuck: {}{at}", finding.text.strip_prefix("its handler ").unwrap_or(&finding.text))
         }
         Kind::Logged(_) => format!("{}{at}", finding.text),
     };
-    Some(Verdict { state, sentence, remedy: remedy.map(str::to_owned) })
+    Verdict { state, sentence, remedy: remedy.map(str::to_owned) }
 }
 
 fn moving(facts: &Facts<'_>, watched: &Watched) -> Verdict {
@@ -287,7 +289,7 @@ fn without_owner(facts: &Facts<'_>) -> Verdict {
     }
     let name = report::excerpt(facts.application.name);
     let start = format!("start a worker, for example with `cargo kcl daemon --app {}`", report::quoted(&name));
-    match logged(facts) {
+    match facts.finding.map(of_log) {
         Some(verdict) => Verdict {
             sentence: format!("it has no owner, and no worker is running: {}", verdict.sentence),
             remedy: Some(start),
@@ -308,7 +310,7 @@ fn dead(facts: &Facts<'_>, watched: &Watched) -> Verdict {
             "another worker takes the lease within a few times failoverTimeMillis, or later, as long as the dead worker still counts as a candidate; start it again under its workerId to speed that up",
         );
     }
-    match logged(facts) {
+    match facts.finding.map(of_log) {
         Some(verdict) => Verdict { sentence: format!("{sentence}: {}", verdict.sentence), ..verdict },
         None => Verdict::new(
             State::OwnerDead,

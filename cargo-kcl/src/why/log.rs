@@ -1,14 +1,17 @@
-//! The last problem of each shard in the daemon's log that nothing has solved since.
+//! The last problem of each shard in the daemons' logs that nothing has solved since.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
+use kcl::Position;
 use serde_json::Value;
 
 use crate::args::shard_id_in;
 use crate::daemon_log::{Cause, Context, Event, cause, explain};
+use crate::lease_table::is_before;
 use crate::report;
 
 /// The part of a long log that is read: its end.
@@ -17,6 +20,8 @@ const MOST: u64 = 64 << 20;
 const LONGEST: u64 = 64 << 10;
 /// The lines of an exception that are kept. The causes that matter are among them.
 const LINES: usize = 200;
+/// The time that a processor may take to report a long-running handler again, in addition to the handler's time.
+const MARGIN: Duration = Duration::from_secs(60);
 
 /// A problem in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,35 +30,68 @@ pub(super) struct Finding {
     /// The sentence for it.
     pub(super) text: String,
     /// When it was logged, if the log says so.
-    pub(super) time: String,
+    pub(super) time: Option<SystemTime>,
 }
 
 /// The kind of a problem.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A handler has been running for a long time.
-    Slow,
+    Slow {
+        /// The last record that it works on, if it works on records.
+        record: Option<Position>,
+        /// How long it had been running.
+        ran: Option<Duration>,
+    },
     Logged(Cause),
+}
+
+impl Finding {
+    /// Whether it is about a record that a checkpoint has passed.
+    pub(super) fn is_passed(&self, checkpoint: &Position) -> bool {
+        let Kind::Slow { record: Some(record), .. } = &self.kind else { return false };
+        matches!(checkpoint, Position::After { .. }) && is_before(checkpoint, record) == Some(false)
+    }
+
+    /// Whether it is about a handler that cannot be running any more, because `kcl` reports it again after twice its time.
+    pub(super) fn is_over(&self, now: SystemTime) -> bool {
+        let (Kind::Slow { ran: Some(ran), .. }, Some(time)) = (&self.kind, self.time) else { return false };
+        now.duration_since(time).is_ok_and(|since| since > *ran * 2 + MARGIN)
+    }
 }
 
 /// The problems in the logs.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    of_shards: BTreeMap<String, Finding>,
+    logs: Vec<Log>,
+}
+
+/// The problems in a log.
+#[derive(Debug, Default)]
+struct Log {
+    shards: BTreeMap<String, Last>,
     /// A problem that concerns the whole daemon.
-    of_all: Option<Finding>,
+    all: Option<Finding>,
+}
+
+/// The end of a log as far as a shard is concerned.
+#[derive(Debug, Default)]
+struct Last {
+    /// When the log last mentioned the shard.
+    time: Option<SystemTime>,
+    problem: Option<Finding>,
 }
 
 impl Findings {
-    /// Reads a log.
+    /// Reads a log, in addition to those that were read before.
     ///
     /// # Errors
     ///
     /// If the file cannot be read.
-    pub(super) fn read(&mut self, path: &Path, context: &mut Context) -> io::Result<()> {
+    pub(super) fn read(&mut self, path: &Path, context: Context) -> io::Result<()> {
         let mut file = File::open(path)?;
         let length = file.metadata()?.len();
-        let mut reader = Reader { findings: self, context, event: None, lines: 0 };
+        let mut reader = Reader { log: Log::default(), context, event: None, lines: 0 };
         let skips = length > MOST;
         if skips {
             file.seek(SeekFrom::Start(length - MOST))?;
@@ -72,32 +110,56 @@ impl Findings {
             }
         }
         reader.flush();
+        self.logs.push(reader.log);
         Ok(())
     }
 
-    /// The problem of a shard, or else the one of the whole daemon.
+    /// The problem of a shard in the log that mentioned the shard last, or else the one of that whole daemon. For a shard that no log
+    /// mentions, the last problem of a whole daemon.
     pub(super) fn of(&self, shard: &str) -> Option<&Finding> {
-        self.of_shards.get(shard).or(self.of_all.as_ref())
-    }
-
-    fn note(&mut self, shard: Option<&str>, finding: Finding) {
-        match shard {
-            Some(shard) => _ = self.of_shards.insert(shard.to_owned(), finding),
-            None => self.of_all = Some(finding),
+        let logs = self.logs.iter().filter_map(|log| Some((log, log.shards.get(shard)?)));
+        match logs.max_by_key(|(_, last)| last.time) {
+            Some((log, last)) => last.problem.as_ref().or(log.all.as_ref()),
+            None => self.logs.iter().filter_map(|log| log.all.as_ref()).max_by_key(|finding| finding.time),
         }
     }
 }
 
+impl Log {
+    fn note(&mut self, shard: Option<&str>, finding: Finding) {
+        match shard {
+            Some(shard) => {
+                _ = self.shards.insert(shard.to_owned(), Last { time: finding.time, problem: Some(finding) });
+            }
+            None => self.all = Some(finding),
+        }
+    }
+
+    /// Forgets the problems that are solved when a processor has answered. A missing checkpoint at the end of the shard is not.
+    fn progress(&mut self, shard: &str, time: Option<SystemTime>, is_end: bool) {
+        let last = self.shards.entry(shard.to_owned()).or_default();
+        let remains = |finding: &Finding| is_end && finding.kind == Kind::Logged(Cause::ShardEnd);
+        *last = Last { time, problem: last.problem.take().filter(remains) };
+        self.all = None;
+    }
+
+    /// Forgets all problems, because the daemon was started again.
+    fn restarted(&mut self) {
+        self.shards.values_mut().for_each(|last| last.problem = None);
+        self.all = None;
+    }
+}
+
 /// Reads a log line by line.
-struct Reader<'a> {
-    findings: &'a mut Findings,
-    context: &'a mut Context,
+struct Reader {
+    log: Log,
+    context: Context,
     /// The event whose exception the next lines may belong to.
     event: Option<Event>,
     lines: usize,
 }
 
-impl Reader<'_> {
+impl Reader {
     fn line(&mut self, line: &str) {
         if line.starts_with('{')
             && let Ok(value) = serde_json::from_str::<Value>(line)
@@ -105,9 +167,9 @@ impl Reader<'_> {
         {
             self.flush();
             self.json(&value);
-        } else if let Some((shard, said)) = line.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
+        } else if let Some((time, shard, said)) = processor_line(line) {
             self.flush();
-            self.processor(shard, said, "");
+            self.processor(shard, said, time);
         } else if let Some(event) = event(line) {
             self.flush();
             self.event = Some(event);
@@ -131,19 +193,19 @@ impl Reader<'_> {
             }
             Some("daemon") => {
                 let fields = &value["fields"];
-                let event = Event {
+                let message = value["message"].as_str().unwrap_or_default();
+                // Milestones come without the fields of the event.
+                if let (true, Some(shard)) = (fields.is_null(), value["shard"].as_str()) {
+                    self.log.progress(shard, parse(&time), message == "processed to its end");
+                    return;
+                }
+                self.take(&Event {
                     time,
                     level: text(&value["level"]).to_uppercase(),
                     logger: text(&fields["logger"]),
                     message: text(&fields["message"]),
                     exception: text(&fields["exception"]),
-                };
-                self.take(&event);
-                // Milestones come without the fields of the event.
-                let message = value["message"].as_str().unwrap_or_default();
-                if let (true, Some(shard)) = (fields.is_null(), value["shard"].as_str()) {
-                    self.progress(shard, message);
-                }
+                });
             }
             Some("tool") if value["message"] == "the daemon is up" => self.restarted(),
             _ => {}
@@ -162,53 +224,66 @@ impl Reader<'_> {
             self.restarted();
         }
         if let Some(rest) = event.message.strip_prefix("Received response ")
-            && let Some((_, shard)) = rest.rsplit_once(" while processing shard ")
+            && let Some((what, shard)) = rest.rsplit_once(" while processing shard ")
         {
-            self.progress(shard, rest);
+            self.log.progress(shard, parse(&event.time), what.contains("shardEnded"));
         }
-        let Some(text) = explain(event, self.context) else { return };
-        let kind = Kind::Logged(cause(event));
+        let Some(text) = explain(event, &self.context) else { return };
         let all = format!("{}\n{}", event.message, event.exception);
-        self.findings.note(shard_id_in(&all), Finding { kind, text, time: event.time.clone() });
+        let finding = Finding { kind: Kind::Logged(cause(event)), text, time: parse(&event.time) };
+        self.log.note(shard_id_in(&all), finding);
     }
 
-    /// Forgets the problem of a shard whose processor has answered. A missing checkpoint at the end of the shard remains a problem.
-    fn progress(&mut self, shard: &str, what: &str) {
-        let is_end = what.contains("shardEnded") || what == "processed to its end";
-        let found = self.findings.of_shards.get(shard).map(|finding| finding.kind);
-        if !is_end || found != Some(Kind::Logged(Cause::ShardEnd)) {
-            self.findings.of_shards.remove(shard);
-        }
-    }
-
-    /// Forgets all problems, because the daemon was started again.
     fn restarted(&mut self) {
-        *self.findings = Findings::default();
+        self.log.restarted();
         self.context.restarted();
     }
 
     /// Takes a line of a processor. `kcl` reports handlers that run for a long time.
     fn processor(&mut self, shard: &str, line: &str, time: &str) {
         self.context.printed(shard);
-        let Some((what, time_of_it)) = line.split_once(" has been running for ") else { return };
+        let Some((what, ran)) = line.split_once(" has been running for ") else { return };
         let Some((_, what)) = what.split_once(&format!("shard {shard}: ")) else { return };
-        let [what, since] = [what, time_of_it].map(report::excerpt);
-        let text = format!("its handler {what} has been running for {since}");
-        self.findings.note(Some(shard), Finding { kind: Kind::Slow, text, time: time.to_owned() });
+        let kind = Kind::Slow { record: record(what), ran: time_in(ran) };
+        let [what, ran] = [what, ran].map(report::excerpt);
+        let text = format!("its handler {what} has been running for {ran}");
+        self.log.note(Some(shard), Finding { kind, text, time: parse(time) });
     }
 }
 
-/// The event that a line of the text form begins: `12:00:00.000 ERROR Logger: message`.
+/// The last record in the report of a long-running handler.
+fn record(what: &str) -> Option<Position> {
+    let number = match what.split_once(" at record ") {
+        Some((_, rest)) => rest.split([' ', ',']).next()?,
+        None => what.split_once(" in a batch of ")?.1.rsplit(' ').next()?,
+    };
+    let (number, sub) = number.split_once('/')?;
+    Some(Position::after(number.parse().ok()?, sub.parse().ok()?))
+}
+
+/// The time in the report of a long-running handler, such as `120s`.
+fn time_in(text: &str) -> Option<Duration> {
+    let end = text.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(text.len());
+    humantime::parse_duration(&text[..end]).ok()
+}
+
+fn parse(time: &str) -> Option<SystemTime> {
+    humantime::parse_rfc3339(time).ok()
+}
+
+/// The time, the shard and the text of a processor's line in the text form: `2026-01-31T12:00:00.000Z [shard] text`.
+fn processor_line(line: &str) -> Option<(&str, &str, &str)> {
+    let (time, rest) = line.split_once(" [")?;
+    let (shard, said) = rest.split_once("] ")?;
+    parse(time).map(|_| (time, shard, said))
+}
+
+/// The event that a line of the text form begins: `2026-01-31T12:00:00.000Z ERROR Logger: message`.
 fn event(line: &str) -> Option<Event> {
-    let (time, rest) = line.split_at_checked(12)?;
-    let is_time = time.bytes().enumerate().all(|(at, byte)| match at {
-        2 | 5 => byte == b':',
-        8 => byte == b'.',
-        _ => byte.is_ascii_digit(),
-    });
-    let (level, rest) = rest.strip_prefix(' ')?.split_once(' ')?;
+    let (time, rest) = line.split_once(' ')?;
+    let (level, rest) = rest.split_once(' ')?;
     let (logger, message) = rest.trim_start().split_once(": ")?;
-    is_time.then(|| Event {
+    parse(time).map(|_| Event {
         time: time.to_owned(),
         level: level.to_owned(),
         logger: logger.to_owned(),

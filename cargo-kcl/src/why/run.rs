@@ -11,7 +11,7 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
 use super::judge::{Common, Facts, State, Unseen, Verdict, judge};
-use super::log::Findings;
+use super::log::{Finding, Findings};
 use super::options::WhyOptions;
 use crate::daemon_log::Context;
 use crate::exit::{FAILED, WRONG_USE};
@@ -122,9 +122,9 @@ async fn explain(options: &WhyOptions) -> Result<bool, WhyError> {
 
 fn findings(options: &WhyOptions, application: &Application) -> Result<Findings, WhyError> {
     let mut findings = Findings::default();
-    let mut context = Context::new(&application.properties);
     for path in &options.log {
-        findings.read(path, &mut context).map_err(|error| WhyError::Log { path: path.clone(), error })?;
+        let context = Context::new(&application.properties);
+        findings.read(path, context).map_err(|error| WhyError::Log { path: path.clone(), error })?;
     }
     Ok(findings)
 }
@@ -196,9 +196,10 @@ fn facts<'a>(
     let at = lease_of(id);
     let listed = shards.iter().find(|shard| shard.id == id);
     let look = at.and_then(|at| seen.looks.get(at)).unwrap_or(NOT_LOOKED);
+    let now = SystemTime::now();
     let behind = match look {
         Ok(Look { waiting: Waiting::Record(entry), .. }) => {
-            let since = millis(SystemTime::now()).saturating_sub(entry.arrival);
+            let since = millis(now).saturating_sub(entry.arrival);
             Some(Duration::from_millis(u64::try_from(since).unwrap_or(0)))
         }
         _ => None,
@@ -208,16 +209,19 @@ fn facts<'a>(
         |parent: &str| lease_of(parent).is_some_and(|at| seen.watched[at].last.checkpoint != Position::ShardEnd);
     let open_parents = listed.into_iter().flat_map(Shard::parents).filter(|parent| is_open(parent)).collect();
     let children = shards.iter().filter(|shard| shard.parents().any(|parent| parent == id));
+    let watched = at.map(|at| &seen.watched[at]);
+    let is_passed = |finding: &&Finding| watched.is_some_and(|watched| finding.is_passed(&watched.last.checkpoint));
     Facts {
-        watched: at.map(|at| &seen.watched[at]),
+        watched,
         listed,
         open_parents,
         is_followed: is_followed(children.collect(), shards, &lease_of),
         look,
         time: seen.time,
         application: common,
-        finding: findings.of(id),
+        finding: findings.of(id).filter(|finding| !is_passed(finding)),
         behind,
+        now,
     }
 }
 
