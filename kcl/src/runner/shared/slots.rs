@@ -229,9 +229,10 @@ impl<T, F: Future<Output = Result<T, BoxError>>> Slots<F> {
 /// in the round would be over.
 fn has_budget() -> bool {
     #[cfg(feature = "tokio")]
-    return tokio::task::coop::has_budget_remaining();
+    let has_budget = tokio::task::coop::has_budget_remaining();
     #[cfg(not(feature = "tokio"))]
-    true
+    let has_budget = true;
+    has_budget
 }
 
 impl<F> Drop for Slots<F> {
