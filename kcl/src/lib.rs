@@ -121,6 +121,7 @@ mod runner;
 mod runtime;
 mod sequence;
 mod shard;
+mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod trace;

@@ -5,12 +5,14 @@
 //! serves them.
 
 use std::io::{self, Read, Write};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-#[cfg(feature = "tokio")]
+use std::sync::{Arc, PoisonError};
+#[cfg(any(feature = "tokio", all(test, loom)))]
 use std::task::Context;
 use std::task::{Poll, Waker};
 use std::thread;
+
+use crate::sync::mpsc::{Receiver, Sender, channel};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// The most bytes of one read.
 const MOST: usize = 64 << 10;
@@ -63,7 +65,7 @@ pub(crate) fn ends() -> (Lent, Lent, Inbox) {
 
 /// Serves ends until they are dropped.
 pub(crate) fn serve(mut reader: impl Read, mut writer: impl Write, inbox: Inbox) {
-    for (request, ticket) in inbox {
+    while let Ok((request, ticket)) = inbox.recv() {
         ticket.respond(match request {
             Request::Read(most) => {
                 let mut bytes = vec![0; most];
@@ -128,12 +130,17 @@ impl Place {
 
     /// Lets the thread wait for the response.
     fn wait(&self) -> Response {
-        let content = self.filled.wait_while(self.lock(), |content| content.response.is_none());
-        content.unwrap_or_else(PoisonError::into_inner).response.take().unwrap_or_else(|| Ok(Vec::new()))
+        let mut content = self.lock();
+        loop {
+            if let Some(response) = content.response.take() {
+                return response;
+            }
+            content = self.filled.wait(content).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
     /// Lets the task wait for the response.
-    #[cfg(feature = "tokio")]
+    #[cfg(any(feature = "tokio", all(test, loom)))]
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Response> {
         let mut content = self.lock();
         match content.response.take() {
@@ -174,7 +181,7 @@ impl Lent {
     }
 
     /// Reads while the task waits. Between two polls, the response to a read waits for the next one.
-    #[cfg(feature = "tokio")]
+    #[cfg(any(feature = "tokio", all(test, loom)))]
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, to: &mut [u8]) -> Poll<io::Result<usize>> {
         self.read_by(to, |place| place.poll(cx))
     }
@@ -198,5 +205,123 @@ impl Write for Lent {
     fn flush(&mut self) -> io::Result<()> {
         self.request(Request::Flush)?;
         self.place.wait().map(drop)
+    }
+}
+
+/// Models of the channel between the thread that serves the ends and whoever waits for it.
+#[cfg(all(test, loom))]
+mod models {
+    use std::future::poll_fn;
+
+    use loom::future::block_on;
+
+    use super::*;
+    use crate::sync;
+    use crate::sync::thread::spawn;
+
+    /// A read, and the end after it.
+    const INPUT: &[u8] = b"ab";
+
+    /// The number of times that a thread is interrupted.
+    const INTERRUPTIONS: usize = 3;
+
+    /// Uses two ends that a thread of the model serves. The thread must end after them.
+    fn model(borrow: impl Fn(Lent, Lent) + Send + Sync + 'static) {
+        sync::model(INTERRUPTIONS, move || {
+            let (lent, other, inbox) = ends();
+            let server = spawn(move || serve(INPUT, io::sink(), inbox));
+            borrow(lent, other);
+            server.join().expect("it ends");
+        });
+    }
+
+    fn read_to_end(mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> Vec<u8> {
+        let (mut all, mut to) = (Vec::new(), [0; 8]);
+        loop {
+            match read(&mut to).expect("it is served") {
+                0 => return all,
+                count => all.extend_from_slice(&to[..count]),
+            }
+        }
+    }
+
+    /// Polls as a task that is not woken.
+    fn poll_once(lent: &mut Lent, to: &mut [u8]) -> Poll<io::Result<usize>> {
+        lent.poll_read(&mut Context::from_waker(Waker::noop()), to)
+    }
+
+    #[test]
+    fn a_thread_gets_every_byte() {
+        model(|mut lent, mut other| {
+            assert_eq!(read_to_end(|to| lent.read(to)), INPUT);
+            other.write_all(b"reply").expect("it is served");
+        });
+    }
+
+    #[test]
+    fn a_task_gets_every_byte() {
+        model(|mut lent, _| {
+            assert_eq!(read_to_end(|to| block_on(poll_fn(|cx| lent.poll_read(cx, to)))), INPUT);
+        });
+    }
+
+    #[test]
+    fn a_read_that_nobody_waits_for_any_more_is_the_next_one() {
+        model(|mut lent, _| {
+            let mut to = [0; 8];
+            let mut all = match poll_once(&mut lent, &mut to) {
+                Poll::Ready(read) => to[..read.expect("it is served")].to_vec(),
+                Poll::Pending => Vec::new(),
+            };
+            all.extend(read_to_end(|to| lent.read(to)));
+            assert_eq!(all, INPUT);
+        });
+    }
+
+    #[test]
+    fn an_end_may_be_dropped_while_it_is_read() {
+        model(|mut lent, _| _ = poll_once(&mut lent, &mut [0; 8]));
+    }
+
+    #[test]
+    fn a_request_fails_if_nobody_serves_it() {
+        sync::model(INTERRUPTIONS, || {
+            let (mut lent, other, inbox) = ends();
+            let server = spawn(move || drop((inbox.recv(), inbox)));
+            for _ in 0..2 {
+                let error = lent.read(&mut [0; 8]).expect_err("nobody serves it");
+                assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+            }
+            drop((lent, other));
+            server.join().expect("it ends");
+        });
+    }
+
+    /// Waits for an input that does not come, until it is stopped.
+    struct Waiting(Arc<(Mutex<bool>, Condvar)>);
+
+    impl Read for Waiting {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            let mut is_stopped = self.0.0.lock().expect("no panic");
+            while !*is_stopped {
+                is_stopped = self.0.1.wait(is_stopped).expect("no panic");
+            }
+            Ok(0)
+        }
+    }
+
+    #[test]
+    fn a_thread_that_waits_for_input_can_be_stopped() {
+        sync::model(INTERRUPTIONS, || {
+            let stop = Arc::new((Mutex::new(false), Condvar::new()));
+            let (mut lent, other, inbox) = ends();
+            let reader = Waiting(Arc::clone(&stop));
+            let server = spawn(move || serve(reader, io::sink(), inbox));
+            assert!(poll_once(&mut lent, &mut [0; 8]).is_pending());
+            drop((lent, other));
+            *stop.0.lock().expect("no panic") = true;
+            stop.1.notify_one();
+            server.join().expect("it ends");
+        });
     }
 }

@@ -6,9 +6,7 @@
 //! nothing, because virtual time passes between events only.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, Thread};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -19,6 +17,9 @@ use crate::record::{Record, WeakRecords};
 use crate::runner::events::{Event, Step};
 use crate::runner::oldest::{Oldest, Running};
 use crate::shard::Shard;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::thread::{self, Thread};
+use crate::sync::{Mutex, MutexGuard};
 
 /// The number of checks in the time after which the thread warns, or in the interval between checkpoints.
 const CHECKS: u32 = 8;
@@ -330,7 +331,10 @@ fn line(shard: &Shard, call: &Call, place: u64, elapsed: Duration) -> Option<Str
     Some(format!("shard {}: {}{at}{of} has been running for {elapsed:.0?}", shard.id(), call.action))
 }
 
-#[cfg(test)]
+#[cfg(all(test, loom))]
+mod models;
+
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use crate::clock::SystemClock;
