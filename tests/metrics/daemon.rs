@@ -7,7 +7,7 @@ use std::process::Command;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use crate::tool::{Place, Run, get, poison, sample, wait_for, wait_for_state};
+use crate::tool::{Place, Run, get, poison, sample, wait_for, wait_for_state, wait_until};
 
 const SHARD: &str = "shardId-000000000007";
 
@@ -23,7 +23,10 @@ await idle; log Scheduler 'No activities assigned'
 await lines
 answered() { log MultiLangProtocol "Received response {} from client while waiting for $1 while processing shard SHARD"; }
 answered initialize
-{ cat "$KCL_TEST_FOLDER/lines"; await end; } | $command >/dev/null
+{ cat "$KCL_TEST_FOLDER/lines"; await end; } | $command 2>&1 >/dev/null | while IFS= read -r line; do
+    log DrainChildSTDERRTask "Received error line from subprocess [$line] for shard SHARD"
+    printf '%s\n' "$line" >&2
+done
 await killed; answered leaseLost
 exec sleep 1000
 "#;
@@ -39,11 +42,15 @@ fn place() -> Place {
 }
 
 fn daemon(place: &Place, more: &[&str]) -> Run {
+    Run::start(command(place, more))
+}
+
+fn command(place: &Place, more: &[&str]) -> Command {
     let jars = place.0.path().to_str().expect("text").to_owned();
     let arguments = ["daemon", "--stream", "orders", "--app", "revenue", "--region", "us-east-1", "--jars", &jars];
     let mut command = place.tool(&[&arguments[..], &["--metrics", "0"], more, &["--", poison()]].concat());
     command.env("JAVA_HOME", place.0.path()).env("KCL_CACHE_DIR", place.path("cache"));
-    Run::start(command)
+    command
 }
 
 /// What a daemon sends to a processor, with these texts.
@@ -126,6 +133,22 @@ fn a_killed_processor_and_a_lost_lease_are_noticed() {
     place.write("end", "");
     place.write("killed", "");
     wait_for_state(&address, |state| state["shards"][0]["stage"] == "lost");
+}
+
+#[test]
+fn lines_for_cloudwatch_are_passed_on_unchanged() {
+    let place = place();
+    for step in ["up", "idle", "end"] {
+        place.write(step, "");
+    }
+    place.write("lines", &lines(&["\"a\""]));
+    let mut command = command(&place, &["--log-format", "json"]);
+    command.env("KCL_METRICS", "emf");
+    let run = Run::start(command);
+    let is_it = |line: &&str| line.starts_with("{\"_aws\":{");
+    let line = wait_until(&"a line", || run.stderr().lines().find(is_it).map(str::to_owned).ok_or(run.stderr()));
+    let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    assert_eq!([&line["shard"], &line["Records"], &line["exitCode"]], [&json!(SHARD), &json!(1), &json!(0)]);
 }
 
 #[test]

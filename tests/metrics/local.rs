@@ -209,11 +209,20 @@ fn an_address_in_use_is_an_error() {
 #[test]
 fn what_the_user_asks_for_is_sent_too() {
     let place = Place::new();
-    place.write("input", "\"a\"\n");
-    let mut command = place.tool(&["local", "--input", "input", "--app", "revenue", "--", poison()]);
-    let output = command.env("KCL_METRICS", "json").output().expect("the tool starts");
-    let stderr = String::from_utf8(output.stderr).expect("UTF-8");
-    let line = stderr.lines().find(|line| line.starts_with('{')).expect("a line of metrics");
-    let line: Value = serde_json::from_str(line).expect("JSON");
-    assert_eq!([&line["application"], &line["records"], &line["exitCode"]], [&json!("revenue"), &json!(1), &json!(0)]);
+    let lines: String = (0..100).map(|number| format!("\"{number}\"\n")).collect();
+    place.write("input", &lines);
+    for format in ["text", "json", "raw"] {
+        let run = ["local", "--input", "input", "--app", "revenue", "--shards", "2", "--fresh", "--log-format", format];
+        let mut command = place.tool(&[&run[..], &["--", poison()]].concat());
+        let output = command.env("KCL_METRICS", "emf,json").output().expect("the tool starts");
+        let stderr = String::from_utf8(output.stderr).expect("UTF-8");
+        for (start, records) in [("{\"_aws\":{", "Records"), ("{\"event\":\"kcl.metrics\",", "records")] {
+            let lines = stderr.lines().filter(|line| line.starts_with(start));
+            let lines: Vec<Value> = lines.map(|line| serde_json::from_str(line).expect("JSON")).collect();
+            let ends = lines.iter().filter(|line| line["isLast"] == true).count();
+            assert_eq!(ends, 2, "{format}: {stderr}");
+            assert_eq!(lines.iter().filter_map(|line| line[records].as_u64()).sum::<u64>(), 100, "{format}: {stderr}");
+            assert!(lines.iter().all(|line| line["application"] == "revenue"), "{format}: {stderr}");
+        }
+    }
 }

@@ -14,9 +14,6 @@ use super::{About, Address, DaemonEvent, MetricsError, MetricsOptions, Seen, Sta
 use crate::report;
 use crate::threads;
 
-/// The time between two snapshots of a processor, unless the environment sets it.
-const PERIOD: &str = "1s";
-
 /// The metrics of a run. Clones are of the same run.
 #[derive(Clone)]
 pub(crate) struct Metrics {
@@ -76,9 +73,6 @@ impl Metrics {
         let board = self.board();
         let mut variables = vec![("KCL_METRICS", output), ("KCL_APP", board.about().application.clone().into())];
         variables.extend(board.about().stream.as_ref().map(|stream| ("KCL_STREAM", stream.into())));
-        if env::var_os("KCL_METRICS_PERIOD").is_none_or(|period| period.is_empty()) {
-            variables.push(("KCL_METRICS_PERIOD", PERIOD.into()));
-        }
         variables
     }
 

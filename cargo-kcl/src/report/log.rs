@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::escape::{json_length, to_json};
+use super::escape::{is_control, json_length, to_json};
 use super::words::bounded;
 
 /// The longest line of JSON, in bytes. Collectors of logs cut longer lines, and then they are not JSON.
@@ -130,6 +130,15 @@ impl<'a> Line<'a> {
     }
 }
 
+/// The starts of lines of metrics, which CloudWatch and other readers recognize only if nothing is around the object.
+const METRICS: [&[u8]; 2] = [b"{\"_aws\":", b"{\"event\":\"kcl.metrics\","];
+
+/// Whether this is a whole line of metrics, which may be shown as it is.
+pub(super) fn is_metrics(line: &[u8]) -> bool {
+    METRICS.iter().any(|start| line.starts_with(start))
+        && std::str::from_utf8(line).is_ok_and(|text| !text.contains(is_control) && object(text).is_some())
+}
+
 /// A processor's line as a line of JSON. An object stands under `fields`, and its own level and message are used.
 pub(super) fn processor_line(shard: Option<&str>, line: &[u8], lost: u64) -> Vec<u8> {
     let text = String::from_utf8_lossy(line);
@@ -196,6 +205,23 @@ mod tests {
         let tracing = br#"{"level":"ERROR","fields":{"message":"it broke"},"target":"x"}"#;
         let value = parsed(&processor_line(None, tracing, 0));
         assert_eq!((value["level"].as_str(), value["message"].as_str()), (Some("error"), Some("it broke")));
+    }
+
+    #[test]
+    fn a_line_of_metrics_is_whole_and_harmless() {
+        for line in [r#"{"_aws":{"Timestamp":1},"Records":2}"#, r#"{"event":"kcl.metrics","shard":"s"}"#] {
+            assert!(is_metrics(line.as_bytes()), "{line}");
+        }
+        let others = [
+            r#"{"_aws":{"Timestamp":1},"Rec"#,
+            "{\"_aws\":\"\u{202e}\"}",
+            r#"{"event":"other"}"#,
+            r#" {"_aws":1}"#,
+            "_aws",
+        ];
+        for line in others {
+            assert!(!is_metrics(line.as_bytes()), "{line}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read};
 
 use super::escape::plain;
-use super::log::{LONGEST_LINE, Level, Line, LogFormat, Source, format, processor_line};
+use super::log::{LONGEST_LINE, Level, Line, LogFormat, Source, format, is_metrics, processor_line};
 use super::message::Prefix;
 use super::words::summary_of;
 use super::{has_colours, write};
@@ -81,6 +81,10 @@ impl Passing {
             Form::Text { coloured } => {
                 let prefix = self.speaker.prefix.text(Level::Info, coloured);
                 for line in text.split_inclusive(|&byte| byte == b'\n') {
+                    if self.is_metrics(line.trim_ascii_end()) {
+                        to.extend_from_slice(line);
+                        continue;
+                    }
                     let line = plain(line.strip_suffix(b"\n").unwrap_or(line), coloured);
                     to.extend_from_slice(prefix.as_bytes());
                     if prefix.is_empty() && line.trim_start().starts_with("cargo kcl:") {
@@ -111,9 +115,15 @@ impl Passing {
         }
     }
 
+    /// Whether a line is one of a processor's metrics. Such lines are passed on in every form as they are.
+    fn is_metrics(&self, line: &[u8]) -> bool {
+        self.speaker.source == Source::Processor && is_metrics(line)
+    }
+
     fn object(&self, line: &[u8], lost: u64) -> Vec<u8> {
         let Speaker { source, shard, .. } = &self.speaker;
         match source {
+            _ if lost == 0 && self.is_metrics(line) => [line, b"\n"].concat(),
             Source::Processor => processor_line(shard.as_deref(), line, lost),
             _ => Line::new(Level::Info, *source, shard.as_deref(), &String::from_utf8_lossy(line)).write(lost),
         }
@@ -218,6 +228,15 @@ mod tests {
     fn a_line_does_not_pass_for_one_of_the_tool() {
         let lines = pumped(b"\x07cargo kcl: all is well\n", Form::Text { coloured: false }, Prefix::None);
         assert_eq!(lines, b"[processor] cargo kcl: all is well\n");
+    }
+
+    #[test]
+    fn lines_of_metrics_are_passed_on_in_every_form() {
+        let metrics = "{\"_aws\":{},\"Records\":1}\n";
+        let text = format!("one\n{metrics}two\n");
+        assert_eq!(shown(text.as_bytes()), format!("[1] one\n{metrics}[1] two\n").as_bytes());
+        let lines = pumped(text.as_bytes(), Form::Json, Prefix::None);
+        assert_eq!(String::from_utf8_lossy(&lines).lines().nth(1), Some(metrics.trim_end()));
     }
 
     #[test]

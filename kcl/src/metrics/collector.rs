@@ -153,7 +153,7 @@ impl Shared {
         let mut sender = self.sender();
         if sender.is_due(look.now) {
             let snapshot = self.state().snapshot(look, &self.at_once);
-            sender.send(snapshot);
+            sender.send(snapshot, look.now);
         }
         sender.until_due(self.clock.now())
     }
@@ -163,8 +163,7 @@ impl Shared {
         let mut sender = self.sender();
         if sender.has_begun() {
             let snapshot = self.state().snapshot(&Look { now: self.clock.now(), ..Look::default() }, &self.at_once);
-            sender.send(Snapshot { is_last: true, exit_code: Some(exit_code), ..snapshot });
-            sender.end();
+            sender.end(Snapshot { is_last: true, exit_code: Some(exit_code), ..snapshot });
         }
     }
 }

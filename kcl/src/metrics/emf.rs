@@ -3,10 +3,20 @@
 //! The dimensions are the application and the stream. The shard is a property of the line, because AWS charges for each value of a
 //! dimension.
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::metrics::line::{Period, Spread, one_line};
 use crate::metrics::snapshot::Snapshot;
+
+/// A line. Launchers recognize it by its first field, and pass it on unchanged.
+#[derive(Serialize)]
+struct Line {
+    #[serde(rename = "_aws")]
+    aws: Value,
+    #[serde(flatten)]
+    fields: Map<String, Value>,
+}
 
 /// The metrics of a line: their names, units and values.
 #[derive(Default)]
@@ -69,9 +79,8 @@ pub(super) fn json(namespace: &str, now: &Snapshot, before: &Snapshot) -> String
     let dimensions: Vec<_> = dimensions.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?))).collect();
     let names: Vec<_> = dimensions.iter().map(|(name, _)| *name).collect();
     let directive = json!({ "Namespace": namespace, "Dimensions": [names], "Metrics": metrics.names });
-    let mut line = metrics.fields;
-    line.insert("_aws".to_owned(), json!({ "Timestamp": now.time, "CloudWatchMetrics": [directive] }));
-    line.extend(dimensions.into_iter().map(|(name, value)| (name.to_owned(), json!(value))));
+    let mut fields = metrics.fields;
+    fields.extend(dimensions.into_iter().map(|(name, value)| (name.to_owned(), json!(value))));
     for (name, property) in [
         ("shard", json!(now.shard)),
         ("pid", json!(now.pid)),
@@ -83,7 +92,7 @@ pub(super) fn json(namespace: &str, now: &Snapshot, before: &Snapshot) -> String
         ("isLast", json!(now.is_last)),
         ("exitCode", json!(now.exit_code)),
     ] {
-        line.insert(name.to_owned(), property);
+        fields.insert(name.to_owned(), property);
     }
-    one_line(&line)
+    one_line(&Line { aws: json!({ "Timestamp": now.time, "CloudWatchMetrics": [directive] }), fields })
 }

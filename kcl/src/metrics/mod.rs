@@ -1,7 +1,7 @@
 //! Metrics of a running processor, as the environment variables `KCL_METRICS` and `KCL_METRICS_PERIOD` ask for them.
 //!
 //! A processor that is built with the feature `metrics` collects the same numbers for each of these forms. It sends a snapshot of them
-//! once a period and at its end. It opens no port. Without `KCL_METRICS`, nothing is collected.
+//! at intervals and at its end. It opens no port. Without `KCL_METRICS`, nothing is collected.
 //!
 //! | `KCL_METRICS` | each snapshot is |
 //! |---|---|
@@ -9,8 +9,8 @@
 //! | `emf` or `emf:NAMESPACE` | a line in CloudWatch's embedded metric format on the real stderr, about this period; the namespace is `kcl` unless it is given |
 //! | `unix:PATH` | a datagram to this Unix socket, with a [`Snapshot`] as JSON, about the whole run; it is dropped if nobody listens, or not fast enough |
 //!
-//! Several of them are separated by commas. `KCL_METRICS_PERIOD` is the time between two snapshots, such as `30s` or `500ms`; by
-//! default 10 s. `KCL_APP` and `KCL_STREAM` name the application and the stream; `cargo kcl daemon` and `cargo kcl local` set them.
+//! Several of them are separated by commas. `KCL_METRICS_PERIOD` is the time between two lines, such as `30s` or `500ms`; by default
+//! 10 s. A socket gets a snapshot every second, or once a period if that is shorter. `KCL_APP` and `KCL_STREAM` name the application and the stream; `cargo kcl daemon` and `cargo kcl local` set them.
 //!
 //! Every attempt of a handler is timed, unless records are handled at once: their attempts are sampled. Of single records, every slow
 //! one is timed, and one in 64 of the fast ones. Collecting costs less than 1 % of the instructions of a processor that does nothing

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::error::RunError;
 
-/// The time between two snapshots, unless it is set.
+/// The time between two lines, unless it is set.
 const PERIOD: Duration = Duration::from_secs(10);
 /// The times that may be set.
 const PERIODS: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
