@@ -23,7 +23,7 @@ pub(super) struct Board {
     started: Instant,
     daemon: Option<Daemon>,
     shards: BTreeMap<String, Shard>,
-    /// Whether any processor has received its first message.
+    /// Whether any processor has received its first message; under a daemon, of the present one.
     has_begun: bool,
 }
 
@@ -64,16 +64,20 @@ impl Board {
     }
 
     pub(super) fn reach(&mut self, id: &str, stage: Stage) {
-        if let Some(shard) = self.shard(id) {
-            shard.reach(stage, Instant::now());
+        let is_daemons = self.daemon.is_some();
+        match self.shard(id) {
+            Some(shard) if is_daemons => shard.answer_last(stage, Instant::now()),
+            Some(shard) => shard.reach(stage, Instant::now()),
+            None => {}
         }
     }
 
     pub(super) fn started(&mut self, id: &str) {
-        // The daemon's log may report it after the process has sent its first snapshot.
-        let is_early = self.daemon.is_none();
-        if let Some(shard) = self.shard(id) {
-            shard.start(is_early, Instant::now());
+        let is_daemons = self.daemon.is_some();
+        match self.shard(id) {
+            Some(shard) if is_daemons => shard.answer_first(Instant::now()),
+            Some(shard) => shard.start(Instant::now()),
+            None => {}
         }
         if let Some(daemon) = &mut self.daemon {
             daemon.is_idle = false;
@@ -84,7 +88,7 @@ impl Board {
 
     pub(super) fn exited(&mut self, id: &str, code: Option<i32>) {
         if let Some(shard) = self.shard(id) {
-            shard.exit(code.map_or("unknown".to_owned(), |code| code.to_string()));
+            shard.exit(code.map_or("unknown".to_owned(), |code| code.to_string()), Instant::now());
         }
     }
 
@@ -95,10 +99,13 @@ impl Board {
     }
 
     pub(super) fn take(&mut self, snapshot: Snapshot) {
-        self.has_begun = true;
-        let is_only_source = self.daemon.is_some();
-        if let Some(shard) = self.shard(&snapshot.shard) {
-            shard.take(snapshot, is_only_source, Instant::now());
+        // The last snapshots may arrive after the daemon's end.
+        self.has_begun = self.has_begun || self.daemon.as_ref().is_none_or(|daemon| daemon.pid.is_some());
+        let is_daemons = self.daemon.is_some();
+        match self.shard(&snapshot.shard) {
+            Some(shard) if is_daemons => shard.take_from_daemon(snapshot, Instant::now()),
+            Some(shard) => shard.take(snapshot, Instant::now()),
+            None => {}
         }
     }
 
@@ -115,10 +122,9 @@ impl Board {
                 (daemon.pid, daemon.is_up, daemon.is_idle) = (None, false, false);
                 *daemon.exits.entry(code.to_string()).or_default() += 1;
                 let now = Instant::now();
-                // Its processors end with it.
-                for shard in self.shards.values_mut().filter(|shard| shard.stage == Stage::Running) {
-                    shard.reach(Stage::Stopped, now);
-                }
+                self.shards.values_mut().for_each(|shard| shard.stop(now));
+                // The next daemon is not ready before one of its processors is.
+                self.has_begun = false;
             }
         }
     }
@@ -127,17 +133,17 @@ impl Board {
     pub(super) fn tick(&mut self) {
         let now = Instant::now();
         for shard in self.shards.values_mut() {
-            if self.daemon.is_some() {
-                shard.check_process(now);
-            }
+            shard.check_processes(self.daemon.is_some(), now);
             shard.keep(now);
         }
         let is_over = |stage| !matches!(stage, Stage::Waiting | Stage::Running | Stage::Restarting);
         if self.daemon.is_some() {
             self.shards.retain(|_, shard| !is_over(shard.stage) || now.duration_since(shard.since) < SHOWN);
         }
-        let has_ended = self.shards.values().all(|shard| is_over(shard.stage)) && !self.shards.is_empty();
-        self.has_begun = self.has_begun || has_ended || self.shards.values().any(Shard::has_batches);
+        if self.daemon.is_none() {
+            let has_ended = self.shards.values().all(|shard| is_over(shard.stage)) && !self.shards.is_empty();
+            self.has_begun = self.has_begun || has_ended || self.shards.values().any(Shard::has_batches);
+        }
     }
 
     /// The problems of the run, a sentence each.
@@ -208,4 +214,27 @@ fn resident_memory(pid: u32) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kilobytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemon_that_starts_again_is_not_ready_before_its_processors() {
+        let (application, stuck_after) = ("revenue".to_owned(), Duration::MAX);
+        let mut board = Board::new(About { verb: "daemon", application, stream: None, stuck_after });
+        for _ in 0..2 {
+            board.daemon(DaemonEvent::Started(std::process::id()));
+            assert_eq!(board.unready(), Some("the daemon is not up yet"));
+            board.daemon(DaemonEvent::Up);
+            assert_eq!(board.unready(), Some("no processor has received a message yet"));
+            board.started("shardId-000000000000");
+            assert_eq!(board.unready(), None);
+            board.daemon(DaemonEvent::Ended(1));
+            // The last snapshot of a processor that ended with the daemon.
+            board.take(Snapshot::default());
+            board.tick();
+        }
+    }
 }

@@ -14,6 +14,8 @@ pub(crate) mod folder;
 #[cfg(feature = "metrics")]
 mod http;
 #[cfg(feature = "metrics")]
+mod life;
+#[cfg(feature = "metrics")]
 mod live;
 mod options;
 #[cfg(feature = "metrics")]
@@ -26,6 +28,8 @@ mod server;
 mod shard;
 #[cfg(feature = "metrics")]
 pub(crate) mod state;
+#[cfg(feature = "metrics")]
+mod sums;
 
 use std::time::Duration;
 

@@ -4,65 +4,23 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use kcl::__private::Histogram;
-use kcl::metrics::{Now, Running, Snapshot, Totals};
-use rustix::process::{Pid, test_kill_process};
+use kcl::metrics::{Now, Running, Snapshot};
 
+use super::life::{Life, handling, is_long, millis};
 use super::recent::Recent;
+use super::sums::Sums;
 use super::{Seen, Stage};
 
 /// The least age of the counts that rates are computed from.
 const RATE: Duration = Duration::from_secs(5);
 /// The same for the distribution of recent durations.
 const TIMES: Duration = Duration::from_secs(30);
-/// The most classes of errors that are counted, of each kind. A processor has a handful.
-const CLASSES: usize = 32;
 /// The time after its start in which a processor announces that it sends snapshots. It does so before its first record.
 const SILENT_START: Duration = Duration::from_secs(2);
-/// The number of periods without a snapshot after which a processor is not healthy.
-const SILENT_PERIODS: u32 = 3;
-
-/// The sums of a shard, over all of its processors.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Sums {
-    pub(super) totals: Totals,
-    pub(super) handler: Histogram,
-    pub(super) record: Histogram,
-    pub(super) batch: Histogram,
-}
-
-impl Sums {
-    fn add(&mut self, snapshot: &Snapshot) {
-        let Totals { delivered, bytes, settled, batches, empty_batches, retries, checkpoints, .. } = &snapshot.totals;
-        let totals = &mut self.totals;
-        for (sum, number) in [
-            (&mut totals.delivered, delivered),
-            (&mut totals.bytes, bytes),
-            (&mut totals.settled, settled),
-            (&mut totals.batches, batches),
-            (&mut totals.empty_batches, empty_batches),
-            (&mut totals.retries, retries),
-            (&mut totals.checkpoints, checkpoints),
-        ] {
-            *sum = sum.saturating_add(*number);
-        }
-        for (sums, classes) in [
-            (&mut totals.failures, &snapshot.totals.failures),
-            (&mut totals.skipped, &snapshot.totals.skipped),
-            (&mut totals.dead_lettered, &snapshot.totals.dead_lettered),
-            (&mut totals.refused, &snapshot.totals.refused),
-        ] {
-            for (class, number) in classes {
-                if sums.contains_key(class) || sums.len() < CLASSES {
-                    let sum = sums.entry(class.clone()).or_default();
-                    *sum = sum.saturating_add(*number);
-                }
-            }
-        }
-        self.handler.merge(&snapshot.handler);
-        self.record.merge(&snapshot.record);
-        self.batch.merge(&snapshot.batch);
-    }
-}
+/// How long a process that ended is kept, so that a datagram that is late does not count twice.
+const KEPT: Duration = Duration::from_secs(5);
+/// The most processes that are kept. A daemon runs one or two for each shard.
+const LIVES: usize = 16;
 
 /// One shard.
 pub(super) struct Shard {
@@ -72,16 +30,18 @@ pub(super) struct Shard {
     starts: u64,
     /// The start of the first of them.
     started: Option<Instant>,
-    /// The number of them that ended with each exit code.
+    /// Under a daemon, the processors that have answered their first message and not yet the last one, as its log says.
+    answering: u64,
+    /// Under a daemon, the stage that follows when the last process ends.
+    next: Option<Stage>,
+    /// The number of processors that ended with each exit code.
     pub(super) exits: BTreeMap<String, u64>,
-    /// The sums of the processors before the present one.
+    /// The processes that send snapshots, in the order of their first ones. A daemon may start a processor before the last one ends.
+    lives: Vec<Life>,
+    /// The sums of the processes that ended a while ago.
     before: Sums,
-    /// The last snapshot, and when it arrived.
-    current: Option<(Snapshot, Instant)>,
-    /// The process before the present one. Its snapshots are ignored, because it is part of `before`.
-    previous: Option<u32>,
-    /// The process that is done with the shard, although it may still send snapshots.
-    over: Option<u32>,
+    /// Whether any processor has sent a snapshot.
+    reports: bool,
     seen: Option<Box<dyn Fn() -> Seen + Send>>,
     rates: Recent<[u64; 2]>,
     times: Recent<[Histogram; 2]>,
@@ -109,11 +69,12 @@ impl Shard {
             since: now,
             starts: 0,
             started: None,
+            answering: 0,
+            next: None,
             exits: BTreeMap::new(),
+            lives: Vec::new(),
             before: Sums::default(),
-            current: None,
-            previous: None,
-            over: None,
+            reports: false,
             seen: None,
             rates: Recent::new(RATE),
             times: Recent::new(TIMES),
@@ -121,84 +82,141 @@ impl Shard {
     }
 
     pub(super) fn reach(&mut self, stage: Stage, now: Instant) {
-        if stage != Stage::Running {
-            self.over = self.current.as_ref().map(|(snapshot, _)| snapshot.pid);
-        }
         if self.stage != stage {
             (self.stage, self.since) = (stage, now);
         }
     }
 
-    /// Notes that a processor starts. If this is `is_early`, none of its snapshots can have arrived yet.
-    pub(super) fn start(&mut self, is_early: bool, now: Instant) {
+    /// Notes that a processor starts.
+    pub(super) fn start(&mut self, now: Instant) {
         self.starts += 1;
         self.started.get_or_insert(now);
-        if is_early {
-            self.over = self.current.as_ref().map(|(snapshot, _)| snapshot.pid);
-        }
         self.reach(Stage::Running, now);
     }
 
-    pub(super) fn exit(&mut self, code: impl ToString) {
+    /// Notes that the only processor has ended.
+    pub(super) fn exit(&mut self, code: impl ToString, now: Instant) {
         *self.exits.entry(code.to_string()).or_default() += 1;
+        self.lives.iter_mut().for_each(|life| _ = life.ended.get_or_insert(now));
+    }
+
+    /// Notes that a processor of a daemon has answered its first message.
+    pub(super) fn answer_first(&mut self, now: Instant) {
+        self.answering += 1;
+        self.next = None;
+        self.start(now);
+    }
+
+    /// Notes that a processor of a daemon has answered a message after which it is done with the shard. The log does not say which
+    /// processor it was, so the shard stays where it is while another one may be working on it.
+    pub(super) fn answer_last(&mut self, stage: Stage, now: Instant) {
+        // The last message follows.
+        if stage != Stage::Stopped {
+            self.answering = self.answering.saturating_sub(1);
+        }
+        self.next = Some(stage);
+        let others = if stage == Stage::Stopped { 1 } else { 0 };
+        if self.lives.iter().all(Life::is_over) && self.answering <= others {
+            self.reach(stage, now);
+        }
+    }
+
+    /// Notes that the daemon has ended. Its processors end with it.
+    pub(super) fn stop(&mut self, now: Instant) {
+        self.answering = 0;
+        if self.stage == Stage::Running {
+            self.reach(self.next.unwrap_or(Stage::Stopped), now);
+        }
     }
 
     pub(super) fn watch(&mut self, seen: Box<dyn Fn() -> Seen + Send>) {
         self.seen = Some(seen);
     }
 
-    /// Takes a snapshot of one of the shard's processors. If it is the only source, it also gives the stage of the shard.
-    pub(super) fn take(&mut self, snapshot: Snapshot, is_only_source: bool, now: Instant) {
-        if self.previous == Some(snapshot.pid) {
-            return;
-        }
-        let earlier = self.current.take_if(|(current, _)| current.pid != snapshot.pid).map(|(snapshot, _)| snapshot);
-        if let Some(earlier) = earlier {
-            self.before.add(&earlier);
-            self.previous = Some(earlier.pid);
-        }
-        if is_only_source && self.over != Some(snapshot.pid) {
-            match snapshot.exit_code {
-                _ if !snapshot.is_last => self.reach(Stage::Running, now),
-                Some(0) => self.reach(Stage::Stopped, now),
-                _ => self.reach(Stage::Failed, now),
+    /// Takes a snapshot of one of the shard's processors.
+    pub(super) fn take(&mut self, snapshot: Snapshot, now: Instant) {
+        self.reports = true;
+        let ended = snapshot.is_last.then_some(now);
+        let pid = snapshot.pid;
+        let life = Life { snapshot, at: now, ended, is_missed: false };
+        match self.lives.iter_mut().find(|life| life.snapshot.pid == pid) {
+            // A datagram that is late.
+            Some(known) if known.snapshot.is_last => {}
+            Some(known) => *known = Life { ended: known.ended.or(ended), ..life },
+            None => {
+                self.make_room();
+                if self.lives.len() < LIVES {
+                    self.lives.push(life);
+                }
             }
         }
-        if let (true, true, Some(code)) = (is_only_source, snapshot.is_last, snapshot.exit_code) {
-            self.exit(code);
-        }
-        if snapshot.is_last {
-            self.over = Some(snapshot.pid);
-        }
-        self.current = Some((snapshot, now));
     }
 
-    /// Notices a process that was killed, which nothing else reports.
-    pub(super) fn check_process(&mut self, now: Instant) {
-        let is_gone = |snapshot: &Snapshot| !snapshot.is_last && !is_alive(snapshot.pid);
-        if self.stage == Stage::Running && self.current.as_ref().is_some_and(|(snapshot, _)| is_gone(snapshot)) {
-            self.exit("unknown");
-            self.reach(Stage::Failed, now);
+    /// Forgets a process that ended, if there are many.
+    fn make_room(&mut self) {
+        if self.lives.len() >= LIVES
+            && let Some(oldest) = self.lives.iter().position(Life::is_over)
+        {
+            self.before.add(&self.lives.remove(oldest).snapshot);
         }
     }
 
-    /// Keeps what rates and recent durations are computed from.
+    /// Takes a snapshot of a processor of a daemon. The log may report its start and its end later, or not at all.
+    pub(super) fn take_from_daemon(&mut self, snapshot: Snapshot, now: Instant) {
+        if self.lives.iter().any(|life| life.snapshot.pid == snapshot.pid && life.is_over()) {
+            return;
+        }
+        let last = snapshot.is_last.then_some(snapshot.exit_code);
+        self.take(snapshot, now);
+        match last {
+            Some(code) => self.end(code, now),
+            None => self.reach(Stage::Running, now),
+        }
+    }
+
+    /// Notes that a process of a daemon has ended, with this exit code if it is known.
+    fn end(&mut self, code: Option<u8>, now: Instant) {
+        *self.exits.entry(code.map_or("unknown".to_owned(), |code| code.to_string())).or_default() += 1;
+        if self.lives.iter().all(Life::is_over) {
+            self.reach(if code == Some(0) { self.next.unwrap_or(Stage::Stopped) } else { Stage::Failed }, now);
+        }
+    }
+
+    /// Notices processes that were killed. Nothing else reports those of a daemon.
+    pub(super) fn check_processes(&mut self, is_daemons: bool, now: Instant) {
+        let mut killed = 0;
+        for life in self.lives.iter_mut().filter(|life| life.is_gone()) {
+            // The last snapshot of a process that has just ended is on its way.
+            if std::mem::replace(&mut life.is_missed, true) {
+                life.ended = Some(now);
+                killed += 1;
+            }
+        }
+        for _ in 0..if is_daemons { killed } else { 0 } {
+            self.end(None, now);
+        }
+    }
+
+    /// Keeps what rates and recent durations are computed from, and forgets processes that ended a while ago.
     pub(super) fn keep(&mut self, now: Instant) {
+        let is_old = |life: &mut Life| life.ended.is_some_and(|ended| now.saturating_duration_since(ended) >= KEPT);
+        let before = &mut self.before;
+        self.lives.extract_if(.., is_old).for_each(|life| before.add(&life.snapshot));
         let sums = self.sums(self.seen().as_ref(), now);
         let Sums { totals, handler, record, .. } = sums;
         self.rates.keep(now, || [totals.settled, totals.bytes]);
         self.times.keep(now, || [handler, record]);
     }
 
-    /// The last snapshot of the process that is processing the shard, and when it arrived.
-    fn present(&self) -> Option<&(Snapshot, Instant)> {
-        self.current.as_ref().filter(|(snapshot, _)| self.stage == Stage::Running && self.over != Some(snapshot.pid))
+    /// The newest of the processes that are working on the shard.
+    fn present(&self) -> Option<&Life> {
+        self.lives.iter().rfind(|life| self.stage == Stage::Running && !life.is_over())
     }
 
     /// Whether a batch with records was processed.
     pub(super) fn has_batches(&self) -> bool {
         let by_tool = || self.seen().is_some_and(|seen| seen.batches.count() > 0);
-        self.current.as_ref().is_some_and(|(snapshot, _)| snapshot.totals.batches > 0) || by_tool()
+        self.before.totals.batches > 0 || self.lives.iter().any(|life| life.snapshot.totals.batches > 0) || by_tool()
     }
 
     /// The tool's own observations of the shard's processors.
@@ -209,13 +227,13 @@ impl Shard {
     /// Whether processors were started that do not send snapshots.
     fn is_silent(&self, now: Instant) -> bool {
         let is_late = |started| now.saturating_duration_since(started) >= SILENT_START;
-        self.current.is_none() && self.started.is_some_and(is_late)
+        !self.reports && self.started.is_some_and(is_late)
     }
 
     fn sums(&self, seen: Option<&Seen>, now: Instant) -> Sums {
-        if let Some((snapshot, _)) = &self.current {
+        if self.reports {
             let mut sums = self.before.clone();
-            sums.add(snapshot);
+            self.lives.iter().for_each(|life| sums.add(&life.snapshot));
             return sums;
         }
         let mut sums = Sums::default();
@@ -230,7 +248,7 @@ impl Shard {
         sums
     }
 
-    /// The present values, with ages that have grown since the last snapshot.
+    /// The present values.
     fn now(&self, seen: Option<&Seen>, now: Instant) -> Now {
         let running = |(action, time): (&str, Duration)| {
             let mut running = Running::default();
@@ -240,24 +258,13 @@ impl Shard {
         if self.stage != Stage::Running {
             return Now::default();
         }
-        let Some((snapshot, at)) = self.present() else {
+        let Some(life) = self.present() else {
             let mut now = Now::default();
             now.running = seen.and_then(|seen| seen.running).map(running);
             now.in_flight = u64::from(now.running.is_some());
             return now;
         };
-        let since = millis(now.saturating_duration_since(*at));
-        let mut now = snapshot.now.clone();
-        for age in [&mut now.oldest_unsettled_ms, &mut now.last_message_ms, &mut now.last_checkpoint_ms] {
-            *age = age.map(|age| age.saturating_add(since));
-        }
-        // An old snapshot means that the process is not healthy, so its call has not ended.
-        if since > snapshot.period_ms
-            && let Some(running) = &mut now.running
-        {
-            running.ms = running.ms.saturating_add(since);
-        }
-        now
+        life.now(now)
     }
 
     pub(super) fn view(&self, now: Instant) -> View {
@@ -273,41 +280,29 @@ impl Shard {
         };
         View {
             now: self.now(seen.as_ref(), now),
-            pid: self.present().map(|(snapshot, _)| snapshot.pid),
+            pid: self.present().map(|life| life.snapshot.pid),
             restarts: self.starts.saturating_sub(1),
             rates: rates.unwrap_or_default(),
             recent,
-            reports: self.current.is_some(),
+            reports: self.reports,
             sums,
         }
     }
 
-    /// The problem of the shard's processor, if it has one.
+    /// The problem of one of the shard's processors, if there is one. A processor that hangs after its lease went elsewhere, or came
+    /// back for another one, is a problem, too.
     pub(super) fn problem(&self, stuck_after: Duration, now: Instant) -> Option<String> {
         if self.stage != Stage::Running {
             return None;
         }
-        let seen = self.seen();
-        let running = self.now(seen.as_ref(), now).running;
-        if let Some(running) = running.filter(|running| u128::from(running.ms) >= stuck_after.as_millis()) {
-            let time = crate::report::elapsed(Duration::from_millis(running.ms));
-            return Some(format!("the processor has been handling {} for {time}", running.action));
+        if let Some(problem) =
+            self.lives.iter().filter(|life| !life.is_over()).find_map(|life| life.problem(stuck_after, now))
+        {
+            return Some(problem);
         }
-        let (snapshot, at) = self.present()?;
-        let silent = now.saturating_duration_since(*at);
-        let patience = Duration::from_millis(snapshot.period_ms).saturating_mul(SILENT_PERIODS).max(stuck_after);
-        (silent >= patience)
-            .then(|| format!("the processor has not sent metrics for {}", crate::report::elapsed(silent)))
+        let running = self.now(self.seen().as_ref(), now).running;
+        running.filter(|running| is_long(running, stuck_after)).map(|running| handling(&running))
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    time.as_millis().try_into().unwrap_or(u64::MAX)
-}
-
-fn is_alive(pid: u32) -> bool {
-    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return false };
-    !matches!(test_kill_process(pid), Err(rustix::io::Errno::SRCH))
 }
 
 #[cfg(test)]
@@ -332,20 +327,81 @@ mod tests {
         let now = Instant::now();
         let own = std::process::id();
         let mut shard = Shard::new(Stage::Waiting, now);
-        shard.start(true, now);
-        shard.take(snapshot(1, 10, 0), false, now);
-        shard.take(snapshot(1, 12, 0), false, now);
-        shard.exit(1);
+        shard.start(now);
+        shard.take(snapshot(1, 10, 0), now);
+        shard.take(snapshot(1, 12, 0), now);
+        shard.exit(1, now);
         shard.reach(Stage::Restarting, now);
-        shard.start(true, now);
+        shard.start(now);
         assert_eq!((shard.view(now).sums.totals.settled, shard.view(now).pid), (12, None));
-        shard.take(snapshot(own, 5, 0), false, now);
+        shard.take(snapshot(own, 5, 0), now);
         // A datagram that is late.
-        shard.take(snapshot(1, 12, 0), false, now);
+        shard.take(snapshot(1, 12, 0), now);
+        shard.keep(now + KEPT);
         let view = shard.view(now);
         assert_eq!((view.sums.totals.settled, view.restarts, view.pid), (17, 1, Some(own)));
         assert_eq!((view.sums.totals.dead_lettered["error"], view.sums.handler.count()), (17, 2));
-        assert_eq!(shard.exits["1"], 1);
+        assert_eq!((shard.exits["1"], shard.lives.len()), (1, 1));
+    }
+
+    /// The last snapshot of a process that ended as the daemon wished.
+    fn last(pid: u32, settled: u64) -> Snapshot {
+        let mut last = snapshot(pid, settled, 0);
+        (last.is_last, last.exit_code, last.now) = (true, Some(0), Now::default());
+        last
+    }
+
+    #[test]
+    fn a_processor_that_ends_after_the_next_one_has_started_hides_nothing() {
+        let now = Instant::now();
+        let minute = Duration::from_secs(60);
+        // The log is read at once, or late.
+        for is_late in [false, true] {
+            let mut shard = Shard::new(Stage::Waiting, now);
+            shard.take_from_daemon(snapshot(1, 10, 0), now);
+            shard.answer_first(now);
+            shard.take_from_daemon(snapshot(2, 1, 0), now);
+            if !is_late {
+                shard.answer_first(now);
+            }
+            shard.answer_last(Stage::Lost, now);
+            if is_late {
+                shard.answer_first(now);
+            }
+            shard.take_from_daemon(last(1, 12), now);
+            assert_eq!((shard.stage, shard.view(now).pid, shard.view(now).restarts), (Stage::Running, Some(2), 1));
+            assert_eq!(shard.view(now).sums.totals.settled, 13);
+            shard.take_from_daemon(snapshot(2, 3, 60_000), now);
+            assert!(shard.problem(minute, now).is_some(), "the new processor is seen to hang");
+            shard.answer_last(Stage::Ended, now);
+            shard.take_from_daemon(last(2, 4), now);
+            assert_eq!((shard.stage, shard.view(now).sums.totals.settled), (Stage::Ended, 16));
+            assert_eq!(shard.exits["0"], 2);
+        }
+    }
+
+    #[test]
+    fn an_old_processor_that_hangs_is_a_problem_too() {
+        let now = Instant::now();
+        let mut shard = Shard::new(Stage::Waiting, now);
+        shard.take_from_daemon(snapshot(1, 10, 70_000), now);
+        shard.take_from_daemon(snapshot(2, 1, 0), now);
+        assert_eq!(shard.view(now).pid, Some(2));
+        assert!(shard.problem(Duration::from_secs(60), now).is_some());
+    }
+
+    #[test]
+    fn processors_without_metrics_are_counted_by_their_answers() {
+        let now = Instant::now();
+        let mut shard = Shard::new(Stage::Waiting, now);
+        shard.answer_first(now);
+        shard.answer_first(now);
+        for (stage, expected) in
+            [(Stage::Lost, Stage::Running), (Stage::Stopped, Stage::Stopped), (Stage::Lost, Stage::Lost)]
+        {
+            shard.answer_last(stage, now);
+            assert_eq!(shard.stage, expected);
+        }
     }
 
     #[test]
@@ -353,7 +409,7 @@ mod tests {
         let now = Instant::now();
         let later = |seconds| now + Duration::from_secs(seconds);
         let mut shard = Shard::new(Stage::Waiting, now);
-        shard.take(snapshot(1, 0, 4_000), true, now);
+        shard.take_from_daemon(snapshot(1, 0, 4_000), now);
         let minute = Duration::from_secs(60);
         assert_eq!((shard.stage, shard.problem(minute, now)), (Stage::Running, None));
         let stuck = shard.problem(Duration::from_secs(4), now);
@@ -362,36 +418,30 @@ mod tests {
         assert!(shard.problem(minute, later(57)).is_some());
         let mut idle = snapshot(1, 0, 0);
         idle.now.running = None;
-        shard.take(idle, true, now);
+        shard.take_from_daemon(idle, now);
         assert_eq!(shard.problem(minute, later(59)), None);
         assert_eq!(shard.problem(minute, later(60)).as_deref(), Some("the processor has not sent metrics for 1 min"));
         assert_eq!(shard.view(later(2)).now.oldest_unsettled_ms, Some(2_005));
-        shard.reach(Stage::Lost, now);
-        assert_eq!((shard.problem(minute, later(99)), shard.view(now).now), (None, Now::default()));
-    }
-
-    #[test]
-    fn the_number_of_classes_has_a_limit() {
-        let mut sums = Sums::default();
-        for number in 0..100 {
-            let mut one = Snapshot::default();
-            one.totals.failures.insert(number.to_string(), 1);
-            sums.add(&one);
-        }
-        assert_eq!(sums.totals.failures.len(), CLASSES);
+        shard.answer_last(Stage::Lost, now);
+        shard.take_from_daemon(last(1, 0), now);
+        assert_eq!((shard.stage, shard.problem(minute, later(99))), (Stage::Lost, None));
+        assert_eq!(shard.view(now).now, Now::default());
     }
 
     #[test]
     fn a_process_that_was_killed_is_noticed() {
         let now = Instant::now();
         let mut shard = Shard::new(Stage::Waiting, now);
-        shard.take(snapshot(std::process::id(), 1, 0), true, now);
-        shard.check_process(now);
+        shard.take_from_daemon(snapshot(std::process::id(), 1, 0), now);
+        shard.check_processes(true, now);
         assert_eq!(shard.stage, Stage::Running);
+        let mut shard = Shard::new(Stage::Waiting, now);
         let mut child = std::process::Command::new("true").spawn().expect("it starts");
         child.wait().expect("it ends");
-        shard.take(snapshot(child.id(), 1, 0), true, now);
-        shard.check_process(now);
+        shard.take_from_daemon(snapshot(child.id(), 1, 0), now);
+        shard.check_processes(true, now);
+        assert_eq!(shard.stage, Stage::Running, "its last snapshot may arrive");
+        shard.check_processes(true, now);
         assert_eq!((shard.stage, shard.exits["unknown"]), (Stage::Failed, 1));
     }
 }

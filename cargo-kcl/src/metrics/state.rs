@@ -8,7 +8,8 @@ use kcl::metrics::{Now, Totals};
 use serde::{Deserialize, Serialize};
 
 use super::Stage;
-use super::shard::{Shard, Sums, View};
+use super::shard::{Shard, View};
+use super::sums::Sums;
 
 /// A run at one moment.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
