@@ -202,7 +202,8 @@ fn an_address_in_use_is_an_error() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
     let (code, _, stderr) = place.output(&["local", "--input", "input", "--metrics", &address, "--", poison()]);
-    assert_eq!(code, Some(2));
+    // It may be free the next time.
+    assert_eq!(code, Some(1));
     assert!(stderr.contains(&format!("the metrics cannot be served at {address}: ")), "{stderr}");
 }
 

@@ -19,7 +19,7 @@ pub(crate) use tools::{Java, ToolError};
 
 use lock::{Lock, LockError, LockFileError};
 
-use crate::exit::{FAILED, WRONG_USE};
+use crate::exit::{FAILED, WRONG_USE, of_io};
 use crate::report;
 
 /// The reason why something cannot be installed or used.
@@ -53,6 +53,7 @@ impl CacheError {
         match self {
             // Fetched files come over the network.
             Self::Fetch { .. } | Self::Fetched(_) => FAILED,
+            Self::Folder { error, .. } | Self::Run { error, .. } => of_io(error),
             _ => WRONG_USE,
         }
     }

@@ -27,7 +27,7 @@ use crate::emulate::{
     ACCESS_KEY, ApiError, Application, Content, EmulateError, Emulators, Endpoint, Service, Start, StreamError, attend,
     create_stream, prepare_leases,
 };
-use crate::exit::{FAILED, WRONG_USE};
+use crate::exit::{FAILED, WRONG_USE, of_io};
 use crate::metrics::{About, Metrics, MetricsError};
 use crate::process::description::Description;
 use crate::process::program::{Program, ProgramError};
@@ -95,7 +95,10 @@ impl DaemonError {
             Self::Emulate(error) => error.code(),
             Self::Stream(error) => error.code(),
             Self::Cache(error) => error.code(),
+            Self::Metrics(error) => error.code(),
             Self::Leases(_) | Self::Output(_) | Self::Run(_) => FAILED,
+            Self::Properties { error, .. } | Self::Log { error, .. } => of_io(error),
+            Self::Worker(error) | Self::Home(error) | Self::Signals(error) => of_io(error),
             _ => WRONG_USE,
         }
     }

@@ -46,6 +46,7 @@ impl LocalError {
     pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Source(error) => error.code(),
+            Self::Metrics(error) => error.code(),
             _ => WRONG_USE,
         }
     }

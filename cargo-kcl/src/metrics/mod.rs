@@ -41,6 +41,8 @@ pub(crate) use self::live::Metrics;
 pub(crate) use self::off::Metrics;
 pub(crate) use self::options::{Address, MetricsOptions};
 
+use crate::exit::of_io;
+
 /// The description of a run.
 #[derive(Clone, Debug)]
 #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "a build without metrics does not show it"))]
@@ -67,6 +69,15 @@ pub(crate) enum MetricsError {
     Socket { path: std::path::PathBuf, error: std::io::Error },
     #[error("the metrics cannot be served: {0}")]
     Thread(std::io::Error),
+}
+
+impl MetricsError {
+    /// The tool's exit code for this error.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Self::Listen { error, .. } | Self::Socket { error, .. } | Self::Thread(error) => of_io(error),
+        }
+    }
 }
 
 /// Where a shard stands in its life.
