@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::{env, process};
+use std::{env, iter, process};
 
 use rustix::process::geteuid;
 
@@ -15,6 +15,8 @@ const OTHERS: u32 = 0o077;
 const REQUESTS: &str = "http";
 /// The end of the name of a socket that receives the snapshots of processors.
 const SNAPSHOTS: &str = "metrics";
+/// The most runs whose processes have the same id.
+const MOST_RUNS: u32 = 100;
 
 /// The folder of all runs of this user.
 pub(crate) fn path() -> PathBuf {
@@ -35,8 +37,16 @@ pub(crate) struct Sockets {
 impl Sockets {
     /// Creates the sockets of this process.
     pub(crate) fn create(folder: &Path) -> io::Result<(Self, UnixListener, UnixDatagram)> {
+        if folder.to_str().is_none_or(|path| path.contains(',')) {
+            return Err(io::Error::other("KCL_METRICS cannot name a path with a comma, or one that is not UTF-8"));
+        }
         create_private(folder)?;
-        let own = |end| folder.join(format!("{}.{end}", process::id()));
+        let id = process::id();
+        // Containers that share the folder may have processes with the same id.
+        let mut names = iter::once(id.to_string()).chain((2..=MOST_RUNS).map(|number| format!("{id}-{number}")));
+        let free = names.find(|name| UnixStream::connect(folder.join(format!("{name}.{REQUESTS}"))).is_err());
+        let name = free.ok_or_else(|| io::Error::other("too many runs have the same process id"))?;
+        let own = |end| folder.join(format!("{name}.{end}"));
         let sockets = Self { requests: own(REQUESTS), snapshots: own(SNAPSHOTS) };
         // Sockets of a killed process that had the same id may be left.
         sockets.remove();
@@ -121,6 +131,24 @@ mod tests {
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
         assert!(Sockets::create(&folder).is_err() && running(&folder).is_err());
         assert_eq!(running(&above.path().join("absent")).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn runs_with_the_same_process_id_do_not_disturb_each_other() {
+        let above = tempfile::tempdir().unwrap();
+        let folder = above.path().join("kcl");
+        let (first, listener, _datagrams) = Sockets::create(&folder).unwrap();
+        let (second, _other_listener, _other_datagrams) = Sockets::create(&folder).unwrap();
+        assert_eq!(running(&folder).unwrap().len(), 2);
+        drop((first, listener));
+        assert_eq!(running(&folder).unwrap(), [second.requests.clone()]);
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_given_to_processors_is_refused() {
+        let above = tempfile::tempdir().unwrap();
+        let error = Sockets::create(&above.path().join("a,b")).unwrap_err();
+        assert!(error.to_string().contains("a comma"), "{error}");
     }
 
     #[test]
