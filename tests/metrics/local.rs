@@ -176,6 +176,11 @@ fn clients_that_misbehave_hold_nobody_up() {
         })
         .collect();
     wait_for(&address, "/livez", 200, "ok\n");
+    assert_eq!(place.output(&["health"]).0, Some(0));
+    // The first ones made room for the others. Reading fails, or ends at once.
+    let mut rest = Vec::new();
+    _ = std::io::Read::read_to_end(&mut &slow[0], &mut rest);
+    assert_eq!(String::from_utf8_lossy(&rest), "");
     drop(slow);
     for (request, response) in [
         (&b"POST /metrics HTTP/1.1\r\n\r\n"[..], "HTTP/1.1 405 "),

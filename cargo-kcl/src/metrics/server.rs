@@ -16,7 +16,8 @@ use super::board::Board;
 use super::http::{LONGEST_HEAD, Request, Response, request};
 use super::prometheus;
 
-/// The number of connections that are served at once. Others wait until they are accepted.
+/// The number of connections that are served at once, for each listener. A new one takes the place of the oldest one that has not sent
+/// its request yet, so that silent clients cannot hold up a probe.
 const MOST_CONNECTIONS: usize = 32;
 /// How long a connection may take from its start to its end.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -58,6 +59,8 @@ impl AsFd for Listener {
 /// A client that is being served.
 struct Connection {
     peer: File,
+    /// The number of the listener that it comes from.
+    from: usize,
     head: Vec<u8>,
     /// The response, once the head of the request has arrived, and how much of it was written.
     response: Option<(Vec<u8>, usize)>,
@@ -112,9 +115,8 @@ impl Server {
     /// Waits until something can be done.
     fn wait(&self) {
         let mut fds = vec![PollFd::new(&self.snapshots, PollFlags::IN)];
-        if self.connections.len() < MOST_CONNECTIONS {
-            fds.extend(self.listeners.iter().map(|listener| PollFd::new(listener, PollFlags::IN)));
-        }
+        let open = self.listeners.iter().enumerate().filter(|(number, _)| self.has_room(*number));
+        fds.extend(open.map(|(_, listener)| PollFd::new(listener, PollFlags::IN)));
         fds.extend(self.connections.iter().map(|connection| {
             let wanted = if connection.response.is_some() { PollFlags::OUT } else { PollFlags::IN };
             PollFd::new(&connection.peer, wanted)
@@ -143,11 +145,31 @@ impl Server {
         }
     }
 
+    /// Whether a client of this listener can be accepted: not all of its connections wait for their peers to read.
+    fn has_room(&self, listener: usize) -> bool {
+        let is_busy = |connection: &&Connection| connection.from == listener && connection.response.is_some();
+        self.connections.iter().filter(is_busy).count() < MOST_CONNECTIONS
+    }
+
+    /// Closes the oldest connection of this listener without a request, if the listener has too many connections.
+    fn make_room(&mut self, listener: usize) {
+        let own = |connection: &&Connection| connection.from == listener;
+        if self.connections.iter().filter(own).count() > MOST_CONNECTIONS {
+            let is_silent = |connection: &Connection| connection.from == listener && connection.response.is_none();
+            let oldest = self.connections.iter().position(is_silent);
+            oldest.map(|oldest| self.connections.remove(oldest));
+        }
+    }
+
     fn accept(&mut self) {
-        for listener in &self.listeners {
-            while self.connections.len() < MOST_CONNECTIONS {
-                let peer = match listener.accept() {
-                    Ok(peer) => peer,
+        for from in 0..self.listeners.len() {
+            // Those that are accepted are read before others can take their places.
+            for _ in 0..MOST_CONNECTIONS {
+                if !self.has_room(from) {
+                    break;
+                }
+                let peer = match self.listeners[from].accept() {
+                    Ok(peer) => peer.into(),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                     Err(_) => {
                         // The connection has failed already, or there are too many open files, which may pass.
@@ -156,7 +178,8 @@ impl Server {
                     }
                 };
                 let deadline = Instant::now() + PATIENCE;
-                self.connections.push(Connection { peer: peer.into(), head: Vec::new(), response: None, deadline });
+                self.connections.push(Connection { peer, from, head: Vec::new(), response: None, deadline });
+                self.make_room(from);
             }
         }
     }
