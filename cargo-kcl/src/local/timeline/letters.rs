@@ -70,7 +70,8 @@ fn class(error: &str) -> String {
     while let Some(char) = rest.chars().next() {
         rest = &rest[char.len_utf8()..];
         match char {
-            '"' | '`' => {
+            // An apostrophe follows a letter.
+            '"' | '`' | '\'' if char != '\'' || !class.ends_with(char::is_alphanumeric) => {
                 // An escaped quotation mark does not end the quotation. A quotation without an end was cut.
                 let mut is_escaped = false;
                 let end = rest.find(|inner| {
@@ -111,6 +112,17 @@ mod tests {
             ("no customer … at line N".to_owned(), Count { skipped: 0, dead_lettered: 2 }),
         ];
         assert_eq!(letters.0.into_iter().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn quoted_parts_are_left_out() {
+        for (error, shown) in [
+            ("no `a`, \"b\" or 'c'", "no …, … or …"),
+            ("can't find 'Ann O\\'Neil'", "can't find …"),
+            ("it ends in 'the middle", "it ends in …"),
+        ] {
+            assert_eq!(class(error), shown);
+        }
     }
 
     #[test]

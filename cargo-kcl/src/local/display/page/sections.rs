@@ -38,7 +38,7 @@ pub(super) fn page(summary: &Summary, drawn: &[Drawn]) -> String {
     html += &table(summary);
     _ = writeln!(
         html,
-        "<footer>Written by cargo-kcl {}. The page contains no payloads: numbers and quoted parts of errors are left out.</footer></main></body></html>",
+        "<footer>Written by cargo-kcl {}. The page contains no records. Of the errors of records it contains the words, without numbers and quoted parts.</footer></main></body></html>",
         env!("CARGO_PKG_VERSION"),
     );
     html
@@ -52,7 +52,7 @@ fn header(summary: &Summary) -> String {
         _ => ("bad", "failed"),
     };
     let arguments = std::env::args_os().skip(1).skip_while(|argument| argument == "kcl");
-    let command: Vec<_> = arguments.map(|argument| report::quoted(&argument.to_string_lossy())).collect();
+    let command = command(arguments.map(|argument| argument.to_string_lossy().into_owned()));
     format!(
         "<header><p class=over>cargo kcl local<h1>{} records in {}</h1><p class=soft><span class=\"pill {class}\">{outcome}</span> &nbsp;{} \
          UTC, {}</p><code class=command>cargo kcl {}</code></header>",
@@ -60,8 +60,23 @@ fn header(summary: &Summary) -> String {
         time(total.seconds),
         humantime::format_rfc3339_seconds(SystemTime::now()).to_string().replace('T', " ").trim_end_matches('Z'),
         report::count(summary.shards.len() as u64, "shard"),
-        Text(&command.join(" ")),
+        Text(&command),
     )
+}
+
+/// The command without the arguments of the processor, which may be secrets.
+fn command(arguments: impl IntoIterator<Item = String>) -> String {
+    let mut command: Vec<String> = Vec::new();
+    let mut rest = arguments.into_iter();
+    while let Some(argument) = rest.next() {
+        command.push(report::quoted(&argument));
+        if argument == "--" {
+            command.extend(rest.next().map(|program| report::quoted(&program)));
+            command.extend(rest.next().map(|_| "…".to_owned()));
+            break;
+        }
+    }
+    command.join(" ")
 }
 
 fn tiles(summary: &Summary) -> String {
@@ -320,4 +335,20 @@ fn table(summary: &Summary) -> String {
         _ = write!(html, "<p class=note>{more} more shards are not listed.");
     }
     html + "</section>"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_of_the_processor_are_left_out() {
+        for (arguments, shown) in [
+            ("local --input a.jsonl --example sum", "local --input a.jsonl --example sum"),
+            ("local -- ./sum", "local -- ./sum"),
+            ("local -- ./sum --password x", "local -- ./sum …"),
+        ] {
+            assert_eq!(command(arguments.split(' ').map(str::to_owned)), shown);
+        }
+    }
 }
