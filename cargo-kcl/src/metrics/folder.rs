@@ -141,7 +141,7 @@ mod tests {
         let (second, _other_listener, _other_datagrams) = Sockets::create(&folder).unwrap();
         assert_eq!(running(&folder).unwrap().len(), 2);
         drop((first, listener));
-        assert_eq!(running(&folder).unwrap(), [second.requests.clone()]);
+        assert_eq!(running(&folder).unwrap(), std::slice::from_ref(&second.requests));
     }
 
     #[test]
