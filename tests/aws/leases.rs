@@ -192,6 +192,13 @@ pub(crate) fn refused() {
     );
     let unknown = format!("0={}", "0".repeat(30) + "7");
     run(&services, &unknown, "shardId-000000000000 does not have a record 7 (Invalid StartingSequenceNumber)", 2);
+    // Kinesis may take the number of a record of another shard, and no worker could read from there.
+    let between = format!("0={}", number(1) + 1);
+    run(&services, &between, &format!("(the next one that the stream holds is {})", text(2)), 2);
+    run(&services, &format!("0={}", number(0)), "does not have a record", 2);
+    let mut world = one_shard(None, "SHARD_END", three());
+    world.shards = vec![(FIRST, None, true)];
+    run(&Services::new(world), &format!("0={}", number(9)), "the stream does not hold any from there on", 2);
     for (stands, to, says) in [
         ("TRIM_HORIZON", "0=TRIM_HORIZON".to_owned(), "shardId-000000000000 stands at TRIM_HORIZON"),
         ("AT_TIMESTAMP", format!("0={}", text(1)), "only TRIM_HORIZON is certainly before it"),
@@ -214,6 +221,20 @@ pub(crate) fn refused() {
     world.rows.push(row(SECOND, None, "TRIM_HORIZON", 0));
     let services = Services::new(world);
     services.run("leases", &["--rewind", &format!("0={}", text(2)), "--yes"]).expect(0, &["was moved"]);
+}
+
+/// Without the name of the stream, no record is looked for in a stream that only seems to be the right one.
+pub(crate) fn without_stream() {
+    let services = Services::new(one_shard(None, &text(3), three()));
+    let run_without = |to: &str| {
+        let arguments = ["leases", "--app", "revenue", "--failover", "150ms", "--yes", "--rewind", to];
+        run(tool(&services.fake.url(), &arguments), b"")
+    };
+    for to in [format!("0={}", text(1)), "0=-1h".to_owned()] {
+        run_without(&to).expect(2, &["--rewind to a record or a time needs the stream; add --stream NAME"]);
+    }
+    assert!(services.world().updates.is_empty());
+    run_without("0=TRIM_HORIZON").expect(0, &["was moved to TRIM_HORIZON"]);
 }
 
 pub(crate) fn times() {

@@ -68,6 +68,7 @@ const TESTS: &[Test] = &[
     ("leases::a_lease_that_somebody_holds_or_takes_is_not_moved", leases::not_free),
     ("leases::a_move_whose_answer_is_lost_is_made_once", leases::lost_answer),
     ("leases::leases_are_moved_backwards_only", leases::refused),
+    ("leases::a_record_is_looked_for_in_a_stream_that_is_named", leases::without_stream),
     ("leases::the_record_before_a_time_is_found", leases::times),
     ("leases::errors_say_what_to_do", leases::explained),
     ("why::each_state_has_its_sentence", why::states),

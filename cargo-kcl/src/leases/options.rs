@@ -30,7 +30,7 @@ pub(crate) struct LeasesOptions {
 
     /// Move back the lease of a shard, given by its id or number. Delivery resumes after the record SEQUENCE (with /SUB, after that part of
     /// it), at the oldest record, or at the first record that arrived at TIME or later. TIME is such as 2026-01-31T12:00:00+01:00, 2026-01-31
-    /// or -2h. May be given several times
+    /// or -2h. Needs the name of the stream, except for TRIM_HORIZON. May be given several times
     #[arg(long, value_name = "SHARD=SEQUENCE|TRIM_HORIZON|TIME")]
     pub(crate) rewind: Vec<Rewind>,
 

@@ -34,12 +34,12 @@ pub(super) enum PlanError {
     )]
     Begun { shard: String, child: String },
     #[error(
-        "{shard} does not have a record {number} ({message}); give the sequence number of one of its records, or a time"
+        "{shard} does not have a record {number} ({message}); give the sequence number of one of its records, a time, or TRIM_HORIZON"
     )]
     NoRecord { shard: String, number: String, message: String },
     #[error("{0} is no longer in the stream, so none of its records can be delivered again")]
     Gone(String),
-    #[error("--rewind to a time needs the stream; add --stream NAME")]
+    #[error("--rewind to a record or a time needs the stream; add --stream NAME")]
     NoStream,
 }
 
@@ -95,9 +95,12 @@ async fn plan_one(lease: &Lease, target: &Target, stream: Known<'_>) -> Result<M
         None => None,
     };
     let (to, note) = match (target, listed) {
-        (Target::Position(to), None) => (to.clone(), None),
-        (Target::Position(to), Some((stream, shard))) => (to.clone(), note_of_position(to, stream, shard).await?),
-        (Target::Time(_), None) => return Err(PlanError::NoStream),
+        (Target::Position(to @ Position::TrimHorizon), _) => (to.clone(), None),
+        (_, None) => return Err(PlanError::NoStream),
+        (Target::Position(to), Some((stream, shard))) => {
+            check_record(to, stream, shard).await?;
+            (to.clone(), None)
+        }
         (Target::Time(time), Some((stream, shard))) => {
             let StartAt::Time(moment) = time else { return Err(PlanError::NoStream) };
             let found = find(stream, shard, millis(moment.time(SystemTime::now()))).await?;
@@ -137,31 +140,27 @@ pub(super) fn check_children(lease: &Lease, leases: &[Lease], shards: &[Shard]) 
     }
 }
 
-/// Checks that Kinesis can read from a position, and returns what should be known about it.
-async fn note_of_position(to: &Position, stream: &Stream, shard: &Shard) -> Result<Option<String>, PlanError> {
-    const FEW: i32 = 10;
-    let Position::After { sequence_number, sub_sequence_number } = *to else { return Ok(None) };
+/// Checks that a shard has the record of a position. No worker could read from any other number.
+async fn check_record(to: &Position, stream: &Stream, shard: &Shard) -> Result<(), PlanError> {
+    const ONE: i32 = 1;
+    let Position::After { sequence_number, sub_sequence_number } = *to else { return Ok(()) };
     let refused = |message: String| PlanError::NoRecord {
         shard: shard.id.clone(),
         number: sequence_number.to_string(),
         message: report::excerpt(&message),
     };
     let cursor = Cursor::At(sequence_number, sub_sequence_number);
-    let mut pages = match stream.read(shard, cursor, FEW).await {
+    let mut pages = match stream.read(shard, cursor, ONE).await {
         Ok(pages) => pages,
         Err(AwsError::Refused { message, .. }) => return Err(refused(message)),
         Err(error @ AwsError::NoSuchStream { .. }) => return Err(refused(error.to_string())),
         Err(error) => return Err(error.into()),
     };
-    let (first, _) = pages.find(|_| true).await?;
-    Ok(match first {
-        Some(entry) if entry.number == sequence_number => None,
-        Some(entry) => Some(format!(
-            "the stream does not hold record {sequence_number}; delivery resumes at {}, the next one that it holds",
-            entry.number
-        )),
-        None => Some("the stream does not hold a record from there on".to_owned()),
-    })
+    match pages.find(|_| true).await? {
+        (Some(entry), _) if entry.number == sequence_number => Ok(()),
+        (Some(entry), _) => Err(refused(format!("the next one that the stream holds is {}", entry.number))),
+        (None, _) => Err(refused("the stream does not hold any from there on".to_owned())),
+    }
 }
 
 fn note_of_time(found: &Found, shard: &Shard) -> String {

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use kcl::Position;
 
-use super::options::{LeasesOptions, Target};
+use super::options::LeasesOptions;
 use super::plan::{PlanError, plan};
 use super::rewind::{RewindError, carry_out};
 use super::show::{Row, json, lines};
@@ -82,9 +82,8 @@ async fn carry_out_all(options: &LeasesOptions) -> Result<(), LeasesError> {
 }
 
 async fn rewind(options: &LeasesOptions, application: &Application, leases: &[Lease]) -> Result<(), LeasesError> {
-    // Without the stream, the other targets need fewer permissions.
-    let needed = options.rewind.iter().any(|rewind| matches!(rewind.to, Target::Time(_)));
-    let stream = if needed || application.names_stream() { Some(application.stream(leases).await?) } else { None };
+    // A stream that is only similar must not decide where a lease goes, so it is not guessed.
+    let stream = if application.names_stream() { Some(application.stream(leases).await?) } else { None };
     let known = stream.as_ref().map(|(stream, shards)| (stream, shards.as_slice()));
     let moves = plan(&application.name, leases, &options.rewind, known).await?;
     let shards = known.map_or(&[][..], |(_, shards)| shards);
