@@ -76,7 +76,7 @@ pub(crate) fn layouts() {
     assert_eq!(lines[1][..4], [FIRST, "one", "?", &format!("{}/0", text(1))]);
     assert!(lines[1][4].starts_with("1 h") && lines[1][5].starts_with('3'), "{}", ended.stdout);
     assert_eq!(lines[2], [SECOND, "-", "-", "TRIM_HORIZON", "-", "0 s"]);
-    assert_eq!(lines[3], [THIRD, "two", "?", "SHARD_END", "-", "-"]);
+    assert_eq!(lines[3], [THIRD, "two", "-", "SHARD_END", "-", "-"]);
 
     let ended = services.run("leases", &["--no-wait", "--json"]);
     let shown: Value = serde_json::from_str(&ended.stdout).expect("one object");
@@ -100,6 +100,22 @@ pub(crate) fn dead_owner() {
     let renewed: Vec<_> =
         shown["leases"].as_array().into_iter().flatten().map(|lease| lease["renewed"].clone()).collect();
     assert_eq!(renewed, [true, false]);
+}
+
+/// Nobody renews the lease of a shard that is done, so nobody waits for that.
+pub(crate) fn done() {
+    let mut world = one_shard(Some("alive"), &text(3), three());
+    world.rows.push(row(SECOND, Some("gone"), "SHARD_END", 0));
+    world.shards.push((SECOND, None, true));
+    world.alive = Some("alive");
+    let ended = Services::new(world).run("leases", &["--json"]);
+    ended.expect(0, &[]);
+    let shown: Value = serde_json::from_str(&ended.stdout).expect("one object");
+    assert_eq!(
+        (&shown["leases"][0]["renewed"], &shown["leases"][1]["renewed"]),
+        (&json!(true), &Value::Null),
+        "{shown}"
+    );
 }
 
 pub(crate) fn moved() {

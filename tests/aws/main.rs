@@ -63,6 +63,7 @@ const TESTS: &[Test] = &[
     ("hostile::names_control_no_terminal", hostile::names),
     ("leases::both_layouts_are_shown_page_by_page", leases::layouts),
     ("leases::an_owner_that_does_not_renew_its_lease_is_seen", leases::dead_owner),
+    ("leases::nobody_renews_the_lease_of_a_shard_that_is_done", leases::done),
     ("leases::a_free_lease_is_moved_in_one_conditional_update", leases::moved),
     ("leases::a_person_is_asked_before_a_lease_is_moved", leases::asked),
     ("leases::a_lease_that_somebody_holds_or_takes_is_not_moved", leases::not_free),

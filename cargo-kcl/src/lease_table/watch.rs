@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kcl::Position;
 use tokio::time::{Instant, sleep};
 
 use super::lease::Lease;
@@ -49,13 +50,18 @@ impl Watched {
         self.last = now;
     }
 
+    /// Whether the lease is of a shard that was read to its end. Nobody renews it then.
+    pub(crate) fn is_done(&self) -> bool {
+        self.last.checkpoint == Position::ShardEnd
+    }
+
     fn is_known(&self) -> bool {
         self.last.owner.is_none() || self.silent.is_zero()
     }
 }
 
-/// Watches these leases until each of them is renewed or was seen without an owner. Watches them at most for the time after which an
-/// owner counts as dead.
+/// Watches these leases until each of them that matters is renewed or was seen without an owner. Watches them at most for the time
+/// after which an owner counts as dead.
 ///
 /// # Errors
 ///
@@ -64,6 +70,7 @@ pub(crate) async fn watch(
     table: &LeaseTable,
     leases: Vec<Lease>,
     failover: Duration,
+    matters: impl Fn(&Watched) -> bool,
 ) -> Result<Vec<Watched>, TableError> {
     let began = Instant::now();
     let mut watched: Vec<_> =
@@ -78,7 +85,7 @@ pub(crate) async fn watch(
             let moved = lease.last.counter != lease.first.counter;
             lease.silent = if moved { Duration::ZERO } else { silent.max(Duration::from_nanos(1)) };
         }
-        if silent >= silence(failover) || watched.iter().all(Watched::is_known) {
+        if silent >= silence(failover) || watched.iter().all(|lease| lease.is_known() || !matters(lease)) {
             return Ok(watched);
         }
         sleep(pause.min(silence(failover) - silent)).await;

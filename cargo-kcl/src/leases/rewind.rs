@@ -53,7 +53,8 @@ pub(super) async fn carry_out(
 ) -> Result<Vec<Value>, RewindError> {
     let leases = moves.iter().map(|planned| planned.lease.clone()).collect();
     announce_wait(&moves, application.failover);
-    let watched = watch(&application.table, leases, application.failover).await.map_err(ApplicationError::from)?;
+    let watched = watch(&application.table, leases, application.failover, |_| true).await;
+    let watched = watched.map_err(ApplicationError::from)?;
     let mut free = Vec::new();
     for (planned, watched) in moves.into_iter().zip(watched) {
         free.push(Free { reason: reason(&watched, application.failover)?, the_move: planned });

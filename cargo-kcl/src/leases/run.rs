@@ -114,7 +114,7 @@ async fn list(options: &LeasesOptions, application: &Application, leases: Vec<Le
         let unwatched = |lease: Lease| Watched { first: lease.clone(), last: lease, silent: Duration::ZERO };
         leases.into_iter().map(unwatched).collect()
     } else {
-        watch(&application.table, leases, application.failover).await?
+        watch(&application.table, leases, application.failover, |lease| !lease.is_done()).await?
     };
     let looks = match &stream {
         Some((stream, shards)) => looks(stream, shards, &watched).await,

@@ -24,7 +24,7 @@ pub(super) struct Row {
 struct Shown<'a> {
     shard_id: &'a str,
     owner: Option<&'a str>,
-    /// Whether the owner renews the lease; null if there is no owner, or nobody waited for it.
+    /// Whether the owner renews the lease; null if there is no owner, the shard is done, or nobody waited for it.
     renewed: Option<bool>,
     lease_counter: u64,
     checkpoint: Value,
@@ -72,7 +72,8 @@ impl Row {
     }
 
     fn renewed(&self) -> Option<bool> {
-        (self.was_watched && self.watched.last.owner.is_some()).then(|| self.watched.is_renewed())
+        let is_asked = self.was_watched && !self.watched.is_done();
+        (is_asked && self.watched.last.owner.is_some()).then(|| self.watched.is_renewed())
     }
 
     fn shown(&self, now: SystemTime) -> Shown<'_> {
@@ -110,7 +111,7 @@ impl Row {
             match self.renewed() {
                 Some(true) => "yes".to_owned(),
                 Some(false) => format!("not for {}", rounded(self.watched.silent)),
-                None if lease.owner.is_none() => "-".to_owned(),
+                None if lease.owner.is_none() || self.watched.is_done() => "-".to_owned(),
                 None => unknown(),
             },
             lease.checkpoint.to_string(),

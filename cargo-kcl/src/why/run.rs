@@ -145,7 +145,7 @@ async fn see(
     leases: Vec<Lease>,
 ) -> Result<Seen, WhyError> {
     let began = Instant::now();
-    let mut watched = watch(&application.table, leases, application.failover).await?;
+    let mut watched = watch(&application.table, leases, application.failover, |lease| !lease.is_done()).await?;
     let looks = looks(stream, shards, &watched).await;
     let least = options.watch.unwrap_or(application.failover * 2);
     let is_open = |watched: &Watched, look: &Result<Look, Unseen>| {
