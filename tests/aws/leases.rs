@@ -175,20 +175,58 @@ pub(crate) fn not_free() {
     assert!(services.world().updates.is_empty());
 
     let mut world = one_shard(Some("dead"), &text(3), three());
-    world.is_taken = true;
+    world.is_taken = Some(FIRST);
     let services = Services::new(world);
-    services.run("leases", &["--rewind", "0=TRIM_HORIZON", "--yes"]).expect(1, &["the lease changed meanwhile"]);
+    services.run("leases", &["--rewind", "0=TRIM_HORIZON", "--yes"]).expect(1, &["a worker took or renewed it"]);
     assert_eq!(services.world().rows[0]["checkpoint"]["S"], text(3));
+
+    // A child shard is taken at the moment at which its parent is moved.
+    let mut world = one_shard(None, "SHARD_END", three());
+    world.shards = vec![(FIRST, None, true), (SECOND, Some(FIRST), false)];
+    world.rows.push(row(SECOND, None, "TRIM_HORIZON", 0));
+    world.is_taken = Some(SECOND);
+    let services = Services::new(world);
+    let ended = services.run("leases", &["--rewind", "0=TRIM_HORIZON", "--yes"]);
+    ended.expect(1, &["the lease was not moved, because a worker took or renewed it or that of a child shard"]);
+    assert_eq!(services.world().rows[0]["checkpoint"]["S"], "SHARD_END");
+}
+
+/// Leases that were moved before one that could not be are in the JSON.
+pub(crate) fn partly_moved() {
+    let mut world = one_shard(None, &text(3), three());
+    world.shards.push((SECOND, None, false));
+    world.rows.push(row(SECOND, None, &text(3), 0));
+    world.is_taken_after = Some(SECOND);
+    let services = Services::new(world);
+    let rewinds = ["--rewind", "0=TRIM_HORIZON", "--rewind", "1=TRIM_HORIZON", "--yes", "--json"];
+    let ended = services.run("leases", &rewinds);
+    ended.expect(1, &["shardId-000000000001: the lease was not moved"]);
+    let lines: Vec<_> = ended.stdout.lines().skip_while(|line| !line.starts_with('{')).collect();
+    let moved: Value = serde_json::from_str(&lines.join("\n")).unwrap_or_else(|_| panic!("{ended:?}"));
+    assert_eq!((moved["moved"].as_array().map(Vec::len), &moved["moved"][0]["shardId"]), (Some(1), &json!(FIRST)));
 }
 
 pub(crate) fn lost_answer() {
-    let services = Services::new(one_shard(None, &text(3), three()));
-    services
-        .fake
-        .set_weather(|operation, number| (operation == "UpdateItem" && number == 0).then_some(Fault::LostAnswer));
-    services.run("leases", &["--rewind", "0=TRIM_HORIZON", "--yes"]).expect(0, &["was moved to TRIM_HORIZON"]);
-    assert_eq!(services.world().updates.len(), 2);
-    assert_eq!(services.world().rows[0]["leaseCounter"]["N"], "8", "it was moved once");
+    // Whether or not a worker takes the lease before the next attempt.
+    for taken in [None, Some(FIRST)] {
+        let services = Services::new(World { is_taken_after: taken, ..one_shard(None, &text(3), three()) });
+        services.fake.set_weather(|operation, number| {
+            (operation == "TransactWriteItems" && number == 0).then_some(Fault::LostAnswer)
+        });
+        services.run("leases", &["--rewind", "0=TRIM_HORIZON", "--yes"]).expect(0, &["was moved to TRIM_HORIZON"]);
+        let world = services.world();
+        assert_eq!((world.updates.len(), world.tokens.len()), (2, 1), "it was moved once");
+    }
+    // A failure after a lost answer leaves open what happened.
+    let services = Services::new(World { is_taken_after: Some(FIRST), ..one_shard(None, &text(3), three()) });
+    let denied = r#"{"__type":"AccessDeniedException","message":"no"}"#;
+    services.fake.set_weather(move |operation, number| match (operation, number) {
+        ("TransactWriteItems", 0) => Some(Fault::LostAnswer),
+        ("TransactWriteItems", _) => Some(Fault::Other(400, "application/x-amz-json-1.0", denied)),
+        _ => None,
+    });
+    let ended = services.run("leases", &["--rewind", "0=TRIM_HORIZON", "--yes"]);
+    ended.expect(1, &["the lease of shardId-000000000000 may have been moved: denied", "look at it with"]);
 }
 
 pub(crate) fn refused() {

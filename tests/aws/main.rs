@@ -68,6 +68,7 @@ const TESTS: &[Test] = &[
     ("leases::a_person_is_asked_before_a_lease_is_moved", leases::asked),
     ("leases::a_lease_that_somebody_holds_or_takes_is_not_moved", leases::not_free),
     ("leases::a_move_whose_answer_is_lost_is_made_once", leases::lost_answer),
+    ("leases::what_was_moved_before_a_failure_is_reported", leases::partly_moved),
     ("leases::leases_are_moved_backwards_only", leases::refused),
     ("leases::a_record_is_looked_for_in_a_stream_that_is_named", leases::without_stream),
     ("leases::the_record_before_a_time_is_found", leases::times),

@@ -33,8 +33,14 @@ pub(crate) struct World {
     pub(crate) records: Vec<Put>,
     /// The worker that renews its leases whenever anybody reads them.
     pub(crate) alive: Option<&'static str>,
-    /// Whether a worker takes a lease at the moment at which it is to be moved.
-    pub(crate) is_taken: bool,
+    /// The lease that a worker takes at the moment at which one is to be moved.
+    pub(crate) is_taken: Option<&'static str>,
+    /// The lease that a worker takes at the moment at which one was moved.
+    pub(crate) is_taken_after: Option<&'static str>,
+    /// The tokens of the transactions that were carried out.
+    pub(crate) tokens: Vec<String>,
+    /// The tables that were read, in this order.
+    pub(crate) tables: Vec<String>,
     /// The updates that were asked for.
     pub(crate) updates: Vec<Value>,
     /// The reads of records so far.
@@ -99,6 +105,7 @@ impl World {
     fn answer(&mut self, operation: &str, input: &Value) -> (u16, Value) {
         match operation {
             "Scan" => {
+                self.tables.push(input["TableName"].as_str().unwrap_or_default().to_owned());
                 self.renew();
                 let start = input["ExclusiveStartKey"]["leaseKey"]["S"].as_str();
                 let at = start.map_or(0, |start| {
@@ -116,7 +123,7 @@ impl World {
                 let found = self.rows.iter().find(|row| row["leaseKey"] == input["Key"]["leaseKey"]);
                 (200, found.map_or(json!({}), |row| json!({ "Item": row })))
             }
-            "UpdateItem" => self.update(input),
+            "TransactWriteItems" => self.transact(input),
             "ListShards" => (200, self.list()),
             "DescribeStreamSummary" => (
                 200,
@@ -146,20 +153,47 @@ impl World {
         }
     }
 
-    fn update(&mut self, input: &Value) -> (u16, Value) {
-        self.updates.push(input.clone());
-        let values = &input["ExpressionAttributeValues"];
-        let is_taken = self.is_taken;
-        let Some(row) = self.rows.iter_mut().find(|row| row["leaseKey"] == input["Key"]["leaseKey"]) else {
-            return refusal("ConditionalCheckFailedException", "The conditional request failed");
+    /// Carries out a transaction, unless one of its conditions does not hold or it was carried out before.
+    fn transact(&mut self, input: &Value) -> (u16, Value) {
+        let items = input["TransactItems"].as_array().expect("a transaction");
+        for update in items.iter().map(|item| &item["Update"]).filter(|update| update.is_object()) {
+            self.updates.push(update.clone());
+        }
+        let token = input["ClientRequestToken"].as_str().expect("a token").to_owned();
+        if self.tokens.contains(&token) {
+            return (200, json!({}));
+        }
+        if let Some(taken) = self.is_taken {
+            self.take(taken);
+        }
+        let part = |item: &Value| item["Update"].as_object().or(item["ConditionCheck"].as_object()).cloned();
+        let holds = |item: &Value| {
+            let part = part(item).expect("an update or a check");
+            let row = self.rows.iter().find(|row| row["leaseKey"] == part["Key"]["leaseKey"]);
+            row.is_some_and(|row| row["leaseCounter"] == part["ExpressionAttributeValues"][":seen"])
         };
-        if is_taken {
-            raise(&mut row["leaseCounter"]["N"], 1);
-            row.insert("leaseOwner".to_owned(), json!({ "S": "another" }));
+        if !items.iter().all(holds) {
+            let message = "Transaction cancelled, please refer cancellation reasons for specific reasons [ConditionalCheckFailed]";
+            return refusal("TransactionCanceledException", message);
         }
-        if row["leaseCounter"] != values[":seen"] {
-            return refusal("ConditionalCheckFailedException", "The conditional request failed");
+        items.iter().for_each(|item| self.update(&item["Update"]));
+        self.tokens.push(token);
+        if let Some(taken) = self.is_taken_after {
+            self.take(taken);
         }
+        (200, json!({}))
+    }
+
+    /// Lets a worker take a lease.
+    fn take(&mut self, shard: &str) {
+        let row = self.rows.iter_mut().find(|row| row["leaseKey"]["S"] == shard).expect("a lease");
+        raise(&mut row["leaseCounter"]["N"], 1);
+        row.insert("leaseOwner".to_owned(), json!({ "S": "another" }));
+    }
+
+    fn update(&mut self, input: &Value) {
+        let Some(row) = self.rows.iter_mut().find(|row| row["leaseKey"] == input["Key"]["leaseKey"]) else { return };
+        let values = &input["ExpressionAttributeValues"];
         let (set, remove) = input["UpdateExpression"]
             .as_str()
             .and_then(|update| update.strip_prefix("SET ")?.split_once(" REMOVE "))
@@ -171,7 +205,6 @@ impl World {
         for name in remove.split(", ") {
             row.remove(name);
         }
-        (200, json!({}))
     }
 
     fn list(&self) -> Value {

@@ -4,12 +4,20 @@ use kcl::Position;
 use serde_json::{Value, json};
 
 use super::lease::Lease;
+use crate::exit::FAILED;
 use crate::kinesis::dynamodb::DynamoDb;
 use crate::kinesis::error::AwsError;
 use crate::kinesis::trouble::Remote as _;
 
 /// The attributes of a checkpoint that was prepared and not made.
 const PENDING: &str = "pendingCheckpoint, pendingCheckpointSubSequenceNumber, pendingCheckpointState";
+
+/// The condition that nobody has renewed or taken a lease since it was read.
+const AS_SEEN: &str = "leaseCounter = :seen";
+/// The reasons for a cancelled transaction that mean that somebody else writes to its leases.
+const CHANGED: [&str; 2] = ["ConditionalCheckFailed", "TransactionConflict"];
+/// The length of a transaction's token. DynamoDB takes 36 characters at most.
+const TOKEN: usize = 32;
 
 /// The reason why a lease table cannot be read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +28,10 @@ pub(crate) enum TableError {
     NoTable(AwsError),
     #[error("the table `{0}` is not a lease table: none of its rows is a lease")]
     Foreign(String),
+    #[error(
+        "the lease of {shard} may have been moved: {error}; look at it with `cargo kcl leases` before you run this again"
+    )]
+    Unclear { shard: String, error: AwsError },
 }
 
 impl TableError {
@@ -34,7 +46,7 @@ impl TableError {
     pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Aws(error) | Self::NoTable(error) => error.code(),
-            Self::Foreign(_) => crate::exit::FAILED,
+            Self::Foreign(_) | Self::Unclear { .. } => FAILED,
         }
     }
 }
@@ -43,7 +55,7 @@ impl TableError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Moved,
-    /// The lease is not as it was seen: a worker renewed, took or deleted it meanwhile.
+    /// The lease or one of its children is not as it was seen: a worker renewed, took or deleted it meanwhile.
     Changed,
 }
 
@@ -51,7 +63,7 @@ pub(crate) enum Outcome {
 #[derive(Debug)]
 pub(crate) struct LeaseTable {
     dynamodb: DynamoDb,
-    name: String,
+    pub(super) name: String,
 }
 
 impl LeaseTable {
@@ -98,13 +110,49 @@ impl LeaseTable {
         Ok(Lease::parse(&output["Item"]))
     }
 
-    /// Moves a lease to a position, unless it has changed since it was read. The same update raises its counter and removes its owner.
-    /// A worker that still takes itself for the owner can therefore neither renew the lease nor checkpoint.
+    /// Moves a lease to a position, unless it or one of its children has changed since it was read. The same transaction raises its
+    /// counter and removes its owner. A worker that still takes itself for the owner can therefore neither renew the lease nor checkpoint.
     ///
     /// # Errors
     ///
-    /// If the update fails. If its answer was lost, the lease is read again to see whether it was moved.
-    pub(crate) async fn rewind(&self, lease: &Lease, to: &Position) -> Result<Outcome, TableError> {
+    /// If the lease was not moved for another reason, or if nobody can tell whether it was.
+    pub(crate) async fn rewind(
+        &self,
+        lease: &Lease,
+        children: &[&Lease],
+        to: &Position,
+    ) -> Result<Outcome, TableError> {
+        let next = lease.counter.saturating_add(1);
+        let mut items = vec![self.update(lease, next, to)];
+        items.extend(children.iter().map(|child| {
+            json!({ "ConditionCheck": {
+                "TableName": self.name,
+                "Key": { "leaseKey": { "S": child.shard } },
+                "ConditionExpression": AS_SEEN,
+                "ExpressionAttributeValues": { ":seen": { "N": child.counter.to_string() } },
+            } })
+        }));
+        // With the token, an attempt after a lost answer succeeds if the first one did, whatever happened to the lease since.
+        let token: String = std::iter::repeat_with(fastrand::alphanumeric).take(TOKEN).collect();
+        let input = json!({ "TransactItems": items, "ClientRequestToken": token });
+        let error = match self.dynamodb.call("TransactWriteItems", &self.name, &input).await {
+            Ok(_) => return Ok(Outcome::Moved),
+            Err(AwsError::Refused { code, message, .. })
+                if code == "TransactionCanceledException" && CHANGED.iter().any(|reason| message.contains(reason)) =>
+            {
+                return Ok(Outcome::Changed);
+            }
+            Err(error) => error,
+        };
+        match self.lease(&lease.shard).await {
+            Ok(Some(now)) if now == *lease => Err(TableError::of(error)),
+            Ok(Some(now)) if now.counter == next && now.owner.is_none() && now.checkpoint == *to => Ok(Outcome::Moved),
+            _ => Err(TableError::Unclear { shard: lease.shard.clone(), error }),
+        }
+    }
+
+    /// The part of the transaction that moves the lease.
+    fn update(&self, lease: &Lease, next: u64, to: &Position) -> Value {
         let (number, sub) = match to {
             Position::After { sequence_number, sub_sequence_number } => {
                 (sequence_number.to_string(), *sub_sequence_number)
@@ -115,12 +163,11 @@ impl LeaseTable {
             "SET checkpoint = :checkpoint, checkpointSubSequenceNumber = :sub, leaseCounter = :next, ownerSwitchesSinceCheckpoint = :zero \
              REMOVE leaseOwner, checkpointOwner, {PENDING}"
         );
-        let next = lease.counter.saturating_add(1);
-        let input = json!({
+        json!({ "Update": {
             "TableName": self.name,
             "Key": { "leaseKey": { "S": lease.shard } },
             "UpdateExpression": update,
-            "ConditionExpression": "leaseCounter = :seen",
+            "ConditionExpression": AS_SEEN,
             "ExpressionAttributeValues": {
                 ":checkpoint": { "S": number },
                 ":sub": { "N": sub.to_string() },
@@ -128,18 +175,7 @@ impl LeaseTable {
                 ":seen": { "N": lease.counter.to_string() },
                 ":zero": { "N": "0" },
             },
-        });
-        match self.dynamodb.call("UpdateItem", &self.name, &input).await {
-            Ok(_) => Ok(Outcome::Moved),
-            Err(AwsError::Refused { code, .. }) if code == "ConditionalCheckFailedException" => {
-                // The first attempt may have been carried out although its answer was lost.
-                let now = self.lease(&lease.shard).await?;
-                let is_moved =
-                    now.is_some_and(|now| now.counter == next && now.owner.is_none() && now.checkpoint == *to);
-                Ok(if is_moved { Outcome::Moved } else { Outcome::Changed })
-            }
-            Err(error) => Err(TableError::of(error)),
-        }
+        } })
     }
 
     async fn call(&self, operation: &'static str, input: &Value) -> Result<Value, TableError> {

@@ -80,7 +80,7 @@ pub(super) async fn plan(
                 there: list(leases),
             });
         };
-        check_children(lease, leases, stream.map_or(&[], |(_, shards)| shards))?;
+        children_of(lease, leases, stream.map_or(&[], |(_, shards)| shards))?;
         moves.push(plan_one(lease, &rewind.to, stream).await?);
     }
     Ok(moves)
@@ -120,23 +120,28 @@ async fn plan_one(lease: &Lease, target: &Target, stream: Known<'_>) -> Result<M
     }
 }
 
-/// Checks that no child of a shard that has ended has begun: the child's records come after those of the shard.
+/// The leases of the children of a shard that has ended. None of them may have begun: its records come after those of the shard.
 ///
 /// # Errors
 ///
 /// If one has.
-pub(super) fn check_children(lease: &Lease, leases: &[Lease], shards: &[Shard]) -> Result<(), PlanError> {
+pub(super) fn children_of<'a>(
+    lease: &Lease,
+    leases: &'a [Lease],
+    shards: &[Shard],
+) -> Result<Vec<&'a Lease>, PlanError> {
     if lease.checkpoint != Position::ShardEnd {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    let is_child = |other: &Lease| {
+    let is_child = |other: &&Lease| {
         lease.children.contains(&other.shard)
             || other.parents.contains(&lease.shard)
             || shards.iter().any(|shard| shard.id == other.shard && shard.parents().any(|parent| parent == lease.shard))
     };
-    match leases.iter().find(|other| is_child(other) && other.has_begun()) {
+    let children: Vec<_> = leases.iter().filter(is_child).collect();
+    match children.iter().find(|child| child.has_begun()) {
         Some(child) => Err(PlanError::Begun { shard: lease.shard.clone(), child: child.shard.clone() }),
-        None => Ok(()),
+        None => Ok(children),
     }
 }
 

@@ -3,9 +3,10 @@
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::time::Duration;
 
+use kcl::Position;
 use serde_json::{Value, json};
 
-use super::plan::{Move, PlanError, check_children};
+use super::plan::{Move, PlanError, children_of};
 use super::show::parts;
 use crate::kinesis::shards::Shard;
 use crate::lease_table::{Application, ApplicationError, Lease, Outcome, Watched, watch};
@@ -27,7 +28,7 @@ pub(super) enum RewindError {
     #[error("nothing was moved")]
     Declined,
     #[error(
-        "{0}: the lease was not moved, because a worker took or renewed it meanwhile; stop the worker, and run this again"
+        "{0}: the lease was not moved, because a worker took or renewed it or that of a child shard meanwhile; stop the worker, and run this again"
     )]
     Changed(String),
     #[error("stdin cannot be read: {0}")]
@@ -40,7 +41,7 @@ struct Free {
     reason: String,
 }
 
-/// Moves leases, and returns what was moved as JSON.
+/// Moves leases, and adds each one to those that were moved, as JSON.
 ///
 /// # Errors
 ///
@@ -50,7 +51,8 @@ pub(super) async fn carry_out(
     moves: Vec<Move>,
     shards: &[Shard],
     yes: bool,
-) -> Result<Vec<Value>, RewindError> {
+    moved: &mut Vec<Value>,
+) -> Result<(), RewindError> {
     let leases = moves.iter().map(|planned| planned.lease.clone()).collect();
     announce_wait(&moves, application.failover);
     let watched = watch(&application.table, leases, application.failover, |_| true).await;
@@ -63,11 +65,11 @@ pub(super) async fn carry_out(
         show(the_move, reason);
     }
     confirm(free.len(), yes)?;
-    let now = application.leases().await?;
-    let mut moved = Vec::new();
     for Free { the_move, .. } in free {
-        check_children(&the_move.lease, &now, shards)?;
-        let outcome = application.table.rewind(&the_move.lease, &the_move.to).await;
+        let now =
+            if the_move.lease.checkpoint == Position::ShardEnd { application.leases().await? } else { Vec::new() };
+        let children = children_of(&the_move.lease, &now, shards)?;
+        let outcome = application.table.rewind(&the_move.lease, &children, &the_move.to).await;
         match outcome.map_err(ApplicationError::from)? {
             Outcome::Moved => {
                 report::line(format_args!("{} was moved to {}", the_move.lease.shard, the_move.to));
@@ -76,7 +78,7 @@ pub(super) async fn carry_out(
             Outcome::Changed => return Err(RewindError::Changed(the_move.lease.shard)),
         }
     }
-    Ok(moved)
+    Ok(())
 }
 
 /// Says why the tool waits, if it does.

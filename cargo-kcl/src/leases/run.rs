@@ -87,12 +87,13 @@ async fn rewind(options: &LeasesOptions, application: &Application, leases: &[Le
     let known = stream.as_ref().map(|(stream, shards)| (stream, shards.as_slice()));
     let moves = plan(&application.name, leases, &options.rewind, known).await?;
     let shards = known.map_or(&[][..], |(_, shards)| shards);
-    let moved = carry_out(application, moves, shards, options.yes).await?;
-    if options.json {
+    let mut moved = Vec::new();
+    let done = carry_out(application, moves, shards, options.yes, &mut moved).await;
+    if options.json && (done.is_ok() || !moved.is_empty()) {
         let result = serde_json::json!({ "application": application.name, "moved": moved });
         report::json(&result).map_err(LeasesError::Output)?;
     }
-    Ok(())
+    Ok(done?)
 }
 
 async fn list(options: &LeasesOptions, application: &Application, leases: Vec<Lease>) -> Result<(), LeasesError> {
