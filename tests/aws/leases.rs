@@ -88,6 +88,28 @@ pub(crate) fn layouts() {
     assert!(leases[0]["behindMillis"].as_u64().is_some_and(|millis| millis >= 1_800_000), "{shown}");
 }
 
+/// The properties name the table, as they do for the daemon.
+pub(crate) fn tables() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let properties = folder.path().join("revenue.properties");
+    std::fs::write(&properties, "applicationName = revenue\nstreamName = orders\ntableName = leases-prod\n")
+        .expect("it is written");
+    let properties = properties.to_str().expect("UTF-8");
+    let services = Services::new(one_shard(None, &text(3), three()));
+    for (arguments, app, table) in [
+        (&["--properties", properties][..], None, "leases-prod"),
+        (&["--properties", properties], Some("revenue"), "leases-prod"),
+        (&["--properties", properties, "--table", "other"], None, "other"),
+        (&["--app", "revenue", "--stream", "orders", "--table", "other"], None, "other"),
+        (&["--app", "revenue", "--stream", "orders"], None, "revenue"),
+    ] {
+        let mut command = tool(&services.fake.url(), &[&["leases", "--no-wait"], arguments].concat());
+        command.envs(app.map(|app| ("KCL_APP", app)));
+        run(command, b"").expect(0, &[]);
+        assert_eq!(services.world().tables.last().map(String::as_str), Some(table), "{arguments:?} {app:?}");
+    }
+}
+
 pub(crate) fn dead_owner() {
     let mut world = one_shard(Some("alive"), &text(3), three());
     world.rows.push(row(SECOND, Some("dead"), "TRIM_HORIZON", 0));

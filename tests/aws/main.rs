@@ -73,6 +73,7 @@ const TESTS: &[Test] = &[
     ("leases::a_record_is_looked_for_in_a_stream_that_is_named", leases::without_stream),
     ("leases::the_record_before_a_time_is_found", leases::times),
     ("leases::errors_say_what_to_do", leases::explained),
+    ("leases::the_properties_name_the_table", leases::tables),
     ("why::each_state_has_its_sentence", why::states),
     ("why::a_checkpoint_that_moves_is_not_stuck", why::moves),
     ("why::the_log_says_what_a_shard_is_stuck_at", why::logs),

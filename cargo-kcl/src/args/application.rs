@@ -12,13 +12,17 @@ use super::interval;
 #[derive(Debug, Args)]
 #[cfg_attr(not(feature = "aws"), allow(dead_code))]
 pub(crate) struct ApplicationOptions {
-    /// Name of the application, which is that of its DynamoDB table of leases
+    /// Name of the application, which is that of its DynamoDB table of leases unless --table names another
     #[arg(long, value_name = "NAME", env = "KCL_APP", value_parser = NonEmptyStringValueParser::new(), required_unless_present = "properties")]
     pub(crate) app: Option<String>,
 
     /// Name of the stream; by default the stream whose shards are those of the leases, if there is only one
     #[arg(long, value_name = "NAME", env = "KCL_STREAM", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) stream: Option<String>,
+
+    /// Name of the DynamoDB table of leases, if it is not that of the application; tableName of the properties does the same
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) table: Option<String>,
 
     /// Read the names, the endpoints and failoverTimeMillis from these properties of the daemon
     #[arg(long, value_name = "FILE")]

@@ -96,7 +96,8 @@ impl Application {
         };
         let account = Account::find(&aws).await?;
         let dynamodb = options.dynamodb_endpoint.clone().or_else(|| property("dynamoDBEndpoint"));
-        let table = property("tableName").filter(|_| options.app.is_none()).unwrap_or_else(|| name.clone());
+        // The daemon does not replace it either when --app names another application.
+        let table = options.table.clone().or_else(|| property("tableName")).unwrap_or_else(|| name.clone());
         Ok(Self {
             table: LeaseTable::new(DynamoDb::of(&account, dynamodb.as_deref()).await?, &table),
             kinesis: Connection::of(&account, aws.endpoint.as_deref()).await?,
@@ -117,7 +118,7 @@ impl Application {
         // `account:stream:epoch:shard`.
         match leases.iter().find(|lease| lease.shard.contains(':')) {
             Some(lease) => {
-                Err(ApplicationError::Several { table: self.name.clone(), one: report::excerpt(&lease.shard) })
+                Err(ApplicationError::Several { table: self.table.name.clone(), one: report::excerpt(&lease.shard) })
             }
             None => Ok(leases),
         }
