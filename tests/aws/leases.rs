@@ -164,6 +164,18 @@ pub(crate) fn moved() {
     }
 }
 
+/// The record of the checkpoint may expire although nothing follows it.
+pub(crate) fn expired() {
+    let mut world = one_shard(None, &text(3), Vec::new());
+    world.rows.push(row(SECOND, None, &text(3), 0));
+    world.shards.push((SECOND, None, false));
+    world.records = vec![put(SECOND, number(3), Duration::from_secs(60), b"c")];
+    let ended = Services::new(world).run("leases", &["--no-wait", "--json"]);
+    ended.expect(0, &[]);
+    let shown: Value = serde_json::from_str(&ended.stdout).expect("one object");
+    assert_eq!((&shown["leases"][0]["expired"], &shown["leases"][1]["expired"]), (&json!(true), &json!(false)));
+}
+
 /// Moves the lease of the first shard to its start, and types this answer at a terminal.
 fn answer(services: &Services, text: &str) -> Ended {
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");

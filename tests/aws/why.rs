@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
+use crate::fake::Fault;
 use crate::launch;
 use crate::tool::{self, Ended, run};
 use crate::world::{Services, World, put, row};
@@ -74,7 +75,7 @@ pub(crate) fn states() {
         (SHARDS[3], "it has no owner: no worker took the lease"),
         (
             SHARDS[4],
-            "past retention: the stream keeps records for 24 h and no longer holds the record of its checkpoint",
+            "past retention: the stream keeps records for 24 h, and no longer holds the record of its checkpoint",
         ),
         (SHARDS[5], "its processor is slow or stuck: worker `alive` renews the lease, but the checkpoint did not move"),
         (SHARDS[6], "done: it has ended, and its lease was removed"),
@@ -96,8 +97,15 @@ pub(crate) fn states() {
     // Without a worker.
     services.world().alive = None;
     let ended = services.run("why", &[]);
-    assert!(line(&ended, SHARDS[2]).contains("no worker is alive: start `dead` again"), "{ended:?}");
-    assert!(line(&ended, SHARDS[3]).contains("it has no owner, and no worker is running; start a worker"), "{ended:?}");
+    assert!(
+        line(&ended, SHARDS[2]).contains("no worker renews a lease of the application: start `dead` again"),
+        "{ended:?}"
+    );
+    assert!(
+        line(&ended, SHARDS[3])
+            .contains("it has no owner, and no worker renews a lease of the application; start a worker"),
+        "{ended:?}"
+    );
 }
 
 pub(crate) fn moves() {
@@ -113,6 +121,34 @@ pub(crate) fn moves() {
     ended.expect(0, &[]);
     assert!(line(&ended, SHARDS[0]).contains("it moves: its checkpoint went from"), "{ended:?}");
     assert!(line(&ended, SHARDS[0]).contains(" behind"), "{ended:?}");
+}
+
+/// The record of the checkpoint has expired in a quiet time, and nothing that followed it has.
+pub(crate) fn quiet() {
+    let shards = vec![(SHARDS[0], None, false), (SHARDS[1], None, false)];
+    let checkpoint = (NUMBER - 5).to_string();
+    let world = World {
+        rows: shards.iter().map(|(shard, ..)| row(shard, Some("alive"), &checkpoint, 0)).collect(),
+        shards,
+        records: vec![put(SHARDS[0], NUMBER, Duration::from_secs(5), b"x")],
+        alive: Some("alive"),
+        ..World::default()
+    };
+    let services = Services::new(world);
+    let ended = services.run("why", &[]);
+    assert!(line(&ended, SHARDS[0]).contains("its processor is slow or stuck"), "{ended:?}");
+    assert!(line(&ended, SHARDS[1]).contains("up to date"), "{ended:?}");
+
+    // It is another matter if records wait for long, also if nobody may ask how long the stream keeps them.
+    services.world().records[0].arrival -= 20 * 3_600_000;
+    let ended = services.run("why", &[]);
+    assert!(line(&ended, SHARDS[0]).contains("past retention: the stream keeps records for 24 h, and no"), "{ended:?}");
+    services.fake.set_weather(|operation, _| {
+        let denied = r#"{"__type":"AccessDeniedException","message":"no"}"#;
+        (operation == "DescribeStreamSummary").then_some(Fault::Other(400, "application/x-amz-json-1.1", denied))
+    });
+    let ended = services.run("why", &[]);
+    assert!(line(&ended, SHARDS[0]).contains("past retention: the stream no longer holds the record of"), "{ended:?}");
 }
 
 /// A world in which a processor does not move.

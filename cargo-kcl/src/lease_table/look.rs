@@ -108,6 +108,7 @@ async fn look(stream: &Stream, shard: &Shard, at: &Position) -> Result<Look, Aws
             }
         }
         if page.is_last {
+            look.is_expired |= done.is_some() && look.arrival.is_none();
             look.waiting = if page.is_end { Waiting::End } else { Waiting::Nothing };
             break;
         }

@@ -45,10 +45,35 @@ pub(super) struct Unseen {
 pub(super) struct Common<'a> {
     pub(super) name: &'a str,
     pub(super) failover: Duration,
-    /// Whether any lease is renewed, so that a worker is alive.
+    /// Whether any lease is renewed, so that a worker is alive. Otherwise there may be workers without a lease.
     pub(super) has_workers: bool,
-    /// How many hours the stream keeps records.
-    pub(super) retention: u64,
+    /// How many hours the stream keeps records, if that is known.
+    pub(super) retention: Option<u64>,
+}
+
+impl Common<'_> {
+    /// Whether a record that is still waiting after this time makes it likely that others have expired unread. After a quiet time, the
+    /// record of the checkpoint expires, too, and nothing is lost.
+    fn is_long(&self, waiting: Duration) -> bool {
+        const SHORTEST: u64 = 24;
+        waiting >= Duration::from_secs(self.retention.unwrap_or(SHORTEST) * 3600 / 2)
+    }
+
+    /// The start of a sentence about records that are gone.
+    fn keeps(&self) -> String {
+        match self.retention {
+            Some(hours) => format!("past retention: the stream keeps records for {hours} h, and"),
+            None => "past retention: the stream".to_owned(),
+        }
+    }
+
+    /// What to do if nobody works on the shards.
+    fn start(&self) -> String {
+        let name = report::quoted(&report::excerpt(self.name));
+        format!(
+            "start a worker, for example with `cargo kcl daemon --app {name}`; if workers are running, restart them, because their leader may be gone"
+        )
+    }
 }
 
 /// The states of a shard, by the names in `--json`.
@@ -120,10 +145,7 @@ pub(super) fn judge(facts: &Facts<'_>) -> Verdict {
     if facts.listed.is_none() {
         return Verdict::new(
             State::PastRetention,
-            format!(
-                "past retention: the stream keeps records for {} h, and no longer holds the shard and its unread records",
-                facts.application.retention
-            ),
+            format!("{} no longer holds the shard and its unread records", facts.application.keeps()),
             "nothing has to be done for this shard, because its worker marks it as done; raise the retention of the stream if records must wait for longer",
         );
     }
@@ -184,12 +206,12 @@ fn owned(facts: &Facts<'_>, watched: &Watched, look: &Look) -> Verdict {
 fn behind(facts: &Facts<'_>, watched: &Watched, look: &Look) -> Verdict {
     let Waiting::Record(next) = look.waiting else { return Verdict::fine(State::UpToDate, "up to date") };
     let waiting = facts.behind.map(whole).map(|time| format!(" has been waiting for {time}")).unwrap_or_default();
-    if look.is_expired {
+    if look.is_expired && facts.behind.is_some_and(|time| facts.application.is_long(time)) {
         return Verdict::new(
             State::PastRetention,
             format!(
-                "past retention: the stream keeps records for {} h and no longer holds the record of its checkpoint; the oldest record that it holds, {}, arrived at {}, and those before it may be lost unread",
-                facts.application.retention,
+                "{} no longer holds the record of its checkpoint; the oldest record that it holds, {}, arrived at {}, and those before it may be lost unread",
+                facts.application.keeps(),
                 next.number,
                 next.arrived()
             ),
@@ -263,7 +285,6 @@ fn without_lease(facts: &Facts<'_>) -> Verdict {
     if facts.is_followed && facts.listed.is_some_and(|shard| !shard.is_open) {
         return Verdict::fine(State::Done, "done: it has ended, and its lease was removed");
     }
-    let name = report::excerpt(facts.application.name);
     if facts.application.has_workers {
         return Verdict::new(
             State::NoLease,
@@ -273,8 +294,8 @@ fn without_lease(facts: &Facts<'_>) -> Verdict {
     }
     Verdict::new(
         State::NoLease,
-        "it has no lease, and no worker is running",
-        format!("start a worker, for example with `cargo kcl daemon --app {}`", report::quoted(&name)),
+        "it has no lease, and no worker renews a lease of the application",
+        facts.application.start(),
     )
 }
 
@@ -287,15 +308,14 @@ fn without_owner(facts: &Facts<'_>) -> Verdict {
             "the leader of the workers assigns it within a few times failoverTimeMillis; if it does not, restart the workers, because the leader may be gone; its lock expires after two minutes",
         );
     }
-    let name = report::excerpt(facts.application.name);
-    let start = format!("start a worker, for example with `cargo kcl daemon --app {}`", report::quoted(&name));
+    let start = facts.application.start();
     match facts.finding.map(of_log) {
         Some(verdict) => Verdict {
-            sentence: format!("it has no owner, and no worker is running: {}", verdict.sentence),
+            sentence: format!("it has no owner, and no worker renews a lease of the application: {}", verdict.sentence),
             remedy: Some(start),
             ..verdict
         },
-        None => Verdict::new(State::NoOwner, "it has no owner, and no worker is running", start),
+        None => Verdict::new(State::NoOwner, "it has no owner, and no worker renews a lease of the application", start),
     }
 }
 
@@ -316,7 +336,7 @@ fn dead(facts: &Facts<'_>, watched: &Watched) -> Verdict {
             State::OwnerDead,
             sentence,
             format!(
-                "no worker is alive: start `{owner}` again or another one, and if its process is running, see in its log why it does not reach DynamoDB"
+                "no worker renews a lease of the application: start `{owner}` again or another one, and if its process is running, see in its log why it does not reach DynamoDB"
             ),
         ),
     }
