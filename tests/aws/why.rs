@@ -212,6 +212,10 @@ pub(crate) fn logs() {
         r#"{{"time":"{now}","level":"warn","source":"processor","stream":"orders","shard":"{shard}","message":"kcl: shard {shard}: processRecords has been running for 61s"}}"#
     );
     let of_json = format!("has been running for 61s (logged at {now})");
+    // The command knows the names that no properties give.
+    let no_stream = format!(
+        "{now} ERROR ShardSyncTask: no\nsoftware.amazon.awssdk.services.kinesis.model.ResourceNotFoundException: Stream orders under account 1 not found"
+    );
     let is_slow = "its processor is slow or stuck";
     for (log, state, says) in [
         (
@@ -225,6 +229,7 @@ pub(crate) fn logs() {
         (json, "handler-stuck", &of_json),
         (throttled.clone(), "throttled", "AWS throttles: other consumers share the shard's read throughput"),
         (credentials.clone(), "credentials", "no AWS credentials were found"),
+        (no_stream, "daemon-problem", "there is no stream `orders` in region us-east-1"),
         // What has been answered is over, whether it was a problem of the shard or of the whole daemon.
         (format!("{hangs}\n{answered}"), "slow", is_slow),
         (format!("{throttled}\n{answered}"), "slow", is_slow),

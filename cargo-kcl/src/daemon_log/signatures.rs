@@ -44,6 +44,17 @@ impl Context {
         }
     }
 
+    /// The names that a command knows, and the properties, which need not contain them.
+    #[cfg(feature = "aws")]
+    pub(crate) fn of(application: &str, stream: &str, region: &str, properties: &Properties) -> Self {
+        Self {
+            application: application.to_owned(),
+            stream: stream.to_owned(),
+            region: format!("region {region}"),
+            ..Self::new(properties)
+        }
+    }
+
     /// Notes that the processor of a shard printed something.
     pub(crate) fn printed(&mut self, shard: &str) {
         if !self.printed.contains(shard) {
@@ -89,7 +100,9 @@ pub(crate) fn explain(event: &Event, context: &Context) -> Option<String> {
             Some("13") => "it is not executable, or its folder is not accessible",
             _ => "the operating system refuses to run it",
         };
-        return Some(format!("the processor `{}` cannot be started: {what}", context.executable));
+        let name = Some(&context.executable).filter(|name| !name.is_empty());
+        let name = name.map(|name| format!(" `{name}`")).unwrap_or_default();
+        return Some(format!("the processor{name} cannot be started: {what}"));
     }
     if has("Reached end of STDIN of child process") {
         let output = match shard_id_in(&text) {

@@ -124,6 +124,11 @@ impl Application {
         }
     }
 
+    /// The region of the stream.
+    pub(crate) fn region(&self) -> &str {
+        &self.kinesis.place().region
+    }
+
     /// Whether the options or the properties name the stream.
     pub(crate) fn names_stream(&self) -> bool {
         self.stream.is_some()

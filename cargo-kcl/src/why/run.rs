@@ -91,9 +91,9 @@ pub(crate) fn run(options: &WhyOptions) -> ExitCode {
 /// Explains all shards, and returns whether every one is fine.
 async fn explain(options: &WhyOptions) -> Result<bool, WhyError> {
     let application = Application::open(&options.application, &options.aws).await?;
-    let findings = findings(options, &application)?;
     let leases = application.leases().await?;
     let (stream, shards) = application.stream(&leases).await?;
+    let findings = findings(options, &application, &stream.name)?;
     let stream = Rc::new(stream);
     let mut ids: Vec<&str> = shards.iter().map(|shard| shard.id.as_str()).collect();
     ids.extend(leases.iter().map(|lease| lease.shard.as_str()));
@@ -121,10 +121,10 @@ async fn explain(options: &WhyOptions) -> Result<bool, WhyError> {
     Ok(all_fine)
 }
 
-fn findings(options: &WhyOptions, application: &Application) -> Result<Findings, WhyError> {
+fn findings(options: &WhyOptions, application: &Application, stream: &str) -> Result<Findings, WhyError> {
     let mut findings = Findings::default();
     for path in &options.log {
-        let context = Context::new(&application.properties);
+        let context = Context::of(&application.name, stream, application.region(), &application.properties);
         findings.read(path, context).map_err(|error| WhyError::Log { path: path.clone(), error })?;
     }
     Ok(findings)
