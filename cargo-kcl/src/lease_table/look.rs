@@ -10,8 +10,8 @@ use crate::kinesis::cursor::Cursor;
 use crate::kinesis::error::AwsError;
 use crate::kinesis::shards::Shard;
 
-/// The records of a call: that of the checkpoint, the one after it, and a few more, because processors may get nothing of some records.
-const FEW: i32 = 10;
+/// The records of a call: that of the checkpoint, and the one after it. The shard's throughput is shared with the workers.
+const FEW: i32 = 2;
 /// The most calls for one shard. Kinesis may answer without records although there are some.
 const CALLS: u32 = 20;
 /// The most shards that are looked at in parallel.

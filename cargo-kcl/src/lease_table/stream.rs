@@ -1,5 +1,7 @@
 //! Short looks into the shards of a stream.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime};
 
@@ -23,6 +25,8 @@ pub(crate) struct Stream {
     aws: Connection,
     pub(crate) name: String,
     troubles: Troubles,
+    /// The pace at which each shard is read, whatever it is read for.
+    paces: RefCell<HashMap<String, Pace>>,
 }
 
 /// A record of a shard, as far as positions need it.
@@ -59,7 +63,12 @@ pub(crate) struct Page {
 
 impl Stream {
     pub(crate) fn new(aws: Connection, name: &str) -> Self {
-        Self { aws, name: name.to_owned(), troubles: Troubles::new("retrying", "Kinesis answers again") }
+        Self {
+            aws,
+            name: name.to_owned(),
+            troubles: Troubles::new("retrying", "Kinesis answers again"),
+            paces: RefCell::default(),
+        }
     }
 
     /// All shards of the stream.
@@ -103,7 +112,6 @@ impl Stream {
             range: shard.range.start..=shard.range.end,
             iterator: Some(iterator),
             limit,
-            pace: Pace::new(),
         })
     }
 
@@ -120,7 +128,6 @@ pub(crate) struct Pages<'a> {
     range: RangeInclusive<u128>,
     iterator: Option<String>,
     limit: i32,
-    pace: Pace,
 }
 
 impl Pages<'_> {
@@ -131,7 +138,8 @@ impl Pages<'_> {
     /// If the call fails.
     pub(crate) async fn next(&mut self) -> Result<Option<Page>, AwsError> {
         let Some(iterator) = self.iterator.take() else { return Ok(None) };
-        sleep_until(self.pace.next().into()).await;
+        let next = self.pace(|pace| pace.next());
+        sleep_until(next.into()).await;
         let made = Instant::now();
         let aws = &self.stream.aws;
         let read = async || {
@@ -150,8 +158,12 @@ impl Pages<'_> {
             return Err(AwsError::foreign("GetRecords", aws.place(), "without records"));
         }
         let bytes = output.records.iter().map(|record| record.data.as_ref().len() as u64).sum();
-        self.pace.succeeded(made.into_std(), bytes, false);
+        self.pace(|pace| pace.succeeded(made.into_std(), bytes, false));
         self.page(output).map(Some)
+    }
+
+    fn pace<T>(&self, of: impl FnOnce(&mut Pace) -> T) -> T {
+        of(self.stream.paces.borrow_mut().entry(self.shard.clone()).or_insert_with(Pace::new))
     }
 
     fn page(&mut self, output: GetRecordsOutput) -> Result<Page, AwsError> {

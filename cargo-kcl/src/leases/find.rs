@@ -17,10 +17,10 @@ use crate::lease_table::{Entry, Stream};
 const STEP: i64 = 5_000;
 /// The part of a step that is read and not halved, in milliseconds. A shard takes at most a megabyte a second.
 const SHORT: i64 = 1_000;
-/// The records of a call that looks for one record.
-const FEW: i32 = 10;
-/// The records of a call that reads all of them.
-const MANY: i32 = 10_000;
+/// The records of a call that looks for one record. The shard's throughput is shared with the workers.
+const ONE: i32 = 1;
+/// The records of a call that reads all of them: as many as a shard takes in a second.
+const MANY: i32 = 1_000;
 
 /// The place of a time in a shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Found {
 ///
 /// If the shard cannot be read.
 pub(super) async fn find(stream: &Stream, shard: &Shard, time: i64) -> Result<Found, AwsError> {
-    let (oldest, _) = stream.read(shard, Cursor::TrimHorizon, FEW).await?.find(|_| true).await?;
+    let (oldest, _) = stream.read(shard, Cursor::TrimHorizon, ONE).await?.find(|_| true).await?;
     let Some(oldest) = oldest.filter(|oldest| oldest.arrival < time) else {
         return Ok(Found { before: None, first: oldest });
     };
@@ -87,6 +87,6 @@ async fn near(stream: &Stream, shard: &Shard, time: i64, oldest: Entry) -> Resul
 async fn earlier(stream: &Stream, shard: &Shard, from: i64, time: i64) -> Result<Option<Entry>, AwsError> {
     let from = Duration::from_millis(u64::try_from(from).unwrap_or(0));
     let cursor = Cursor::Time(SystemTime::UNIX_EPOCH + from);
-    let (entry, _) = stream.read(shard, cursor, FEW).await?.find(|_| true).await?;
+    let (entry, _) = stream.read(shard, cursor, ONE).await?.find(|_| true).await?;
     Ok(entry.filter(|entry| entry.arrival < time))
 }
