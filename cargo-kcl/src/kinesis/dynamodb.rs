@@ -54,27 +54,14 @@ impl DynamoDb {
     ///
     /// If the call fails, or the answer is not one of DynamoDB.
     pub(crate) async fn call(&self, operation: &'static str, table: &str, input: &Value) -> Result<Value, AwsError> {
-        let once = async || self.call_once(operation, table, input).await;
-        self.troubles.persist(CALLER, self, self.patience(), once).await
-    }
-
-    /// Calls an operation once, because a second attempt could not tell what the first one did.
-    ///
-    /// # Errors
-    ///
-    /// If the call fails, or the answer is not one of DynamoDB.
-    pub(crate) async fn call_once(
-        &self,
-        operation: &'static str,
-        table: &str,
-        input: &Value,
-    ) -> Result<Value, AwsError> {
-        let request = self.request(operation, input).await?;
-        let answer = match self.account.connector().call(request).await {
-            Ok(answer) => answer,
-            Err(error) => return Err(not_answered(operation, self.place.clone(), &error)),
+        let once = async || {
+            let request = self.request(operation, input).await?;
+            match self.account.connector().call(request).await {
+                Ok(answer) => self.parse(operation, table, answer).await,
+                Err(error) => Err(not_answered(operation, self.place.clone(), &error)),
+            }
         };
-        self.parse(operation, table, answer).await
+        self.troubles.persist(CALLER, self, self.patience(), once).await
     }
 
     /// How long a call is repeated while it fails.
