@@ -90,6 +90,15 @@ pub(crate) fn restarts() {
     never.expect(1, &["the daemon gave up"]);
     assert!(!never.stderr.contains("restart") && !never.stderr.contains("workerId"), "{never:?}");
 
+    // A log is continued, because that of a failure is needed after it.
+    let log = folder.path().join("daemon.log");
+    let logged = [&aws[..], &["--log", log.to_str().expect("text"), "--set", "workerId=mine"]].concat();
+    for runs in 1..=2 {
+        run(daemon(folder.path(), &logged), b"").expect(1, &["the daemon gave up"]);
+        let text = fs::read_to_string(&log).expect("a log");
+        assert_eq!(text.matches("workerId = mine").count(), runs, "{text}");
+    }
+
     let waiting = Printing::start(daemon(folder.path(), &[&aws[..], &["--restart"]].concat()));
     waiting.wait_for("restarting the daemon in 1 s (restart 1 of 10)");
     signal(&waiting.child, Signal::TERM);

@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Display;
-use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::iter;
 use std::path::Path;
 use std::process::ExitStatus;
 
 use serde_json::json;
 
 use super::DaemonError;
+use super::log_file::LogFile;
 use crate::args::shard_id_in;
 use crate::daemon_log::{Context, Event, Events, explain};
 use crate::metrics::{DaemonEvent, Metrics, Stage};
@@ -22,17 +22,21 @@ const HARMLESS: [&str; 1] = ["Did not find an operating range metadata provider"
 
 /// The length in bytes at which a message of the daemon is cut. The rest does not help.
 const LONGEST: usize = 300;
+/// The number of kinds of problems that are told apart. With more of them, all are shown again.
+const MOST_KINDS: usize = 1_000;
 
 /// Reads the daemon's two outputs and shows the important part.
 pub(crate) struct Log {
     verbose: bool,
     context: Context,
-    file: Option<BufWriter<File>>,
+    file: Option<LogFile>,
     events: Events,
     /// Lines of processors that came in the log and not yet on stderr. Each line comes on both.
     echoes: HashMap<String, usize>,
-    /// The number of times that each problem occurred.
+    /// The number of times that each kind of problem occurred.
     problems: HashMap<String, u64>,
+    /// The number of problems that were not shown, because others of their kind were.
+    folded: u64,
     /// Explanations that were given, because each is given once.
     explained: Vec<String>,
     /// The shards that have had records.
@@ -54,14 +58,15 @@ impl Log {
         metrics: Metrics,
     ) -> Result<Self, DaemonError> {
         let failed = |path: &Path, error| DaemonError::Log { path: path.to_owned(), error };
-        let file = path.map(|path| File::create(path).map_err(|error| failed(path, error))).transpose()?;
+        let file = path.map(|path| LogFile::open(path).map_err(|error| failed(path, error))).transpose()?;
         Ok(Self {
             verbose,
             context: Context::new(properties),
-            file: file.map(BufWriter::new),
+            file,
             events: Events::default(),
             echoes: HashMap::new(),
             problems: HashMap::new(),
+            folded: 0,
             explained: Vec::new(),
             with_records: Vec::new(),
             troubled: BTreeSet::new(),
@@ -161,6 +166,7 @@ impl Log {
         self.events = Events::default();
         self.echoes.clear();
         self.problems.clear();
+        self.folded = 0;
         self.explained.clear();
         self.with_records.clear();
         self.troubled.clear();
@@ -170,14 +176,10 @@ impl Log {
 
     /// Reports the daemon's end, with a summary.
     pub(crate) fn finish(&mut self, status: ExitStatus) {
-        if let Some(file) = &mut self.file {
-            _ = file.flush();
-        }
-        let folded: u64 = self.problems.values().map(|times| times - 1).sum();
-        if folded > 0 {
+        if self.folded > 0 {
             report::line(format_args!(
                 "{} of the daemon not shown; -v shows them all",
-                report::count(folded, "repeated message")
+                report::count(self.folded, "repeated message")
             ));
         }
         if self.stopping {
@@ -191,8 +193,7 @@ impl Log {
 
     fn write(&mut self, text: &str) {
         if let Some(file) = &mut self.file {
-            // Flushed after each event, because people read a log while it grows.
-            _ = writeln!(file, "{text}").and_then(|()| file.flush());
+            file.line(text);
         }
     }
 
@@ -211,8 +212,10 @@ impl Log {
         }
         let causes: Vec<_> = event.causes().collect();
         let first_line = event.message.lines().next().unwrap_or_default();
-        // Occurrences of the same problem differ only in numbers and in the shard.
-        let kind: String = format!("{first_line}{causes:?}").chars().filter(|c| !c.is_ascii_hexdigit()).collect();
+        let kind = kind(first_line, &causes);
+        if self.problems.len() >= MOST_KINDS && !self.problems.contains_key(&kind) {
+            self.problems.clear();
+        }
         let times = self.problems.entry(kind).or_default();
         *times += 1;
         if *times == 1 {
@@ -222,6 +225,8 @@ impl Log {
                 .print();
         } else if times.is_power_of_two() && *times >= 16 {
             message(event, format_args!("{}: {} ({times} times)", event.logger, shortened(first_line))).print();
+        } else {
+            self.folded += 1;
         }
     }
 
@@ -254,6 +259,14 @@ impl Log {
             _ => None,
         }
     }
+}
+
+/// The kind of a problem. Occurrences of the same problem differ only in numbers, in the shard and in the id of a request.
+fn kind(first_line: &str, causes: &[&str]) -> String {
+    let parts = iter::once(first_line).chain(causes.iter().copied());
+    let texts = parts.map(|text| text.split("Request ID").next().unwrap_or_default());
+    let same = |text: &str| text.chars().filter(|c| !c.is_ascii_hexdigit()).take(LONGEST).collect::<String>();
+    texts.map(same).collect::<Vec<_>>().join("\n")
 }
 
 /// The message that a processor has answered, and its shard, if the event reports that.

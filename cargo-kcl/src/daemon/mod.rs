@@ -6,6 +6,7 @@
 mod compose;
 mod home;
 mod log;
+mod log_file;
 mod options;
 mod supervise;
 mod worker;

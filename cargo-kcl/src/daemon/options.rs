@@ -114,7 +114,7 @@ pub(crate) struct DaemonOptions {
     #[arg(long, short)]
     pub(crate) verbose: bool,
 
-    /// Write everything that the daemon logs to this file
+    /// Add everything that the daemon logs to this file. At 64 MiB it is renamed to FILE.1, and another one is begun
     #[arg(long, value_name = "FILE")]
     pub(crate) log: Option<PathBuf>,
 
