@@ -21,6 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(240);
 const POLL: Duration = Duration::from_millis(50);
 
 static LEDGER: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "tests", "--example", "ledger"]));
+static POISON: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "tests", "--example", "poison"]));
 static TAP: LazyLock<PathBuf> = LazyLock::new(|| tests::build(&["--package", "tests", "--example", "tap"]));
 
 /// Runs a test in its own place, which is kept if the test fails.
@@ -94,6 +95,11 @@ impl Place {
         [TAP.as_os_str(), LEDGER.as_os_str()]
     }
 
+    /// The processor that waits, and reports that soon.
+    pub(crate) fn poison(&self) -> &'static OsStr {
+        POISON.as_os_str()
+    }
+
     /// The same as [`start`](Self::start), with other flags and another processor.
     pub(crate) fn start_with<'a>(
         &self,
@@ -126,6 +132,7 @@ impl Place {
         command
             .current_dir(&self.folder)
             .env("LEDGER", self.path("ledger"))
+            .env("KCL_TEST_FOLDER", &self.folder)
             .env("TRANSCRIPTS", self.path("transcripts"));
         Daemon::start(command)
     }
@@ -135,9 +142,15 @@ impl Place {
 fn tool(arguments: &[OsString]) -> Command {
     let mut command = emulators::tool(arguments);
     // Otherwise the settings of the user who runs the tests would apply to the daemon.
-    for name in
-        ["AWS_ENDPOINT_URL_KINESIS", "AWS_ENDPOINT_URL_DYNAMODB", "KCL_FROM", "KCL_RETRIEVAL", "KCL_MAX_RECORDS"]
-    {
+    for name in [
+        "AWS_ENDPOINT_URL_KINESIS",
+        "AWS_ENDPOINT_URL_DYNAMODB",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "KCL_FROM",
+        "KCL_RETRIEVAL",
+        "KCL_MAX_RECORDS",
+    ] {
         command.env_remove(name);
     }
     command

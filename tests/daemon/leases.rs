@@ -163,3 +163,65 @@ pub(crate) fn no_shard_end(place: &Place) -> Result<(), Failed> {
     daemon.stop()?;
     Ok(())
 }
+
+/// The path of the first daemon's log.
+fn log_of(place: &Place) -> Result<String, Failed> {
+    Ok(place.path("daemon.0.log").to_str().ok_or("UTF-8")?.to_owned())
+}
+
+pub(crate) fn hung_handler(place: &Place) -> Result<(), Failed> {
+    let mut daemon = place.start_with(&["--shards", "1"], [place.poison()])?;
+    daemon.until("the shard is started", || place.log().contains("while waiting for initialize"))?;
+    let records = ["first", "wait"].map(|text| ("k".to_owned(), format!("\"{text}\"").into_bytes()));
+    let put = place.aws.put(&place.name, &records)?;
+    let hangs = format!("at record {}/0", put[1].1);
+    daemon.until("the handler is reported", || {
+        place.log().lines().any(|line| line.contains(&hangs) && line.contains(" has been running for "))
+    })?;
+    let log = log_of(place)?;
+    let now = states(place, &["--log", &log])?;
+    assert!(now[0].0 == "handler-stuck" && now[0].1.contains(&hangs), "{now:?}");
+
+    // It was reported before, and its record is done now.
+    fs::write(place.path("go"), "")?;
+    until_checkpointed(place, &mut daemon, &put[1].1)?;
+    let now = states(place, &["--log", &log])?;
+    assert_eq!(now[0].0, "up-to-date", "{now:?}");
+    let ended = daemon.stop()?;
+    ended.was_graceful()
+}
+
+pub(crate) fn no_credentials(place: &Place) -> Result<(), Failed> {
+    let provider = "AwsCredentialsProvider=EnvironmentVariableCredentialsProvider";
+    let ended = place.start_with(&["--shards", "1", "--set", provider], place.processor())?.end()?;
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    let now = states(place, &["--log", &log_of(place)?])?;
+    assert!(now[0].0 == "credentials" && now[0].1.contains("no AWS credentials were found"), "{now:?}");
+    Ok(())
+}
+
+pub(crate) fn two_workers(place: &Place) -> Result<(), Failed> {
+    let mut first = place.start(2)?;
+    first.until("both shards are started", || place.ledger().all("initialize").count() == 2)?;
+    let processor = place.processor();
+    let mut second = place.start_with(&["--shards", "2", "--set", "workerId=second"], processor)?;
+    second.until("it is up", || place.path("daemon.1.log").exists())?;
+    // The workers would balance the shards themselves, but only after minutes.
+    place.aws.dynamodb(
+        "UpdateItem",
+        &json!({
+            "TableName": place.name,
+            "Key": { "leaseKey": { "S": SHARD } },
+            "UpdateExpression": "SET leaseOwner = :owner, leaseCounter = leaseCounter + :one",
+            "ExpressionAttributeValues": { ":owner": { "S": "second" }, ":one": { "N": "1" } },
+        }),
+    )?;
+    second.until("it has a shard", || place.ledger().all("initialize").count() == 3)?;
+    // The first worker is the leader, so its lease stays with it until another one leads.
+    signal_worker(&first, Signal::KILL)?;
+    let shown = place.verb("leases", &["--json"])?;
+    let shown: Value = serde_json::from_slice(&shown.stdout)?;
+    let of = |at: usize| (shown["leases"][at]["owner"].clone(), shown["leases"][at]["renewed"].clone());
+    assert_eq!([of(0), of(1)], [(json!("second"), json!(true)), (json!("local"), json!(false))], "{shown}");
+    second.stop()?.was_graceful()
+}
