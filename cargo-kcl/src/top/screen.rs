@@ -16,6 +16,8 @@ use crate::signals::{Hangup, Signals};
 
 /// The exit code of a command that SIGTERM ended.
 const TERMINATED: u8 = 143;
+/// The byte that Ctrl-C sends if it does not send a signal.
+const CTRL_C: u8 = 0x03;
 
 /// The reason why the terminal cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +38,8 @@ impl Screen {
         let failed = |error: rustix::io::Errno| ScreenError::Terminal(error.into());
         let before = tcgetattr(io::stdin()).map_err(failed)?;
         let mut keys = before.clone();
-        keys.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
+        // Ctrl-C is a key, too. Ctrl-Z must not stop the tool while the screen is not the shell's.
+        keys.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG;
         tcsetattr(io::stdin(), OptionalActions::Now, &keys).map_err(failed)?;
         let screen = Self { before };
         // The alternate screen, without a cursor, so that the shell's screen stays as it was.
@@ -62,6 +65,8 @@ fn print(text: &str) -> io::Result<()> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Key {
     Quit,
+    /// Ctrl-C.
+    Interrupt,
     Sort,
     Reverse,
     /// This many lines, or pages.
@@ -84,6 +89,10 @@ fn keys(mut bytes: &[u8]) -> Vec<Key> {
         (b"s", Key::Sort),
         (b"r", Key::Reverse),
     ];
+    // It counts whatever stands before it, as the signal would.
+    if bytes.contains(&CTRL_C) {
+        return vec![Key::Interrupt];
+    }
     let mut found = Vec::new();
     while let Some((first, rest)) = bytes.split_first() {
         let known = SEQUENCES.iter().find(|(sequence, _)| bytes.starts_with(sequence));
@@ -113,7 +122,7 @@ impl View {
     fn press(&mut self, key: Key, page: usize) {
         let scroll = |by: isize| self.scrolled.saturating_add_signed(by).min(self.state.shards.len().saturating_sub(1));
         match key {
-            Key::Quit => {}
+            Key::Quit | Key::Interrupt => {}
             Key::Sort => self.order = self.order.next(),
             Key::Reverse => self.order = self.order.reversed(),
             Key::Lines(lines) => self.scrolled = scroll(lines),
@@ -158,10 +167,11 @@ pub(super) fn show(ask: impl Fn() -> Result<State, TopError>, every: Duration) -
             return Ok(if signals.interrupted() { INTERRUPTED } else { TERMINATED });
         }
         for key in pressed().map_err(ScreenError::Terminal)? {
-            if key == Key::Quit {
-                return Ok(0);
+            match key {
+                Key::Quit => return Ok(0),
+                Key::Interrupt => return Ok(INTERRUPTED),
+                key => view.press(key, room),
             }
-            view.press(key, room);
         }
         if asked.elapsed() >= every {
             asked = Instant::now();
@@ -213,6 +223,8 @@ mod tests {
             [Key::Sort, Key::Reverse, Key::Lines(-1), Key::Lines(1), Key::Pages(1), Key::Quit]
         );
         assert_eq!(keys(b"\x1b[1;5q"), []);
+        assert_eq!(keys(b"\x1a"), [], "Ctrl-Z must not stop the tool here");
+        assert_eq!(keys(b"\x1b[1;5q\x03"), [Key::Interrupt]);
     }
 
     #[test]
