@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use kcl::Position;
 
 use super::chaos::{Chaos, Trial, Verdict};
-use super::display::page::{Drawn, Page};
+use super::display::page::Page;
 use super::display::progress::{Progress, ShardProgress, ShardState};
 use super::display::summary::{ShardSummary, Summary};
 use super::error::LocalError;
@@ -23,7 +23,6 @@ use super::source::queue::{End, Queue};
 use super::source::{Standing, Supply, descendants};
 use super::state::Store;
 use super::state::marks::Mark;
-use super::timeline::Timeline;
 use super::watchers::Watchers;
 use crate::args::shard_id;
 use crate::backoff::Backoff;
@@ -240,10 +239,10 @@ impl<'a> Supervisor<'a> {
     fn begin(&mut self, number: u32) -> Result<(), LocalError> {
         let Some(member) = self.members.get_mut(&number) else { return Ok(()) };
         member.lives += 1;
-        if member.lives == 1 && self.page.as_mut().is_some_and(Page::has_room) {
-            member.pulse.draw(Timeline::new(self.started));
+        if let (1, Some(page)) = (member.lives, &mut self.page) {
+            member.pulse.draw(page.history(self.started));
         }
-        member.pulse.note(Timeline::started);
+        member.pulse.started();
         let tape = self.recording.as_ref().map(|recording| recording.tape(number, member.lives)).transpose()?;
         let spawned = spawn_with(&self.program.command, self.metrics.variables());
         let failed = |error| LocalError::Spawn { shard: shard_id(number), error };
@@ -428,7 +427,7 @@ impl<'a> Supervisor<'a> {
         };
         let Ok((Ended { outcome, position, mark, last_words, status }, trial)) = thread.join() else { return };
         self.metrics.exited(&shard_id(number), status.map(spawn::code));
-        member.pulse.note(|timeline| timeline.ended(outcome == Outcome::Failed));
+        member.pulse.ended(outcome == Outcome::Failed);
         let may_restart = outcome == Outcome::Failed && !stops && position != Position::ShardEnd;
         member.position = position;
         member.mark = mark.or(member.mark);
@@ -501,7 +500,7 @@ impl<'a> Supervisor<'a> {
             if outcome == Outcome::Failed {
                 shard.last_words.clone_from(&member.last_words);
             }
-            drawn.push(Drawn { timeline: member.pulse.timeline(), counts: counted.clone() });
+            drawn.extend(self.page.as_ref().map(|page| page.drawn(member.pulse.history(), counted.clone())));
             shards.push(shard);
             counts.push(counted);
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use kcl::{FailureAction, SequenceNumber};
 
 use super::times::Times;
-use crate::local::timeline::Timeline;
+use crate::local::timeline::{History, Timeline};
 use crate::metrics::Seen;
 
 /// State shared between the thread that converses with a shard's processors and the threads that observe it.
@@ -20,7 +20,9 @@ struct State {
     reached: Option<SequenceNumber>,
     pending: Option<Pending>,
     /// The history of the shard, if the run is to be reported.
-    timeline: Option<Box<Timeline>>,
+    history: Option<History>,
+    /// When the last processor ended.
+    ended: Option<Instant>,
 }
 
 /// A message that is not acknowledged yet.
@@ -55,6 +57,14 @@ pub(crate) struct Counts {
     pub(crate) at_input: Duration,
 }
 
+impl State {
+    fn note(&self, event: impl FnOnce(&mut Timeline)) {
+        if let Some(history) = &self.history {
+            event(&mut history.lock());
+        }
+    }
+}
+
 impl Pulse {
     /// Notes that a message is being sent to the processor, and whether it carries records.
     pub(crate) fn ask(&self, action: &'static str, is_batch: bool) {
@@ -69,9 +79,7 @@ impl Pulse {
             state.counts.at_processor += time;
             if pending.is_batch {
                 state.counts.batches.add(time);
-                if let Some(timeline) = &mut state.timeline {
-                    timeline.answered(time);
-                }
+                state.note(|timeline| timeline.answered(time));
             }
         }
     }
@@ -80,9 +88,7 @@ impl Pulse {
         let mut state = self.lock();
         state.counts.records += records;
         state.counts.bytes += bytes;
-        if let Some(timeline) = &mut state.timeline {
-            timeline.processed(records);
-        }
+        state.note(|timeline| timeline.processed(records));
     }
 
     /// Counts a record that the processor reports as skipped or dead-lettered, with this line.
@@ -93,26 +99,38 @@ impl Pulse {
             FailureAction::DeadLetter => state.counts.dead_lettered += 1,
             _ => return,
         }
-        if let Some(timeline) = &mut state.timeline {
-            timeline.passed_over(action, line);
-        }
+        state.note(|timeline| timeline.passed_over(action, line));
     }
 
     /// Keeps the history of the shard from now on.
-    pub(crate) fn draw(&self, timeline: Timeline) {
-        self.lock().timeline = Some(Box::new(timeline));
+    pub(crate) fn draw(&self, history: History) {
+        self.lock().history = Some(history);
     }
 
     /// Adds an event to the history of the shard, if it is kept.
     pub(crate) fn note(&self, event: impl FnOnce(&mut Timeline)) {
-        if let Some(timeline) = &mut self.lock().timeline {
-            event(timeline);
+        self.lock().note(event);
+    }
+
+    /// Notes that a processor has started.
+    pub(crate) fn started(&self) {
+        let mut state = self.lock();
+        let pause = state.ended.take().map_or(Duration::ZERO, |ended| ended.elapsed());
+        state.note(|timeline| timeline.started(pause));
+    }
+
+    /// Notes that the processor has ended.
+    pub(crate) fn ended(&self, failed: bool) {
+        let mut state = self.lock();
+        state.ended = Some(Instant::now());
+        if failed {
+            state.note(Timeline::failed);
         }
     }
 
-    /// The history of the shard so far, if it is kept.
-    pub(crate) fn timeline(&self) -> Option<Box<Timeline>> {
-        self.lock().timeline.clone()
+    /// The history of the shard, if it is kept.
+    pub(crate) fn history(&self) -> Option<History> {
+        self.lock().history.clone()
     }
 
     /// Notes that all records up to this one were acknowledged.
@@ -131,9 +149,7 @@ impl Pulse {
         let mut state = self.lock();
         state.counts.checkpoints += 1;
         state.counts.at_checkpoints += time;
-        if let Some(timeline) = &mut state.timeline {
-            timeline.checkpointed();
-        }
+        state.note(Timeline::checkpointed);
     }
 
     /// Counts the time until records, or their end, arrived.

@@ -4,6 +4,7 @@ pub(crate) mod letters;
 pub(crate) mod periods;
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use kcl::FailureAction;
@@ -16,7 +17,26 @@ const SLOWEST: usize = 5;
 /// The number of classes of latency: two for each power of two of microseconds.
 pub(crate) const CLASSES: usize = 80;
 
-/// The history of one shard.
+/// A history, which several shards may share.
+#[derive(Clone, Debug)]
+pub(crate) struct History(Arc<Mutex<Timeline>>);
+
+impl History {
+    /// The history of shards in a run that began at `epoch`.
+    pub(crate) fn new(epoch: Instant) -> Self {
+        Self(Arc::new(Mutex::new(Timeline::new(epoch))))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Timeline> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// The history of one shard, or of several ones together.
 #[derive(Clone, Debug)]
 pub(crate) struct Timeline {
     epoch: Instant,
@@ -30,13 +50,10 @@ pub(crate) struct Timeline {
     pub(crate) refused: BTreeMap<String, u64>,
     /// The time from the end of a processor to the start of the next one.
     pub(crate) at_restarts: Duration,
-    /// When the last processor ended.
-    ended: Option<Instant>,
 }
 
 impl Timeline {
-    /// The history of a shard in a run that began at `epoch`.
-    pub(crate) fn new(epoch: Instant) -> Self {
+    fn new(epoch: Instant) -> Self {
         Self {
             epoch,
             periods: Periods::default(),
@@ -45,7 +62,6 @@ impl Timeline {
             letters: Letters::default(),
             refused: BTreeMap::new(),
             at_restarts: Duration::ZERO,
-            ended: None,
         }
     }
 
@@ -53,18 +69,15 @@ impl Timeline {
         self.periods.at(self.epoch.elapsed())
     }
 
-    /// Notes that a processor has started.
-    pub(crate) fn started(&mut self) {
-        if let Some(ended) = self.ended.take() {
-            self.at_restarts += ended.elapsed();
-        }
+    /// Notes that a processor has started, this long after the end of the last one.
+    pub(crate) fn started(&mut self, pause: Duration) {
+        self.at_restarts += pause;
         self.now().starts += 1;
     }
 
-    /// Notes that the processor has ended.
-    pub(crate) fn ended(&mut self, failed: bool) {
-        self.ended = Some(Instant::now());
-        self.now().failures += u64::from(failed);
+    /// Notes that a processor has failed.
+    pub(crate) fn failed(&mut self) {
+        self.now().failures += 1;
     }
 
     /// Notes that a batch with records was answered after this time.

@@ -240,7 +240,7 @@ pub(super) fn lanes(summary: &Summary, drawn: &[Drawn], axis: &Axis) -> String {
     if hidden > 0 {
         _ = write!(
             html,
-            "<p class=note>{} more shards are not drawn: a page has at most 200 timelines, and a shard without a processor has none.",
+            "<p class=note>{} more shards are not drawn: a page has at most 200 timelines, and a shard without a processor has none. The other sections count all shards.",
             grouped(hidden as u64)
         );
     }

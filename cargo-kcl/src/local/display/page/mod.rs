@@ -8,6 +8,7 @@ use std::fs::Permissions;
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use tempfile::NamedTempFile;
 
@@ -15,10 +16,10 @@ use super::summary::Summary;
 use crate::disk;
 use crate::exit::FAILED;
 use crate::local::shard::pulse::Counts;
-use crate::local::timeline::Timeline;
+use crate::local::timeline::{History, Timeline};
 use crate::report;
 
-/// The most shards with a timeline, which bounds the memory of a run and the size of the page.
+/// The most shards with a timeline of their own, which bounds the memory of a run and the size of the page.
 const MOST_SHARDS: usize = 200;
 
 /// The reason why the page cannot be written.
@@ -31,23 +32,38 @@ pub(crate) struct PageError {
 
 /// One shard of the page.
 pub(crate) struct Drawn {
-    /// The history, if it was kept.
-    pub(crate) timeline: Option<Box<Timeline>>,
-    pub(crate) counts: Counts,
+    /// The history, if it is that of this shard alone.
+    timeline: Option<Timeline>,
+    counts: Counts,
+}
+
+/// The histories of all shards.
+struct Histories<'a> {
+    drawn: &'a [Drawn],
+    /// The common history of the shards that do not have one of their own.
+    rest: Option<Timeline>,
+}
+
+impl Histories<'_> {
+    fn iter(&self) -> impl Iterator<Item = &Timeline> {
+        self.drawn.iter().filter_map(|drawn| drawn.timeline.as_ref()).chain(&self.rest)
+    }
 }
 
 /// The page of a run that has not ended.
 #[derive(Debug)]
 pub(crate) struct Page {
     path: PathBuf,
-    /// The number of shards with a timeline so far.
+    /// The number of shards with a timeline of their own so far.
     drawn: usize,
+    /// The history of the other shards.
+    rest: Option<History>,
 }
 
 impl Page {
     /// Checks that the page can be written at the end of the run.
     pub(crate) fn create(path: &Path) -> Result<Self, PageError> {
-        let page = Self { path: path.to_owned(), drawn: 0 };
+        let page = Self { path: path.to_owned(), drawn: 0, rest: None };
         if path.is_dir() {
             return Err(page.failed(io::ErrorKind::IsADirectory.into()));
         }
@@ -55,16 +71,25 @@ impl Page {
         Ok(page)
     }
 
-    /// Whether one more shard has a timeline. Counts it.
-    pub(crate) fn has_room(&mut self) -> bool {
-        let has_room = self.drawn < MOST_SHARDS;
-        self.drawn += usize::from(has_room);
-        has_room
+    /// The history of one more shard of a run that began at `epoch`: its own, or one that it shares.
+    pub(crate) fn history(&mut self, epoch: Instant) -> History {
+        if self.drawn < MOST_SHARDS {
+            self.drawn += 1;
+            return History::new(epoch);
+        }
+        self.rest.get_or_insert_with(|| History::new(epoch)).clone()
+    }
+
+    /// A shard with this history.
+    pub(crate) fn drawn(&self, history: Option<History>, counts: Counts) -> Drawn {
+        let is_own = |history: &History| self.rest.as_ref().is_none_or(|rest| !rest.is_same(history));
+        Drawn { timeline: history.filter(is_own).map(|history| history.lock().clone()), counts }
     }
 
     /// Writes the page. Returns the exit code of the run, which is 1 if it would be 0 and the page cannot be written.
     pub(crate) fn write(&self, summary: &Summary, drawn: &[Drawn], quiet: bool, code: u8) -> u8 {
-        let text = sections::page(summary, drawn);
+        let rest = self.rest.as_ref().map(|rest| rest.lock().clone());
+        let text = sections::page(summary, &Histories { drawn, rest });
         let written = self.new_file().and_then(|mut file| {
             file.write_all(text.as_bytes())?;
             file.persist(&self.path).map(drop).map_err(|error| error.error)
@@ -88,5 +113,26 @@ impl Page {
 
     fn failed(&self, error: io::Error) -> PageError {
         PageError { path: self.path.clone(), error }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_without_a_timeline_are_counted() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut page = Page::create(&folder.path().join("page.html")).expect("it can be written");
+        let epoch = Instant::now();
+        let histories: Vec<_> = (0..MOST_SHARDS + 5).map(|_| page.history(epoch)).collect();
+        histories.iter().for_each(|history| history.lock().processed(1));
+        let drawn = histories.into_iter().map(|history| page.drawn(Some(history), Counts::default()));
+        let drawn: Vec<_> = drawn.collect();
+        assert_eq!(drawn.iter().filter(|drawn| drawn.timeline.is_some()).count(), MOST_SHARDS);
+        let rest = page.rest.map(|rest| rest.lock().clone());
+        let all = Histories { drawn: &drawn, rest };
+        let records = all.iter().flat_map(|timeline| timeline.periods.iter()).map(|period| period.records);
+        assert_eq!(records.sum::<u64>(), MOST_SHARDS as u64 + 5);
     }
 }

@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
-use super::Drawn;
 use super::html::{Text, grouped, time};
 use super::lanes::{Axis, lanes, pill};
+use super::{Drawn, Histories};
 use crate::exit::INTERRUPTED;
 use crate::local::display::summary::Summary;
 use crate::local::timeline::letters::Letters;
 use crate::local::timeline::periods::Period;
-use crate::local::timeline::{CLASSES, Timeline, start_of};
+use crate::local::timeline::{CLASSES, start_of};
 use crate::report;
 
 const STYLE: &str = include_str!("style.css");
@@ -20,7 +20,7 @@ const MOST_ROWS: usize = 1_000;
 const SLOWEST: usize = 4;
 
 /// The whole page.
-pub(super) fn page(summary: &Summary, drawn: &[Drawn]) -> String {
+pub(super) fn page(summary: &Summary, histories: &Histories<'_>) -> String {
     let axis = Axis::new(summary.total.seconds);
     let mut html = format!(
         "<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport content=\"width=device-width,initial-scale=1\">\
@@ -29,11 +29,11 @@ pub(super) fn page(summary: &Summary, drawn: &[Drawn]) -> String {
     );
     html += &header(summary);
     html += &tiles(summary);
-    html += &throughput(drawn, &axis);
-    html += &lanes(summary, drawn, &axis);
-    _ = write!(html, "<div class=pair>{}{}</div>", latencies(summary, drawn), time_spent(summary, drawn));
-    html += &letters(drawn);
-    html += &refused(drawn);
+    html += &throughput(histories, &axis);
+    html += &lanes(summary, histories.drawn, &axis);
+    _ = write!(html, "<div class=pair>{}{}</div>", latencies(summary, histories), time_spent(summary, histories));
+    html += &letters(histories);
+    html += &refused(histories);
     html += &chaos(summary);
     html += &table(summary);
     _ = writeln!(
@@ -98,13 +98,9 @@ fn tiles(summary: &Summary) -> String {
     format!("<dl class=tiles>{}</dl>", tiles.concat())
 }
 
-fn histories(drawn: &[Drawn]) -> impl Iterator<Item = &Timeline> {
-    drawn.iter().filter_map(|drawn| drawn.timeline.as_deref())
-}
-
-fn throughput(drawn: &[Drawn], axis: &Axis) -> String {
+fn throughput(histories: &Histories<'_>, axis: &Axis) -> String {
     let mut all: Vec<Period> = axis.fit(Default::default());
-    for timeline in histories(drawn) {
+    for timeline in histories.iter() {
         for (sum, period) in all.iter_mut().zip(axis.fit(timeline.periods.clone())) {
             sum.add(&period);
         }
@@ -117,9 +113,9 @@ fn throughput(drawn: &[Drawn], axis: &Axis) -> String {
 }
 
 /// How long the batches took.
-fn latencies(summary: &Summary, drawn: &[Drawn]) -> String {
+fn latencies(summary: &Summary, histories: &Histories<'_>) -> String {
     let mut counts = vec![0; CLASSES];
-    for timeline in histories(drawn) {
+    for timeline in histories.iter() {
         counts.iter_mut().zip(&timeline.latencies).for_each(|(sum, count)| *sum += count);
     }
     let batches = &summary.total.batch_millis;
@@ -176,9 +172,9 @@ fn latencies(summary: &Summary, drawn: &[Drawn]) -> String {
 }
 
 /// The parts of the time of the run.
-fn time_spent(summary: &Summary, drawn: &[Drawn]) -> String {
+fn time_spent(summary: &Summary, histories: &Histories<'_>) -> String {
     let at = &summary.total.seconds_at;
-    let at_restarts: Duration = histories(drawn).map(|timeline| timeline.at_restarts).sum();
+    let at_restarts: Duration = histories.iter().map(|timeline| timeline.at_restarts).sum();
     let parts = [
         ("handlers, in the processors", at.processor),
         ("saving checkpoints", at.checkpoints),
@@ -198,17 +194,17 @@ fn time_spent(summary: &Summary, drawn: &[Drawn]) -> String {
         _ = write!(html, "<li><span class=\"key f{index}\"></span>{name}: {} ({percent:.0} %)", time(*seconds));
     }
     html += "</ul><ul class=says>";
-    for sentence in findings(summary, drawn) {
+    for sentence in findings(summary, histories) {
         _ = write!(html, "<li>{}", Text(&sentence));
     }
     html + "</ul></section>"
 }
 
 /// Sentences about what slowed the run.
-fn findings(summary: &Summary, drawn: &[Drawn]) -> Vec<String> {
+fn findings(summary: &Summary, histories: &Histories<'_>) -> Vec<String> {
     let mut findings = Vec::new();
     let busy = |drawn: &Drawn| drawn.counts.at_processor.as_secs_f64();
-    let pairs = || summary.shards.iter().zip(drawn);
+    let pairs = || summary.shards.iter().zip(histories.drawn);
     // Shards without a processor did not take any time.
     let at_work = || pairs().filter(|(_, drawn)| drawn.counts.at_processor > Duration::ZERO);
     let (sum, count) = (at_work().map(|(_, drawn)| busy(drawn)).sum::<f64>(), at_work().count());
@@ -224,9 +220,11 @@ fn findings(summary: &Summary, drawn: &[Drawn]) -> Vec<String> {
             ));
         }
     }
-    let mut slowest: Vec<_> = pairs()
-        .filter_map(|(shard, drawn)| Some((shard, drawn.timeline.as_deref()?)))
-        .flat_map(|(shard, timeline)| timeline.slowest.iter().map(move |(took, at)| (*took, *at, &*shard.shard_id)))
+    let own = pairs().filter_map(|(shard, drawn)| Some((&*shard.shard_id, drawn.timeline.as_ref()?)));
+    let shared = histories.rest.iter().map(|timeline| ("a shard without a timeline", timeline));
+    let mut slowest: Vec<_> = own
+        .chain(shared)
+        .flat_map(|(shard, timeline)| timeline.slowest.iter().map(move |(took, at)| (*took, *at, shard)))
         .collect();
     slowest.sort_by(|a, b| b.cmp(a));
     let median = summary.total.batch_millis.p50 / 1e3;
@@ -244,9 +242,9 @@ fn findings(summary: &Summary, drawn: &[Drawn]) -> Vec<String> {
 }
 
 /// The records that were passed over, by class of error.
-fn letters(drawn: &[Drawn]) -> String {
+fn letters(histories: &Histories<'_>) -> String {
     let mut all = Letters::default();
-    histories(drawn).for_each(|timeline| all.add_all(&timeline.letters));
+    histories.iter().for_each(|timeline| all.add_all(&timeline.letters));
     if all.0.is_empty() {
         return String::new();
     }
@@ -267,9 +265,9 @@ fn letters(drawn: &[Drawn]) -> String {
 }
 
 /// The refused checkpoints by exception.
-fn refused(drawn: &[Drawn]) -> String {
+fn refused(histories: &Histories<'_>) -> String {
     let mut all = std::collections::BTreeMap::new();
-    for (exception, count) in histories(drawn).flat_map(|timeline| &timeline.refused) {
+    for (exception, count) in histories.iter().flat_map(|timeline| &timeline.refused) {
         *all.entry(exception).or_insert(0) += count;
     }
     if all.is_empty() {
