@@ -43,7 +43,9 @@ fn a_page_has_no_payload_and_no_foreign_markup() {
         "&lt;i&gt;&amp;&#39;",
         "<code>&lt;script&gt;alert(N)&lt;/script&gt; … on line N</code><td class=n>1<td class=n>0",
         "<h3>shardId-000000000000</h3>",
-        "dead-lettered: 1, retries before: 2",
+        ": dead-lettered: 1\"",
+        "tried again after a failure: 2",
+        "<dt>retries</dt><dd>2</dd>",
         "saved checkpoints: 1",
         "<dt>dead letters</dt><dd>1</dd>",
     ] {

@@ -232,3 +232,14 @@ fn what_the_user_asks_for_is_sent_too() {
         }
     }
 }
+
+#[test]
+fn the_page_of_a_run_shows_retries_that_succeeded() {
+    let place = Place::new();
+    place.write("input", "\"a\"\n\"once\"\n\"poison\"\n");
+    let run = ["local", "--input", "input", "--report", "page.html", "--", poison()];
+    assert_eq!(place.output(&run).0, Some(0));
+    let page = fs::read_to_string(place.path("page.html")).expect("a page");
+    assert!(page.contains("<dt>retries</dt><dd>2</dd>"), "{page}");
+    assert!(page.contains("tried again after a failure"), "{page}");
+}

@@ -1,9 +1,10 @@
 //! A processor for the tests whose records choose what it does. It keeps dead letters in the folder that `KCL_TEST_FOLDER` names.
 //!
-//! The payload is a text in JSON: `poison` fails, `panic` panics, `wait` waits until the folder contains a file `go`, and anything else
-//! succeeds. With `KCL_TEST_FIXED`, `poison` succeeds too.
+//! The payload is a text in JSON: `poison` fails, `once` fails if the folder does not contain a file `once`, `panic` panics, `wait` waits
+//! until the folder contains a file `go`, and anything else succeeds. With `KCL_TEST_FIXED`, `poison` succeeds too.
 
 use std::borrow::Cow;
+use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 use std::{env, io, thread};
@@ -31,6 +32,7 @@ impl Poison {
         eprintln!("payload: {what}");
         match &*what {
             "poison" if !self.fixed => return Err("as it says"),
+            "once" if File::create_new(self.folder.join("once")).is_ok() => return Err("as it says"),
             "panic" => panic!("as it says"),
             "wait" => {
                 while !self.folder.join("go").exists() {

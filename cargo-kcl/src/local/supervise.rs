@@ -272,7 +272,11 @@ impl<'a> Supervisor<'a> {
             empty_every: self.empty_every,
         };
         let pulse = Arc::clone(&member.pulse);
-        self.metrics.watch(&shard_id(number), move || pulse.seen());
+        let retried = {
+            let pulse = Arc::clone(&pulse);
+            move |times| pulse.note(|timeline| timeline.retried(times))
+        };
+        self.metrics.watch(&shard_id(number), move || pulse.seen(), retried);
         let trial = member.trial.take().or_else(|| self.chaos.as_ref().map(|chaos| chaos.trial(number)));
         let pulse = Arc::clone(&member.pulse);
         let sender = self.sender.clone();
@@ -486,6 +490,8 @@ impl<'a> Supervisor<'a> {
         let mut counts = Vec::new();
         let mut drawn = Vec::new();
         let orphans = self.orphans();
+        // The last retries of processors are part of the page.
+        self.metrics.catch_up();
         for (&number, member) in &self.members {
             let outcome = match member.state {
                 State::Done(outcome) => outcome,

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use kcl::metrics::Snapshot;
 
-use super::shard::{Shard, View};
+use super::shard::{Shard, View, Watcher};
 use super::state::{DaemonState, ShardState, State};
-use super::{About, DaemonEvent, Seen, Stage};
+use super::{About, DaemonEvent, Stage};
 
 /// The most shards that are kept. No machine runs more processors.
 const MOST_SHARDS: usize = 20_000;
@@ -92,9 +92,9 @@ impl Board {
         }
     }
 
-    pub(super) fn watch(&mut self, id: &str, seen: Box<dyn Fn() -> Seen + Send>) {
+    pub(super) fn watch(&mut self, id: &str, watcher: Watcher) {
         if let Some(shard) = self.shard(id) {
-            shard.watch(seen);
+            shard.watch(watcher);
         }
     }
 

@@ -9,7 +9,9 @@ use std::{env, io};
 
 use super::board::Board;
 use super::folder::{self, Sockets};
+use super::mailbox::Mailbox;
 use super::server::{Listener, Server};
+use super::shard::Watcher;
 use super::{About, Address, DaemonEvent, MetricsError, MetricsOptions, Seen, Stage};
 use crate::report;
 use crate::threads;
@@ -20,6 +22,7 @@ pub(crate) struct Metrics {
     board: Arc<Mutex<Board>>,
     /// `None` if the sockets could not be created.
     sockets: Option<Arc<Sockets>>,
+    mailbox: Option<Arc<Mailbox>>,
 }
 
 impl fmt::Debug for Metrics {
@@ -35,7 +38,7 @@ impl Metrics {
     ///
     /// If the metrics were asked for and cannot be served. If they were not asked for, only a warning says that they are missing.
     pub(crate) fn open(options: &MetricsOptions, about: About) -> Result<Self, MetricsError> {
-        let mut metrics = Self { board: Arc::new(Mutex::new(Board::new(about))), sockets: None };
+        let mut metrics = Self { board: Arc::new(Mutex::new(Board::new(about))), sockets: None, mailbox: None };
         let listener = options.metrics.map(listen).transpose()?;
         match (metrics.serve(listener), options.metrics) {
             (Err(error), Some(_)) => return Err(error),
@@ -50,10 +53,11 @@ impl Metrics {
         let created = Sockets::create(&path);
         let (sockets, requests, snapshots) = created.map_err(|error| MetricsError::Socket { path, error })?;
         let listeners = [Listener::Unix(requests)].into_iter().chain(listener.map(Listener::Tcp));
-        let server = Server::new(Arc::clone(&self.board), snapshots, listeners.collect());
+        let mailbox = Arc::new(Mailbox::new(Arc::clone(&self.board), snapshots));
+        let server = Server::new(Arc::clone(&self.board), Arc::clone(&mailbox), listeners.collect());
         // It serves until the tool ends.
         threads::spawn(move || server.run()).map_err(MetricsError::Thread)?;
-        self.sockets = Some(Arc::new(sockets));
+        (self.sockets, self.mailbox) = (Some(Arc::new(sockets)), Some(mailbox));
         Ok(())
     }
 
@@ -91,9 +95,21 @@ impl Metrics {
         self.board().exited(shard, code);
     }
 
-    /// Provides what the tool sees of the shard's processors.
-    pub(crate) fn watch(&self, shard: &str, seen: impl Fn() -> Seen + Send + 'static) {
-        self.board().watch(shard, Box::new(seen));
+    /// Provides what the tool sees of the shard's processors, and takes how many retries they report in each snapshot.
+    pub(crate) fn watch(
+        &self,
+        shard: &str,
+        seen: impl Fn() -> Seen + Send + 'static,
+        retried: impl Fn(u64) + Send + 'static,
+    ) {
+        self.board().watch(shard, Watcher { seen: Box::new(seen), retried: Box::new(retried) });
+    }
+
+    /// Takes the snapshots that were sent before now.
+    pub(crate) fn catch_up(&self) {
+        if let Some(mailbox) = &self.mailbox {
+            mailbox.empty();
+        }
     }
 
     /// Notes what happened to the daemon.

@@ -17,6 +17,8 @@ mod http;
 mod life;
 #[cfg(feature = "metrics")]
 mod live;
+#[cfg(feature = "metrics")]
+mod mailbox;
 mod options;
 #[cfg(feature = "metrics")]
 mod prometheus;
@@ -154,7 +156,9 @@ mod off {
 
         pub(crate) fn exited(&self, _: &str, _: Option<i32>) {}
 
-        pub(crate) fn watch(&self, _: &str, _: impl Fn() -> Seen + Send + 'static) {}
+        pub(crate) fn watch(&self, _: &str, _: impl Fn() -> Seen + Send + 'static, _: impl Fn(u64) + Send + 'static) {}
+
+        pub(crate) fn catch_up(&self) {}
 
         pub(crate) fn daemon(&self, _: DaemonEvent) {}
     }

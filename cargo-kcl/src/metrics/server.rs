@@ -4,16 +4,16 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kcl::metrics::Snapshot;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::board::Board;
 use super::http::{LONGEST_HEAD, Request, Response, request};
+use super::mailbox::Mailbox;
 use super::prometheus;
 
 /// The number of connections that are served at once, for each listener. A new one takes the place of the oldest one that has not sent
@@ -25,10 +25,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const TICK: Duration = Duration::from_secs(1);
 /// The wait after a connection could not be accepted.
 const PAUSE: Duration = Duration::from_millis(100);
-/// The longest snapshot that is read.
-const LONGEST_SNAPSHOT: usize = 64 << 10;
-/// The number of snapshots that are read before requests get their turn.
-const AT_ONCE: usize = 1_000;
 
 /// Where requests come from.
 pub(super) enum Listener {
@@ -77,23 +73,22 @@ enum Progress {
 /// Receives snapshots and answers requests.
 pub(super) struct Server {
     board: Arc<Mutex<Board>>,
-    snapshots: UnixDatagram,
+    mailbox: Arc<Mailbox>,
     listeners: Vec<Listener>,
     connections: Vec<Connection>,
     ticked: Instant,
 }
 
 impl Server {
-    pub(super) fn new(board: Arc<Mutex<Board>>, snapshots: UnixDatagram, listeners: Vec<Listener>) -> Self {
-        Self { board, snapshots, listeners, connections: Vec::new(), ticked: Instant::now() }
+    pub(super) fn new(board: Arc<Mutex<Board>>, mailbox: Arc<Mailbox>, listeners: Vec<Listener>) -> Self {
+        Self { board, mailbox, listeners, connections: Vec::new(), ticked: Instant::now() }
     }
 
     /// Serves until the tool ends.
     pub(super) fn run(mut self) {
-        let mut buffer = vec![0; LONGEST_SNAPSHOT];
         loop {
             self.wait();
-            self.receive(&mut buffer);
+            self.mailbox.receive();
             self.accept();
             let board = Arc::clone(&self.board);
             let now = Instant::now();
@@ -114,7 +109,7 @@ impl Server {
 
     /// Waits until something can be done.
     fn wait(&self) {
-        let mut fds = vec![PollFd::new(&self.snapshots, PollFlags::IN)];
+        let mut fds = vec![PollFd::new(&*self.mailbox, PollFlags::IN)];
         let open = self.listeners.iter().enumerate().filter(|(number, _)| self.has_room(*number));
         fds.extend(open.map(|(_, listener)| PollFd::new(listener, PollFlags::IN)));
         fds.extend(self.connections.iter().map(|connection| {
@@ -128,20 +123,6 @@ impl Server {
         {
             // The system lacks memory, which may pass.
             thread::sleep(TICK);
-        }
-    }
-
-    fn receive(&self, buffer: &mut [u8]) {
-        for _ in 0..AT_ONCE {
-            match self.snapshots.recv(buffer) {
-                Ok(length) => {
-                    if let Ok(snapshot) = serde_json::from_slice::<Snapshot>(&buffer[..length]) {
-                        self.board().take(snapshot);
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return,
-            }
         }
     }
 

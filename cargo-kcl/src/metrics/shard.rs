@@ -22,6 +22,14 @@ const KEPT: Duration = Duration::from_secs(5);
 /// The most processes that are kept. A daemon runs one or two for each shard.
 const LIVES: usize = 16;
 
+/// The part of the tool that runs a shard's processors.
+pub(super) struct Watcher {
+    /// What it sees of them.
+    pub(super) seen: Box<dyn Fn() -> Seen + Send>,
+    /// Takes the number of retries that a snapshot adds.
+    pub(super) retried: Box<dyn Fn(u64) + Send>,
+}
+
 /// One shard.
 pub(super) struct Shard {
     pub(super) stage: Stage,
@@ -42,7 +50,7 @@ pub(super) struct Shard {
     before: Sums,
     /// Whether any processor has sent a snapshot.
     reports: bool,
-    seen: Option<Box<dyn Fn() -> Seen + Send>>,
+    watcher: Option<Watcher>,
     rates: Recent<[u64; 2]>,
     times: Recent<[Histogram; 2]>,
 }
@@ -75,7 +83,7 @@ impl Shard {
             lives: Vec::new(),
             before: Sums::default(),
             reports: false,
-            seen: None,
+            watcher: None,
             rates: Recent::new(RATE),
             times: Recent::new(TIMES),
         }
@@ -129,15 +137,20 @@ impl Shard {
         }
     }
 
-    pub(super) fn watch(&mut self, seen: Box<dyn Fn() -> Seen + Send>) {
-        self.seen = Some(seen);
+    pub(super) fn watch(&mut self, watcher: Watcher) {
+        self.watcher = Some(watcher);
     }
 
     /// Takes a snapshot of one of the shard's processors.
     pub(super) fn take(&mut self, snapshot: Snapshot, now: Instant) {
         self.reports = true;
         let ended = snapshot.is_last.then_some(now);
-        let pid = snapshot.pid;
+        let (pid, retries) = (snapshot.pid, snapshot.totals.retries);
+        let known = self.lives.iter().find(|life| life.snapshot.pid == pid);
+        let before = known.map_or(0, |life| life.snapshot.totals.retries);
+        if let Some(watcher) = &self.watcher {
+            (watcher.retried)(retries.saturating_sub(before));
+        }
         let life = Life { snapshot, at: now, ended, is_missed: false };
         match self.lives.iter_mut().find(|life| life.snapshot.pid == pid) {
             // A datagram that is late.
@@ -221,7 +234,7 @@ impl Shard {
 
     /// The tool's own observations of the shard's processors.
     fn seen(&self) -> Option<Seen> {
-        self.seen.as_ref().map(|seen| seen())
+        self.watcher.as_ref().map(|watcher| (watcher.seen)())
     }
 
     /// Whether processors were started that do not send snapshots.

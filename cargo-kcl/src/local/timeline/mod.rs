@@ -50,6 +50,8 @@ pub(crate) struct Timeline {
     pub(crate) refused: BTreeMap<String, u64>,
     /// The time from the end of a processor to the start of the next one.
     pub(crate) at_restarts: Duration,
+    /// Whether the processors count their retries themselves.
+    counts_retries: bool,
 }
 
 impl Timeline {
@@ -62,6 +64,7 @@ impl Timeline {
             letters: Letters::default(),
             refused: BTreeMap::new(),
             at_restarts: Duration::ZERO,
+            counts_retries: false,
         }
     }
 
@@ -78,6 +81,14 @@ impl Timeline {
     /// Notes that a processor has failed.
     pub(crate) fn failed(&mut self) {
         self.now().failures += 1;
+    }
+
+    /// Notes that a processor reports this many retries since its last report.
+    pub(crate) fn retried(&mut self, times: u64) {
+        self.counts_retries = true;
+        if times > 0 {
+            self.now().retries += times;
+        }
     }
 
     /// Notes that a batch with records was answered after this time.
@@ -118,8 +129,11 @@ impl Timeline {
     /// Notes a record that was passed over, which this line on the processor's stderr reports.
     pub(crate) fn passed_over(&mut self, action: FailureAction, line: &[u8]) {
         let retries = self.letters.add(action, line);
+        let counts_retries = self.counts_retries;
         let now = self.now();
-        now.retries += retries;
+        if !counts_retries {
+            now.retries += retries;
+        }
         match action {
             FailureAction::DeadLetter => now.dead_lettered += 1,
             _ => now.skipped += 1,
@@ -149,6 +163,20 @@ mod tests {
             assert_eq!(class_of(time), class, "{micros}");
             assert!(micros == 0 || class == CLASSES - 1 || (start_of(class)..start_of(class + 1)).contains(&time));
         }
+    }
+
+    #[test]
+    fn retries_are_counted_once() {
+        let line = b"kcl: shard s: skipped a record: e; record 1/0, after 3 attempts";
+        let mut timeline = Timeline::new(Instant::now());
+        let retries = |timeline: &Timeline| timeline.periods.iter().map(|period| period.retries).sum::<u64>();
+        timeline.passed_over(FailureAction::Skip, line);
+        assert_eq!(retries(&timeline), 2);
+        let mut timeline = Timeline::new(Instant::now());
+        timeline.retried(0);
+        timeline.passed_over(FailureAction::Skip, line);
+        timeline.retried(5);
+        assert_eq!(retries(&timeline), 5);
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(crate) struct Period {
     pub(crate) refused: u64,
     pub(crate) skipped: u64,
     pub(crate) dead_lettered: u64,
-    /// The attempts after the first one, for records that were passed over.
+    /// The attempts after the first one. Without metrics, only those with records that were passed over are known.
     pub(crate) retries: u64,
     /// The processors that started.
     pub(crate) starts: u64,

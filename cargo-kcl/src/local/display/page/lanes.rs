@@ -10,12 +10,13 @@ use crate::local::shard::Outcome;
 use crate::local::timeline::periods::{Period, Periods};
 
 /// The kinds of events that are marked: the class of the mark, and its name.
-const MARKS: [(&str, &str); 5] = [
+const MARKS: [(&str, &str); 6] = [
     ("m0", "processor started again"),
     ("m1", "processor failed"),
     ("m2", "chaos"),
     ("m3", "checkpoint refused"),
     ("m4", "record skipped or dead-lettered"),
+    ("m5", "tried again after a failure"),
 ];
 /// The height of the drawings, in their own units.
 const HEIGHT: f64 = 100.0;
@@ -167,12 +168,9 @@ fn mark(period: &Period, kind: usize, has_started: &mut bool) -> String {
         1 => counted(period.failures, MARKS[1].1),
         2 => period.faults.iter().map(|(name, count)| format!("{name} × {count}")).collect::<Vec<_>>().join(", "),
         3 => counted(period.refused, MARKS[3].1),
+        5 => counted(period.retries, MARKS[5].1),
         _ => {
-            let all = [
-                (period.skipped, "skipped"),
-                (period.dead_lettered, "dead-lettered"),
-                (period.retries, "retries before"),
-            ];
+            let all = [(period.skipped, "skipped"), (period.dead_lettered, "dead-lettered")];
             let all = all.map(|(count, what)| counted(count, what));
             all.iter().filter(|text| !text.is_empty()).cloned().collect::<Vec<_>>().join(", ")
         }

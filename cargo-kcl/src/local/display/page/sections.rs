@@ -28,7 +28,7 @@ pub(super) fn page(summary: &Summary, histories: &Histories<'_>) -> String {
          <meta name=referrer content=no-referrer><title>Run of cargo kcl local</title><style>{STYLE}</style></head><body><main>"
     );
     html += &header(summary);
-    html += &tiles(summary);
+    html += &tiles(summary, histories);
     html += &throughput(histories, &axis);
     html += &lanes(summary, histories.drawn, &axis);
     _ = write!(html, "<div class=pair>{}{}</div>", latencies(summary, histories), time_spent(summary, histories));
@@ -79,10 +79,11 @@ fn command(arguments: impl IntoIterator<Item = String>) -> String {
     command.join(" ")
 }
 
-fn tiles(summary: &Summary) -> String {
+fn tiles(summary: &Summary, histories: &Histories<'_>) -> String {
     let total = &summary.total;
     let restarts: u64 = summary.shards.iter().map(|shard| u64::from(shard.restarts)).sum();
     let checkpoints: u64 = summary.shards.iter().map(|shard| shard.checkpoints).sum();
+    let retries = histories.iter().flat_map(|timeline| timeline.periods.iter()).map(|period| period.retries).sum();
     let millis = |millis: f64| time(millis / 1e3);
     let tiles = [
         ("records / s", grouped(total.records_per_second.round() as u64)),
@@ -91,6 +92,7 @@ fn tiles(summary: &Summary) -> String {
         ("batch, 99 %", millis(total.batch_millis.p99)),
         ("checkpoints", grouped(checkpoints)),
         ("restarts", grouped(restarts)),
+        ("retries", grouped(retries)),
         ("skipped", grouped(total.skipped)),
         ("dead letters", grouped(total.dead_lettered)),
     ];
