@@ -9,12 +9,15 @@ use std::process::{Command, Stdio};
 
 use crate::Outcome;
 use crate::child::Program;
+use crate::metrics::{Listener, Metrics};
 use crate::page::{bench, target};
 use crate::peers::{output, own};
 use crate::transcript::{Form, Generator, L, LEASE_LOST, M, Payload, S, Shape, T, X};
 
 /// The change of the instructions, in percent, above which a case is named.
 const TOLERANCE: f64 = 2.0;
+/// The most instructions, in percent of those without metrics, that metrics may add.
+const METRICS: f64 = 1.0;
 
 /// The options of `cargo kcl-bench gate`.
 #[derive(clap::Args)]
@@ -31,14 +34,29 @@ struct Case {
     shape: Shape,
     payload: Payload,
     form: Form,
+    metrics: Metrics,
     /// The batches of the shorter run, after which the buffers have their final sizes, and of the longer one.
     batches: [usize; 2],
 }
 
-const PLAIN: Case =
-    Case { name: "", processor: "records", shape: S, payload: Payload::Random, form: Form::Daemon, batches: [24, 48] };
+const PLAIN: Case = Case {
+    name: "",
+    processor: "records",
+    shape: S,
+    payload: Payload::Random,
+    form: Form::Daemon,
+    metrics: Metrics::Without,
+    batches: [24, 48],
+};
 
-const CASES: [Case; 10] = [
+/// The cases with metrics, and the same ones without.
+const WITH_METRICS: [[&str; 2]; 3] = [
+    ["on_records, S, metrics built in", "on_records, S"],
+    ["on_record, S, metrics built in", "on_record, S"],
+    ["on_record, S, metrics sent", "on_record, S"],
+];
+
+const CASES: [Case; 13] = [
     Case { name: "on_records, S", ..PLAIN },
     Case { name: "on_records, M", shape: M, ..PLAIN },
     Case { name: "on_records, L", shape: L, ..PLAIN },
@@ -56,6 +74,10 @@ const CASES: [Case; 10] = [
     },
     Case { name: "on_records, S with a space", form: Form::Spaced, ..PLAIN },
     Case { name: "on_records, M with a space", shape: M, form: Form::Spaced, ..PLAIN },
+    Case { name: WITH_METRICS[0][0], metrics: Metrics::Unasked, ..PLAIN },
+    Case { name: WITH_METRICS[1][0], processor: "record", metrics: Metrics::Unasked, ..PLAIN },
+    // Long enough for the snapshots, of which there is one a second, not to matter.
+    Case { name: WITH_METRICS[2][0], processor: "record", metrics: Metrics::Sent, batches: [24, 96], ..PLAIN },
 ];
 
 /// The cost of a case.
@@ -91,7 +113,8 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
             old.made_with
         );
     }
-    let changes = old.changes(&now);
+    let mut changes = old.changes(&now);
+    changes.extend(now.metrics_above_the_limit());
     if changes.is_empty() {
         eprintln!("no change above {TOLERANCE} %");
         return Ok(());
@@ -105,9 +128,10 @@ fn measure() -> Outcome<Costs> {
         output(Command::new("valgrind").arg("--version"))?
     });
     let mut cases = Vec::new();
+    let listener = Listener::open()?;
     for case in &CASES {
         eprintln!("measuring: {}", case.name);
-        let program = own(case.processor)?;
+        let program = case.metrics.program(case.processor, &listener)?;
         let [fewer, more] = case.batches.map(|batches| case.input(batches));
         let [fewer, more] = [fewer?, more?];
         let difference = |tool, label| -> Outcome<f64> {
@@ -140,6 +164,7 @@ fn valgrind(program: &Program, input: &Path, tool: &[&str], label: &str) -> Outc
     let input = File::open(input).map_err(|error| format!("{}: {error}", input.display()))?;
     let mut command = Command::new("valgrind");
     command.args(tool).arg(&program.program).stdin(input).stdout(Stdio::null());
+    command.envs(program.variables.iter().map(|(name, value)| (name, value)));
     let output = command
         .output()
         .map_err(|error| format!("valgrind: {error}; install it, for example as the package `valgrind`"))?;
@@ -177,6 +202,15 @@ impl Costs {
         };
         let cases = text.lines().filter(|line| !line.starts_with('#')).map(case).collect::<Option<_>>()?;
         Some(Self { made_with, cases })
+    }
+
+    /// The cases in which metrics cost more than they may, a line each.
+    fn metrics_above_the_limit(&self) -> Vec<String> {
+        let percent = |[with, without]: [&str; 2]| {
+            let percent = (self.get(with)?.instructions / self.get(without)?.instructions - 1.0) * 100.0;
+            (percent > METRICS).then(|| format!("  {with}: {percent:+.1} % of `{without}`; the limit is {METRICS} %"))
+        };
+        WITH_METRICS.into_iter().filter_map(percent).collect()
     }
 
     /// The changes from these costs to others, a line each.
@@ -220,6 +254,14 @@ mod tests {
         assert_eq!(read.made_with, "rustc 1");
         assert!(costs.changes(&read).is_empty());
         assert_eq!(Costs::read("nonsense"), None);
+    }
+
+    #[test]
+    fn metrics_have_a_limit() {
+        let [[with, without], ..] = WITH_METRICS;
+        assert!(costs(&[(without, 100.0, 0.0), (with, 100.9, 0.0)]).metrics_above_the_limit().is_empty());
+        let expected = [format!("  {with}: +1.1 % of `{without}`; the limit is 1 %")];
+        assert_eq!(costs(&[(without, 100.0, 0.0), (with, 101.1, 0.0)]).metrics_above_the_limit(), expected);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod compare;
 mod gate;
 mod java;
 mod local;
+mod metrics;
 mod page;
 mod peers;
 mod picture;
@@ -35,6 +36,8 @@ enum Verb {
     Java(java::Options),
     /// Measure what `cargo kcl local` costs, compared with the processors that it feeds
     Local(local::Options),
+    /// Measure what metrics cost, in alternating runs of the same processor with and without them
+    Metrics(metrics::Options),
     /// Compare instructions and allocations with those in `bench/gate.txt`
     Gate(gate::Options),
     /// Compute the costs and the limits of `docs/scaling.md`
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Verb::Peers(options) => compare::run(&options),
         Verb::Java(options) => java::run(&options),
         Verb::Local(options) => local::run(&options),
+        Verb::Metrics(options) => metrics::run(&options),
         Verb::Gate(options) => gate::run(&options),
         Verb::Scaling(options) => scaling::run(&options),
     };

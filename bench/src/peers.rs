@@ -72,10 +72,20 @@ pub(crate) fn install(only: &[String], checkout: Option<&Path>) -> Vec<Peer> {
 
 /// One of the processors of `processors`, which is built first.
 pub(crate) fn own(name: &str) -> Outcome<Program> {
-    let folder = target().join("processors");
+    build(name, "processors", &[])
+}
+
+/// The same, with the feature `metrics`.
+pub(crate) fn own_with_metrics(name: &str) -> Outcome<Program> {
+    build(name, "processors-metrics", &["--features", "metrics"])
+}
+
+/// Builds a processor in a folder of its own, so that both forms of it exist at once.
+fn build(name: &str, folder: &str, features: &[&str]) -> Outcome<Program> {
+    let folder = target().join(folder);
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--quiet", "--release", "--package", "processors", "--bin", name, "--target-dir"]);
-    output(cargo.arg(&folder).current_dir(bench()))?;
+    output(cargo.arg(&folder).args(features).current_dir(bench()))?;
     Ok(Program::new(folder.join("release").join(name)))
 }
 
