@@ -23,9 +23,9 @@ pub(super) fn fields<'a>(text: &'a [u8], record: &mut Entry) -> Option<(&'a [u8]
     rest.sequence_number(&mut record.sequence_number)?;
     rest.literal(br#"","approximateArrivalTimestamp":"#)?;
     record.arrival = rest.time()?;
+    rest.literal(br#","subSequenceNumber":"#)?;
     // Few records are parts of aggregates, and have another number than the 0 that is there already.
-    if rest.literal(br#","subSequenceNumber":0,"action":"record"}"#).is_none() {
-        rest.literal(br#","subSequenceNumber":"#)?;
+    if rest.literal(br#"0,"action":"record"}"#).is_none() {
         record.sub_sequence_number = rest.integer()?.try_into().ok()?;
         rest.literal(br#","action":"record"}"#)?;
     }
