@@ -239,7 +239,9 @@ fn end_of_input_at_any_point_ends_the_process() {
     assert_eq!((ended.code, ended.output.len(), seen.len()), (Some(0), 0, 0));
     assert!(!ended.error.contains("kcl:"), "{}", ended.error);
 
-    for (bytes, code) in [(&b"{\"action\":"[..], 2), (b"nonsense\n", 2), (b"\n", 2)] {
+    // It fills the pipe several times.
+    let large = [br#"{"action":"processRecords","records":[{"data":""#, &[b'A'; 1 << 20][..]].concat();
+    for (bytes, code) in [(&b"{\"action\":"[..], 2), (b"nonsense\n", 2), (b"\n", 2), (&large, 2)] {
         let mut witness = Witness::start("print");
         witness.conversation.write(bytes);
         let (ended, seen) = witness.end();
