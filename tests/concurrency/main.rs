@@ -285,7 +285,7 @@ fn a_processor_tells_what_its_type_asks_for() {
     assert_eq!(
         describe(&CONCURRENT, true),
         concat!(
-            r#"{"emptyBatches":true,"concurrency":8,"ahead":1,"drainMillis":2500,"timeoutMillis":30000,"attempts":3,"#,
+            r#"{"emptyBatches":true,"concurrency":8,"ahead":1,"drainMillis":2500,"timeoutMillis":3600000,"attempts":3,"#,
             r#""backoffMillis":25}"#,
             "\n"
         )

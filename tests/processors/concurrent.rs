@@ -43,7 +43,8 @@ impl<const AHEAD: u32, const BACKOFF: u64> AsyncProcessor for Concurrent<AHEAD, 
     const CONCURRENCY: Option<Concurrency> = Some(Concurrency::new(8).ahead(AHEAD).drain(Duration::from_millis(2500)));
     const POLICY: FailurePolicy =
         FailurePolicy::new().retry(2).backoff(Duration::from_millis(BACKOFF - 5), Duration::from_millis(BACKOFF));
-    const TIMEOUT: Option<Duration> = Some(Duration::from_secs(30));
+    // Longer than a test waits.
+    const TIMEOUT: Option<Duration> = Some(Duration::from_secs(3600));
 
     async fn process_records(&mut self, _: &mut ProcessRecords<'_, AsyncCheckpointer>) -> Result<(), BoxError> {
         Err("records are handled at once".into())
