@@ -177,7 +177,7 @@ impl Buffers {
 
     /// Makes these bytes the key of the record. This is lossy: if the charset of the daemon's JVM is not UTF-8, the daemon
     /// writes keys in that charset.
-    #[inline]
+    #[inline(always)] // Whether or not the feature `metrics` is on, which changes what the compiler would do.
     pub(crate) fn set_key(&mut self, key: &[u8]) {
         let Some(record) = self.entries.last_mut() else { return };
         self.keys.truncate(record.key.start);

@@ -69,7 +69,7 @@ impl SequenceNumber {
 
     /// Becomes the number of these ASCII digits, if all of them are digits. The limbs are written where they stay, because to
     /// copy them right after would cost as much as to parse them.
-    #[inline]
+    #[inline(always)] // Whether or not the feature `metrics` is on, which changes what the compiler would do.
     pub(crate) fn assign_usual(&mut self, digits: &[u8; USUAL_DIGITS]) -> Option<()> {
         let (first, rest) = digits.split_first_chunk()?;
         self.limbs = [0; LIMBS];
