@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::args::interval;
-use crate::metrics::Address;
+use crate::metrics::RunOptions;
 
 /// Report with the exit code whether a running `daemon` or `local` is healthy, for probes that run a command
 ///
@@ -18,13 +18,8 @@ use crate::metrics::Address;
                   cargo kcl health --app revenue\n  \
                   cargo kcl health --ready --address 9464")]
 pub(crate) struct HealthOptions {
-    /// Name of the application that the run was started with; by default the only run of this user
-    #[arg(long, value_name = "NAME", env = "KCL_APP")]
-    pub(crate) app: Option<String>,
-
-    /// Address that the run was given with --metrics
-    #[arg(long, value_name = "[IP:]PORT")]
-    pub(crate) address: Option<Address>,
+    #[command(flatten)]
+    pub(crate) run: RunOptions,
 
     /// Ask whether it is ready
     #[arg(long)]

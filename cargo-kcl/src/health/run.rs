@@ -9,7 +9,7 @@ use crate::report;
 
 /// Runs the verb.
 pub(crate) fn run(options: &HealthOptions) -> ExitCode {
-    let run = Run::new(options.app.as_deref(), options.address);
+    let run = Run::new(&options.run);
     let path = if options.ready { "/readyz" } else { "/livez" };
     match run.ask(path, options.timeout) {
         Ok(answer) if answer.code == 200 => ExitCode::SUCCESS,

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::options::Address;
+use super::options::{Address, RunOptions};
 use super::{folder, state::State};
 use crate::report;
 
@@ -47,9 +47,9 @@ pub(crate) struct Answer {
 }
 
 impl Run {
-    /// The run at this address if one is given, or else that of this application.
-    pub(crate) fn new(application: Option<&str>, address: Option<Address>) -> Self {
-        address.map_or_else(|| Self::Of(application.map(str::to_owned)), Self::At)
+    /// The run at the address if one is given, or else that of the application.
+    pub(crate) fn new(options: &RunOptions) -> Self {
+        options.address.map_or_else(|| Self::Of(options.app.clone()), Self::At)
     }
 
     /// Asks the run for a path.

@@ -10,9 +10,10 @@ use std::{env, io};
 use super::board::Board;
 use super::folder::{self, Sockets};
 use super::mailbox::Mailbox;
+use super::options::Address;
 use super::server::{Listener, Server};
 use super::shard::Watcher;
-use super::{About, Address, DaemonEvent, MetricsError, MetricsOptions, Seen, Stage};
+use super::{About, DaemonEvent, MetricsError, MetricsOptions, Seen, Stage};
 use crate::report;
 use crate::threads;
 

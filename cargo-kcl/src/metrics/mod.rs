@@ -41,7 +41,7 @@ use kcl::__private::Histogram;
 pub(crate) use self::live::Metrics;
 #[cfg(not(feature = "metrics"))]
 pub(crate) use self::off::Metrics;
-pub(crate) use self::options::{Address, MetricsOptions};
+pub(crate) use self::options::{MetricsOptions, RunOptions};
 
 use crate::exit::of_io;
 

@@ -1,4 +1,4 @@
-//! `--metrics`, and how an address is written.
+//! `--metrics`, the options that find a run, and how an address is written.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
@@ -14,6 +14,20 @@ pub(crate) struct MetricsOptions {
     /// Port 0 chooses a free one
     #[arg(long, help_heading = REPORT, value_name = "[IP:]PORT", env = "KCL_METRICS_ADDRESS")]
     pub(crate) metrics: Option<Address>,
+}
+
+/// Which run is asked, for `health` and `top`.
+#[derive(Clone, Debug, Args)]
+#[cfg_attr(not(feature = "metrics"), allow(dead_code))]
+pub(crate) struct RunOptions {
+    /// Name of the application that the run was started with; by default the only run of this user. For a `local` without --app, the name
+    /// of the processor
+    #[arg(long, value_name = "NAME", env = "KCL_APP")]
+    pub(crate) app: Option<String>,
+
+    /// Address that the run was given with --metrics
+    #[arg(long, value_name = "[IP:]PORT")]
+    pub(crate) address: Option<Address>,
 }
 
 /// An address without a name that would have to be resolved.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::args::interval;
-use crate::metrics::Address;
+use crate::metrics::RunOptions;
 
 /// Show the shards of a running `daemon` or `local` live: rates, delays, latencies, retries, checkpoints and restarts
 ///
@@ -21,14 +21,8 @@ use crate::metrics::Address;
                   cargo kcl top --app revenue --once\n  \
                   cargo kcl top --address 9464 --json")]
 pub(crate) struct TopOptions {
-    /// Name of the application that the run was started with; by default the only run of this user. For a `local` without --app, the name
-    /// of the processor
-    #[arg(long, value_name = "NAME", env = "KCL_APP")]
-    pub(crate) app: Option<String>,
-
-    /// Address that the run was given with --metrics
-    #[arg(long, value_name = "[IP:]PORT")]
-    pub(crate) address: Option<Address>,
+    #[command(flatten)]
+    pub(crate) run: RunOptions,
 
     /// Show the shards once, and end
     #[arg(long)]

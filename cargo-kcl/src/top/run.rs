@@ -44,7 +44,7 @@ pub(crate) fn run(options: &TopOptions) -> ExitCode {
 }
 
 fn show(options: &TopOptions) -> Result<ExitCode, TopError> {
-    let run = Run::new(options.app.as_deref(), options.address);
+    let run = Run::new(&options.run);
     let ask = || ask(&run);
     if options.json {
         report::json(&ask()?).map_err(TopError::Output)?;
