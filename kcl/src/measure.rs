@@ -8,7 +8,7 @@ pub(crate) use off::*;
 pub(crate) use on::*;
 
 /// What the watch sees of the calls at one moment.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[cfg_attr(not(feature = "metrics"), allow(dead_code, reason = "only metrics read it"))]
 pub(crate) struct Look {
     pub(crate) now: Duration,
@@ -18,6 +18,8 @@ pub(crate) struct Look {
     pub(crate) place: Option<u64>,
     /// The start of the oldest of the records that are handled at once.
     pub(crate) oldest: Option<Duration>,
+    /// Where the call is, once it is slow: which record or batch it handles, as a text that follows the name of the action.
+    pub(crate) at: Option<String>,
 }
 
 #[cfg(feature = "metrics")]

@@ -72,6 +72,15 @@ impl Run {
     }
 }
 
+/// The states of all runs of an application on this machine that answer. There may be none.
+pub(crate) fn states(application: &str, patience: Duration) -> Vec<State> {
+    let state = |socket: PathBuf| -> Option<State> {
+        let answer = ask_socket(&socket, "/state", patience).ok()?;
+        serde_json::from_str(&answer.body).ok().filter(|state: &State| state.application == application)
+    };
+    folder::running(&folder::path()).unwrap_or_default().into_iter().filter_map(state).collect()
+}
+
 /// The socket of the run of an application, or of the only run.
 fn find(application: Option<&str>, patience: Duration) -> Result<PathBuf, ClientError> {
     let path = folder::path();

@@ -65,7 +65,10 @@ pub(super) fn is_long(running: &Running, time: Duration) -> bool {
 
 pub(super) fn handling(running: &Running) -> String {
     let time = report::elapsed(Duration::from_millis(running.ms));
-    format!("the processor has been handling {} for {time}", running.action)
+    match &running.at {
+        Some(at) => format!("the processor has been handling {} {at}, for {time}", running.action),
+        None => format!("the processor has been handling {} for {time}", running.action),
+    }
 }
 
 pub(super) fn millis(time: Duration) -> u64 {

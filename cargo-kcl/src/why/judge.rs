@@ -11,6 +11,9 @@ use crate::kinesis::shards::Shard;
 use crate::lease_table::{Look, Waiting, Watched};
 use crate::report;
 
+/// The remedy if a handler is stuck.
+const AT_RECORD: &str = "find out what the handler does with that record; a worker that is restarted delivers it again, and --rewind of `cargo kcl leases` never skips it";
+
 /// Everything that is known about a shard.
 #[derive(Debug)]
 pub(super) struct Facts<'a> {
@@ -28,6 +31,8 @@ pub(super) struct Facts<'a> {
     pub(super) application: &'a Common<'a>,
     /// The problem in the log.
     pub(super) finding: Option<&'a Finding>,
+    /// The call that has been running for all the time that the leases were watched, as a launcher sees it.
+    pub(super) stuck: Option<&'a str>,
     /// How long the oldest waiting record has been waiting.
     pub(super) behind: Option<Duration>,
     pub(super) now: SystemTime,
@@ -174,6 +179,9 @@ pub(super) fn judge(facts: &Facts<'_>) -> Verdict {
 /// Judges a shard whose owner is alive and whose checkpoint did not move.
 fn owned(facts: &Facts<'_>, watched: &Watched, look: &Look) -> Verdict {
     let time = report::duration(facts.time);
+    if let (Some(stuck), Waiting::Record(_) | Waiting::End) = (facts.stuck, look.waiting) {
+        return Verdict::new(State::HandlerStuck, format!("its handler is stuck: {stuck}"), AT_RECORD);
+    }
     match look.waiting {
         Waiting::End => Verdict::new(
             State::NoShardEnd,
@@ -226,7 +234,7 @@ fn behind(facts: &Facts<'_>, watched: &Watched, look: &Look) -> Verdict {
             report::duration(facts.time),
             next.number
         ),
-        "name the daemon's log with --log FILE to see which record its handler is working on; kcl logs each handler that runs for longer than warn_after",
+        "run this command on the machine of that worker, or name the daemon's log with --log FILE, to see which record its handler is working on: the launcher knows it of a processor with metrics, and kcl logs each handler that runs for longer than warn_after",
     )
 }
 
@@ -240,12 +248,7 @@ fn of_log(finding: &Finding) -> Verdict {
     let at = finding.time.map(|time| format!(" (logged at {})", humantime::format_rfc3339_millis(time)));
     let at = at.unwrap_or_default();
     let (state, remedy) = match finding.kind {
-        Kind::Slow { .. } => (
-            State::HandlerStuck,
-            Some(
-                "find out what the handler does with that record; a worker that is restarted delivers it again, and --rewind of `cargo kcl leases` never skips it",
-            ),
-        ),
+        Kind::Slow { .. } => (State::HandlerStuck, Some(AT_RECORD)),
         Kind::Logged(Cause::ShardEnd) => (State::NoShardEnd, None),
         Kind::Logged(Cause::Throttled) => (State::Throttled, None),
         Kind::Logged(Cause::Credentials) => (State::Credentials, None),

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "aws")]
 mod judge;
+#[cfg(all(feature = "aws", feature = "metrics"))]
+mod launcher;
 #[cfg(feature = "aws")]
 mod log;
 mod options;

@@ -1,5 +1,6 @@
 //! `cargo kcl why`: looks at the leases, the stream and the log, and says what it found.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -135,6 +136,8 @@ struct Seen {
     watched: Vec<Watched>,
     looks: Vec<Result<Look, Unseen>>,
     time: Duration,
+    /// The call of each shard's handlers that has been running for all that time, as far as launchers on this machine know.
+    stuck: BTreeMap<String, String>,
 }
 
 /// Watches the leases, and looks at the stream. Leases that do not move although they could are watched for longer.
@@ -163,7 +166,12 @@ async fn see(
             }
         }
     }
-    Ok(Seen { watched, looks, time: Duration::from_secs(began.elapsed().as_secs().max(1)) })
+    let time = Duration::from_secs(began.elapsed().as_secs().max(1));
+    #[cfg(feature = "metrics")]
+    let stuck = super::launcher::stuck_calls(&application.name, time);
+    #[cfg(not(feature = "metrics"))]
+    let stuck = BTreeMap::new();
+    Ok(Seen { watched, looks, time, stuck })
 }
 
 async fn looks(stream: &Rc<Stream>, shards: &[Shard], watched: &[Watched]) -> Vec<Result<Look, Unseen>> {
@@ -221,6 +229,7 @@ fn facts<'a>(
         time: seen.time,
         application: common,
         finding: findings.of(id).filter(|finding| !is_passed(finding)),
+        stuck: seen.stuck.get(id).map(String::as_str),
         behind,
         now,
     }

@@ -272,7 +272,7 @@ impl State {
     }
 
     fn snapshot(&mut self, look: &Look, at_once: &Gauges) -> Snapshot {
-        let Look { now, running, place, oldest } = *look;
+        let Look { now, running, place, oldest, ref at } = *look;
         let since = |then: Duration| millis(now.saturating_sub(then));
         let waiting: u64 = self.unsettled.iter().map(|(_, count)| count).sum();
         let handled = place.filter(|_| self.is_in_order).unwrap_or(0).min(waiting);
@@ -281,7 +281,8 @@ impl State {
             Some(oldest) => Some(("processRecords", since(oldest))),
             None => self.running.map(|(action, began)| (action, millis(running).min(since(began)))),
         };
-        let running = running.map(|(action, ms)| Running { action: action.to_owned(), ms });
+        let at = at.as_ref().map(|at| at.trim_start().to_owned()).filter(|at| !at.is_empty());
+        let running = running.map(|(action, ms)| Running { action: action.to_owned(), ms, at });
         Snapshot {
             shard: self.shard.clone(),
             uptime_ms: since(self.began),

@@ -104,6 +104,9 @@ pub struct Running {
     pub action: String,
     /// How long it has been running, or handling the present record, in milliseconds.
     pub ms: u64,
+    /// The record or the batch that it handles, such as `at record 49…/0, number 3 of 12 in its batch`, after a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
 }
 
 #[cfg(test)]

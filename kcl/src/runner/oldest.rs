@@ -24,12 +24,8 @@ impl Running {
         self.records.remove(&(since, at));
     }
 
-    /// The start of the first attempt of the oldest record.
-    pub(super) fn since(&self) -> Option<Duration> {
-        self.records.first_key_value().map(|(&(since, _), _)| since)
-    }
-
-    fn oldest(&self) -> Option<((Duration, u64), &Record)> {
+    /// The oldest record, with the start of its first attempt and its arrival.
+    pub(super) fn oldest(&self) -> Option<((Duration, u64), &Record)> {
         self.records.first_key_value().map(|(key, record)| (*key, record))
     }
 }

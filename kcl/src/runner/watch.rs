@@ -26,6 +26,9 @@ const CHECKS: u32 = 8;
 /// The longest time between two checks.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// From this time on, a snapshot says where a call is. Finding that out for each of the fast ones would disturb them.
+const SLOW: Duration = Duration::from_secs(1);
+
 /// Without a thread, the number of records after which the clock may be read again.
 const RECORDS: u32 = 16;
 
@@ -310,25 +313,49 @@ fn check(calls: &Calls, after: Duration, interval: Duration, warnings: &Warnings
         }
         check.look_at_oldest(calls, warnings, now);
         if gauge.is_wanted() {
-            let place = running.checked_sub(calls.call().number + 1);
-            let oldest = calls.at_once().since();
-            until_snapshot = gauge.tick(&Look { now, running: now.saturating_sub(check.since), place, oldest });
+            until_snapshot = gauge.tick(&look(calls, running, check.since, now));
         }
     }
 }
 
-/// The warning. `place` is 0 for the whole batch, or else the place of a record, counted from 1.
+/// What a snapshot shows of the running call or record, which began at `since`.
+fn look(calls: &Calls, running: u64, since: Duration, now: Duration) -> Look {
+    let is_slow = |since: Duration| now.saturating_sub(since) >= SLOW;
+    let place = running.checked_sub(calls.call().number + 1);
+    let oldest = calls
+        .at_once()
+        .oldest()
+        .map(|((since, _), record)| (since, is_slow(since).then(|| At::new(&[], Some(record), false).to_string())));
+    let (oldest, at) = match oldest {
+        Some((since, at)) => (Some(since), at),
+        None if running > 0 && is_slow(since) => {
+            let call = calls.call().clone();
+            (None, running.checked_sub(call.number).and_then(|place| at(&call, place, false)))
+        }
+        None => (None, None),
+    };
+    Look { now, running: now.saturating_sub(since), place, oldest, at }
+}
+
+/// The warning.
 fn line(shard: &Shard, call: &Call, place: u64, elapsed: Duration) -> Option<String> {
+    let at = at(call, place, shard.log_payloads)?;
+    let comma = if place > 0 { "," } else { "" };
+    let elapsed = Duration::from_millis(elapsed.as_millis().try_into().unwrap_or(u64::MAX));
+    Some(format!("shard {}: {}{at}{comma} has been running for {elapsed:.0?}", shard.id(), call.action))
+}
+
+/// Where a call is. `place` is 0 for the whole batch, or else the place of a record, counted from 1. `None` if the call is over.
+fn at(call: &Call, place: u64, log_payloads: bool) -> Option<String> {
     let records = call.records.upgrade();
     let one = match place {
         0 => None,
         place => Some(records.get(usize::try_from(place - 1).ok()?)?),
     };
-    let at = At::new(&records, one, shard.log_payloads);
+    let at = At::new(&records, one, log_payloads);
     // A record's place also shows how far the batch has come.
-    let of = one.map(|_| format!(", number {place} of {} in its batch,", records.len())).unwrap_or_default();
-    let elapsed = Duration::from_millis(elapsed.as_millis().try_into().unwrap_or(u64::MAX));
-    Some(format!("shard {}: {}{at}{of} has been running for {elapsed:.0?}", shard.id(), call.action))
+    let of = one.map(|_| format!(", number {place} of {} in its batch", records.len())).unwrap_or_default();
+    Some(format!("{at}{of}"))
 }
 
 #[cfg(all(test, loom))]
