@@ -97,7 +97,10 @@ fn a_repository_can_be_named() {
     let folder = tempfile::tempdir().unwrap();
     expect(&new(&["orders", "--git", "https://example.org/kcl.git"], folder.path()), 0, "cargo kcl local --input");
     let manifest = fs::read_to_string(folder.path().join("orders/Cargo.toml")).unwrap();
-    assert!(manifest.contains("kcl = { git = \"https://example.org/kcl.git\" }\n"), "{manifest}");
+    assert!(
+        manifest.contains("kcl = { git = \"https://example.org/kcl.git\", features = [\"metrics\"] }\n"),
+        "{manifest}"
+    );
 }
 
 const WITH_ASYNC_HANDLERS: &str = "
@@ -141,9 +144,7 @@ fn async_handlers_need_a_feature_and_the_error_says_so_once() {
     expect(&without, 101, "`kcl = { path = \"...\", features = [\"tokio\"] }`");
     expect(&without, 101, "due to 1 previous error");
     let manifest = fs::read_to_string(project.join("Cargo.toml")).unwrap();
-    let (path, _) = manifest.split_once("\nkcl = { path = ").and_then(|(_, rest)| rest.split_once(" }")).unwrap();
-    let line = format!("\nkcl = {{ path = {path}");
-    let turned_on = manifest.replacen(&format!("{line} }}"), &format!("{line}, features = [\"tokio\"] }}"), 1);
+    let turned_on = manifest.replacen("[\"metrics\"]", "[\"metrics\", \"tokio\"]", 1);
     fs::write(project.join("Cargo.toml"), turned_on).unwrap();
     expect(&check(), 0, "Finished");
 }

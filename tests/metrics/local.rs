@@ -133,6 +133,10 @@ fn a_processor_without_metrics_is_seen_by_the_tool() {
         .filter_map(|shard| sample(&page, &["messaging_process_duration_seconds_count", shard]))
         .sum();
     assert!(count >= 1.0 && !page.contains("kcl_record_duration_seconds_bucket"), "{page}");
+    let hint = "cargo kcl: the processors send no metrics, so only the tool's own observations are served; build them";
+    crate::tool::wait_until(&"the hint", || if run.stderr().contains(hint) { Ok(()) } else { Err(run.stderr()) });
+    let (_, top, _) = place.output(&["top", "--once"]);
+    assert!(top.contains("\nthe processors send no metrics: build them with --features kcl/metrics\n"), "{top}");
 }
 
 #[test]

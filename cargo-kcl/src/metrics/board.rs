@@ -9,6 +9,7 @@ use kcl::metrics::Snapshot;
 use super::shard::{Shard, View, Watcher};
 use super::state::{DaemonState, ShardState, State};
 use super::{About, DaemonEvent, Stage};
+use crate::report;
 
 /// The most shards that are kept. No machine runs more processors.
 const MOST_SHARDS: usize = 20_000;
@@ -25,6 +26,8 @@ pub(super) struct Board {
     shards: BTreeMap<String, Shard>,
     /// Whether any processor has received its first message; under a daemon, of the present one.
     has_begun: bool,
+    /// Whether to say so if the processors send no metrics: they were asked for, and nobody has said it yet.
+    hints: bool,
 }
 
 #[derive(Debug, Default)]
@@ -39,9 +42,10 @@ struct Daemon {
 }
 
 impl Board {
-    pub(super) fn new(about: About) -> Self {
+    /// The state of a run that has just begun. `hints` is set if its metrics were asked for.
+    pub(super) fn new(about: About, hints: bool) -> Self {
         let daemon = (about.verb == "daemon").then(Daemon::default);
-        Self { about, started: Instant::now(), daemon, shards: BTreeMap::new(), has_begun: false }
+        Self { about, started: Instant::now(), daemon, shards: BTreeMap::new(), has_begun: false, hints }
     }
 
     pub(super) fn about(&self) -> &About {
@@ -144,6 +148,19 @@ impl Board {
             let has_ended = self.shards.values().all(|shard| is_over(shard.stage)) && !self.shards.is_empty();
             self.has_begun = self.has_begun || has_ended || self.shards.values().any(Shard::has_batches);
         }
+        if self.hints && self.is_silent(now) {
+            self.hints = false;
+            report::warning(
+                "the processors send no metrics, so only the tool's own observations are served; build them with the feature `metrics` of \
+                 `kcl`, for example with --features kcl/metrics",
+            );
+        }
+    }
+
+    /// Whether processors are running, and none of them sends metrics.
+    fn is_silent(&self, now: Instant) -> bool {
+        let none_reports = self.shards.values().all(|shard| !shard.reports);
+        none_reports && self.shards.values().any(|shard| shard.is_silent(now))
     }
 
     /// The problems of the run, a sentence each.
@@ -201,6 +218,7 @@ impl Board {
         State {
             problems: self.problems(),
             unready: self.unready().map(str::to_owned),
+            silent: self.is_silent(now),
             daemon: self.daemon_state(),
             shards: self.views().map(|(id, shard, view)| ShardState::new(id, shard, view, now)).collect(),
             ..self.about_state()

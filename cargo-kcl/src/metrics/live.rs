@@ -39,7 +39,11 @@ impl Metrics {
     ///
     /// If the metrics were asked for and cannot be served. If they were not asked for, only a warning says that they are missing.
     pub(crate) fn open(options: &MetricsOptions, about: About) -> Result<Self, MetricsError> {
-        let mut metrics = Self { board: Arc::new(Mutex::new(Board::new(about))), sockets: None, mailbox: None };
+        let mut metrics = Self {
+            board: Arc::new(Mutex::new(Board::new(about, options.metrics.is_some()))),
+            sockets: None,
+            mailbox: None,
+        };
         let listener = options.metrics.map(listen).transpose()?;
         match (metrics.serve(listener), options.metrics) {
             (Err(error), Some(_)) => return Err(error),

@@ -49,7 +49,7 @@ pub(super) struct Shard {
     /// The sums of the processes that ended a while ago.
     before: Sums,
     /// Whether any processor has sent a snapshot.
-    reports: bool,
+    pub(super) reports: bool,
     watcher: Option<Watcher>,
     rates: Recent<[u64; 2]>,
     times: Recent<[Histogram; 2]>,
@@ -238,7 +238,7 @@ impl Shard {
     }
 
     /// Whether processors were started that do not send snapshots.
-    fn is_silent(&self, now: Instant) -> bool {
+    pub(super) fn is_silent(&self, now: Instant) -> bool {
         let is_late = |started| now.saturating_duration_since(started) >= SILENT_START;
         !self.reports && self.started.is_some_and(is_late)
     }

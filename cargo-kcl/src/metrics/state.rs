@@ -24,6 +24,8 @@ pub(crate) struct State {
     pub(crate) problems: Vec<String>,
     /// The reason why it is not ready, if it is not.
     pub(crate) unready: Option<String>,
+    /// Whether processors are running, and none of them sends metrics.
+    pub(crate) silent: bool,
     pub(crate) daemon: Option<DaemonState>,
     pub(crate) shards: Vec<ShardState>,
 }

@@ -200,7 +200,8 @@ fn manifest(name: &str, kcl: &Kcl, in_workspace: bool) -> Result<String, NewErro
          publish = false\n\
          \n\
          [dependencies]\n\
-         kcl = {{ {source} }}\n\
+         # Metrics are collected only if the launcher or KCL_METRICS asks for them.\n\
+         kcl = {{ {source}, features = [\"metrics\"] }}\n\
          serde = {{ version = \"1\", features = [\"derive\"] }}\n\
          \n\
          [dev-dependencies]\n\

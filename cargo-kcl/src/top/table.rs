@@ -126,8 +126,11 @@ impl Table<'_> {
     }
 
     fn problems(&self) -> String {
-        let State { problems, unready, .. } = self.state;
+        let State { problems, unready, silent, .. } = self.state;
         match (&problems[..], unready) {
+            ([], None) if *silent => {
+                self.fitted("the processors send no metrics: build them with --features kcl/metrics")
+            }
             ([], None) => self.fitted(&self.daemon().unwrap_or_default()),
             ([], Some(unready)) => self.fitted(&format!("not ready: {}", report::escaped(unready))),
             ([problem], _) => self.styled(self.fitted(&report::escaped(problem)), "31"),
