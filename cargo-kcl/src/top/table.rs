@@ -152,12 +152,13 @@ impl Table<'_> {
     fn header(&self) -> String {
         let mut line = String::new();
         for (column, name, width) in COLUMNS {
-            let name = if column == self.order.column && self.coloured {
-                format!("{name}{}", self.mark())
-            } else {
-                name.to_owned()
+            let (is_first, is_sorted) = (column == Column::Shard, column == self.order.column && self.coloured);
+            line += &match (is_first, is_sorted) {
+                (true, true) => cell(&format!("{name}{}", self.mark()), width, true),
+                // In the place of the blank, because a name may fill its column.
+                (false, true) => right(&format!("{}{name}", self.mark()), width + 1),
+                _ => cell(name, width, is_first),
             };
-            line += &cell(&name, width, column == Column::Shard);
         }
         self.styled(self.fitted(line.trim_end()), "1")
     }
@@ -218,7 +219,11 @@ fn cell(text: &str, width: usize, is_first: bool) -> String {
     if is_first {
         return console::pad_str(text, width, console::Alignment::Left, Some("…")).into_owned();
     }
-    format!(" {}", console::pad_str(text, width, console::Alignment::Right, Some("…")))
+    format!(" {}", right(text, width))
+}
+
+fn right(text: &str, width: usize) -> String {
+    console::pad_str(text, width, console::Alignment::Right, Some("…")).into_owned()
 }
 
 /// A shard's name in a column: without the zeros of those that Kinesis names.
@@ -317,6 +322,12 @@ mod tests {
         let names: Vec<_> = by_rate.iter().skip(FIRST_LINES).map(|line| &line[..12]).collect();
         assert_eq!(names, ["shardId-0002", "shardId-0003", "shardId-0001"]);
         assert!(by_rate.iter().all(|line| line.chars().count() <= 30), "{by_rate:?}");
+        let mut order = Order::default();
+        for (_, name, _) in COLUMNS {
+            let header = Table { state: &state, order, width: 80, coloured: true }.header();
+            assert!(header.contains(name) && console::measure_text_width(&header) <= 80, "{header}");
+            order = order.next();
+        }
         let slowest = shown(&state, Order::default().next().reversed(), 80);
         assert!(slowest[FIRST_LINES].starts_with("shardId-0001"));
     }
