@@ -299,7 +299,7 @@ fn chaos(summary: &Summary) -> String {
     let faults: Vec<_> = verdict.faults().map(|(fault, hits)| format!("{fault} × {}", grouped(hits))).collect();
     let faults = if faults.is_empty() { "no fault occurred".to_owned() } else { faults.join(", ") };
     format!(
-        "<section><h2>Chaos</h2><p class=soft>Seed {}: {}</p><div class=wide><table><thead><tr><th>promise<th></thead>\
+        "<section><h2>Chaos</h2><p class=soft>Seed {}: {}</p><div class=wide><table><thead><tr><th><th>promise</thead>\
          <tbody>{rows}</tbody></table></div></section>",
         verdict.seed(),
         Text(&faults)
