@@ -70,8 +70,8 @@ struct Package<'a> {
 
 /// The start of the name of the folder with the daemon's jars.
 const DAEMON: &str = "daemon";
-const DYNAMODB: (&str, &str) = ("DynamoDB Local 2.6.1 (51 MB)", include_str!("../../java/dynamodb/SHA256SUMS"));
-const KINESIS: (&str, &str) = ("kinesis-local 0.6.2 (16 MB)", include_str!("../../node/SHA256SUMS"));
+const DYNAMODB: (&str, &str) = ("DynamoDB Local 2.6.1 (53 MB)", include_str!("../../java/dynamodb/SHA256SUMS"));
+const KINESIS: (&str, &str) = ("kinesis-local 0.6.2 (17 MB)", include_str!("../../node/SHA256SUMS"));
 
 const LOOPBACK_JAVA: (&str, &[u8]) = ("Loopback.class", include_bytes!("../../java/dynamodb/Loopback.class"));
 const LOOPBACK_NODE: (&str, &[u8]) = ("loopback.cjs", include_bytes!("../../node/loopback.cjs"));
