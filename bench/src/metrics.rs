@@ -1,5 +1,6 @@
 //! `cargo kcl-bench metrics`: what metrics cost a processor, in runs that alternate.
 
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
@@ -14,6 +15,9 @@ use crate::transcript::{Form, Generator, Payload, S};
 
 /// The processors that are measured. Their handlers do nothing, so the share of metrics is as large as it can be.
 const PROCESSORS: [&str; 2] = ["records", "record"];
+
+/// The kinds of metrics that are compared with the first one.
+const COMPARED: [Metrics; 3] = [Metrics::Without, Metrics::Unasked, Metrics::Sent];
 
 /// The options of `cargo kcl-bench metrics`.
 #[derive(clap::Args)]
@@ -33,67 +37,69 @@ pub(crate) enum Metrics {
     Without,
     /// The feature is built in, and nobody asks for metrics.
     Unasked,
-    /// They are sent to a socket, as under a launcher.
+    /// They are collected, and written once, at the end.
+    Collected,
+    /// They are sent to a socket every second, as under a launcher.
     Sent,
 }
 
 impl Metrics {
-    const ALL: [Self; 3] = [Self::Without, Self::Unasked, Self::Sent];
-
     fn name(self) -> &'static str {
         match self {
             Self::Without => "without the feature",
             Self::Unasked => "built in, not asked for",
+            Self::Collected => "collected",
             Self::Sent => "sent to a socket",
         }
     }
 
     /// One of the processors of `processors`, with these metrics.
-    pub(crate) fn program(self, name: &str, listener: &Listener) -> Outcome<Program> {
+    pub(crate) fn program(self, name: &str) -> Outcome<Program> {
+        let with = |variables| own_with_metrics(name).map(|program| Program { variables, ..program });
         match self {
             Self::Without => own(name),
-            Self::Unasked => own_with_metrics(name),
+            Self::Unasked => with(Vec::new()),
+            Self::Collected => with(vec![("KCL_METRICS", "json".into()), ("KCL_METRICS_PERIOD", "1h".into())]),
             Self::Sent => {
-                let mut value = std::ffi::OsString::from("unix:");
-                value.push(&listener.path);
-                own_with_metrics(name).map(|program| Program { variables: vec![("KCL_METRICS", value)], ..program })
+                let mut output = OsString::from("unix:");
+                output.push(socket());
+                with(vec![("KCL_METRICS", output)])
             }
         }
     }
 }
 
-/// A socket whose snapshots are read and dropped.
-pub(crate) struct Listener {
-    path: PathBuf,
+/// The socket that snapshots are sent to.
+fn socket() -> PathBuf {
+    target().join("metrics")
 }
 
-impl Listener {
-    pub(crate) fn open() -> Outcome<Self> {
-        let path = target().join("metrics");
-        _ = fs::remove_file(&path);
-        let socket = UnixDatagram::bind(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        thread::spawn(move || {
-            let mut buffer = [0; 64 << 10];
-            while socket.recv(&mut buffer).is_ok() {}
-        });
-        Ok(Self { path })
-    }
+/// Reads the snapshots that are sent to the socket, until the process ends.
+fn listen() -> Outcome<()> {
+    let path = socket();
+    _ = fs::remove_file(&path);
+    let socket = UnixDatagram::bind(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    thread::spawn(move || {
+        let mut buffer = [0; 64 << 10];
+        while socket.recv(&mut buffer).is_ok() {}
+    });
+    Ok(())
 }
 
 /// Runs `cargo kcl-bench metrics`.
 pub(crate) fn run(options: &Options) -> Outcome<()> {
-    let listener = Listener::open()?;
+    listen()?;
     let load_before = load();
     let transcript = Generator::new(1, S, Payload::Random, Form::Daemon).transcript(options.megabytes * 1_000_000);
     let mut rows = Vec::new();
     for name in PROCESSORS {
-        let programs = Metrics::ALL.map(|metrics| metrics.program(name, &listener));
+        let programs = COMPARED.map(|metrics| metrics.program(name));
         let programs = programs.into_iter().collect::<Outcome<Vec<_>>>()?;
         let mut times = [Samples::default(), Samples::default(), Samples::default()];
         let mut ratios = times.clone();
         for run in 0..options.runs {
             eprintln!("measuring: {name}, run {} of {}", run + 1, options.runs);
-            let mut nanos = [0.0; Metrics::ALL.len()];
+            let mut nanos = [0.0; COMPARED.len()];
             // The order changes, so that none of them is always first.
             for turn in 0..programs.len() {
                 let at = (run + turn) % programs.len();
@@ -104,7 +110,7 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
                 ratios[at].push((nanos_of_it / nanos[0] - 1.0) * 100.0);
             }
         }
-        for (at, metrics) in Metrics::ALL.into_iter().enumerate() {
+        for (at, metrics) in COMPARED.into_iter().enumerate() {
             let more = ratios[at].median().map(|percent| format!("{percent:+.1} %")).unwrap_or_default();
             rows.push(vec![name.to_owned(), metrics.name().to_owned(), times[at].cell(), more]);
         }
