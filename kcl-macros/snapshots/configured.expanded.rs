@@ -16,6 +16,16 @@ impl __KclSumOpen {
 #[cfg(unix)]
 type __KclSumOpen = Sum;
 #[cfg(unix)]
+mod all_handlers_of_Sum_stand_in_one_impl {
+    macro_rules! claimed {
+        (__kcl_open $($code:tt)*) => {
+            $($code)*
+        };
+        ($($code:tt)*) => {};
+    }
+    pub(super) use claimed;
+}
+struct __KclOtherThanSum<T>(T);
 #[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     #[cfg(feature = "init")]
@@ -125,7 +135,6 @@ const _: () = {
         }
     }
 };
-#[cfg(unix)]
 fn main() -> ::std::process::ExitCode {
     ::kcl::run::<__KclSumOpen>()
 }

@@ -4,6 +4,16 @@ impl __KclSumAdd<'_> {
     }
 }
 type __KclSumAdd<'kcl1> = Sum<'kcl1>;
+mod all_handlers_of_Sum__27_stand_in_one_impl {
+    macro_rules! claimed {
+        (__kcl_add $($code:tt)*) => {
+            $($code)*
+        };
+        ($($code:tt)*) => {};
+    }
+    pub(super) use claimed;
+}
+struct __KclOtherThanSum__27<T>(T);
 #[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_record as _;

@@ -4,6 +4,16 @@ impl __KclCountCount {
     }
 }
 type __KclCountCount = Count;
+mod all_handlers_of_Count_stand_in_one_impl {
+    macro_rules! claimed {
+        (__kcl_count $($code:tt)*) => {
+            $($code)*
+        };
+        ($($code:tt)*) => {};
+    }
+    pub(super) use claimed;
+}
+struct __KclOtherThanCount<T>(T);
 #[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_record as _;

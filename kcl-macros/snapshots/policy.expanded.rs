@@ -7,6 +7,16 @@ impl __KclSumAdd {
     }
 }
 type __KclSumAdd = Sum;
+mod all_handlers_of_Sum_stand_in_one_impl {
+    macro_rules! claimed {
+        (__kcl_add $($code:tt)*) => {
+            $($code)*
+        };
+        ($($code:tt)*) => {};
+    }
+    pub(super) use claimed;
+}
+struct __KclOtherThanSum<T>(T);
 #[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_records as _;

@@ -2,6 +2,7 @@
 //! beside them, with an alias for its type and without the handler attributes.
 
 mod checkpoints;
+mod claim;
 mod constants;
 mod methods;
 mod policy;
@@ -31,7 +32,6 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
     }
     let Parts { errors, items, constants, methods, initialize } = parts;
     let krate = &processor.options.krate;
-    let cfgs = &processor.cfgs;
     let warn_after = warn_after.map(|time| {
         let name = processor.options.constant("WARN_AFTER", OptionName::WarnAfter);
         quote!(const #name: ::core::time::Duration = #time;)
@@ -50,9 +50,7 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
     let generics = types::generics(processor);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let (self_ty, alias) = (processor.ty(), alias(processor));
-    quote! {
-        #alias
-        #(#cfgs)*
+    let code = quote! {
         #allow
         #style
         const _: () = {
@@ -71,7 +69,9 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
             #(#initialize)*
         };
         #main
-    }
+    };
+    let claimed = claim::claimed(processor, &code);
+    quote!(#alias #claimed)
 }
 
 /// The contributions of the slots to the generated code.
@@ -147,14 +147,16 @@ pub(crate) fn stand_in(processor: &Processor) -> TokenStream {
     // The record handler may be in another impl, and then these traits are implemented there. A `main` of the user would need them here.
     let is_other_impl = processor.options.main && processor.lacks_records;
     if is_other_impl {
-        return quote!(#alias #main);
+        let made = processor.handlers.iter().any(|handler| handler.kind.is_constructor()).then(|| made_here(processor));
+        return quote!(#alias #made #main);
     }
     let generics = used_generics(processor);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
-    let self_ty = processor.ty();
+    let (items, self_ty) = claim::unless_claimed(processor);
     let never = quote!(#krate::__private::left_to_rustc::<Self>());
     quote! {
         #alias
+        #items
         #(#cfgs)*
         #allow
         const _: () = {
@@ -172,6 +174,23 @@ pub(crate) fn stand_in(processor: &Processor) -> TokenStream {
             }
         };
         #main
+    }
+}
+
+/// A stand-in for the constructor, which an impl elsewhere with the record handler would miss.
+fn made_here(processor: &Processor) -> TokenStream {
+    let (krate, cfgs, self_ty, allow) = (&processor.options.krate, &processor.cfgs, processor.ty(), allow(processor));
+    let generics = used_generics(processor);
+    let (impl_generics, _, where_clause) = generics.split_for_impl();
+    quote! {
+        #(#cfgs)*
+        #allow
+        #[automatically_derived]
+        impl #impl_generics #krate::__private::OnInitOrDefault<'_> for #self_ty #where_clause {
+            fn make() -> Self {
+                #krate::__private::left_to_rustc::<Self>()
+            }
+        }
     }
 }
 
@@ -259,7 +278,6 @@ fn main(processor: &Processor) -> Option<TokenStream> {
         return None;
     }
     let krate = &processor.options.krate;
-    let cfgs = &processor.cfgs;
     let allow = allow(processor);
     let self_ty = without_lifetimes(processor.ty(), &impl_lifetimes(processor));
     let run = Ident::new(if processor.is_async() { "run_async" } else { "run" }, Span::call_site());
@@ -271,7 +289,6 @@ fn main(processor: &Processor) -> Option<TokenStream> {
         }),
     };
     Some(quote_spanned! {Span::call_site()=>
-        #(#cfgs)*
         #allow
         fn main() -> ::std::process::ExitCode {
             #run

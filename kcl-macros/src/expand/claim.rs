@@ -1,0 +1,93 @@
+//! Lets one impl of a type have handlers.
+//!
+//! The impl defines a module whose name is that rule, so a second impl of the type is one error: it defines the module again. The generated
+//! code is emitted by a macro of that module. rustc keeps the first of the two modules, and its macro leaves out the code of the second impl,
+//! which would be further errors.
+
+use std::fmt::Write as _;
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote};
+use syn::Type;
+
+use crate::model::Processor;
+
+/// The generated code of an impl, unless another impl of the type comes before it.
+pub(super) fn claimed(processor: &Processor, code: &TokenStream) -> TokenStream {
+    let cfgs = &processor.cfgs;
+    let name = name(&processor.self_ty);
+    let (module, other, claim) = (module(&name), other(&name), claim(processor));
+    quote! {
+        #(#cfgs)*
+        mod #module {
+            macro_rules! claimed {
+                (#claim $($code:tt)*) => { $($code)* };
+                ($($code:tt)*) => {};
+            }
+            pub(super) use claimed;
+        }
+        #(#cfgs)*
+        #module::claimed! { #claim struct #other<T>(T); #code }
+    }
+}
+
+/// The items of code for a type, and the type in that code. If a complete impl of the type follows elsewhere, it is another type: a name that a
+/// glob imports gives way to a definition.
+pub(super) fn unless_claimed(processor: &Processor) -> (TokenStream, TokenStream) {
+    let cfgs = &processor.cfgs;
+    let (other, self_ty) = (other(&name(&processor.self_ty)), processor.ty());
+    let glob = format_ident!("{}{}", claim(processor), other);
+    let items = quote! {
+        #(#cfgs)*
+        mod #glob {
+            pub type #other<T> = T;
+        }
+        #(#cfgs)*
+        use #glob::*;
+    };
+    (items, quote!(#other<#self_ty>))
+}
+
+/// A word that differs between the impls of a type: their methods have different names.
+fn claim(processor: &Processor) -> Ident {
+    let handler = processor.handlers.first().map(|handler| handler.name().to_string()).unwrap_or_default();
+    format_ident!("__kcl_{}", handler.trim_start_matches("r#"), span = Span::call_site())
+}
+
+/// The name of the module.
+fn module(name: &str) -> Ident {
+    format_ident!("all_handlers_of_{name}_stand_in_one_impl", span = Span::call_site())
+}
+
+/// The name of a type that is not a processor.
+fn other(name: &str) -> Ident {
+    format_ident!("__KclOtherThan{name}", span = Span::call_site())
+}
+
+/// A name for a type. Different types have different names.
+fn name(ty: &Type) -> String {
+    let mut name = String::new();
+    write_type(&mut name, ty.to_token_stream());
+    name.trim_matches('_').to_owned()
+}
+
+fn write_type(name: &mut String, tokens: TokenStream) {
+    for token in tokens {
+        match token {
+            TokenTree::Group(group) => {
+                name.push_str("_of_");
+                write_type(name, group.stream());
+            }
+            TokenTree::Punct(mark) if matches!(mark.as_char(), '<' | '>' | ':') => {
+                if !name.ends_with('_') {
+                    name.push('_');
+                }
+            }
+            TokenTree::Punct(mark) => {
+                // Writing to a string never fails.
+                let _ = write!(name, "_{:x}_", u32::from(mark.as_char()));
+            }
+            word => name.extend(word.to_string().chars().filter(|char| char.is_alphanumeric() || *char == '_')),
+        }
+    }
+}
