@@ -51,7 +51,7 @@ pub(crate) fn check(cx: &Context, processor: &Processor) -> Verdict {
         };
         cx.error(&processor.generics, messages::generic_with_main(&name.unwrap_or_default()));
     }
-    let rejected = processor.has_broken_method
+    let rejected = processor.has_broken_part
         || !unused.is_empty()
         || cannot_have_methods(processor)
         || processor.handlers.iter().any(|handler| {
@@ -67,7 +67,7 @@ pub(crate) fn check(cx: &Context, processor: &Processor) -> Verdict {
 fn record_handler(cx: &Context, processor: &Processor) {
     // The attribute or method with a mistake may be the record handler.
     if cx.has_errors()
-        || processor.has_broken_method
+        || processor.has_broken_part
         || processor.handlers.iter().any(|handler| handler.kind.handles_records())
     {
         return;

@@ -45,8 +45,11 @@ const WITHOUT_ARGUMENTS: &[&str] = &[
     "u64", "u8", "usize",
 ];
 
-/// Generic types of the prelude.
-const WITH_ARGUMENTS: &[&str] = &["Box", "Option", "Result", "Vec"];
+/// Generic types of the prelude, and those of the standard library that are often imported.
+const WITH_ARGUMENTS: &[&str] = &[
+    "Arc", "BTreeMap", "BTreeSet", "Box", "HashMap", "HashSet", "Mutex", "Option", "Rc", "RefCell", "Result", "RwLock",
+    "Vec", "VecDeque",
+];
 
 /// The generic parameters that neither the processor's type nor a bound mentions: rustc rejects them with E0207. (A bound may tie
 /// one parameter to another.)

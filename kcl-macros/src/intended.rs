@@ -2,10 +2,13 @@
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::quote;
-use syn::{Item, ItemImpl};
+use syn::parse::Parser;
+use syn::{Item, ItemImpl, Path};
 
 use crate::context::Context;
 use crate::messages;
+use crate::model::Options;
+use crate::parse;
 
 /// The empty impl of a type for its definition.
 pub(crate) fn defined_type(item: &Item) -> Option<ItemImpl> {
@@ -38,6 +41,31 @@ pub(crate) fn without_items(tokens: TokenStream) -> Option<ItemImpl> {
         _ => return None,
     }
     syn::parse2::<ItemImpl>(tokens.into_iter().collect()).ok().filter(|item| item.trait_.is_none())
+}
+
+/// An item without the attribute `#[kcl::processor]`.
+pub(crate) fn without_processor(item: TokenStream) -> TokenStream {
+    let mut kept: Vec<TokenTree> = Vec::new();
+    for token in item {
+        let is_ours = match (&token, kept.last()) {
+            (TokenTree::Group(group), Some(TokenTree::Punct(pound))) if pound.as_char() == '#' => {
+                let path = Path::parse_mod_style.parse2(without_options(group.stream()));
+                path.is_ok_and(|path| parse::is_processor(&Options::default().krate, &path))
+            }
+            _ => false,
+        };
+        if is_ours {
+            kept.pop();
+        } else {
+            kept.push(token);
+        }
+    }
+    kept.into_iter().collect()
+}
+
+/// The path of an attribute.
+fn without_options(attribute: TokenStream) -> TokenStream {
+    attribute.into_iter().take_while(|token| !matches!(token, TokenTree::Group(_))).collect()
 }
 
 /// Reports an item that is not an impl.

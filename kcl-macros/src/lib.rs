@@ -108,10 +108,38 @@ macro_rules! attributes {
 with_handlers!(attributes);
 
 fn outside(kind: Kind, item: TokenStream) -> TokenStream {
-    // An annotated impl was meant to have a `main`.
     let is_impl = item.clone().into_iter().any(|token| matches!(token, TokenTree::Ident(word) if word == "impl"));
-    let message = if is_impl { messages::handler_on_impl(kind) } else { messages::outside(kind) };
+    if !is_impl {
+        let error = messages::outside(kind).at(TokenStream::new()).to_compile_error();
+        return quote!(#item #error);
+    }
+    // A processor without a record handler would be a further error.
+    let item = if has_record_handler(&item) { item } else { intended::without_processor(item) };
+    not_a_processor(&item, messages::handler_on_impl(kind))
+}
+
+fn has_record_handler(item: &TokenStream) -> bool {
+    let words = header::words(item.clone());
+    Kind::ALL.iter().any(|kind| kind.handles_records() && words.contains(kind.attribute()))
+}
+
+/// Declares macros with the names that `processor` is misspelt as. rustc's own error would be followed by one for each handler.
+macro_rules! misspelt {
+    ($($name:ident)+) => {$(
+        #[doc(hidden)]
+        #[proc_macro_attribute]
+        pub fn $name(_: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+            not_a_processor(&item.into(), messages::processor_misspelt(stringify!($name))).into()
+        }
+    )+};
+}
+
+misspelt! { proccesor proccessor procesor process processer processors }
+
+/// An item that was meant to be a processor, with an error at the attribute. Its handlers and `main` are not further mistakes.
+fn not_a_processor(item: &TokenStream, message: messages::Message) -> TokenStream {
+    let krate = Options::default().krate;
+    let (attributes, main) = (expand::stand_in_attributes(&krate), expand::stand_in_main(&krate, &[]));
     let error = message.at(TokenStream::new()).to_compile_error();
-    let main = is_impl.then(|| expand::stand_in_main(&Options::default().krate, &[]));
-    quote!(#item #main #error)
+    quote!(#item #attributes #main #error)
 }

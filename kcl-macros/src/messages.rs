@@ -464,6 +464,10 @@ pub(crate) fn handler_on_impl(kind: Kind) -> Message {
     ))
 }
 
+pub(crate) fn processor_misspelt(written: &str) -> Message {
+    Message::new(format_args!("there is no attribute `#[kcl::{written}]`")).help("write `#[kcl::processor]`")
+}
+
 pub(crate) fn handler_takes_no_options(kind: Kind) -> Message {
     let name = kind.attribute();
     Message::new(format_args!("`#[{name}]` takes no options")).help(format_args!("write `#[{name}]`"))

@@ -375,8 +375,8 @@ pub(crate) struct Processor {
     pub(crate) foreign_attribute: Option<Path>,
     /// If there is no record handler: a method that was meant to be one, by its name, and the handler that it was meant to be.
     pub(crate) named_like_a_handler: Option<(Kind, Ident)>,
-    /// Whether there is a method that rustc will reject here, such as one without a body.
-    pub(crate) has_broken_method: bool,
+    /// Whether there is something that rustc rejects here, such as a method without a body or an unknown attribute.
+    pub(crate) has_broken_part: bool,
     /// Whether a handler is deprecated, or the impl allows the use of what is.
     pub(crate) names_deprecated: bool,
 }

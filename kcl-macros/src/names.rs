@@ -155,7 +155,9 @@ pub(crate) fn action(found: &str) -> Option<Action> {
 pub(crate) fn is_builtin(name: &str) -> bool {
     const BUILTIN: &[&str] = &[
         "allow",
+        "automatically_derived",
         "cfg",
+        "cfg_attr",
         "clippy",
         "cold",
         "deny",
@@ -165,8 +167,10 @@ pub(crate) fn is_builtin(name: &str) -> bool {
         "expect",
         "forbid",
         "inline",
+        "miri",
         "must_use",
         "no_mangle",
+        "rust_analyzer",
         "rustfmt",
         "target_feature",
         "track_caller",

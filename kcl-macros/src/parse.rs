@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proc_macro2::{Group, TokenStream};
+use proc_macro2::{Group, Span, TokenStream};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::Parser;
@@ -19,7 +19,7 @@ use crate::intended;
 use crate::messages;
 use crate::model::{Given, Handler, Options, Place, Policy, Processor};
 use crate::names;
-use crate::syntax::text;
+use crate::syntax::{offset, text};
 
 /// The item below the attribute.
 pub(crate) struct Parsed {
@@ -85,6 +85,7 @@ pub(crate) fn parse(cx: &Context, options: Options, tokens: TokenStream) -> Pars
 }
 
 fn inherent_impl(cx: &Context, options: Options, mut item: ItemImpl, bodies: Vec<Group>) -> Parsed {
+    let has_unknown_attribute = item.attrs.iter().any(is_unknown);
     item.attrs.retain(|attr| {
         if is_processor(&options.krate, attr.path()) {
             cx.error(attr.path(), messages::processor_twice());
@@ -92,7 +93,9 @@ fn inherent_impl(cx: &Context, options: Options, mut item: ItemImpl, bodies: Vec
         }
         let own = own_name(&options.krate, attr.path());
         let Some(kind) = own.and_then(|name| Kind::from_name(&name.text)) else { return true };
-        cx.error(attr.path(), messages::handler_on_impl(kind));
+        if !is_above(attr) {
+            cx.error(attr.path(), messages::handler_on_impl(kind));
+        }
         false
     });
     let handlers: Vec<_> = item.items.iter_mut().filter_map(|item| handler(cx, &options.krate, item)).collect();
@@ -125,7 +128,7 @@ fn inherent_impl(cx: &Context, options: Options, mut item: ItemImpl, bodies: Vec
         foreign_attribute,
         named_like_a_handler,
         lacks_records: lacks_records && !processor.handlers.is_empty(),
-        has_broken_method: processor.has_broken_method || left_to_others,
+        has_broken_part: processor.has_broken_part || left_to_others || has_unknown_attribute,
         alias,
         ..processor
     }));
@@ -143,14 +146,25 @@ fn processor(item: &ItemImpl, handlers: Vec<Handler>, options: Options) -> Proce
         foreign_attribute: None,
         named_like_a_handler: None,
         lacks_records: false,
-        has_broken_method: item.items.iter().any(belongs_in_a_trait),
+        has_broken_part: item.items.iter().any(belongs_in_a_trait),
         names_deprecated: names_deprecated(item),
         options,
     }
 }
 
+/// Whether rustc has reported an attribute that it did not find. It expands `#[kcl::processor]` after all attributes above it.
+fn is_unknown(attr: &Attribute) -> bool {
+    let first = attr.path().segments.first().map(|first| first.ident.to_string()).unwrap_or_default();
+    is_above(attr) && !names::is_builtin(&first)
+}
+
+/// Whether an attribute is above `#[kcl::processor]`.
+fn is_above(attr: &Attribute) -> bool {
+    offset(attr.pound_token.span) < offset(Span::call_site())
+}
+
 /// Whether a path is `processor`, `kcl::processor`, or `processor` after the last name of the path in `crate = …`.
-fn is_processor(krate: &Path, path: &Path) -> bool {
+pub(crate) fn is_processor(krate: &Path, path: &Path) -> bool {
     let is_last = path.segments.last().is_some_and(|last| last.ident == "processor");
     is_last && path.segments.iter().nth_back(1).is_none_or(|parent| is_ours(krate, &parent.ident))
 }

@@ -65,6 +65,14 @@ pub(crate) fn ends(tokens: &impl ToTokens) -> (Span, Span) {
     (first, spans.last().unwrap_or(first))
 }
 
+/// The offset of a span in the sources, if the compiler shows one. The methods of spans that return their place are newer than this crate's
+/// oldest compiler.
+pub(crate) fn offset(span: Span) -> Option<u64> {
+    let shown = format!("{span:?}");
+    let (_, range) = shown.split_once("bytes(")?;
+    range.split_once("..")?.0.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

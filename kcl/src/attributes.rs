@@ -278,6 +278,9 @@
 #[doc(inline)]
 pub use kcl_macros::processor;
 
+#[doc(hidden)]
+pub use kcl_macros::{proccesor, proccessor, procesor, process, processer, processors};
+
 /// Marks the constructor of a processor, which is called once for its shard, before any other handler. There is at most one; without
 /// it, `Default` is used.
 ///

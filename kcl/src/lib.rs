@@ -132,6 +132,10 @@ pub use attributes::{
     processor,
 };
 
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub use attributes::{proccesor, proccessor, procesor, process, processer, processors};
+
 #[cfg(all(feature = "macros", feature = "testing"))]
 pub use attributes::test;
 
