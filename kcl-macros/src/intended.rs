@@ -10,7 +10,8 @@ use crate::messages;
 use crate::model::Options;
 use crate::parse;
 
-/// The empty impl of a type for its definition.
+/// The empty impl of a type for its definition. There is none for a generic type, because the impl that was meant may be for one of its
+/// instances.
 pub(crate) fn defined_type(item: &Item) -> Option<ItemImpl> {
     let (name, generics) = match item {
         Item::Struct(item) => (&item.ident, &item.generics),
@@ -18,6 +19,9 @@ pub(crate) fn defined_type(item: &Item) -> Option<ItemImpl> {
         Item::Union(item) => (&item.ident, &item.generics),
         _ => return None,
     };
+    if generics.type_params().next().is_some() || generics.const_params().next().is_some() {
+        return None;
+    }
     let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
     syn::parse2(quote!(impl #impl_generics #name #ty_generics #where_clause {})).ok()
 }

@@ -74,7 +74,8 @@ fn options(cx: &Context, handler: &Handler) {
 fn beside(cx: &Context, handler: &Handler) {
     let Some(receiver) = handler.sig.receiver().filter(|receiver| is_exclusive(receiver)) else { return };
     match handler.kind.slot() {
-        Slot::Records if handler.is_concurrent() => {
+        // A blocking one has the error that it must be `async`.
+        Slot::Records if handler.is_concurrent() && handler.is_async() => {
             cx.error(receiver, messages::exclusive_records(handler.name()));
         }
         Slot::Tick | Slot::DeadLetter => {

@@ -11,6 +11,7 @@ use quote::{ToTokens, format_ident, quote};
 use syn::Type;
 
 use crate::model::Processor;
+use crate::syntax::offset;
 
 /// The generated code of an impl, unless another impl of the type comes before it.
 pub(super) fn claimed(processor: &Processor, code: &TokenStream) -> TokenStream {
@@ -48,10 +49,11 @@ pub(super) fn unless_claimed(processor: &Processor) -> (TokenStream, TokenStream
     (items, quote!(#other<#self_ty>))
 }
 
-/// A word that differs between the impls of a type: their methods have different names.
+/// A word that differs between the impls of a type: their methods have different names, or at least different places.
 fn claim(processor: &Processor) -> Ident {
     let handler = processor.handlers.first().map(|handler| handler.name().to_string()).unwrap_or_default();
-    format_ident!("__kcl_{}", handler.trim_start_matches("r#"), span = Span::call_site())
+    let place = offset(Span::call_site()).map(|offset| format!("_{offset}")).unwrap_or_default();
+    format_ident!("__kcl_{}{place}", handler.trim_start_matches("r#"), span = Span::call_site())
 }
 
 /// The name of the module.
