@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn a_daemon_that_starts_again_is_not_ready_before_its_processors() {
         let (application, stuck_after) = ("revenue".to_owned(), Duration::MAX);
-        let mut board = Board::new(About { verb: "daemon", application, stream: None, stuck_after });
+        let mut board = Board::new(About { verb: "daemon", application, stream: None, stuck_after }, false);
         for _ in 0..2 {
             board.daemon(DaemonEvent::Started(std::process::id()));
             assert_eq!(board.unready(), Some("the daemon is not up yet"));
