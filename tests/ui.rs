@@ -1,4 +1,4 @@
-//! Correct uses of `#[kcl::processor]` compile, and each mistake causes one error that says what to do.
+//! Correct uses of `#[kcl::processor]` compile and run, and each mistake causes one error that says what to do.
 //!
 //! After a change of the messages, run `TRYBUILD=overwrite cargo test -p tests --test ui`, review the changed `.stderr` files, and
 //! run `UPDATE_ERRORS=1 cargo test -p tests --test errors_page`.
@@ -10,49 +10,51 @@ use std::{env, fs, str, thread};
 use serde_json::Value;
 use trybuild::TestCases;
 
-const PASS: &str = "ui/pass/*/*.rs";
-const FAIL: &str = "ui/fail/*/*.rs";
-
-/// Runs both in one project, so that dependencies are built once.
-#[cfg(toolchain_of_the_error_texts)]
+/// Compiles the mistakes alone: trybuild then compiles many of them at a time.
 #[test]
-fn pass_and_fail() {
-    let cases = TestCases::new();
-    cases.pass(PASS);
-    cases.compile_fail(FAIL);
+#[cfg_attr(not(toolchain_of_the_error_texts), ignore = "the .stderr files are those of Rust 1.95")]
+fn each_mistake_has_its_text() {
+    TestCases::new().compile_fail("ui/fail/*/*.rs");
 }
 
-#[cfg(not(toolchain_of_the_error_texts))]
 #[test]
-fn pass() {
-    TestCases::new().pass(PASS);
-}
-
-#[cfg(not(toolchain_of_the_error_texts))]
-#[test]
-#[ignore = "the .stderr files are those of Rust 1.95"]
-fn fail() {
-    TestCases::new().compile_fail(FAIL);
+fn correct_uses_compile_and_run() {
+    let externs = externs();
+    let wrong = of_each(&cases("ui/pass"), |case| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let program = folder.path().join("case");
+        let output = rustc(case, &externs).arg("-o").arg(&program).output().expect("rustc starts");
+        let output = if output.status.success() { Command::new(program).output().expect("it starts") } else { output };
+        let error = String::from_utf8_lossy(&output.stderr);
+        (!output.status.success()).then(|| format!("{}: {}\n{error}", case.display(), output.status))
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// trybuild compiles without incremental compilation, and then rustc reports equal errors once. Users compile with it.
 #[test]
 fn each_mistake_is_one_error_with_incremental_compilation() {
     let externs = externs();
-    let area =
-        |entry: fs::DirEntry| fs::read_dir(entry.path()).expect("a folder").map(|case| case.expect("a case").path());
-    let areas = fs::read_dir("ui/fail").expect("the cases").map(|entry| entry.expect("a folder"));
-    let cases: Vec<PathBuf> =
-        areas.flat_map(area).filter(|path| path.extension().is_some_and(|end| end == "rs")).collect();
-    assert!(cases.len() > 200, "{}", cases.len());
-    let (first, second) = cases.split_at(cases.len() / 2);
-    let wrong = thread::scope(|scope| {
-        let [first, second] = [first, second]
-            .map(|half| scope.spawn(|| half.iter().filter_map(|case| miscounted(case, &externs)).collect()));
-        let wrong: [Vec<String>; 2] = [first, second].map(|half| half.join().expect("no panic"));
-        wrong.concat()
-    });
+    let cases = cases("ui/fail");
+    assert!(cases.len() > 400, "{}", cases.len());
+    let wrong = of_each(&cases, |case| miscounted(case, &externs));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The sources in the areas of a folder.
+fn cases(folder: &str) -> Vec<PathBuf> {
+    let entries = |folder: &Path| fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let cases = entries(Path::new(folder)).flat_map(|area| entries(&area).collect::<Vec<_>>());
+    cases.filter(|case| case.extension().is_some_and(|end| end == "rs")).collect()
+}
+
+/// What is wrong with each case. Two are compiled at a time.
+fn of_each(cases: &[PathBuf], wrong: impl Fn(&PathBuf) -> Option<String> + Sync) -> Vec<String> {
+    let (first, second) = cases.split_at(cases.len() / 2);
+    thread::scope(|scope| {
+        let halves = [first, second].map(|half| scope.spawn(|| half.iter().filter_map(&wrong).collect::<Vec<_>>()));
+        halves.map(|half| half.join().expect("no panic")).concat()
+    })
 }
 
 /// The options that give a case its dependencies: those of this package, which are built.
@@ -77,16 +79,21 @@ fn externs() -> Vec<String> {
     externs
 }
 
+/// rustc for a case.
+fn rustc(case: &Path, externs: &[String]) -> Command {
+    let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    rustc.args(["--edition=2024", "--crate-name=case", "--cap-lints=allow"]).args(externs).arg(case);
+    rustc
+}
+
 /// Compiles a case with incremental compilation, and says so if the number of errors is not that of the recorded text.
 fn miscounted(case: &Path, externs: &[String]) -> Option<String> {
     let folder = tempfile::tempdir().expect("a folder");
-    let output = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
-        .args(["--edition=2024", "--emit=metadata", "--crate-name=case", "--error-format=json", "--cap-lints=allow"])
+    let output = rustc(case, externs)
+        .args(["--emit=metadata", "--error-format=json"])
         .arg(format!("-Cincremental={}", folder.path().join("incremental").display()))
         .arg("--out-dir")
         .arg(folder.path())
-        .args(externs)
-        .arg(case)
         .output()
         .expect("rustc starts");
     let recorded = fs::read_to_string(case.with_extension("stderr")).expect("the recorded text");
