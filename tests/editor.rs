@@ -93,7 +93,7 @@ fn main() -> ExitCode {
         ("concurrency", "handled at once"),
         ("order", "the order"),
         ("ahead", "number of batches"),
-        ("ahead_bytes", "number of bytes"),
+        ("ahead_bytes", "a limit in bytes"),
         ("drain", "running records get"),
         ("timeout", "longest time of an attempt"),
     ]
