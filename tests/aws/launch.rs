@@ -116,3 +116,21 @@ pub(crate) fn emulator_failure() {
     assert_eq!(code, Some(1), "{stderr}");
     assert!(stderr.contains("CreateStream at "), "{stderr}");
 }
+
+/// Each request to AWS has an id, so the same problem never has the same text.
+pub(crate) fn repeated() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let event = |id: &str| {
+        let problem = "The level of configured provisioned throughput for the table was exceeded.";
+        let text =
+            format!("x: {problem} (Service: DynamoDb, Status Code: 400, Request ID: {id}) (SDK Attempt Count: 4)");
+        format!("printf '%s\\n' '␟2026-01-31T12:00:00.000Z␟WARN␟LeaseRenewer␟Failed to renew a lease␟{text}␞'\n")
+    };
+    let script: String =
+        ["VJ7Q2TGK9RLUO4KQNSO5AEMVJF66Q9ASUAAJG", "MPL0HRTQ3ZKIW8XGNYO5AEMVJF66Q9ASUAAJG"].map(event).concat();
+    java(folder.path(), &format!("{script}exit 1"));
+    let aws = ["--stream", "orders", "--app", "orders", "--region", "us-east-1"];
+    let ended = run(daemon(folder.path(), &aws), b"");
+    ended.expect(1, &["1 repeated message of the daemon not shown"]);
+    assert_eq!(ended.stderr.matches("Failed to renew a lease").count(), 1, "{ended:?}");
+}

@@ -84,6 +84,7 @@ const TESTS: &[Test] = &[
     ("why::a_shard_that_is_throttled_is_named", why::throttled),
     ("launch::workers_on_one_emulator_have_names_of_their_own", launch::names),
     ("launch::a_daemon_that_gives_up_is_restarted", launch::restarts),
+    ("launch::a_problem_is_shown_once_whatever_the_ids_of_its_requests", launch::repeated),
     ("launch::a_failure_of_an_emulator_is_not_wrong_use", launch::emulator_failure),
     ("sentences::without_region_or_credentials", sentences::nothing_to_go_by),
     ("sentences::refusals_are_explained", sentences::refused),

@@ -205,7 +205,8 @@ pub(crate) fn two_workers(place: &Place) -> Result<(), Failed> {
     first.until("both shards are started", || place.ledger().all("initialize").count() == 2)?;
     let processor = place.processor();
     let mut second = place.start_with(&["--shards", "2", "--set", "workerId=second"], processor)?;
-    second.until("it is up", || place.path("daemon.1.log").exists())?;
+    let logs = |text: &str| fs::read_to_string(place.path("daemon.1.log")).is_ok_and(|log| log.contains(text));
+    second.until("it is up", || logs("Initialization complete"))?;
     // The workers would balance the shards themselves, but only after minutes.
     place.aws.dynamodb(
         "UpdateItem",
@@ -216,7 +217,7 @@ pub(crate) fn two_workers(place: &Place) -> Result<(), Failed> {
             "ExpressionAttributeValues": { ":owner": { "S": "second" }, ":one": { "N": "1" } },
         }),
     )?;
-    second.until("it has a shard", || place.ledger().all("initialize").count() == 3)?;
+    second.until("it has a shard", || logs("while waiting for initialize"))?;
     // The first worker is the leader, so its lease stays with it until another one leads.
     signal_worker(&first, Signal::KILL)?;
     let shown = place.verb("leases", &["--json"])?;
