@@ -31,7 +31,7 @@ pub(crate) enum TableError {
     #[error(
         "the lease of {shard} may have been moved: {error}; look at it with `cargo kcl leases` before you run this again"
     )]
-    Unclear { shard: String, error: AwsError },
+    Unclear { shard: String, error: Box<AwsError> },
 }
 
 impl TableError {
@@ -147,7 +147,7 @@ impl LeaseTable {
         match self.lease(&lease.shard).await {
             Ok(Some(now)) if now == *lease => Err(TableError::of(error)),
             Ok(Some(now)) if now.counter == next && now.owner.is_none() && now.checkpoint == *to => Ok(Outcome::Moved),
-            _ => Err(TableError::Unclear { shard: lease.shard.clone(), error }),
+            _ => Err(TableError::Unclear { shard: lease.shard.clone(), error: Box::new(error) }),
         }
     }
 
