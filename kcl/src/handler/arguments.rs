@@ -204,6 +204,7 @@ impl<'c, C> OnRecords<'c, C> for MillisBehindLatest {
     message = "an `#[on_record]` handler cannot take `{Self}`",
     label = "`#[on_record]` does not accept this type",
     note = "an `#[on_record]` handler can take, in any order: `&kcl::Record`, one payload, `&mut kcl::{C}`, `&kcl::Shard`, `kcl::MillisBehindLatest`",
+    note = "for the bytes of a record, take `&kcl::Record` and call `data()`; for all records of a batch at once, write `#[on_records]`",
     note = "a payload is `kcl::Json<T>` if `T` has `#[derive(serde::Deserialize)]`, your own type that implements `kcl::FromRecord`, or `Option<P>` or `Result<P, kcl::BoxError>` where `P` is one of these"
 )]
 pub trait OnRecord<'c, C = Checkpointer>: Sized {
