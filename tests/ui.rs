@@ -23,7 +23,8 @@ fn correct_uses_compile_and_run() {
     let wrong = of_each(&cases("ui/pass"), |case| {
         let folder = tempfile::tempdir().expect("a folder");
         let program = folder.path().join("case");
-        let output = rustc(case, &externs).arg("-o").arg(&program).output().expect("rustc starts");
+        let output =
+            rustc(case, &externs).args(["-A", "dead_code", "-o"]).arg(&program).output().expect("rustc starts");
         let output = if output.status.success() { Command::new(program).output().expect("it starts") } else { output };
         let error = String::from_utf8_lossy(&output.stderr);
         (!output.status.success()).then(|| format!("{}: {}\n{error}", case.display(), output.status))
@@ -82,7 +83,7 @@ fn externs() -> Vec<String> {
 /// rustc for a case.
 fn rustc(case: &Path, externs: &[String]) -> Command {
     let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-    rustc.args(["--edition=2024", "--crate-name=case", "--cap-lints=allow"]).args(externs).arg(case);
+    rustc.args(["--edition=2024", "--crate-name=case"]).args(externs).arg(case);
     rustc
 }
 
@@ -90,7 +91,7 @@ fn rustc(case: &Path, externs: &[String]) -> Command {
 fn miscounted(case: &Path, externs: &[String]) -> Option<String> {
     let folder = tempfile::tempdir().expect("a folder");
     let output = rustc(case, externs)
-        .args(["--emit=metadata", "--error-format=json"])
+        .args(["--cap-lints=allow", "--emit=metadata", "--error-format=json"])
         .arg(format!("-Cincremental={}", folder.path().join("incremental").display()))
         .arg("--out-dir")
         .arg(folder.path())

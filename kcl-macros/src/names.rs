@@ -160,6 +160,7 @@ pub(crate) fn is_builtin(name: &str) -> bool {
         "cfg_attr",
         "clippy",
         "cold",
+        "coverage",
         "deny",
         "deprecated",
         "diagnostic",

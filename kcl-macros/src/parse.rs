@@ -85,7 +85,8 @@ pub(crate) fn parse(cx: &Context, options: Options, tokens: TokenStream) -> Pars
 }
 
 fn inherent_impl(cx: &Context, options: Options, mut item: ItemImpl, bodies: Vec<Group>) -> Parsed {
-    let has_unknown_attribute = item.attrs.iter().any(is_unknown);
+    let keyword = item.impl_token.span;
+    let has_unknown_attribute = item.attrs.iter().any(|attr| is_unknown(attr, keyword));
     item.attrs.retain(|attr| {
         if is_processor(&options.krate, attr.path()) {
             cx.error(attr.path(), messages::processor_twice());
@@ -93,7 +94,7 @@ fn inherent_impl(cx: &Context, options: Options, mut item: ItemImpl, bodies: Vec
         }
         let own = own_name(&options.krate, attr.path());
         let Some(kind) = own.and_then(|name| Kind::from_name(&name.text)) else { return true };
-        if !is_above(attr) {
+        if !is_above(attr, keyword) {
             cx.error(attr.path(), messages::handler_on_impl(kind));
         }
         false
@@ -153,14 +154,18 @@ fn processor(item: &ItemImpl, handlers: Vec<Handler>, options: Options) -> Proce
 }
 
 /// Whether rustc has reported an attribute that it did not find. It expands `#[kcl::processor]` after all attributes above it.
-fn is_unknown(attr: &Attribute) -> bool {
+fn is_unknown(attr: &Attribute, keyword: Span) -> bool {
     let first = attr.path().segments.first().map(|first| first.ident.to_string()).unwrap_or_default();
-    is_above(attr) && !names::is_builtin(&first)
+    is_above(attr, keyword) && !names::is_builtin(&first)
 }
 
-/// Whether an attribute is above `#[kcl::processor]`.
-fn is_above(attr: &Attribute) -> bool {
-    offset(attr.pound_token.span) < offset(Span::call_site())
+/// Whether an attribute is above `#[kcl::processor]`. If a macro wrote one of the two, their places do not say so: `#[kcl::processor]` is
+/// then not between the attribute and the impl.
+fn is_above(attr: &Attribute, keyword: Span) -> bool {
+    match [attr.pound_token.span, Span::call_site(), keyword].map(offset) {
+        [Some(attr), Some(processor), Some(keyword)] => attr < processor && processor < keyword,
+        _ => false,
+    }
 }
 
 /// Whether a path is `processor`, `kcl::processor`, or `processor` after the last name of the path in `crate = …`.

@@ -162,12 +162,15 @@ struct Process {
 
 impl Process {
     fn start(ahead: bool) -> Self {
+        Self::start_with(ahead.then_some("AHEAD"))
+    }
+
+    /// Starts the processor with a variable, which says what kind of processor it is.
+    fn start_with(variable: Option<&str>) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let mut command = Command::new(&*CONCURRENT);
         command.env("SEEN", folder.path().join("seen")).env("GO", folder.path().join("go"));
-        if ahead {
-            command.env("AHEAD", "1");
-        }
+        command.envs(variable.map(|variable| (variable, "1")));
         let mut conversation = Conversation::start(command.stderr(Stdio::piped()));
         conversation.send(INITIALIZE);
         assert!(conversation.receive().is_some());
@@ -246,6 +249,17 @@ fn handlers_that_are_always_busy_do_not_keep_messages_waiting() {
     process.conversation.send(r#"{"action":"leaseLost"}"#);
     let status = r#"{"action":"status","responseFor":"leaseLost"}"#;
     assert_eq!(process.conversation.receive().as_deref(), Some(status));
+    assert_eq!(process.end().1.code, Some(0));
+}
+
+#[test]
+fn handlers_that_are_always_busy_do_not_keep_a_tick_waiting() {
+    let mut process = Process::start_with(Some("TICKS"));
+    process.conversation.send(&batch([(1, "a", "busy"), (2, "b", "busy")]));
+    assert_eq!(process.conversation.receive().as_deref(), Some(DONE));
+    assert!(process.seen().iter().any(|line| line == "tick"));
+    process.conversation.send(r#"{"action":"leaseLost"}"#);
+    assert!(process.conversation.receive().is_some());
     assert_eq!(process.end().1.code, Some(0));
 }
 

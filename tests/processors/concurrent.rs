@@ -8,12 +8,13 @@ use std::time::Duration;
 use std::{env, thread};
 
 use kcl::{
-    AsyncCheckpointer, AsyncInitialize, AsyncProcessor, BoxError, Concurrency, ConcurrentRecord, FailurePolicy,
-    LeaseLost, ProcessRecords, Shard,
+    AsyncCheckpointer, AsyncInitialize, AsyncProcessor, BoxError, Concurrency, ConcurrentRecord, ConcurrentTick,
+    FailurePolicy, LeaseLost, ProcessRecords, Shard,
 };
 
-/// A processor that acknowledges `AHEAD` batches ahead of their records, and waits at most `BACKOFF` milliseconds before a retry.
-struct Concurrent<const AHEAD: u32, const BACKOFF: u64 = 15>;
+/// A processor that acknowledges `AHEAD` batches ahead of their records, and waits at most `BACKOFF` milliseconds before a retry. With
+/// `TICKS`, each message has a tick.
+struct Concurrent<const AHEAD: u32, const BACKOFF: u64 = 15, const TICKS: bool = false>;
 
 fn see(what: &str) {
     let file = env::var_os("SEEN").and_then(|path| OpenOptions::new().append(true).create(true).open(path).ok());
@@ -39,12 +40,14 @@ async fn go() {
     }
 }
 
-impl<const AHEAD: u32, const BACKOFF: u64> AsyncProcessor for Concurrent<AHEAD, BACKOFF> {
+impl<const AHEAD: u32, const BACKOFF: u64, const TICKS: bool> AsyncProcessor for Concurrent<AHEAD, BACKOFF, TICKS> {
     const CONCURRENCY: Option<Concurrency> = Some(Concurrency::new(8).ahead(AHEAD).drain(Duration::from_millis(2500)));
     const POLICY: FailurePolicy =
         FailurePolicy::new().retry(2).backoff(Duration::from_millis(BACKOFF - 5), Duration::from_millis(BACKOFF));
     // Longer than a test waits.
     const TIMEOUT: Option<Duration> = Some(Duration::from_secs(3600));
+
+    const TICK: Option<Duration> = if TICKS { Some(Duration::ZERO) } else { None };
 
     async fn process_records(&mut self, _: &mut ProcessRecords<'_, AsyncCheckpointer>) -> Result<(), BoxError> {
         Err("records are handled at once".into())
@@ -84,26 +87,34 @@ impl<const AHEAD: u32, const BACKOFF: u64> AsyncProcessor for Concurrent<AHEAD, 
         Ok(())
     }
 
+    async fn concurrent_tick(&self, _: &ConcurrentTick<'_>) -> Result<(), BoxError> {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        see("tick");
+        Ok(())
+    }
+
     async fn lease_lost(&mut self, _: &mut LeaseLost<'_>) -> Result<(), BoxError> {
         see("leaseLost");
         Ok(())
     }
 }
 
-impl<const AHEAD: u32, const BACKOFF: u64> AsyncInitialize for Concurrent<AHEAD, BACKOFF> {
+impl<const AHEAD: u32, const BACKOFF: u64, const TICKS: bool> AsyncInitialize for Concurrent<AHEAD, BACKOFF, TICKS> {
     async fn initialize(_: &Shard) -> Result<Self, BoxError> {
         Ok(Self)
     }
 }
 
-impl<const AHEAD: u32, const BACKOFF: u64> Drop for Concurrent<AHEAD, BACKOFF> {
+impl<const AHEAD: u32, const BACKOFF: u64, const TICKS: bool> Drop for Concurrent<AHEAD, BACKOFF, TICKS> {
     fn drop(&mut self) {
         see("drop");
     }
 }
 
 fn main() -> ExitCode {
-    if env::var_os("AHEAD").is_some() {
+    if env::var_os("TICKS").is_some() {
+        kcl::run_async::<Concurrent<1, 15, true>>()
+    } else if env::var_os("AHEAD").is_some() {
         kcl::run_async::<Concurrent<1>>()
     } else if env::var_os("LONG_BACKOFF").is_some() {
         kcl::run_async::<Concurrent<0, 3_600_000>>()

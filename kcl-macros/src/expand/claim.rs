@@ -70,7 +70,7 @@ fn other(name: &str) -> Ident {
 fn name(ty: &Type) -> String {
     let mut name = String::new();
     write_type(&mut name, ty.to_token_stream());
-    name.trim_matches('_').to_owned()
+    name
 }
 
 fn write_type(name: &mut String, tokens: TokenStream) {
@@ -79,17 +79,22 @@ fn write_type(name: &mut String, tokens: TokenStream) {
             TokenTree::Group(group) => {
                 name.push_str("_of_");
                 write_type(name, group.stream());
+                name.push('_');
             }
-            TokenTree::Punct(mark) if matches!(mark.as_char(), '<' | '>' | ':') => {
-                if !name.ends_with('_') {
-                    name.push('_');
-                }
-            }
-            TokenTree::Punct(mark) => {
-                // Writing to a string never fails.
-                let _ = write!(name, "_{:x}_", u32::from(mark.as_char()));
-            }
-            word => name.extend(word.to_string().chars().filter(|char| char.is_alphanumeric() || *char == '_')),
+            TokenTree::Punct(mark) if matches!(mark.as_char(), '<' | '>' | ':') => name.push('_'),
+            token => write_text(name, &token.to_string()),
+        }
+    }
+}
+
+/// Writes the text of a token. Everything that is neither a letter nor a digit becomes a number.
+fn write_text(name: &mut String, text: &str) {
+    for char in text.chars() {
+        if char.is_alphanumeric() {
+            name.push(char);
+        } else {
+            // Writing to a string never fails.
+            let _ = write!(name, "_{:x}_", u32::from(char));
         }
     }
 }

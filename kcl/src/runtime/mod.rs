@@ -166,6 +166,6 @@ pub(crate) fn refuse_nesting() -> Result<(), RunError> {
 
 /// Polls something of the runtime whatever is left of the task's budget. The conversation shares the task with the handlers, and busy
 /// handlers use up all of the budget.
-fn poll_unconstrained<T>(cx: &mut Context<'_>, poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+pub(crate) fn poll_unconstrained<T>(cx: &mut Context<'_>, poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
     pin!(unconstrained(poll_fn(poll))).poll(cx)
 }

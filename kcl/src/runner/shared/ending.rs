@@ -60,6 +60,7 @@ where
         let request = match self.watermark.done {
             _ if self.work.ring.open() == 0 => Ok(ALL),
             Some((number, sub)) => request_to(number, sub),
+            // Without a settled record, no checkpoint is due.
             None => return Ok(None),
         };
         match self.request(request).await {

@@ -21,6 +21,7 @@ use crate::runner::conversation::{Broken, Conversation, Waits};
 use crate::runner::events::Event;
 use crate::runner::session::Next;
 use crate::runner::shared::ring::Arrival;
+use crate::runner::shared::slots::poll_beside_slots;
 use crate::runner::shared::work::{Job, Work};
 use crate::runner::watermark::Watermark;
 use crate::shard::{MillisBehindLatest, Shard};
@@ -261,7 +262,9 @@ where
                 if let Some(call) = call.take() {
                     tick.set(Some(call()));
                 }
-                tick.as_mut().as_pin_mut().map_or(Poll::Pending, |tick| tick.poll(cx))
+                let poll =
+                    |cx: &mut Context<'_>| tick.as_mut().as_pin_mut().map_or(Poll::Pending, |tick| tick.poll(cx));
+                poll_beside_slots(cx, poll)
             });
             // Like a running handler, it has a limited time after a failure.
             if polled.is_pending() && (this.is_past_limit() || this.poll_gone(cx).is_ready()) {
