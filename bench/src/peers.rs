@@ -34,7 +34,7 @@ const RUSTC: &[&str] = &["rustc", "--version"];
 /// The commit of the Go binding, in its checkout.
 const COMMIT: [&str; 4] = ["log", "-1", "--abbrev=10", "--format=, commit %h"];
 
-const ROWS: [Row; 8] = [
+const ROWS: [Row; 9] = [
     Row {
         key: "read-only",
         name: "reads and does nothing",
@@ -43,6 +43,12 @@ const ROWS: [Row; 8] = [
     },
     Row { key: "records", name: "**this project, `#[on_records]`**", version: RUSTC, install: |_| own("records") },
     Row { key: "record", name: "this project, `#[on_record]`", version: RUSTC, install: |_| own("record") },
+    Row {
+        key: "async",
+        name: "this project, `#[on_records]` with an `async fn`",
+        version: RUSTC,
+        install: |_| build("awaits", "processors-tokio", &["--features", "tokio"]),
+    },
     Row { key: "crates-io", name: "`kcl` 0.3.3 (crates.io)", version: RUSTC, install: |_| crates_io() },
     Row { key: "go", name: "`goguardian-go-kcl`", version: &["go", "version"], install: go },
     Row { key: "python", name: "`amazon_kclpy` 3.2.0", version: &["python3", "--version"], install: |_| python() },
