@@ -4,7 +4,7 @@ impl __KclSumAdd<'_> {
     }
 }
 type __KclSumAdd<'kcl1> = Sum<'kcl1>;
-mod all_handlers_of_Sum__27_stand_in_one_impl {
+mod all_handlers_of_Sum__27__5f___stand_in_one_impl {
     macro_rules! claimed {
         (__kcl_add $($code:tt)*) => {
             $($code)*
@@ -13,7 +13,7 @@ mod all_handlers_of_Sum__27_stand_in_one_impl {
     }
     pub(super) use claimed;
 }
-struct __KclOtherThanSum__27<T>(T);
+struct __KclOtherThanSum__27__5f__<T>(T);
 #[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_record as _;

@@ -7,7 +7,7 @@ where
     }
 }
 type __KclLastPTNKeep<'p, T, const N: usize> = Last<'p, T, N>;
-mod all_handlers_of_Last__27_p_2c_T_2c_N_stand_in_one_impl {
+mod all_handlers_of_Last__27_p_2c_T_2c_N__stand_in_one_impl {
     macro_rules! claimed {
         (__kcl_keep $($code:tt)*) => {
             $($code)*
@@ -16,7 +16,7 @@ mod all_handlers_of_Last__27_p_2c_T_2c_N_stand_in_one_impl {
     }
     pub(super) use claimed;
 }
-struct __KclOtherThanLast__27_p_2c_T_2c_N<T>(T);
+struct __KclOtherThanLast__27_p_2c_T_2c_N_<T>(T);
 #[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_record as _;

@@ -3,13 +3,13 @@ impl<T> __KclRevenueTOpen<T> {
     fn add(&mut self, records: &[Record]) {}
 }
 type __KclRevenueTOpen<T> = Revenue<T>;
-mod __kcl_open__KclOtherThanRevenue_T {
-    pub type __KclOtherThanRevenue_T<T> = T;
+mod __kcl_open__KclOtherThanRevenue_T_ {
+    pub type __KclOtherThanRevenue_T_<T> = T;
 }
-use __kcl_open__KclOtherThanRevenue_T::*;
+use __kcl_open__KclOtherThanRevenue_T_::*;
 const _: () = {
     #[automatically_derived]
-    impl<T> ::kcl::Processor for __KclOtherThanRevenue_T<__KclRevenueTOpen<T>> {
+    impl<T> ::kcl::Processor for __KclOtherThanRevenue_T_<__KclRevenueTOpen<T>> {
         fn process_records(
             &mut self,
             _: &mut ::kcl::ProcessRecords<'_>,
@@ -18,7 +18,7 @@ const _: () = {
         }
     }
     #[automatically_derived]
-    impl<T> ::kcl::Initialize for __KclOtherThanRevenue_T<__KclRevenueTOpen<T>> {
+    impl<T> ::kcl::Initialize for __KclOtherThanRevenue_T_<__KclRevenueTOpen<T>> {
         fn initialize(_: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
             ::kcl::__private::left_to_rustc::<Self>()
         }

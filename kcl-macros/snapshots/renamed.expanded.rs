@@ -10,7 +10,7 @@ impl __KclOrdersRevenueAdd {
     }
 }
 type __KclOrdersRevenueAdd = orders::Revenue;
-mod all_handlers_of_orders_Revenue_stand_in_one_impl {
+mod all_handlers_of_orders__Revenue_stand_in_one_impl {
     macro_rules! claimed {
         (__kcl_add $($code:tt)*) => {
             $($code)*
@@ -19,7 +19,7 @@ mod all_handlers_of_orders_Revenue_stand_in_one_impl {
     }
     pub(super) use claimed;
 }
-struct __KclOtherThanorders_Revenue<T>(T);
+struct __KclOtherThanorders__Revenue<T>(T);
 #[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     #[automatically_derived]
