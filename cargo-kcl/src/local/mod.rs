@@ -67,7 +67,8 @@ fn prepare_and_run(options: &LocalOptions) -> Result<u8, LocalError> {
     let chaos = options.chaos()?;
     let mut supply = supply(options, chaos.as_ref(), sender.clone())?;
     let recording = options.record.as_deref().map(Recording::create).transpose()?;
-    let page = options.report.as_deref().map(Page::create).transpose()?;
+    let hidden = options.program.arguments().len();
+    let page = options.report.as_deref().map(|path| Page::create(path, hidden)).transpose()?;
     let program = Program::prepare(&options.program)?;
     let store = options.store(&program, &*supply)?.map(Arc::new);
     let shards = supply.load(store.clone())?;

@@ -54,6 +54,8 @@ impl Histories<'_> {
 #[derive(Debug)]
 pub(crate) struct Page {
     path: PathBuf,
+    /// The number of arguments at the end of the command that are not shown.
+    hidden: usize,
     /// The number of shards with a timeline of their own so far.
     drawn: usize,
     /// The history of the other shards.
@@ -61,9 +63,9 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// Checks that the page can be written at the end of the run.
-    pub(crate) fn create(path: &Path) -> Result<Self, PageError> {
-        let page = Self { path: path.to_owned(), drawn: 0, rest: None };
+    /// Checks that the page can be written at the end of the run. It does not show the last `hidden` arguments of the command.
+    pub(crate) fn create(path: &Path, hidden: usize) -> Result<Self, PageError> {
+        let page = Self { path: path.to_owned(), hidden, drawn: 0, rest: None };
         if path.is_dir() {
             return Err(page.failed(io::ErrorKind::IsADirectory.into()));
         }
@@ -89,7 +91,7 @@ impl Page {
     /// Writes the page. Returns the exit code of the run, which is 1 if it would be 0 and the page cannot be written.
     pub(crate) fn write(&self, summary: &Summary, drawn: &[Drawn], quiet: bool, code: u8) -> u8 {
         let rest = self.rest.as_ref().map(|rest| rest.lock().clone());
-        let text = sections::page(summary, &Histories { drawn, rest });
+        let text = sections::page(summary, &Histories { drawn, rest }, self.hidden);
         let written = self.new_file().and_then(|mut file| {
             file.write_all(text.as_bytes())?;
             file.persist(&self.path).map(drop).map_err(|error| error.error)
@@ -123,7 +125,7 @@ mod tests {
     #[test]
     fn shards_without_a_timeline_are_counted() {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut page = Page::create(&folder.path().join("page.html")).expect("it can be written");
+        let mut page = Page::create(&folder.path().join("page.html"), 0).expect("it can be written");
         let epoch = Instant::now();
         let histories: Vec<_> = (0..MOST_SHARDS + 5).map(|_| page.history(epoch)).collect();
         histories.iter().for_each(|history| history.lock().processed(1));

@@ -19,15 +19,15 @@ const MOST_ROWS: usize = 1_000;
 /// The number of slowest batches that are listed.
 const SLOWEST: usize = 4;
 
-/// The whole page.
-pub(super) fn page(summary: &Summary, histories: &Histories<'_>) -> String {
+/// The whole page. The last `hidden` arguments of the command are left out.
+pub(super) fn page(summary: &Summary, histories: &Histories<'_>, hidden: usize) -> String {
     let axis = Axis::new(summary.total.seconds);
     let mut html = format!(
         "<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport content=\"width=device-width,initial-scale=1\">\
          <meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'\">\
          <meta name=referrer content=no-referrer><title>Run of cargo kcl local</title><style>{STYLE}</style></head><body><main>"
     );
-    html += &header(summary);
+    html += &header(summary, hidden);
     html += &tiles(summary, histories);
     html += &throughput(histories, &axis);
     html += &lanes(summary, histories.drawn, &axis);
@@ -44,7 +44,7 @@ pub(super) fn page(summary: &Summary, histories: &Histories<'_>) -> String {
     html
 }
 
-fn header(summary: &Summary) -> String {
+fn header(summary: &Summary, hidden: usize) -> String {
     let total = &summary.total;
     let (class, outcome) = match total.exit_code {
         0 => ("ok", "succeeded"),
@@ -52,7 +52,7 @@ fn header(summary: &Summary) -> String {
         _ => ("bad", "failed"),
     };
     let arguments = std::env::args_os().skip(1).skip_while(|argument| argument == "kcl");
-    let command = command(arguments.map(|argument| argument.to_string_lossy().into_owned()));
+    let command = command(arguments.map(|argument| argument.to_string_lossy().into_owned()).collect(), hidden);
     format!(
         "<header><p class=over>cargo kcl local<h1>{} records in {}</h1><p class=soft><span class=\"pill {class}\">{outcome}</span> &nbsp;{} \
          UTC, {}</p><code class=command>cargo kcl {}</code></header>",
@@ -64,19 +64,12 @@ fn header(summary: &Summary) -> String {
     )
 }
 
-/// The command without the arguments of the processor, which may be secrets.
-fn command(arguments: impl IntoIterator<Item = String>) -> String {
-    let mut command: Vec<String> = Vec::new();
-    let mut rest = arguments.into_iter();
-    while let Some(argument) = rest.next() {
-        command.push(report::quoted(&argument));
-        if argument == "--" {
-            command.extend(rest.next().map(|program| report::quoted(&program)));
-            command.extend(rest.next().map(|_| "…".to_owned()));
-            break;
-        }
-    }
-    command.join(" ")
+/// The command without its last `hidden` arguments. They are those of the processor, which may be secrets.
+fn command(mut arguments: Vec<String>, hidden: usize) -> String {
+    arguments.truncate(arguments.len().saturating_sub(hidden));
+    let shown = arguments.iter().map(|argument| report::quoted(argument));
+    let rest = (hidden > 0).then(|| "…".to_owned());
+    shown.chain(rest).collect::<Vec<_>>().join(" ")
 }
 
 fn tiles(summary: &Summary, histories: &Histories<'_>) -> String {
@@ -339,16 +332,31 @@ fn table(summary: &Summary) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+    use crate::process::program::ProgramOptions;
+
+    #[derive(clap::Parser)]
+    struct Local {
+        #[command(flatten)]
+        program: ProgramOptions,
+    }
 
     #[test]
     fn arguments_of_the_processor_are_left_out() {
         for (arguments, shown) in [
-            ("local --input a.jsonl --example sum", "local --input a.jsonl --example sum"),
+            ("local --example sum", "local --example sum"),
+            ("local --example sum -- --password=x", "local --example sum -- …"),
+            ("local --bin sum -- --password x", "local --bin sum -- …"),
+            ("local --package sum -- x", "local --package sum -- …"),
             ("local -- ./sum", "local -- ./sum"),
             ("local -- ./sum --password x", "local -- ./sum …"),
+            ("local -- ./sum -- x", "local -- ./sum …"),
         ] {
-            assert_eq!(command(arguments.split(' ').map(str::to_owned)), shown);
+            let Local { program } = Local::parse_from(arguments.split(' '));
+            let arguments = arguments.split(' ').map(str::to_owned).collect();
+            assert_eq!(command(arguments, program.arguments().len()), shown);
         }
     }
 }
