@@ -113,6 +113,8 @@ pub(crate) struct Seen {
     pub(crate) dead_lettered: u64,
     /// The durations of batches with records, in nanoseconds.
     pub(crate) batches: Histogram,
+    /// How long ago a processor first answered `initialize`.
+    pub(crate) answered: Option<Duration>,
     /// The message that the processor is handling, and for how long.
     pub(crate) running: Option<(&'static str, Duration)>,
 }

@@ -15,7 +15,8 @@ use super::{Seen, Stage};
 const RATE: Duration = Duration::from_secs(5);
 /// The same for the distribution of recent durations.
 const TIMES: Duration = Duration::from_secs(30);
-/// The time after its start in which a processor announces that it sends snapshots. It does so before its first record.
+/// The time after its first answer in which a processor announces that it sends snapshots. It does so before its first record. The
+/// time before that answer does not count, because a program may do anything before it runs its processor.
 const SILENT_START: Duration = Duration::from_secs(2);
 /// How long a process that ended is kept, so that a datagram that is late does not count twice.
 const KEPT: Duration = Duration::from_secs(5);
@@ -36,8 +37,8 @@ pub(super) struct Shard {
     pub(super) since: Instant,
     /// The processors that were started.
     starts: u64,
-    /// The start of the first of them.
-    started: Option<Instant>,
+    /// Under a daemon, when one of them first answered.
+    answered: Option<Instant>,
     /// Under a daemon, the processors that have answered their first message and not yet the last one, as its log says.
     answering: u64,
     /// Under a daemon, the stage that follows when the last process ends.
@@ -76,7 +77,7 @@ impl Shard {
             stage,
             since: now,
             starts: 0,
-            started: None,
+            answered: None,
             answering: 0,
             next: None,
             exits: BTreeMap::new(),
@@ -98,7 +99,6 @@ impl Shard {
     /// Notes that a processor starts.
     pub(super) fn start(&mut self, now: Instant) {
         self.starts += 1;
-        self.started.get_or_insert(now);
         self.reach(Stage::Running, now);
     }
 
@@ -112,6 +112,7 @@ impl Shard {
     pub(super) fn answer_first(&mut self, now: Instant) {
         self.answering += 1;
         self.next = None;
+        self.answered.get_or_insert(now);
         self.start(now);
     }
 
@@ -237,10 +238,11 @@ impl Shard {
         self.watcher.as_ref().map(|watcher| (watcher.seen)())
     }
 
-    /// Whether processors were started that do not send snapshots.
+    /// Whether processors have answered that do not send snapshots.
     pub(super) fn is_silent(&self, now: Instant) -> bool {
-        let is_late = |started| now.saturating_duration_since(started) >= SILENT_START;
-        !self.reports && self.started.is_some_and(is_late)
+        let by_daemon = || self.answered.map(|answered| now.saturating_duration_since(answered));
+        let answered = || by_daemon().or_else(|| self.seen()?.answered);
+        !self.reports && answered().is_some_and(|age| age >= SILENT_START)
     }
 
     fn sums(&self, seen: Option<&Seen>, now: Instant) -> Sums {
@@ -415,6 +417,21 @@ mod tests {
             shard.answer_last(stage, now);
             assert_eq!(shard.stage, expected);
         }
+    }
+
+    #[test]
+    fn a_processor_that_starts_slowly_is_not_silent() {
+        let now = Instant::now();
+        for (answered, is_silent) in [(None, false), (Some(Duration::ZERO), false), (Some(SILENT_START), true)] {
+            let mut shard = Shard::new(Stage::Waiting, now);
+            let seen = Box::new(move || Seen { answered, ..Seen::default() });
+            shard.watch(Watcher { seen, retried: Box::new(drop) });
+            shard.start(now);
+            assert_eq!(shard.is_silent(now + Duration::from_secs(60)), is_silent, "{answered:?}");
+        }
+        let mut shard = Shard::new(Stage::Waiting, now);
+        shard.answer_first(now);
+        assert_eq!([now, now + SILENT_START].map(|now| shard.is_silent(now)), [false, true]);
     }
 
     #[test]

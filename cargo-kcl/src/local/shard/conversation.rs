@@ -201,7 +201,9 @@ where
 
     pub(crate) fn initialize(&mut self, shard_id: &str) -> Result<(), Failure> {
         let position = self.lease.position().clone();
-        self.exchange("initialize", &Message::Initialize { shard_id: shard_id.to_owned(), position })
+        self.exchange("initialize", &Message::Initialize { shard_id: shard_id.to_owned(), position })?;
+        self.pulse.initialized();
+        Ok(())
     }
 
     pub(crate) fn process_records(&mut self, records: Part<'_>, millis_behind: u64) -> Result<(), Failure> {

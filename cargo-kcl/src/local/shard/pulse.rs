@@ -19,6 +19,8 @@ struct State {
     /// The last record that was acknowledged.
     reached: Option<SequenceNumber>,
     pending: Option<Pending>,
+    /// When a processor first answered `initialize`.
+    initialized: Option<Instant>,
     /// The history of the shard, if the run is to be reported.
     history: Option<History>,
     /// When the last processor ended.
@@ -82,6 +84,11 @@ impl Pulse {
                 state.note(|timeline| timeline.answered(time));
             }
         }
+    }
+
+    /// Notes that a processor has answered `initialize`.
+    pub(crate) fn initialized(&self) {
+        self.lock().initialized.get_or_insert_with(Instant::now);
     }
 
     pub(crate) fn processed(&self, records: u64, bytes: u64) {
@@ -163,7 +170,7 @@ impl Pulse {
 
     /// The state of the shard's processors for the metrics of the run.
     pub(crate) fn seen(&self) -> Seen {
-        let State { counts, pending, .. } = &*self.lock();
+        let State { counts, pending, initialized, .. } = &*self.lock();
         Seen {
             records: counts.records,
             bytes: counts.bytes,
@@ -171,6 +178,7 @@ impl Pulse {
             skipped: counts.skipped,
             dead_lettered: counts.dead_lettered,
             batches: counts.batches.nanos().clone(),
+            answered: initialized.map(|at| at.elapsed()),
             running: pending.as_ref().map(|pending| (pending.action, pending.since.elapsed())),
         }
     }
