@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// The size in bytes at which another file is begun.
@@ -10,6 +11,7 @@ const MOST: u64 = 64 << 20;
 /// A log file, and the one before it, whose name ends in `.1`.
 #[derive(Debug)]
 pub(super) struct LogFile {
+    /// Not a link, except to something that never grows, such as a pipe.
     path: PathBuf,
     file: File,
     length: u64,
@@ -29,7 +31,9 @@ impl LogFile {
     fn with_limit(path: &Path, most: u64) -> io::Result<Self> {
         let file = File::options().create(true).append(true).open(path)?;
         let length = file.metadata()?.len();
-        Ok(Self { path: path.to_owned(), file, length, most })
+        // A pipe may have a link, such as /dev/stderr, but not a path.
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        Ok(Self { path, file, length, most })
     }
 
     /// Writes a line at once, because people read a log while it grows. A log that cannot be written does not stop the daemon.
@@ -50,11 +54,22 @@ impl LogFile {
         if self.length < self.most {
             return;
         }
-        let mut before = self.path.clone().into_os_string();
-        before.push(".1");
-        match fs::rename(&self.path, before).and_then(|()| Self::with_limit(&self.path, self.most)) {
+        match self.move_away().and_then(|()| Self::with_limit(&self.path, self.most)) {
             Ok(new) => *self = new,
             Err(_) => self.length = 0,
+        }
+    }
+
+    /// Renames the file, unless its path leads elsewhere by now: another program has moved or removed it, or has begun another one.
+    fn move_away(&self) -> io::Result<()> {
+        let own = self.file.metadata()?;
+        match fs::symlink_metadata(&self.path) {
+            Ok(there) if (there.dev(), there.ino()) == (own.dev(), own.ino()) => {
+                let mut before = self.path.clone().into_os_string();
+                before.push(".1");
+                fs::rename(&self.path, before)
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -82,5 +97,51 @@ mod tests {
         log.line("a line that is long enough");
         log.line("another");
         assert_eq!((&*read(&before), &*read(&path)), ("a line that is long enough\n", "another\n"));
+    }
+    #[test]
+    fn a_file_that_is_no_longer_there_is_begun_anew() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [path, before, moved] = ["log", "log.1", "moved"].map(|name| folder.path().join(name));
+        let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+        let mut log = LogFile::with_limit(&path, 20).expect("it can be written");
+        log.line("a line that is long enough");
+        fs::rename(&path, &moved).expect("it can be moved");
+        log.line("second");
+        assert_eq!((&*read(&moved), &*read(&path)), ("a line that is long enough\n", "second\n"));
+        log.line("another line that is long");
+        fs::remove_file(&path).expect("it can be removed");
+        log.line("third");
+        assert_eq!((&*read(&path), before.exists()), ("third\n", false));
+        log.line("the last line that is long");
+        log.line("fourth");
+        assert_eq!((&*read(&path), &*read(&before)), ("fourth\n", "third\nthe last line that is long\n"));
+    }
+
+    #[test]
+    fn two_logs_in_one_file_keep_what_was_before() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [path, before] = ["log", "log.1"].map(|name| folder.path().join(name));
+        let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+        let [mut first, mut second] = [(); 2].map(|()| LogFile::with_limit(&path, 20).expect("it can be written"));
+        first.line("the first log's long line");
+        second.line("the second log's long line");
+        first.line("one");
+        second.line("two");
+        assert_eq!(read(&before), "the first log's long line\nthe second log's long line\n");
+        assert_eq!(read(&path), "one\ntwo\n");
+    }
+
+    #[test]
+    fn a_link_stays_where_it_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [link, path, before] = ["link", "log", "log.1"].map(|name| folder.path().join(name));
+        let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+        File::create(&path).expect("it can be created");
+        std::os::unix::fs::symlink("log", &link).expect("it can be linked");
+        let mut log = LogFile::with_limit(&link, 20).expect("it can be written");
+        log.line("a line that is long enough");
+        log.line("second");
+        assert_eq!((&*read(&before), &*read(&link)), ("a line that is long enough\n", "second\n"));
+        assert!(link.is_symlink());
     }
 }
