@@ -12,15 +12,12 @@ pub(crate) const CANNOT_EXECUTE: u8 = 126;
 pub(crate) const INTERRUPTED: u8 = 130;
 
 /// The exit code for something that the tool needs and cannot use. Supervisors do not start a command again that was wrong, so only
-/// errors that stay the same are wrong use: a full disk or an address in use may pass.
+/// errors that stay the same are wrong use. A full disk may pass, and so may an address that is in use, or that the machine does not have
+/// yet.
 pub(crate) fn of_io(error: &io::Error) -> u8 {
-    use io::ErrorKind::{
-        AddrNotAvailable, InvalidInput, IsADirectory, NotADirectory, NotFound, PermissionDenied, Unsupported,
-    };
+    use io::ErrorKind::{InvalidInput, IsADirectory, NotADirectory, NotFound, PermissionDenied, Unsupported};
     match error.kind() {
-        NotFound | PermissionDenied | IsADirectory | NotADirectory | InvalidInput | AddrNotAvailable | Unsupported => {
-            WRONG_USE
-        }
+        NotFound | PermissionDenied | IsADirectory | NotADirectory | InvalidInput | Unsupported => WRONG_USE,
         _ => FAILED,
     }
 }
@@ -31,10 +28,11 @@ mod tests {
 
     #[test]
     fn trouble_that_may_pass_is_not_wrong_use() {
-        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::AddrInUse, io::ErrorKind::ReadOnlyFilesystem] {
+        use io::ErrorKind::{AddrInUse, AddrNotAvailable, ReadOnlyFilesystem, StorageFull};
+        for kind in [StorageFull, AddrInUse, AddrNotAvailable, ReadOnlyFilesystem] {
             assert_eq!(of_io(&kind.into()), FAILED, "{kind}");
         }
-        for kind in [io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied, io::ErrorKind::AddrNotAvailable] {
+        for kind in [io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied] {
             assert_eq!(of_io(&kind.into()), WRONG_USE, "{kind}");
         }
     }
