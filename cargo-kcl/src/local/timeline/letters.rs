@@ -70,8 +70,7 @@ fn class(error: &str) -> String {
     while let Some(char) = rest.chars().next() {
         rest = &rest[char.len_utf8()..];
         match char {
-            // An apostrophe follows a letter.
-            '"' | '`' | '\'' if char != '\'' || !class.ends_with(char::is_alphanumeric) => {
+            '"' | '`' | '\'' if char != '\'' || !ends_with_word(&class) => {
                 // An escaped quotation mark does not end the quotation. A quotation without an end was cut.
                 let mut is_escaped = false;
                 let end = rest.find(|inner| {
@@ -90,6 +89,12 @@ fn class(error: &str) -> String {
         }
     }
     report::escaped(&class).chars().take(LONGEST).collect()
+}
+
+/// Whether a text ends with a word, after which an apostrophe is part of the text. A single letter is not a word but the kind of a string,
+/// as in `b'…'`.
+fn ends_with_word(text: &str) -> bool {
+    text.chars().rev().take(2).filter(|char| char.is_alphanumeric()).count() == 2
 }
 
 #[cfg(test)]
@@ -120,6 +125,7 @@ mod tests {
             ("no `a`, \"b\" or 'c'", "no …, … or …"),
             ("can't find 'Ann O\\'Neil'", "can't find …"),
             ("it ends in 'the middle", "it ends in …"),
+            ("b'secret' isn't u'secret'", "b… isn't u…"),
         ] {
             assert_eq!(class(error), shown);
         }
