@@ -18,6 +18,10 @@ pub struct Aws {
 pub struct Lease {
     /// The shard of the lease.
     pub shard: String,
+    /// The worker that holds it, if one does.
+    pub owner: String,
+    /// The number that its owner raises to renew it.
+    pub counter: u64,
     /// The sequence number.
     pub checkpoint: String,
     /// The sub-sequence number.
@@ -84,6 +88,8 @@ fn lease(item: &Value) -> Lease {
     let text = |name: &str, kind: &str| item[name][kind].as_str().unwrap_or_default().to_owned();
     Lease {
         shard: text("leaseKey", "S"),
+        owner: text("leaseOwner", "S"),
+        counter: text("leaseCounter", "N").parse().unwrap_or(0),
         checkpoint: text("checkpoint", "S"),
         sub: text("checkpointSubSequenceNumber", "N"),
     }
