@@ -76,13 +76,18 @@ impl Place {
 
     /// Runs a verb on the place's application and stream to its end.
     pub(crate) fn verb(&self, verb: &str, arguments: &[&str]) -> Result<Output, Failed> {
+        Ok(self.command(verb, arguments).output()?)
+    }
+
+    /// The command that [`verb`](Self::verb) runs.
+    pub(crate) fn command(&self, verb: &str, arguments: &[&str]) -> Command {
         // The workers of this place have a failoverTimeMillis of 3 s.
         let names = [verb, "--app", &self.name, "--stream", &self.name, "--failover", "3s", "--region", "us-east-1"];
         let endpoints = ["--endpoint", &self.aws.kinesis, "--dynamodb-endpoint", &self.aws.dynamodb];
         let all: Vec<OsString> = [&names[..], &endpoints, arguments].concat().into_iter().map(Into::into).collect();
         let mut command = tool(&all);
         command.env("AWS_ACCESS_KEY_ID", "local").env("AWS_SECRET_ACCESS_KEY", "local").env_remove("AWS_PROFILE");
-        Ok(command.output()?)
+        command
     }
 
     /// Starts `cargo kcl daemon` with the ledger-keeping processor, on a stream with this number of shards.

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::fs;
+use std::process::Command;
 
 use libtest_mimic::Failed;
 use rustix::process::{Pid, Signal, kill_process};
@@ -46,9 +47,12 @@ pub(crate) fn paused_worker(place: &Place) -> Result<(), Failed> {
 
     // The processor hangs, until it does not.
     daemon.until("the processor hangs", || place.ledger().all("waiting").count() == 1)?;
-    let now = states(place, &[])?;
-    assert_eq!(now[0].0, "slow", "{now:?}");
+    let now = states_of(place.command("why", &["--json"]).env("XDG_RUNTIME_DIR", &place.folder))?;
+    assert_eq!(now[0].0, "slow", "elsewhere, nobody knows what the processor does: {now:?}");
     assert!(now[0].1.contains(&format!("record {} has been waiting", put[0].1)), "{now:?}");
+    let now = states(place, &[])?;
+    assert_eq!(now[0].0, "handler-stuck", "the launcher knows what the processor does: {now:?}");
+    assert!(now[0].1.contains(&format!("at record {}/0", put[0].1)), "{now:?}");
     fs::write(gate, "")?;
     until_checkpointed(place, &mut daemon, &put[9].1)?;
     let now = states(place, &[])?;
@@ -140,7 +144,11 @@ done
 
 /// The state of each shard, as `why` names it, and its sentence.
 fn states(place: &Place, arguments: &[&str]) -> Result<Vec<(String, String)>, Failed> {
-    let output = place.verb("why", &[&["--json"], arguments].concat())?;
+    states_of(&mut place.command("why", &[&["--json"], arguments].concat()))
+}
+
+fn states_of(why: &mut Command) -> Result<Vec<(String, String)>, Failed> {
+    let output = why.output()?;
     let shown: Value = serde_json::from_slice(&output.stdout)?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let shards = shown["shards"].as_array().into_iter().flatten();

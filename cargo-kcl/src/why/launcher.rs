@@ -10,6 +10,8 @@ use crate::report;
 
 /// How long a launcher may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// The time for which the last snapshot of a processor may be old.
+const PERIOD: Duration = Duration::from_secs(1);
 
 /// The calls of each shard's handlers that have been running for at least this time, or handling one record.
 pub(super) fn stuck_calls(application: &str, least: Duration) -> BTreeMap<String, String> {
@@ -24,7 +26,7 @@ fn stuck(shard: &ShardState, least: Duration) -> Option<String> {
     let process = shard.pid.map(|pid| format!(" in process {pid}")).unwrap_or_default();
     let text =
         || format!("{}{at} has been running for {}{process}", report::excerpt(&running.action), report::elapsed(time));
-    (time >= least).then(text)
+    (time + PERIOD >= least).then(text)
 }
 
 #[cfg(test)]
@@ -42,8 +44,11 @@ mod tests {
         let mut shard: ShardState = serde_json::from_value(shard).expect("a shard");
         let text =
             "processRecords at record 1/0, number 2 of 3 in its batch, has been running for 1 min 30 s in process 7";
-        assert_eq!(stuck(&shard, Duration::from_secs(90)).as_deref(), Some(text));
-        assert_eq!(stuck(&shard, Duration::from_secs(91)), None);
+        // The snapshot may have been sent a second ago.
+        for seconds in [90, 91] {
+            assert_eq!(stuck(&shard, Duration::from_secs(seconds)).as_deref(), Some(text));
+        }
+        assert_eq!(stuck(&shard, Duration::from_secs(92)), None);
         shard.stage = Stage::Lost;
         assert_eq!(stuck(&shard, Duration::ZERO), None);
     }
