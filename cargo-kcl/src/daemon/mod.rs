@@ -196,6 +196,9 @@ fn prepare_and_run(options: &DaemonOptions) -> Result<u8, DaemonError> {
         Some(local) if !names_worker => Some(name_worker(&mut properties, local, &cache)?),
         _ => None,
     };
+    if let Some(worker) = worker_name(&properties) {
+        metrics.work_as(worker);
+    }
     check(&properties, &versions, description, options)?;
     let jars = match &options.jars {
         Some(folder) => daemon.in_folder(folder)?,
@@ -223,6 +226,11 @@ fn about(properties: &Properties, options: &DaemonOptions) -> About {
         stream: Some(stream_name(properties).to_owned()),
         stuck_after: options.stuck_after,
     }
+}
+
+/// The name of the worker, unless the KCL makes one.
+fn worker_name(properties: &Properties) -> Option<&str> {
+    properties.get("workerId").or(properties.get("workerIdentifier")).filter(|name| !name.is_empty())
 }
 
 /// Sets `workerId` to a name that no other run on the same emulators has.
@@ -326,7 +334,7 @@ fn prepare_stream(
         None if text("initialPositionInStream").eq_ignore_ascii_case("LATEST") => Start::Latest,
         None => Start::TrimHorizon,
     };
-    let worker = properties.get("workerId").or(properties.get("workerIdentifier")).unwrap_or_default();
+    let worker = worker_name(properties).unwrap_or_default();
     let application = Application {
         name: text("applicationName").to_owned(),
         lease_table: properties.get("tableName").map(str::to_owned),

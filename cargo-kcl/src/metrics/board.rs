@@ -21,6 +21,8 @@ const SHOWN: Duration = Duration::from_secs(600);
 /// The state of a run, as far as it is known.
 pub(super) struct Board {
     about: About,
+    /// The name under which the daemon holds leases, if the tool knows it.
+    worker: Option<String>,
     started: Instant,
     daemon: Option<Daemon>,
     shards: BTreeMap<String, Shard>,
@@ -45,11 +47,16 @@ impl Board {
     /// The state of a run that has just begun. `hints` is set if its metrics were asked for.
     pub(super) fn new(about: About, hints: bool) -> Self {
         let daemon = (about.verb == "daemon").then(Daemon::default);
-        Self { about, started: Instant::now(), daemon, shards: BTreeMap::new(), has_begun: false, hints }
+        let (worker, started) = (None, Instant::now());
+        Self { about, worker, started, daemon, shards: BTreeMap::new(), has_begun: false, hints }
     }
 
     pub(super) fn about(&self) -> &About {
         &self.about
+    }
+
+    pub(super) fn work_as(&mut self, worker: &str) {
+        self.worker = Some(worker.to_owned());
     }
 
     pub(super) fn uptime(&self) -> Duration {
@@ -207,6 +214,7 @@ impl Board {
             verb: (*verb).to_owned(),
             application: application.clone(),
             stream: stream.clone(),
+            worker: self.worker.clone(),
             pid: std::process::id(),
             uptime_ms: self.uptime().as_millis().try_into().unwrap_or(u64::MAX),
             ..State::default()

@@ -72,11 +72,11 @@ impl Run {
     }
 }
 
-/// The states of all runs of an application on this machine that answer. There may be none.
-pub(crate) fn states(application: &str, patience: Duration) -> Vec<State> {
+/// The states of all runs of this user on this machine that answer. There may be none.
+pub(crate) fn states(patience: Duration) -> Vec<State> {
     let state = |socket: PathBuf| -> Option<State> {
         let answer = ask_socket(&socket, "/state", patience).ok()?;
-        serde_json::from_str(&answer.body).ok().filter(|state: &State| state.application == application)
+        serde_json::from_str(&answer.body).ok()
     };
     folder::running(&folder::path()).unwrap_or_default().into_iter().filter_map(state).collect()
 }

@@ -85,6 +85,11 @@ impl Metrics {
         variables
     }
 
+    /// Notes the name under which the daemon holds leases.
+    pub(crate) fn work_as(&self, worker: &str) {
+        self.board().work_as(worker);
+    }
+
     /// Notes where a shard stands.
     pub(crate) fn reach(&self, shard: &str, stage: Stage) {
         self.board().reach(shard, stage);

@@ -152,6 +152,8 @@ mod off {
             Vec::new()
         }
 
+        pub(crate) fn work_as(&self, _: &str) {}
+
         pub(crate) fn reach(&self, _: &str, _: Stage) {}
 
         pub(crate) fn started(&self, _: &str) {}

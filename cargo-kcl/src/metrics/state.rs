@@ -18,6 +18,8 @@ pub(crate) struct State {
     pub(crate) verb: String,
     pub(crate) application: String,
     pub(crate) stream: Option<String>,
+    /// The name under which the daemon holds leases, if the tool knows it.
+    pub(crate) worker: Option<String>,
     pub(crate) pid: u32,
     pub(crate) uptime_ms: u64,
     /// The problems of the run.

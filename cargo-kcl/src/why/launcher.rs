@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::lease_table::Watched;
 use crate::metrics::Stage;
 use crate::metrics::client::states;
-use crate::metrics::state::ShardState;
+use crate::metrics::state::{ShardState, State};
 use crate::report;
 
 /// How long a launcher may take to answer.
@@ -13,10 +14,34 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// The time for which the last snapshot of a processor may be old.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// The calls of each shard's handlers that have been running for at least this time, or handling one record.
-pub(super) fn stuck_calls(application: &str, least: Duration) -> BTreeMap<String, String> {
-    let shards = states(application, PATIENCE).into_iter().flat_map(|state| state.shards);
-    shards.filter_map(|shard| Some((shard.shard.clone(), stuck(&shard, least)?))).collect()
+/// The leases of an application, and how long they were watched.
+pub(super) struct Leases<'a> {
+    pub(super) application: &'a str,
+    pub(super) stream: &'a str,
+    pub(super) watched: &'a [Watched],
+    pub(super) time: Duration,
+}
+
+impl Leases<'_> {
+    /// The call of each shard's handlers that has been running, or handling one record, for as long as the leases were watched.
+    pub(super) fn stuck_calls(&self) -> BTreeMap<String, String> {
+        states(PATIENCE).iter().filter(|state| self.is_of(state)).flat_map(|state| self.stuck_in(state)).collect()
+    }
+
+    /// Whether a run is a worker of the application. A local run has shards of the same names, and no lease.
+    fn is_of(&self, state: &State) -> bool {
+        state.verb == "daemon" && state.application == self.application && state.stream.as_deref() == Some(self.stream)
+    }
+
+    fn stuck_in(&self, state: &State) -> impl Iterator<Item = (String, String)> {
+        // A process may hang after its lease went to another worker.
+        let holds = move |shard: &&ShardState| {
+            let lease = self.watched.iter().map(|watched| &watched.last).find(|lease| lease.shard == shard.shard);
+            state.worker.is_none() || lease.is_some_and(|lease| lease.owner == state.worker)
+        };
+        let stuck = move |shard: &ShardState| Some((shard.shard.clone(), stuck(shard, self.time)?));
+        state.shards.iter().filter(holds).filter_map(stuck)
+    }
 }
 
 fn stuck(shard: &ShardState, least: Duration) -> Option<String> {
@@ -31,17 +56,35 @@ fn stuck(shard: &ShardState, least: Duration) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use kcl::Position;
+    use serde_json::json;
+
     use super::*;
+    use crate::lease_table::Lease;
+
+    const SHARD: &str = "shardId-000000000001";
+
+    /// A worker in which a handler has been running for 90 s.
+    fn state() -> State {
+        let at = "at record 1/0, number 2 of 3 in its batch";
+        let state = json!({
+            "verb": "daemon",
+            "application": "revenue",
+            "stream": "orders",
+            "worker": "here",
+            "shards": [{
+                "shard": SHARD,
+                "stage": "running",
+                "pid": 7,
+                "now": { "running": { "action": "processRecords", "ms": 90_000, "at": at } },
+            }],
+        });
+        serde_json::from_value(state).expect("a state")
+    }
 
     #[test]
     fn a_call_that_has_been_running_all_the_time_is_stuck() {
-        let shard = serde_json::json!({
-            "shard": "shardId-000000000001",
-            "stage": "running",
-            "pid": 7,
-            "now": { "running": { "action": "processRecords", "ms": 90_000, "at": "at record 1/0, number 2 of 3 in its batch" } },
-        });
-        let mut shard: ShardState = serde_json::from_value(shard).expect("a shard");
+        let mut shard = state().shards.remove(0);
         let text =
             "processRecords at record 1/0, number 2 of 3 in its batch, has been running for 1 min 30 s in process 7";
         // The snapshot may have been sent a second ago.
@@ -51,5 +94,34 @@ mod tests {
         assert_eq!(stuck(&shard, Duration::from_secs(92)), None);
         shard.stage = Stage::Lost;
         assert_eq!(stuck(&shard, Duration::ZERO), None);
+    }
+
+    #[test]
+    fn only_the_worker_that_holds_the_lease_counts() {
+        let lease = |owner: &str| Lease {
+            shard: SHARD.to_owned(),
+            owner: Some(owner.to_owned()),
+            counter: 1,
+            checkpoint: Position::TrimHorizon,
+            parents: Vec::new(),
+            children: Vec::new(),
+            range: None,
+        };
+        let count = |state: &State, owner: &str| {
+            let watched = Watched { first: lease(owner), last: lease(owner), silent: Duration::ZERO };
+            let (watched, time) = ([watched], Duration::from_secs(90));
+            let leases = Leases { application: "revenue", stream: "orders", watched: &watched, time };
+            if leases.is_of(state) { leases.stuck_in(state).count() } else { 0 }
+        };
+        assert_eq!((count(&state(), "here"), count(&state(), "elsewhere")), (1, 0));
+        // The KCL has named the worker.
+        assert_eq!(count(&State { worker: None, ..state() }, "elsewhere"), 1);
+        for other in [
+            State { verb: "local".to_owned(), ..state() },
+            State { application: "other".to_owned(), ..state() },
+            State { stream: None, ..state() },
+        ] {
+            assert_eq!(count(&other, "here"), 0, "{other:?}");
+        }
     }
 }

@@ -168,7 +168,10 @@ async fn see(
     }
     let time = Duration::from_secs(began.elapsed().as_secs().max(1));
     #[cfg(feature = "metrics")]
-    let stuck = super::launcher::stuck_calls(&application.name, time);
+    let stuck = {
+        let (application, stream) = (&application.name, &stream.name);
+        super::launcher::Leases { application, stream, watched: &watched, time }.stuck_calls()
+    };
     #[cfg(not(feature = "metrics"))]
     let stuck = BTreeMap::new();
     Ok(Seen { watched, looks, time, stuck })
