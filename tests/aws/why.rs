@@ -317,6 +317,35 @@ pub(crate) fn log_of_the_launcher() {
     }
 }
 
+/// A problem that comes back is shown again, and a shard that answers now and then does not fill the log.
+pub(crate) fn recurring_problem() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let services = Services::new(stuck());
+    let shard = SHARDS[0];
+    let time = ago(Duration::from_secs(10));
+    let event = |level: &str, logger: &str, text: &str, exception: &str| {
+        format!("printf '%s\\n' '␟{time}␟{level}␟{logger}␟{text}␟{exception}␞'\n")
+    };
+    let answer = answered(shard);
+    let answer = event("INFO", "MultiLangProtocol", answer.split_once(": ").expect("a message").1, "");
+    let printed =
+        event("INFO", "GetNextMessageTask", &format!("Skipping unexpected line on STDOUT for shard {shard}"), "");
+    let thrown = "ProvisionedThroughputExceededException";
+    let exception = format!("software.amazon.awssdk.services.kinesis.model.{thrown}: Rate exceeded");
+    let problem = event("ERROR", "PrefetchRecordsPublisher", &format!("orders:{shard} :  {thrown} thrown"), &exception);
+    for (problem, shown, again, state) in [(&printed, 0, 0, "slow"), (&problem, 2, 1, "throttled")] {
+        launch::java(folder.path(), &format!("{answer}{}exit 1", format!("{problem}{answer}").repeat(3) + problem));
+        let aws = ["--stream", "orders", "--app", "revenue", "--region", "us-east-1", "--log-format", "json"];
+        let ended = run(launch::daemon(folder.path(), &aws), b"");
+        ended.expect(1, &[]);
+        let count = |text: &str| ended.stderr.lines().filter(|line| line.contains(text)).count();
+        assert_eq!((count(r#""logger":"Prefetch"#), count("answers again")), (shown, again), "{ended:?}");
+        let log = folder.path().join("stderr.json");
+        fs::write(&log, &ended.stderr).expect("it can be written");
+        assert_eq!(with_logs(&services, &[&log])["state"], state, "{ended:?}");
+    }
+}
+
 pub(crate) fn throttled() {
     let mut world = stuck();
     world.is_throttled = true;

@@ -1,16 +1,18 @@
 //! The part of the daemon's log that people see: the processors' stderr, the milestones of shards, each problem once, and
 //! explanations.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::iter;
 use std::path::Path;
 use std::process::ExitStatus;
+use std::time::SystemTime;
 
 use serde_json::json;
 
 use super::DaemonError;
 use super::log_file::LogFile;
+use super::troubles::Troubles;
 use crate::args::shard_id_in;
 use crate::daemon_log::{Context, Event, Events, explain};
 use crate::metrics::{DaemonEvent, Metrics, Stage};
@@ -41,10 +43,8 @@ pub(crate) struct Log {
     explained: Vec<String>,
     /// The shards that have had records.
     with_records: Vec<String>,
-    /// The shards with a known problem, or a slow handler, whose processors have not answered since.
-    troubled: BTreeSet<String>,
-    /// Whether the whole daemon has a known problem, and no processor has answered since.
-    is_troubled: bool,
+    /// The known problems and the slow handlers that were shown.
+    troubles: Troubles,
     stopping: bool,
     metrics: Metrics,
 }
@@ -69,8 +69,7 @@ impl Log {
             folded: 0,
             explained: Vec::new(),
             with_records: Vec::new(),
-            troubled: BTreeSet::new(),
-            is_troubled: false,
+            troubles: Troubles::default(),
             stopping: false,
             metrics,
         })
@@ -83,7 +82,7 @@ impl Log {
             *self.echoes.entry(line.to_owned()).or_default() += 1;
             self.context.printed(shard);
             if line.starts_with("kcl: shard ") && line.contains(" has been running for ") {
-                self.troubled.insert(shard.to_owned());
+                self.troubles.note(Some(shard), []);
             }
             self.write(&format!("{} [{shard}] {line}", event.time));
             let speaker = Speaker { source: Source::Processor, prefix: prefix(shard), shard: Some(shard.to_owned()) };
@@ -93,20 +92,20 @@ impl Log {
         self.write(&full(&event));
         self.measure(&event);
         let explanation = explain(&event, &self.context);
+        let is_known = explanation.is_some();
+        let mut shown = Vec::new();
         if self.verbose && event.level.is_empty() {
             report::pass_on(java(), &event.message);
         } else if self.verbose {
             whole(&event).print();
-        } else if explanation.is_none() || event.level != "INFO" {
-            self.show(&event);
+        } else if !is_known || event.level != "INFO" {
+            shown.extend(self.show(&event));
         }
-        if explanation.is_some() {
-            match shard_id_in(&format!("{}\n{}", event.message, event.exception)) {
-                Some(shard) => _ = self.troubled.insert(shard.to_owned()),
-                None => self.is_troubled = true,
-            }
+        shown.extend(self.report_once(explanation));
+        // Explanations at INFO are of lines that a processor prints, and it answers after them.
+        if is_known && event.level != "INFO" && !shown.is_empty() {
+            self.troubles.note(shard_id_in(&format!("{}\n{}", event.message, event.exception)), shown);
         }
-        self.report_once(explanation);
     }
 
     /// Passes on to the metrics what the log says about the daemon and its shards.
@@ -128,13 +127,12 @@ impl Log {
         }
     }
 
-    /// Reports an explanation, unless it was reported before.
-    fn report_once(&mut self, explanation: Option<String>) {
-        let new = explanation.filter(|explanation| !self.stopping && !self.explained.contains(explanation));
-        if let Some(explanation) = new {
-            report::error(&explanation);
-            self.explained.push(explanation);
-        }
+    /// Reports an explanation, unless it was reported before. Returns it if it was reported now.
+    fn report_once(&mut self, explanation: Option<String>) -> Option<String> {
+        let new = explanation.filter(|explanation| !self.stopping && !self.explained.contains(explanation))?;
+        report::error(&new);
+        self.explained.push(new.clone());
+        Some(new)
     }
 
     /// Handles a line of the daemon's stderr: a processor's line that was in the log already, or Java's own.
@@ -169,8 +167,7 @@ impl Log {
         self.folded = 0;
         self.explained.clear();
         self.with_records.clear();
-        self.troubled.clear();
-        self.is_troubled = false;
+        self.troubles = Troubles::default();
         self.context.restarted();
     }
 
@@ -197,18 +194,19 @@ impl Log {
         }
     }
 
-    fn show(&mut self, event: &Event) {
+    /// Shows what is important in an event. Returns the kind of the problem, if it shows one.
+    fn show(&mut self, event: &Event) -> Option<String> {
         if let Some((what, shard)) = self.milestone(event) {
             Message::from(Source::Daemon, Level::Info, prefix(&shard), what).of(shard).print();
-            return;
+            return None;
         }
         if event.level.is_empty() {
             report::pass_on(java(), &event.message);
-            return;
+            return None;
         }
         let harmless = HARMLESS.iter().any(|known| event.message.starts_with(known));
         if self.stopping || harmless || !matches!(event.level.as_str(), "WARN" | "ERROR") {
-            return;
+            return None;
         }
         let causes: Vec<_> = event.causes().collect();
         let first_line = event.message.lines().next().unwrap_or_default();
@@ -216,7 +214,7 @@ impl Log {
         if self.problems.len() >= MOST_KINDS && !self.problems.contains_key(&kind) {
             self.problems.clear();
         }
-        let times = self.problems.entry(kind).or_default();
+        let times = self.problems.entry(kind.clone()).or_default();
         *times += 1;
         if *times == 1 {
             let word = event.level.to_lowercase();
@@ -227,7 +225,9 @@ impl Log {
             message(event, format_args!("{}: {} ({times} times)", event.logger, shortened(first_line))).print();
         } else {
             self.folded += 1;
+            return None;
         }
+        Some(kind)
     }
 
     /// The event in the life of a shard that this log event reports, and the shard.
@@ -240,7 +240,7 @@ impl Log {
             "MultiLangProtocol" => {
                 let (waited_for, shard) = answered(event)?;
                 let shard = shard.to_owned();
-                let was_troubled = self.troubled.remove(&shard) | std::mem::take(&mut self.is_troubled);
+                let was_troubled = waited_for == "processRecords" && self.answers_again(&shard, &event.time);
                 let what = match waited_for {
                     "initialize" => "started",
                     "processRecords" if !self.with_records.contains(&shard) => {
@@ -258,6 +258,16 @@ impl Log {
             }
             _ => None,
         }
+    }
+
+    /// Whether a problem is over, and people are to know it, now that a processor of this shard has answered. If so, the problem is
+    /// shown when it occurs again: otherwise the log of a shard that is stuck would end with its answer.
+    fn answers_again(&mut self, shard: &str, time: &str) -> bool {
+        let time = humantime::parse_rfc3339(time).unwrap_or_else(|_| SystemTime::now());
+        let Some(over) = self.troubles.answered(shard, time) else { return false };
+        self.problems.retain(|kind, _| !over.contains(kind));
+        self.explained.retain(|explanation| !over.contains(explanation));
+        true
     }
 }
 

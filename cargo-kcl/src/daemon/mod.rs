@@ -9,6 +9,7 @@ mod log;
 mod log_file;
 mod options;
 mod supervise;
+mod troubles;
 mod worker;
 
 use std::ffi::OsString;
