@@ -245,6 +245,12 @@ pub(crate) fn logs() {
         assert_eq!(shown["state"], state, "{log}: {shown}");
         assert!(shown["sentence"].as_str().is_some_and(|sentence| sentence.contains(says)), "{says}: {shown}");
     }
+    // The launcher has begun another file.
+    fs::write(folder.path().join("daemon.log.1"), &hangs).expect("it can be written");
+    for (log, state) in [("", "handler-stuck"), (&*answered, "slow")] {
+        fs::write(&path, log).expect("it can be written");
+        assert_eq!(with_logs(&services, &[&path])["state"], state, "{log}");
+    }
     services.run("why", &["--log", "missing"]).expect(2, &["the log missing cannot be read"]);
 }
 

@@ -83,32 +83,21 @@ struct Last {
 }
 
 impl Findings {
-    /// Reads a log, in addition to those that were read before.
+    /// Reads a log, in addition to those that were read before. It goes on in this file after the one that the launcher has renamed.
     ///
     /// # Errors
     ///
     /// If the file cannot be read.
     pub(super) fn read(&mut self, path: &Path, context: Context) -> io::Result<()> {
-        let mut file = File::open(path)?;
-        let length = file.metadata()?.len();
+        let file = File::open(path)?;
         let mut reader = Reader { log: Log::default(), context, event: None, lines: 0 };
-        let skips = length > MOST;
-        if skips {
-            file.seek(SeekFrom::Start(length - MOST))?;
+        let mut before = path.as_os_str().to_owned();
+        before.push(".1");
+        if let Ok(before) = File::open(before) {
+            // Many logs have none, and the file of another program may be anything.
+            _ = reader.file(before, MOST.saturating_sub(file.metadata()?.len()));
         }
-        let mut file = BufReader::new(file);
-        let mut line = Vec::new();
-        let mut is_part = skips;
-        loop {
-            line.clear();
-            if file.by_ref().take(LONGEST).read_until(b'\n', &mut line)? == 0 {
-                break;
-            }
-            let is_whole = line.ends_with(b"\n");
-            if !std::mem::replace(&mut is_part, !is_whole) {
-                reader.line(String::from_utf8_lossy(&line).trim_end());
-            }
-        }
+        reader.file(file, MOST)?;
         reader.flush();
         self.logs.push(reader.log);
         Ok(())
@@ -160,6 +149,28 @@ struct Reader {
 }
 
 impl Reader {
+    /// Reads the end of a file, at most as many bytes as this.
+    fn file(&mut self, mut file: File, most: u64) -> io::Result<()> {
+        let length = file.metadata()?.len();
+        let skips = length > most;
+        if skips {
+            file.seek(SeekFrom::Start(length - most))?;
+        }
+        let mut file = BufReader::new(file);
+        let mut line = Vec::new();
+        let mut is_part = skips;
+        loop {
+            line.clear();
+            if file.by_ref().take(LONGEST).read_until(b'\n', &mut line)? == 0 {
+                return Ok(());
+            }
+            let is_whole = line.ends_with(b"\n");
+            if !std::mem::replace(&mut is_part, !is_whole) {
+                self.line(String::from_utf8_lossy(&line).trim_end());
+            }
+        }
+    }
+
     fn line(&mut self, line: &str) {
         if line.starts_with('{')
             && let Ok(value) = serde_json::from_str::<Value>(line)
