@@ -252,6 +252,17 @@ pub(crate) fn lost_answer() {
         let world = services.world();
         assert_eq!((world.updates.len(), world.tokens.len()), (2, 1), "it was moved once");
     }
+    // A transaction that is still running, or was throttled, is sent again.
+    let services = Services::new(one_shard(None, &text(3), three()));
+    services.fake.set_weather(|operation, number| {
+        let answer = match (operation, number) {
+            ("TransactWriteItems", 0) => r#"{"__type":"TransactionInProgressException","message":"wait"}"#,
+            ("TransactWriteItems", 1) => r#"{"__type":"TransactionCanceledException","message":"[ThrottlingError]"}"#,
+            _ => return None,
+        };
+        Some(Fault::Other(400, "application/x-amz-json-1.0", answer))
+    });
+    services.run("leases", &["--rewind", "0=TRIM_HORIZON", "--yes"]).expect(0, &["was moved to TRIM_HORIZON"]);
     // A failure after a lost answer leaves open what happened.
     let services = Services::new(World { is_taken_after: Some(FIRST), ..one_shard(None, &text(3), three()) });
     let denied = r#"{"__type":"AccessDeniedException","message":"no"}"#;

@@ -12,6 +12,9 @@ use super::place::{Place, Service};
 use crate::exit::{FAILED, WRONG_USE};
 use crate::report;
 
+/// The code for a transaction of DynamoDB that is still being carried out.
+const IN_PROGRESS: &str = "TransactionInProgressException";
+
 /// The reason why a request to AWS failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AwsError {
@@ -137,7 +140,11 @@ impl AwsError {
 
     /// Whether the call may have been carried out although it failed.
     pub(crate) fn leaves_open(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Timeout { .. } | Self::ServiceFailed { .. })
+        match self {
+            Self::Unreachable { .. } | Self::Timeout { .. } | Self::ServiceFailed { .. } => true,
+            Self::Throttled { code, .. } => code == IN_PROGRESS,
+            _ => false,
+        }
     }
 }
 
@@ -259,7 +266,12 @@ pub(crate) fn from_code(operation: &'static str, stream: &str, place: Place, cod
         | "ThrottlingException"
         | "Throttling"
         | "TooManyRequestsException"
-        | "RequestLimitExceeded" => AwsError::Throttled { operation, service, name: stream, code: owned, message },
+        | "RequestLimitExceeded"
+        // The same transaction, which was sent before.
+        | IN_PROGRESS => AwsError::Throttled { operation, service, name: stream, code: owned, message },
+        "TransactionCanceledException" if is_throttled(&message) => {
+            AwsError::Throttled { operation, service, name: stream, code: owned, message }
+        }
         "ResourceInUseException" if operation == "CreateStream" => AwsError::Exists { stream, place },
         "ResourceInUseException" => AwsError::InUse { operation, stream, message },
         "InternalFailure"
@@ -273,6 +285,12 @@ pub(crate) fn from_code(operation: &'static str, stream: &str, place: Place, cod
         code if code.starts_with("KMS") => AwsError::Kms { operation, stream, code: owned, message },
         _ => AwsError::Refused { operation, stream, code: owned, message },
     }
+}
+
+/// Whether a cancelled transaction may succeed later, by its reasons: `… [None, ThrottlingError]`.
+fn is_throttled(message: &str) -> bool {
+    let has = |reason| message.contains(reason);
+    (has("ThrottlingError") || has("ProvisionedThroughputExceeded")) && !has("ConditionalCheckFailed")
 }
 
 /// Parses `User: arn:… is not authorized to perform: kinesis:PutRecords on resource: arn:… because …`.
@@ -371,6 +389,21 @@ mod tests {
         ] {
             let sentence = sentence(code, message);
             assert!(sentence.contains(expected), "{code}: {sentence}");
+        }
+    }
+
+    #[test]
+    fn a_transaction_may_succeed_later_unless_a_condition_failed() {
+        for (code, message, is_transient, leaves_open) in [
+            (IN_PROGRESS, "wait", true, true),
+            ("TransactionCanceledException", "[None, ThrottlingError]", true, false),
+            ("TransactionCanceledException", "[ProvisionedThroughputExceeded]", true, false),
+            ("TransactionCanceledException", "[ConditionalCheckFailed, ThrottlingError]", false, false),
+            ("TransactionCanceledException", "[ValidationError]", false, false),
+        ] {
+            let place = Place { service: Service::DynamoDb, region: "eu-west-1".to_owned(), endpoint: None };
+            let error = from_code("TransactWriteItems", "revenue", place, code, message.to_owned());
+            assert_eq!((error.is_transient(), error.leaves_open()), (is_transient, leaves_open), "{code}: {message}");
         }
     }
 }

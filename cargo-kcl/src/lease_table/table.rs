@@ -145,7 +145,8 @@ impl LeaseTable {
             Err(error) => error,
         };
         match self.lease(&lease.shard).await {
-            Ok(Some(now)) if now == *lease => Err(TableError::of(error)),
+            // Otherwise an attempt may be carried out after this look.
+            Ok(Some(now)) if now == *lease && !error.leaves_open() => Err(TableError::of(error)),
             Ok(Some(now)) if now.counter == next && now.owner.is_none() && now.checkpoint == *to => Ok(Outcome::Moved),
             _ => Err(TableError::Unclear { shard: lease.shard.clone(), error: Box::new(error) }),
         }
