@@ -236,11 +236,11 @@ fn has_budget() -> bool {
 }
 
 /// Polls what is not in a slot. The handlers, which are polled before it, may have used up all of the task's budget.
-pub(super) fn poll_beside_slots<T>(cx: &mut Context<'_>, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+pub(super) fn poll_beside_slots<T>(cx: &mut Context<'_>, poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
     #[cfg(feature = "tokio")]
     let polled = crate::runtime::poll_unconstrained(cx, poll);
     #[cfg(not(feature = "tokio"))]
-    let polled = poll(cx);
+    let polled = { poll }(cx);
     polled
 }
 
