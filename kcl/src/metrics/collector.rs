@@ -23,7 +23,7 @@ use crate::record::data_size;
 use crate::runner::events::{Event, Step};
 
 /// The number of records of which one is timed, while they are fast.
-pub(super) const STRIDE: u32 = 64;
+pub(super) const STRIDE: u32 = 256;
 /// The time of a record after which the next one is timed, too: this costs less than a hundredth of that time.
 pub(super) const SLOW: Duration = Duration::from_micros(50);
 

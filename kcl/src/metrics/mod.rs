@@ -10,11 +10,12 @@
 //! | `unix:PATH` | a datagram to this Unix socket, with a [`Snapshot`] as JSON, about the whole run; it is dropped if nobody listens, or not fast enough |
 //!
 //! Several of them are separated by commas. `KCL_METRICS_PERIOD` is the time between two lines, such as `30s` or `500ms`; by default
-//! 10 s. A socket gets a snapshot every second, or once a period if that is shorter. `KCL_APP` and `KCL_STREAM` name the application and the stream; `cargo kcl daemon` and `cargo kcl local` set them.
+//! 10 s. A socket gets a snapshot every second, or once a period if that is shorter. `KCL_APP` and `KCL_STREAM` name the application and
+//! the stream; `cargo kcl daemon` and `cargo kcl local` set them.
 //!
 //! Every attempt of a handler is timed, unless records are handled at once: their attempts are sampled. Of single records, every slow
-//! one is timed, and one in 64 of the fast ones. Collecting costs less than 1 % of the instructions of a processor that does nothing
-//! with small records.
+//! one is timed, and one in 256 of the fast ones. Collecting costs at most 1 % of the instructions of a processor that does nothing with
+//! small records.
 //!
 //! A program that listens to the socket reads each datagram as a [`Snapshot`]. Its numbers are totals since the start of the process,
 //! and its histograms can be [merged](Histogram::merge) over shards, so a lost datagram loses nothing.
