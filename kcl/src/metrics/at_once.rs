@@ -169,7 +169,7 @@ mod tests {
     fn of_fast_attempts_a_sample_is_timed() {
         let (mut at_once, gauges) = (AtOnce::default(), Gauges::default());
         let mut samples = Vec::new();
-        for at in 0..200 {
+        for at in 0..u64::from(4 * STRIDE) {
             let started = Step::Started { attempt: 1, since: Duration::ZERO, began: Duration::ZERO };
             assert_eq!(at_once.observe(at, &started, &gauges, || unreachable!("the event has the time")), None);
             samples.extend(at_once.observe(at, &Step::Ended(Ok(())), &gauges, || Duration::from_micros(3)));
