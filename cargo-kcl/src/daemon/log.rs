@@ -14,7 +14,7 @@ use super::DaemonError;
 use super::log_file::LogFile;
 use super::troubles::Troubles;
 use crate::args::shard_id_in;
-use crate::daemon_log::{Context, Event, Events, explain};
+use crate::daemon_log::{Context, Event, Events, explain, long_call};
 use crate::metrics::{DaemonEvent, Metrics, Stage};
 use crate::properties::Properties;
 use crate::report::{self, Level, Message, Prefix, Source, Speaker};
@@ -81,7 +81,7 @@ impl Log {
         if let Some((line, shard)) = processor_line(&event) {
             *self.echoes.entry(line.to_owned()).or_default() += 1;
             self.context.printed(shard);
-            if line.starts_with("kcl: shard ") && line.contains(" has been running for ") {
+            if long_call(shard, line).is_some() {
                 self.troubles.note(Some(shard), []);
             }
             self.write(&format!("{} [{shard}] {line}", event.time));

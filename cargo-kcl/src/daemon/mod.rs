@@ -153,15 +153,8 @@ fn prepare_and_run(options: &DaemonOptions) -> Result<u8, DaemonError> {
         None => Properties::default(),
     };
     compose::apply_options(&mut properties, options);
-    // The checks find this too, but only after the build.
     if options.properties.is_none() && !options.emulate {
-        let is_missing = |key| properties.get(key).is_none();
-        if is_missing("streamName") && is_missing("streamArn") {
-            return Err(DaemonError::Unnamed { what: "stream", option: "--stream" });
-        }
-        if is_missing("applicationName") {
-            return Err(DaemonError::Unnamed { what: "application", option: "--app" });
-        }
+        require_names(&properties)?;
     }
     let home = Home::new().map_err(DaemonError::Home)?;
     let name = name_processor(&mut properties, options, &home)?;
@@ -217,6 +210,18 @@ fn prepare_and_run(options: &DaemonOptions) -> Result<u8, DaemonError> {
     let code = supervise(&command, log, emulators, signals, restarts, &metrics).map_err(DaemonError::Run);
     drop(worker);
     code
+}
+
+/// Requires the stream and the application. The checks find this too, but only after the build.
+fn require_names(properties: &Properties) -> Result<(), DaemonError> {
+    let is_missing = |key| properties.get(key).is_none();
+    if is_missing("streamName") && is_missing("streamArn") {
+        return Err(DaemonError::Unnamed { what: "stream", option: "--stream" });
+    }
+    if is_missing("applicationName") {
+        return Err(DaemonError::Unnamed { what: "application", option: "--app" });
+    }
+    Ok(())
 }
 
 /// The description of the run in the metrics.

@@ -18,7 +18,7 @@ const STEP: i64 = 5_000;
 /// The part of a step that is read and not halved, in milliseconds. A shard takes at most a megabyte a second.
 const SHORT: i64 = 1_000;
 /// The records of a call that looks for one record. The shard's throughput is shared with the workers.
-const ONE: i32 = 1;
+pub(super) const ONE: i32 = 1;
 /// The records of a call that reads all of them: as many as a shard takes in a second.
 const MANY: i32 = 1_000;
 

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use kcl::Position;
 
-use super::find::{Found, find};
+use super::find::{Found, ONE, find};
 use super::options::{Rewind, Target};
 use crate::args::StartAt;
 use crate::kinesis::cursor::Cursor;
@@ -147,7 +147,6 @@ pub(super) fn children_of<'a>(
 
 /// Checks that a shard has the record of a position. No worker could read from any other number.
 async fn check_record(to: &Position, stream: &Stream, shard: &Shard) -> Result<(), PlanError> {
-    const ONE: i32 = 1;
     let Position::After { sequence_number, sub_sequence_number } = *to else { return Ok(()) };
     let refused = |message: String| PlanError::NoRecord {
         shard: shard.id.clone(),

@@ -10,7 +10,7 @@ use kcl::Position;
 use serde_json::Value;
 
 use crate::args::shard_id_in;
-use crate::daemon_log::{Cause, Context, Event, cause, explain};
+use crate::daemon_log::{Cause, Context, Event, cause, explain, long_call};
 use crate::lease_table::is_before;
 use crate::report;
 
@@ -253,8 +253,7 @@ impl Reader {
     /// Takes a line of a processor. `kcl` reports handlers that run for a long time.
     fn processor(&mut self, shard: &str, line: &str, time: &str) {
         self.context.printed(shard);
-        let Some((what, ran)) = line.split_once(" has been running for ") else { return };
-        let Some((_, what)) = what.split_once(&format!("shard {shard}: ")) else { return };
+        let Some((what, ran)) = long_call(shard, line) else { return };
         let kind = Kind::Slow { record: record(what), ran: time_in(ran) };
         let [what, ran] = [what, ran].map(report::excerpt);
         let text = format!("its handler {what} has been running for {ran}");

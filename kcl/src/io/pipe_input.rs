@@ -12,6 +12,7 @@ use std::mem::MaybeUninit;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::event::{Timespec, epoll};
+#[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::fd::OwnedFd;
 
 use crate::io::stdio::RealEnd;
@@ -50,8 +51,14 @@ impl Read for PipeInput {
 }
 
 /// Reports that something was written to a pipe: at the end of a write, and whenever the pipe is full.
+#[cfg(any(target_os = "linux", target_os = "android"))]
 #[derive(Debug)]
 struct Edges(OwnedFd);
+
+/// Other systems do not report that.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[derive(Debug)]
+enum Edges {}
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 impl Edges {
@@ -77,5 +84,7 @@ impl Edges {
         None
     }
 
-    fn wait(&self) {}
+    fn wait(&self) {
+        match *self {}
+    }
 }
