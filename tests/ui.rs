@@ -49,7 +49,7 @@ fn cases(folder: &str) -> Vec<PathBuf> {
     cases.filter(|case| case.extension().is_some_and(|end| end == "rs")).collect()
 }
 
-/// What is wrong with each case. Two are compiled at a time.
+/// Checks each case, two at a time, and returns what is wrong.
 fn of_each(cases: &[PathBuf], wrong: impl Fn(&PathBuf) -> Option<String> + Sync) -> Vec<String> {
     let (first, second) = cases.split_at(cases.len() / 2);
     thread::scope(|scope| {

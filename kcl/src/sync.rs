@@ -1,4 +1,4 @@
-//! What threads share: the types of the standard library, or those of loom in its models.
+//! The types that threads share: those of the standard library, or those of loom in its models.
 //!
 //! loom runs a model under the orders in which its threads can go on, and with every value that an atomic could then have. The models are
 //! tests of the modules that import from here.

@@ -36,7 +36,7 @@ impl AsyncProcessor for Batches {
     }
 }
 
-/// What a call does with its records.
+/// The end of a call with some records.
 enum Step {
     Done,
     Fail,

@@ -230,7 +230,7 @@ pub(crate) fn logs() {
         (throttled.clone(), "throttled", "AWS throttles: other consumers share the shard's read throughput"),
         (credentials.clone(), "credentials", "no AWS credentials were found"),
         (no_stream, "daemon-problem", "there is no stream `orders` in region us-east-1"),
-        // What has been answered is over, whether it was a problem of the shard or of the whole daemon.
+        // A problem is over once its message was answered, whether it was a problem of the shard or of the whole daemon.
         (format!("{hangs}\n{answered}"), "slow", is_slow),
         (format!("{throttled}\n{answered}"), "slow", is_slow),
         (format!("{credentials}\n{answered}"), "slow", is_slow),

@@ -25,7 +25,7 @@ const LIVES: usize = 16;
 
 /// The part of the tool that runs a shard's processors.
 pub(super) struct Watcher {
-    /// What it sees of them.
+    /// Its own observations of them.
     pub(super) seen: Box<dyn Fn() -> Seen + Send>,
     /// Takes the number of retries that a snapshot adds.
     pub(super) retried: Box<dyn Fn(u64) + Send>,

@@ -72,7 +72,7 @@ impl Common<'_> {
         }
     }
 
-    /// What to do if nobody works on the shards.
+    /// The advice if nobody works on the shards.
     fn start(&self) -> String {
         let name = report::quoted(&report::excerpt(self.name));
         format!(

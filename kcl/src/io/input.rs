@@ -11,7 +11,7 @@ use crate::protocol::Message;
 use crate::protocol::scanner::Scanner;
 
 /// The most that a read can return at first. It is more than the pipe holds, so that a read that returns less has emptied the pipe.
-/// What was read stays in the CPU's cache until it is decoded.
+/// The bytes of a read stay in the CPU's cache until they are decoded.
 pub(crate) const CAPACITY: usize = PIPE_SIZE + ALIGNMENT;
 /// The alignment of the buffer. `malloc` puts large buffers a few bytes after a page's start. On some CPUs, reading
 /// into such memory costs up to five times as much.

@@ -318,7 +318,7 @@ fn check(calls: &Calls, after: Duration, interval: Duration, warnings: &Warnings
     }
 }
 
-/// What a snapshot shows of the running call or record, which began at `since`.
+/// The running call or record, which began at `since`, as a snapshot shows it.
 fn look(calls: &Calls, running: u64, since: Duration, now: Duration) -> Look {
     let is_slow = |since: Duration| now.saturating_sub(since) >= SLOW;
     let place = running.checked_sub(calls.call().number + 1);

@@ -46,7 +46,7 @@ impl Watcher for EndWatcher {
         let Some(input) = self.input.registered() else { return Poll::Pending };
         match poll_closed(input, cx, |input, cx| input.poll_read_ready(cx)) {
             Poll::Ready(()) if ioctl_fionread(input.get_ref()) == Ok(0) => Poll::Ready(()),
-            // If bytes are left, they stay there: nobody reads them while the task waits.
+            // Bytes that are left stay in the pipe, because nobody reads them while the task waits.
             _ => Poll::Pending,
         }
     }
