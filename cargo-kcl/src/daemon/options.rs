@@ -20,7 +20,7 @@ use crate::process::program::ProgramOptions;
 /// With --emulate it first starts a local Kinesis and a local DynamoDB, and does not need an AWS account.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: the daemon's exit code (143 if it was asked to stop), 1 if the daemon gave up, whatever its exit code, or an emulator failed, 2 usage error, bad \
+    after_help = "Exit codes: the daemon's exit code (143 if it was asked to stop), 1 if the daemon gave up, even with 0, or an emulator failed, 2 usage error, bad \
                   properties or a missing tool, 130 interrupted.\n\nOptions override the properties file, and --set overrides both.\n\n\
                   Examples:\n  \
                   cargo kcl daemon --emulate --input orders.jsonl --shards 4\n  \
@@ -50,7 +50,7 @@ pub(crate) struct DaemonOptions {
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), conflicts_with = "emulate")]
     pub(crate) aws_profile: Option<String>,
 
-    /// Where to start a shard that has no checkpoint yet: at the oldest record, which is the default, after the existing records, or at
+    /// Where to start a shard that does not have a checkpoint yet: at the oldest record (the default), after the existing records, or at
     /// TIME, such as 2026-01-31T12:00:00+01:00, 2026-01-31 or -2h
     #[arg(long, value_name = "trim-horizon|latest|TIME", env = "KCL_FROM", value_parser = parse_from, allow_hyphen_values = true)]
     pub(crate) from: Option<StartAt>,
@@ -63,7 +63,8 @@ pub(crate) struct DaemonOptions {
     #[arg(long, value_name = "URL")]
     pub(crate) dynamodb_endpoint: Option<String>,
 
-    /// How to read records: polling shares the stream's throughput; fanout has dedicated throughput, for which AWS charges
+    /// How to read records: polling shares the stream's throughput; fanout has dedicated throughput, for which AWS charges. By default
+    /// fanout, or polling if --max-records or another property of polling is given
     #[arg(long, value_name = "polling|fanout", env = "KCL_RETRIEVAL")]
     pub(crate) retrieval: Option<Retrieval>,
 
@@ -121,7 +122,7 @@ pub(crate) struct DaemonOptions {
     #[command(flatten)]
     pub(crate) metrics: MetricsOptions,
 
-    /// Let /livez and `cargo kcl health` fail while a processor has spent TIME on a call, or on a record
+    /// Let /livez and `cargo kcl health` fail while a processor with the feature `metrics` has spent TIME on a call, or on a record
     #[arg(long, help_heading = REPORT, value_name = "TIME", default_value = "10m", value_parser = duration)]
     pub(crate) stuck_after: Duration,
 
