@@ -88,7 +88,7 @@ impl FromStr for Rewind {
 /// Use `dataBase64` instead of `data` for bytes, and add `explicitHashKey` to choose the shard. Everything except the data is
 /// optional. With --format aws the input has documents as AWS prints them, on one line or several, of up to 64 MiB each: the answer
 /// of `aws kinesis get-records`, or an event of AWS Lambda. With json and aws, records that the Kinesis Producer Library aggregated
-/// are taken apart.
+/// are unpacked.
 ///
 /// With --stream the records come from a Kinesis stream, or from a stream of `cargo kcl emulate`. Each shard of the stream has a
 /// processor. Splits and merges are followed, and child shards start after their parents. Records that the Kinesis Producer Library
@@ -102,8 +102,8 @@ impl FromStr for Rewind {
 /// the stream is no longer the same one, or while another run uses the same checkpoints.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 all shards ended, 1 a processor failed (the other shards continued) or --chaos found a broken promise, 2 usage error \
-                  or bad input, 130 interrupted.\n\n\
+    after_help = "Exit codes: 0 all shards ended or --limit was reached, 1 a processor failed (the other shards continued), Kinesis failed or --chaos \
+                  found a broken promise, 2 usage error or bad input, 130 interrupted.\n\n\
                   Examples:\n  \
                   cargo kcl local --input orders.jsonl --key /customer --shards 4 --app revenue\n  \
                   zcat orders.gz | cargo kcl local --release --input -\n  \
