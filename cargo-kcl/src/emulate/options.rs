@@ -13,8 +13,8 @@ use crate::input::path::Input;
 /// a program needs are written to stdout, one `export NAME=value` per line, to paste into another shell. Both stop with this command,
 /// and their data is lost.
 ///
-/// The AWS SDK for JavaScript (v3) calls Kinesis over HTTP/2 unless it is told otherwise, which this Kinesis does not understand. Give
-/// the client `requestHandler: new NodeHttpHandler()`, from `@smithy/node-http-handler`.
+/// The AWS SDK for JavaScript (v3) calls Kinesis over HTTP/2 by default, which this Kinesis does not understand. Give the client
+/// `requestHandler: new NodeHttpHandler()`, from `@smithy/node-http-handler`.
 ///
 /// --input puts records on a new stream, as `cargo kcl put` does: each line is a record, or with --format json an object that describes
 /// it in full. With --format aws the input has documents as AWS prints them, of up to 64 MiB each.
