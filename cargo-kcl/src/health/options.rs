@@ -10,8 +10,8 @@ use crate::metrics::RunOptions;
 
 /// Report with the exit code whether a running `daemon` or `local` is healthy, for probes that run a command
 ///
-/// It is healthy if its daemon is running and no processor is stuck; with --ready, if a processor has received its first message, or there
-/// is no lease to hold.
+/// A run is healthy if its daemon is running and no processor is stuck. It is ready if its daemon is up, and a processor has received its
+/// first message or there is no lease to hold.
 #[derive(Debug, Args)]
 #[command(after_help = "Exit codes: 0 healthy, 1 not healthy or not running, 2 usage error; stderr says why.\n\n\
                   Examples:\n  \
@@ -21,7 +21,7 @@ pub(crate) struct HealthOptions {
     #[command(flatten)]
     pub(crate) run: RunOptions,
 
-    /// Ask whether it is ready
+    /// Ask whether the run is ready
     #[arg(long)]
     pub(crate) ready: bool,
 

@@ -14,7 +14,7 @@ use crate::args::{ApplicationOptions, AwsOptions, ShardName, StartAt, is_trim_ho
 /// checkpoint arrived, and behind is how long the oldest record after it has been waiting. An owner that has not renewed its lease for twice
 /// failoverTimeMillis is dead. The command waits that long at most; --no-wait does not.
 ///
-/// --rewind moves a lease back, so that records are delivered again. It needs a lease that is free: without an owner, or dead. Stop the worker
+/// --rewind moves a lease back, so that records are delivered again. It needs a lease without an owner, or whose owner is dead. Stop the worker
 /// first. A worker that was only paused loses the lease when it wakes up. What would change is shown before it is done.
 #[derive(Debug, Args)]
 #[command(
