@@ -18,13 +18,23 @@ pub(crate) struct Program {
     pub(crate) program: OsString,
     pub(crate) arguments: Vec<OsString>,
     pub(crate) variables: Vec<(&'static str, OsString)>,
-    /// Whether it counts records. The program that only reads does not.
-    pub(crate) counts: bool,
+    pub(crate) extent: Extent,
+}
+
+/// How much a program does. The first two are not processors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// It reads.
+    Reads,
+    /// It also decodes the data, and counts the records.
+    Decodes,
+    /// It also answers.
+    Answers,
 }
 
 impl Program {
     pub(crate) fn new(program: impl Into<OsString>) -> Self {
-        Self { program: program.into(), arguments: Vec::new(), variables: Vec::new(), counts: true }
+        Self { program: program.into(), arguments: Vec::new(), variables: Vec::new(), extent: Extent::Answers }
     }
 
     fn start(&self) -> Outcome<Child> {
@@ -63,7 +73,7 @@ pub(crate) fn feed(program: &Program, transcript: &Transcript) -> Outcome<Cost> 
     if let Err(error) = written {
         return Err(format!("it stopped reading ({error}): {}", errors.trim()));
     }
-    if program.counts && tally(&errors) != Some(transcript.tally) {
+    if program.extent != Extent::Reads && tally(&errors) != Some(transcript.tally) {
         return Err(format!("it reports {:?} instead of {:?}: {}", tally(&errors), transcript.tally, errors.trim()));
     }
     Ok(Cost { cpu: used.utime + used.stime, peak })

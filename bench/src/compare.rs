@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::PossibleValuesParser;
 
 use crate::Outcome;
-use crate::child::{Program, converse, feed, single_records};
+use crate::child::{Extent, Program, converse, feed, single_records};
 use crate::page;
 use crate::peers::{self, Peer};
 use crate::picture::{Panel, bars};
@@ -104,7 +104,7 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
     eprintln!("measuring: start and round trips");
     for _ in 0..options.runs * STARTS {
         for row in &mut rows {
-            let Some(program) = row.program().filter(|program| program.counts) else { continue };
+            let Some(program) = row.program().filter(|program| program.extent == Extent::Answers) else { continue };
             match converse(&program, single_records(options.seed), TRIPS) {
                 Ok(times) => {
                     row.start.push(times.start.as_secs_f64() * 1e3);

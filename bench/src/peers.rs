@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::Outcome;
-use crate::child::Program;
+use crate::child::{Extent, Program};
 use crate::page::{bench, target};
 
 /// A processor, or the reason why it is not measured.
@@ -34,12 +34,18 @@ const RUSTC: &[&str] = &["rustc", "--version"];
 /// The commit of the Go binding, in its checkout.
 const COMMIT: [&str; 4] = ["log", "-1", "--abbrev=10", "--format=, commit %h"];
 
-const ROWS: [Row; 9] = [
+const ROWS: [Row; 10] = [
     Row {
         key: "read-only",
         name: "reads and does nothing",
         version: RUSTC,
-        install: |_| own("read_only").map(|program| Program { counts: false, ..program }),
+        install: |_| own("read_only").map(|program| Program { extent: Extent::Reads, ..program }),
+    },
+    Row {
+        key: "read-decode",
+        name: "reads and decodes base64",
+        version: RUSTC,
+        install: |_| own("read_decode").map(|program| Program { extent: Extent::Decodes, ..program }),
     },
     Row { key: "records", name: "**this project, `#[on_records]`**", version: RUSTC, install: |_| own("records") },
     Row { key: "record", name: "this project, `#[on_record]`", version: RUSTC, install: |_| own("record") },

@@ -24,11 +24,11 @@ impl Tally {
     }
 }
 
-const CAPACITY: usize = 1 << 20;
+const CAPACITY: usize = 1 << 18;
 /// The alignment of the buffer. Reading into other memory is up to five times as expensive on some CPUs.
 const PAGE: usize = 4096;
 
-/// Reads standard input to its end through a pipe and a buffer of 1 MiB, and calls `each` with what every read returned.
+/// Reads standard input to its end through a pipe and a buffer as large as those of `kcl`, and calls `each` with what every read returned.
 ///
 /// # Errors
 ///
