@@ -48,6 +48,20 @@ pub(crate) fn own_emulators(place: &Place) -> Result<(), Failed> {
     Ok(())
 }
 
+pub(crate) fn lost_emulator(place: &Place) -> Result<(), Failed> {
+    let mut daemon = place.start_on_its_own(&["--shards", "1"], place.processor())?;
+    daemon.until("the shard is started", || place.ledger().all("initialize").count() == 1)?;
+    let children = children(daemon.id());
+    let is_node = |id: &&i32| fs::read_to_string(format!("/proc/{id}/comm")).is_ok_and(|name| name.starts_with("node"));
+    let kinesis = children.iter().find(is_node).ok_or("the local Kinesis does not run")?;
+    kill_process(Pid::from_raw(*kinesis).ok_or("no process")?, Signal::KILL)?;
+    let ended = daemon.end()?;
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("; the daemon cannot continue"), "{}", ended.stderr);
+    assert!(!children.iter().any(|&id| is_running(id)), "a process outlived the launcher");
+    Ok(())
+}
+
 pub(crate) fn killed_launcher(place: &Place) -> Result<(), Failed> {
     let mut daemon = place.start(2)?;
     daemon.until("both shards are started", || place.ledger().all("initialize").count() == 2)?;

@@ -45,6 +45,7 @@ const TESTS: &[Test] = &[
     ("records::aggregated_records_are_taken_apart", aggregate::aggregated),
     ("life::printing_and_spawning_disturb_nothing", life::prints_and_spawns),
     ("life::emulators_come_and_go_with_the_launcher", life::own_emulators),
+    ("life::a_lost_emulator_is_a_failure", life::lost_emulator),
     ("life::a_killed_launcher_leaves_nothing_running", life::killed_launcher),
     ("life::a_second_signal_kills", life::second_signal),
     ("life::a_processor_that_cannot_start_is_explained", life::cannot_start),

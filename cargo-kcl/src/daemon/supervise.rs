@@ -49,12 +49,14 @@ pub(crate) fn supervise(
     let mut done = 0;
     loop {
         let started = Instant::now();
-        let status = run(command, &mut log, &mut emulators, &mut signals, metrics)?;
+        let Run { status, lost_emulator } = run(command, &mut log, &mut emulators, &mut signals, metrics)?;
         log.finish(status);
         let code = u8::try_from(code(status)).unwrap_or(GAVE_UP);
         metrics.daemon(DaemonEvent::Ended(code));
         let code = match code {
             _ if signals.interrupted() => INTERRUPTED,
+            // The daemon was asked to stop for this, and does not see it as a failure.
+            _ if lost_emulator => GAVE_UP,
             // The daemon also exits with 0 if it cannot initialize. It never ends by itself unless something is wrong.
             0 if !signals.stops() => GAVE_UP,
             code => code,
@@ -104,6 +106,13 @@ fn wait_for(pause: Duration, signals: &mut Signals) -> io::Result<bool> {
     Ok(false)
 }
 
+/// How the daemon ended.
+struct Run {
+    status: ExitStatus,
+    /// Whether it was stopped because an emulator had ended.
+    lost_emulator: bool,
+}
+
 /// Runs the daemon to its end.
 fn run(
     command: &[OsString],
@@ -111,7 +120,7 @@ fn run(
     emulators: &mut Option<Emulators>,
     signals: &mut Signals,
     metrics: &Metrics,
-) -> io::Result<ExitStatus> {
+) -> io::Result<Run> {
     let mut bound = bound(command, Death::Terminate)?;
     bound.envs(metrics.variables()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = bound.spawn()?;
@@ -121,6 +130,7 @@ fn run(
     let mut error = Pipe::new(child.stderr.take().ok_or_else(missing)?)?;
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or_else(missing)?;
 
+    let mut lost_emulator = false;
     let status = loop {
         wait(&output, &error, signals)?;
         listen(&mut output, &mut error, log)?;
@@ -143,12 +153,13 @@ fn run(
             && !signals.stops()
         {
             report::error(format_args!("{error}; the daemon cannot continue"));
+            lost_emulator = true;
             signals.stop();
             _ = kill_process(group, Signal::TERM);
         }
     };
     end_processors(group);
-    Ok(status)
+    Ok(Run { status, lost_emulator })
 }
 
 /// Waits for the processors, which are in the daemon's process group, and kills those that do not end. Their input ended with the
