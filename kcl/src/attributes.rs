@@ -44,8 +44,8 @@
 ///
 /// The attributes need no import; `#[kcl::on_record]` works too. The runtime chooses the arguments of a handler by their types, in
 /// any order. A handler takes `&mut self` or `&self`, and returns `()` or `Result<(), E>` for any
-/// `E: Into<Box<dyn Error + Send + Sync>>`. It may be an [`async fn`](#async-handlers). An error or a panic ends the process with exit code 1. The message is then not
-/// acknowledged, so the daemon delivers again everything that was not checkpointed.
+/// `E: Into<Box<dyn Error + Send + Sync>>`. It may be an [`async fn`](#async-handlers). An error or a panic ends the process
+/// with exit code 1. The message is then not acknowledged, so the daemon delivers again everything that was not checkpointed.
 ///
 /// # Records that fail
 ///

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
-/// How often people are told that the same shard answers again. Until then, its problems are still known, and not shown anew.
+/// How often it is reported that the same shard answers again. Until then, its problems are still known, and not shown anew.
 const PAUSE: Duration = Duration::from_secs(600);
 
 /// The problems that were shown, and that nothing has solved.
@@ -11,7 +11,7 @@ const PAUSE: Duration = Duration::from_secs(600);
 pub(super) struct Troubles {
     /// The texts by which the log knows the problems of each shard. `None` is the whole daemon.
     open: BTreeMap<Option<String>, BTreeSet<String>>,
-    /// When people were last told that a problem is over.
+    /// The time of the last report that a problem is over.
     solved: BTreeMap<Option<String>, SystemTime>,
 }
 
@@ -21,7 +21,7 @@ impl Troubles {
         self.open.entry(shard.map(str::to_owned)).or_default().extend(texts);
     }
 
-    /// The texts of the problems that are over if a processor of this shard answers at this time, unless people were told so recently.
+    /// The texts of the problems that are over if a processor of this shard answers at this time, unless that was reported recently.
     pub(super) fn answered(&mut self, shard: &str, time: SystemTime) -> Option<BTreeSet<String>> {
         let mut over = None;
         for of in [Some(shard.to_owned()), None] {
