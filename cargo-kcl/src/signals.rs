@@ -99,7 +99,7 @@ impl Signals {
     }
 
     /// Waits for the next request.
-    fn wait(&mut self) -> io::Result<Request> {
+    pub(crate) fn wait(&mut self) -> io::Result<Request> {
         loop {
             if let Some(request) = self.take()? {
                 return Ok(request);

@@ -26,7 +26,7 @@ const FOLLOW: [&str; 12] = [
 ];
 
 /// Starts a run over some records that goes on.
-fn follow(place: &Place, more: &[&str]) -> Run {
+pub(crate) fn follow(place: &Place, more: &[&str]) -> Run {
     let lines: String = (0..50).map(|number| format!("\"{number}\"\n\"poison\"\nnot JSON\n")).collect();
     place.write("input", &lines);
     Run::start(place.tool(&[&FOLLOW, more, &["--", poison()]].concat()))

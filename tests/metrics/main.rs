@@ -4,3 +4,4 @@ mod daemon;
 mod local;
 mod processor;
 mod tool;
+mod top;

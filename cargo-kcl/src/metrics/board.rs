@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
+use kcl::__private::Histogram;
 use kcl::metrics::Snapshot;
 
 use super::shard::{Shard, View, Watcher};
-use super::state::{DaemonState, ShardState, State};
+use super::state::{DaemonState, ShardState, State, Times};
 use super::{About, DaemonEvent, Stage};
 use crate::report;
 
@@ -223,12 +224,20 @@ impl Board {
 
     pub(super) fn state(&self) -> State {
         let now = Instant::now();
+        let mut recent = [Histogram::default(), Histogram::default()];
+        let mut shards = Vec::with_capacity(self.shards.len());
+        for (id, shard, view) in self.views() {
+            recent.iter_mut().zip(&view.recent).for_each(|(sum, times)| sum.merge(times));
+            shards.push(ShardState::new(id, shard, view, now));
+        }
         State {
             problems: self.problems(),
             unready: self.unready().map(str::to_owned),
             silent: self.is_silent(now),
             daemon: self.daemon_state(),
-            shards: self.views().map(|(id, shard, view)| ShardState::new(id, shard, view, now)).collect(),
+            handler: Times::from(&recent[0]),
+            record: Times::from(&recent[1]),
+            shards,
             ..self.about_state()
         }
     }

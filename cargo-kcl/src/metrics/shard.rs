@@ -67,6 +67,8 @@ pub(super) struct View {
     pub(super) rates: [f64; 2],
     /// The durations of the last half minute or more: of attempts of the handler, and of single records.
     pub(super) recent: [Histogram; 2],
+    /// The number of attempts of the handler that were running in that time, on average.
+    pub(super) busy: f64,
     /// Whether the processors send snapshots.
     pub(super) reports: bool,
 }
@@ -289,12 +291,14 @@ impl Shard {
             let rate = |now: u64, before: &u64| now.saturating_sub(*before) as f64 / age.as_secs_f64();
             [rate(sums.totals.settled, records), rate(sums.totals.bytes, bytes)]
         });
-        let recent = match self.times.before(now) {
-            Some((_, [handler, record])) => [sums.handler.since(handler), sums.record.since(record)],
+        let (age, recent) = match self.times.before(now) {
+            Some((age, [handler, record])) => (age, [sums.handler.since(handler), sums.record.since(record)]),
             None => Default::default(),
         };
+        let present = self.now(seen.as_ref(), now);
         View {
-            now: self.now(seen.as_ref(), now),
+            busy: busy(&recent[0], age, &present),
+            now: present,
             pid: self.present().map(|life| life.snapshot.pid),
             restarts: self.starts.saturating_sub(1),
             rates: rates.unwrap_or_default(),
@@ -318,6 +322,17 @@ impl Shard {
         let running = self.now(self.seen().as_ref(), now).running;
         running.filter(|running| is_long(running, stuck_after)).map(|running| handling(&running))
     }
+}
+
+/// The number of attempts that were running within this time, on average: those that ended in it, and the present one.
+fn busy(ended: &Histogram, age: Duration, now: &Now) -> f64 {
+    if age.is_zero() {
+        return 0.0;
+    }
+    let present = now.running.as_ref().filter(|_| now.in_flight > 0).map_or(0, |running| running.ms);
+    let busy = (ended.sum() as f64 / 1e9 + present as f64 / 1e3) / age.as_secs_f64();
+    // An attempt may have begun before that time.
+    busy.min(now.in_flight.max(1) as f64)
 }
 
 #[cfg(test)]
@@ -456,6 +471,20 @@ mod tests {
         shard.take_from_daemon(last(1, 0), now);
         assert_eq!((shard.stage, shard.problem(minute, later(99))), (Stage::Lost, None));
         assert_eq!(shard.view(now).now, Now::default());
+    }
+
+    #[test]
+    fn a_handler_is_busy_for_a_part_of_the_time() {
+        let mut ended = Histogram::default();
+        ended.add(4_000_000_000);
+        let mut now = Now::default();
+        let ten = Duration::from_secs(10);
+        assert_eq!([Duration::ZERO, ten].map(|age| busy(&ended, age, &now)), [0.0, 0.4]);
+        now.running = Some(serde_json::from_value(serde_json::json!({ "ms": 2_000 })).expect("a call"));
+        assert_eq!(busy(&ended, ten, &now), 0.4, "it is not a call of the record handler");
+        now.in_flight = 1;
+        assert_eq!(busy(&ended, ten, &now), 0.6);
+        assert_eq!(busy(&ended, Duration::from_secs(1), &now), 1.0, "it began before");
     }
 
     #[test]

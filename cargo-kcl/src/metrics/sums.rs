@@ -17,35 +17,39 @@ pub(super) struct Sums {
 
 impl Sums {
     pub(super) fn add(&mut self, snapshot: &Snapshot) {
-        let Totals { delivered, bytes, settled, batches, empty_batches, retries, checkpoints, .. } = &snapshot.totals;
-        let totals = &mut self.totals;
-        for (sum, number) in [
-            (&mut totals.delivered, delivered),
-            (&mut totals.bytes, bytes),
-            (&mut totals.settled, settled),
-            (&mut totals.batches, batches),
-            (&mut totals.empty_batches, empty_batches),
-            (&mut totals.retries, retries),
-            (&mut totals.checkpoints, checkpoints),
-        ] {
-            *sum = sum.saturating_add(*number);
-        }
-        for (sums, classes) in [
-            (&mut totals.failures, &snapshot.totals.failures),
-            (&mut totals.skipped, &snapshot.totals.skipped),
-            (&mut totals.dead_lettered, &snapshot.totals.dead_lettered),
-            (&mut totals.refused, &snapshot.totals.refused),
-        ] {
-            for (class, number) in classes {
-                if sums.contains_key(class) || sums.len() < CLASSES {
-                    let sum = sums.entry(class.clone()).or_default();
-                    *sum = sum.saturating_add(*number);
-                }
-            }
-        }
+        add_totals(&mut self.totals, &snapshot.totals);
         self.handler.merge(&snapshot.handler);
         self.record.merge(&snapshot.record);
         self.batch.merge(&snapshot.batch);
+    }
+}
+
+/// Adds totals to others, with a limited number of classes.
+pub(super) fn add_totals(totals: &mut Totals, more: &Totals) {
+    let Totals { delivered, bytes, settled, batches, empty_batches, retries, checkpoints, .. } = more;
+    for (sum, number) in [
+        (&mut totals.delivered, delivered),
+        (&mut totals.bytes, bytes),
+        (&mut totals.settled, settled),
+        (&mut totals.batches, batches),
+        (&mut totals.empty_batches, empty_batches),
+        (&mut totals.retries, retries),
+        (&mut totals.checkpoints, checkpoints),
+    ] {
+        *sum = sum.saturating_add(*number);
+    }
+    for (sums, classes) in [
+        (&mut totals.failures, &more.failures),
+        (&mut totals.skipped, &more.skipped),
+        (&mut totals.dead_lettered, &more.dead_lettered),
+        (&mut totals.refused, &more.refused),
+    ] {
+        for (class, number) in classes {
+            if sums.contains_key(class) || sums.len() < CLASSES {
+                let sum = sums.entry(class.clone()).or_default();
+                *sum = sum.saturating_add(*number);
+            }
+        }
     }
 }
 

@@ -8,12 +8,13 @@ use clap::Args;
 use crate::args::interval;
 use crate::metrics::RunOptions;
 
-/// Show the shards of a running `daemon` or `local` live: rates, delays, latencies, retries, checkpoints and restarts
+/// Show the shards of a running `daemon` or `local` live: rates, delays, latencies, retries, dead letters, checkpoints and restarts
 ///
 /// Latencies and the number of running attempts come from processors that are built with the feature `metrics` of `kcl`. Of others, only what `local` itself
 /// sees is shown. Without a terminal, the shards are shown once.
 ///
-/// Keys: q quits, s sorts by the next column, r reverses the order, and the arrow keys, Page Up and Page Down scroll.
+/// Keys: q quits, ? shows all keys, the arrow keys, Page Up and Page Down select a shard, Enter shows only its details, s sorts by the
+/// next column, and r reverses the order.
 #[derive(Debug, Args)]
 #[command(after_help = "Exit codes: 0 success, 1 the run does not answer, 2 usage error, 130 interrupted.\n\n\
                   Examples:\n  \

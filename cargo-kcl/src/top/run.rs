@@ -45,15 +45,15 @@ pub(crate) fn run(options: &TopOptions) -> ExitCode {
 
 fn show(options: &TopOptions) -> Result<ExitCode, TopError> {
     let run = Run::new(&options.run);
-    let ask = || ask(&run);
+    let ask = move || ask(&run);
     if options.json {
         report::json(&ask()?).map_err(TopError::Output)?;
         return Ok(ExitCode::SUCCESS);
     }
     let has_terminal = io::stdin().is_terminal() && io::stdout().is_terminal() && !console::is_dumb();
     if options.once || !has_terminal {
-        let table = Table { state: &ask()?, order: Order::default(), width: WIDTH.max(width()), coloured: false };
-        let lines: String = table.lines().map(|line| line + "\n").collect();
+        let table = Table { state: &ask()?, order: Order::default(), width: WIDTH.max(width()), marked: false };
+        let lines: String = table.lines().into_iter().map(|line| line + "\n").collect();
         io::stdout().write_all(lines.as_bytes()).map_err(TopError::Output)?;
         return Ok(ExitCode::SUCCESS);
     }

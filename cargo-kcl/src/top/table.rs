@@ -1,17 +1,20 @@
-//! The text that `cargo kcl top` shows of a run: a few lines about all of it, and a line for each shard, which fit 80 columns.
+//! The lines that `cargo kcl top` shows of a run: two about all of it, a header, and a line for each shard.
 
 use std::cmp::Ordering;
 
 use kcl::metrics::Running;
 
+use super::units::{latency, number, short, shown_name, stage};
 use crate::metrics::Stage;
 use crate::metrics::state::{ShardState, State, Times};
 use crate::report;
 
-/// The lines above the shards: what the run is, its problems, and the header.
-pub(super) const FIRST_LINES: usize = 3;
 /// From this many milliseconds on, a delay or a call stands out.
-const LONG: u64 = 60_000;
+pub(super) const LONG: u64 = 60_000;
+/// The width from which on all columns are shown.
+const ALL: usize = 80;
+/// The width of the first column in a narrower table: the short name of a shard of Kinesis.
+const NARROW: usize = 12;
 
 /// A column, by which shards can be sorted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +44,22 @@ const COLUMNS: [(Column, &str, usize); 9] = [
     (Column::Restarts, "starts", 6),
 ];
 
+/// The columns that a narrow table drops, the first one first.
+const LESS_IMPORTANT: [Column; 7] =
+    [Column::InFlight, Column::P50, Column::Checkpoint, Column::Restarts, Column::Retries, Column::P99, Column::Behind];
+
+/// How a line stands out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Tone {
+    #[default]
+    Plain,
+    /// It does not change any more, or is not important.
+    Quiet,
+    /// Something may be wrong.
+    Warning,
+    Bad,
+}
+
 /// The order of the shards: by a column, the largest first, or by name in ascending order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Order {
@@ -51,21 +70,40 @@ pub(super) struct Order {
 impl Order {
     /// The order by the next column.
     pub(super) fn next(self) -> Self {
+        self.after(1)
+    }
+
+    /// The order by the column before this one.
+    pub(super) fn previous(self) -> Self {
+        self.after(COLUMNS.len() - 1)
+    }
+
+    fn after(self, columns: usize) -> Self {
         let at = COLUMNS.iter().position(|(column, ..)| *column == self.column).unwrap_or_default();
-        Self { column: COLUMNS[(at + 1) % COLUMNS.len()].0, reversed: false }
+        Self { column: COLUMNS[(at + columns) % COLUMNS.len()].0, reversed: false }
     }
 
     pub(super) fn reversed(self) -> Self {
         Self { reversed: !self.reversed, ..self }
     }
 
-    fn compare(self, a: &ShardState, b: &ShardState) -> Ordering {
+    /// The name of the column, and the direction.
+    pub(super) fn name(self) -> String {
+        let name = COLUMNS.iter().find(|(column, ..)| *column == self.column).map_or("", |(_, name, _)| name);
+        format!("{name}{}", self.mark())
+    }
+
+    fn mark(self) -> char {
+        if self.reversed == (self.column == Column::Shard) { '▾' } else { '▴' }
+    }
+
+    pub(super) fn compare(self, a: &ShardState, b: &ShardState) -> Ordering {
         let key = |shard: &ShardState| match self.column {
             Column::Shard => 0.0,
             Column::Rate => shard.records_per_second,
             Column::Behind => shard.now.millis_behind_latest.unwrap_or(0) as f64,
-            Column::P50 => times(shard).p50,
-            Column::P99 => times(shard).p99,
+            Column::P50 => times(&shard.record, &shard.handler).p50,
+            Column::P99 => times(&shard.record, &shard.handler).p99,
             Column::InFlight => shard.now.in_flight as f64,
             Column::Retries => shard.totals.retries as f64,
             Column::Checkpoint => shard.now.last_checkpoint_ms.unwrap_or(0) as f64,
@@ -77,8 +115,8 @@ impl Order {
 }
 
 /// The times of single records, which say more, or else those of batches.
-fn times(shard: &ShardState) -> Times {
-    if shard.record.count > 0 { shard.record } else { shard.handler }
+pub(super) fn times<'t>(record: &'t Times, handler: &'t Times) -> &'t Times {
+    if record.count > 0 { record } else { handler }
 }
 
 /// A run as lines.
@@ -86,27 +124,45 @@ pub(super) struct Table<'s> {
     pub(super) state: &'s State,
     pub(super) order: Order,
     pub(super) width: usize,
-    pub(super) coloured: bool,
+    /// Whether the header marks the column by which the shards are sorted.
+    pub(super) marked: bool,
 }
 
-impl Table<'_> {
-    /// The lines, the first [`FIRST_LINES`] of which do not scroll.
-    pub(super) fn lines(&self) -> impl Iterator<Item = String> {
+impl<'s> Table<'s> {
+    /// All lines, without any distinction.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let shards = self.sorted().into_iter().map(|shard| self.shard(shard).0);
+        [self.about(), self.problems().0, self.header()].into_iter().chain(shards).collect()
+    }
+
+    /// The shards in their order.
+    pub(super) fn sorted(&self) -> Vec<&'s ShardState> {
         let mut shards: Vec<_> = self.state.shards.iter().collect();
         shards.sort_by(|a, b| self.order.compare(a, b));
-        let shards = shards.into_iter().map(|shard| self.shard(shard)).collect::<Vec<_>>();
-        [self.about(), self.problems(), self.header()].into_iter().chain(shards)
+        shards
+    }
+
+    /// The columns that the width has room for.
+    fn columns(&self) -> Vec<(Column, &'static str, usize)> {
+        let mut columns = COLUMNS.to_vec();
+        if self.width < ALL {
+            columns[0].2 = NARROW;
+        }
+        for column in LESS_IMPORTANT {
+            let width: usize = columns.iter().map(|(_, _, width)| width + 1).sum();
+            if width <= self.width + 1 {
+                break;
+            }
+            columns.retain(|(other, ..)| *other != column);
+        }
+        columns
     }
 
     fn fitted(&self, text: &str) -> String {
         console::truncate_str(text, self.width, "…").into_owned()
     }
 
-    fn styled(&self, text: String, code: &str) -> String {
-        if self.coloured { format!("\x1b[{code}m{text}\x1b[0m") } else { text }
-    }
-
-    fn about(&self) -> String {
+    pub(super) fn about(&self) -> String {
         let State { verb, application, stream, shards, daemon, uptime_ms, .. } = self.state;
         let running = shards.iter().filter(|shard| shard.stage == Stage::Running).count();
         let [records, bytes] = shards.iter().fold([0.0, 0.0], |[records, bytes], shard| {
@@ -116,7 +172,7 @@ impl Table<'_> {
         if let Some(stream) = stream.as_ref().filter(|stream| *stream != application) {
             text += &format!(" on {}", report::excerpt(stream));
         }
-        text += &format!(" ({verb} {}): ", short(*uptime_ms));
+        text += &format!(" ({} {}): ", report::excerpt(verb), short(*uptime_ms));
         text += &format!("{running}/{}, ", report::count(shards.len() as u64, "shard"));
         text += &format!("{}/s, {}/s", number(records), report::bytes(bytes.round() as u64));
         if let Some(daemon) = daemon {
@@ -125,21 +181,22 @@ impl Table<'_> {
         self.fitted(&text)
     }
 
-    fn problems(&self) -> String {
+    /// The problems of the run, or else its daemon.
+    pub(super) fn problems(&self) -> (String, Tone) {
         let State { problems, unready, silent, .. } = self.state;
-        match (&problems[..], unready) {
+        let (text, tone) = match (&problems[..], unready) {
             ([], None) if *silent => {
-                self.fitted("the processors send no metrics: build them with --features kcl/metrics")
+                ("the processors send no metrics: build them with --features kcl/metrics".to_owned(), Tone::Warning)
             }
-            ([], None) => self.fitted(&self.daemon().unwrap_or_default()),
-            ([], Some(unready)) => self.fitted(&format!("not ready: {}", report::escaped(unready))),
-            ([problem], _) => self.styled(self.fitted(&report::escaped(problem)), "31"),
+            ([], None) => (self.daemon().unwrap_or_default(), Tone::Plain),
+            ([], Some(unready)) => (format!("not ready: {}", report::escaped(unready)), Tone::Warning),
+            ([problem], _) => (report::escaped(problem).into_owned(), Tone::Bad),
             ([first, more @ ..], _) => {
-                let text =
-                    format!("{} (and {})", report::escaped(first), report::count(more.len() as u64, "more problem"));
-                self.styled(self.fitted(&text), "31")
+                let more = report::count(more.len() as u64, "more problem");
+                (format!("{} (and {more})", report::escaped(first)), Tone::Bad)
             }
-        }
+        };
+        (self.fitted(&text), tone)
     }
 
     /// The daemon in more detail, which is left out when something is wrong.
@@ -149,69 +206,75 @@ impl Table<'_> {
         Some(format!("daemon: {}{}", report::count(daemon.restarts, "restart"), memory.unwrap_or_default()))
     }
 
-    fn header(&self) -> String {
+    pub(super) fn header(&self) -> String {
         let mut line = String::new();
-        for (column, name, width) in COLUMNS {
-            let (is_first, is_sorted) = (column == Column::Shard, column == self.order.column && self.coloured);
+        for (column, name, width) in self.columns() {
+            let (is_first, is_sorted) = (column == Column::Shard, column == self.order.column && self.marked);
             line += &match (is_first, is_sorted) {
-                (true, true) => cell(&format!("{name}{}", self.mark()), width, true),
+                (true, true) => cell(&format!("{name}{}", self.order.mark()), width, true),
                 // In the place of the blank, because a name may fill its column.
-                (false, true) => right(&format!("{}{name}", self.mark()), width + 1),
+                (false, true) => right(&format!("{}{name}", self.order.mark()), width + 1),
                 _ => cell(name, width, is_first),
             };
         }
-        self.styled(self.fitted(line.trim_end()), "1")
+        self.fitted(line.trim_end())
     }
 
-    fn mark(&self) -> char {
-        if self.order.reversed == (self.order.column == Column::Shard) { '▾' } else { '▴' }
-    }
-
-    fn shard(&self, shard: &ShardState) -> String {
-        let name = shown_name(&shard.shard);
-        let mut line = cell(&name, COLUMNS[0].2, true);
+    /// The line of a shard.
+    pub(super) fn shard(&self, shard: &ShardState) -> (String, Tone) {
+        let columns = self.columns();
         if shard.stage != Stage::Running {
-            let more = match shard.stage {
-                Stage::Failed | Stage::Restarting if !shard.exits.is_empty() => {
-                    let codes: Vec<_> = shard.exits.iter().map(|(code, times)| format!("{code} ({times}×)")).collect();
-                    format!(", exit codes {}", report::escaped(&codes.join(", ")))
-                }
-                _ => String::new(),
+            let name = cell(&shown_name(&shard.shard), columns[0].2, true);
+            let tone = match shard.stage {
+                Stage::Failed => Tone::Bad,
+                Stage::Restarting => Tone::Warning,
+                _ => Tone::Quiet,
             };
-            let text = format!(
-                "{line} {} for {}, {}{more}",
-                stage(shard.stage),
-                short(shard.stage_ms),
-                report::count(shard.totals.settled, "record")
-            );
-            return self.styled(self.fitted(&text), if shard.stage == Stage::Failed { "31" } else { "2" });
+            return (self.fitted(&format!("{name} {}", at_rest(shard))), tone);
         }
-        let times = times(shard);
+        let times = times(&shard.record, &shard.handler);
         let time = |millis: f64| if times.count > 0 { latency(millis) } else { "-".to_owned() };
         let age = |millis: Option<u64>| millis.map_or("-".to_owned(), short);
-        for (at, value) in [
-            number(shard.records_per_second),
-            age(shard.now.millis_behind_latest),
-            time(times.p50),
-            time(times.p99),
-            number(shard.now.in_flight as f64),
-            number(shard.totals.retries as f64),
-            age(shard.now.last_checkpoint_ms),
-            number((shard.restarts + 1) as f64),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            line += &cell(&value, COLUMNS[at + 1].2, false);
+        let value = |column| match column {
+            Column::Shard => shown_name(&shard.shard),
+            Column::Rate => number(shard.records_per_second),
+            Column::Behind => age(shard.now.millis_behind_latest),
+            Column::P50 => time(times.p50),
+            Column::P99 => time(times.p99),
+            Column::InFlight => number(shard.now.in_flight as f64),
+            Column::Retries => number(shard.totals.retries as f64),
+            Column::Checkpoint => age(shard.now.last_checkpoint_ms),
+            Column::Restarts => number(shard.restarts.saturating_add(1) as f64),
+        };
+        let mut line = String::new();
+        for (column, _, width) in columns {
+            line += &cell(&value(column), width, column == Column::Shard);
         }
         let long = shard.now.running.as_ref().filter(|running| running.ms >= LONG);
         if let Some(Running { action, ms, .. }) = long {
             line += &format!("  {} for {}", report::excerpt(action), short(*ms));
         }
-        let line = self.fitted(&line);
         let is_late = shard.now.millis_behind_latest.is_some_and(|millis| millis >= LONG);
-        if long.is_some() || is_late { self.styled(line, "33") } else { line }
+        (self.fitted(&line), if long.is_some() || is_late { Tone::Warning } else { Tone::Plain })
     }
+}
+
+/// The line of a shard whose processor is not running, after its name.
+fn at_rest(shard: &ShardState) -> String {
+    let more = match shard.stage {
+        Stage::Failed | Stage::Restarting if !shard.exits.is_empty() => {
+            format!(", exit codes {}", exit_codes(shard))
+        }
+        _ => String::new(),
+    };
+    let records = report::count(shard.totals.settled, "record");
+    format!("{} for {}, {records}{more}", stage(shard.stage), short(shard.stage_ms))
+}
+
+/// The exit codes of a shard's processors, and how often each occurred.
+pub(super) fn exit_codes(shard: &ShardState) -> String {
+    let codes: Vec<_> = shard.exits.iter().map(|(code, times)| format!("{code} ({times}×)")).collect();
+    report::escaped(&codes.join(", ")).into_owned()
 }
 
 /// A text in a column, with a blank before it unless it is the first.
@@ -226,60 +289,6 @@ fn right(text: &str, width: usize) -> String {
     console::pad_str(text, width, console::Alignment::Right, Some("…")).into_owned()
 }
 
-/// A shard's name in a column: without the zeros of those that Kinesis names.
-fn shown_name(shard: &str) -> String {
-    match shard.strip_prefix("shardId-").filter(|number| number.len() == 12) {
-        Some(number) => format!("shardId-{:0>4}", number.trim_start_matches('0')),
-        None => report::excerpt(shard),
-    }
-}
-
-fn stage(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Waiting => "waiting",
-        Stage::Running => "running",
-        Stage::Restarting => "restarting",
-        Stage::Ended => "ended",
-        Stage::Lost => "lease lost",
-        Stage::Stopped => "stopped",
-        Stage::Failed => "failed",
-    }
-}
-
-/// A number in up to five characters.
-fn number(number: f64) -> String {
-    match number.round() {
-        number if number < 100_000.0 => format!("{number}"),
-        number if number < 1e7 => format!("{:.0}k", number / 1e3),
-        number if number < 1e10 => format!("{:.0}M", number / 1e6),
-        number => format!("{:.0}G", number / 1e9),
-    }
-}
-
-/// Milliseconds in up to six characters.
-fn latency(millis: f64) -> String {
-    match millis {
-        millis if millis < 0.000_999_5 => format!("{:.0}ns", millis * 1e6),
-        millis if millis < 0.999_5 => format!("{:.0}µs", millis * 1e3),
-        millis if millis < 99.95 => format!("{millis:.1}ms"),
-        millis if millis < 999.5 => format!("{millis:.0}ms"),
-        millis => short(millis.round() as u64),
-    }
-}
-
-/// A time in up to six characters.
-fn short(millis: u64) -> String {
-    let seconds = millis / 1000;
-    match seconds {
-        0 if millis == 0 => "0".to_owned(),
-        0..=9 => format!("{:.1}s", millis as f64 / 1e3),
-        10..=99 => format!("{seconds}s"),
-        100..=5_999 => format!("{}m{:02}", seconds / 60, seconds % 60),
-        6_000..=359_999 => format!("{}h{:02}", seconds / 3600, seconds % 3600 / 60),
-        _ => format!("{}d", seconds / 86_400),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -291,7 +300,7 @@ mod tests {
             let mut shard =
                 ShardState { shard: format!("shardId-{at:012}"), stage: Stage::Running, ..ShardState::default() };
             (shard.records_per_second, shard.restarts) = (rate, at);
-            shard.handler = Times { count: 1, p50: 0.012, p99: 1234.0, max: 2000.0 };
+            shard.handler = Times { count: 1, p50: 0.012, p99: 1234.0, max: 2000.0, powers: Vec::new() };
             shard.now.millis_behind_latest = Some(at * 100_000);
             state.shards.push(shard);
         }
@@ -299,7 +308,7 @@ mod tests {
     }
 
     fn shown(state: &State, order: Order, width: usize) -> Vec<String> {
-        Table { state, order, width, coloured: false }.lines().collect()
+        Table { state, order, width, marked: false }.lines()
     }
 
     #[test]
@@ -319,17 +328,17 @@ mod tests {
         );
         assert!(lines.iter().all(|line| line.chars().count() <= 80));
         let by_rate = shown(&state, Order::default().next(), 30);
-        let names: Vec<_> = by_rate.iter().skip(FIRST_LINES).map(|line| &line[..12]).collect();
+        let names: Vec<_> = by_rate.iter().skip(3).map(|line| &line[..12]).collect();
         assert_eq!(names, ["shardId-0002", "shardId-0003", "shardId-0001"]);
         assert!(by_rate.iter().all(|line| line.chars().count() <= 30), "{by_rate:?}");
         let mut order = Order::default();
         for (_, name, _) in COLUMNS {
-            let header = Table { state: &state, order, width: 80, coloured: true }.header();
+            let header = Table { state: &state, order, width: 80, marked: true }.header();
             assert!(header.contains(name) && console::measure_text_width(&header) <= 80, "{header}");
             order = order.next();
         }
         let slowest = shown(&state, Order::default().next().reversed(), 80);
-        assert!(slowest[FIRST_LINES].starts_with("shardId-0001"));
+        assert!(slowest[3].starts_with("shardId-0001"));
     }
 
     #[test]
@@ -357,22 +366,5 @@ mod tests {
         assert_eq!(lines[1], "shard \\u{1b}[2J: stuck (and 1 more problem)");
         assert_eq!(lines[3], "shardId-0001         failed for 0, 0 records, exit codes 137 (2×)");
         assert!(lines[5].ends_with("  processRecords for 75s"), "{}", lines[5]);
-    }
-
-    #[test]
-    fn values_fit_their_columns() {
-        for (value, shown) in [(0.0, "0"), (99_999.4, "99999"), (100_000.0, "100k"), (1e9, "1000M")] {
-            assert_eq!(number(value), shown);
-        }
-        for (millis, shown) in
-            [(0.0, "0ns"), (0.000_4, "400ns"), (0.05, "50µs"), (9.96, "10.0ms"), (512.3, "512ms"), (61_000.0, "61s")]
-        {
-            assert_eq!(latency(millis), shown);
-        }
-        for (millis, shown) in
-            [(900, "0.9s"), (99_000, "99s"), (100_000, "1m40"), (7_200_000, "2h00"), (864_000_000, "10d")]
-        {
-            assert_eq!(short(millis), shown);
-        }
     }
 }
