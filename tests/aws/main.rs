@@ -82,6 +82,7 @@ const TESTS: &[Test] = &[
     ("why::each_worker_has_a_log_of_its_own", why::two_logs),
     ("why::the_log_of_the_launcher_says_what_is_over", why::log_of_the_launcher),
     ("why::a_problem_that_comes_back_is_shown_again", why::recurring_problem),
+    ("why::a_worker_that_keeps_its_leases_elsewhere_is_named", why::elsewhere),
     ("why::a_shard_that_is_throttled_is_named", why::throttled),
     ("launch::workers_on_one_emulator_have_names_of_their_own", launch::names),
     ("launch::a_daemon_that_gives_up_is_restarted", launch::restarts),

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::fake::Fault;
 use crate::launch;
-use crate::tool::{self, Ended, run};
+use crate::tool::{self, Ended, Printing, run, tool};
 use crate::world::{Services, World, put, row};
 
 const SHARDS: [&str; 8] = [
@@ -350,6 +350,45 @@ pub(crate) fn recurring_problem() {
         fs::write(&log, &ended.stderr).expect("it can be written");
         assert_eq!(with_logs(&services, &[&log])["state"], state, "{ended:?}");
     }
+}
+
+/// A worker that keeps its leases elsewhere is named, whether this command finds a table or none.
+pub(crate) fn elsewhere() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let [text, json] = ["daemon.log", "stderr.json"].map(|name| folder.path().join(name));
+    let start = ["--stream", "orders", "--app", "revenue", "--region", "eu-west-1", "--set", "workerId=mine"];
+    slow_java(folder.path(), "Nothing");
+    let log = ["--log", text.to_str().expect("UTF-8"), "--log-format", "json"];
+    fs::write(&json, run(launch::daemon(folder.path(), &[&start[..], &log].concat()), b"").stderr)
+        .expect("it can be written");
+
+    let services = Services::new(stuck());
+    let why = |arguments: &[&str]| {
+        let names = ["why", "--app", "revenue", "--stream", "orders", "--failover", "150ms"];
+        let mut command = tool(&services.fake.url(), &[&names, arguments].concat());
+        command.env("XDG_RUNTIME_DIR", folder.path());
+        run(command, b"")
+    };
+    let there =
+        format!("keeps its leases in region eu-west-1, and this command reads those at {}", services.fake.url());
+    for log in [&text, &json] {
+        let log = log.to_str().expect("UTF-8");
+        why(&["--log", log]).expect(1, &[&format!("the worker that wrote {log} {there}")]);
+    }
+    assert_eq!(why(&[]).stderr, "");
+
+    launch::java(folder.path(), "exec sleep 1000");
+    let mut launcher = launch::daemon(folder.path(), &start);
+    launcher.env("XDG_RUNTIME_DIR", folder.path());
+    let launcher = Printing::start(launcher);
+    launcher.wait_for("java: workerId = mine");
+    let there = format!("a worker of this application on this machine {there}");
+    why(&[]).expect(1, &[&there]);
+    services.fake.set_weather(|operation, _| {
+        let missing = r#"{"__type":"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException","message":"no"}"#;
+        (operation == "Scan").then_some(Fault::Other(400, "application/x-amz-json-1.0", missing))
+    });
+    why(&[]).expect(1, &[&there, "there is no table `revenue`"]);
 }
 
 pub(crate) fn throttled() {

@@ -8,14 +8,16 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::time::SystemTime;
 
+use serde::Serialize;
 use serde_json::json;
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::DaemonError;
 use super::log_file::LogFile;
 use super::troubles::Troubles;
 use crate::args::shard_id_in;
-use crate::daemon_log::{Context, Event, Events, explain, long_call};
-use crate::metrics::{DaemonEvent, Metrics, Stage};
+use crate::daemon_log::{Context, Event, Events, IS_UP, LAUNCHER, STARTING, explain, long_call};
+use crate::metrics::{DaemonEvent, Metrics, Site, Stage};
 use crate::properties::Properties;
 use crate::report::{self, Level, Message, Prefix, Source, Speaker};
 
@@ -27,11 +29,23 @@ const LONGEST: usize = 300;
 /// The number of kinds of problems that are told apart. With more of them, all are shown again.
 const MOST_KINDS: usize = 1_000;
 
+/// The description of a worker in its log, by which `cargo kcl why` knows where it keeps its leases.
+#[derive(Debug, Serialize)]
+pub(crate) struct Identity<'a> {
+    pub(crate) application: &'a str,
+    pub(crate) stream: &'a str,
+    pub(crate) worker: Option<&'a str>,
+    #[serde(flatten)]
+    pub(crate) site: Site,
+}
+
 /// Reads the daemon's two outputs and shows the important part.
 pub(crate) struct Log {
     verbose: bool,
     context: Context,
     file: Option<LogFile>,
+    /// The description of the worker.
+    identity: Option<Box<RawValue>>,
     events: Events,
     /// Lines of processors that came in the log and not yet on stderr. Each line comes on both.
     echoes: HashMap<String, usize>,
@@ -55,14 +69,16 @@ impl Log {
         verbose: bool,
         path: Option<&Path>,
         properties: &Properties,
+        identity: &Identity<'_>,
         metrics: Metrics,
     ) -> Result<Self, DaemonError> {
         let failed = |path: &Path, error| DaemonError::Log { path: path.to_owned(), error };
         let file = path.map(|path| LogFile::open(path).map_err(|error| failed(path, error))).transpose()?;
-        Ok(Self {
+        let mut log = Self {
             verbose,
             context: Context::new(properties),
             file,
+            identity: to_raw_value(identity).ok(),
             events: Events::default(),
             echoes: HashMap::new(),
             problems: HashMap::new(),
@@ -72,7 +88,18 @@ impl Log {
             troubles: Troubles::default(),
             stopping: false,
             metrics,
-        })
+        };
+        log.begin();
+        Ok(log)
+    }
+
+    /// Writes the description of the worker to the file, in the form of an event.
+    fn begin(&mut self) {
+        if let Some(identity) = &self.identity {
+            let time = humantime::format_rfc3339_millis(SystemTime::now());
+            let line = format!("{time} INFO  {LAUNCHER}: {STARTING}{identity}");
+            self.write(&line);
+        }
     }
 
     /// Handles a line of the daemon's stdout, which is its log.
@@ -169,6 +196,7 @@ impl Log {
         self.with_records.clear();
         self.troubles = Troubles::default();
         self.context.restarted();
+        self.begin();
     }
 
     /// Reports the daemon's end, with a summary.
@@ -234,7 +262,7 @@ impl Log {
     fn milestone(&mut self, event: &Event) -> Option<(&'static str, String)> {
         match event.logger.as_str() {
             "Scheduler" if event.message.starts_with("Initialization complete") => {
-                report::line("the daemon is up");
+                Message::new(Level::Info, IS_UP).with_fields(&self.identity).print();
                 None
             }
             "MultiLangProtocol" => {

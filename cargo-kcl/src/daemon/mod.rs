@@ -12,6 +12,7 @@ mod supervise;
 mod troubles;
 mod worker;
 
+use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write as _};
@@ -21,7 +22,7 @@ use std::process::ExitCode;
 pub(crate) use self::options::DaemonOptions;
 
 use self::home::{Home, is_passed_on};
-use self::log::Log;
+use self::log::{Identity, Log};
 use self::supervise::supervise;
 use crate::args::is_local;
 use crate::cache::{Cache, CacheError, Java, LockedDaemon, ToolError, Versions};
@@ -30,7 +31,7 @@ use crate::emulate::{
     create_stream, prepare_leases,
 };
 use crate::exit::{FAILED, WRONG_USE, of_io};
-use crate::metrics::{About, Metrics, MetricsError};
+use crate::metrics::{About, Metrics, MetricsError, Site};
 use crate::process::description::Description;
 use crate::process::program::{Program, ProgramError};
 use crate::properties::{EMPTY_BATCHES, Level, Malformed, Origin, Properties, ask_processor, lint, lint_for};
@@ -190,9 +191,8 @@ fn prepare_and_run(options: &DaemonOptions) -> Result<u8, DaemonError> {
         Some(local) if !names_worker => Some(name_worker(&mut properties, local, &cache)?),
         _ => None,
     };
-    if let Some(worker) = worker_name(&properties) {
-        metrics.work_as(worker);
-    }
+    let identity = identity(&properties);
+    metrics.work_as(identity.worker, &identity.site);
     check(&properties, &versions, description, options)?;
     let jars = match &options.jars {
         Some(folder) => daemon.in_folder(folder)?,
@@ -203,7 +203,7 @@ fn prepare_and_run(options: &DaemonOptions) -> Result<u8, DaemonError> {
         prepare_stream(local, &properties, &versions, content, &mut signals)?;
     }
     fs::write(home.properties(), properties.to_string()).map_err(DaemonError::Home)?;
-    let log = Log::open(options.verbose, options.log.as_deref(), &properties, metrics.clone())?;
+    let log = Log::open(options.verbose, options.log.as_deref(), &properties, &identity, metrics.clone())?;
     let command = command(&java.path, &jars.folder, &home, options);
     let emulators = local.and_then(|local| local.emulators);
     let restarts = options.restart.unwrap_or(0);
@@ -237,6 +237,28 @@ fn about(properties: &Properties, options: &DaemonOptions) -> About {
 /// The name of the worker, unless the KCL makes one.
 fn worker_name(properties: &Properties) -> Option<&str> {
     properties.get("workerId").or(properties.get("workerIdentifier")).filter(|name| !name.is_empty())
+}
+
+/// The description of the worker in its log.
+fn identity(properties: &Properties) -> Identity<'_> {
+    Identity {
+        application: properties.get("applicationName").unwrap_or_default(),
+        stream: stream_name(properties),
+        worker: worker_name(properties),
+        site: site(properties),
+    }
+}
+
+/// Where the daemon keeps its leases. The AWS SDK for Java may know more places that name a region.
+fn site(properties: &Properties) -> Site {
+    let variable = |name| env::var(name).ok();
+    let text = |text: String| Some(text).filter(|text| !text.is_empty());
+    let property = |key| properties.get(key).map(str::to_owned);
+    let of_arn = || properties.get("streamArn")?.split(':').nth(3).map(str::to_owned);
+    Site {
+        region: property("regionName").or_else(|| variable("AWS_REGION")).or_else(of_arn).and_then(text),
+        endpoint: property("dynamoDBEndpoint").or_else(|| variable("AWS_ENDPOINT_URL")).and_then(text),
+    }
 }
 
 /// Sets `workerId` to a name that no other run on the same emulators has.

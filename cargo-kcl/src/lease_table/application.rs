@@ -15,6 +15,7 @@ use crate::kinesis::connection::Connection;
 use crate::kinesis::dynamodb::DynamoDb;
 use crate::kinesis::error::AwsError;
 use crate::kinesis::shards::Shard;
+use crate::metrics::Site;
 use crate::properties::{Malformed, Properties};
 use crate::report;
 
@@ -127,6 +128,17 @@ impl Application {
     /// The region of the stream.
     pub(crate) fn region(&self) -> &str {
         &self.kinesis.place().region
+    }
+
+    /// Where the table is.
+    pub(crate) fn site(&self) -> Site {
+        let place = self.table.place();
+        Site { region: Some(place.region.clone()), endpoint: place.endpoint.as_deref().map(str::to_owned) }
+    }
+
+    /// The name of the stream, if the options or the properties name it.
+    pub(crate) fn stream_name(&self) -> Option<&str> {
+        self.stream.as_deref()
     }
 
     /// Whether the options or the properties name the stream.

@@ -7,6 +7,7 @@ use super::lease::Lease;
 use crate::exit::FAILED;
 use crate::kinesis::dynamodb::DynamoDb;
 use crate::kinesis::error::AwsError;
+use crate::kinesis::place::Place;
 use crate::kinesis::trouble::Remote as _;
 
 /// The attributes of a checkpoint that was prepared and not made.
@@ -69,6 +70,11 @@ pub(crate) struct LeaseTable {
 impl LeaseTable {
     pub(crate) fn new(dynamodb: DynamoDb, name: &str) -> Self {
         Self { dynamodb, name: name.to_owned() }
+    }
+
+    /// Where the table is.
+    pub(super) fn place(&self) -> &Place {
+        self.dynamodb.place()
     }
 
     /// All leases, ordered by shard.

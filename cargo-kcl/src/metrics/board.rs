@@ -9,7 +9,7 @@ use kcl::metrics::Snapshot;
 
 use super::shard::{Shard, View, Watcher};
 use super::state::{DaemonState, ShardState, State, Times};
-use super::{About, DaemonEvent, Stage};
+use super::{About, DaemonEvent, Site, Stage};
 use crate::report;
 
 /// The most shards that are kept. No machine runs more processors.
@@ -24,6 +24,8 @@ pub(super) struct Board {
     about: About,
     /// The name under which the daemon holds leases, if the tool knows it.
     worker: Option<String>,
+    /// Where the daemon keeps its leases.
+    site: Option<Site>,
     started: Instant,
     daemon: Option<Daemon>,
     shards: BTreeMap<String, Shard>,
@@ -48,16 +50,17 @@ impl Board {
     /// The state of a run that has just begun. `hints` is set if its metrics were asked for.
     pub(super) fn new(about: About, hints: bool) -> Self {
         let daemon = (about.verb == "daemon").then(Daemon::default);
-        let (worker, started) = (None, Instant::now());
-        Self { about, worker, started, daemon, shards: BTreeMap::new(), has_begun: false, hints }
+        let (worker, site, started) = (None, None, Instant::now());
+        Self { about, worker, site, started, daemon, shards: BTreeMap::new(), has_begun: false, hints }
     }
 
     pub(super) fn about(&self) -> &About {
         &self.about
     }
 
-    pub(super) fn work_as(&mut self, worker: &str) {
-        self.worker = Some(worker.to_owned());
+    pub(super) fn work_as(&mut self, worker: Option<&str>, site: &Site) {
+        self.worker = worker.map(str::to_owned);
+        self.site = Some(site.clone());
     }
 
     pub(super) fn uptime(&self) -> Duration {
@@ -216,6 +219,7 @@ impl Board {
             application: application.clone(),
             stream: stream.clone(),
             worker: self.worker.clone(),
+            site: self.site.clone(),
             pid: std::process::id(),
             uptime_ms: self.uptime().as_millis().try_into().unwrap_or(u64::MAX),
             ..State::default()

@@ -13,7 +13,7 @@ use super::mailbox::Mailbox;
 use super::options::Address;
 use super::server::{Listener, Server};
 use super::shard::Watcher;
-use super::{About, DaemonEvent, MetricsError, MetricsOptions, Seen, Stage};
+use super::{About, DaemonEvent, MetricsError, MetricsOptions, Seen, Site, Stage};
 use crate::report;
 use crate::threads;
 
@@ -85,9 +85,9 @@ impl Metrics {
         variables
     }
 
-    /// Notes the name under which the daemon holds leases.
-    pub(crate) fn work_as(&self, worker: &str) {
-        self.board().work_as(worker);
+    /// Notes the name under which the daemon holds leases, and where it keeps them.
+    pub(crate) fn work_as(&self, worker: Option<&str>, site: &Site) {
+        self.board().work_as(worker, site);
     }
 
     /// Notes where a shard stands.

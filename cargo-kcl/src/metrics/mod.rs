@@ -28,6 +28,7 @@ mod recent;
 mod server;
 #[cfg(feature = "metrics")]
 mod shard;
+mod site;
 #[cfg(feature = "metrics")]
 pub(crate) mod state;
 #[cfg(feature = "metrics")]
@@ -42,6 +43,7 @@ pub(crate) use self::live::Metrics;
 #[cfg(not(feature = "metrics"))]
 pub(crate) use self::off::Metrics;
 pub(crate) use self::options::{MetricsOptions, RunOptions};
+pub(crate) use self::site::Site;
 
 use crate::exit::of_io;
 
@@ -138,7 +140,7 @@ pub(crate) enum DaemonEvent {
 mod off {
     use std::ffi::OsString;
 
-    use super::{About, DaemonEvent, MetricsError, MetricsOptions, Seen, Stage};
+    use super::{About, DaemonEvent, MetricsError, MetricsOptions, Seen, Site, Stage};
 
     #[derive(Clone, Debug)]
     pub(crate) struct Metrics;
@@ -152,7 +154,7 @@ mod off {
             Vec::new()
         }
 
-        pub(crate) fn work_as(&self, _: &str) {}
+        pub(crate) fn work_as(&self, _: Option<&str>, _: &Site) {}
 
         pub(crate) fn reach(&self, _: &str, _: Stage) {}
 

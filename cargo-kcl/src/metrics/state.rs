@@ -7,9 +7,9 @@ use kcl::__private::Histogram;
 use kcl::metrics::{Now, Totals};
 use serde::{Deserialize, Serialize};
 
-use super::Stage;
 use super::shard::{Shard, View};
 use super::sums::{self, Sums};
+use super::{Site, Stage};
 
 /// A run at one moment.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -20,6 +20,8 @@ pub(crate) struct State {
     pub(crate) stream: Option<String>,
     /// The name under which the daemon holds leases, if the tool knows it.
     pub(crate) worker: Option<String>,
+    /// Where the daemon keeps its leases.
+    pub(crate) site: Option<Site>,
     pub(crate) pid: u32,
     pub(crate) uptime_ms: u64,
     /// The problems of the run.

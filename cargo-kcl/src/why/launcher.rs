@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::lease_table::Watched;
-use crate::metrics::Stage;
 use crate::metrics::client::states;
 use crate::metrics::state::{ShardState, State};
+use crate::metrics::{Site, Stage};
 use crate::report;
 
 /// How long a launcher may take to answer.
@@ -18,6 +18,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 pub(super) struct Leases<'a> {
     pub(super) application: &'a str,
     pub(super) stream: &'a str,
+    pub(super) site: &'a Site,
     pub(super) watched: &'a [Watched],
     pub(super) time: Duration,
 }
@@ -30,7 +31,8 @@ impl Leases<'_> {
 
     /// Whether a run is a worker of the application. A local run has shards of the same names, and no lease.
     fn is_of(&self, state: &State) -> bool {
-        state.verb == "daemon" && state.application == self.application && state.stream.as_deref() == Some(self.stream)
+        is_worker(state, self.application, Some(self.stream))
+            && !state.site.as_ref().is_some_and(|site| site.differs(self.site))
     }
 
     fn stuck_in(&self, state: &State) -> impl Iterator<Item = (String, String)> {
@@ -42,6 +44,19 @@ impl Leases<'_> {
         let stuck = move |shard: &ShardState| Some((shard.shard.clone(), stuck(shard, self.time)?));
         state.shards.iter().filter(holds).filter_map(stuck)
     }
+}
+
+/// Where the workers of an application on this machine keep their leases, as far as that is known.
+pub(super) fn sites(application: &str, stream: Option<&str>) -> Vec<Site> {
+    let workers = states(PATIENCE).into_iter().filter(|state| is_worker(state, application, stream));
+    workers.filter_map(|state| state.site).collect()
+}
+
+/// Whether a run is a worker of an application, and of a stream if that is known.
+fn is_worker(state: &State, application: &str, stream: Option<&str>) -> bool {
+    state.verb == "daemon"
+        && state.application == application
+        && stream.is_none_or(|stream| state.stream.as_deref() == Some(stream))
 }
 
 fn stuck(shard: &ShardState, least: Duration) -> Option<String> {
@@ -110,7 +125,8 @@ mod tests {
         let count = |state: &State, owner: &str| {
             let watched = Watched { first: lease(owner), last: lease(owner), silent: Duration::ZERO };
             let (watched, time) = ([watched], Duration::from_secs(90));
-            let leases = Leases { application: "revenue", stream: "orders", watched: &watched, time };
+            let site = &Site { region: Some("us-east-1".to_owned()), endpoint: None };
+            let leases = Leases { application: "revenue", stream: "orders", site, watched: &watched, time };
             if leases.is_of(state) { leases.stuck_in(state).count() } else { 0 }
         };
         assert_eq!((count(&state(), "here"), count(&state(), "elsewhere")), (1, 0));
@@ -120,6 +136,7 @@ mod tests {
             State { verb: "local".to_owned(), ..state() },
             State { application: "other".to_owned(), ..state() },
             State { stream: None, ..state() },
+            State { site: Some(Site { region: Some("eu-west-1".to_owned()), endpoint: None }), ..state() },
         ] {
             assert_eq!(count(&other, "here"), 0, "{other:?}");
         }

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use kcl::Position;
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::args::shard_id_in;
-use crate::daemon_log::{Cause, Context, Event, cause, explain, long_call};
+use crate::daemon_log::{Cause, Context, Event, IS_UP, LAUNCHER, STARTING, cause, explain, long_call};
 use crate::lease_table::is_before;
+use crate::metrics::Site;
 use crate::report;
 
 /// The part of a long log that is read: its end.
@@ -69,6 +71,9 @@ pub(super) struct Findings {
 /// The problems in a log.
 #[derive(Debug, Default)]
 struct Log {
+    path: PathBuf,
+    /// Where the worker keeps its leases, if the log says so.
+    site: Option<Site>,
     shards: BTreeMap<String, Last>,
     /// A problem that concerns the whole daemon.
     all: Option<Finding>,
@@ -90,7 +95,8 @@ impl Findings {
     /// If the file cannot be read.
     pub(super) fn read(&mut self, path: &Path, context: Context) -> io::Result<()> {
         let file = File::open(path)?;
-        let mut reader = Reader { log: Log::default(), context, event: None, lines: 0 };
+        let log = Log { path: path.to_owned(), ..Log::default() };
+        let mut reader = Reader { log, context, event: None, lines: 0 };
         let mut before = path.as_os_str().to_owned();
         before.push(".1");
         if let Ok(before) = File::open(before) {
@@ -101,6 +107,11 @@ impl Findings {
         reader.flush();
         self.logs.push(reader.log);
         Ok(())
+    }
+
+    /// Where the workers of the logs keep their leases, as far as the logs say so.
+    pub(super) fn sites(&self) -> impl Iterator<Item = (&Path, &Site)> {
+        self.logs.iter().filter_map(|log| Some((log.path.as_path(), log.site.as_ref()?)))
     }
 
     /// The problem of a shard in the log that mentioned the shard last, or else the one of that whole daemon. For a shard that no log
@@ -218,7 +229,10 @@ impl Reader {
                     exception: text(&fields["exception"]),
                 });
             }
-            Some("tool") if value["message"] == "the daemon is up" => self.restarted(),
+            Some("tool") if value["message"] == IS_UP => {
+                self.log.site = Site::deserialize(&value["fields"]).ok().or(self.log.site.take());
+                self.restarted();
+            }
             _ => {}
         }
     }
@@ -231,6 +245,11 @@ impl Reader {
     }
 
     fn take(&mut self, event: &Event) {
+        if event.logger == LAUNCHER
+            && let Some(start) = event.message.strip_prefix(STARTING)
+        {
+            self.log.site = serde_json::from_str(start).ok();
+        }
         if event.logger == "Scheduler" && event.message.starts_with("Initialization complete") {
             self.restarted();
         }

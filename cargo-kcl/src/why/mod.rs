@@ -1,6 +1,8 @@
 //! `cargo kcl why`: why a shard does not move. The help of every build shows its options. The rest needs the feature `aws`.
 
 #[cfg(feature = "aws")]
+mod elsewhere;
+#[cfg(feature = "aws")]
 mod judge;
 #[cfg(all(feature = "aws", feature = "metrics"))]
 mod launcher;

@@ -11,6 +11,7 @@ use kcl::Position;
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
+use super::elsewhere;
 use super::judge::{Common, Facts, State, Unseen, Verdict, judge};
 use super::log::{Finding, Findings};
 use super::options::WhyOptions;
@@ -92,9 +93,18 @@ pub(crate) fn run(options: &WhyOptions) -> ExitCode {
 /// Explains all shards, and returns whether every one is fine.
 async fn explain(options: &WhyOptions) -> Result<bool, WhyError> {
     let application = Application::open(&options.application, &options.aws).await?;
-    let leases = application.leases().await?;
-    let (stream, shards) = application.stream(&leases).await?;
+    let (leases, stream, shards) = match find(&application).await {
+        Ok(found) => found,
+        Err(error) => {
+            // The reason may be that the workers are elsewhere.
+            let named = application.stream_name();
+            let findings = findings(options, &application, named.unwrap_or_default()).unwrap_or_default();
+            elsewhere::warn(&application, named, &findings);
+            return Err(error.into());
+        }
+    };
     let findings = findings(options, &application, &stream.name)?;
+    elsewhere::warn(&application, Some(&stream.name), &findings);
     let stream = Rc::new(stream);
     let mut ids: Vec<&str> = shards.iter().map(|shard| shard.id.as_str()).collect();
     ids.extend(leases.iter().map(|lease| lease.shard.as_str()));
@@ -120,6 +130,13 @@ async fn explain(options: &WhyOptions) -> Result<bool, WhyError> {
     let all_fine = verdicts.iter().all(|(_, verdict)| verdict.state.is_fine());
     show(options, &application.name, &stream.name, &verdicts).map_err(WhyError::Output)?;
     Ok(all_fine)
+}
+
+/// The leases of an application, its stream, and the shards of that.
+async fn find(application: &Application) -> Result<(Vec<Lease>, Stream, Vec<Shard>), ApplicationError> {
+    let leases = application.leases().await?;
+    let (stream, shards) = application.stream(&leases).await?;
+    Ok((leases, stream, shards))
 }
 
 fn findings(options: &WhyOptions, application: &Application, stream: &str) -> Result<Findings, WhyError> {
@@ -169,8 +186,8 @@ async fn see(
     let time = Duration::from_secs(began.elapsed().as_secs().max(1));
     #[cfg(feature = "metrics")]
     let stuck = {
-        let (application, stream) = (&application.name, &stream.name);
-        super::launcher::Leases { application, stream, watched: &watched, time }.stuck_calls()
+        let (site, application, stream) = (&application.site(), &application.name, &stream.name);
+        super::launcher::Leases { application, stream, site, watched: &watched, time }.stuck_calls()
     };
     #[cfg(not(feature = "metrics"))]
     let stuck = BTreeMap::new();
