@@ -77,6 +77,7 @@ const TESTS: &[Test] = &[
     ("leases::the_properties_name_the_table", leases::tables),
     ("why::each_state_has_its_sentence", why::states),
     ("why::a_checkpoint_that_moves_is_not_stuck", why::moves),
+    ("why::a_lease_that_comes_late_is_not_missing", why::late_leases),
     ("why::a_quiet_shard_has_lost_nothing", why::quiet),
     ("why::the_log_says_what_a_shard_is_stuck_at", why::logs),
     ("why::each_worker_has_a_log_of_its_own", why::two_logs),

@@ -123,6 +123,30 @@ pub(crate) fn moves() {
     assert!(line(&ended, SHARDS[0]).contains(" behind"), "{ended:?}");
 }
 
+/// A worker may create or take a lease a moment after this command has looked.
+pub(crate) fn late_leases() {
+    let world = World {
+        shards: SHARDS[..3].iter().map(|shard| (*shard, None, false)).collect(),
+        rows: vec![row(SHARDS[0], None, "TRIM_HORIZON", 0), row(SHARDS[1], Some("alive"), "TRIM_HORIZON", 0)],
+        alive: Some("alive"),
+        ..World::default()
+    };
+    let services = Services::new(world);
+    let ended = services.run("why", &[]);
+    ended.expect(1, &[]);
+    assert!(line(&ended, SHARDS[0]).contains("it has no owner: no worker took the lease in"), "{ended:?}");
+    assert!(line(&ended, SHARDS[2]).contains("it has no lease: no worker created one in"), "{ended:?}");
+
+    let mut world = services.world();
+    world.was_read = false;
+    world.later = [SHARDS[0], SHARDS[2]].map(|shard| row(shard, Some("alive"), "TRIM_HORIZON", 0)).to_vec();
+    drop(world);
+    let ended = services.run("why", &[]);
+    ended.expect(0, &[]);
+    assert!(line(&ended, SHARDS[0]).contains("it moves: worker `alive` has just taken its lease"), "{ended:?}");
+    assert!(line(&ended, SHARDS[2]).contains("it moves: its lease has just been created"), "{ended:?}");
+}
+
 /// The record of the checkpoint has expired in a quiet time, and nothing that followed it has.
 pub(crate) fn quiet() {
     let shards = vec![(SHARDS[0], None, false), (SHARDS[1], None, false)];
@@ -207,6 +231,10 @@ pub(crate) fn logs() {
         "{now} ERROR PrefetchRecordsPublisher: orders:{shard} :  ProvisionedThroughputExceededException thrown while fetching records from Kinesis\n\
          software.amazon.awssdk.services.kinesis.model.ProvisionedThroughputExceededException: Rate exceeded\n\tat x"
     );
+    let table = format!(
+        "{now} ERROR DynamoDBLeaseRenewer: Encountered an exception while renewing a lease.\n\
+         software.amazon.kinesis.leases.exceptions.DependencyException: software.amazon.awssdk.services.dynamodb.model.ProvisionedThroughputExceededException: The level of configured provisioned throughput for the table was exceeded."
+    );
     let credentials = format!("{earlier} {CREDENTIALS}");
     let json = format!(
         r#"{{"time":"{now}","level":"warn","source":"processor","stream":"orders","shard":"{shard}","message":"kcl: shard {shard}: processRecords has been running for 61s"}}"#
@@ -228,6 +256,7 @@ pub(crate) fn logs() {
         ),
         (json, "handler-stuck", &of_json),
         (throttled.clone(), "throttled", "AWS throttles: other consumers share the shard's read throughput"),
+        (table, "throttled", "AWS throttles the tables of the application `revenue`"),
         (credentials.clone(), "credentials", "no AWS credentials were found"),
         (no_stream, "daemon-problem", "there is no stream `orders` in region us-east-1"),
         // A problem is over once its message was answered, whether it was a problem of the shard or of the whole daemon.
@@ -251,6 +280,15 @@ pub(crate) fn logs() {
         fs::write(&path, log).expect("it can be written");
         assert_eq!(with_logs(&services, &[&path])["state"], state, "{log}");
     }
+    // A worker that was only started again would fail in the same way.
+    fs::remove_file(folder.path().join("daemon.log.1")).expect("it can be removed");
+    services.world().alive = None;
+    services.world().rows[0].remove("leaseOwner");
+    fs::write(&path, &credentials).expect("it can be written");
+    let shown = with_logs(&services, &[&path]);
+    assert_eq!(shown["state"], "credentials", "{shown}");
+    let remedy = shown["remedy"].as_str().unwrap_or_default();
+    assert!(remedy.starts_with("correct that first; then start a worker"), "{shown}");
     services.run("why", &["--log", "missing"]).expect(2, &["the log missing cannot be read"]);
 }
 

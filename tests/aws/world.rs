@@ -47,6 +47,10 @@ pub(crate) struct World {
     pub(crate) reads: usize,
     /// Whether reads of records are throttled.
     pub(crate) is_throttled: bool,
+    /// The rows that are written before the whole table is read for the second time.
+    pub(crate) later: Vec<Map<String, Value>>,
+    /// Whether the table has been read.
+    pub(crate) was_read: bool,
     /// How far each checkpoint moves whenever anybody reads the leases.
     pub(crate) step: u128,
 }
@@ -108,6 +112,9 @@ impl World {
                 self.tables.push(input["TableName"].as_str().unwrap_or_default().to_owned());
                 self.renew();
                 let start = input["ExclusiveStartKey"]["leaseKey"]["S"].as_str();
+                if start.is_none() && std::mem::replace(&mut self.was_read, true) {
+                    self.write_later();
+                }
                 let at = start.map_or(0, |start| {
                     self.rows.iter().position(|row| row["leaseKey"]["S"] == start).map_or(0, |at| at + 1)
                 });
@@ -138,6 +145,13 @@ impl World {
             }
             "GetRecords" => (200, self.read(input)),
             other => refusal("UnknownOperationException", other),
+        }
+    }
+
+    fn write_later(&mut self) {
+        for row in std::mem::take(&mut self.later) {
+            self.rows.retain(|other| other["leaseKey"] != row["leaseKey"]);
+            self.rows.push(row);
         }
     }
 

@@ -233,9 +233,15 @@ fn service(text: &str, context: &Context) -> Option<String> {
                 .to_owned(),
         );
     }
+    if has(THROTTLED) && has("dynamodb.model.") {
+        return Some(format!(
+            "AWS throttles the tables of the application `{}`: their capacity is too small; give them more, or on-demand capacity, or checkpoint less often",
+            context.application
+        ));
+    }
     if has(THROTTLED) {
         return Some(
-            "AWS throttles: other consumers share the shard's read throughput (fan-out has its own), or a table's capacity is too small".to_owned(),
+            "AWS throttles: other consumers share the shard's read throughput (fan-out has its own)".to_owned(),
         );
     }
     if has("OutOfMemoryError") {

@@ -26,16 +26,28 @@ pub(super) struct Facts<'a> {
     /// Whether a shard that follows has a lease.
     pub(super) is_followed: bool,
     pub(super) look: &'a Result<Look, Unseen>,
+    /// Whether the lease was created while the leases were watched.
+    pub(super) is_new: bool,
     /// How long the leases were watched.
     pub(super) time: Duration,
     pub(super) application: &'a Common<'a>,
     /// The problem in the log.
     pub(super) finding: Option<&'a Finding>,
-    /// The call that has been running for all the time that the leases were watched, as a launcher sees it.
-    pub(super) stuck: Option<&'a str>,
+    /// Its processor, as a launcher sees it.
+    pub(super) processor: Option<&'a Processor>,
     /// How long the oldest waiting record has been waiting.
     pub(super) behind: Option<Duration>,
     pub(super) now: SystemTime,
+}
+
+/// A processor, as a launcher on this machine sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "a build without metrics asks no launcher"))]
+pub(super) enum Processor {
+    /// This call has been running for all the time that the leases were watched.
+    Stuck(String),
+    /// It waits for a message, and none has arrived for this time, which is not shorter.
+    Idle(Duration),
 }
 
 /// The reason why there was no look at a shard.
@@ -138,11 +150,16 @@ pub(super) fn judge(facts: &Facts<'_>) -> Verdict {
     if watched.first.checkpoint != lease.checkpoint {
         return moving(facts, watched);
     }
+    if facts.is_new {
+        return Verdict::fine(State::Moves, "it moves: its lease has just been created");
+    }
     if !facts.open_parents.is_empty() {
         return waits(facts);
     }
-    if lease.owner.is_none() {
-        return without_owner(facts);
+    let Some(owner) = &lease.owner else { return without_owner(facts) };
+    if watched.first.owner != lease.owner {
+        let owner = report::excerpt(owner);
+        return Verdict::fine(State::Moves, format!("it moves: worker `{owner}` has just taken its lease"));
     }
     if watched.is_dead(facts.application.failover) {
         return dead(facts, watched);
@@ -179,7 +196,7 @@ pub(super) fn judge(facts: &Facts<'_>) -> Verdict {
 /// Judges a shard whose owner is alive and whose checkpoint did not move.
 fn owned(facts: &Facts<'_>, watched: &Watched, look: &Look) -> Verdict {
     let time = report::duration(facts.time);
-    if let (Some(stuck), Waiting::Record(_) | Waiting::End) = (facts.stuck, look.waiting) {
+    if let (Some(Processor::Stuck(stuck)), Waiting::Record(_) | Waiting::End) = (facts.processor, look.waiting) {
         return Verdict::new(State::HandlerStuck, format!("its handler is stuck: {stuck}"), AT_RECORD);
     }
     match look.waiting {
@@ -227,6 +244,17 @@ fn behind(facts: &Facts<'_>, watched: &Watched, look: &Look) -> Verdict {
         );
     }
     let owner = watched.last.owner.as_deref().map(report::excerpt).unwrap_or_default();
+    if let Some(Processor::Idle(silence)) = facts.processor {
+        return Verdict::new(
+            State::Slow,
+            format!(
+                "its processor is idle: worker `{owner}` renews the lease, but has sent the processor nothing for {}, and record {}{waiting}",
+                whole(*silence),
+                next.number
+            ),
+            "name the daemon's log with --log FILE to see why it does not read the shard, for example because AWS throttles or refuses that; if the processor has had the record and checkpoints rarely, watch for longer with --watch TIME",
+        );
+    }
     Verdict::new(
         State::Slow,
         format!(
@@ -291,15 +319,29 @@ fn without_lease(facts: &Facts<'_>) -> Verdict {
     if facts.application.has_workers {
         return Verdict::new(
             State::NoLease,
-            "it has no lease yet, although workers are running",
-            "the leader of the workers creates it within shardSyncIntervalMillis (1 min); if it does not, restart the workers, because the leader may be gone",
+            format!(
+                "it has no lease: no worker created one in {}, although workers are running",
+                report::duration(facts.time)
+            ),
+            "the leader of the workers creates the lease of a new shard when its parent has ended; if it is still missing after ten minutes, restart the workers, because the leader may be gone; if somebody has deleted the lease, the workers may never create it again",
         );
     }
-    Verdict::new(
-        State::NoLease,
-        "it has no lease, and no worker renews a lease of the application",
-        facts.application.start(),
-    )
+    nobody(facts, State::NoLease, "it has no lease")
+}
+
+/// The verdict if nobody works on any shard.
+fn nobody(facts: &Facts<'_>, state: State, what: &str) -> Verdict {
+    let sentence = format!("{what}, and no worker renews a lease of the application");
+    let start = facts.application.start();
+    // A handler that was slow ended with its worker.
+    match facts.finding.filter(|finding| matches!(finding.kind, Kind::Logged(_))).map(of_log) {
+        Some(verdict) => Verdict {
+            sentence: format!("{sentence}: {}", verdict.sentence),
+            remedy: Some(format!("correct that first; then {start}")),
+            ..verdict
+        },
+        None => Verdict::new(state, sentence, start),
+    }
 }
 
 fn without_owner(facts: &Facts<'_>) -> Verdict {
@@ -308,18 +350,10 @@ fn without_owner(facts: &Facts<'_>) -> Verdict {
         return Verdict::new(
             State::NoOwner,
             format!("it has no owner: no worker took the lease in {time}, although workers are running"),
-            "the leader of the workers assigns it within a few times failoverTimeMillis; if it does not, restart the workers, because the leader may be gone; its lock expires after two minutes",
+            "the leader of the workers assigns it within a few times failoverTimeMillis; if it does not, start another worker if each one holds maxLeasesForWorker leases, and otherwise restart the workers, because the leader may be gone; its lock expires after two minutes",
         );
     }
-    let start = facts.application.start();
-    match facts.finding.map(of_log) {
-        Some(verdict) => Verdict {
-            sentence: format!("it has no owner, and no worker renews a lease of the application: {}", verdict.sentence),
-            remedy: Some(start),
-            ..verdict
-        },
-        None => Verdict::new(State::NoOwner, "it has no owner, and no worker renews a lease of the application", start),
-    }
+    nobody(facts, State::NoOwner, "it has no owner")
 }
 
 fn dead(facts: &Facts<'_>, watched: &Watched) -> Verdict {
@@ -339,7 +373,7 @@ fn dead(facts: &Facts<'_>, watched: &Watched) -> Verdict {
             State::OwnerDead,
             sentence,
             format!(
-                "no worker renews a lease of the application: start `{owner}` again or another one, and if its process is running, see in its log why it does not reach DynamoDB"
+                "no worker renews a lease of the application: start `{owner}` again or another one, and if its process is running, see in its log why it does not reach DynamoDB; if DynamoDB throttles the table, the log is silent for the first minute"
             ),
         ),
     }

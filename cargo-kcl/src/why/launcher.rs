@@ -1,8 +1,9 @@
-//! Handlers that are stuck, as the launchers of the application on this machine see them.
+//! Processors that are stuck or idle, as the launchers of the application on this machine see them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::judge::Processor;
 use crate::lease_table::Watched;
 use crate::metrics::client::states;
 use crate::metrics::state::{ShardState, State};
@@ -24,9 +25,10 @@ pub(super) struct Leases<'a> {
 }
 
 impl Leases<'_> {
-    /// The call of each shard's handlers that has been running, or handling one record, for as long as the leases were watched.
-    pub(super) fn stuck_calls(&self) -> BTreeMap<String, String> {
-        states(PATIENCE).iter().filter(|state| self.is_of(state)).flat_map(|state| self.stuck_in(state)).collect()
+    /// The shards whose processors have been in one call, or handling one record, or waiting for a message, for as long as the leases were
+    /// watched.
+    pub(super) fn processors(&self) -> BTreeMap<String, Processor> {
+        states(PATIENCE).iter().filter(|state| self.is_of(state)).flat_map(|state| self.processors_of(state)).collect()
     }
 
     /// Whether a run is a worker of the application. A local run has shards of the same names, and no lease.
@@ -35,14 +37,17 @@ impl Leases<'_> {
             && !state.site.as_ref().is_some_and(|site| site.differs(self.site))
     }
 
-    fn stuck_in(&self, state: &State) -> impl Iterator<Item = (String, String)> {
+    fn processors_of(&self, state: &State) -> impl Iterator<Item = (String, Processor)> {
         // A process may hang after its lease went to another worker.
         let holds = move |shard: &&ShardState| {
             let lease = self.watched.iter().map(|watched| &watched.last).find(|lease| lease.shard == shard.shard);
             state.worker.is_none() || lease.is_some_and(|lease| lease.owner == state.worker)
         };
-        let stuck = move |shard: &ShardState| Some((shard.shard.clone(), stuck(shard, self.time)?));
-        state.shards.iter().filter(holds).filter_map(stuck)
+        let seen = move |shard: &ShardState| {
+            let stuck = stuck(shard, self.time).map(Processor::Stuck);
+            Some((shard.shard.clone(), stuck.or_else(|| idle(shard, self.time).map(Processor::Idle))?))
+        };
+        state.shards.iter().filter(holds).filter_map(seen)
     }
 }
 
@@ -67,6 +72,14 @@ fn stuck(shard: &ShardState, least: Duration) -> Option<String> {
     let text =
         || format!("{}{at} has been running for {}{process}", report::excerpt(&running.action), report::elapsed(time));
     (time + PERIOD >= least).then(text)
+}
+
+/// How long no message has arrived, if that is long enough and the processor has handled all that it got.
+fn idle(shard: &ShardState, least: Duration) -> Option<Duration> {
+    let now = &shard.now;
+    let waits = shard.reports && shard.stage == Stage::Running && now.running.is_none() && now.unsettled == 0;
+    let silence = Duration::from_millis(now.last_message_ms.filter(|_| waits)?);
+    (silence + PERIOD >= least).then_some(silence)
 }
 
 #[cfg(test)]
@@ -112,6 +125,18 @@ mod tests {
     }
 
     #[test]
+    fn a_processor_that_gets_nothing_is_idle() {
+        let mut shard = state().shards.remove(0);
+        let [short, long] = [8, 10].map(Duration::from_secs);
+        (shard.reports, shard.now.last_message_ms) = (true, Some(8_000));
+        assert_eq!(idle(&shard, short), None, "a handler is running");
+        shard.now.running = None;
+        assert_eq!((idle(&shard, short), idle(&shard, long)), (Some(short), None));
+        shard.now.unsettled = 1;
+        assert_eq!(idle(&shard, short), None, "it has not handled all that it got");
+    }
+
+    #[test]
     fn only_the_worker_that_holds_the_lease_counts() {
         let lease = |owner: &str| Lease {
             shard: SHARD.to_owned(),
@@ -127,7 +152,7 @@ mod tests {
             let (watched, time) = ([watched], Duration::from_secs(90));
             let site = &Site { region: Some("us-east-1".to_owned()), endpoint: None };
             let leases = Leases { application: "revenue", stream: "orders", site, watched: &watched, time };
-            if leases.is_of(state) { leases.stuck_in(state).count() } else { 0 }
+            if leases.is_of(state) { leases.processors_of(state).count() } else { 0 }
         };
         assert_eq!((count(&state(), "here"), count(&state(), "elsewhere")), (1, 0));
         // The KCL has named the worker.

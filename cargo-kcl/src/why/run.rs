@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
 use super::elsewhere;
-use super::judge::{Common, Facts, State, Unseen, Verdict, judge};
+use super::judge::{Common, Facts, Processor, State, Unseen, Verdict, judge};
 use super::log::{Finding, Findings};
 use super::options::WhyOptions;
 use crate::daemon_log::Context;
@@ -153,11 +153,37 @@ struct Seen {
     watched: Vec<Watched>,
     looks: Vec<Result<Look, Unseen>>,
     time: Duration,
-    /// The call of each shard's handlers that has been running for all that time, as far as launchers on this machine know.
-    stuck: BTreeMap<String, String>,
+    /// The number of leases that were there from the start. Those after them were created meanwhile.
+    old: usize,
+    /// The processor of each shard that has been stuck or idle for all that time, as far as launchers on this machine know.
+    processors: BTreeMap<String, Processor>,
 }
 
-/// Watches the leases, and looks at the stream. Leases that do not move although they could are watched for longer.
+impl Seen {
+    /// The place of the lease of a shard.
+    fn lease_of(&self, shard: &str) -> Option<usize> {
+        lease_of(&self.watched, shard)
+    }
+}
+
+/// The place of the lease of a shard.
+fn lease_of(watched: &[Watched], shard: &str) -> Option<usize> {
+    watched.iter().position(|watched| watched.first.shard == shard)
+}
+
+/// The parents of a shard whose leases are not at their ends. A parent whose lease is gone was read to its end.
+fn open_parents<'a>(shard: &'a Shard, watched: &[Watched]) -> Vec<&'a str> {
+    let is_open = |parent: &str| lease_of(watched, parent).is_some_and(|at| !watched[at].is_done());
+    shard.parents().filter(|parent| is_open(parent)).collect()
+}
+
+/// Whether a shard does not have a lease although it could have one.
+fn lacks_lease(shard: &Shard, shards: &[Shard], watched: &[Watched]) -> bool {
+    let is_over = || !shard.is_open && is_followed(&shard.id, shards, watched);
+    lease_of(watched, &shard.id).is_none() && open_parents(shard, watched).is_empty() && !is_over()
+}
+
+/// Watches the leases, and looks at the stream. Leases that do not move although they could, or that are missing, are watched for longer.
 async fn see(
     options: &WhyOptions,
     application: &Application,
@@ -167,31 +193,34 @@ async fn see(
 ) -> Result<Seen, WhyError> {
     let began = Instant::now();
     let mut watched = watch(&application.table, leases, application.failover, |lease| !lease.is_done()).await?;
-    let looks = looks(stream, shards, &watched).await;
+    let mut found = looks(stream, shards, &watched).await;
     let least = options.watch.unwrap_or(application.failover * 2);
     let is_open = |watched: &Watched, look: &Result<Look, Unseen>| {
-        let could_move = !matches!(look, Ok(Look { waiting: Waiting::Nothing, .. }));
-        could_move
-            && watched.last.checkpoint == watched.first.checkpoint
-            && watched.last.checkpoint != Position::ShardEnd
+        let could_move = watched.last.owner.is_none() || !matches!(look, Ok(Look { waiting: Waiting::Nothing, .. }));
+        could_move && watched.last.checkpoint == watched.first.checkpoint && !watched.is_done()
     };
-    if watched.iter().zip(&looks).any(|(watched, look)| is_open(watched, look)) {
+    let old = watched.len();
+    if watched.iter().zip(&found).any(|(watched, look)| is_open(watched, look))
+        || shards.iter().any(|shard| lacks_lease(shard, shards, &watched))
+    {
         sleep(least.saturating_sub(began.elapsed())).await;
         for now in application.leases().await? {
-            if let Some(watched) = watched.iter_mut().find(|watched| watched.first.shard == now.shard) {
-                watched.note(now);
+            match lease_of(&watched, &now.shard) {
+                Some(at) => watched[at].note(now),
+                None => watched.push(Watched { first: now.clone(), last: now, silent: Duration::ZERO }),
             }
         }
+        found.extend(looks(stream, shards, &watched[old..]).await);
     }
     let time = Duration::from_secs(began.elapsed().as_secs().max(1));
     #[cfg(feature = "metrics")]
-    let stuck = {
+    let processors = {
         let (site, application, stream) = (&application.site(), &application.name, &stream.name);
-        super::launcher::Leases { application, stream, site, watched: &watched, time }.stuck_calls()
+        super::launcher::Leases { application, stream, site, watched: &watched, time }.processors()
     };
     #[cfg(not(feature = "metrics"))]
-    let stuck = BTreeMap::new();
-    Ok(Seen { watched, looks, time, stuck })
+    let processors = BTreeMap::new();
+    Ok(Seen { watched, looks: found, time, old, processors })
 }
 
 async fn looks(stream: &Rc<Stream>, shards: &[Shard], watched: &[Watched]) -> Vec<Result<Look, Unseen>> {
@@ -221,8 +250,7 @@ fn facts<'a>(
     findings: &'a Findings,
 ) -> Facts<'a> {
     const NOT_LOOKED: &Result<Look, Unseen> = &Ok(Look { arrival: None, is_expired: false, waiting: Waiting::Unknown });
-    let lease_of = |id: &str| seen.watched.iter().position(|watched| watched.first.shard == id);
-    let at = lease_of(id);
+    let at = seen.lease_of(id);
     let listed = shards.iter().find(|shard| shard.id == id);
     let look = at.and_then(|at| seen.looks.get(at)).unwrap_or(NOT_LOOKED);
     let now = SystemTime::now();
@@ -233,34 +261,28 @@ fn facts<'a>(
         }
         _ => None,
     };
-    // A parent whose lease is gone was read to its end.
-    let is_open =
-        |parent: &str| lease_of(parent).is_some_and(|at| seen.watched[at].last.checkpoint != Position::ShardEnd);
-    let open_parents = listed.into_iter().flat_map(Shard::parents).filter(|parent| is_open(parent)).collect();
-    let children = shards.iter().filter(|shard| shard.parents().any(|parent| parent == id));
     let watched = at.map(|at| &seen.watched[at]);
     let is_passed = |finding: &&Finding| watched.is_some_and(|watched| finding.is_passed(&watched.last.checkpoint));
     Facts {
         watched,
         listed,
-        open_parents,
-        is_followed: is_followed(children.collect(), shards, &lease_of),
+        open_parents: listed.map(|shard| open_parents(shard, &seen.watched)).unwrap_or_default(),
+        is_followed: is_followed(id, shards, &seen.watched),
         look,
+        is_new: at.is_some_and(|at| at >= seen.old),
         time: seen.time,
         application: common,
         finding: findings.of(id).filter(|finding| !is_passed(finding)),
-        stuck: seen.stuck.get(id).map(String::as_str),
+        processor: seen.processors.get(id),
         behind,
         now,
     }
 }
 
-/// Whether one of these shards, or one that follows them, has a lease.
-fn is_followed<'a>(
-    mut generation: Vec<&'a Shard>,
-    shards: &'a [Shard],
-    lease_of: &impl Fn(&str) -> Option<usize>,
-) -> bool {
+/// Whether a shard that follows this one has a lease.
+fn is_followed(id: &str, shards: &[Shard], watched: &[Watched]) -> bool {
+    let lease_of = |id: &str| lease_of(watched, id);
+    let mut generation: Vec<_> = shards.iter().filter(|shard| shard.parents().any(|parent| parent == id)).collect();
     // No shard has more generations after it than there are shards.
     for _ in shards {
         if generation.is_empty() || generation.iter().any(|shard| lease_of(&shard.id).is_some()) {
