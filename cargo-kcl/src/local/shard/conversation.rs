@@ -19,6 +19,8 @@ use crate::local::source::queue::Part;
 use crate::process::replies::{NoReply, Replies};
 use crate::report::excerpt;
 
+/// How much text of records is written at once, in bytes: as much as an ordinary pipe takes.
+const AT_ONCE: usize = 1 << 16;
 /// The total time to wait for the processor to read a line that is written in pieces.
 const PIECES: Duration = Duration::from_secs(2);
 
@@ -144,10 +146,49 @@ pub(crate) struct Conversation<'a, R, W, K> {
     lease: Lease,
     /// The line to write, if the watcher sees it; kept to reuse its buffer.
     line: Vec<u8>,
+    /// Some records of the message that is being written; kept to reuse its buffer.
+    text: WireText,
     pulse: Arc<Pulse>,
     watcher: &'a RefCell<dyn Watcher>,
     /// Whether the lease was lost while the processor was handling a message.
     lost: bool,
+}
+
+/// A message to the processor.
+#[derive(Clone, Copy)]
+enum Outgoing<'a> {
+    /// A whole line.
+    Line(Content<'a>, &'a [u8]),
+    /// Records, and the end of their line.
+    Records(Part<'a>, &'a str),
+}
+
+impl<'a> Outgoing<'a> {
+    fn content(self) -> Content<'a> {
+        match self {
+            Self::Line(content, _) => content,
+            Self::Records(records, _) => Content::Records(records.len()),
+        }
+    }
+
+    /// Writes the line. Records become text a few at a time, so that the text is still in the CPU's cache when it is written.
+    fn write(self, text: &mut WireText, to: &mut impl Write) -> io::Result<()> {
+        let (records, after) = match self {
+            Self::Line(_, line) => return to.write_all(line),
+            Self::Records(records, after) => (records, after),
+        };
+        let mut before = WireText::BEFORE;
+        text.clear();
+        for record in records.records() {
+            if text.len() >= AT_ONCE {
+                write_all(to, [before, text.as_bytes()])?;
+                text.clear();
+                before = b",";
+            }
+            text.push(&record);
+        }
+        write_all(to, [before, text.as_bytes(), after.as_bytes()])
+    }
 }
 
 /// A writer to a processor's stdin.
@@ -181,7 +222,7 @@ where
     ) -> Self {
         let lease = Lease::new(position);
         let replies = Replies::new(reader);
-        Self { replies, writer, keep, lease, line: Vec::new(), pulse, watcher, lost: false }
+        Self { replies, writer, keep, lease, line: Vec::new(), text: WireText::default(), pulse, watcher, lost: false }
     }
 
     /// The next step that the watcher chooses, with this many records left to deliver, or none if a batch without records is due.
@@ -215,9 +256,8 @@ where
         let mut millis_behind_latest = Some(millis_behind);
         self.begin("processRecords", &mut millis_behind_latest);
         let after = WireText::after(millis_behind_latest) + "\n";
-        let content = Content::Records(records.len());
-        self.exchange_with("processRecords", content, [WireText::BEFORE, records.text(), after.as_bytes()])?;
-        self.pulse.processed(records.len() as u64, records.sizes().sum());
+        self.exchange_with("processRecords", Outgoing::Records(records, &after))?;
+        self.pulse.processed(records.len() as u64, records.size());
         if let Some((last, _)) = last {
             self.pulse.reached(last);
         }
@@ -258,7 +298,7 @@ where
     fn exchange(&mut self, action: &'static str, message: &Message) -> Result<(), Failure> {
         self.begin(action, &mut None);
         let line = line_of(message).map_err(|cause| Failure { action, cause })?;
-        self.exchange_with(action, Content::Message(action), [&line, b"", b""])
+        self.exchange_with(action, Outgoing::Line(Content::Message(action), &line))
     }
 
     /// Shows the watcher a message before it is built.
@@ -269,15 +309,15 @@ where
         }
     }
 
-    fn exchange_with(&mut self, action: &'static str, content: Content<'_>, line: [&[u8]; 3]) -> Result<(), Failure> {
-        self.pulse.ask(action, matches!(content, Content::Records(1..)));
-        let answered = self.converse(action, content, line).map_err(|cause| Failure { action, cause });
+    fn exchange_with(&mut self, action: &'static str, message: Outgoing<'_>) -> Result<(), Failure> {
+        self.pulse.ask(action, matches!(message.content(), Content::Records(1..)));
+        let answered = self.converse(action, message).map_err(|cause| Failure { action, cause });
         self.pulse.answered();
         answered
     }
 
-    fn converse(&mut self, action: &str, content: Content<'_>, line: [&[u8]; 3]) -> Result<(), Cause> {
-        self.send(content, line)?;
+    fn converse(&mut self, action: &str, message: Outgoing<'_>) -> Result<(), Cause> {
+        self.send(message)?;
         loop {
             match self.reply()? {
                 Reply::Status { response_for } if response_for.as_deref() == Some(action) => {
@@ -305,7 +345,7 @@ where
             sub_sequence_number,
             error: error.map(str::to_owned),
         };
-        self.send(Content::Answer(answer), [&line_of(&message)?, b"", b""])?;
+        self.send(Outgoing::Line(Content::Answer(answer), &line_of(&message)?))?;
         self.reach(Moment::Answered).map(drop)
     }
 
@@ -348,15 +388,14 @@ where
         }
     }
 
-    /// Writes a line that consists of these parts.
-    fn send(&mut self, content: Content<'_>, [before, middle, after]: [&[u8]; 3]) -> Result<(), Cause> {
+    /// Writes a message to the processor.
+    fn send(&mut self, message: Outgoing<'_>) -> Result<(), Cause> {
         if !self.watcher.borrow().sees_lines() {
-            let mut slices = [before, middle, after].map(IoSlice::new);
-            return Ok(write_all(&mut self.writer, &mut slices)?);
+            return Ok(message.write(&mut self.text, &mut self.writer)?);
         }
         self.line.clear();
-        [before, middle, after].iter().for_each(|part| self.line.extend_from_slice(part));
-        let manner = self.watcher.borrow_mut().send(&self.line, content).map_err(Cause::Recording)?;
+        message.write(&mut self.text, &mut self.line)?;
+        let manner = self.watcher.borrow_mut().send(&self.line, message.content()).map_err(Cause::Recording)?;
         match manner {
             Manner::Whole => self.writer.write_all(&self.line)?,
             Manner::Pieces(ends) => self.write_pieces(&ends)?,
@@ -405,7 +444,8 @@ fn line_of(message: &Message) -> Result<Vec<u8>, Cause> {
 }
 
 /// Writes all of these slices, with as few system calls as possible.
-fn write_all(writer: &mut impl Write, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
+fn write_all<const N: usize>(writer: &mut impl Write, slices: [&[u8]; N]) -> io::Result<()> {
+    let mut slices = &mut slices.map(IoSlice::new)[..];
     IoSlice::advance_slices(&mut slices, 0);
     while !slices.is_empty() {
         match writer.write_vectored(slices) {

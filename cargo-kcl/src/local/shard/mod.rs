@@ -148,7 +148,7 @@ impl Shard {
             LeftOff { batch: &batch, acknowledged: acknowledged.get(), position: &position, inputs: &self.inputs };
         if result.is_err() {
             let done = left_off.done();
-            self.pulse.processed(done.len() as u64, done.sizes().sum());
+            self.pulse.processed(done.len() as u64, done.size());
         }
         match result {
             Ok(result) => match ending.of_success(stdin, stdout, || {

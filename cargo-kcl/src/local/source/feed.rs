@@ -269,12 +269,16 @@ impl Pass {
 
     /// Moves past a record.
     fn pass_by(&mut self, place: Place) {
-        self.start = self.start.filter(|last| place.sequence_number() <= *last);
+        if self.start.is_some_and(|last| place.sequence_number() > last) {
+            self.start = None;
+        }
         if self.start.is_none() {
             self.progress.counted += 1;
         }
         // It may be an aggregate with parts that were not delivered.
-        self.skip_to = self.skip_to.filter(|first| place.sequence_number() < *first);
+        if self.skip_to.is_some_and(|first| place.sequence_number() >= first) {
+            self.skip_to = None;
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use kcl::SequenceNumber;
-use kcl::protocol::{WireRecord, WireText};
+use kcl::protocol::WireRecord;
 
 use crate::local::place::Place;
 use crate::local::state::marks::{Mark, PlacedMark};
@@ -18,26 +18,31 @@ const CAPACITY: usize = 1;
 /// How often a thread that waits for room checks whether other shards wait for records.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Records of one shard that are delivered together, as the text of their message, in reusable buffers.
+/// Records of one shard that are delivered together, in reusable buffers.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    text: WireText,
+    /// The data of all records, one after the other.
+    data: Vec<u8>,
+    keys: String,
     entries: Vec<Entry>,
     /// The sequence and sub-sequence numbers of a stream's records. Records of an input are numbered by their place.
     numbers: Vec<(SequenceNumber, u64)>,
-    /// The size of the records with their keys, in bytes.
-    size: usize,
     /// How far the batch was behind the newest record, if known.
     millis_behind: u64,
 }
 
 #[derive(Debug)]
 struct Entry {
-    /// The end of its text.
-    end: usize,
-    /// The size of its data, in bytes.
-    bytes: usize,
+    /// The end of its data, and of its key.
+    ends: Ends,
     stamp: Stamp,
+}
+
+/// Where the data and the key of a record end in the buffers of their batch.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ends {
+    data: usize,
+    key: usize,
 }
 
 /// The metadata of a record besides its key.
@@ -69,27 +74,17 @@ impl Stamp {
 
 impl Batch {
     pub(crate) fn push(&mut self, data: &[u8], key: &str, stamp: Stamp) {
-        self.write(data, key, stamp.number(), stamp);
+        self.data.extend_from_slice(data);
+        self.keys.push_str(key);
+        let ends = Ends { data: self.data.len(), key: self.keys.len() };
+        self.entries.push(Entry { ends, stamp });
     }
 
     #[cfg(feature = "aws")]
     /// Adds a record with its sequence and sub-sequence number from a stream. All records of a batch are of one kind.
     pub(crate) fn push_numbered(&mut self, data: &[u8], key: &str, number: (SequenceNumber, u64), arrival: i64) {
-        self.write(data, key, number, Stamp { arrival, ..Stamp::default() });
+        self.push(data, key, Stamp { arrival, ..Stamp::default() });
         self.numbers.push(number);
-    }
-
-    fn write(&mut self, data: &[u8], key: &str, number: (SequenceNumber, u64), stamp: Stamp) {
-        let (sequence_number, sub_sequence_number) = number;
-        self.text.push(&WireRecord {
-            data,
-            partition_key: key,
-            sequence_number,
-            sub_sequence_number,
-            approximate_arrival_timestamp: Some(stamp.arrival),
-        });
-        self.size += data.len() + key.len();
-        self.entries.push(Entry { end: self.text.len(), bytes: data.len(), stamp });
     }
 
     /// Sets how far the batch is behind the newest record.
@@ -115,7 +110,7 @@ impl Batch {
 
     /// The size of its records with their keys, in bytes.
     pub(crate) fn size(&self) -> usize {
-        self.size
+        self.data.len() + self.keys.len()
     }
 
     /// The places of the records in an input; empty for records of a stream.
@@ -144,10 +139,10 @@ impl Batch {
     }
 
     fn clear(&mut self) {
-        self.text.clear();
+        self.data.clear();
+        self.keys.clear();
         self.entries.clear();
         self.numbers.clear();
-        self.size = 0;
         self.millis_behind = 0;
     }
 }
@@ -175,18 +170,34 @@ impl<'a> Part<'a> {
         (Self { end: middle, ..self }, Self { start: middle, ..self })
     }
 
-    /// The records as they are in the message.
-    pub(crate) fn text(self) -> &'a [u8] {
-        let end_before = |record: usize| Some(self.batch.entries.get(record.checked_sub(1)?)?.end);
-        let end = if self.is_empty() { None } else { end_before(self.end) };
-        // After another record, there is a comma first.
-        let start = end_before(self.start).map_or(0, |end| end + 1);
-        end.and_then(|end| self.batch.text.as_bytes().get(start..end)).unwrap_or_default()
+    /// The records as they are on the wire.
+    pub(crate) fn records(self) -> impl Iterator<Item = WireRecord<'a>> {
+        let Batch { data, keys, numbers, .. } = self.batch;
+        let mut from = self.ends_before(self.start);
+        self.entries().iter().zip(self.start..).map(move |(Entry { ends: to, stamp }, index)| {
+            let from = mem::replace(&mut from, *to);
+            let known = numbers.get(index).copied();
+            let (sequence_number, sub_sequence_number) = known.unwrap_or_else(|| stamp.number());
+            WireRecord {
+                data: &data[from.data..to.data],
+                partition_key: &keys[from.key..to.key],
+                sequence_number,
+                sub_sequence_number,
+                approximate_arrival_timestamp: Some(stamp.arrival),
+            }
+        })
     }
 
-    /// The size of the data of each record, in bytes.
-    pub(crate) fn sizes(self) -> impl Iterator<Item = u64> {
-        self.entries().iter().map(|entry| entry.bytes as u64)
+    /// Where the data and the keys end of the records before this one.
+    fn ends_before(self, record: usize) -> Ends {
+        let last = record.checked_sub(1).and_then(|last| self.batch.entries.get(last));
+        last.map_or_else(Ends::default, |last| last.ends)
+    }
+
+    /// The size of the data of all records, in bytes.
+    pub(crate) fn size(self) -> u64 {
+        let from = self.ends_before(self.start);
+        (self.ends_before(self.end).data - from.data) as u64
     }
 
     /// The sequence and sub-sequence number of each record.
@@ -380,8 +391,11 @@ impl State {
 /// The data and the key of each record, as a processor reads them.
 #[cfg(test)]
 pub(crate) fn read(part: Part<'_>) -> Vec<(Vec<u8>, String)> {
-    let line = [WireText::BEFORE, part.text(), WireText::after(None).as_bytes()].concat();
-    let Ok(kcl::protocol::Message::ProcessRecords { records, .. }) = kcl::protocol::Message::from_line(&line) else {
+    use kcl::protocol::{Message, WireText};
+    let mut text = WireText::default();
+    part.records().for_each(|record| text.push(&record));
+    let line = [WireText::BEFORE, text.as_bytes(), WireText::after(None).as_bytes()].concat();
+    let Ok(Message::ProcessRecords { records, .. }) = Message::from_line(&line) else {
         panic!("not a message: {}", line.escape_ascii())
     };
     records.iter().map(|record| (record.data().to_vec(), record.partition_key().to_owned())).collect()
@@ -412,7 +426,7 @@ mod tests {
         for count in 0..5 {
             let (first, rest) = batch.all().split_at(count);
             assert_eq!([of(first), of(rest)].concat(), [1, 0, 3]);
-            assert_eq!((first.len() + rest.len(), first.sizes().chain(rest.sizes()).sum()), (3, 4));
+            assert_eq!((first.len() + rest.len(), first.size() + rest.size()), (3, 4));
             assert_eq!(first.last_number().is_some(), count > 0);
             let (second, third) = rest.split_at(1);
             assert_eq!([of(second), of(third)].concat(), of(rest));
