@@ -556,6 +556,30 @@ mod tests {
     }
 
     #[test]
+    fn a_message_is_one_line_however_often_it_is_written_to() {
+        let data = vec![b'x'; 1_000];
+        let mut batch = Batch::default();
+        for number in 1..=200 {
+            batch.push(&data, "key", Stamp { place: place(number), ..Stamp::default() });
+        }
+        let nobody = RefCell::new(());
+        let (all, none) = (batch.all(), batch.all().split_at(0).0);
+        for records in [all, all.split_at(1).0, all.split_at(150).1, none] {
+            let replies = status("processRecords");
+            let mut sent = Vec::new();
+            let start = Position::TrimHorizon;
+            let mut conversation =
+                Conversation::new(replies.as_bytes(), &mut sent, start, Arc::default(), &nobody, |_| Ok(()));
+            conversation.process_records(records, 0).unwrap();
+            let Ok(Message::ProcessRecords { records: read, .. }) = Message::from_line(&sent) else {
+                panic!("not a message: {}", sent.escape_ascii())
+            };
+            assert!(read.iter().map(|record| record.sequence_number()).eq(records.numbers().map(|(number, _)| number)));
+            assert!(read.iter().all(|record| record.data() == data && record.partition_key() == "key"));
+        }
+    }
+
+    #[test]
     fn a_checkpoint_that_cannot_be_saved_is_refused_and_may_be_retried() {
         let replies = [CHECKPOINT, CHECKPOINT, &status("processRecords")].concat();
         let mut full = true;
