@@ -72,12 +72,18 @@ fn annotated_impl(options: TokenStream, item: TokenStream) -> TokenStream {
     let Parsed { item, meaning, needs_main } = parse::parse(&cx, options, item);
     let verdict = match &meaning {
         Meaning::Processor(processor) => check::check(&cx, processor),
-        Meaning::Intended(_) | Meaning::Other | Meaning::Function => Verdict::LeftToRustc,
+        Meaning::Intended(_) | Meaning::HalfTyped(_) | Meaning::Other | Meaning::Function => Verdict::LeftToRustc,
     };
     let errors = cx.check().err();
+    let item = match meaning {
+        Meaning::HalfTyped(_) => expand::among_stand_ins(&krate, &item),
+        Meaning::Processor(_) | Meaning::Intended(_) | Meaning::Other | Meaning::Function => item,
+    };
+    let main = needs_main.then(|| expand::stand_in_main(&krate, &[]));
     let generated = match (meaning, verdict) {
         (Meaning::Processor(processor), Verdict::Checked) if errors.is_none() => expand::expand(&processor),
         (Meaning::Processor(processor), _) => expand::stand_in(&processor),
+        (Meaning::HalfTyped(Some(header)), _) => expand::stand_in(&header),
         (Meaning::Intended(header), _) => {
             let attributes = expand::stand_in_attributes(&krate);
             let impls = expand::stand_in(&header);
@@ -85,11 +91,9 @@ fn annotated_impl(options: TokenStream, item: TokenStream) -> TokenStream {
         }
         (Meaning::Other, _) => {
             let attributes = expand::stand_in_attributes(&krate);
-            let main = needs_main.then(|| expand::stand_in_main(&krate, &[]));
             quote!(#attributes #main)
         }
-        (Meaning::Function, _) if needs_main => expand::stand_in_main(&krate, &[]),
-        (Meaning::Function, _) => TokenStream::new(),
+        (Meaning::HalfTyped(None) | Meaning::Function, _) => quote!(#main),
     };
     quote!(#item #generated #errors)
 }
@@ -140,6 +144,7 @@ misspelt! { proccesor proccessor procesor process processer processors }
 fn not_a_processor(item: &TokenStream, message: messages::Message) -> TokenStream {
     let krate = Options::default().krate;
     let (attributes, main) = (expand::stand_in_attributes(&krate), expand::stand_in_main(&krate, &[]));
+    let item = if intended::is_impl(item.clone()) { expand::among_stand_ins(&krate, item) } else { item.clone() };
     let error = message.at(TokenStream::new()).to_compile_error();
     quote!(#item #attributes #main #error)
 }

@@ -36,7 +36,7 @@ impl Parsed {
     pub(crate) fn processor(self) -> Option<Processor> {
         match self.meaning {
             Meaning::Processor(processor) => Some(*processor),
-            Meaning::Intended(_) | Meaning::Other | Meaning::Function => None,
+            Meaning::Intended(_) | Meaning::HalfTyped(_) | Meaning::Other | Meaning::Function => None,
         }
     }
 }
@@ -45,8 +45,10 @@ impl Parsed {
 pub(crate) enum Meaning {
     /// A processor.
     Processor(Box<Processor>),
-    /// An impl that is being typed, or the definition of a type whose impl should have the attribute. The handlers are not known.
+    /// The definition of a type whose impl should have the attribute. The handlers are not known.
     Intended(Box<Processor>),
+    /// An impl that is being typed, with the processor of its header if that can be parsed. The handlers are not known.
+    HalfTyped(Option<Box<Processor>>),
     /// Not a processor.
     Other,
     /// Not a processor, and maybe a method. Items beside it are then not allowed.
@@ -75,8 +77,8 @@ pub(crate) fn parse(cx: &Context, options: Options, tokens: TokenStream) -> Pars
         // the spans of these tokens change, so the handler attributes stay.
         Err(_) => {
             let meaning = match intended::without_items(tokens.clone()) {
-                Some(item) => Meaning::Intended(Box::new(processor(&item, Vec::new(), options))),
-                None if intended::is_impl(tokens.clone()) => Meaning::Other,
+                Some(item) => Meaning::HalfTyped(Some(Box::new(processor(&item, Vec::new(), options)))),
+                None if intended::is_impl(tokens.clone()) => Meaning::HalfTyped(None),
                 None => Meaning::Function,
             };
             Parsed { item: tokens, meaning, needs_main }

@@ -17,7 +17,7 @@ use syn::{Path, Type};
 use self::slots::{Chosen, Unfilled};
 use self::types::{impl_lifetimes, used_generics, without_lifetimes};
 use crate::check::conflict;
-use crate::handlers::Slot;
+use crate::handlers::{Kind, Slot};
 use crate::header::cannot_have_methods;
 use crate::messages;
 use crate::model::{Action, Handler, OptionName, Options, Processor};
@@ -220,6 +220,21 @@ pub(crate) fn stand_in_main(krate: &Path, cfgs: &[syn::Attribute]) -> TokenStrea
 /// an import of the user is not a second one.
 pub(crate) fn stand_in_attributes(krate: &Path) -> TokenStream {
     quote! { #[allow(unused_imports)] use #krate::__private::attributes::*; }
+}
+
+/// An impl whose handler attributes do nothing, even if the user imports them or names the crate: the imports of a block come before those
+/// of its module.
+pub(crate) fn among_stand_ins(krate: &Path, item: &TokenStream) -> TokenStream {
+    let attributes = Kind::ALL.iter().map(|kind| Ident::new(kind.attribute(), Span::call_site()));
+    let name = krate.segments.last().map(|last| &last.ident).filter(|name| *name == "kcl");
+    let qualified = name.map(|name| quote!(self as #name,));
+    quote! {
+        const _: () = {
+            #[allow(unused_imports)]
+            use #krate::__private::among_stand_ins::{#qualified #(#attributes),*};
+            #item
+        };
+    }
 }
 
 /// Errors for two handlers for one message, if the configuration decides whether both exist.

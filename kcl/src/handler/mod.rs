@@ -111,6 +111,15 @@ pub mod attributes {
     };
 }
 
+/// This crate with the handler attributes that do nothing, for code that names it.
+#[cfg(feature = "macros")]
+pub mod among_stand_ins {
+    pub use super::attributes::{
+        on_dead_letter, on_init, on_lease_lost, on_record, on_records, on_shard_end, on_shutdown_requested, on_tick,
+    };
+    pub use crate::*;
+}
+
 /// The `main` beside code with a mistake.
 pub mod stand_in {
     /// Fails to compile into a program. It is inline, so that it is compiled only where it is used.
