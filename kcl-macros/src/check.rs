@@ -3,9 +3,12 @@
 use std::collections::HashSet;
 
 use quote::ToTokens;
+use syn::parse::Parser;
+use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
 use syn::{
-    FnArg, GenericArgument, GenericParam, Lifetime, PathArguments, Receiver, ReceiverKind, ReturnType, Safety, Type,
+    Attribute, Expr, FnArg, GenericArgument, GenericParam, Lifetime, Lit, LitStr, Meta, MetaList, PathArguments,
+    Receiver, ReceiverKind, ReturnType, Safety, Token, Type,
 };
 
 use crate::asynchronous;
@@ -56,6 +59,7 @@ pub(crate) fn check(cx: &Context, processor: &Processor) -> Verdict {
         || cannot_have_methods(processor)
         || processor.handlers.iter().any(|handler| {
             has_placeholder(handler)
+                || handler.cfgs.iter().any(is_malformed)
                 || has_unsized(handler)
                 || has_undeclared_lifetime(handler, &impl_lifetimes)
                 || handler.sig.receiver().is_some_and(is_of_another_type) && !is_borrowed_by(handler, processor)
@@ -319,6 +323,37 @@ fn lifetimes(ty: &Type) -> Vec<&Lifetime> {
     found.0
 }
 
+/// Whether rustc rejects a `#[cfg]`, as far as its form shows. It would reject each copy of it, too.
+fn is_malformed(cfg: &Attribute) -> bool {
+    match &cfg.meta {
+        Meta::List(list) => !is_one_predicate(list),
+        Meta::Path(_) | Meta::NameValue(_) => true,
+    }
+}
+
+fn is_one_predicate(list: &MetaList) -> bool {
+    if syn::parse2::<LitStr>(list.tokens.clone()).is_ok() {
+        return false;
+    }
+    let Ok(predicates) = Punctuated::<Meta, Token![,]>::parse_terminated.parse2(list.tokens.clone()) else {
+        return true;
+    };
+    predicates.len() == 1 && predicates.iter().all(may_be_a_predicate)
+}
+
+fn may_be_a_predicate(meta: &Meta) -> bool {
+    match meta {
+        Meta::Path(_) => true,
+        Meta::NameValue(pair) => !matches!(&pair.value, Expr::Lit(literal) if !matches!(literal.lit, Lit::Str(_))),
+        Meta::List(list) if list.path.is_ident("not") => is_one_predicate(list),
+        Meta::List(list) if list.path.is_ident("all") || list.path.is_ident("any") => {
+            let predicates = Punctuated::<Meta, Token![,]>::parse_terminated.parse2(list.tokens.clone());
+            predicates.map_or(true, |predicates| predicates.iter().all(may_be_a_predicate))
+        }
+        Meta::List(list) => !list.path.is_ident("feature"),
+    }
+}
+
 /// Whether two handlers have the same name, which rustc rejects.
 fn has_namesakes(processor: &Processor) -> bool {
     let certain: Vec<_> =
@@ -444,6 +479,42 @@ mod tests {
             fn add_all(&mut self) {}
         });
         assert!(errors.is_empty(), "{errors:#?}");
+    }
+
+    #[test]
+    fn a_malformed_cfg_is_left_to_rustc() {
+        let is_left = |cfg: TokenStream| {
+            let (verdict, errors) = checked(quote! {
+                impl Revenue {
+                    #cfg
+                    #[on_record]
+                    fn add(&mut self) {}
+                }
+            });
+            assert!(errors.is_empty(), "{errors:#?}");
+            matches!(verdict, Verdict::LeftToRustc)
+        };
+        for cfg in [
+            quote!(#[cfg(unix)]),
+            quote!(#[cfg(true)]),
+            quote!(#[cfg(all())]),
+            quote!(#[cfg(not(any(unix, feature = "report",)))]),
+            quote!(#[cfg(target(os = "linux"))]),
+        ] {
+            assert!(!is_left(cfg.clone()), "{cfg}");
+        }
+        for cfg in [
+            quote!(#[cfg]),
+            quote!(#[cfg()]),
+            quote!(#[cfg = "unix"]),
+            quote!(#[cfg("unix")]),
+            quote!(#[cfg(unix, windows)]),
+            quote!(#[cfg(all(not(unix, windows)))]),
+            quote!(#[cfg(feature("report"))]),
+            quote!(#[cfg(feature = 5)]),
+        ] {
+            assert!(is_left(cfg.clone()), "{cfg}");
+        }
     }
 
     #[test]
