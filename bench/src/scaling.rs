@@ -36,9 +36,9 @@ impl PerRecord {
 // Measured: `docs/performance.md` and `docs/scaling.md` say how. The CPU is the one named there.
 
 /// CPU of a processor, without what its handler does.
-const PROCESSOR: PerRecord = PerRecord { base: 85.0, byte: 0.3 };
+const PROCESSOR: PerRecord = PerRecord { base: 110.0, byte: 0.35 };
 /// CPU of the JVM to write a record to the processor.
-const JVM_WRITE: PerRecord = PerRecord { base: 780.0, byte: 5.7 };
+const JVM_WRITE: PerRecord = PerRecord { base: 830.0, byte: 4.2 };
 /// CPU of the JVM for everything before that: HTTP, TLS, decoding, checksums. This one is an assumption.
 const JVM_FETCH: PerRecord = PerRecord { base: 2.0 * JVM_WRITE.base, byte: JVM_WRITE.byte };
 /// Memory of a processor that keeps no record, and of its pipe, in bytes.
