@@ -164,6 +164,7 @@ fn restarts_and_exit_codes_are_counted() {
     let run = Run::start(place.tool(&run));
     let address = run.address();
     let state = wait_for_state(&address, |state| state["shards"][0]["restarts"] == 1);
+    assert_eq!(state["shards"][0]["starts"], 2, "{state}");
     assert_eq!(state["shards"][0]["exits"]["7"].as_u64().map(|exits| exits >= 1), Some(true), "{state}");
     assert_eq!(run.code(), Some(1));
 }

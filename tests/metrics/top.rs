@@ -15,6 +15,8 @@ use crate::tool::{Place, Run, wait_for_state, wait_until};
 
 const ROWS: usize = 24;
 const COLUMNS: usize = 80;
+/// The size of a terminal of which nobody knows the size.
+const UNKNOWN: Winsize = Winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
 
 /// The tool with its input and outputs on a terminal.
 struct Terminal {
@@ -26,16 +28,17 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn start(mut command: Command) -> Self {
+    fn start(mut command: Command, size: Winsize) -> Self {
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
         grantpt(&ours).and_then(|()| unlockpt(&ours)).expect("it may be used");
         let name = ptsname(&ours, Vec::new()).expect("it has a name").into_string().expect("text");
         let theirs = File::options().read(true).write(true).open(name).expect("it can be opened");
-        let size = Winsize { ws_row: ROWS as u16, ws_col: COLUMNS as u16, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&ours, size).expect("a size");
         let handle = || theirs.try_clone().expect("a handle");
-        command.stdin(handle()).stdout(handle()).stderr(handle()).env("TERM", "xterm-256color");
-        let child = command.spawn().expect("it starts");
+        command.env("TERM", "xterm-256color");
+        let start = |command: &mut Command| command.stdin(handle()).stdout(handle()).stderr(handle()).spawn();
+        // Without `setsid`, a terminal in which the tests run is asked for its size.
+        let child = start(&mut controlled(&command)).or_else(|_| start(&mut command)).expect("it starts");
         let written = Arc::new(Mutex::new(Vec::new()));
         let mut output = File::from(ours);
         let keys = output.try_clone().expect("a handle");
@@ -98,6 +101,20 @@ impl Drop for Terminal {
     }
 }
 
+/// The same command in a session whose terminal is the one at its input.
+fn controlled(command: &Command) -> Command {
+    let mut controlled = Command::new("setsid");
+    controlled.arg("-c").arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => controlled.env(name, value),
+            None => controlled.env_remove(name),
+        };
+    }
+    command.get_current_dir().into_iter().for_each(|folder| _ = controlled.current_dir(folder));
+    controlled
+}
+
 /// The lines on the screen: a terminal emulator with just what the tool needs.
 fn shown(raw: &str) -> Vec<String> {
     let mut screen = vec![[' '; COLUMNS]; ROWS];
@@ -128,12 +145,16 @@ fn shown(raw: &str) -> Vec<String> {
 
 /// A run with two shards, and its view at a terminal once it shows both.
 fn start(place: &Place, more: &[&str]) -> (Run, Terminal) {
+    start_with(place, more, Winsize { ws_row: ROWS as u16, ws_col: COLUMNS as u16, ..UNKNOWN })
+}
+
+fn start_with(place: &Place, more: &[&str], size: Winsize) -> (Run, Terminal) {
     let run = follow(place, &[]);
     wait_for_state(&run.address(), |state| {
         let shards = state["shards"].as_array().map_or(&[][..], |shards| shards);
         shards.len() == 2 && shards.iter().all(|shard| shard["totals"]["settled"].as_u64() > Some(0))
     });
-    let terminal = Terminal::start(place.tool(&[&["top", "--app", "revenue"], more].concat()));
+    let terminal = Terminal::start(place.tool(&[&["top", "--app", "revenue"], more].concat()), size);
     terminal.wait_for("shardId-0001 ");
     (run, terminal)
 }
@@ -153,13 +174,21 @@ fn keys_select_sort_and_explain() {
     terminal.wait_for("show the details on the whole screen");
     terminal.press("?\r");
     terminal.wait_for("Enter shards");
+    // Ctrl-L draws everything again.
+    let clears = || terminal.raw().matches("\x1b[2J").count();
+    let before = clears();
+    terminal.press("\x0c");
+    wait_until(&"a new screen", || if clears() > before { Ok(()) } else { Err(terminal.raw()) });
+    terminal.wait_for("shardId-0001, running for ");
+    terminal.press("\x1b[H");
+    terminal.wait_for(" 1/3");
     // Ctrl-Z does not stop it while the screen is not the shell's.
     terminal.press("\x1aq");
     assert_eq!(terminal.end(), Some(0));
 }
 
 #[test]
-fn a_run_that_does_not_answer_holds_no_key_up() {
+fn a_run_that_does_not_answer_does_not_delay_keys() {
     let place = Place::new();
     let (run, terminal) = start(&place, &["--every", "20ms"]);
     run.signal(Signal::STOP);
@@ -182,12 +211,22 @@ fn signals_leave_the_terminal_as_it_was() {
 }
 
 #[test]
+fn a_terminal_without_a_size_has_80_columns() {
+    let place = Place::new();
+    let (_run, terminal) = start_with(&place, &[], UNKNOWN);
+    terminal.wait_for("r reverse        1/3");
+    terminal.press("q");
+    assert_eq!(terminal.end(), Some(0));
+}
+
+#[test]
 fn a_run_that_ends_is_a_line_in_the_view() {
     let place = Place::new();
     let (run, terminal) = start(&place, &["--every", "20ms"]);
     run.signal(Signal::INT);
     assert_eq!(run.code(), Some(130));
-    terminal.wait_for("no `cargo kcl local` or `cargo kcl daemon` of this user is running as `revenue`");
+    terminal.wait_for("no `cargo kcl local` or `cargo kcl daemon`");
+    terminal.wait_for("…, shown is the state of ");
     terminal.press("q");
     assert_eq!(terminal.end(), Some(0));
 }

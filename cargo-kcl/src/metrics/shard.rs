@@ -62,6 +62,8 @@ pub(super) struct View {
     pub(super) now: Now,
     /// The process that sends snapshots, if one does.
     pub(super) pid: Option<u32>,
+    /// The processors that were started.
+    pub(super) starts: u64,
     pub(super) restarts: u64,
     /// Settled records and bytes in each second.
     pub(super) rates: [f64; 2],
@@ -300,6 +302,8 @@ impl Shard {
             busy: busy(&recent[0], age, &present),
             now: present,
             pid: self.present().map(|life| life.snapshot.pid),
+            // A daemon may not have logged the start of a processor that sends snapshots.
+            starts: self.starts.max(self.reports.into()),
             restarts: self.starts.saturating_sub(1),
             rates: rates.unwrap_or_default(),
             recent,
@@ -329,10 +333,13 @@ fn busy(ended: &Histogram, age: Duration, now: &Now) -> f64 {
     if age.is_zero() {
         return 0.0;
     }
+    let age = age.as_secs_f64();
     let present = now.running.as_ref().filter(|_| now.in_flight > 0).map_or(0, |running| running.ms);
-    let busy = (ended.sum() as f64 / 1e9 + present as f64 / 1e3) / age.as_secs_f64();
-    // An attempt may have begun before that time.
-    busy.min(now.in_flight.max(1) as f64)
+    // It may have begun before that time.
+    let seconds = ended.sum() as f64 / 1e9 + (present as f64 / 1e3).min(age);
+    // So may one of those that ended. Without the longest of them, only attempts that ran at once exceed that time.
+    let are_at_once = seconds - ended.max() as f64 / 1e9 > age;
+    if are_at_once { seconds / age } else { (seconds / age).min(1.0) }
 }
 
 #[cfg(test)]
@@ -484,7 +491,11 @@ mod tests {
         assert_eq!(busy(&ended, ten, &now), 0.4, "it is not a call of the record handler");
         now.in_flight = 1;
         assert_eq!(busy(&ended, ten, &now), 0.6);
-        assert_eq!(busy(&ended, Duration::from_secs(1), &now), 1.0, "it began before");
+        assert_eq!(busy(&ended, Duration::from_secs(1), &now), 1.0, "both began before");
+        (0..3).for_each(|_| ended.add(4_000_000_000));
+        assert_eq!(busy(&ended, ten, &now), 1.8, "attempts ran at once");
+        now.in_flight = 0;
+        assert_eq!(busy(&ended, ten, &now), 1.6, "none is running at this moment");
     }
 
     #[test]

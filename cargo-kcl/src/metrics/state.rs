@@ -59,11 +59,13 @@ pub(crate) struct ShardState {
     pub(crate) pid: Option<u32>,
     /// Whether its processors send metrics.
     pub(crate) reports: bool,
+    /// The processors that were started.
+    pub(crate) starts: u64,
     pub(crate) restarts: u64,
     pub(crate) exits: BTreeMap<String, u64>,
     pub(crate) records_per_second: f64,
     pub(crate) bytes_per_second: f64,
-    /// How many attempts of the record handler were running recently, on average.
+    /// The number of attempts of the record handler that were running recently, on average.
     pub(crate) busy: f64,
     /// The durations of recent attempts of the record handler.
     pub(crate) handler: Times,
@@ -110,6 +112,7 @@ impl State {
         (all.handler, all.record) = (self.handler.clone(), self.record.clone());
         for shard in &self.shards {
             all.reports |= shard.reports;
+            all.starts = all.starts.saturating_add(shard.starts);
             all.restarts = all.restarts.saturating_add(shard.restarts);
             for (code, times) in &shard.exits {
                 let sum = all.exits.entry(code.clone()).or_default();
@@ -117,7 +120,6 @@ impl State {
             }
             all.records_per_second += shard.records_per_second;
             all.bytes_per_second += shard.bytes_per_second;
-            all.busy += shard.busy;
             sums::add_totals(&mut all.totals, &shard.totals);
             let (sum, now) = (&mut all.now, &shard.now);
             sum.unsettled = sum.unsettled.saturating_add(now.unsettled);
@@ -125,24 +127,23 @@ impl State {
             sum.blocked_keys = sum.blocked_keys.saturating_add(now.blocked_keys);
             sum.millis_behind_latest = sum.millis_behind_latest.max(now.millis_behind_latest);
             sum.oldest_unsettled_ms = sum.oldest_unsettled_ms.max(now.oldest_unsettled_ms);
-            sum.last_message_ms = sum.last_message_ms.max(now.last_message_ms);
             sum.last_checkpoint_ms = sum.last_checkpoint_ms.max(now.last_checkpoint_ms);
         }
-        // Each shard's first processor is not counted.
-        all.restarts = all.restarts.saturating_add(self.shards.len().saturating_sub(1) as u64);
         all
     }
 }
 
 impl ShardState {
     pub(super) fn new(id: &str, shard: &Shard, view: View, now: Instant) -> Self {
-        let View { sums: Sums { totals, .. }, now: present, pid, restarts, rates, recent, busy, reports } = view;
+        let View { sums: Sums { totals, .. }, now: present, pid, starts, restarts, rates, recent, busy, reports } =
+            view;
         Self {
             shard: id.to_owned(),
             stage: shard.stage,
             stage_ms: now.duration_since(shard.since).as_millis().try_into().unwrap_or(u64::MAX),
             pid,
             reports,
+            starts,
             restarts,
             exits: shard.exits.clone(),
             records_per_second: rates[0],
@@ -171,12 +172,13 @@ mod tests {
     fn all_shards_are_one_with_the_sums_and_the_largest_ages() {
         let mut state = State { shards: vec![ShardState::default(); 3], ..State::default() };
         for (at, shard) in (1..).zip(&mut state.shards) {
-            (shard.restarts, shard.totals.settled, shard.now.unsettled) = (at, at, u64::MAX);
+            (shard.starts, shard.restarts) = (at + 1, at);
+            (shard.totals.settled, shard.now.unsettled) = (at, u64::MAX);
             shard.exits.insert("7".to_owned(), at);
             shard.now.oldest_unsettled_ms = Some(at);
         }
         let all = state.all();
-        assert_eq!((all.restarts, all.totals.settled, all.exits["7"]), (8, 6, 6));
+        assert_eq!((all.starts, all.restarts, all.totals.settled, all.exits["7"]), (9, 6, 6, 6));
         assert_eq!((all.now.unsettled, all.now.oldest_unsettled_ms), (u64::MAX, Some(3)));
     }
 }

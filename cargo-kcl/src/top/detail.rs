@@ -1,15 +1,16 @@
 //! The details of a shard, or of all shards together, as rows: the most important first, because a small screen cuts them off.
 
 use std::collections::BTreeMap;
+use std::slice;
 
 use super::history::{Sample, Trace};
-use super::table::{LONG, Tone, exit_codes, times};
+use super::table::{LONG, Tone, count_at, exit_codes, times, worst};
 use super::units::{latency, number, short, shown_name, stage};
 use crate::metrics::Stage;
 use crate::metrics::state::{ShardState, State, Times};
 use crate::report;
 
-/// From this share of the time on, the handler limits the rate.
+/// The least share of the time in which a handler that limits the rate is busy.
 const BUSY: f64 = 0.8;
 
 /// An event: its mark, how it stands out, its name, and how often it occurred in a sample.
@@ -17,7 +18,7 @@ type Mark = (char, Tone, &'static str, fn(&Sample) -> u32);
 
 /// The events of a sample, of which the first one that occurred is shown, with their marks.
 pub(super) const MARKS: [Mark; 5] = [
-    ('S', Tone::Bad, "start of a processor", |sample| sample.starts),
+    ('S', Tone::Bad, "restart of a processor", |sample| sample.restarts),
     ('!', Tone::Warning, "refused checkpoint", |sample| sample.refused),
     ('x', Tone::Warning, "record skipped or dead-lettered", |sample| sample.passed_over),
     ('r', Tone::Warning, "retry", |sample| sample.retries),
@@ -52,17 +53,17 @@ impl Detail<'_> {
         format!("{}, {} for {}{pid}", shown_name(shard), stage(self.shard.stage), short(*stage_ms))
     }
 
-    /// The rows with their labels.
-    pub(super) fn rows(&self) -> Vec<(&'static str, Row)> {
-        let ShardState { totals, exits, restarts, .. } = self.shard;
+    /// The rows with their labels. The past has room for this many samples.
+    pub(super) fn rows(&self, room: usize) -> Vec<(&'static str, Row)> {
+        let ShardState { totals, exits, starts, .. } = self.shard;
         let passed_over = list([(&totals.dead_lettered, "dead-lettered"), (&totals.skipped, "skipped")]);
         let failures = list([(&totals.failures, "")]);
         let retries = report::count(totals.retries, "retry");
         let failed = if failures.is_empty() { retries } else { format!("{failures}; {retries}") };
         let crashes = exits.iter().any(|(code, _)| code != "0");
         let starts = match exits.is_empty() {
-            true => format!("{}", restarts.saturating_add(1)),
-            false => format!("{}; exit codes {}", restarts.saturating_add(1), exit_codes(self.shard)),
+            true => starts.to_string(),
+            false => format!("{starts}; exit codes {}", exit_codes(self.shard)),
         };
         let tone = |is_wrong: bool| if is_wrong { Tone::Warning } else { Tone::Plain };
         let or_none = |text: String| if text.is_empty() { "none".to_owned() } else { text };
@@ -70,18 +71,20 @@ impl Detail<'_> {
         let batches = report::count(totals.batches, "batch");
         let records = format!("{} of {} settled, {size}, {batches}", totals.settled, totals.delivered);
         let mut rows = vec![
-            ("records/s", self.rates()),
-            ("p99", self.delays()),
-            ("events", Row::Marks(self.trace.newest().map(mark).collect(), format!("in {}", short(self.trace.ms())))),
+            ("records/s", self.rates(room)),
+            ("p99", self.delays(room)),
+            ("events", self.events(room)),
             ("now", self.now()),
-            ("slowed by", self.slowed()),
+        ];
+        rows.extend(self.slowed().map(|row| ("slowed by", row)));
+        rows.extend([
             ("passed over", Row::Text(or_none(passed_over.clone()), tone(!passed_over.is_empty()))),
             ("checkpoints", self.checkpoints()),
             ("starts", Row::Text(starts, if crashes { Tone::Bad } else { Tone::Plain })),
             ("failures", Row::Text(failed, tone(totals.retries > 0 || !totals.failures.is_empty()))),
             ("records", Row::Text(records, Tone::Plain)),
             ("latency", self.latency()),
-        ];
+        ]);
         if !self.shard.reports {
             // Only the processors know them.
             rows.retain(|(label, _)| *label != "failures");
@@ -89,19 +92,25 @@ impl Detail<'_> {
         rows
     }
 
-    /// The records of each second.
-    pub(super) fn rates(&self) -> Row {
-        let samples = self.trace.newest();
+    /// The rate of the past.
+    pub(super) fn rates(&self, room: usize) -> Row {
+        let samples = self.trace.newest(room);
         // In tenths, so that a slow shard is not drawn as an idle one.
         let rates: Vec<_> = samples.map(|sample| Some((sample.rate * 10.0).round() as u64)).collect();
-        let most = self.trace.newest().map(|sample| sample.rate).fold(0.0, f32::max);
+        let most = self.trace.newest(room).map(|sample| sample.rate).fold(0.0, f32::max);
         Row::Bars(rates, format!("max {}", number(most.into())))
     }
 
-    fn delays(&self) -> Row {
-        let nanos = self.trace.newest().map(|sample| sample.p99.map(|millis| (millis * 1e6).round() as u64)).collect();
-        let most = self.trace.newest().filter_map(|sample| sample.p99).reduce(f32::max);
+    fn delays(&self, room: usize) -> Row {
+        let samples = self.trace.newest(room);
+        let nanos = samples.map(|sample| sample.p99.map(|millis| (millis * 1e6).round() as u64)).collect();
+        let most = self.trace.newest(room).filter_map(|sample| sample.p99).reduce(f32::max);
         Row::Bars(nanos, most.map_or(String::new(), |millis| format!("max {}", latency(millis.into()))))
+    }
+
+    fn events(&self, room: usize) -> Row {
+        let ms = self.trace.newest(room).map(|sample| u64::from(sample.ms)).sum();
+        Row::Marks(self.trace.newest(room).map(mark).collect(), format!("in {}", short(ms)))
     }
 
     /// The present work.
@@ -117,8 +126,14 @@ impl Detail<'_> {
             parts.push(format!("{}{at} for {}", report::excerpt(&running.action), short(running.ms)));
             tone = if running.ms >= LONG { Tone::Warning } else { tone };
         } else if self.is_all {
-            let running = self.state.shards.iter().filter(|shard| shard.stage == Stage::Running).count();
-            parts.push(format!("{running} running"));
+            // A shard that failed may be on a line that is not on the screen.
+            tone = worst(self.state);
+            for at in [Stage::Running, Stage::Failed, Stage::Restarting] {
+                let count = count_at(self.state, at);
+                if count > 0 || at == Stage::Running {
+                    parts.push(format!("{count} {}", stage(at)));
+                }
+            }
         } else {
             parts.push("waiting for records".to_owned());
         }
@@ -135,24 +150,27 @@ impl Detail<'_> {
         }
         if let Some(ms) = now.millis_behind_latest.filter(|ms| *ms > 0) {
             parts.push(format!("{} behind", short(ms)));
-            tone = if ms >= LONG { Tone::Warning } else { tone };
+            tone = if ms >= LONG { tone.max(Tone::Warning) } else { tone };
         }
         Row::Text(parts.join(", "), tone)
     }
 
-    /// The reasons why the records are not processed faster: the busiest handler, and the events of the last minutes.
-    fn slowed(&self) -> Row {
+    /// The reasons why the records are not processed faster: the busiest handler, and the events of the last minutes. `None` if
+    /// no time of a handler is known.
+    fn slowed(&self) -> Option<Row> {
+        let shards = if self.is_all { &self.state.shards[..] } else { slice::from_ref(self.shard) };
+        let known = shards
+            .iter()
+            .filter(|shard| shard.stage == Stage::Running && (times(shard).count > 0 || shard.now.running.is_some()));
+        let busiest = known.max_by(|a, b| a.busy.total_cmp(&b.busy))?;
+        let (busy, name) = (busiest.busy, shown_name(&busiest.shard));
+        let whose = if self.is_all { &*name } else { "handler" };
         let mut parts = Vec::new();
-        let busiest = self.state.shards.iter().max_by(|a, b| a.busy.total_cmp(&b.busy)).filter(|_| self.is_all);
-        let busy = busiest.map_or(self.shard.busy, |shard| shard.busy);
-        if busy >= BUSY {
-            let whose = busiest.map_or("handler".to_owned(), |shard| shown_name(&shard.shard));
-            let how =
-                if busy > 1.0 { format!("{busy:.1} attempts at once") } else { format!("{} busy", percent(busy)) };
-            parts.push(format!("{whose} {how}"));
+        if (BUSY..=1.0).contains(&busy) {
+            parts.push(format!("{whose} {} busy", percent(busy)));
         }
         for (what, count) in [
-            ("restart", self.trace.sum(|sample| sample.starts)),
+            ("restart", self.trace.sum(|sample| sample.restarts)),
             ("refused checkpoint", self.trace.sum(|sample| sample.refused)),
             ("retry", self.trace.sum(|sample| sample.retries)),
         ] {
@@ -160,10 +178,17 @@ impl Detail<'_> {
                 parts.push(report::count(count, what));
             }
         }
-        if parts.is_empty() {
-            return Row::Text(format!("nothing: the handler is {} busy", percent(busy)), Tone::Plain);
+        let tone = if parts.is_empty() { Tone::Plain } else { Tone::Warning };
+        let mut text = parts.join(", ");
+        if busy > 1.0 {
+            // The limit of attempts at once is not known, so their number is a fact and not a reason.
+            let place = if self.is_all { format!(" in {name}") } else { String::new() };
+            text += if parts.is_empty() { "nothing known: " } else { "; " };
+            text += &format!("{busy:.1} attempts at once{place}");
+        } else if parts.is_empty() {
+            text = format!("nothing: the handler is {} busy", percent(busy));
         }
-        Row::Text(parts.join(", "), Tone::Warning)
+        Some(Row::Text(text, tone))
     }
 
     fn checkpoints(&self) -> Row {
@@ -190,8 +215,7 @@ impl Detail<'_> {
     }
 
     fn times(&self) -> (&Times, &'static str) {
-        let ShardState { record, handler, .. } = self.shard;
-        (times(record, handler), if record.count > 0 { "records" } else { "batches" })
+        (times(self.shard), if self.shard.record.count > 0 { "records" } else { "batches" })
     }
 
     /// The distribution of recent times in this number of rows at most: the upper end of each, and its share of all.
@@ -238,11 +262,26 @@ fn percent(share: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use kcl::metrics::Running;
+
     use super::*;
+    use crate::top::history::History;
 
     fn rows(shard: &ShardState) -> BTreeMap<&'static str, Row> {
         let detail = Detail { state: &State::default(), shard, is_all: false, trace: &Trace::default() };
-        detail.rows().into_iter().collect()
+        detail.rows(usize::MAX).into_iter().collect()
+    }
+
+    fn rows_of_all(state: &State) -> BTreeMap<&'static str, Row> {
+        let detail = Detail { state, shard: &state.all(), is_all: true, trace: &Trace::default() };
+        detail.rows(usize::MAX).into_iter().collect()
+    }
+
+    /// A shard whose handler was timed.
+    fn timed(busy: f64) -> ShardState {
+        let mut shard = ShardState { shard: "a".to_owned(), stage: Stage::Running, busy, ..ShardState::default() };
+        shard.handler.count = 1;
+        shard
     }
 
     fn text(text: &str, tone: Tone) -> Row {
@@ -251,23 +290,70 @@ mod tests {
 
     #[test]
     fn a_busy_handler_slows_its_shard() {
-        for (busy, said, tone) in [
-            (0.03, "nothing: the handler is 3 % busy", Tone::Plain),
-            (0.9, "handler 90 % busy", Tone::Warning),
-            (12.34, "handler 12.3 attempts at once", Tone::Warning),
+        for (busy, said, said_of_all, tone) in [
+            (0.03, "nothing: the handler is 3 % busy", "nothing: the handler is 3 % busy", Tone::Plain),
+            (0.9, "handler 90 % busy", "a 90 % busy", Tone::Warning),
+            (12.34, "nothing known: 12.3 attempts at once", "nothing known: 12.3 attempts at once in a", Tone::Plain),
         ] {
-            assert_eq!(rows(&ShardState { busy, ..ShardState::default() })["slowed by"], text(said, tone));
+            let mut shards = [0.01, busy].map(timed);
+            assert_eq!(rows(&shards[1])["slowed by"], text(said, tone));
+            shards[0].shard = "b".to_owned();
+            let state = State { shards: shards.into(), ..State::default() };
+            assert_eq!(rows_of_all(&state)["slowed by"], text(said_of_all, tone));
         }
     }
 
     #[test]
+    fn nothing_is_said_of_a_handler_that_was_not_timed() {
+        let untimed = ShardState { stage: Stage::Running, ..ShardState::default() };
+        let restarting = ShardState { stage: Stage::Restarting, ..timed(0.9) };
+        for mut shard in [untimed, restarting] {
+            assert!(!rows(&shard).contains_key("slowed by"), "{shard:?}");
+            let state = State { shards: vec![shard.clone()], ..State::default() };
+            assert!(!rows_of_all(&state).contains_key("slowed by"), "{shard:?}");
+            (shard.stage, shard.now.running) = (Stage::Running, Some(Running::default()));
+            assert!(rows(&shard).contains_key("slowed by"), "{shard:?}");
+        }
+    }
+
+    #[test]
+    fn all_shards_stand_out_if_one_failed() {
+        let mut state = State { shards: [0.1; 4].map(timed).into(), ..State::default() };
+        assert_eq!(rows_of_all(&state)["now"], text("4 running", Tone::Plain));
+        state.shards[3].stage = Stage::Restarting;
+        assert_eq!(rows_of_all(&state)["now"], text("3 running, 1 restarting", Tone::Warning));
+        state.shards[2].stage = Stage::Failed;
+        state.shards[0].now.millis_behind_latest = Some(LONG);
+        let now = "2 running, 1 failed, 1 restarting, 60s behind";
+        assert_eq!(rows_of_all(&state)["now"], text(now, Tone::Bad));
+    }
+
+    #[test]
+    fn the_past_is_what_there_is_room_for() {
+        let mut history = History::default();
+        for (at, rate) in [(0, 0.0), (1, 99.0), (3, 5.0), (4, 7.0)] {
+            let mut shard = ShardState { records_per_second: rate, ..timed(0.1) };
+            shard.handler.p99 = 10.0 * rate;
+            let state = State { uptime_ms: at * 1000, shards: vec![shard], ..State::default() };
+            history.add(&state, &state.all());
+        }
+        let (state, shard) = (State::default(), ShardState::default());
+        let trace = history.of(Some("a")).expect("samples");
+        let detail = Detail { state: &state, shard: &shard, is_all: false, trace };
+        let rows: BTreeMap<_, _> = detail.rows(2).into_iter().collect();
+        assert_eq!(rows["records/s"], Row::Bars(vec![Some(70), Some(50)], "max 7".to_owned()));
+        assert_eq!(rows["p99"], Row::Bars(vec![Some(70_000_000), Some(50_000_000)], "max 70.0ms".to_owned()));
+        assert_eq!(rows["events"], Row::Marks(vec![(' ', Tone::Plain); 2], "in 3.0s".to_owned()));
+    }
+
+    #[test]
     fn only_what_is_known_is_shown() {
-        let mut shard = ShardState { stage: Stage::Failed, ..ShardState::default() };
+        let mut shard = ShardState { stage: Stage::Failed, starts: 2, ..ShardState::default() };
         shard.exits.insert("\u{1b}7".to_owned(), 2);
         let known = rows(&shard);
         assert!(!known.contains_key("failures"), "{known:?}");
         assert_eq!(known["now"], text("failed", Tone::Bad));
-        assert_eq!(known["starts"], text("1; exit codes \\u{1b}7 (2×)", Tone::Bad));
+        assert_eq!(known["starts"], text("2; exit codes \\u{1b}7 (2×)", Tone::Bad));
         shard.reports = true;
         assert_eq!(rows(&shard)["failures"], text("0 retries", Tone::Plain));
     }

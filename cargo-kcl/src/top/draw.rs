@@ -1,4 +1,4 @@
-//! The places of everything on the screen. What there is no room for is left out.
+//! The places of everything on the screen. A small screen leaves out the less important parts.
 
 use ratatui_core::buffer::Buffer;
 use ratatui_core::layout::{Constraint, Layout, Rect};
@@ -12,16 +12,16 @@ use ratatui_widgets::sparkline::{RenderDirection, Sparkline};
 
 use super::detail::{Detail, MARKS, Row};
 use super::history::Trace;
-use super::table::Tone;
+use super::table::{Tone, worst};
 use super::view::{KEYS, View};
 
-/// The height of a screen from which on it has a line with the rate of the whole run.
+/// The least height of a screen with a line for the rate of the whole run.
 const WITH_RATE: u16 = 12;
-/// The height from which on the details are below the table.
+/// The least height with the details below the table.
 const WITH_DETAILS: u16 = 20;
 /// The fewest rows of the details below the table, with their title.
 const LEAST_DETAILS: u16 = 8;
-/// The width from which on the distribution of latencies is beside the other details.
+/// The least width with the distribution of latencies beside the other details.
 const WIDE: u16 = 110;
 /// The width of the distribution there.
 const DISTRIBUTION: u16 = 40;
@@ -38,7 +38,7 @@ const NOTE: u16 = 11;
 const COLUMNS: [(&str, &str); 7] = [
     ("rec/s", "settled records a second"),
     ("behind", "how far the last batch was behind the newest record"),
-    ("p50, p99", "the time that a record took, or else a batch"),
+    ("p50, p99", "times of records or else batches, over the last 30 to 60 s"),
     ("fly", "attempts of the record handler that are running"),
     ("retries", "how often a handler was called again"),
     ("ckpt", "the time since the last checkpoint"),
@@ -47,7 +47,7 @@ const COLUMNS: [(&str, &str); 7] = [
 
 /// Draws the view.
 pub(super) fn draw(view: &mut View, area: Rect, buffer: &mut Buffer) {
-    if view.helps {
+    if view.shows_help {
         return help(area, buffer);
     }
     let has = |height: u16| u16::from(area.height >= height);
@@ -64,20 +64,22 @@ pub(super) fn draw(view: &mut View, area: Rect, buffer: &mut Buffer) {
     let width = usize::from(area.width);
     line(&view.table(width).about(), bold(), about, buffer);
     let (text, tone) = view.problems(width);
-    line(&text, style(tone, view.coloured), problems, buffer);
-    let lines = view.lines();
-    let place = view.place(&lines);
+    line(&text, style(tone, view.is_coloured), problems, buffer);
+    let place = view.place();
     let trace = Trace::default();
-    let detail = |place: usize| Detail {
-        state: &view.state,
-        shard: lines[place],
-        is_all: place == 0,
-        trace: view.history.of((place > 0).then_some(&*lines[place].shard)).unwrap_or(&trace),
+    let detail = |place: usize| {
+        let shard = place.checked_sub(1).map(|at| &view.state.shards[at]);
+        Detail {
+            state: &view.state,
+            shard: shard.unwrap_or(&view.all),
+            is_all: shard.is_none(),
+            trace: view.history.of(shard.map(|shard| &*shard.shard)).unwrap_or(&trace),
+        }
     };
-    row("records/s", detail(0).rates(), rate, buffer, view.coloured);
-    shards(view, table, buffer);
-    details_of(&detail(place), place == 0 && !rate.is_empty(), details, buffer, view.coloured);
-    footer(view, place, lines.len(), keys, buffer);
+    row("records/s", detail(0).rates(room_for_bars(rate)), rate, buffer, view.is_coloured);
+    shards(view, place, table, buffer);
+    details_of(&detail(place), place == 0 && !rate.is_empty(), details, buffer, view.is_coloured);
+    footer(view, place, keys, buffer);
 }
 
 /// The height of the table with its header, on a screen of this height.
@@ -93,15 +95,15 @@ fn height_of_table(view: &View, height: u16) -> u16 {
     wanted.min(room.saturating_sub(LEAST_DETAILS))
 }
 
-fn shards(view: &View, area: Rect, buffer: &mut Buffer) {
-    let lines = view.lines();
-    let place = view.place(&lines);
+fn shards(view: &View, place: usize, area: Rect, buffer: &mut Buffer) {
     let table = view.table(area.width.into());
-    let shown = lines.iter().enumerate().skip(view.scrolled).take(view.page).map(|(at, shard)| {
+    let shown = view.lines().enumerate().skip(view.scrolled).take(view.page).map(|(at, shard)| {
         let (text, tone) = table.shard(shard);
+        // A shard that failed may be on a line that is not on the screen.
+        let tone = if at == 0 { tone.max(worst(&view.state)) } else { tone };
         // The mark of the selected line goes on to the end of the line.
         let text = format!("{text:<width$}", width = usize::from(area.width));
-        let style = style(tone, view.coloured);
+        let style = style(tone, view.is_coloured);
         Line::styled(text, if at == place { style.add_modifier(Modifier::REVERSED) } else { style })
     });
     let header = Line::styled(table.header(), bold());
@@ -109,40 +111,33 @@ fn shards(view: &View, area: Rect, buffer: &mut Buffer) {
 }
 
 /// Draws the details, without the first row if it is above the table.
-fn details_of(detail: &Detail<'_>, skips_rate: bool, area: Rect, buffer: &mut Buffer, coloured: bool) {
+fn details_of(detail: &Detail<'_>, skips_rate: bool, area: Rect, buffer: &mut Buffer, is_coloured: bool) {
     if area.is_empty() {
         return;
     }
     let block = Block::new().borders(Borders::TOP).title(Line::styled(format!(" {} ", detail.title()), bold()));
     let inner = block.inner(area);
     block.render(area, buffer);
-    let mut rows = detail.rows();
+    let is_wide = area.width >= WIDE;
+    let [gap, beside] = if is_wide { [2, DISTRIBUTION] } else { [0, 0] };
+    let [left, _, right] =
+        Layout::horizontal([Constraint::Fill(1), Constraint::Length(gap), Constraint::Length(beside)]).areas(inner);
+    let mut rows = detail.rows(room_for_bars(left));
     if skips_rate {
         rows.remove(0);
     }
     let count = u16::try_from(rows.len()).unwrap_or(u16::MAX);
-    let is_wide = area.width >= WIDE;
     let spare = inner.height.saturating_sub(count).saturating_sub(if is_wide { 0 } else { POWERS });
     let bars = 1 + (spare / 2).min(MORE_BARS);
     let height = |row: &Row| if matches!(row, Row::Bars(..)) { bars } else { 1 };
-    let (left, right) = if is_wide {
-        let [left, _, right] =
-            Layout::horizontal([Constraint::Fill(1), Constraint::Length(2), Constraint::Length(DISTRIBUTION)])
-                .areas(inner);
-        (left, right)
-    } else {
-        let all = rows.iter().map(|(_, row)| height(row)).sum();
-        let [above, _, below] =
-            Layout::vertical([Constraint::Length(all), Constraint::Length(1), Constraint::Fill(1)]).areas(inner);
-        (above, below)
-    };
     let mut y = left.y;
     for (label, content) in rows {
         let area = Rect { y, height: height(&content), ..left }.intersection(left);
         y = area.bottom();
-        row(label, content, area, buffer, coloured);
+        row(label, content, area, buffer, is_coloured);
     }
-    distribution(detail, right, buffer);
+    let below = Rect { y: y.saturating_add(1), ..inner }.intersection(inner);
+    distribution(detail, if is_wide { right } else { below }, buffer);
 }
 
 /// Draws the distribution of latencies: a bar for each power of two.
@@ -164,35 +159,38 @@ fn distribution(detail: &Detail<'_>, area: Rect, buffer: &mut Buffer) {
     }
 }
 
+/// The number of bars that a row of details has room for, beside its label and its text.
+fn room_for_bars(row: Rect) -> usize {
+    row.width.saturating_sub(LABEL + NOTE).into()
+}
+
 /// Draws a row of details.
-fn row(label: &str, content: Row, area: Rect, buffer: &mut Buffer, coloured: bool) {
+fn row(label: &str, content: Row, area: Rect, buffer: &mut Buffer, is_coloured: bool) {
     let [name, rest] = Layout::horizontal([Constraint::Length(LABEL), Constraint::Fill(1)]).areas(area);
-    line(label, style(Tone::Quiet, coloured), name, buffer);
+    line(label, style(Tone::Quiet, is_coloured), name, buffer);
     let [past, beside] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(NOTE)]).areas(rest);
     match content {
-        Row::Text(text, tone) => line(&fitted(&text, rest.width), style(tone, coloured), rest, buffer),
+        Row::Text(text, tone) => line(&fitted(&text, rest.width), style(tone, is_coloured), rest, buffer),
         Row::Bars(values, note) => {
             let bars = Sparkline::default().data(values).direction(RenderDirection::RightToLeft);
-            let style = if coloured { Style::new().fg(Color::Cyan) } else { Style::new() };
+            let style = if is_coloured { Style::new().fg(Color::Cyan) } else { Style::new() };
             bars.style(style).render(past, buffer);
             line(&format!(" {note}"), Style::new(), beside, buffer);
         }
         Row::Marks(marks, note) => {
-            let shown = marks.into_iter().take(past.width.into());
-            let mut spans: Vec<_> =
-                shown.map(|(mark, tone)| Span::styled(mark.to_string(), style(tone, coloured))).collect();
-            spans.reverse();
-            Line::from(spans).right_aligned().render(past, buffer);
+            let marks = marks.into_iter().rev();
+            let spans = marks.map(|(mark, tone)| Span::styled(mark.to_string(), style(tone, is_coloured)));
+            Line::from_iter(spans).right_aligned().render(past, buffer);
             line(&format!(" {note}"), Style::new(), beside, buffer);
         }
     }
 }
 
-fn footer(view: &View, place: usize, lines: usize, area: Rect, buffer: &mut Buffer) {
+fn footer(view: &View, place: usize, area: Rect, buffer: &mut Buffer) {
     let enter = if view.is_detailed { "shards" } else { "details" };
     let keys = format!("q quit  ? help  Enter {enter}  ↑↓ select  s sort by {}  r reverse", view.order.name());
-    line(&keys, style(Tone::Quiet, view.coloured), area, buffer);
-    let at = format!("  {}/{}", place + 1, lines);
+    line(&keys, style(Tone::Quiet, view.is_coloured), area, buffer);
+    let at = format!("  {}/{}", place + 1, view.count());
     let at_width = u16::try_from(at.len()).unwrap_or(u16::MAX).min(area.width);
     let right = Rect { x: area.right() - at_width, width: at_width, ..area };
     if right.width < area.width {
@@ -211,7 +209,8 @@ fn help(area: Rect, buffer: &mut Buffer) {
     let keys = KEYS.iter().map(|(keys, text)| entry(keys, text));
     let columns = COLUMNS.iter().map(|(column, text)| entry(column, text));
     let marks = MARKS.iter().map(|(mark, _, text, _)| entry(&mark.to_string(), text));
-    let lines: Vec<_> = keys.chain([Line::default()]).chain(columns).chain([Line::default()]).chain(marks).collect();
+    let events = entry("events", "the most serious of these, for each answer of the run");
+    let lines: Vec<_> = keys.chain([Line::default()]).chain(columns).chain([events]).chain(marks).collect();
     Paragraph::new(lines).render(inner, buffer);
 }
 
@@ -230,9 +229,9 @@ fn bold() -> Style {
     Style::new().add_modifier(Modifier::BOLD)
 }
 
-/// How a tone looks. Without colours, what is bad is bold.
-fn style(tone: Tone, coloured: bool) -> Style {
-    match (tone, coloured) {
+/// The style of a tone. Without colours, what is bad is bold.
+fn style(tone: Tone, is_coloured: bool) -> Style {
+    match (tone, is_coloured) {
         (Tone::Plain, _) | (Tone::Warning, false) => Style::new(),
         (Tone::Quiet, _) => Style::new().add_modifier(Modifier::DIM),
         (Tone::Warning, true) => Style::new().fg(Color::Yellow),
@@ -262,12 +261,14 @@ mod tests {
         state.uptime_ms = seconds * 1000;
         for number in 0..3 {
             let id = format!("shardId-{number:012}");
-            let mut shard = ShardState { shard: id, stage: Stage::Running, reports: true, ..ShardState::default() };
+            let shard = ShardState { shard: id, stage: Stage::Running, reports: true, ..ShardState::default() };
+            let mut shard = ShardState { starts: 1, ..shard };
             shard.now.millis_behind_latest = Some(number * 40_000);
             state.shards.push(shard);
         }
         let slow = &mut state.shards[0];
-        (slow.records_per_second, slow.bytes_per_second, slow.busy, slow.pid) = (12.4, 2_480.0, 0.97, Some(123));
+        slow.records_per_second = 12.4 + 3.0 * (seconds % 4) as f64;
+        (slow.bytes_per_second, slow.busy, slow.pid) = (2_480.0, 0.97, Some(123));
         slow.stage_ms = seconds * 1000;
         slow.record = Times {
             count: 9,
@@ -276,8 +277,8 @@ mod tests {
             max: 95.0,
             powers: vec![(25, 1), (27, 8)],
         };
-        let settled = 12 * seconds + 3 * (seconds % 4);
-        (slow.totals.settled, slow.totals.delivered, slow.totals.bytes) = (settled, settled + 3, 96_000);
+        (slow.totals.settled, slow.totals.delivered) = (12 * seconds, 12 * seconds + 3);
+        slow.totals.bytes = 96_000;
         (slow.totals.batches, slow.totals.checkpoints, slow.totals.retries) = (seconds, seconds / 2, seconds / 5);
         slow.totals.dead_lettered.insert("\u{1b}[2Jerror".to_owned(), seconds / 10);
         slow.totals.refused.insert("throttled".to_owned(), seconds / 20);
@@ -287,7 +288,8 @@ mod tests {
         (running.action, running.ms) = ("processRecords".to_owned(), 300);
         (slow.now.running, slow.now.in_flight) = (Some(running), 1);
         let failing = &mut state.shards[1];
-        (failing.stage, failing.stage_ms, failing.restarts) = (Stage::Restarting, 1_500, seconds / 8);
+        (failing.stage, failing.stage_ms) = (Stage::Restarting, 1_500);
+        (failing.starts, failing.restarts) = (1 + seconds / 8, seconds / 8);
         failing.exits.insert("7".to_owned(), seconds / 8);
         state.record = state.shards[0].record.clone();
         state
@@ -325,7 +327,6 @@ mod tests {
     #[test]
     fn eighty_columns_have_room_for_the_table_and_the_details() {
         let mut view = view();
-        press(&mut view, &[]);
         assert_screen(
             &mut view,
             80,
@@ -333,7 +334,7 @@ mod tests {
             "\
 revenue (local 40s): 2/3 shards, 12/s, 2.5 kB/s
 
-records/s                              █▁███▁███▁███▁███▁███▁███▁███▁ max 15
+records/s                              █▄▅▆█▄▅▆█▄▅▆█▄▅▆█▄▅▆█▄▅▆█▄▅▆█▄ max 21
 shard▴                 rec/s  behind     p50     p99   fly retries   ckpt starts
 all shards                12     80s  50.0ms  60.0ms     1       8   2.0s      8
 shardId-0000              12       0  50.0ms  60.0ms     1       8   2.0s      1
@@ -342,7 +343,7 @@ shardId-0002               0     80s       -       -     0       0      -      1
  all 3 shards ──────────────────────────────────────────────────────────────────
 p99                                    █▅▆▇█▅▆▇█▅▆▇█▅▆▇█▅▆▇█▅▆▇█▅▆▇█▅ max 90.0ms
 events                                  · ·rS · ! · Sr· · x S ·r· · S in 30s
-now         2 running, 3 unsettled, the oldest for 1.3s, 80s behind
+now         2 running, 1 restarting, 3 unsettled, the oldest for 1.3s, 80s behi…
 slowed by   shardId-0000 97 % busy, 4 restarts, 2 refused checkpoints, 6 retries
 passed over 4 dead-lettered (\\u{1b}[2Jerror 4)
 checkpoints 20, the oldest 2.0s ago; 2 refused (throttled 2)
@@ -369,14 +370,14 @@ q quit  ? help  Enter details  ↑↓ select  s sort by shard▴  r reverse     
             "\
 revenue (local 40s): 2/3 shards, 12/s, 2.5 kB/s
 
-records/s                              █▁███▁███▁███▁███▁███▁███▁███▁ max 15
+records/s                              █▄▅▆█▄▅▆█▄▅▆█▄▅▆█▄▅▆█▄▅▆█▄▅▆█▄ max 21
 shard▴                 rec/s  behind     p50     p99   fly retries   ckpt starts
 all shards                12     80s  50.0ms  60.0ms     1       8   2.0s      8
 shardId-0000              12       0  50.0ms  60.0ms     1       8   2.0s      1
 shardId-0001         restarting for 1.5s, 0 records, exit codes 7 (5×)
 shardId-0002               0     80s       -       -     0       0      -      1
  shardId-0000, running for 40s, process 123 ────────────────────────────────────
-records/s                              █▁███▁███▁███▁███▁███▁███▁███▁ max 15
+records/s                              █▄▅▆█▄▅▆█▄▅▆█▄▅▆█▄▅▆█▄▅▆█▄▅▆█▄ max 21
 p99                                    █▅▆▇█▅▆▇█▅▆▇█▅▆▇█▅▆▇█▅▆▇█▅▆▇█▅ max 90.0ms
 events                                  · ·r· · ! · ·r· · x · ·r· · ! in 30s
 now         processRecords for 0.3s, 3 unsettled, the oldest for 1.3s
@@ -405,9 +406,9 @@ q quit  ? help  Enter details  ↑↓ select  s sort by shard▴  r reverse     
             "\
 revenue (local 40s): 2/3 shards, 12/s, 2.5 kB/s
 
-records/s                              █▁███▁███▁███▁███▁███▁███▁███▁ max 15
+records/s                              █▄▅▆█▄▅▆█▄▅▆█▄▅▆█▄▅▆█▄▅▆█▄▅▆█▄ max 21
  shardId-0000, running for 40s, process 123 ────────────────────────────────────
-records/s                              █▁███▁███▁███▁███▁███▁███▁███▁ max 15
+records/s                              █▄▅▆█▄▅▆█▄▅▆█▄▅▆█▄▅▆█▄▅▆█▄▅▆█▄ max 21
 p99                                    █▅▆▇█▅▆▇█▅▆▇█▅▆▇█▅▆▇█▅▆▇█▅▆▇█▅ max 90.0ms
 events                                  · ·r· · ! · ·r· · x · ·r· · ! in 30s
 now         processRecords for 0.3s, 3 unsettled, the oldest for 1.3s
@@ -437,17 +438,17 @@ q quit  ? help  Enter shards  ↑↓ select  s sort by shard▴  r reverse      
         assert_screen(&mut view, 120, 30, "\
 revenue (local 40s): 2/3 shards, 12/s, 2.5 kB/s
 
-records/s                                                                      █▁███▁███▁███▁███▁███▁███▁███▁ max 15
+records/s                                                                      █▄▅▆█▄▅▆█▄▅▆█▄▅▆█▄▅▆█▄▅▆█▄▅▆█▄ max 21
 shard▴                 rec/s  behind     p50     p99   fly retries   ckpt starts
 all shards                12     80s  50.0ms  60.0ms     1       8   2.0s      8
 shardId-0000              12       0  50.0ms  60.0ms     1       8   2.0s      1
 shardId-0001         restarting for 1.5s, 0 records, exit codes 7 (5×)
 shardId-0002               0     80s       -       -     0       0      -      1
  shardId-0000, running for 40s, process 123 ────────────────────────────────────────────────────────────────────────────
-records/s                            █ ███ ███ ███ ███ ███ ███ ███  max 15      latency below      share
-                                     █ ███ ███ ███ ███ ███ ███ ███                     33.6ms     11.1 % ██
-                                     █ ███ ███ ███ ███ ███ ███ ███                     67.1ms      0.0 %
-                                     █▆███▆███▆███▆███▆███▆███▆███▆                     134ms     88.9 % ███████████████
+records/s                            █  ▃█  ▃█  ▃█  ▃█  ▃█  ▃█  ▃█  max 21      latency below      share
+                                     █▂▇██▂▇██▂▇██▂▇██▂▇██▂▇██▂▇██▂                    33.6ms     11.1 % ██
+                                     ██████████████████████████████                    67.1ms      0.0 %
+                                     ██████████████████████████████                     134ms     88.9 % ███████████████
 p99                                  █  ▄█  ▄█  ▄█  ▄█  ▄█  ▄█  ▄█  max 90.0ms
                                      █▅███▅███▅███▅███▅███▅███▅███▅
                                      ██████████████████████████████
@@ -470,7 +471,6 @@ q quit  ? help  Enter details  ↑↓ select  s sort by shard▴  r reverse     
     #[test]
     fn a_small_screen_drops_columns() {
         let mut view = view();
-        press(&mut view, &[]);
         assert_screen(
             &mut view,
             40,
@@ -501,12 +501,12 @@ q quit  ? help  Enter details  ↑↓ s  1/4",
 revenue (local 40s): 2/3 shards, 12/s, …
 
  all 3 shards ──────────────────────────
-records/s   ▁███▁███▁███▁███▁ max 15
+records/s   ▄▅▆█▄▅▆█▄▅▆█▄▅▆█▄ max 21
 p99         ▅▆▇█▅▆▇█▅▆▇█▅▆▇█▅ max 90.0ms
-events      Sr· · x S ·r· · S in 30s
-now         2 running, 3 unsettled, the…
+events      Sr· · x S ·r· · S in 17s
+now         2 running, 1 restarting, 3 …
 slowed by   shardId-0000 97 % busy, 4 r…
-
+passed over 4 dead-lettered (\\u{1b}[2Je…
 q quit  ? help  Enter shards  ↑↓ se  1/4",
         );
     }
@@ -524,20 +524,21 @@ q quit  ? help  Enter shards  ↑↓ se  1/4",
  Page Up, Page Down  select a line a page away
           Home, End  select the first or the last line
               Enter  show the details on the whole screen, and back
-               s, S  sort by the next or the previous column
-                  r  reverse the order
+            s, S, r  sort by the next or the previous column, reverse the order
                   ?  show this help, and back
+                Esc  close the help or the details
+             Ctrl-L  draw everything again
           q, Ctrl-C  quit
 
               rec/s  settled records a second
              behind  how far the last batch was behind the newest record
-           p50, p99  the time that a record took, or else a batch
+           p50, p99  times of records or else batches, over the last 30 to 60 s
                 fly  attempts of the record handler that are running
             retries  how often a handler was called again
                ckpt  the time since the last checkpoint
              starts  processors that were started
-
-                  S  start of a processor
+             events  the most serious of these, for each answer of the run
+                  S  restart of a processor
                   !  refused checkpoint
                   x  record skipped or dead-lettered
                   r  retry
@@ -559,6 +560,19 @@ q quit  ? help  Enter shards  ↑↓ se  1/4",
             assert!(line(4).iter().all(|cell| cell.modifier.contains(Modifier::REVERSED)), "the selected line");
             assert_eq!(cells.iter().any(|cell| cell.fg != Color::Reset || cell.bg != Color::Reset), is_coloured);
         }
+    }
+
+    #[test]
+    fn a_failed_shard_that_is_not_on_the_screen_shows() {
+        let mut state = state(40);
+        state.shards.resize(30, state.shards[2].clone());
+        state.shards[1].stage = Stage::Running;
+        state.shards[29].stage = Stage::Failed;
+        let mut view = View::new(state, Duration::from_secs(60), true);
+        assert!(cells(&mut view, 80, 24)[80 * 4..80 * 5].iter().all(|cell| cell.fg == Color::Red));
+        let lines = screen(&mut view, 80, 24);
+        assert!(!lines.iter().any(|line| line.contains("failed for")), "{lines:?}");
+        assert!(lines.iter().any(|line| line.starts_with("now         29 running, 1 failed, ")), "{lines:?}");
     }
 
     #[test]

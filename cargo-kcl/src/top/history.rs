@@ -9,7 +9,7 @@ use crate::metrics::state::{ShardState, State};
 const MOST: usize = 300;
 /// The fewest.
 const LEAST: usize = 60;
-/// The number of samples of all shards together from which on each keeps fewer.
+/// The most samples of all shards together, unless each keeps the fewest.
 const ALL: usize = 300_000;
 
 /// The changes between two answers.
@@ -17,7 +17,7 @@ const ALL: usize = 300_000;
 pub(super) struct Sample {
     /// The time between them, in milliseconds.
     pub(super) ms: u32,
-    /// Settled records in each second.
+    /// Settled records a second, as the run reports it: an average of the last seconds.
     pub(super) rate: f32,
     /// Milliseconds, if anything was timed.
     pub(super) p99: Option<f32>,
@@ -26,13 +26,12 @@ pub(super) struct Sample {
     pub(super) refused: u32,
     /// Records that were skipped or dead-lettered.
     pub(super) passed_over: u32,
-    pub(super) starts: u32,
+    pub(super) restarts: u32,
 }
 
 /// The counts of an answer that a sample is computed from.
 #[derive(Clone, Copy, Debug, Default)]
 struct Counts {
-    settled: u64,
     retries: u64,
     checkpoints: u64,
     refused: u64,
@@ -46,7 +45,6 @@ impl Counts {
             |classes: &BTreeMap<String, u64>| classes.values().fold(0_u64, |sum, count| sum.saturating_add(*count));
         let totals = &shard.totals;
         Self {
-            settled: totals.settled,
             retries: totals.retries,
             checkpoints: totals.checkpoints,
             refused: sum(&totals.refused),
@@ -71,30 +69,25 @@ impl Trace {
     fn add(&mut self, shard: &ShardState, ms: u64, most: usize) {
         let (now, last) = (Counts::of(shard), self.last);
         let more = |now: u64, last: u64| now.saturating_sub(last).try_into().unwrap_or(u32::MAX);
-        let times = times(&shard.record, &shard.handler);
+        let times = times(shard);
         self.samples.push_back(Sample {
             ms: ms.try_into().unwrap_or(u32::MAX),
-            rate: (now.settled.saturating_sub(last.settled) as f64 * 1e3 / ms.max(1) as f64) as f32,
+            rate: shard.records_per_second as f32,
             p99: (times.count > 0).then_some(times.p99 as f32),
             retries: more(now.retries, last.retries),
             checkpoints: more(now.checkpoints, last.checkpoints),
             refused: more(now.refused, last.refused),
             passed_over: more(now.passed_over, last.passed_over),
-            starts: more(now.restarts, last.restarts),
+            restarts: more(now.restarts, last.restarts),
         });
         self.last = now;
         let old = self.samples.len().saturating_sub(most);
         self.samples.drain(..old);
     }
 
-    /// The samples, the newest first.
-    pub(super) fn newest(&self) -> impl Iterator<Item = &Sample> {
-        self.samples.iter().rev()
-    }
-
-    /// The time that the samples are about, in milliseconds.
-    pub(super) fn ms(&self) -> u64 {
-        self.samples.iter().map(|sample| u64::from(sample.ms)).sum()
+    /// This many of the newest samples, the newest first.
+    pub(super) fn newest(&self, most: usize) -> impl Iterator<Item = &Sample> {
+        self.samples.iter().rev().take(most)
     }
 
     /// The sum of a count over all samples.
@@ -155,10 +148,10 @@ mod tests {
     use super::*;
 
     fn state(pid: u32, uptime_ms: u64, shards: &[(&str, u64)]) -> State {
-        let shards = shards.iter().map(|(id, settled)| {
-            let mut shard = ShardState { shard: (*id).to_owned(), restarts: *settled, ..ShardState::default() };
-            shard.totals.settled = *settled;
-            shard.totals.dead_lettered.insert("error".to_owned(), *settled);
+        let shards = shards.iter().map(|(id, count)| {
+            let mut shard = ShardState { shard: (*id).to_owned(), restarts: *count, ..ShardState::default() };
+            shard.records_per_second = *count as f64;
+            shard.totals.dead_lettered.insert("error".to_owned(), *count);
             shard
         });
         State { pid, uptime_ms, shards: shards.collect(), ..State::default() }
@@ -169,22 +162,23 @@ mod tests {
     }
 
     fn rates(history: &History, shard: Option<&str>) -> Vec<f32> {
-        history.of(shard).map_or(Vec::new(), |trace| trace.newest().map(|sample| sample.rate).collect())
+        history.of(shard).map_or(Vec::new(), |trace| trace.newest(usize::MAX).map(|sample| sample.rate).collect())
     }
 
     #[test]
-    fn samples_are_changes() {
+    fn samples_are_rates_and_changes() {
         let mut history = History::default();
         add(&mut history, &state(1, 5_000, &[("a", 10), ("b", 0)]));
         assert!(rates(&history, None).is_empty());
         add(&mut history, &state(1, 7_000, &[("a", 14), ("b", 0)]));
         add(&mut history, &state(1, 7_000, &[("a", 15), ("b", 0)]));
         add(&mut history, &state(1, 7_500, &[("a", 15), ("c", 1)]));
-        assert_eq!(rates(&history, None), [4.0, 2.0]);
-        assert_eq!(rates(&history, Some("a")), [2.0, 2.0]);
-        assert_eq!((rates(&history, Some("b")), rates(&history, Some("c"))), (vec![], vec![2.0]));
+        assert_eq!(rates(&history, None), [16.0, 14.0]);
+        assert_eq!(rates(&history, Some("a")), [15.0, 14.0]);
+        assert_eq!((rates(&history, Some("b")), rates(&history, Some("c"))), (vec![], vec![1.0]));
         let all = history.of(None).expect("samples");
-        assert_eq!((all.ms(), all.sum(|sample| sample.passed_over), all.sum(|sample| sample.starts)), (2_500, 6, 6));
+        assert_eq!(all.newest(1).map(|sample| (sample.ms, sample.restarts)).collect::<Vec<_>>(), [(500, 2)]);
+        assert_eq!((all.sum(|sample| sample.passed_over), all.sum(|sample| sample.restarts)), (6, 6));
         // Another run has the name now.
         add(&mut history, &state(2, 9_000, &[("a", 1)]));
         assert!(rates(&history, Some("a")).is_empty());

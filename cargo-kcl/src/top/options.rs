@@ -16,11 +16,14 @@ use crate::metrics::RunOptions;
 /// Keys: q quits, ? shows all keys, the arrow keys, Page Up and Page Down select a shard, Enter shows only its details, s sorts by the
 /// next column, and r reverses the order.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 success, 1 the run does not answer, 2 usage error, 130 interrupted.\n\n\
+#[command(
+    after_help = "Exit codes: 0 success, 1 the run does not answer, 2 usage error, 130 interrupted, 143 ended by SIGTERM or \
+                  SIGHUP.\n\n\
                   Examples:\n  \
                   cargo kcl top\n  \
                   cargo kcl top --app revenue --once\n  \
-                  cargo kcl top --address 9464 --json")]
+                  cargo kcl top --address 9464 --json"
+)]
 pub(crate) struct TopOptions {
     #[command(flatten)]
     pub(crate) run: RunOptions,

@@ -12,7 +12,7 @@ use crate::metrics::client::{ClientError, Run};
 use crate::metrics::state::State;
 use crate::report;
 
-/// How long a run may take to answer.
+/// The longest time that a run may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The width of what is shown without a terminal.
 const WIDTH: usize = 80;

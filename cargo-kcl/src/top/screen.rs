@@ -1,15 +1,16 @@
 //! The terminal while `cargo kcl top` fills it, and the events that change what it shows.
 //!
-//! Keys, signals and answers of the run arrive from threads of their own, so none of them holds the others up.
+//! Keys, signals and answers of the run arrive from threads of their own, so none of them delays the others.
 
 use std::io::{self, BufWriter, Stdout};
 use std::panic;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::Duration;
 
 use ratatui_core::backend::Backend;
-use ratatui_core::terminal::Terminal;
+use ratatui_core::layout::Rect;
+use ratatui_core::terminal::{Terminal, TerminalOptions, Viewport};
 use ratatui_crossterm::CrosstermBackend;
 use ratatui_crossterm::crossterm::cursor::Show;
 use ratatui_crossterm::crossterm::event::{self, Event as Input};
@@ -31,6 +32,10 @@ use crate::threads;
 const TERMINATED: u8 = 143;
 /// The longest time without drawing, so that the age of the last answer is right.
 const REST: Duration = Duration::from_secs(1);
+/// The most events that wait while the terminal does not take output.
+const WAITING: usize = 8;
+/// The size of a terminal that does not know its size.
+const UNKNOWN: Rect = Rect { x: 0, y: 0, width: 80, height: 24 };
 
 /// The reason why the terminal cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -69,8 +74,12 @@ impl Screen {
         // Ctrl-C is a key, too. Ctrl-Z must not stop the tool while the screen is not the shell's.
         enable_raw_mode()?;
         // Whatever fails from here on, the terminal is left as it was.
-        let screen = execute!(io::stdout(), EnterAlternateScreen)
-            .and_then(|()| Terminal::new(CrosstermBackend::new(BufWriter::new(io::stdout()))));
+        let screen = execute!(io::stdout(), EnterAlternateScreen).and_then(|()| {
+            let backend = CrosstermBackend::new(BufWriter::new(io::stdout()));
+            let has_size = !Rect::from(backend.size()?).is_empty();
+            let viewport = if has_size { Viewport::Fullscreen } else { Viewport::Fixed(UNKNOWN) };
+            Terminal::with_options(backend, TerminalOptions { viewport })
+        });
         screen.map(|terminal| Self { terminal }).inspect_err(|_| restore())
     }
 }
@@ -93,7 +102,7 @@ pub(super) fn show(
 ) -> Result<u8, TopError> {
     // A run that is not there is an error before the screen is cleared.
     let mut view = View::new(ask()?, every, report::has_colours());
-    let (sender, events) = mpsc::channel();
+    let (sender, events) = mpsc::sync_channel(WAITING);
     watch_signals(sender.clone())?;
     let mut screen = Screen::open().map_err(ScreenError::Terminal)?;
     let keys = sender.clone();
@@ -110,7 +119,7 @@ fn after(every: Duration, ask: &impl Fn() -> Result<State, TopError>) -> Event {
 }
 
 /// Passes the first signal on.
-fn watch_signals(sender: Sender<Event>) -> Result<(), ScreenError> {
+fn watch_signals(sender: SyncSender<Event>) -> Result<(), ScreenError> {
     let mut signals = Signals::catch(Hangup::Asks).map_err(ScreenError::Signals)?;
     let wait = move || {
         let event = match signals.wait() {
@@ -123,7 +132,7 @@ fn watch_signals(sender: Sender<Event>) -> Result<(), ScreenError> {
 }
 
 /// Passes keys and sizes on until the tool ends.
-fn read_keys(sender: &Sender<Event>) {
+fn read_keys(sender: &SyncSender<Event>) {
     loop {
         let event = match event::read() {
             Ok(input) => Event::Input(input),
@@ -157,7 +166,11 @@ fn follow<B: Backend<Error: Send + Sync + 'static>>(
             match event {
                 Event::Input(Input::Key(key)) => match view.press(key) {
                     Effect::Stay => {}
-                    Effect::Redraw => terminal.clear().map_err(failed)?,
+                    Effect::Redraw => {
+                        // `Terminal::clear` asks the terminal for its cursor, and the answer arrives as a key.
+                        let area = terminal.get_frame().area();
+                        terminal.resize(area).map_err(failed)?;
+                    }
                     Effect::Quit => return Ok(0),
                     Effect::Interrupt => return Ok(INTERRUPTED),
                 },
@@ -187,7 +200,7 @@ mod tests {
     fn after(events: Vec<Event>) -> Result<u8, TopError> {
         let mut view = View::new(State::default(), Duration::from_secs(60), false);
         let mut terminal = Terminal::new(TestBackend::new(80, 24)).expect("a terminal");
-        let (sender, receiver) = mpsc::channel();
+        let (sender, receiver) = mpsc::sync_channel(WAITING);
         events.into_iter().for_each(|event| sender.send(event).expect("it is received"));
         follow(&mut view, &receiver, &mut terminal)
     }

@@ -9,9 +9,9 @@ use crate::metrics::Stage;
 use crate::metrics::state::{ShardState, State, Times};
 use crate::report;
 
-/// From this many milliseconds on, a delay or a call stands out.
+/// The least milliseconds of a delay or a call that stands out.
 pub(super) const LONG: u64 = 60_000;
-/// The width from which on all columns are shown.
+/// The least width with all columns.
 const ALL: usize = 80;
 /// The width of the first column in a narrower table: the short name of a shard of Kinesis.
 const NARROW: usize = 12;
@@ -28,7 +28,7 @@ enum Column {
     InFlight,
     Retries,
     Checkpoint,
-    Restarts,
+    Starts,
 }
 
 /// The columns in their order, with their headers and widths.
@@ -41,15 +41,15 @@ const COLUMNS: [(Column, &str, usize); 9] = [
     (Column::InFlight, "fly", 5),
     (Column::Retries, "retries", 7),
     (Column::Checkpoint, "ckpt", 6),
-    (Column::Restarts, "starts", 6),
+    (Column::Starts, "starts", 6),
 ];
 
 /// The columns that a narrow table drops, the first one first.
 const LESS_IMPORTANT: [Column; 7] =
-    [Column::InFlight, Column::P50, Column::Checkpoint, Column::Restarts, Column::Retries, Column::P99, Column::Behind];
+    [Column::InFlight, Column::P50, Column::Checkpoint, Column::Starts, Column::Retries, Column::P99, Column::Behind];
 
-/// How a line stands out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The way in which a line stands out, the most serious one last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Tone {
     #[default]
     Plain,
@@ -102,12 +102,12 @@ impl Order {
             Column::Shard => 0.0,
             Column::Rate => shard.records_per_second,
             Column::Behind => shard.now.millis_behind_latest.unwrap_or(0) as f64,
-            Column::P50 => times(&shard.record, &shard.handler).p50,
-            Column::P99 => times(&shard.record, &shard.handler).p99,
+            Column::P50 => times(shard).p50,
+            Column::P99 => times(shard).p99,
             Column::InFlight => shard.now.in_flight as f64,
             Column::Retries => shard.totals.retries as f64,
             Column::Checkpoint => shard.now.last_checkpoint_ms.unwrap_or(0) as f64,
-            Column::Restarts => shard.restarts as f64,
+            Column::Starts => shard.starts as f64,
         };
         let order = key(b).total_cmp(&key(a)).then_with(|| a.shard.cmp(&b.shard));
         if self.reversed { order.reverse() } else { order }
@@ -115,8 +115,28 @@ impl Order {
 }
 
 /// The times of single records, which say more, or else those of batches.
-pub(super) fn times<'t>(record: &'t Times, handler: &'t Times) -> &'t Times {
-    if record.count > 0 { record } else { handler }
+pub(super) fn times(shard: &ShardState) -> &Times {
+    if shard.record.count > 0 { &shard.record } else { &shard.handler }
+}
+
+/// The number of shards at a stage.
+pub(super) fn count_at(state: &State, stage: Stage) -> usize {
+    state.shards.iter().filter(|shard| shard.stage == stage).count()
+}
+
+/// The tone of all shards together: that of the worst one.
+pub(super) fn worst(state: &State) -> Tone {
+    let tones = state.shards.iter().map(|shard| tone(shard.stage)).filter(|tone| *tone >= Tone::Warning);
+    tones.max().unwrap_or_default()
+}
+
+fn tone(stage: Stage) -> Tone {
+    match stage {
+        Stage::Running => Tone::Plain,
+        Stage::Failed => Tone::Bad,
+        Stage::Restarting => Tone::Warning,
+        _ => Tone::Quiet,
+    }
 }
 
 /// A run as lines.
@@ -128,18 +148,13 @@ pub(super) struct Table<'s> {
     pub(super) marked: bool,
 }
 
-impl<'s> Table<'s> {
+impl Table<'_> {
     /// All lines, without any distinction.
     pub(super) fn lines(&self) -> Vec<String> {
-        let shards = self.sorted().into_iter().map(|shard| self.shard(shard).0);
-        [self.about(), self.problems().0, self.header()].into_iter().chain(shards).collect()
-    }
-
-    /// The shards in their order.
-    pub(super) fn sorted(&self) -> Vec<&'s ShardState> {
         let mut shards: Vec<_> = self.state.shards.iter().collect();
         shards.sort_by(|a, b| self.order.compare(a, b));
-        shards
+        let shards = shards.into_iter().map(|shard| self.shard(shard).0);
+        [self.about(), self.problems().0, self.header()].into_iter().chain(shards).collect()
     }
 
     /// The columns that the width has room for.
@@ -158,13 +173,13 @@ impl<'s> Table<'s> {
         columns
     }
 
-    fn fitted(&self, text: &str) -> String {
+    pub(super) fn fitted(&self, text: &str) -> String {
         console::truncate_str(text, self.width, "…").into_owned()
     }
 
     pub(super) fn about(&self) -> String {
         let State { verb, application, stream, shards, daemon, uptime_ms, .. } = self.state;
-        let running = shards.iter().filter(|shard| shard.stage == Stage::Running).count();
+        let running = count_at(self.state, Stage::Running);
         let [records, bytes] = shards.iter().fold([0.0, 0.0], |[records, bytes], shard| {
             [records + shard.records_per_second, bytes + shard.bytes_per_second]
         });
@@ -225,14 +240,9 @@ impl<'s> Table<'s> {
         let columns = self.columns();
         if shard.stage != Stage::Running {
             let name = cell(&shown_name(&shard.shard), columns[0].2, true);
-            let tone = match shard.stage {
-                Stage::Failed => Tone::Bad,
-                Stage::Restarting => Tone::Warning,
-                _ => Tone::Quiet,
-            };
-            return (self.fitted(&format!("{name} {}", at_rest(shard))), tone);
+            return (self.fitted(&format!("{name} {}", at_rest(shard))), tone(shard.stage));
         }
-        let times = times(&shard.record, &shard.handler);
+        let times = times(shard);
         let time = |millis: f64| if times.count > 0 { latency(millis) } else { "-".to_owned() };
         let age = |millis: Option<u64>| millis.map_or("-".to_owned(), short);
         let value = |column| match column {
@@ -244,7 +254,7 @@ impl<'s> Table<'s> {
             Column::InFlight => number(shard.now.in_flight as f64),
             Column::Retries => number(shard.totals.retries as f64),
             Column::Checkpoint => age(shard.now.last_checkpoint_ms),
-            Column::Restarts => number(shard.restarts.saturating_add(1) as f64),
+            Column::Starts => number(shard.starts as f64),
         };
         let mut line = String::new();
         for (column, _, width) in columns {
@@ -252,7 +262,10 @@ impl<'s> Table<'s> {
         }
         let long = shard.now.running.as_ref().filter(|running| running.ms >= LONG);
         if let Some(Running { action, ms, .. }) = long {
-            line += &format!("  {} for {}", report::excerpt(action), short(*ms));
+            let more = format!("  {} for {}", report::excerpt(action), short(*ms));
+            let width = console::measure_text_width(&line) + console::measure_text_width(&more);
+            // It must not replace the end of a column.
+            line += if width <= self.width { &more } else { "" };
         }
         let is_late = shard.now.millis_behind_latest.is_some_and(|millis| millis >= LONG);
         (self.fitted(&line), if long.is_some() || is_late { Tone::Warning } else { Tone::Plain })
@@ -299,7 +312,7 @@ mod tests {
         for (at, rate) in [(1, 12.4), (3, 99_000.0), (2, 1_234_567.0)] {
             let mut shard =
                 ShardState { shard: format!("shardId-{at:012}"), stage: Stage::Running, ..ShardState::default() };
-            (shard.records_per_second, shard.restarts) = (rate, at);
+            (shard.records_per_second, shard.starts) = (rate, at + 1);
             shard.handler = Times { count: 1, p50: 0.012, p99: 1234.0, max: 2000.0, powers: Vec::new() };
             shard.now.millis_behind_latest = Some(at * 100_000);
             state.shards.push(shard);
@@ -366,5 +379,12 @@ mod tests {
         assert_eq!(lines[1], "shard \\u{1b}[2J: stuck (and 1 more problem)");
         assert_eq!(lines[3], "shardId-0001         failed for 0, 0 records, exit codes 137 (2×)");
         assert!(lines[5].ends_with("  processRecords for 75s"), "{}", lines[5]);
+        let lines = shown(&state, Order::default(), 80);
+        assert!(lines[5].ends_with("      -      4"), "{}", lines[5]);
+        assert_eq!(worst(&state), Tone::Bad);
+        state.shards[0].stage = Stage::Restarting;
+        assert_eq!(worst(&state), Tone::Warning);
+        state.shards[0].stage = Stage::Ended;
+        assert_eq!((worst(&state), count_at(&state, Stage::Running)), (Tone::Plain, 2));
     }
 }

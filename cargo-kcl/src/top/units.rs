@@ -5,7 +5,10 @@ use crate::report;
 
 /// A shard's name in a column: without the zeros of those that Kinesis names.
 pub(super) fn shown_name(shard: &str) -> String {
-    match shard.strip_prefix("shardId-").filter(|number| number.len() == 12) {
+    match shard
+        .strip_prefix("shardId-")
+        .filter(|number| number.len() == 12 && number.bytes().all(|byte| byte.is_ascii_digit()))
+    {
         Some(number) => format!("shardId-{:0>4}", number.trim_start_matches('0')),
         None => report::excerpt(shard),
     }
@@ -60,6 +63,18 @@ pub(super) fn short(millis: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_names_of_kinesis_are_shortened() {
+        for (name, shown) in [
+            ("shardId-000000000000", "shardId-0000"),
+            ("shardId-000000012345", "shardId-12345"),
+            ("shardId-\u{1b}[2J00000000", "shardId-\\u{1b}[2J00000000"),
+            ("shardId-00", "shardId-00"),
+        ] {
+            assert_eq!(shown_name(name), shown);
+        }
+    }
 
     #[test]
     fn values_fit_their_columns() {

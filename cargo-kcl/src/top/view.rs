@@ -11,18 +11,19 @@ use crate::metrics::state::{ShardState, State};
 use crate::report;
 
 /// The keys, and what each does.
-pub(super) const KEYS: [(&str, &str); 8] = [
+pub(super) const KEYS: [(&str, &str); 9] = [
     ("↑ ↓, k j", "select a line"),
     ("Page Up, Page Down", "select a line a page away"),
     ("Home, End", "select the first or the last line"),
     ("Enter", "show the details on the whole screen, and back"),
-    ("s, S", "sort by the next or the previous column"),
-    ("r", "reverse the order"),
+    ("s, S, r", "sort by the next or the previous column, reverse the order"),
     ("?", "show this help, and back"),
+    ("Esc", "close the help or the details"),
+    ("Ctrl-L", "draw everything again"),
     ("q, Ctrl-C", "quit"),
 ];
 
-/// How late an answer may be before this is shown.
+/// The longest delay of an answer that is not shown.
 const LATE: Duration = Duration::from_secs(2);
 
 /// The consequence of a key.
@@ -37,13 +38,14 @@ pub(super) enum Effect {
 
 /// The content of the screen.
 pub(super) struct View {
+    /// The last answer, with its shards in order.
     pub(super) state: State,
     /// All shards together.
     pub(super) all: ShardState,
     pub(super) history: History,
     /// The reason why the last request failed.
     pub(super) error: Option<TopError>,
-    /// When the last answer arrived.
+    /// The time at which the last answer arrived.
     answered: Instant,
     /// The time after which an answer is late.
     patience: Duration,
@@ -56,15 +58,15 @@ pub(super) struct View {
     pub(super) page: usize,
     /// Whether the details fill the screen.
     pub(super) is_detailed: bool,
-    pub(super) helps: bool,
-    pub(super) coloured: bool,
+    pub(super) shows_help: bool,
+    pub(super) is_coloured: bool,
 }
 
 impl View {
-    pub(super) fn new(state: State, every: Duration, coloured: bool) -> Self {
+    pub(super) fn new(state: State, every: Duration, is_coloured: bool) -> Self {
         let mut view = Self {
-            all: state.all(),
             state: State::default(),
+            all: ShardState::default(),
             history: History::default(),
             error: None,
             answered: Instant::now(),
@@ -74,8 +76,8 @@ impl View {
             scrolled: 0,
             page: 1,
             is_detailed: false,
-            helps: false,
-            coloured,
+            shows_help: false,
+            is_coloured,
         };
         view.take(Ok(state));
         view
@@ -88,6 +90,7 @@ impl View {
                 self.all = state.all();
                 self.history.add(&state, &self.all);
                 (self.state, self.error, self.answered) = (state, None, Instant::now());
+                self.sort_by(self.order);
             }
             Err(error) => self.error = Some(error),
         }
@@ -95,14 +98,27 @@ impl View {
 
     /// The line under the first one: why the rest is old, or the problems of the run, or its daemon.
     pub(super) fn problems(&self, width: usize) -> (String, Tone) {
+        let table = self.table(width);
         let age = self.answered.elapsed();
-        match &self.error {
-            Some(error) => (report::escaped(&error.to_string()).into_owned(), Tone::Bad),
-            None if age >= self.patience => {
-                (format!("the run has not answered for {}", report::elapsed(age)), Tone::Bad)
+        let is_late = age >= self.patience;
+        let text = match &self.error {
+            Some(error) if is_late => {
+                let note = format!(", shown is the state of {} ago", report::elapsed(age));
+                // The age is more important than the end of a long error.
+                let room = width.saturating_sub(note.len()).max(width / 2);
+                let error = error.to_string();
+                console::truncate_str(&report::escaped(&error), room, "…").into_owned() + &note
             }
-            None => self.table(width).problems(),
-        }
+            Some(error) => report::escaped(&error.to_string()).into_owned(),
+            None if is_late => format!("the run has not answered for {}", report::elapsed(age)),
+            None => return table.problems(),
+        };
+        (table.fitted(&text), Tone::Bad)
+    }
+
+    fn sort_by(&mut self, order: Order) {
+        self.order = order;
+        self.state.shards.sort_by(|a, b| order.compare(a, b));
     }
 
     pub(super) fn table(&self, width: usize) -> Table<'_> {
@@ -110,35 +126,36 @@ impl View {
     }
 
     /// The lines of the table: all shards together, and then each of them.
-    pub(super) fn lines(&self) -> Vec<&ShardState> {
-        let shards = self.table(0).sorted();
-        [&self.all].into_iter().chain(shards).collect()
+    pub(super) fn lines(&self) -> impl Iterator<Item = &ShardState> {
+        [&self.all].into_iter().chain(&self.state.shards)
+    }
+
+    /// The number of lines of the table.
+    pub(super) fn count(&self) -> usize {
+        self.state.shards.len() + 1
     }
 
     /// The place of the selected line. A shard that is gone is not selected any more.
-    pub(super) fn place(&self, lines: &[&ShardState]) -> usize {
-        let find = |selected: &String| lines.iter().skip(1).position(|shard| shard.shard == *selected);
+    pub(super) fn place(&self) -> usize {
+        let find = |selected: &String| self.state.shards.iter().position(|shard| shard.shard == *selected);
         self.selected.as_ref().and_then(find).map_or(0, |place| place + 1)
     }
 
     /// Selects the line at a place, or the last one if there are fewer lines.
     fn select(&mut self, place: usize) {
-        let lines = self.lines();
-        let place = place.min(lines.len() - 1);
-        self.selected = (place > 0).then(|| lines[place].shard.clone());
+        let place = place.min(self.state.shards.len());
+        self.selected = place.checked_sub(1).map(|at| self.state.shards[at].shard.clone());
     }
 
     fn move_by(&mut self, lines: isize) {
-        let place = self.place(&self.lines());
-        self.select(place.saturating_add_signed(lines));
+        self.select(self.place().saturating_add_signed(lines));
     }
 
     /// Makes room for this many lines of the table, and scrolls it so that the selected line is shown.
     pub(super) fn fit(&mut self, page: usize) {
-        let lines = self.lines();
-        let (count, place) = (lines.len(), self.place(&lines));
+        let place = self.place();
         self.page = page.max(1);
-        let last = count.saturating_sub(self.page);
+        let last = self.count().saturating_sub(self.page);
         self.scrolled = self.scrolled.clamp((place + 1).saturating_sub(self.page), place).min(last);
     }
 
@@ -152,19 +169,21 @@ impl View {
             (KeyCode::Char('l'), true) => return Effect::Redraw,
             (_, true) => {}
             (KeyCode::Char('q'), _) => return Effect::Quit,
-            (KeyCode::Char('?' | 'h'), _) => self.helps = !self.helps,
-            (KeyCode::Esc, _) => (self.helps, self.is_detailed) = (false, self.is_detailed && self.helps),
-            (KeyCode::Enter, _) if self.helps => self.helps = false,
+            (KeyCode::Char('?') | KeyCode::Esc | KeyCode::Enter, _) if self.shows_help => self.shows_help = false,
+            // Nothing would show the effect of other keys.
+            _ if self.shows_help => {}
+            (KeyCode::Char('?'), _) => self.shows_help = true,
+            (KeyCode::Esc, _) => self.is_detailed = false,
             (KeyCode::Enter, _) => self.is_detailed = !self.is_detailed,
-            (KeyCode::Char('s'), _) => self.order = self.order.next(),
-            (KeyCode::Char('S'), _) => self.order = self.order.previous(),
-            (KeyCode::Char('r'), _) => self.order = self.order.reversed(),
+            (KeyCode::Char('s'), _) => self.sort_by(self.order.next()),
+            (KeyCode::Char('S'), _) => self.sort_by(self.order.previous()),
+            (KeyCode::Char('r'), _) => self.sort_by(self.order.reversed()),
             (KeyCode::Up | KeyCode::Char('k'), _) => self.move_by(-1),
             (KeyCode::Down | KeyCode::Char('j'), _) => self.move_by(1),
             (KeyCode::PageUp, _) => self.move_by(-page),
             (KeyCode::PageDown, _) => self.move_by(page),
-            (KeyCode::Home | KeyCode::Char('g'), _) => self.select(0),
-            (KeyCode::End | KeyCode::Char('G'), _) => self.select(usize::MAX),
+            (KeyCode::Home, _) => self.select(0),
+            (KeyCode::End, _) => self.select(usize::MAX),
             _ => {}
         }
         Effect::Stay
@@ -210,11 +229,10 @@ mod tests {
         let mut view = view(3);
         press(&mut view, KeyCode::End);
         press(&mut view, KeyCode::Char('r'));
-        let lines = view.lines();
-        assert_eq!((view.place(&lines), lines[1].shard.as_str()), (1, "2"));
+        assert_eq!((view.place(), view.state.shards[0].shard.as_str()), (1, "2"));
         view.take(Ok(State::default()));
         view.fit(10);
-        assert_eq!((view.place(&view.lines()), view.scrolled), (0, 0));
+        assert_eq!((view.place(), view.scrolled), (0, 0));
         press(&mut view, KeyCode::Down);
         assert_eq!(view.selected, None);
     }
@@ -224,12 +242,23 @@ mod tests {
         let mut view = view(1);
         let after = |view: &mut View, code| {
             let effect = press(view, code);
-            (effect, view.helps, view.is_detailed)
+            (effect, view.shows_help, view.is_detailed)
         };
         assert_eq!(after(&mut view, KeyCode::Enter), (Effect::Stay, false, true));
         assert_eq!(after(&mut view, KeyCode::Char('?')), (Effect::Stay, true, true));
+        // The help hides what other keys would change.
+        let order = view.order;
+        for code in [KeyCode::Char('s'), KeyCode::Char('r'), KeyCode::Down, KeyCode::End] {
+            assert_eq!(after(&mut view, code), (Effect::Stay, true, true));
+        }
+        assert_eq!((view.order, view.selected.as_deref()), (order, None));
         assert_eq!(after(&mut view, KeyCode::Esc), (Effect::Stay, false, true));
         assert_eq!(after(&mut view, KeyCode::Esc), (Effect::Stay, false, false));
+        for close in [KeyCode::Enter, KeyCode::Char('?')] {
+            press(&mut view, KeyCode::Char('?'));
+            assert_eq!(after(&mut view, close), (Effect::Stay, false, false));
+        }
+        press(&mut view, KeyCode::Char('?'));
         assert_eq!(press(&mut view, KeyCode::Char('q')), Effect::Quit);
         for (key, effect) in [('c', Effect::Interrupt), ('l', Effect::Redraw), ('z', Effect::Stay), ('q', Effect::Stay)]
         {
@@ -242,6 +271,16 @@ mod tests {
         let mut view = view(2);
         view.take(Err(TopError::Answer(500)));
         assert!(view.error.is_some() && view.state.shards.len() == 2);
+        let answered = "the run answered with the HTTP status 500, so it may belong to another version of `cargo kcl`";
+        assert_eq!(view.problems(200), (answered.to_owned(), Tone::Bad));
+        assert_eq!(view.problems(40).0, "the run answered with the HTTP status 5…");
+        view.patience = Duration::ZERO;
+        let (text, _) = view.problems(80);
+        assert!(text.starts_with("the run answered with the HTTP sta"), "{text}");
+        assert!(text.contains("…, shown is the state of ") && text.ends_with(" ago"), "{text}");
+        assert!(console::measure_text_width(&text) <= 80, "{text}");
+        assert!(view.problems(30).0.starts_with("the run answer…, shown is the"));
+        view.patience = Duration::MAX;
         view.take(Ok(State::default()));
         assert!(view.error.is_none());
     }
