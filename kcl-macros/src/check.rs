@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use quote::ToTokens;
-use syn::parse::Parser;
+use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
 use syn::{
-    Attribute, Expr, FnArg, GenericArgument, GenericParam, Lifetime, Lit, LitStr, Meta, MetaList, PathArguments,
+    Attribute, Expr, FnArg, GenericArgument, GenericParam, Lifetime, Lit, LitBool, Meta, MetaList, PathArguments,
     Receiver, ReceiverKind, ReturnType, Safety, Token, Type,
 };
 
@@ -332,23 +332,33 @@ fn is_malformed(cfg: &Attribute) -> bool {
 }
 
 fn is_one_predicate(list: &MetaList) -> bool {
-    if syn::parse2::<LitStr>(list.tokens.clone()).is_ok() {
-        return false;
-    }
-    let Ok(predicates) = Punctuated::<Meta, Token![,]>::parse_terminated.parse2(list.tokens.clone()) else {
-        return true;
-    };
-    predicates.len() == 1 && predicates.iter().all(may_be_a_predicate)
+    predicates(list).is_some_and(|predicates| predicates.len() == 1 && predicates.iter().all(may_be_a_predicate))
 }
 
-fn may_be_a_predicate(meta: &Meta) -> bool {
+/// A predicate of a `#[cfg]`, as far as its form shows: `true` and `false` are not forms of an attribute.
+enum Predicate {
+    Boolean,
+    Meta(Meta),
+}
+
+impl Parse for Predicate {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        if input.peek(LitBool) { input.parse::<LitBool>().map(|_| Self::Boolean) } else { input.parse().map(Self::Meta) }
+    }
+}
+
+fn predicates(list: &MetaList) -> Option<Punctuated<Predicate, Token![,]>> {
+    Punctuated::parse_terminated.parse2(list.tokens.clone()).ok()
+}
+
+fn may_be_a_predicate(predicate: &Predicate) -> bool {
+    let Predicate::Meta(meta) = predicate else { return true };
     match meta {
         Meta::Path(_) => true,
         Meta::NameValue(pair) => !matches!(&pair.value, Expr::Lit(literal) if !matches!(literal.lit, Lit::Str(_))),
         Meta::List(list) if list.path.is_ident("not") => is_one_predicate(list),
         Meta::List(list) if list.path.is_ident("all") || list.path.is_ident("any") => {
-            let predicates = Punctuated::<Meta, Token![,]>::parse_terminated.parse2(list.tokens.clone());
-            predicates.map_or(true, |predicates| predicates.iter().all(may_be_a_predicate))
+            predicates(list).is_some_and(|predicates| predicates.iter().all(may_be_a_predicate))
         }
         Meta::List(list) => !list.path.is_ident("feature"),
     }
@@ -497,6 +507,7 @@ mod tests {
         for cfg in [
             quote!(#[cfg(unix)]),
             quote!(#[cfg(true)]),
+            quote!(#[cfg(all(unix, not(false)))]),
             quote!(#[cfg(all())]),
             quote!(#[cfg(not(any(unix, feature = "report",)))]),
             quote!(#[cfg(target(os = "linux"))]),
@@ -508,6 +519,8 @@ mod tests {
             quote!(#[cfg()]),
             quote!(#[cfg = "unix"]),
             quote!(#[cfg("unix")]),
+            quote!(#[cfg(unix windows)]),
+            quote!(#[cfg(any(unix, "windows"))]),
             quote!(#[cfg(unix, windows)]),
             quote!(#[cfg(all(not(unix, windows)))]),
             quote!(#[cfg(feature("report"))]),

@@ -254,9 +254,8 @@ fn site(properties: &Properties) -> Site {
     let variable = |name| env::var(name).ok();
     let text = |text: String| Some(text).filter(|text| !text.is_empty());
     let property = |key| properties.get(key).map(str::to_owned);
-    let of_arn = || properties.get("streamArn")?.split(':').nth(3).map(str::to_owned);
     Site {
-        region: property("regionName").or_else(|| variable("AWS_REGION")).or_else(of_arn).and_then(text),
+        region: property("regionName").or_else(|| variable("AWS_REGION")).and_then(text),
         endpoint: property("dynamoDBEndpoint").or_else(|| variable("AWS_ENDPOINT_URL")).and_then(text),
     }
 }

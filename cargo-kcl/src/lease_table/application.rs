@@ -90,7 +90,7 @@ impl Application {
         let failover = property("failoverTimeMillis").and_then(|millis| millis.parse().ok()).map(Duration::from_millis);
         let of_arn_region = arn.as_deref().and_then(|arn| arn.split(':').nth(3)).map(str::to_owned);
         let aws = AwsOptions {
-            region: aws.region.clone().or(of_arn_region).or_else(|| property("regionName")),
+            region: aws.region.clone().or_else(|| property("regionName")).or(of_arn_region),
             aws_profile: aws.aws_profile.clone(),
             endpoint: aws.endpoint.clone().or_else(|| property("kinesisEndpoint")),
             limits: aws.limits,

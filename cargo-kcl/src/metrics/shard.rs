@@ -62,6 +62,8 @@ pub(super) struct View {
     pub(super) now: Now,
     /// The process that sends snapshots, if one does.
     pub(super) pid: Option<u32>,
+    /// When that process last sent a snapshot.
+    pub(super) heard: Option<Instant>,
     /// The processors that were started.
     pub(super) starts: u64,
     pub(super) restarts: u64,
@@ -302,6 +304,7 @@ impl Shard {
             busy: busy(&recent[0], age, &present),
             now: present,
             pid: self.present().map(|life| life.snapshot.pid),
+            heard: self.present().map(|life| life.at),
             // A daemon may not have logged the start of a processor that sends snapshots.
             starts: self.starts.max(self.reports.into()),
             restarts: self.starts.saturating_sub(1),

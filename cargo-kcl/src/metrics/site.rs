@@ -22,8 +22,14 @@ impl Site {
             (None, None) => {
                 self.region.as_ref().zip(other.region.as_ref()).is_some_and(|(region, other)| region != other)
             }
-            _ => true,
+            // Any other name may be that of the same emulator, as in a network of containers.
+            (None, Some(_)) => self.is_aws(),
+            (Some(_), None) => other.is_aws(),
         }
+    }
+
+    fn is_aws(&self) -> bool {
+        self.endpoint.as_deref().is_none_or(|url| url.contains(".amazonaws.com") || url.contains(".api.aws"))
     }
 
     /// The URL of DynamoDB, if it is an emulator on this machine.
@@ -54,6 +60,7 @@ mod tests {
     #[test]
     fn only_certain_differences_count() {
         let vpc = Some("https://vpce-1.dynamodb.us-east-1.vpce.amazonaws.com");
+        let container = Some("http://localstack:4566");
         let [here, there] = [Some("http://127.0.0.1:1"), Some("http://localhost:2")];
         for (one, other, differs) in [
             (site(Some("us-east-1"), None), site(Some("us-east-1"), None), false),
@@ -64,6 +71,8 @@ mod tests {
             (site(Some("us-east-1"), here), site(Some("eu-west-1"), there), false),
             (site(Some("us-east-1"), here), site(Some("us-east-1"), None), true),
             (site(None, None), site(None, here), true),
+            (site(None, vpc), site(None, here), true),
+            (site(Some("us-east-1"), container), site(Some("us-east-1"), here), false),
         ] {
             assert_eq!((one.differs(&other), other.differs(&one)), (differs, differs), "{one:?} {other:?}");
         }

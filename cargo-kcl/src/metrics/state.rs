@@ -7,6 +7,7 @@ use kcl::__private::Histogram;
 use kcl::metrics::{Now, Totals};
 use serde::{Deserialize, Serialize};
 
+use super::life::millis;
 use super::shard::{Shard, View};
 use super::sums::{self, Sums};
 use super::{Site, Stage};
@@ -57,6 +58,8 @@ pub(crate) struct ShardState {
     pub(crate) stage: Stage,
     pub(crate) stage_ms: u64,
     pub(crate) pid: Option<u32>,
+    /// Milliseconds since this process sent metrics.
+    pub(crate) heard_ms: Option<u64>,
     /// Whether its processors send metrics.
     pub(crate) reports: bool,
     /// The processors that were started.
@@ -135,13 +138,14 @@ impl State {
 
 impl ShardState {
     pub(super) fn new(id: &str, shard: &Shard, view: View, now: Instant) -> Self {
-        let View { sums: Sums { totals, .. }, now: present, pid, starts, restarts, rates, recent, busy, reports } =
+        let View { sums: Sums { totals, .. }, now: present, pid, heard, starts, restarts, rates, recent, busy, reports } =
             view;
         Self {
             shard: id.to_owned(),
             stage: shard.stage,
-            stage_ms: now.duration_since(shard.since).as_millis().try_into().unwrap_or(u64::MAX),
+            stage_ms: millis(now.saturating_duration_since(shard.since)),
             pid,
+            heard_ms: heard.map(|heard| millis(now.saturating_duration_since(heard))),
             reports,
             starts,
             restarts,

@@ -29,14 +29,13 @@ fn warn_of(worker: impl Display, site: &Site, here: &Site) {
     ));
 }
 
-/// What to type if the command is to read the leases of a worker there.
+/// The options to change if the command is to read the leases of a worker there.
 fn remedy(site: &Site, here: &Site) -> String {
     match (site.emulator(), here.emulator(), &site.region) {
         (Some(url), _, _) => {
             format!("if that worker is meant, add --dynamodb-endpoint {} and the --endpoint of its Kinesis", report::quoted(&report::excerpt(url)))
         }
         (None, Some(_), _) => "if that worker is meant, leave out the endpoints (AWS_ENDPOINT_URL_KINESIS and AWS_ENDPOINT_URL_DYNAMODB name them, too)".to_owned(),
-        (None, None, Some(region)) => format!("if that worker is meant, add --region {}", report::quoted(&report::excerpt(region))),
-        (None, None, None) => "check --region".to_owned(),
+        (None, None, region) => format!("if that worker is meant, add --region {}", report::quoted(&report::excerpt(region.as_deref().unwrap_or("REGION")))),
     }
 }

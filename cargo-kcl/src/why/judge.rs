@@ -156,10 +156,13 @@ pub(super) fn judge(facts: &Facts<'_>) -> Verdict {
     if !facts.open_parents.is_empty() {
         return waits(facts);
     }
-    let Some(owner) = &lease.owner else { return without_owner(facts) };
+    let Some(owner) = &lease.owner else { return without_owner(facts, watched) };
     if watched.first.owner != lease.owner {
         let owner = report::excerpt(owner);
-        return Verdict::fine(State::Moves, format!("it moves: worker `{owner}` has just taken its lease"));
+        // Workers whose processors cannot start take the lease one after another.
+        return logged(facts).unwrap_or_else(|| {
+            Verdict::fine(State::Moves, format!("it moves: worker `{owner}` has just taken its lease"))
+        });
     }
     if watched.is_dead(facts.application.failover) {
         return dead(facts, watched);
@@ -171,14 +174,22 @@ pub(super) fn judge(facts: &Facts<'_>) -> Verdict {
             "nothing has to be done for this shard, because its worker marks it as done; raise the retention of the stream if records must wait for longer",
         );
     }
+    // The launcher knows it even if the shard cannot be read.
+    if let (Some(Processor::Stuck(stuck)), Ok(Look { waiting: Waiting::Record(_) | Waiting::End | Waiting::Unknown, .. }) | Err(_)) =
+        (facts.processor, facts.look)
+    {
+        return Verdict::new(State::HandlerStuck, format!("its handler is stuck: {stuck}"), AT_RECORD);
+    }
     let look = match facts.look {
         Ok(look) => *look,
         Err(failed) if failed.is_throttled => {
-            return Verdict::new(
-                State::Throttled,
-                format!("AWS throttles reads of the shard: {}", failed.message),
-                "see which other consumers read it; `--retrieval fanout` gives this application throughput of its own",
-            );
+            return logged(facts).unwrap_or_else(|| {
+                Verdict::new(
+                    State::Throttled,
+                    format!("AWS throttles reads of the shard: {}", failed.message),
+                    "see which other consumers read it; `--retrieval fanout` gives this application throughput of its own",
+                )
+            });
         }
         Err(failed) => {
             return logged(facts).unwrap_or_else(|| {
@@ -196,9 +207,6 @@ pub(super) fn judge(facts: &Facts<'_>) -> Verdict {
 /// Judges a shard whose owner is alive and whose checkpoint did not move.
 fn owned(facts: &Facts<'_>, watched: &Watched, look: &Look) -> Verdict {
     let time = report::duration(facts.time);
-    if let (Some(Processor::Stuck(stuck)), Waiting::Record(_) | Waiting::End) = (facts.processor, look.waiting) {
-        return Verdict::new(State::HandlerStuck, format!("its handler is stuck: {stuck}"), AT_RECORD);
-    }
     match look.waiting {
         Waiting::End => Verdict::new(
             State::NoShardEnd,
@@ -329,12 +337,16 @@ fn without_lease(facts: &Facts<'_>) -> Verdict {
     nobody(facts, State::NoLease, "it has no lease")
 }
 
+/// The problem of the log for which a worker may have ended. A handler that was slow ended with it.
+fn fatal(facts: &Facts<'_>) -> Option<Verdict> {
+    facts.finding.filter(|finding| matches!(finding.kind, Kind::Logged(_))).map(of_log)
+}
+
 /// The verdict if nobody works on any shard.
 fn nobody(facts: &Facts<'_>, state: State, what: &str) -> Verdict {
     let sentence = format!("{what}, and no worker renews a lease of the application");
     let start = facts.application.start();
-    // A handler that was slow ended with its worker.
-    match facts.finding.filter(|finding| matches!(finding.kind, Kind::Logged(_))).map(of_log) {
+    match fatal(facts) {
         Some(verdict) => Verdict {
             sentence: format!("{sentence}: {}", verdict.sentence),
             remedy: Some(format!("correct that first; then {start}")),
@@ -344,8 +356,15 @@ fn nobody(facts: &Facts<'_>, state: State, what: &str) -> Verdict {
     }
 }
 
-fn without_owner(facts: &Facts<'_>) -> Verdict {
+fn without_owner(facts: &Facts<'_>, watched: &Watched) -> Verdict {
     let time = report::duration(facts.time);
+    if let Some(owner) = watched.first.owner.as_deref().map(report::excerpt) {
+        return Verdict::new(
+            State::NoOwner,
+            format!("it has no owner: worker `{owner}` gave up the lease in the last {time}"),
+            "run this again, to see whether another worker takes it",
+        );
+    }
     if facts.application.has_workers {
         return Verdict::new(
             State::NoOwner,
@@ -367,8 +386,12 @@ fn dead(facts: &Facts<'_>, watched: &Watched) -> Verdict {
             "another worker takes the lease within a few times failoverTimeMillis, or later, as long as the dead worker still counts as a candidate; start it again under its workerId to speed that up",
         );
     }
-    match facts.finding.map(of_log) {
-        Some(verdict) => Verdict { sentence: format!("{sentence}: {}", verdict.sentence), ..verdict },
+    match fatal(facts) {
+        Some(verdict) => Verdict {
+            sentence: format!("{sentence}: {}", verdict.sentence),
+            remedy: Some(format!("correct that first; then {}", facts.application.start())),
+            ..verdict
+        },
         None => Verdict::new(
             State::OwnerDead,
             sentence,

@@ -14,6 +14,8 @@ use crate::report;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The time for which the last snapshot of a processor may be old.
 const PERIOD: Duration = Duration::from_secs(1);
+/// The age of the last snapshot of a processor that certainly runs.
+const FRESH: Duration = Duration::from_secs(5);
 
 /// The leases of an application, and how long they were watched.
 pub(super) struct Leases<'a> {
@@ -54,7 +56,13 @@ impl Leases<'_> {
 /// Where the workers of an application on this machine keep their leases, as far as that is known.
 pub(super) fn sites(application: &str, stream: Option<&str>) -> Vec<Site> {
     let workers = states(PATIENCE).into_iter().filter(|state| is_worker(state, application, stream));
-    workers.filter_map(|state| state.site).collect()
+    let mut sites = Vec::new();
+    for site in workers.filter_map(|state| state.site) {
+        if !sites.contains(&site) {
+            sites.push(site);
+        }
+    }
+    sites
 }
 
 /// Whether a run is a worker of an application, and of a stream if that is known.
@@ -77,7 +85,9 @@ fn stuck(shard: &ShardState, least: Duration) -> Option<String> {
 /// How long no message has arrived, if that is long enough and the processor has handled all that it got.
 fn idle(shard: &ShardState, least: Duration) -> Option<Duration> {
     let now = &shard.now;
-    let waits = shard.reports && shard.stage == Stage::Running && now.running.is_none() && now.unsettled == 0;
+    // A process that sends nothing is stopped, rather than idle.
+    let sends = shard.heard_ms.is_some_and(|age| Duration::from_millis(age) <= FRESH);
+    let waits = sends && shard.stage == Stage::Running && now.running.is_none() && now.unsettled == 0;
     let silence = Duration::from_millis(now.last_message_ms.filter(|_| waits)?);
     (silence + PERIOD >= least).then_some(silence)
 }
@@ -128,10 +138,13 @@ mod tests {
     fn a_processor_that_gets_nothing_is_idle() {
         let mut shard = state().shards.remove(0);
         let [short, long] = [8, 10].map(Duration::from_secs);
-        (shard.reports, shard.now.last_message_ms) = (true, Some(8_000));
+        (shard.heard_ms, shard.now.last_message_ms) = (Some(900), Some(8_000));
         assert_eq!(idle(&shard, short), None, "a handler is running");
         shard.now.running = None;
         assert_eq!((idle(&shard, short), idle(&shard, long)), (Some(short), None));
+        shard.heard_ms = Some(8_000);
+        assert_eq!(idle(&shard, short), None, "the process is stopped");
+        shard.heard_ms = Some(900);
         shard.now.unsettled = 1;
         assert_eq!(idle(&shard, short), None, "it has not handled all that it got");
     }

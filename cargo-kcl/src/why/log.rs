@@ -114,6 +114,11 @@ impl Findings {
         self.logs.iter().filter_map(|log| Some((log.path.as_path(), log.site.as_ref()?)))
     }
 
+    /// Forgets the logs of workers that certainly keep their leases elsewhere.
+    pub(super) fn forget_elsewhere(&mut self, here: &Site) {
+        self.logs.retain(|log| !log.site.as_ref().is_some_and(|site| site.differs(here)));
+    }
+
     /// The problem of a shard in the log that mentioned the shard last, or else the one of that whole daemon. For a shard that no log
     /// mentions, the last problem of a whole daemon.
     pub(super) fn of(&self, shard: &str) -> Option<&Finding> {

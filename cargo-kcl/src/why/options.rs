@@ -11,7 +11,7 @@ use crate::args::{ApplicationOptions, AwsOptions, ShardName, interval};
 /// Say for each shard of an application whether it moves, and if not, why and what to do
 ///
 /// The answer comes from the lease table, the shards of the stream and their records at the checkpoints. The command watches the leases for
-/// twice failoverTimeMillis if something does not move. With --log, it also reads what the daemon and its processors logged, and names
+/// twice failoverTimeMillis if something does not move, or if a lease is missing or free. With --log, it also reads what the daemon and its processors logged, and names
 /// the record that a handler is working on, and the calls that AWS refuses.
 #[derive(Debug, Args)]
 #[command(

@@ -1,6 +1,6 @@
 //! `cargo kcl why`: looks at the leases, the stream and the log, and says what it found.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -103,8 +103,9 @@ async fn explain(options: &WhyOptions) -> Result<bool, WhyError> {
             return Err(error.into());
         }
     };
-    let findings = findings(options, &application, &stream.name)?;
+    let mut findings = findings(options, &application, &stream.name)?;
     elsewhere::warn(&application, Some(&stream.name), &findings);
+    findings.forget_elsewhere(&application.site());
     let stream = Rc::new(stream);
     let mut ids: Vec<&str> = shards.iter().map(|shard| shard.id.as_str()).collect();
     ids.extend(leases.iter().map(|lease| lease.shard.as_str()));
@@ -171,16 +172,31 @@ fn lease_of(watched: &[Watched], shard: &str) -> Option<usize> {
     watched.iter().position(|watched| watched.first.shard == shard)
 }
 
-/// The parents of a shard whose leases are not at their ends. A parent whose lease is gone was read to its end.
-fn open_parents<'a>(shard: &'a Shard, watched: &[Watched]) -> Vec<&'a str> {
-    let is_open = |parent: &str| lease_of(watched, parent).is_some_and(|at| !watched[at].is_done());
-    shard.parents().filter(|parent| is_open(parent)).collect()
+/// The parents of a shard that were not read to their ends.
+fn open_parents<'a>(shard: &'a Shard, shards: &[Shard], watched: &[Watched]) -> Vec<&'a str> {
+    shard.parents().filter(|parent| is_unread(parent, shards, watched)).collect()
+}
+
+/// Whether a shard was not read to its end. One whose lease is gone was, unless an ancestor is unread: then the lease was not created yet.
+fn is_unread(id: &str, shards: &[Shard], watched: &[Watched]) -> bool {
+    let (mut ids, mut seen) = (vec![id], BTreeSet::new());
+    while let Some(id) = ids.pop() {
+        match lease_of(watched, id) {
+            Some(at) if !watched[at].is_done() => return true,
+            Some(_) => {}
+            None if seen.insert(id) => {
+                ids.extend(shards.iter().filter(|shard| shard.id == id).flat_map(Shard::parents));
+            }
+            None => {}
+        }
+    }
+    false
 }
 
 /// Whether a shard does not have a lease although it could have one.
 fn lacks_lease(shard: &Shard, shards: &[Shard], watched: &[Watched]) -> bool {
     let is_over = || !shard.is_open && is_followed(&shard.id, shards, watched);
-    lease_of(watched, &shard.id).is_none() && open_parents(shard, watched).is_empty() && !is_over()
+    lease_of(watched, &shard.id).is_none() && open_parents(shard, shards, watched).is_empty() && !is_over()
 }
 
 /// Watches the leases, and looks at the stream. Leases that do not move although they could, or that are missing, are watched for longer.
@@ -266,7 +282,7 @@ fn facts<'a>(
     Facts {
         watched,
         listed,
-        open_parents: listed.map(|shard| open_parents(shard, &seen.watched)).unwrap_or_default(),
+        open_parents: listed.map(|shard| open_parents(shard, shards, &seen.watched)).unwrap_or_default(),
         is_followed: is_followed(id, shards, &seen.watched),
         look,
         is_new: at.is_some_and(|at| at >= seen.old),

@@ -420,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_the_text_of_its_records() {
+    fn a_part_holds_its_records() {
         let batch = batch(&["1", "", "333"]);
         let of = |part| read(part).into_iter().map(|(data, _)| data.len()).collect::<Vec<_>>();
         for count in 0..5 {
