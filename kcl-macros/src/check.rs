@@ -343,7 +343,11 @@ enum Predicate {
 
 impl Parse for Predicate {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        if input.peek(LitBool) { input.parse::<LitBool>().map(|_| Self::Boolean) } else { input.parse().map(Self::Meta) }
+        if input.peek(LitBool) {
+            input.parse::<LitBool>().map(|_| Self::Boolean)
+        } else {
+            input.parse().map(Self::Meta)
+        }
     }
 }
 

@@ -82,7 +82,8 @@ fn top_and_health_find_a_run_by_its_name() {
         (
             Some(1),
             String::new(),
-            "cargo kcl: no `cargo kcl local` or `cargo kcl daemon` of this user is running as `revenue`\n".to_owned()
+            "cargo kcl: no `cargo kcl local` or `cargo kcl daemon` of this user is running as `revenue`; in the clone, only runs \
+             with --metrics are found\n".to_owned()
         )
     );
     let run = follow(&place, &[]);

@@ -107,7 +107,7 @@ impl Log {
         let Some(event) = self.events.line(line) else { return };
         if let Some((line, shard)) = processor_line(&event) {
             *self.echoes.entry(line.to_owned()).or_default() += 1;
-            self.context.printed(shard);
+            self.context.printed(shard, line);
             if long_call(shard, line).is_some() {
                 self.troubles.note(Some(shard), []);
             }

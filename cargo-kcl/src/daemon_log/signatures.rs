@@ -1,10 +1,11 @@
 //! Explanations of the daemon's messages, with a remedy.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::event::Event;
 use crate::args::shard_id_in;
 use crate::properties::Properties;
+use crate::report;
 
 const NO_SHARD_END: &str = "Application didn't checkpoint at end of shard";
 const THROTTLED: &str = "ProvisionedThroughputExceededException";
@@ -26,8 +27,8 @@ pub(crate) struct Context {
     region: String,
     executable: String,
     kinesis: Option<String>,
-    /// The shards whose processors have printed something.
-    printed: BTreeSet<String>,
+    /// The shards whose processors have printed something, each with the last report of `kcl`.
+    printed: BTreeMap<String, Option<String>>,
 }
 
 impl Context {
@@ -40,7 +41,7 @@ impl Context {
             region: region.map_or_else(|| "the SDK's default region".to_owned(), |region| format!("region {region}")),
             executable: text("executableName"),
             kinesis: properties.get("kinesisEndpoint").map(str::to_owned),
-            printed: BTreeSet::new(),
+            printed: BTreeMap::new(),
         }
     }
 
@@ -55,10 +56,13 @@ impl Context {
         }
     }
 
-    /// Notes that the processor of a shard printed something.
-    pub(crate) fn printed(&mut self, shard: &str) {
-        if !self.printed.contains(shard) {
-            self.printed.insert(shard.to_owned());
+    /// Notes a line that the processor of a shard printed.
+    pub(crate) fn printed(&mut self, shard: &str, line: &str) {
+        let report = line.strip_prefix("kcl: ").map(report::excerpt);
+        match self.printed.get_mut(shard) {
+            Some(last) if report.is_some() => *last = report,
+            Some(_) => {}
+            None => _ = self.printed.insert(shard.to_owned(), report),
         }
     }
 
@@ -105,11 +109,13 @@ pub(crate) fn explain(event: &Event, context: &Context) -> Option<String> {
         return Some(format!("the processor{name} cannot be started: {what}"));
     }
     if has("Reached end of STDIN of child process") {
-        let output = match shard_id_in(&text) {
-            Some(id) if !context.printed.contains(id) => {
-                "it printed nothing, as when it is killed (SIGKILL, by hand or because memory ran out)"
+        let output = match shard_id_in(&text).map(|id| context.printed.get(id)) {
+            // Its output comes through another pipe, and may be late.
+            Some(None) => {
+                "none of its output has arrived: if none follows, it was killed (SIGKILL, by hand or because memory ran out)".to_owned()
             }
-            _ => "its last output is above",
+            Some(Some(Some(report))) => format!("its last report is `{report}`"),
+            _ => "its last output stands before this".to_owned(),
         };
         return Some(format!(
             "the processor{shard} ended before it answered; {output}. The daemon ends with it, and records that were not \
@@ -350,12 +356,15 @@ mod tests {
         };
         let mut context = context();
         let explained = |context: &Context| explain(&event, context).unwrap_or_default();
-        context.printed("shardId-000000000004");
-        assert!(explained(&context).contains("before it answered; it printed nothing, as when it is killed"));
-        context.printed("shardId-000000000003");
-        assert!(explained(&context).contains("before it answered; its last output is above"));
+        context.printed("shardId-000000000004", "other");
+        assert!(explained(&context).contains("before it answered; none of its output has arrived: if none follows"));
+        context.printed("shardId-000000000003", "a panic");
+        assert!(explained(&context).contains("before it answered; its last output stands before this"));
+        context.printed("shardId-000000000003", "kcl: processRecords failed");
+        context.printed("shardId-000000000003", "a backtrace");
+        assert!(explained(&context).contains("before it answered; its last report is `processRecords failed`"));
         context.restarted();
-        assert!(explained(&context).contains("it printed nothing"));
+        assert!(explained(&context).contains("none of its output has arrived"));
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(crate) enum ClientError {
     Folder { path: PathBuf, error: io::Error },
     #[error("nothing answers at {address}: {error}", address = .address.0)]
     Address { address: Address, error: io::Error },
-    #[error("no `cargo kcl local` or `cargo kcl daemon` of this user is running{}", .0.as_ref().map_or(String::new(), |app| format!(" as `{}`", report::excerpt(app))))]
+    #[error("no `cargo kcl local` or `cargo kcl daemon` of this user is running{}; in the clone, only runs with --metrics are found", .0.as_ref().map_or(String::new(), |app| format!(" as `{}`", report::excerpt(app))))]
     Nothing(Option<String>),
     #[error("several runs are active; name one of them with --app: {}", .0.join(", "))]
     Several(Vec<String>),

@@ -138,8 +138,18 @@ impl State {
 
 impl ShardState {
     pub(super) fn new(id: &str, shard: &Shard, view: View, now: Instant) -> Self {
-        let View { sums: Sums { totals, .. }, now: present, pid, heard, starts, restarts, rates, recent, busy, reports } =
-            view;
+        let View {
+            sums: Sums { totals, .. },
+            now: present,
+            pid,
+            heard,
+            starts,
+            restarts,
+            rates,
+            recent,
+            busy,
+            reports,
+        } = view;
         Self {
             shard: id.to_owned(),
             stage: shard.stage,

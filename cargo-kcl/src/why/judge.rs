@@ -175,8 +175,10 @@ pub(super) fn judge(facts: &Facts<'_>) -> Verdict {
         );
     }
     // The launcher knows it even if the shard cannot be read.
-    if let (Some(Processor::Stuck(stuck)), Ok(Look { waiting: Waiting::Record(_) | Waiting::End | Waiting::Unknown, .. }) | Err(_)) =
-        (facts.processor, facts.look)
+    if let (
+        Some(Processor::Stuck(stuck)),
+        Ok(Look { waiting: Waiting::Record(_) | Waiting::End | Waiting::Unknown, .. }) | Err(_),
+    ) = (facts.processor, facts.look)
     {
         return Verdict::new(State::HandlerStuck, format!("its handler is stuck: {stuck}"), AT_RECORD);
     }

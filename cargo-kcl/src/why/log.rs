@@ -276,7 +276,7 @@ impl Reader {
 
     /// Takes a line of a processor. `kcl` reports handlers that run for a long time.
     fn processor(&mut self, shard: &str, line: &str, time: &str) {
-        self.context.printed(shard);
+        self.context.printed(shard, line);
         let Some((what, ran)) = long_call(shard, line) else { return };
         let kind = Kind::Slow { record: record(what), ran: time_in(ran) };
         let [what, ran] = [what, ran].map(report::excerpt);

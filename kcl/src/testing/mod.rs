@@ -277,7 +277,7 @@
 //!
 //! # Async handlers
 //!
-//! With the feature `tokio`, [`.run_async::<P>()`](Daemon::run_async) and [`.run_with_async(...)`](Daemon::run_with_async) run processors
+//! With the feature `tokio`, `.run_async::<P>()` and `.run_with_async(...)` run processors
 //! with `async` handlers, also those with `concurrency`. They start a runtime of tokio whose clock is virtual: when nothing else can
 //! happen, it goes on to the next timer. So `tokio::time::sleep` in a handler, `timeout`, `drain`, waits before retries and
 //! `.pass(time)` follow one clock. Days pass in microseconds, and each run is the same.
@@ -343,7 +343,7 @@
 //! shard ends. A failure is made small, and printed as a script to copy into a test. It finds the case that nobody thought
 //! of, and is best with a [`Sink`].
 //!
-//! With [`run_async`](Daemon::run_async), every second schedule also draws which handler goes on next, of those that can, and how long
+//! With `run_async`, every second schedule also draws which handler goes on next, of those that can, and how long
 //! the waits before retries are. That finds state that handlers share across an `.await`. The printed script then has a `.seed(...)`,
 //! which repeats these choices.
 //!
