@@ -351,7 +351,9 @@ pub(crate) fn log_of_the_launcher() {
         _ = fs::remove_file(&text);
         let log = ["--log", text.to_str().expect("UTF-8"), "--log-format", "json"];
         let aws = ["--stream", "orders", "--app", "revenue", "--region", "us-east-1"];
-        let ended = run(launch::daemon(folder.path(), &[&aws[..], &log].concat()), b"");
+        // As the services are, so that the log is about their leases.
+        let local = ["--dynamodb-endpoint", "http://127.0.0.1:9"];
+        let ended = run(launch::daemon(folder.path(), &[&aws[..], &local, &log].concat()), b"");
         ended.expect(1, &["has been running for 60s"]);
         fs::write(&json, &ended.stderr).expect("it can be written");
         for log in [&text, &json] {
