@@ -335,19 +335,15 @@ fn is_one_predicate(list: &MetaList) -> bool {
     predicates(list).is_some_and(|predicates| predicates.len() == 1 && predicates.iter().all(may_be_a_predicate))
 }
 
-/// A predicate of a `#[cfg]`, as far as its form shows: `true` and `false` are not forms of an attribute.
-enum Predicate {
-    Boolean,
-    Meta(Meta),
-}
+/// A predicate of a `#[cfg]`. `true` and `false` are not forms of an attribute, and are `None`.
+struct Predicate(Option<Meta>);
 
 impl Parse for Predicate {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         if input.peek(LitBool) {
-            input.parse::<LitBool>().map(|_| Self::Boolean)
-        } else {
-            input.parse().map(Self::Meta)
+            return input.parse::<LitBool>().map(|_| Self(None));
         }
+        input.parse().map(|meta| Self(Some(meta)))
     }
 }
 
@@ -356,7 +352,7 @@ fn predicates(list: &MetaList) -> Option<Punctuated<Predicate, Token![,]>> {
 }
 
 fn may_be_a_predicate(predicate: &Predicate) -> bool {
-    let Predicate::Meta(meta) = predicate else { return true };
+    let Predicate(Some(meta)) = predicate else { return true };
     match meta {
         Meta::Path(_) => true,
         Meta::NameValue(pair) => !matches!(&pair.value, Expr::Lit(literal) if !matches!(literal.lit, Lit::Str(_))),

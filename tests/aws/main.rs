@@ -78,6 +78,8 @@ const TESTS: &[Test] = &[
     ("why::each_state_has_its_sentence", why::states),
     ("why::a_checkpoint_that_moves_is_not_stuck", why::moves),
     ("why::a_lease_that_comes_late_is_not_missing", why::late_leases),
+    ("why::a_shard_waits_for_all_before_it", why::generations),
+    ("why::a_lease_that_was_given_up_is_not_neglected", why::given_up),
     ("why::a_quiet_shard_has_lost_nothing", why::quiet),
     ("why::the_log_says_what_a_shard_is_stuck_at", why::logs),
     ("why::each_worker_has_a_log_of_its_own", why::two_logs),

@@ -147,6 +147,40 @@ pub(crate) fn late_leases() {
     assert!(line(&ended, SHARDS[2]).contains("it moves: its lease has just been created"), "{ended:?}");
 }
 
+/// The lease of a shard is created when its parent has ended, and not before.
+pub(crate) fn generations() {
+    let [first, second, third] = [SHARDS[0], SHARDS[1], SHARDS[2]];
+    let world = World {
+        shards: vec![(first, None, true), (second, Some(first), true), (third, Some(second), false)],
+        rows: vec![row(first, Some("alive"), &NUMBER.to_string(), 0)],
+        records: vec![put(first, NUMBER + 1, Duration::from_secs(90), b"x")],
+        alive: Some("alive"),
+        ..World::default()
+    };
+    let ended = Services::new(world).run("why", &[]);
+    ended.expect(1, &[]);
+    assert!(line(&ended, first).contains("its processor is slow or stuck"), "{ended:?}");
+    for (shard, parent) in [(second, first), (third, second)] {
+        assert!(line(&ended, shard).contains(&format!("it waits for {parent}, which is not read")), "{ended:?}");
+    }
+}
+
+/// A worker that stops gives up its leases.
+pub(crate) fn given_up() {
+    let rows = [(SHARDS[0], "leaving"), (SHARDS[1], "alive")];
+    let world = World {
+        shards: rows.iter().map(|(shard, _)| (*shard, None, false)).collect(),
+        rows: rows.iter().map(|(shard, owner)| row(shard, Some(owner), "TRIM_HORIZON", 0)).collect(),
+        records: vec![put(SHARDS[0], NUMBER, Duration::from_secs(90), b"x")],
+        later: vec![row(SHARDS[0], None, "TRIM_HORIZON", 1)],
+        alive: Some("alive"),
+        ..World::default()
+    };
+    let ended = Services::new(world).run("why", &[]);
+    ended.expect(1, &[]);
+    assert!(line(&ended, SHARDS[0]).contains("worker `leaving` gave up the lease in the last"), "{ended:?}");
+}
+
 /// The record of the checkpoint has expired in a quiet time, and nothing that followed it has.
 pub(crate) fn quiet() {
     let shards = vec![(SHARDS[0], None, false), (SHARDS[1], None, false)];

@@ -93,8 +93,14 @@ pub(crate) fn failed_in_the_middle(place: &Place) -> Result<(), Failed> {
     let put = place.aws.put(&place.name, &records(&order))?;
     let ended = daemon.end()?;
     gave_up(&ended, "the processor of shardId-000000000000 ended before it answered");
-    // The processor's own output, once.
-    assert_eq!(ended.stderr.matches("as told").count(), 1, "{}", ended.stderr);
+    // The processor's own output, once, and the reason for its end.
+    let of_processor = ended.stderr.lines().filter(|line| line.starts_with('[') && line.contains("as told"));
+    assert_eq!(of_processor.count(), 1, "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("ended before it answered; its last report is `processRecords failed: as told;"),
+        "{}",
+        ended.stderr
+    );
 
     // The records before the failed one are checkpointed, and the next run starts with the failed one.
     let before = place.ledger().0.len();

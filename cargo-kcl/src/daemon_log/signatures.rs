@@ -58,7 +58,8 @@ impl Context {
 
     /// Notes a line that the processor of a shard printed.
     pub(crate) fn printed(&mut self, shard: &str, line: &str) {
-        let report = line.strip_prefix("kcl: ").map(report::excerpt);
+        let named = format!("shard {shard}: ");
+        let report = line.strip_prefix("kcl: ").map(|line| report::excerpt(line.strip_prefix(&named).unwrap_or(line)));
         match self.printed.get_mut(shard) {
             Some(last) if report.is_some() => *last = report,
             Some(_) => {}
@@ -360,7 +361,7 @@ mod tests {
         assert!(explained(&context).contains("before it answered; none of its output has arrived: if none follows"));
         context.printed("shardId-000000000003", "a panic");
         assert!(explained(&context).contains("before it answered; its last output stands before this"));
-        context.printed("shardId-000000000003", "kcl: processRecords failed");
+        context.printed("shardId-000000000003", "kcl: shard shardId-000000000003: processRecords failed");
         context.printed("shardId-000000000003", "a backtrace");
         assert!(explained(&context).contains("before it answered; its last report is `processRecords failed`"));
         context.restarted();
