@@ -73,6 +73,7 @@ impl Run {
 }
 
 /// The states of all runs of this user on this machine that answer. There may be none.
+#[cfg(feature = "aws")]
 pub(crate) fn states(patience: Duration) -> Vec<State> {
     let state = |socket: PathBuf| -> Option<State> {
         let answer = ask_socket(&socket, "/state", patience).ok()?;
