@@ -18,6 +18,10 @@ pub(crate) const IS_UP: &str = "the daemon is up";
 /// The call and its time in a line in which `kcl` reports a handler of this shard that runs for a long time.
 pub(crate) fn long_call<'a>(shard: &str, line: &'a str) -> Option<(&'a str, &'a str)> {
     let (call, time) = line.split_once(" has been running for ")?;
-    let call = call.strip_prefix("kcl: shard ")?.strip_prefix(shard)?.strip_prefix(": ")?;
-    Some((call, time))
+    Some((report_of(shard, call)?, time))
+}
+
+/// The text of a line in which `kcl` reports something about this shard.
+fn report_of<'a>(shard: &str, line: &'a str) -> Option<&'a str> {
+    line.strip_prefix("kcl: shard ")?.strip_prefix(shard)?.strip_prefix(": ")
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::event::Event;
+use super::report_of;
 use crate::args::shard_id_in;
 use crate::properties::Properties;
 use crate::report;
@@ -58,8 +59,7 @@ impl Context {
 
     /// Notes a line that the processor of a shard printed.
     pub(crate) fn printed(&mut self, shard: &str, line: &str) {
-        let named = format!("shard {shard}: ");
-        let report = line.strip_prefix("kcl: ").map(|line| report::excerpt(line.strip_prefix(&named).unwrap_or(line)));
+        let report = report_of(shard, line).or_else(|| line.strip_prefix("kcl: ")).map(report::excerpt);
         match self.printed.get_mut(shard) {
             Some(last) if report.is_some() => *last = report,
             Some(_) => {}
