@@ -5,6 +5,7 @@
 //! to the real stderr, and the processes that it starts inherit that pipe, never the daemon's.
 
 use std::cell::Cell;
+use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -80,7 +81,7 @@ impl Guard {
 
 /// Input that has ended: a closed pipe where `/dev/null` does not exist.
 fn empty_input() -> io::Result<OwnedFd> {
-    let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty());
+    let null = File::open("/dev/null").map(OwnedFd::from);
     null.or_else(|_| pipe().map(|(end, _)| end)).map_err(failed("opening an empty stdin"))
 }
 
