@@ -5,14 +5,14 @@
 
 use std::collections::HashSet;
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Punct, Spacing, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::visit_mut::VisitMut;
 use syn::{GenericParam, Lifetime, Type};
 
 use crate::header::{cannot_have_methods, words};
 use crate::model::Processor;
 use crate::syntax::{ends, peel};
+use crate::within::name_elided;
 
 /// An alias.
 pub(crate) struct Alias {
@@ -27,20 +27,14 @@ pub(crate) struct Alias {
 pub(crate) fn of(processor: &Processor, keyword: Span) -> Option<Alias> {
     let Type::Path(path) = peel(&processor.self_ty) else { return None };
     let params = &processor.generics.params;
-    let starts_with_param = |path: &syn::Path| {
-        let first = path.segments.first().map(|first| &first.ident);
-        path.segments.len() > 1 && processor.generics.type_params().any(|param| Some(&param.ident) == first)
-    };
-    if cannot_have_methods(processor) || has_path(&processor.self_ty, starts_with_param) {
+    if cannot_have_methods(processor) || names_item_of_param(processor, processor.self_ty.to_token_stream()) {
         return None;
     }
     let (from, to) = ends(&processor.self_ty);
     let name = name(processor);
     // Each elided lifetime needs a name in the definition.
-    let mut named = processor.self_ty.clone();
-    let mut elided = Elided(Vec::new());
-    elided.visit_type_mut(&mut named);
-    let mentioned: HashSet<String> = words(named.to_token_stream());
+    let (named, elided) = name_elided(processor.self_ty.to_token_stream(), None);
+    let mentioned: HashSet<String> = words(named.clone());
     let used = |param: &&GenericParam| {
         mentioned.contains(&match param {
             GenericParam::Type(param) => param.ident.to_string(),
@@ -48,7 +42,7 @@ pub(crate) fn of(processor: &Processor, keyword: Span) -> Option<Alias> {
             GenericParam::Lifetime(param) => param.lifetime.ident.to_string(),
         })
     };
-    let lifetimes = elided.0.iter().map(ToTokens::to_token_stream);
+    let lifetimes = elided.iter().map(ToTokens::to_token_stream);
     let declared = params.iter().filter(used).map(|param| match param {
         GenericParam::Type(param) => param.ident.to_token_stream(),
         GenericParam::Const(param) => {
@@ -62,7 +56,7 @@ pub(crate) fn of(processor: &Processor, keyword: Span) -> Option<Alias> {
         GenericParam::Const(param) => param.ident.to_token_stream(),
         GenericParam::Lifetime(param) => param.lifetime.to_token_stream(),
     });
-    let anonymous = elided.0.iter().map(|lifetime| Lifetime::new("'_", lifetime.span()).into_token_stream());
+    let anonymous = elided.iter().map(|lifetime| Lifetime::new("'_", lifetime.span()).into_token_stream());
     let (cfgs, definition, alias) = (&processor.cfgs, Ident::new(&name, keyword), Ident::new(&name, from));
     let generics: Vec<_> = lifetimes.chain(declared).collect();
     let arguments: Vec<_> = anonymous.chain(arguments).collect();
@@ -84,34 +78,35 @@ fn name(processor: &Processor) -> String {
     for text in [processor.self_ty.to_token_stream().to_string(), handler] {
         for word in text.split(|char: char| !char.is_alphanumeric()).filter(|word| !word.is_empty()) {
             let mut chars = word.chars();
-            name.extend(chars.next().into_iter().flat_map(char::to_uppercase).chain(chars));
+            if let Some(first) = chars.next() {
+                name.extend(first.to_uppercase());
+            }
+            name.push_str(chars.as_str());
         }
     }
     name
 }
 
-/// Gives each elided lifetime a name.
-struct Elided(Vec<Lifetime>);
-
-impl VisitMut for Elided {
-    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
-        if lifetime.ident == "_" {
-            *lifetime = Lifetime::new(&format!("'kcl{}", self.0.len() + 1), lifetime.span());
-            self.0.push(lifetime.clone());
+/// Whether some tokens name an item of a type parameter, such as `T::Item`.
+fn names_item_of_param(processor: &Processor, tokens: TokenStream) -> bool {
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        let found = match token {
+            TokenTree::Ident(word) => {
+                let is_path = matches!(tokens.peek(), Some(TokenTree::Punct(mark)) if is_start_of_colons(mark));
+                is_path && processor.generics.type_params().any(|param| param.ident == word)
+            }
+            TokenTree::Group(group) => names_item_of_param(processor, group.stream()),
+            _ => false,
+        };
+        if found {
+            return true;
         }
     }
+    false
 }
 
-/// Whether a path in a type satisfies `predicate`.
-fn has_path(ty: &Type, predicate: impl Fn(&syn::Path) -> bool) -> bool {
-    struct Finder<F>(F, bool);
-    impl<'a, F: Fn(&syn::Path) -> bool> syn::visit::Visit<'a> for Finder<F> {
-        fn visit_path(&mut self, path: &'a syn::Path) {
-            self.1 |= (self.0)(path);
-            syn::visit::visit_path(self, path);
-        }
-    }
-    let mut finder = Finder(predicate, false);
-    syn::visit::Visit::visit_type(&mut finder, ty);
-    finder.1
+/// Whether a colon is the first one of `::`.
+fn is_start_of_colons(mark: &Punct) -> bool {
+    mark.as_char() == ':' && mark.spacing() == Spacing::Joint
 }

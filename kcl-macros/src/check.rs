@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use quote::ToTokens;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::visit::{self, Visit};
 use syn::{
     Attribute, Expr, FnArg, GenericArgument, GenericParam, Lifetime, Lit, LitBool, Meta, MetaList, PathArguments,
     Receiver, ReceiverKind, ReturnType, Safety, Token, Type,
@@ -14,10 +13,11 @@ use syn::{
 use crate::asynchronous;
 use crate::context::Context;
 use crate::handlers::Slot;
-use crate::header::{cannot_have_methods, unused_parameters, words};
+use crate::header::{cannot_have_methods, impl_lifetimes, unused_parameters, words};
 use crate::messages;
 use crate::model::{Action, Handler, Processor};
 use crate::syntax::{peel, text};
+use crate::within::{lifetimes, types};
 
 /// The result of the checks, apart from the errors in the context.
 pub(crate) enum Verdict {
@@ -33,7 +33,7 @@ pub(crate) fn check(cx: &Context, processor: &Processor) -> Verdict {
     }
     record_handler(cx, processor);
     duplicates(cx, processor);
-    let impl_lifetimes = processor.generics.lifetimes().map(|param| param.lifetime.ident.to_string()).collect();
+    let impl_lifetimes = impl_lifetimes(processor);
     for handler in &processor.handlers {
         signature(cx, processor, handler, &impl_lifetimes);
     }
@@ -236,7 +236,7 @@ fn find_long<'a>(ty: &'a Type, impl_lifetimes: &HashSet<String>) -> Option<&'a L
         Type::Reference(reference) => reference.lifetime.as_ref().filter(|lifetime| is_long(lifetime, impl_lifetimes)),
         _ => None,
     };
-    find_in_type(ty, long)
+    types(ty).into_iter().find_map(long)
 }
 
 fn is_long(lifetime: &Lifetime, impl_lifetimes: &HashSet<String>) -> bool {
@@ -306,23 +306,6 @@ fn has_undeclared_lifetime(handler: &Handler, impl_lifetimes: &HashSet<String>) 
     handler.arguments().flat_map(|argument| lifetimes(&argument.ty)).any(|lifetime| !known(&lifetime))
 }
 
-/// The lifetimes in a type, except in types where `for<'a>` may declare some.
-fn lifetimes(ty: &Type) -> Vec<&Lifetime> {
-    struct Lifetimes<'a>(Vec<&'a Lifetime>);
-    impl<'a> Visit<'a> for Lifetimes<'a> {
-        fn visit_lifetime(&mut self, lifetime: &'a Lifetime) {
-            self.0.push(lifetime);
-        }
-
-        fn visit_type_fn_ptr(&mut self, _: &'a syn::TypeFnPtr) {}
-
-        fn visit_type_trait_object(&mut self, _: &'a syn::TypeTraitObject) {}
-    }
-    let mut found = Lifetimes(Vec::new());
-    found.visit_type(ty);
-    found.0
-}
-
 /// Whether rustc rejects a `#[cfg]`, as far as its form shows. It would reject each copy of it, too.
 fn is_malformed(cfg: &Attribute) -> bool {
     match &cfg.meta {
@@ -387,28 +370,7 @@ fn is_type_or_const(param: &GenericParam) -> bool {
 
 /// The first type in `ty` that satisfies `predicate`.
 fn find_type(ty: &Type, predicate: fn(&Type) -> bool) -> Option<&Type> {
-    find_in_type(ty, |ty| predicate(ty).then_some(ty))
-}
-
-/// The first result of `find` for `ty` and the types in it.
-fn find_in_type<'a, T>(ty: &'a Type, find: impl FnMut(&'a Type) -> Option<T>) -> Option<T> {
-    struct Finder<F, T> {
-        find: F,
-        found: Option<T>,
-    }
-    impl<'a, T, F: FnMut(&'a Type) -> Option<T>> Visit<'a> for Finder<F, T> {
-        fn visit_type(&mut self, ty: &'a Type) {
-            if self.found.is_none() {
-                self.found = (self.find)(ty);
-            }
-            if self.found.is_none() {
-                visit::visit_type(self, ty);
-            }
-        }
-    }
-    let mut finder = Finder { find, found: None };
-    finder.visit_type(ty);
-    finder.found
+    types(ty).into_iter().find(|ty| predicate(ty))
 }
 
 #[cfg(test)]

@@ -76,10 +76,9 @@ pub(crate) fn unused_parameters(processor: &Processor) -> HashSet<String> {
 /// met is an error where it is written.
 pub(crate) fn with_bounds_of(handlers: &[Handler], mut generics: Generics) -> Generics {
     for handler in handlers.iter().filter(|handler| handler.cfgs.is_empty()) {
-        let own: HashSet<String> =
-            handler.sig.generics.params.iter().flat_map(|param| words(param.to_token_stream())).collect();
-        let predicates = handler.sig.generics.where_clause.iter().flat_map(|clause| &clause.predicates);
-        let of_the_impl = predicates.filter(|predicate| {
+        let Some(clause) = &handler.sig.generics.where_clause else { continue };
+        let own = words(handler.sig.generics.params.to_token_stream());
+        let of_the_impl = clause.predicates.iter().filter(|predicate| {
             matches!(predicate, WherePredicate::Type(_)) && words(predicate.to_token_stream()).is_disjoint(&own)
         });
         let of_the_impl: Vec<_> = of_the_impl.cloned().collect();
@@ -88,6 +87,11 @@ pub(crate) fn with_bounds_of(handlers: &[Handler], mut generics: Generics) -> Ge
         }
     }
     generics
+}
+
+/// The names of the lifetimes that the impl declares, without their quotes.
+pub(crate) fn impl_lifetimes(processor: &Processor) -> HashSet<String> {
+    processor.generics.lifetimes().map(|param| param.lifetime.ident.to_string()).collect()
 }
 
 /// The words in some tokens.

@@ -27,6 +27,7 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 mod values;
+mod within;
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;

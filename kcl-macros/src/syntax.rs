@@ -60,7 +60,12 @@ pub(crate) fn peel(ty: &Type) -> &Type {
 
 /// The spans of the first and the last token.
 pub(crate) fn ends(tokens: &impl ToTokens) -> (Span, Span) {
-    let mut spans = tokens.to_token_stream().into_iter().map(|token| token.span());
+    ends_of(tokens.to_token_stream())
+}
+
+/// The part of [`ends`] that does not depend on the argument's type, so that it is compiled once.
+fn ends_of(tokens: TokenStream) -> (Span, Span) {
+    let mut spans = tokens.into_iter().map(|token| token.span());
     let first = spans.next().unwrap_or_else(Span::call_site);
     (first, spans.last().unwrap_or(first))
 }

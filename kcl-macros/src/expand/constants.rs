@@ -8,7 +8,8 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::Path;
 
 use super::slots::Chosen;
-use super::types::{impl_lifetimes, without_lifetimes};
+use super::types::without_lifetimes;
+use crate::header::impl_lifetimes;
 use crate::model::{Backoff, Given, Policy, Processor, When};
 use crate::syntax::ends;
 

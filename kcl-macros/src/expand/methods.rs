@@ -170,7 +170,7 @@ pub(super) fn initialize(processor: &Processor, chosen: &Chosen<'_>) -> TokenStr
 /// the processor must start by itself: a processor that a factory creates does not need `Default`.
 pub(super) fn initialize_by_default(processor: &Processor, rest: &Unfilled) -> TokenStream {
     let krate = &processor.options.krate;
-    let (mut self_ty, mut generics) = (processor.ty().clone(), generics(processor));
+    let (mut self_ty, mut generics) = (processor.ty().to_token_stream(), generics(processor));
     if !processor.options.main {
         (self_ty, generics) = with_named_lifetimes(processor);
         let lifetime = Lifetime::new("'kcl", Span::mixed_site());

@@ -15,10 +15,10 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::{Path, Type};
 
 use self::slots::{Chosen, Unfilled};
-use self::types::{impl_lifetimes, used_generics, without_lifetimes};
+use self::types::{used_generics, without_lifetimes};
 use crate::check::conflict;
 use crate::handlers::{Kind, Slot};
-use crate::header::cannot_have_methods;
+use crate::header::{cannot_have_methods, impl_lifetimes};
 use crate::messages;
 use crate::model::{Action, Handler, OptionName, Options, Processor};
 use crate::syntax::{peel, text};

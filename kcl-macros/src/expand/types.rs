@@ -2,52 +2,26 @@
 
 use std::collections::HashSet;
 
-use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::visit_mut::VisitMut;
 use syn::{Generics, Lifetime, Type, WherePredicate, parse_quote};
 
 use crate::header::unused_parameters;
 use crate::model::Processor;
-
-/// The lifetimes that an impl declares.
-pub(super) fn impl_lifetimes(processor: &Processor) -> HashSet<String> {
-    processor.generics.lifetimes().map(|param| param.lifetime.to_string()).collect()
-}
+use crate::within::{name_elided, rename_lifetimes};
 
 /// The type with `'_` instead of these lifetimes, for code that does not declare them.
 pub(super) fn without_lifetimes(ty: &Type, lifetimes: &HashSet<String>) -> TokenStream {
-    struct Elide<'a>(&'a HashSet<String>);
-    impl VisitMut for Elide<'_> {
-        fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
-            if self.0.contains(&lifetime.to_string()) {
-                *lifetime = Lifetime::new("'_", lifetime.span());
-            }
-        }
-    }
-    let mut ty = ty.clone();
-    if !lifetimes.is_empty() {
-        Elide(lifetimes).visit_type_mut(&mut ty);
-    }
-    ty.into_token_stream()
+    let elide = &mut |name: &Ident| lifetimes.contains(&name.to_string()).then(|| Ident::new("_", name.span()));
+    rename_lifetimes(ty.to_token_stream(), elide)
 }
 
 /// The processor's type and the generics with a name for each `'_`, for a bound on that type: an elided lifetime cannot be in a bound.
-pub(super) fn with_named_lifetimes(processor: &Processor) -> (Type, Generics) {
-    struct Name(Vec<Lifetime>);
-    impl VisitMut for Name {
-        fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
-            if lifetime.ident == "_" {
-                *lifetime = Lifetime::new(&format!("'kcl{}", self.0.len() + 1), Span::mixed_site());
-                self.0.push(lifetime.clone());
-            }
-        }
-    }
-    let (mut ty, mut generics) = (processor.ty().clone(), generics(processor));
-    let mut named = Name(Vec::new());
-    named.visit_type_mut(&mut ty);
+pub(super) fn with_named_lifetimes(processor: &Processor) -> (TokenStream, Generics) {
+    let (ty, named) = name_elided(processor.ty().to_token_stream(), Some(Span::mixed_site()));
+    let mut generics = generics(processor);
     // Lifetimes come before the other parameters.
-    for lifetime in named.0.into_iter().rev() {
+    for lifetime in named.into_iter().rev() {
         generics.params.insert(0, parse_quote!(#lifetime));
     }
     (ty, generics)
@@ -79,7 +53,8 @@ pub(super) fn generics(processor: &Processor) -> Generics {
     let mut generics = processor.generics.clone();
     if generics.params.is_empty() {
         let lifetime = Lifetime::new("'kcl", Span::mixed_site());
-        for predicate in generics.where_clause.iter_mut().flat_map(|clause| &mut clause.predicates) {
+        let Some(clause) = &mut generics.where_clause else { return generics };
+        for predicate in &mut clause.predicates {
             if let WherePredicate::Type(predicate) = predicate {
                 predicate.lifetimes.get_or_insert_with(|| parse_quote!(for<#lifetime>));
             }
