@@ -326,6 +326,8 @@ fn local(options: &DaemonOptions, cache: &Cache) -> Result<Local, DaemonError> {
         }
         [None, None] => {
             let emulators = Emulators::start(cache, options.verbose)?;
+            let (kinesis, dynamodb) = (emulators.kinesis().url(), emulators.dynamodb().url());
+            report::line(format_args!("started emulators: Kinesis at {kinesis}, DynamoDB at {dynamodb}"));
             Ok(Local {
                 kinesis: emulators.kinesis().clone(),
                 dynamodb: emulators.dynamodb().clone(),
