@@ -104,7 +104,7 @@ fn a_repository_can_be_named() {
 }
 
 const WITH_ASYNC_HANDLERS: &str = "
-use kcl::{Record, Shard};
+use kcl::{AsyncCheckpointer, Record, Shard};
 
 struct Count(u64);
 
@@ -116,7 +116,7 @@ impl Count {
     }
 
     #[on_record]
-    async fn count(&mut self, _: &Record) {
+    async fn count(&mut self, _: &Record, _: &mut AsyncCheckpointer) {
         self.0 += 1;
     }
 

@@ -128,18 +128,18 @@ fn has_record_handler(item: &TokenStream) -> bool {
     Kind::ALL.iter().any(|kind| kind.handles_records() && words.contains(kind.attribute()))
 }
 
-/// Declares macros with the names that `processor` is misspelt as. rustc's own error would be followed by one for each handler.
-macro_rules! misspelt {
+/// Declares a macro for each wrong name of `processor`. Without it, rustc would also report each handler.
+macro_rules! wrong_names {
     ($($name:ident)+) => {$(
         #[doc(hidden)]
         #[proc_macro_attribute]
         pub fn $name(_: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-            not_a_processor(&item.into(), messages::processor_misspelt(stringify!($name))).into()
+            not_a_processor(&item.into(), messages::processor_misnamed(stringify!($name))).into()
         }
     )+};
 }
 
-misspelt! { proccesor proccessor procesor process processer processors }
+wrong_names! { proccesor proccessor procesor process processer processors record_processor }
 
 /// An item that was meant to be a processor, with an error at the attribute. Its handlers and `main` are not further mistakes.
 fn not_a_processor(item: &TokenStream, message: messages::Message) -> TokenStream {

@@ -157,6 +157,7 @@ pub(crate) fn option_unknown(place: Place, name: &str) -> Message {
     let elsewhere = elsewhere.iter().find_map(|&place| Some((place, names::option(name, place.options())?)));
     let meant = here.or(elsewhere.map(|(_, option)| option));
     let help = match (here, elsewhere, Action::from_word(name)) {
+        _ if name == OptionName::Every.text() => every_of_no_tick(),
         (Some(meant), ..) => format!("write `{meant}`"),
         (None, Some((Place::Handler(kind), meant)), _) => {
             format!("write it on the record handler: `#[{}({})]`", kind.attribute(), meant.example())
@@ -188,6 +189,15 @@ pub(crate) fn option_flag_value(name: OptionName) -> Message {
     Message::new(format_args!("option `{name}` takes no value")).help(format_args!("write `{name}`"))
 }
 
+/// The help for `every` on a handler that is not a tick. It may be meant for checkpoints, which have an option of their own.
+fn every_of_no_tick() -> String {
+    format!(
+        "for calls at intervals, write `#[on_tick({})]` on a method; for checkpoints at intervals, write `#[kcl::processor({})]` on the impl",
+        OptionName::Every.example(),
+        OptionName::Checkpoint.example()
+    )
+}
+
 fn bisect_one_record() -> Message {
     Message::new("option `bisect` needs an `#[on_records]` handler")
         .note(
@@ -196,9 +206,14 @@ fn bisect_one_record() -> Message {
         .help("remove `bisect`: `on_failure` already applies to single records here")
 }
 
-pub(crate) fn option_without_equals(name: OptionName) -> Message {
-    Message::new(format_args!("option `{name}` must be followed by `=` and its value"))
-        .help(format_args!("write `{}`", name.example()))
+/// The error for an option whose value follows without `=`, perhaps in parentheses.
+pub(crate) fn option_without_equals(name: OptionName, value: Option<&str>) -> Message {
+    let message = Message::new(format_args!("option `{name}` must be followed by `=` and its value"));
+    match value {
+        Some(value) => message.help(format_args!("write `{name} = {value}`")),
+        None if matches!(name, OptionName::OnFailure | OptionName::OnUndecodable) => message.help(actions(name)),
+        None => message.help(format_args!("write `{}`", name.example())),
+    }
 }
 
 pub(crate) fn option_without_comma(name: OptionName) -> Message {
@@ -382,11 +397,18 @@ pub(crate) fn option_action(name: OptionName, found: &str) -> Message {
     );
     match names::action(found) {
         Some(meant) => message.help(format_args!("write `{name} = {}`", meant.word())),
-        None => {
-            let [first, second, third] = Action::ALL.map(Action::word);
-            message.help(format_args!("write `{name} = {first}`, `{second}` or `{third}`"))
-        }
+        None if name == OptionName::OnFailure && found == OptionName::Retry.text() => message.help(format_args!(
+            "write `{}`; `{name}` says what happens when the last attempt has failed",
+            OptionName::Retry.example()
+        )),
+        None => message.help(actions(name)),
     }
+}
+
+/// The help that lists the actions.
+fn actions(name: OptionName) -> String {
+    let [first, second, third] = Action::ALL.map(Action::word);
+    format!("write `{name} = {first}`, `{second}` or `{third}`")
 }
 
 pub(crate) fn backoff_without_retry() -> Message {
@@ -416,7 +438,7 @@ pub(crate) fn tick_without_every() -> Message {
 pub(crate) fn dead_letter_without_handler() -> Message {
     Message::new("`dead_letter` needs an `#[on_dead_letter]` handler")
         .note("the handler receives the record, the last error and the number of attempts; once it succeeds, checkpoints move past the record")
-        .help("add a method such as `#[on_dead_letter] fn keep(&mut self, letter: &DeadLetter) -> Result<(), E>`")
+        .help("add a method such as `#[on_dead_letter] fn keep(&mut self, letter: &DeadLetter) -> Result<(), E>` to this `impl`")
 }
 
 pub(crate) fn dead_letter_handler_left_out() -> Message {
@@ -464,7 +486,7 @@ pub(crate) fn handler_on_impl(kind: Kind) -> Message {
     ))
 }
 
-pub(crate) fn processor_misspelt(written: &str) -> Message {
+pub(crate) fn processor_misnamed(written: &str) -> Message {
     Message::new(format_args!("there is no attribute `#[kcl::{written}]`")).help("write `#[kcl::processor]`")
 }
 

@@ -40,13 +40,22 @@ impl Value {
         let parse = |input: ParseStream<'_>| Ok((Form::parse(input)?, input.parse::<TokenStream>()?));
         match parse.parse2(tokens.clone()) {
             Ok((form, rest)) if rest.is_empty() => Self { form, tokens, rest },
-            // The next option follows without a comma. Anything else belongs to the value.
-            Ok((form, rest)) if matches!(rest.clone().into_iter().next(), Some(TokenTree::Ident(_))) => {
+            // The next option follows without a comma, or after a semicolon. Anything else belongs to the value.
+            Ok((form, rest)) if ends_value(&rest) => {
                 let count = tokens.clone().into_iter().count() - rest.clone().into_iter().count();
                 Self { form, tokens: tokens.into_iter().take(count).collect(), rest }
             }
             _ => Self { form: Form::Other(text(&tokens)), tokens, rest: TokenStream::new() },
         }
+    }
+}
+
+/// Whether the value ends before these tokens: another option or a semicolon follows.
+fn ends_value(rest: &TokenStream) -> bool {
+    match rest.clone().into_iter().next() {
+        Some(TokenTree::Ident(_)) => true,
+        Some(TokenTree::Punct(mark)) => mark.as_char() == ';',
+        _ => false,
     }
 }
 

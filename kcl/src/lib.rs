@@ -134,7 +134,7 @@ pub use attributes::{
 
 #[cfg(feature = "macros")]
 #[doc(hidden)]
-pub use attributes::{proccesor, proccessor, procesor, process, processer, processors};
+pub use attributes::{proccesor, proccessor, procesor, process, processer, processors, record_processor};
 
 #[cfg(all(feature = "macros", feature = "testing"))]
 pub use attributes::test;
@@ -142,7 +142,8 @@ pub use attributes::test;
 #[cfg(feature = "tokio")]
 pub use async_processor::{AsyncInitialize, AsyncProcessor};
 pub use checkpoint::Checkpointer;
-#[cfg(feature = "tokio")]
+// It can be imported without the feature, too. Then the only error about an `async` handler that takes it names the feature.
+#[cfg_attr(not(feature = "tokio"), doc(hidden))]
 pub use checkpoint::asynchronous::AsyncCheckpointer;
 pub use checkpoint::error::CheckpointError;
 pub use checkpoint::pace::Checkpoints;

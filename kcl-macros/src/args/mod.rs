@@ -4,7 +4,7 @@ mod read;
 
 use std::time::Duration;
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::quote;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
@@ -14,6 +14,8 @@ use crate::context::Context;
 use crate::handlers::Kind;
 use crate::messages::{self, Message};
 use crate::model::{Given, OptionName, Options, Place, Policy};
+use crate::names;
+use crate::syntax::text;
 use crate::values::{Form, Value};
 
 /// Parses the options of `#[kcl::processor(…)]`. An error in one option is reported to `cx`, and the others are still parsed.
@@ -177,7 +179,8 @@ fn option(
         if found.is_empty() {
             cx.error(&written, messages::option_without_value(name));
         } else {
-            cx.error(found, messages::option_without_equals(name));
+            let value = without_equals(name, &found);
+            cx.error(found, messages::option_without_equals(name, value.as_deref()));
         }
         return Ok(None);
     }
@@ -188,6 +191,29 @@ fn option(
         return Ok(None);
     }
     Ok(Some((written, name, value)))
+}
+
+/// The value in an option such as `retry(3)` or `retry: 3`, if it has the form of that option's values.
+fn without_equals(name: OptionName, found: &TokenStream) -> Option<String> {
+    let mut tokens = found.clone().into_iter();
+    let value = match tokens.next()? {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis && tokens.next().is_none() => {
+            group.stream()
+        }
+        TokenTree::Punct(mark) if mark.as_char() == ':' => tokens.collect(),
+        _ => return None,
+    };
+    let value = Value::new(value);
+    let (_, example) = name.example().split_once(" = ")?;
+    let has_the_form = match (&value.form, &Value::new(example.parse().ok()?).form) {
+        (Form::Word(word), Form::Word(_)) => {
+            names::action(&word.to_string()).is_some_and(|action| *word == action.word())
+        }
+        (Form::Number(number), Form::Number(_)) => number.suffix().is_empty(),
+        (Form::Bool(_), Form::Bool(_)) | (Form::Text(_), Form::Text(_)) | (Form::Path(_), Form::Path(_)) => true,
+        _ => false,
+    };
+    (has_the_form && value.rest.is_empty()).then(|| text(&value.tokens))
 }
 
 /// Reads a value with `read`. Reports its error, or else a missing comma after the value.

@@ -150,7 +150,8 @@ impl<'c> OnInit<'c> for &'c Shard {
     label = "`#[on_records]` does not accept this type",
     note = "an `#[on_records]` handler can take, in any order: `&[kcl::Record]`, `&mut kcl::{C}`, `&kcl::Shard`, `kcl::MillisBehindLatest`",
     note = "instead of `&[kcl::Record]` it can take `Vec<P>` or `Vec<(&kcl::Record, P)>`, where `P` is a payload",
-    note = "a payload is `kcl::Json<T>` if `T` has `#[derive(serde::Deserialize)]`, your own type that implements `kcl::FromRecord`, or `Option<P>` or `Result<P, kcl::BoxError>` where `P` is one of these"
+    note = "a payload is `kcl::Json<T>` if `T` has `#[derive(serde::Deserialize)]`, your own type that implements `kcl::FromRecord`, or `Option<P>` or `Result<P, kcl::BoxError>` where `P` is one of these",
+    note = "in `kcl::Json<T>`, a type parameter needs the bound `T: serde::de::DeserializeOwned`"
 )]
 pub trait OnRecords<'c, C = Checkpointer>: Sized {
     /// The part of the input that the argument takes.
@@ -204,8 +205,9 @@ impl<'c, C> OnRecords<'c, C> for MillisBehindLatest {
     message = "an `#[on_record]` handler cannot take `{Self}`",
     label = "`#[on_record]` does not accept this type",
     note = "an `#[on_record]` handler can take, in any order: `&kcl::Record`, one payload, `&mut kcl::{C}`, `&kcl::Shard`, `kcl::MillisBehindLatest`",
-    note = "for the bytes of a record, take `&kcl::Record` and call `data()`; for all records of a batch at once, write `#[on_records]`",
-    note = "a payload is `kcl::Json<T>` if `T` has `#[derive(serde::Deserialize)]`, your own type that implements `kcl::FromRecord`, or `Option<P>` or `Result<P, kcl::BoxError>` where `P` is one of these"
+    note = "a payload is `kcl::Json<T>` if `T` has `#[derive(serde::Deserialize)]`, your own type that implements `kcl::FromRecord`, or `Option<P>` or `Result<P, kcl::BoxError>` where `P` is one of these",
+    note = "in `kcl::Json<T>`, a type parameter needs the bound `T: serde::de::DeserializeOwned`",
+    note = "for the bytes of a record, take `&kcl::Record` and call `data()`; for all records of a batch at once, write `#[on_records]`"
 )]
 pub trait OnRecord<'c, C = Checkpointer>: Sized {
     /// The part of the input that the argument takes.

@@ -15,6 +15,7 @@ use crate::shard::{MillisBehindLatest, Shard};
     label = "`#[on_record]` does not accept this type",
     note = "an `#[on_record]` handler with `concurrency` can take, in any order: `&kcl::Record`, one payload, `&kcl::Shard`, `kcl::MillisBehindLatest`",
     note = "a payload is `kcl::Json<T>` if `T` has `#[derive(serde::Deserialize)]`, your own type that implements `kcl::FromRecord`, or `Option<P>` or `Result<P, kcl::BoxError>` where `P` is one of these",
+    note = "in `kcl::Json<T>`, a type parameter needs the bound `T: serde::de::DeserializeOwned`",
     note = "there is no checkpointer among them: records may not be done while it runs, and a checkpoint would pass them"
 )]
 pub trait OnConcurrentRecord<'c>: Sized {

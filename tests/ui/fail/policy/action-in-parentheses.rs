@@ -1,0 +1,16 @@
+// What happens on a failure, in parentheses.
+
+use kcl::Record;
+
+#[derive(Default)]
+struct Bytes {
+    bytes: usize,
+}
+
+#[kcl::processor]
+impl Bytes {
+    #[on_record(on_failure(skip))]
+    fn add(&mut self, record: &Record) {
+        self.bytes += record.data().len();
+    }
+}
