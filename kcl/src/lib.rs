@@ -55,10 +55,11 @@
 //! # Features
 //!
 //! - `macros` (on by default): the attributes. Without this feature, implement [`Processor`] by hand.
+//! - `daemon`: the daemon's side of the protocol, in the module [`protocol`], for programs that stand in for the daemon.
 //! - `metrics`: counts, latencies and delays of a running processor, as lines on stderr or datagrams to a socket, if the
 //!   environment variable `KCL_METRICS` asks for them; see the module [`metrics`].
 //! - `testing`: the module [`testing`], a daemon in process for tests of processors, with the page "Testing a processor";
-//!   and `#[kcl::test]`, which lets it follow random schedules. It belongs in `[dev-dependencies]`.
+//!   and `#[kcl::test]`, which lets it follow random schedules. It belongs in `[dev-dependencies]`, and turns on `daemon`.
 //! - `tokio`: handlers may be `async`. The runtime is a `current_thread` runtime of tokio, and blocking and `async` handlers
 //!   mix. By hand, implement [`AsyncProcessor`] instead of [`Processor`]. Without the feature, there is no runtime, and a processor
 //!   must not be run inside of one.
@@ -102,6 +103,7 @@ mod error;
 mod excerpt;
 mod failed_records;
 mod handler;
+#[cfg(any(feature = "daemon", feature = "metrics", test))]
 mod histogram;
 mod inputs;
 mod io;
@@ -176,6 +178,7 @@ pub mod __private {
     pub use crate::error::passed_over;
     pub use crate::excerpt::{is_harmful, middle_cut};
     pub use crate::handler::*;
+    #[cfg(any(feature = "daemon", feature = "metrics", test))]
     pub use crate::histogram::Histogram;
     pub use crate::io::lines::{Io, Lines, Received, Watcher};
     #[cfg(feature = "testing")]

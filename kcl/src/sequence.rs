@@ -82,6 +82,7 @@ impl SequenceNumber {
 
     /// The digits of a number that has as many as those of Kinesis today.
     #[inline]
+    #[cfg(any(feature = "daemon", test))]
     pub(crate) fn usual_digits(&self) -> Option<[u8; USUAL_DIGITS]> {
         let [zeros @ .., first, second, third, fourth] = self.limbs;
         // The first limb has eight digits, of which the first one is not zero.

@@ -4,10 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-use super::records::{Records, WireRecord};
-use super::wire_text::WireText;
+use super::records::Records;
 use crate::chain::Text;
 use crate::excerpt::{Excerpt, Start};
 use crate::record::Record;
@@ -17,15 +15,14 @@ use crate::shard::Position;
 /// A message from the daemon to a processor: one line of JSON.
 ///
 /// Reading is lenient, because future daemons may add fields: unknown fields are skipped, and nullable fields may be
-/// missing.
+/// missing. With the feature `daemon`, messages also serialize.
 ///
 /// ```
 /// use kcl::protocol::Message;
 ///
 /// let message = Message::from_line(br#"{"action":"shardEnded","checkpoint":null}"#)?;
 /// assert!(matches!(message, Message::ShardEnded));
-/// assert_eq!(serde_json::to_string(&message)?, r#"{"action":"shardEnded"}"#);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), kcl::protocol::MessageError>(())
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -183,107 +180,6 @@ fn position(sequence_number: Option<&str>, sub_sequence_number: Option<i64>) -> 
     }
 }
 
-impl Serialize for Message {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::ProcessRecords { records, millis_behind_latest } => ProcessRecordsMessage {
-                records: records.iter().map(WireRecord::from).collect::<Vec<_>>(),
-                millis_behind_latest: *millis_behind_latest,
-            }
-            .serialize(serializer),
-            Self::Initialize { shard_id, position } => {
-                let (sequence_number, sub_sequence_number) = match position {
-                    Position::After { sequence_number, sub_sequence_number } => {
-                        (Some(sequence_number.to_string()), *sub_sequence_number)
-                    }
-                    Position::Unknown => (None, 0),
-                    sentinel => (Some(sentinel.to_string()), 0),
-                };
-                let mut message = serializer.serialize_struct("Message", 4)?;
-                message.serialize_field("action", self.action())?;
-                message.serialize_field("shardId", shard_id)?;
-                message.serialize_field("sequenceNumber", &sequence_number)?;
-                message.serialize_field("subSequenceNumber", &sub_sequence_number)?;
-                message.end()
-            }
-            Self::LeaseLost | Self::ShardEnded | Self::ShutdownRequested => {
-                let mut message = serializer.serialize_struct("Message", 1)?;
-                message.serialize_field("action", self.action())?;
-                message.end()
-            }
-            Self::Shutdown { reason } => {
-                let mut message = serializer.serialize_struct("Message", 2)?;
-                message.serialize_field("action", self.action())?;
-                message.serialize_field(
-                    "reason",
-                    match reason {
-                        ShutdownReason::Terminate => "TERMINATE",
-                        ShutdownReason::Zombie => "ZOMBIE",
-                    },
-                )?;
-                message.end()
-            }
-            Self::Checkpoint { sequence_number, sub_sequence_number, error } => {
-                let mut message = serializer.serialize_struct("Message", 4)?;
-                message.serialize_field("action", self.action())?;
-                message.serialize_field("sequenceNumber", sequence_number)?;
-                message.serialize_field("subSequenceNumber", sub_sequence_number)?;
-                message.serialize_field("error", error)?;
-                message.end()
-            }
-        }
-    }
-}
-
-#[cfg(feature = "testing")]
-impl Message {
-    /// Appends the same bytes as serializing, but does not search names for characters to escape in the answer to a
-    /// checkpoint, the most frequent message without records.
-    pub(crate) fn write(&self, line: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-        let Self::Checkpoint { sequence_number, sub_sequence_number, error } = self else {
-            return serde_json::to_writer(line, self);
-        };
-        line.extend_from_slice(br#"{"action":"checkpoint","sequenceNumber":"#);
-        serde_json::to_writer(&mut *line, sequence_number)?;
-        line.extend_from_slice(br#","subSequenceNumber":"#);
-        serde_json::to_writer(&mut *line, sub_sequence_number)?;
-        line.extend_from_slice(br#","error":"#);
-        serde_json::to_writer(&mut *line, error)?;
-        line.push(b'}');
-        Ok(())
-    }
-}
-
-/// [`Message::ProcessRecords`] for a daemon whose records are not [`Record`]s. It serializes to the same line.
-#[derive(Clone, Debug)]
-pub struct ProcessRecordsMessage<R> {
-    /// The records, in order.
-    pub records: R,
-    /// How far the batch is behind the newest record of the shard, in milliseconds.
-    pub millis_behind_latest: Option<u64>,
-}
-
-impl<'a, R: AsRef<[WireRecord<'a>]>> Serialize for ProcessRecordsMessage<R> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut message = serializer.serialize_struct("Message", 3)?;
-        message.serialize_field("action", "processRecords")?;
-        message.serialize_field("records", self.records.as_ref())?;
-        message.serialize_field("millisBehindLatest", &self.millis_behind_latest)?;
-        message.end()
-    }
-}
-
-impl ProcessRecordsMessage<&[WireRecord<'_>]> {
-    /// Appends the message, without a line feed. This writes the same bytes as serializing, in a fraction of the time.
-    pub fn write(&self, line: &mut Vec<u8>) {
-        let mut text = WireText::default();
-        self.records.iter().for_each(|record| text.push(record));
-        line.extend_from_slice(WireText::BEFORE);
-        line.extend_from_slice(text.as_bytes());
-        line.extend_from_slice(WireText::after(self.millis_behind_latest).as_bytes());
-    }
-}
-
 /// The error for a line that is not a [`Message`].
 #[derive(Debug)]
 pub struct MessageError {
@@ -358,55 +254,3 @@ impl fmt::Display for MessageError {
 }
 
 impl std::error::Error for MessageError {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[cfg(feature = "testing")]
-    #[test]
-    fn writing_an_answer_is_the_same_as_serializing() {
-        let number = Some("\"49\n".to_owned());
-        for (sequence_number, sub_sequence_number, error) in
-            [(None, None, None), (number.clone(), Some(-7), number.clone()), (number, None, Some(String::new()))]
-        {
-            let message = Message::Checkpoint { sequence_number, sub_sequence_number, error };
-            let mut line = Vec::new();
-            message.write(&mut line).unwrap();
-            assert_eq!(line, serde_json::to_vec(&message).unwrap());
-        }
-        let mut line = Vec::new();
-        Message::ShardEnded.write(&mut line).unwrap();
-        assert_eq!(line, serde_json::to_vec(&Message::ShardEnded).unwrap());
-    }
-
-    #[test]
-    fn writing_is_the_same_as_serializing() {
-        let record = WireRecord {
-            data: b"",
-            partition_key: "a\"\\\n\r\t\u{8}\u{c}\0\u{7f}\u{1f}\u{e9}\u{1f980}",
-            sequence_number: 0.into(),
-            sub_sequence_number: 0,
-            approximate_arrival_timestamp: None,
-        };
-        let data: Vec<u8> = (0..=255).collect();
-        let longest = "9".repeat(SequenceNumber::MAX_DIGITS);
-        let records = [
-            record,
-            WireRecord { data: &data, partition_key: "", sub_sequence_number: u64::MAX, ..record },
-            WireRecord { data: &data[..7], approximate_arrival_timestamp: Some(i64::MIN), ..record },
-            WireRecord { sequence_number: longest.parse().unwrap(), approximate_arrival_timestamp: Some(0), ..record },
-            WireRecord { sequence_number: longest[..56].parse().unwrap(), sub_sequence_number: 10, ..record },
-            WireRecord { sequence_number: "10000000000000000000000000000000000000000".parse().unwrap(), ..record },
-        ];
-        for count in 0..=records.len() {
-            for millis_behind_latest in [None, Some(0), Some(u64::MAX)] {
-                let message = ProcessRecordsMessage { records: &records[..count], millis_behind_latest };
-                let mut line = b"before".to_vec();
-                message.write(&mut line);
-                let serialized = serde_json::to_string(&message).unwrap();
-                assert_eq!(line, [b"before", serialized.as_bytes()].concat());
-            }
-        }
-    }
-}

@@ -6,21 +6,20 @@
 //! message. The daemon never sends the next message before the status. All of this describes
 //! `amazon-kinesis-client-multilang` 3, package `software.amazon.kinesis.multilang`.
 //!
-//! [`daemon`] is the other side of the same conversation, for programs that stand in for the daemon. [`recording`] reads
-//! conversations that were recorded.
+//! The feature `daemon` adds two modules. `daemon` is the other side of the conversation, for programs that stand in for the daemon.
+//! `recording` reads recorded conversations.
 
 mod base64;
-pub mod daemon;
+#[cfg(any(feature = "daemon", test))]
+mod daemon_side;
 mod message;
 mod nesting;
-pub mod recording;
 mod records;
 pub(crate) mod reply;
 pub(crate) mod scanner;
 mod shape;
-mod wire_text;
 
-pub use message::{Message, MessageError, ProcessRecordsMessage, ShutdownReason};
-pub use records::WireRecord;
-pub use reply::{Reply, ReplyError};
-pub use wire_text::WireText;
+#[cfg(any(feature = "daemon", test))]
+pub use daemon_side::{ProcessRecordsMessage, ReplyError, WireRecord, WireText, daemon, recording};
+pub use message::{Message, MessageError, ShutdownReason};
+pub use reply::Reply;

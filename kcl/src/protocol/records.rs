@@ -1,85 +1,14 @@
-//! The records of `processRecords`: how they serialize, and how those are read that `shape.rs` does not know.
+//! The records of `processRecords` that `shape.rs` does not know.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::ser::{Serialize, SerializeStruct, Serializer};
 use serde::{Deserialize, de};
 
 use super::base64;
 use crate::buffers::Buffers;
 use crate::record::Record;
 use crate::sequence::SequenceNumber;
-
-/// A record as the daemon writes it (`JsonFriendlyRecord`), with borrowed data.
-///
-/// ```
-/// use kcl::protocol::WireRecord;
-///
-/// let record = WireRecord {
-///     data: b"hello",
-///     partition_key: "alice",
-///     sequence_number: 7.into(),
-///     sub_sequence_number: 0,
-///     approximate_arrival_timestamp: Some(1_795_348_564_154),
-/// };
-/// let [record] = &WireRecord::into_batch([record])[..] else { unreachable!() };
-/// assert_eq!(record.partition_key(), "alice");
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WireRecord<'a> {
-    /// The payload, before base64.
-    pub data: &'a [u8],
-    /// The key, of up to 256 characters.
-    pub partition_key: &'a str,
-    /// The record's number in its shard.
-    pub sequence_number: SequenceNumber,
-    /// The record's place among the user records of an aggregated record, or else 0.
-    pub sub_sequence_number: u64,
-    /// Milliseconds since 1970.
-    pub approximate_arrival_timestamp: Option<i64>,
-}
-
-impl<'a> WireRecord<'a> {
-    /// The same records as a processor receives them. They share the buffers of one batch.
-    pub fn into_batch(records: impl IntoIterator<Item = WireRecord<'a>>) -> Vec<Record> {
-        let mut buffers = Buffers::default();
-        for record in records {
-            let entry = buffers.start_record();
-            entry.sequence_number = record.sequence_number;
-            entry.sub_sequence_number = record.sub_sequence_number;
-            entry.arrival = record.approximate_arrival_timestamp;
-            buffers.set_data(record.data);
-            buffers.set_key(record.partition_key.as_bytes());
-        }
-        buffers.finish()
-    }
-}
-
-impl<'a> From<&'a Record> for WireRecord<'a> {
-    fn from(record: &'a Record) -> Self {
-        Self {
-            data: record.data(),
-            partition_key: record.partition_key(),
-            sequence_number: record.sequence_number(),
-            sub_sequence_number: record.sub_sequence_number(),
-            approximate_arrival_timestamp: record.approximate_arrival_millis(),
-        }
-    }
-}
-
-impl Serialize for WireRecord<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut record = serializer.serialize_struct("Record", 6)?;
-        record.serialize_field("data", &base64::encode(self.data))?;
-        record.serialize_field("partitionKey", self.partition_key)?;
-        record.serialize_field("sequenceNumber", &format_args!("{}", self.sequence_number))?;
-        record.serialize_field("approximateArrivalTimestamp", &self.approximate_arrival_timestamp)?;
-        record.serialize_field("subSequenceNumber", &self.sub_sequence_number)?;
-        record.serialize_field("action", "record")?;
-        record.end()
-    }
-}
 
 /// The `records` of an incoming message, which deserialize from the array.
 pub(super) struct Records(pub(super) Vec<Record>);

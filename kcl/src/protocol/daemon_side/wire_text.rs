@@ -1,7 +1,7 @@
 //! The fast writer of records.
 
-use super::base64;
-use super::records::WireRecord;
+use super::encoding::encode_to;
+use super::written::WireRecord;
 use crate::sequence::Decimal;
 
 /// The most bytes that a character of a key becomes: `\u0000`.
@@ -62,7 +62,7 @@ impl WireText {
             pen.put(b",");
         }
         pen.put(br#"{"data":""#);
-        pen.at += base64::encode_to(data, &mut pen.to[pen.at..]);
+        pen.at += encode_to(data, &mut pen.to[pen.at..]);
         pen.put(br#"","partitionKey":""#);
         pen.put_escaped(key);
         pen.put(br#"","sequenceNumber":""#);

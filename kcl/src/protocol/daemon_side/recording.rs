@@ -9,9 +9,9 @@ use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::message::{Message, MessageError};
-use super::reply::Reply;
 use crate::excerpt::Excerpt;
+use crate::protocol::message::{Message, MessageError};
+use crate::protocol::reply::Reply;
 
 /// The file of the lines that the processor received.
 pub const IN_FILE: &str = "in.jsonl";
