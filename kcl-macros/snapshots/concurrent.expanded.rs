@@ -122,7 +122,10 @@ const _: () = {
         }
     }
     #[automatically_derived]
-    impl ::kcl::AsyncInitialize for __KclRevenueAdd {
+    impl ::kcl::AsyncInitialize for __KclRevenueAdd
+    where
+        for<'kcl> __KclRevenueAdd: ::core::marker::Sized,
+    {
         async fn initialize(_: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
             ::core::result::Result::Ok(
                 <__KclRevenueAdd as ::kcl::__private::OnInitOrDefault<'_>>::make(),

@@ -117,7 +117,10 @@ const _: () = {
     }
     #[cfg(feature = "init")]
     #[automatically_derived]
-    impl ::kcl::Initialize for __KclSumOpen {
+    impl ::kcl::Initialize for __KclSumOpen
+    where
+        for<'kcl> __KclSumOpen: ::core::marker::Sized,
+    {
         fn initialize(__input: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
             let __cx = &::kcl::__private::on_init(__input);
             <::kcl::__private::Inferred<
@@ -127,7 +130,10 @@ const _: () = {
     }
     #[cfg(not(any(feature = "init")))]
     #[automatically_derived]
-    impl ::kcl::Initialize for __KclSumOpen {
+    impl ::kcl::Initialize for __KclSumOpen
+    where
+        for<'kcl> __KclSumOpen: ::core::marker::Sized,
+    {
         fn initialize(_: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
             ::core::result::Result::Ok(
                 <__KclSumOpen as ::kcl::__private::OnInitOrDefault<'_>>::make(),

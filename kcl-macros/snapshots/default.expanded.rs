@@ -31,7 +31,10 @@ const _: () = {
         }
     }
     #[automatically_derived]
-    impl ::kcl::Initialize for __KclCountCount {
+    impl ::kcl::Initialize for __KclCountCount
+    where
+        for<'kcl> __KclCountCount: ::core::marker::Sized,
+    {
         fn initialize(_: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
             ::core::result::Result::Ok(
                 <__KclCountCount as ::kcl::__private::OnInitOrDefault<'_>>::make(),

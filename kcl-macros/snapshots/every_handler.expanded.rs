@@ -151,7 +151,10 @@ const _: () = {
         }
     }
     #[automatically_derived]
-    impl ::kcl::Initialize for __KclSampleOpen {
+    impl ::kcl::Initialize for __KclSampleOpen
+    where
+        for<'kcl> __KclSampleOpen: ::core::marker::Sized,
+    {
         fn initialize(__input: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
             let __cx = &::kcl::__private::on_init(__input);
             <::kcl::__private::Inferred<

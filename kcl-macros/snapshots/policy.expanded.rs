@@ -81,7 +81,10 @@ const _: () = {
         }
     }
     #[automatically_derived]
-    impl ::kcl::Initialize for __KclSumAdd {
+    impl ::kcl::Initialize for __KclSumAdd
+    where
+        for<'kcl> __KclSumAdd: ::core::marker::Sized,
+    {
         fn initialize(_: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
             ::core::result::Result::Ok(
                 <__KclSumAdd as ::kcl::__private::OnInitOrDefault<'_>>::make(),

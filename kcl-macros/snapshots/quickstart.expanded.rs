@@ -54,7 +54,10 @@ const _: () = {
         }
     }
     #[automatically_derived]
-    impl ::kcl::Initialize for __KclRevenueOpen {
+    impl ::kcl::Initialize for __KclRevenueOpen
+    where
+        for<'kcl> __KclRevenueOpen: ::core::marker::Sized,
+    {
         fn initialize(__input: &::kcl::Shard) -> ::kcl::__private::Made<Self> {
             let __cx = &::kcl::__private::on_init(__input);
             <::kcl::__private::Inferred<

@@ -69,7 +69,10 @@ const _: () = {
         }
     }
     #[automatically_derived]
-    impl crate::deps::streams::Initialize for __KclOrdersRevenueAdd {
+    impl crate::deps::streams::Initialize for __KclOrdersRevenueAdd
+    where
+        for<'kcl> __KclOrdersRevenueAdd: ::core::marker::Sized,
+    {
         fn initialize(
             _: &crate::deps::streams::Shard,
         ) -> crate::deps::streams::__private::Made<Self> {

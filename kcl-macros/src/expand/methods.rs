@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Lifetime, Path, ReturnType};
+use syn::{Generics, Lifetime, Path, ReturnType};
 
 use super::checkpoints::Shape;
 use super::slots::{Chosen, Unfilled};
@@ -151,9 +151,8 @@ pub(super) fn initialize(processor: &Processor, chosen: &Chosen<'_>) -> TokenStr
     let call = call(processor, handler, &Arguments::of(processor, handler, Form::Async), &locals);
     let returned = returned(processor, handler);
     let (asyncness, initialize) = initialize_trait(processor);
-    let generics = generics(processor);
+    let (self_ty, generics) = sized(processor);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
-    let self_ty = processor.ty();
     quote! {
         #cfg
         #[automatically_derived]
@@ -170,13 +169,10 @@ pub(super) fn initialize(processor: &Processor, chosen: &Chosen<'_>) -> TokenStr
 /// the processor must start by itself: a processor that a factory creates does not need `Default`.
 pub(super) fn initialize_by_default(processor: &Processor, rest: &Unfilled) -> TokenStream {
     let krate = &processor.options.krate;
-    let (mut self_ty, mut generics) = (processor.ty().to_token_stream(), generics(processor));
-    if !processor.options.main {
-        (self_ty, generics) = with_named_lifetimes(processor);
-        let lifetime = Lifetime::new("'kcl", Span::mixed_site());
-        let bound = syn::parse_quote!(for<#lifetime> #self_ty: #krate::__private::OnInitOrDefault<#lifetime>);
-        generics.make_where_clause().predicates.push(bound);
-    }
+    let (self_ty, generics) = match processor.options.main {
+        true => sized(processor),
+        false => bounded(processor, |lifetime| quote!(#krate::__private::OnInitOrDefault<#lifetime>)),
+    };
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let (asyncness, initialize) = initialize_trait(processor);
     quote! {
@@ -188,6 +184,25 @@ pub(super) fn initialize_by_default(processor: &Processor, rest: &Unfilled) -> T
             }
         }
     }
+}
+
+/// The processor's type, and the generics with the bound that it has a size: without it, each of the types in the impl would be an error. A
+/// type with arguments gets no bound, because the bound would repeat the errors about the arguments.
+fn sized(processor: &Processor) -> (TokenStream, Generics) {
+    match processor.self_ty.to_token_stream().into_iter().any(|token| token.to_string() == "<") {
+        true => (processor.ty().to_token_stream(), generics(processor)),
+        false => bounded(processor, |_| quote!(::core::marker::Sized)),
+    }
+}
+
+/// The processor's type, and the generics with a bound on it. The lifetime keeps rustc from checking the bound where it is written, so that
+/// a type that does not meet it is an error only where it is used.
+fn bounded(processor: &Processor, bound: impl FnOnce(&Lifetime) -> TokenStream) -> (TokenStream, Generics) {
+    let (self_ty, mut generics) = with_named_lifetimes(processor);
+    let lifetime = Lifetime::new("'kcl", Span::mixed_site());
+    let bound = bound(&lifetime);
+    generics.make_where_clause().predicates.push(syn::parse_quote!(for<#lifetime> #self_ty: #bound));
+    (self_ty, generics)
 }
 
 /// The trait that starts the processor, after the word before its method.
