@@ -1,6 +1,12 @@
 //! Adds up orders in Protocol Buffers: shows a custom payload type, and dead-letters records that cannot be decoded.
 //!
 //! A crate can implement `FromRecord` only for its own types, so the type `Proto` connects `kcl` and `prost`.
+//!
+//! The file holds messages in base64, and one record that is not a message. That record becomes a dead letter, in the folder `dead-letters`.
+//!
+//! ```console
+//! $ cargo kcl local --package examples-protobuf --example protobuf --format json --input examples/data/orders-protobuf.jsonl
+//! ```
 
 use kcl::dead_letter::JsonLines;
 use kcl::{DeadLetter, FromRecord, Record, Shard};

@@ -12,7 +12,7 @@ use crate::sizes::{self, NotASize};
 
 pub(crate) fn feature_missing() -> Message {
     Message::new("an `async` handler needs the feature `tokio` of `kcl`")
-        .note("turn it on in Cargo.toml: `kcl = { path = \"...\", features = [\"tokio\"] }`, with the `path`, `git` or `version` that is there")
+        .note("add it in Cargo.toml: `kcl = { path = \"...\", features = [\"tokio\"] }`; keep the features that are there, and the `path`, `git` or `version`")
         .help("`kcl` is built without this feature")
 }
 
