@@ -189,7 +189,7 @@ pub(crate) fn option_flag_value(name: OptionName) -> Message {
     Message::new(format_args!("option `{name}` takes no value")).help(format_args!("write `{name}`"))
 }
 
-/// The help for `every` on a handler that is not a tick. It may be meant for checkpoints, which have an option of their own.
+/// The help for `every` where it is not an option. It may be meant for checkpoints, which have an option of their own.
 fn every_of_no_tick() -> String {
     format!(
         "for calls at intervals, write `#[on_tick({})]` on a method; for checkpoints at intervals, write `#[kcl::processor({})]` on the impl",

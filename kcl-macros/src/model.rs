@@ -325,6 +325,16 @@ impl OptionName {
         self == Self::Bisect
     }
 
+    /// Whether a word is one of the values.
+    pub(crate) fn has_word(self, word: &str) -> bool {
+        match self {
+            Self::OnFailure | Self::OnUndecodable => Action::from_word(word).is_some(),
+            Self::Order => Order::from_word(word).is_some(),
+            Self::Runtime => Runtime::from_word(word).is_some(),
+            _ => false,
+        }
+    }
+
     /// The option with an example of its value, for messages.
     pub(crate) fn example(self) -> &'static str {
         match self {

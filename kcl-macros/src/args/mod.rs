@@ -14,7 +14,6 @@ use crate::context::Context;
 use crate::handlers::Kind;
 use crate::messages::{self, Message};
 use crate::model::{Given, OptionName, Options, Place, Policy};
-use crate::names;
 use crate::syntax::text;
 use crate::values::{Form, Value};
 
@@ -206,9 +205,7 @@ fn without_equals(name: OptionName, found: &TokenStream) -> Option<String> {
     let value = Value::new(value);
     let (_, example) = name.example().split_once(" = ")?;
     let has_the_form = match (&value.form, &Value::new(example.parse().ok()?).form) {
-        (Form::Word(word), Form::Word(_)) => {
-            names::action(&word.to_string()).is_some_and(|action| *word == action.word())
-        }
+        (Form::Word(word), Form::Word(_)) => name.has_word(&word.to_string()),
         (Form::Number(number), Form::Number(_)) => number.suffix().is_empty(),
         (Form::Bool(_), Form::Bool(_)) | (Form::Text(_), Form::Text(_)) | (Form::Path(_), Form::Path(_)) => true,
         _ => false,

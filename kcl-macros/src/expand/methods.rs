@@ -2,11 +2,11 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Generics, Lifetime, Path, ReturnType};
+use syn::{Path, ReturnType};
 
 use super::checkpoints::Shape;
 use super::slots::{Chosen, Unfilled};
-use super::types::{generics, inferred_at, parenthesized, with_named_lifetimes};
+use super::types::{bounded, inferred_at, parenthesized, sized};
 use crate::handlers::{Kind, Slot};
 use crate::model::{Handler, Processor};
 use crate::syntax::ends;
@@ -184,25 +184,6 @@ pub(super) fn initialize_by_default(processor: &Processor, rest: &Unfilled) -> T
             }
         }
     }
-}
-
-/// The processor's type, and the generics with the bound that it has a size: without it, each of the types in the impl would be an error. A
-/// type with arguments gets no bound, because the bound would repeat the errors about the arguments.
-fn sized(processor: &Processor) -> (TokenStream, Generics) {
-    match processor.self_ty.to_token_stream().into_iter().any(|token| token.to_string() == "<") {
-        true => (processor.ty().to_token_stream(), generics(processor)),
-        false => bounded(processor, |_| quote!(::core::marker::Sized)),
-    }
-}
-
-/// The processor's type, and the generics with a bound on it. The lifetime keeps rustc from checking the bound where it is written, so that
-/// a type that does not meet it is an error only where it is used.
-fn bounded(processor: &Processor, bound: impl FnOnce(&Lifetime) -> TokenStream) -> (TokenStream, Generics) {
-    let (self_ty, mut generics) = with_named_lifetimes(processor);
-    let lifetime = Lifetime::new("'kcl", Span::mixed_site());
-    let bound = bound(&lifetime);
-    generics.make_where_clause().predicates.push(syn::parse_quote!(for<#lifetime> #self_ty: #bound));
-    (self_ty, generics)
 }
 
 /// The trait that starts the processor, after the word before its method.

@@ -8,6 +8,7 @@ use syn::{Generics, Lifetime, Type, WherePredicate, parse_quote};
 
 use crate::header::unused_parameters;
 use crate::model::Processor;
+use crate::syntax::peel;
 use crate::within::{name_elided, rename_lifetimes};
 
 /// The type with `'_` instead of these lifetimes, for code that does not declare them.
@@ -16,14 +17,32 @@ pub(super) fn without_lifetimes(ty: &Type, lifetimes: &HashSet<String>) -> Token
     rename_lifetimes(ty.to_token_stream(), elide)
 }
 
-/// The processor's type and the generics with a name for each `'_`, for a bound on that type: an elided lifetime cannot be in a bound.
-pub(super) fn with_named_lifetimes(processor: &Processor) -> (TokenStream, Generics) {
+/// The processor's type, and the generics with the bound that it has a size: without it, each of the types in the impl would be an error. A
+/// type with arguments gets no bound, because the bound would repeat the errors about the arguments.
+pub(super) fn sized(processor: &Processor) -> (TokenStream, Generics) {
+    let has_arguments = match peel(&processor.self_ty) {
+        Type::Path(ty) => ty.path.segments.iter().any(|segment| !segment.arguments.is_none()),
+        _ => true,
+    };
+    match has_arguments {
+        true => (processor.ty().to_token_stream(), generics(processor)),
+        false => bounded(processor, |_| quote!(::core::marker::Sized)),
+    }
+}
+
+/// The processor's type, and the generics with a bound on it. The lifetime keeps rustc from checking the bound where it is written, so that
+/// a type that does not meet it is an error only where it is used.
+pub(super) fn bounded(processor: &Processor, bound: impl FnOnce(&Lifetime) -> TokenStream) -> (TokenStream, Generics) {
+    // An elided lifetime cannot be in a bound.
     let (ty, named) = name_elided(processor.ty().to_token_stream(), Some(Span::mixed_site()));
     let mut generics = generics(processor);
     // Lifetimes come before the other parameters.
     for lifetime in named.into_iter().rev() {
         generics.params.insert(0, parse_quote!(#lifetime));
     }
+    let lifetime = Lifetime::new("'kcl", Span::mixed_site());
+    let bound = bound(&lifetime);
+    generics.make_where_clause().predicates.push(parse_quote!(for<#lifetime> #ty: #bound));
     (ty, generics)
 }
 
