@@ -1,4 +1,4 @@
-// What happens on a failure, after a colon.
+// An action after a colon.
 
 use kcl::Record;
 

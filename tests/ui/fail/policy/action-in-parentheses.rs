@@ -1,4 +1,4 @@
-// What happens on a failure, in parentheses.
+// An action in parentheses.
 
 use kcl::Record;
 

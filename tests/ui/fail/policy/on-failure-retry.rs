@@ -1,4 +1,4 @@
-// `retry` as what happens on a failure.
+// `retry` instead of an action.
 
 use kcl::Record;
 
