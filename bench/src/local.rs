@@ -16,10 +16,10 @@ use crate::report::{Samples, load, machine, runs, table};
 const TICKS: f64 = 100.0;
 /// The sizes of records in bytes, with their line feeds, and the numbers of shards.
 const CASES: [(usize, u32); 4] = [(100, 1), (100, 8), (1 << 10, 1), (1 << 10, 8)];
-/// The builds of the tool: a name, and the arguments of `cargo build`.
+/// The builds of the tool: a name, the folder of the result, and the command of cargo that builds it.
 const BUILDS: [(&str, &str, &[&str]); 2] = [
-    ("the clone's alias", "quick", &["--profile", "quick", "--no-default-features"]),
-    ("installed", "release", &["--release", "--no-default-features"]),
+    ("the clone's alias", "debug", &["kcl", "--version"]),
+    ("installed", "release", &["build", "--package", "cargo-kcl", "--release", "--no-default-features"]),
 ];
 
 /// The options of `cargo kcl-bench local`.
@@ -89,8 +89,7 @@ fn build(folder: &str, arguments: &[&str]) -> Outcome<PathBuf> {
     let root = bench().join("..");
     let target = root.join("target");
     let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--quiet", "--package", "cargo-kcl"]).args(arguments).arg("--target-dir").arg(&target);
-    output(cargo.current_dir(&root))?;
+    output(cargo.args(arguments).env("CARGO_TARGET_DIR", &target).current_dir(&root))?;
     Ok(target.join(folder).join("cargo-kcl"))
 }
 

@@ -90,11 +90,14 @@ impl SequenceNumber {
             return None;
         }
         let mut digits = [0; USUAL_DIGITS];
-        let (start, rest) = digits.split_at_mut(USUAL_DIGITS - 3 * DIGITS);
-        start.copy_from_slice(&eight_ascii(first));
-        for (chunk, limb) in rest.chunks_exact_mut(DIGITS).zip([second, third, fourth]) {
-            chunk[..8].copy_from_slice(&eight_ascii(limb / EIGHT_DIGITS));
-            chunk[8..].copy_from_slice(&eight_ascii(limb % EIGHT_DIGITS));
+        let (start, mut rest) = digits.split_first_chunk_mut()?;
+        *start = eight_ascii(first);
+        for limb in [second, third, fourth] {
+            for eight in [limb / EIGHT_DIGITS, limb % EIGHT_DIGITS] {
+                let chunk;
+                (chunk, rest) = rest.split_first_chunk_mut()?;
+                *chunk = eight_ascii(eight);
+            }
         }
         Some(digits)
     }

@@ -153,8 +153,8 @@ fn is_kcl(folder: &Path) -> Result<(), String> {
     }
 }
 
-/// The command that runs the tool in the new project. It runs from the clone if the tool is not installed, and also if the project
-/// is inside the clone, because the clone's alias works only for the clone's own packages.
+/// The command that runs the tool in the new project. It names this executable if no tool is installed, and also if the project is
+/// inside the clone, because the clone's alias works only for the clone's own packages.
 fn tool(folder: &Path, kcl: &Kcl) -> String {
     let clone = match kcl {
         Kcl::Folder(kcl) => kcl.parent().filter(|clone| clone.join("cargo-kcl").is_dir()),
@@ -162,12 +162,8 @@ fn tool(folder: &Path, kcl: &Kcl) -> String {
     };
     let is_installed = find(OsStr::new("cargo-kcl")).is_some();
     let is_in = |clone: &Path| folder.canonicalize().is_ok_and(|folder| folder.starts_with(clone));
-    match clone {
-        Some(clone) if !is_installed || is_in(clone) => {
-            let manifest = report::quoted(&clone.join("Cargo.toml").to_string_lossy());
-            // The same flags as the clone's alias, so that the first command takes a fraction of the time.
-            format!("cargo run --profile quick --manifest-path {manifest} --package cargo-kcl --no-default-features --")
-        }
+    match std::env::current_exe() {
+        Ok(tool) if !is_installed || clone.is_some_and(is_in) => report::quoted(&tool.to_string_lossy()),
         _ => "cargo kcl".to_owned(),
     }
 }
