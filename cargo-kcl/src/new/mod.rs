@@ -106,7 +106,7 @@ fn write(folder: &Path, name: &str, kcl: &Kcl) -> Result<(), NewError> {
         ("Cargo.toml", manifest(name, kcl, is_in_workspace(folder))?),
         ("src/main.rs", include_str!("template/main.rs").to_owned()),
         ("orders.jsonl", include_str!("template/orders.jsonl").to_owned()),
-        ("README.md", include_str!("template/README.md").replace("{name}", name)),
+        ("README.md", include_str!("template/README.md").replace("{name}", name).replace("{install}", &kcl.install())),
         (".gitignore", "/target\n/.kcl\n".to_owned()),
     ];
     let source = folder.join("src");
@@ -125,6 +125,17 @@ enum Kcl {
 }
 
 impl Kcl {
+    /// The command that installs the tool from the same source.
+    fn install(&self) -> String {
+        match self {
+            Self::Folder(kcl) => {
+                let tool = kcl.with_file_name("cargo-kcl");
+                format!("cargo install --locked --path {}", report::quoted(&tool.to_string_lossy()))
+            }
+            Self::Git(url) => format!("cargo install --locked --git {} cargo-kcl", report::quoted(url)),
+        }
+    }
+
     fn find(options: &NewOptions) -> Result<Self, NewError> {
         if let Some(url) = &options.git {
             return if url.contains("://") { Ok(Self::Git(url.clone())) } else { Err(NewError::Url(url.clone())) };
