@@ -1,5 +1,6 @@
 //! `cargo kcl new`: the project builds, passes its tests and runs, and existing files are left alone.
 
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
@@ -58,14 +59,33 @@ fn a_project_inside_a_workspace_is_its_own_workspace() {
     // The folder of a clone works as well as that of `kcl` in it.
     expect(&new(&["orders", "--path", workspace().to_str().unwrap()], folder.path()), 0, "cargo test");
     let project = folder.path().join("orders");
-    // If the tool is not installed, the command names the one that runs.
-    let mut bare = command(&*TOOL, &["new", "more", "--path", workspace().to_str().unwrap()], folder.path());
-    let expected = format!("  {} local --input orders.jsonl", TOOL.display());
-    expect(&bare.env("PATH", "").env("CARGO", env!("CARGO")).output().unwrap(), 0, &expected);
     let root = command(env!("CARGO"), &["locate-project", "--workspace"], &project).output().unwrap();
     assert!(String::from_utf8_lossy(&root.stdout).contains("orders/Cargo.toml"), "{root:?}");
     let manifest = fs::read_to_string(project.join("Cargo.toml")).unwrap();
     assert!(manifest.contains("remove this and list it in `members` there"), "{manifest}");
+}
+
+#[test]
+fn the_next_command_runs_a_tool_that_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let (bin, clone) = (folder.path().join("bin"), folder.path().join("clone"));
+    fs::create_dir(&bin).unwrap();
+    fs::create_dir_all(clone.join("cargo-kcl")).unwrap();
+    fs::write(clone.join("cargo-kcl/Cargo.toml"), "").unwrap();
+    symlink(&*TOOL, bin.join("cargo-kcl")).unwrap();
+    // Not installed, installed, and installed but hidden by the alias of a clone.
+    for (name, path, place, is_installed) in [
+        ("a", "", folder.path(), false),
+        ("b", bin.to_str().unwrap(), folder.path(), true),
+        ("c", bin.to_str().unwrap(), &clone, false),
+    ] {
+        let mut new = command(&*TOOL, &["new", name, "--git", "https://example.org/kcl.git"], place);
+        let made = new.env("PATH", path).env("CARGO", env!("CARGO")).output().unwrap();
+        let printed = str::from_utf8(&made.stderr).unwrap();
+        let next = printed.lines().find(|line| line.contains(" local --input orders.jsonl")).expect(printed);
+        assert_eq!(next.starts_with("  cargo kcl local"), is_installed, "{printed}");
+        assert_eq!(next.contains("/cargo-kcl"), !is_installed, "{printed}");
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::report::{Samples, load, machine, runs, table};
 const TICKS: f64 = 100.0;
 /// The sizes of records in bytes, with their line feeds, and the numbers of shards.
 const CASES: [(usize, u32); 4] = [(100, 1), (100, 8), (1 << 10, 1), (1 << 10, 8)];
-/// The builds of the tool: a name, the folder of the result, and the command of cargo that builds it.
+/// The builds of the tool: a name, the folder of the result, and the arguments of cargo.
 const BUILDS: [(&str, &str, &[&str]); 2] = [
     ("the clone's alias", "debug", &["kcl", "--version"]),
     ("installed", "release", &["build", "--package", "cargo-kcl", "--release", "--no-default-features"]),
@@ -86,10 +86,10 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
 
 /// Builds the tool, and returns where it is.
 fn build(folder: &str, arguments: &[&str]) -> Outcome<PathBuf> {
-    let root = bench().join("..");
-    let target = root.join("target");
+    // Builds and tests in the clone would replace an executable in its own folder.
+    let target = target().join("tool");
     let mut cargo = Command::new("cargo");
-    output(cargo.args(arguments).env("CARGO_TARGET_DIR", &target).current_dir(&root))?;
+    output(cargo.args(arguments).env("CARGO_TARGET_DIR", &target).current_dir(bench().join("..")))?;
     Ok(target.join(folder).join("cargo-kcl"))
 }
 

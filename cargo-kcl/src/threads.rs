@@ -10,7 +10,7 @@ use std::thread::{Builder, JoinHandle};
 /// If the system refuses. `std::thread::spawn` panics then.
 pub(crate) fn spawn<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> io::Result<JoinHandle<T>> {
     let refused = |error| io::Error::new(io::Error::kind(&error), format!("a thread cannot be started: {error}"));
-    // Boxed, so that the standard library's part is compiled once for each result, and not for each thread.
+    // Boxed, so that `std::thread` is compiled once for each type of result, instead of once for each closure.
     let run: Box<dyn FnOnce() -> T + Send> = Box::new(run);
     Builder::new().spawn(run).map_err(refused)
 }

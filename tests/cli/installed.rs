@@ -1,4 +1,4 @@
-//! The verbs that need a feature, run through the quick build, which has none.
+//! The verbs that need a feature, run through a build that has none.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -12,9 +12,9 @@ use tempfile::TempDir;
 
 use crate::{TOOL, assert_none_differs, check};
 
-/// The build behind the clone's alias. It has a target folder of its own, because it would replace the complete tool.
-static QUICK: LazyLock<PathBuf> = LazyLock::new(|| {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("quick");
+/// A build with the features of the clone's alias. It has a target folder of its own, because it would replace the complete tool.
+static BARE: LazyLock<PathBuf> = LazyLock::new(|| {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bare");
     let target = target.to_str().expect("the path is UTF-8");
     tests::build(&["--package", "cargo-kcl", "--no-default-features", "--target-dir", target])
 });
@@ -38,10 +38,10 @@ fn with_script(version: &str, script: &str) -> TempDir {
     folder
 }
 
-/// Runs the quick build where only the tools in these folders are installed.
-fn quick(arguments: &[&str], path: &[&Path]) -> Output {
+/// Runs the bare build where only the tools in these folders are installed.
+fn bare(arguments: &[&str], path: &[&Path]) -> Output {
     let none = tempfile::tempdir().expect("a folder");
-    let mut command = Command::new(&*QUICK);
+    let mut command = Command::new(&*BARE);
     command.args(arguments).current_dir(none.path());
     command.env("PATH", std::env::join_paths(path).expect("a path")).env("CARGO_HOME", none.path());
     command.env("KCL_TEST_MARK", "marked").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -72,7 +72,7 @@ fn the_installed_tool_of_the_same_version_is_run() {
     let installed =
         with_script(&own_version("aws, metrics"), "printf '<%s>' \"$@\"; /bin/cat; echo $KCL_TEST_MARK >&2; exit 7");
     for verb in VERBS {
-        let output = quick(verb, &[old.path(), installed.path()]);
+        let output = bare(verb, &[old.path(), installed.path()]);
         let arguments: String = verb.iter().map(|argument| format!("<{argument}>")).collect();
         assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{arguments}input"));
         assert_eq!((&*String::from_utf8_lossy(&output.stderr), output.status.code()), ("marked\n", Some(7)));
@@ -80,22 +80,22 @@ fn the_installed_tool_of_the_same_version_is_run() {
     // As `cargo kcl` would start it, and where `cargo install` would put it.
     let home = tempfile::tempdir().expect("a folder");
     symlink(installed.path(), home.path().join("bin")).expect("it can be linked to");
-    let mut command = Command::new(&*QUICK);
+    let mut command = Command::new(&*BARE);
     command.args(["kcl", "tail", "--stream", "a b"]).env("PATH", "").env("CARGO_HOME", home.path());
     let output = command.stdin(Stdio::null()).output().expect("the tool starts");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "<tail><--stream><a b>");
 
     let killed = with_script(&own_version("aws, metrics"), "kill -9 $$");
-    assert_eq!(quick(VERBS[0], &[killed.path()]).status.signal(), Some(9));
+    assert_eq!(bare(VERBS[0], &[killed.path()]).status.signal(), Some(9));
 }
 
 #[test]
 fn the_complete_tool_is_known_by_its_version() {
     let version = |tool: &Path| Command::new(tool).arg("--version").output().expect("the tool starts").stdout;
     assert_eq!(String::from_utf8_lossy(&version(&TOOL)), own_version("aws, metrics") + "\n");
-    assert_eq!(String::from_utf8_lossy(&version(&QUICK)), own_version("none") + "\n");
+    assert_eq!(String::from_utf8_lossy(&version(&BARE)), own_version("none") + "\n");
 
-    let output = quick(&["put", "--stream", "orders", "missing"], &[with_tool(&TOOL).path()]);
+    let output = bare(&["put", "--stream", "orders", "missing"], &[with_tool(&TOOL).path()]);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(stderr.starts_with("cargo kcl: missing"), "{stderr}");
     assert_eq!(output.status.code(), Some(2));
@@ -107,14 +107,14 @@ fn without_the_complete_tool_a_line_says_how_to_install_it() {
         ("no tool is installed", tempfile::tempdir().expect("a folder")),
         ("the installed tool is another version", with_script("cargo-kcl 0.0.1 (features: aws)", "exit 9")),
         ("the installed tool lacks the feature", with_script(&own_version("aws"), "exit 9")),
-        ("the installed tool is the quick build itself", with_tool(&QUICK)),
+        ("the installed tool is the bare build itself", with_tool(&BARE)),
         ("another program has the tool's name", with_script("cargo 1.95.0", "exit 9")),
     ];
     let clone = tests::workspace().canonicalize().expect("the workspace");
     let mut all = String::new();
     for (what, folder) in &folders {
         for verb in VERBS {
-            let output = quick(verb, &[folder.path()]);
+            let output = bare(verb, &[folder.path()]);
             let text = String::from_utf8(output.stderr).expect("stderr is UTF-8");
             assert_eq!((text.lines().count(), output.stdout.len(), output.status.code()), (1, 0, Some(2)), "{text}");
             let text = text.replace(clone.to_str().expect("UTF-8"), "CLONE");

@@ -325,3 +325,13 @@ fn errors_say_what_to_do() {
     }
     assert_none_differs(checks);
 }
+
+/// In the clone, a command without a program must not start one that is not a processor.
+#[test]
+fn the_clone_has_no_binary_to_run() {
+    let output = output_of(&["local", "--input", "examples/data/orders.jsonl"], tests::workspace());
+    assert!(
+        output.contains("there is no binary to run here; choose one with --package NAME or an example"),
+        "{output}"
+    );
+}

@@ -97,7 +97,7 @@ fn create(options: &NewOptions) -> Result<(), NewError> {
     }
     report::line(format_args!("created a processor in {}. Next, in that folder:", folder.display()));
     report::result("  cargo test");
-    report::result(format_args!("  {} local --input orders.jsonl --key /customer --shards 2", tool(folder, &kcl)));
+    report::result(format_args!("  {} local --input orders.jsonl --key /customer --shards 2", tool(folder)));
     Ok(())
 }
 
@@ -164,17 +164,15 @@ fn is_kcl(folder: &Path) -> Result<(), String> {
     }
 }
 
-/// The command that runs the tool in the new project. It names this executable if no tool is installed, and also if the project is
-/// inside the clone, because the clone's alias works only for the clone's own packages.
-fn tool(folder: &Path, kcl: &Kcl) -> String {
-    let clone = match kcl {
-        Kcl::Folder(kcl) => kcl.parent().filter(|clone| clone.join("cargo-kcl").is_dir()),
-        Kcl::Git(_) => None,
-    };
+/// The command that runs the tool in the new project: this executable, if no tool is installed. Inside a clone it is this one as well,
+/// because the clone's alias hides an installed tool and works only for the clone's own packages.
+fn tool(folder: &Path) -> String {
     let is_installed = find(OsStr::new("cargo-kcl")).is_some();
-    let is_in = |clone: &Path| folder.canonicalize().is_ok_and(|folder| folder.starts_with(clone));
-    match std::env::current_exe() {
-        Ok(tool) if !is_installed || clone.is_some_and(is_in) => report::quoted(&tool.to_string_lossy()),
+    let is_clone = |folder: &Path| folder.join("cargo-kcl/Cargo.toml").is_file();
+    let is_in_clone = folder.canonicalize().is_ok_and(|folder| folder.ancestors().any(is_clone));
+    // The file is gone if a newer build has replaced it in the meantime.
+    match std::env::current_exe().ok().filter(|tool| tool.is_file()) {
+        Some(tool) if !is_installed || is_in_clone => report::quoted(&tool.to_string_lossy()),
         _ => "cargo kcl".to_owned(),
     }
 }

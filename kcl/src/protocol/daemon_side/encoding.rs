@@ -2,6 +2,7 @@
 
 use base64::engine::Engine as _;
 
+use super::pen::Pen;
 use crate::protocol::base64::ENGINE;
 
 /// `data` in base64, with padding.
@@ -27,18 +28,22 @@ const LEFT: usize = 9;
 /// The least that the engine encodes at once. It encodes less one by one.
 const LEAST: usize = 5 * AT_ONCE;
 
-/// Writes `data` in base64, with padding, to the start of a slice that has room for it. Returns the number of characters.
+/// Writes `data` in base64, with padding.
 #[inline]
-pub(crate) fn encode_to(data: &[u8], to: &mut [u8]) -> usize {
+pub(super) fn encode_to(data: &[u8], pen: &mut Pen<'_>) {
     // The engine takes longer for what it leaves than for a hundred bytes before it, and a table does not.
     let bulk = match data.len().checked_sub(LEFT) {
         Some(more) if more >= LEAST => more / AT_ONCE * AT_ONCE + LEFT,
         _ => 0,
     };
     let (bulk, rest) = data.split_at(bulk);
-    // There is room for all of it.
-    let written = if bulk.is_empty() { 0 } else { ENGINE.encode_slice(bulk, to).unwrap_or(0) };
-    written + encode_rest(rest, &mut to[written..])
+    if !bulk.is_empty() {
+        pen.put_with(|to| match ENGINE.encode_slice(bulk, to) {
+            Ok(written) => written,
+            Err(_) => unreachable!("there is room for the data"),
+        });
+    }
+    encode_rest(rest, pen);
 }
 
 /// The characters of the lowest twelve bits.
@@ -56,41 +61,28 @@ fn quad(bits: u64) -> [u8; 4] {
 
 /// Encodes six bytes at a time with the table, and adds the padding.
 #[inline]
-fn encode_rest(mut data: &[u8], to: &mut [u8]) -> usize {
-    let mut written = 0;
+fn encode_rest(mut data: &[u8], pen: &mut Pen<'_>) {
     while let Some((&[a, b, c, d, e, f], rest)) = data.split_first_chunk() {
         let bits = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
         let ([a, b, c, d], [e, f, g, h]) = (quad(bits >> 24), quad(bits));
-        written += put(to, written, [a, b, c, d, e, f, g, h]);
+        pen.put(&[a, b, c, d, e, f, g, h]);
         data = rest;
     }
     if let Some((&[a, b, c], rest)) = data.split_first_chunk() {
-        written += put(to, written, quad(u64::from_be_bytes([0, 0, 0, 0, 0, a, b, c])));
+        pen.put(&quad(u64::from_be_bytes([0, 0, 0, 0, 0, a, b, c])));
         data = rest;
     }
     match *data {
         [a] => {
             let [one, two, ..] = quad(u64::from(a) << 16);
-            written + put(to, written, [one, two, b'=', b'='])
+            pen.put(&[one, two, b'=', b'=']);
         }
         [a, b] => {
-            let [one, two, three, _] = quad(u64::from(a) << 16 | u64::from(b) << 8);
-            written + put(to, written, [one, two, three, b'='])
+            let [one, two, three, _] = quad((u64::from(a) << 16) | (u64::from(b) << 8));
+            pen.put(&[one, two, three, b'=']);
         }
-        _ => written,
+        _ => {}
     }
-}
-
-/// Writes bytes at this place of a slice that has room for them. Returns how many there are.
-///
-/// Unlike `copy_from_slice`, an assignment is inlined by every compiler.
-#[inline(always)]
-pub(super) fn put<const N: usize>(to: &mut [u8], at: usize, bytes: [u8; N]) -> usize {
-    match to[at..].first_chunk_mut() {
-        Some(room) => *room = bytes,
-        None => unreachable!("there is room"),
-    }
-    N
 }
 
 #[cfg(test)]
@@ -104,7 +96,9 @@ mod tests {
             for start in [0, 1, 400].map(|start| start.min(data.len() - length)) {
                 let data = &data[start..start + length];
                 let mut to = [b'?'; 1_400];
-                let written = encode_to(data, &mut to);
+                let mut pen = Pen::new(&mut to);
+                encode_to(data, &mut pen);
+                let written = pen.written();
                 assert_eq!(&to[..written], encode(data).as_bytes(), "{length}");
                 assert!(to[written..].iter().all(|&byte| byte == b'?'));
             }

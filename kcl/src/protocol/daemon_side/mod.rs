@@ -2,6 +2,7 @@
 
 pub mod daemon;
 mod encoding;
+mod pen;
 mod read_reply;
 pub mod recording;
 mod wire_text;

@@ -1,9 +1,10 @@
 //! The fast writer of records.
 //!
-//! What each record passes through is `#[inline]`. A program that is optimised without its dependencies, as the tool in the clone is,
-//! optimises it nevertheless.
+//! The functions that every record passes through are `#[inline]`. A program compiles them with its own optimisation level, even if its
+//! dependencies are not optimised.
 
-use super::encoding::{encode_to, put};
+use super::encoding::encode_to;
+use super::pen::Pen;
 use super::written::WireRecord;
 use crate::sequence::Decimal;
 
@@ -11,7 +12,6 @@ use crate::sequence::Decimal;
 const LONGEST_ESCAPE: usize = 6;
 /// More than the bytes of a record without its data and its key.
 const REST: usize = 512;
-const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Records as the daemon writes them: the inner part of the array of a `processRecords` message.
 ///
@@ -61,12 +61,12 @@ impl WireText {
         let WireRecord { data, partition_key: key, .. } = record;
         let tail = self.tail.of(record.approximate_arrival_timestamp, record.sub_sequence_number);
         let room = data.len().div_ceil(3) * 4 + LONGEST_ESCAPE * key.len() + REST;
-        let mut pen = Pen { at: 0, to: free(&mut self.bytes, self.end, room) };
+        let mut pen = Pen::new(free(&mut self.bytes, self.end, room));
         if self.end > 0 {
             pen.put(b",");
         }
         pen.put(br#"{"data":""#);
-        pen.at += encode_to(data, &mut pen.to[pen.at..]);
+        encode_to(data, &mut pen);
         pen.put(br#"","partitionKey":""#);
         pen.put_escaped(key);
         pen.put(br#"","sequenceNumber":""#);
@@ -75,7 +75,7 @@ impl WireText {
             None => pen.put_slice(record.sequence_number.to_string().as_bytes()),
         }
         pen.put_slice(tail);
-        self.end += pen.at;
+        self.end += pen.written();
     }
 
     /// The records, separated by commas.
@@ -118,59 +118,6 @@ fn grow(bytes: &mut Vec<u8>, end: usize, room: usize) {
     let mut longer = vec![0; (end + room).max(2 * bytes.len()).next_multiple_of(4096)];
     longer[..end].copy_from_slice(&bytes[..end]);
     *bytes = longer;
-}
-
-/// Writes into a slice that has room for all of it.
-struct Pen<'a> {
-    to: &'a mut [u8],
-    at: usize,
-}
-
-impl Pen<'_> {
-    #[inline(always)]
-    fn put<const N: usize>(&mut self, bytes: &[u8; N]) {
-        self.at += put(self.to, self.at, *bytes);
-    }
-
-    #[inline]
-    fn put_slice(&mut self, bytes: &[u8]) {
-        self.to[self.at..][..bytes.len()].copy_from_slice(bytes);
-        self.at += bytes.len();
-    }
-
-    /// Appends a text as the content of a JSON string.
-    #[inline]
-    fn put_escaped(&mut self, text: &str) {
-        if !has_to_be_escaped(text) {
-            return self.put_slice(text.as_bytes());
-        }
-        for byte in text.bytes() {
-            match byte {
-                b'"' | b'\\' => self.put(&[b'\\', byte]),
-                b'\x08' => self.put(br"\b"),
-                b'\x0c' => self.put(br"\f"),
-                b'\n' => self.put(br"\n"),
-                b'\r' => self.put(br"\r"),
-                b'\t' => self.put(br"\t"),
-                ..0x20 => {
-                    self.put(br"\u00");
-                    self.put(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-                }
-                _ => self.put(&[byte]),
-            }
-        }
-    }
-}
-
-/// Whether a JSON string cannot contain the text as it is.
-#[inline]
-fn has_to_be_escaped(text: &str) -> bool {
-    for &byte in text.as_bytes() {
-        if byte < 0x20 || byte == b'"' || byte == b'\\' {
-            return true;
-        }
-    }
-    false
 }
 
 /// The end of a record, which is mostly that of the record before it.
