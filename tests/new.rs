@@ -70,8 +70,10 @@ fn the_next_command_runs_a_tool_that_is_there() {
     let folder = tempfile::tempdir().unwrap();
     let (bin, clone) = (folder.path().join("bin"), folder.path().join("clone"));
     fs::create_dir(&bin).unwrap();
-    fs::create_dir_all(clone.join("cargo-kcl")).unwrap();
-    fs::write(clone.join("cargo-kcl/Cargo.toml"), "").unwrap();
+    for file in ["cargo-kcl/Cargo.toml", ".cargo/config.toml"].map(|file| clone.join(file)) {
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, "").unwrap();
+    }
     symlink(&*TOOL, bin.join("cargo-kcl")).unwrap();
     // Not installed, installed, and installed but hidden by the alias of a clone.
     for (name, path, place, is_installed) in [

@@ -19,7 +19,7 @@ const CASES: [(usize, u32); 4] = [(100, 1), (100, 8), (1 << 10, 1), (1 << 10, 8)
 /// The builds of the tool: a name, the folder of the result, and the arguments of cargo.
 const BUILDS: [(&str, &str, &[&str]); 2] = [
     ("the clone's alias", "debug", &["kcl", "--version"]),
-    ("installed", "release", &["build", "--package", "cargo-kcl", "--release", "--no-default-features"]),
+    ("optimised in full", "release", &["build", "--package", "cargo-kcl", "--release", "--no-default-features"]),
 ];
 
 /// The options of `cargo kcl-bench local`.
@@ -29,7 +29,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 200)]
     megabytes: usize,
     /// How often each case runs
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
     /// Replace the section of `docs/performance.md` by the result
     #[arg(long)]
@@ -86,7 +86,7 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
 
 /// Builds the tool, and returns where it is.
 fn build(folder: &str, arguments: &[&str]) -> Outcome<PathBuf> {
-    // Builds and tests in the clone would replace an executable in its own folder.
+    // In the clone's own target folder, another build could replace the executable during the measurement.
     let target = target().join("tool");
     let mut cargo = Command::new("cargo");
     output(cargo.args(arguments).env("CARGO_TARGET_DIR", &target).current_dir(bench().join("..")))?;

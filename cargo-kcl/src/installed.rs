@@ -78,7 +78,7 @@ enum Build {
     /// This version, with all features.
     Complete,
     /// This version, without some of them.
-    Quick,
+    Incomplete,
     /// Another version.
     Version(String),
 }
@@ -91,7 +91,7 @@ fn build(text: &str) -> Option<Build> {
     Some(match rest {
         _ if version != env!("CARGO_PKG_VERSION") => Build::Version(crate::report::excerpt(version)),
         "(features: aws, metrics)" => Build::Complete,
-        _ => Build::Quick,
+        _ => Build::Incomplete,
     })
 }
 
@@ -101,9 +101,9 @@ mod tests {
 
     #[test]
     fn a_build_is_known_by_its_version() {
-        let own = if cfg!(all(feature = "aws", feature = "metrics")) { Build::Complete } else { Build::Quick };
+        let own = if cfg!(all(feature = "aws", feature = "metrics")) { Build::Complete } else { Build::Incomplete };
         assert_eq!(build(&format!("cargo-kcl {VERSION}\n")), Some(own));
-        assert_eq!(build(concat!("cargo-kcl ", env!("CARGO_PKG_VERSION"))), Some(Build::Quick));
+        assert_eq!(build(concat!("cargo-kcl ", env!("CARGO_PKG_VERSION"))), Some(Build::Incomplete));
         assert_eq!(build("cargo-kcl 99.0.0 (features: aws)\n"), Some(Build::Version("99.0.0".to_owned())));
         for text in ["", "cargo 1.95.0", "error"] {
             assert_eq!(build(text), None);

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::{TOOL, assert_none_differs, check};
 
-/// A build with the features of the clone's alias. It has a target folder of its own, because it would replace the complete tool.
+/// A build with the features of the clone's alias. In the clone's target folder it would replace the complete tool.
 static BARE: LazyLock<PathBuf> = LazyLock::new(|| {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bare");
     let target = target.to_str().expect("the path is UTF-8");

@@ -164,17 +164,24 @@ fn is_kcl(folder: &Path) -> Result<(), String> {
     }
 }
 
-/// The command that runs the tool in the new project: this executable, if no tool is installed. Inside a clone it is this one as well,
-/// because the clone's alias hides an installed tool and works only for the clone's own packages.
+/// The command that runs the tool in the new project: `cargo kcl` if a tool is installed, and otherwise the path of this executable.
+/// Inside a clone it is always the path. There, the alias hides an installed tool and works only for the clone's own packages.
 fn tool(folder: &Path) -> String {
     let is_installed = find(OsStr::new("cargo-kcl")).is_some();
-    let is_clone = |folder: &Path| folder.join("cargo-kcl/Cargo.toml").is_file();
+    let is_clone =
+        |folder: &Path| ["cargo-kcl/Cargo.toml", ".cargo/config.toml"].iter().all(|file| folder.join(file).is_file());
     let is_in_clone = folder.canonicalize().is_ok_and(|folder| folder.ancestors().any(is_clone));
-    // The file is gone if a newer build has replaced it in the meantime.
-    match std::env::current_exe().ok().filter(|tool| tool.is_file()) {
-        Some(tool) if !is_installed || is_in_clone => report::quoted(&tool.to_string_lossy()),
+    match own_path() {
+        Some(tool) if !is_installed || is_in_clone => report::quoted(&tool),
         _ => "cargo kcl".to_owned(),
     }
+}
+
+/// The path of this executable, or of the build that has replaced it.
+fn own_path() -> Option<String> {
+    let path = std::env::current_exe().ok()?.into_os_string().into_string().ok()?;
+    let path = path.strip_suffix(" (deleted)").map(str::to_owned).unwrap_or(path);
+    Path::new(&path).is_file().then_some(path)
 }
 
 /// Whether cargo would treat the project as a member of an enclosing workspace.

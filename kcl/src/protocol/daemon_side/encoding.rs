@@ -28,7 +28,7 @@ const LEFT: usize = 9;
 /// The least that the engine encodes at once. It encodes less one by one.
 const LEAST: usize = 5 * AT_ONCE;
 
-/// Writes `data` in base64, with padding.
+/// Appends `data` in base64, with padding.
 #[inline]
 pub(super) fn encode_to(data: &[u8], pen: &mut Pen<'_>) {
     // The engine takes longer for what it leaves than for a hundred bytes before it, and a table does not.

@@ -1,8 +1,8 @@
-//! Writes the parts of a record into memory.
+//! Appends bytes and JSON text to memory.
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// Writes into a slice that has room for all of it.
+/// A place in a slice that has room for everything that is written. Otherwise it panics.
 pub(super) struct Pen<'a> {
     to: &'a mut [u8],
     at: usize,
@@ -20,14 +20,14 @@ impl<'a> Pen<'a> {
         self.at
     }
 
-    /// Appends what `write` puts at the start of the room. It returns the number of bytes.
+    /// Calls `write` with the free room, and appends the bytes that it wrote. `write` returns their number.
     #[inline]
     pub(super) fn put_with(&mut self, write: impl FnOnce(&mut [u8]) -> usize) {
         self.at += write(&mut self.to[self.at..]);
     }
 
-    /// Appends these bytes. As an assignment of an array, this is a few instructions; rustc 1.95 calls `copy_from_slice` if the
-    /// caller is in another codegen unit.
+    /// Appends these bytes. An array is assigned in a few instructions. `copy_from_slice` may be a call instead, because in Rust 1.95
+    /// its inner function is not `#[inline]`.
     #[inline(always)]
     pub(super) fn put<const N: usize>(&mut self, bytes: &[u8; N]) {
         match self.to[self.at..].first_chunk_mut() {
