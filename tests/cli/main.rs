@@ -331,7 +331,7 @@ fn errors_say_what_to_do() {
 fn the_clone_has_no_binary_to_run() {
     let output = output_of(&["local", "--input", "examples/data/orders.jsonl"], tests::workspace());
     assert!(
-        output.contains("there is no binary to run here; choose one with --package NAME or an example"),
+        output.contains("there is no binary to run here; choose an example with --example NAME (by_hand, "),
         "{output}"
     );
 }

@@ -101,7 +101,8 @@ pub(crate) enum CargoError {
     #[error("no package `{0}` in this workspace")]
     UnknownPackage(String),
     #[error(
-        "there is no binary to run here; choose one with --package NAME or an example with --example NAME{}, or give a command after `--`",
+        "there is no binary to run here; choose an example with --example NAME{} or another package with --package NAME, or give a command \
+         after `--`",
         listed(.examples)
     )]
     NoBinary { examples: Vec<String> },
