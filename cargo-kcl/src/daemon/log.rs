@@ -54,13 +54,34 @@ pub(crate) struct Log {
     /// The number of problems that were not shown, because others of their kind were.
     folded: u64,
     /// Explanations that were given, because each is given once.
-    explained: Vec<String>,
+    explained: Vec<Explained>,
     /// The shards that have had records.
     with_records: Vec<String>,
     /// The known problems and the slow handlers that were shown.
     troubles: Troubles,
     stopping: bool,
     metrics: Metrics,
+}
+
+/// An explanation that was given, and the event that it explains, unless that is long.
+struct Explained {
+    text: String,
+    event: Event,
+}
+
+/// The most bytes of an event to keep.
+const KEPT: usize = 64 << 10;
+
+impl Explained {
+    fn new(text: String, event: &Event) -> Self {
+        let is_short = event.message.len() + event.exception.len() <= KEPT;
+        Self { text, event: if is_short { event.clone() } else { Event::default() } }
+    }
+
+    /// The explanation as it is now. A processor's output may have arrived after the event.
+    fn now(&self, context: &Context) -> String {
+        explain(&self.event, context).unwrap_or_else(|| self.text.clone())
+    }
 }
 
 impl Log {
@@ -128,7 +149,7 @@ impl Log {
         } else if !is_known || event.level != "INFO" {
             shown.extend(self.show(&event));
         }
-        shown.extend(self.report_once(explanation));
+        shown.extend(self.report_once(explanation, &event));
         // Explanations at INFO are of lines that a processor prints, and it answers after them.
         if is_known && event.level != "INFO" && !shown.is_empty() {
             self.troubles.note(shard_id_in(&format!("{}\n{}", event.message, event.exception)), shown);
@@ -154,11 +175,12 @@ impl Log {
         }
     }
 
-    /// Reports an explanation, unless it was reported before. Returns it if it was reported now.
-    fn report_once(&mut self, explanation: Option<String>) -> Option<String> {
-        let new = explanation.filter(|explanation| !self.stopping && !self.explained.contains(explanation))?;
+    /// Reports the explanation of an event, unless it was reported before. Returns it if it was reported now.
+    fn report_once(&mut self, explanation: Option<String>, event: &Event) -> Option<String> {
+        let is_new = |text: &String| self.explained.iter().all(|known| known.text != *text);
+        let new = explanation.filter(|text| !self.stopping && is_new(text))?;
         report::error(&new);
-        self.explained.push(new.clone());
+        self.explained.push(Explained::new(new.clone(), event));
         Some(new)
     }
 
@@ -178,7 +200,7 @@ impl Log {
         }
         let event = Event { level: "ERROR".to_owned(), message: line.to_owned(), ..Event::default() };
         let explanation = explain(&event, &self.context);
-        self.report_once(explanation);
+        self.report_once(explanation, &event);
     }
 
     /// Marks the daemon as stopping. It logs problems about everything that stops with it, and those are not shown.
@@ -212,7 +234,13 @@ impl Log {
         } else if self.explained.is_empty() {
             report::error(format_args!("the daemon gave up ({status}); -v or --log FILE shows its full log"));
         } else {
-            report::error(format_args!("the daemon gave up ({status}): {}", self.explained.join("; ")));
+            let mut causes: Vec<String> = Vec::new();
+            for cause in self.explained.iter().map(|known| known.now(&self.context)) {
+                if !causes.contains(&cause) {
+                    causes.push(cause);
+                }
+            }
+            report::error(format_args!("the daemon gave up ({status}): {}", causes.join("; ")));
         }
     }
 
@@ -294,7 +322,7 @@ impl Log {
         let time = humantime::parse_rfc3339(time).unwrap_or_else(|_| SystemTime::now());
         let Some(over) = self.troubles.answered(shard, time) else { return false };
         self.problems.retain(|kind, _| !over.contains(kind));
-        self.explained.retain(|explanation| !over.contains(explanation));
+        self.explained.retain(|known| !over.contains(&known.text));
         true
     }
 }
@@ -368,4 +396,22 @@ fn full(event: &Event) -> String {
     }
     let end = if event.exception.is_empty() { "" } else { "\n" };
     format!("{} {:5} {}: {}{end}{}", event.time, event.level, event.logger, event.message, event.exception)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_that_arrives_after_an_explanation_is_in_the_last_one() {
+        let end = "Reached end of STDIN of child process for shard shardId-000000000003 so";
+        for (length, expected) in [(0, "its last report is `processRecords failed`"), (KEPT, "as it was")] {
+            let message = end.to_owned() + &" ".repeat(length);
+            let event = Event { level: "ERROR".to_owned(), message, ..Event::default() };
+            let explained = Explained::new("as it was".to_owned(), &event);
+            let mut context = Context::new(&Properties::default());
+            context.printed("shardId-000000000003", "kcl: processRecords failed");
+            assert!(explained.now(&context).contains(expected), "{}", explained.now(&context));
+        }
+    }
 }
