@@ -326,7 +326,7 @@ fn errors_say_what_to_do() {
     assert_none_differs(checks);
 }
 
-/// In the clone, a command that names no program starts none. The only binary of the default members would not be a processor.
+/// In the clone, a command that names no program starts none. A binary of the default members would be taken for the processor.
 #[test]
 fn the_clone_has_no_binary_to_run() {
     let output = output_of(&["local", "--input", "examples/data/orders.jsonl"], tests::workspace());

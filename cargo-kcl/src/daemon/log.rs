@@ -66,7 +66,7 @@ pub(crate) struct Log {
 /// An explanation that was given, and the event that it explains, unless that is long.
 struct Explained {
     text: String,
-    event: Event,
+    event: Option<Event>,
 }
 
 /// The most bytes of an event to keep.
@@ -75,12 +75,13 @@ const KEPT: usize = 64 << 10;
 impl Explained {
     fn new(text: String, event: &Event) -> Self {
         let is_short = event.message.len() + event.exception.len() <= KEPT;
-        Self { text, event: if is_short { event.clone() } else { Event::default() } }
+        Self { text, event: is_short.then(|| event.clone()) }
     }
 
     /// The explanation as it is now. A processor's output may have arrived after the event.
     fn now(&self, context: &Context) -> String {
-        explain(&self.event, context).unwrap_or_else(|| self.text.clone())
+        let now = self.event.as_ref().and_then(|event| explain(event, context));
+        now.unwrap_or_else(|| self.text.clone())
     }
 }
 

@@ -171,17 +171,17 @@ fn tool(folder: &Path) -> String {
     let is_clone =
         |folder: &Path| ["cargo-kcl/Cargo.toml", ".cargo/config.toml"].iter().all(|file| folder.join(file).is_file());
     let is_in_clone = folder.canonicalize().is_ok_and(|folder| folder.ancestors().any(is_clone));
-    match own_path() {
+    match executable() {
         Some(tool) if !is_installed || is_in_clone => report::quoted(&tool),
         _ => "cargo kcl".to_owned(),
     }
 }
 
 /// The path of this executable, or of the build that has replaced it.
-fn own_path() -> Option<String> {
+fn executable() -> Option<String> {
     let path = std::env::current_exe().ok()?.into_os_string().into_string().ok()?;
-    let path = path.strip_suffix(" (deleted)").map(str::to_owned).unwrap_or(path);
-    Path::new(&path).is_file().then_some(path)
+    let path = path.strip_suffix(" (deleted)").unwrap_or(&path);
+    Path::new(path).is_file().then(|| path.to_owned())
 }
 
 /// Whether cargo would treat the project as a member of an enclosing workspace.
