@@ -1,3 +1,13 @@
+mod all_handlers_of_Revenue_stand_in_one_impl {
+    macro_rules! claimed {
+        (__kcl_add $($code:tt)*) => {
+            $($code)*
+        };
+        ($($code:tt)*) => {};
+    }
+    pub(super) use claimed;
+}
+struct __KclOtherThanRevenue<T>(T);
 impl __KclRevenueAdd {
     async fn add(&self, Json(order): Json<Order>) -> Result<(), BoxError> {
         self.database.add(order).await
@@ -13,16 +23,6 @@ impl __KclRevenueAdd {
     }
 }
 type __KclRevenueAdd = Revenue;
-mod all_handlers_of_Revenue_stand_in_one_impl {
-    macro_rules! claimed {
-        (__kcl_add $($code:tt)*) => {
-            $($code)*
-        };
-        ($($code:tt)*) => {};
-    }
-    pub(super) use claimed;
-}
-struct __KclOtherThanRevenue<T>(T);
 #[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_record as _;

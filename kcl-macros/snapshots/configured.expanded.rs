@@ -1,4 +1,15 @@
 #[cfg(unix)]
+mod all_handlers_of_Sum_stand_in_one_impl {
+    macro_rules! claimed {
+        (__kcl_open $($code:tt)*) => {
+            $($code)*
+        };
+        ($($code:tt)*) => {};
+    }
+    pub(super) use claimed;
+}
+struct __KclOtherThanSum<T>(T);
+#[cfg(unix)]
 impl __KclSumOpen {
     #[cfg(feature = "init")]
     fn open() -> Self {
@@ -15,17 +26,6 @@ impl __KclSumOpen {
 }
 #[cfg(unix)]
 type __KclSumOpen = Sum;
-#[cfg(unix)]
-mod all_handlers_of_Sum_stand_in_one_impl {
-    macro_rules! claimed {
-        (__kcl_open $($code:tt)*) => {
-            $($code)*
-        };
-        ($($code:tt)*) => {};
-    }
-    pub(super) use claimed;
-}
-struct __KclOtherThanSum<T>(T);
 #[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     #[cfg(feature = "init")]

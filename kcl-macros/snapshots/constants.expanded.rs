@@ -1,9 +1,3 @@
-impl __KclSumAdd<'_> {
-    fn add(&mut self, record: &Record) {
-        self.0 += record.data().len();
-    }
-}
-type __KclSumAdd<'kcl1> = Sum<'kcl1>;
 mod all_handlers_of_Sum__27__5f___stand_in_one_impl {
     macro_rules! claimed {
         (__kcl_add $($code:tt)*) => {
@@ -14,6 +8,12 @@ mod all_handlers_of_Sum__27__5f___stand_in_one_impl {
     pub(super) use claimed;
 }
 struct __KclOtherThanSum__27__5f__<T>(T);
+impl __KclSumAdd<'_> {
+    fn add(&mut self, record: &Record) {
+        self.0 += record.data().len();
+    }
+}
+type __KclSumAdd<'kcl1> = Sum<'kcl1>;
 #[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_record as _;

@@ -1,9 +1,3 @@
-impl __KclCountCount {
-    fn count(&mut self) {
-        self.records += 1;
-    }
-}
-type __KclCountCount = Count;
 mod all_handlers_of_Count_stand_in_one_impl {
     macro_rules! claimed {
         (__kcl_count $($code:tt)*) => {
@@ -14,6 +8,12 @@ mod all_handlers_of_Count_stand_in_one_impl {
     pub(super) use claimed;
 }
 struct __KclOtherThanCount<T>(T);
+impl __KclCountCount {
+    fn count(&mut self) {
+        self.records += 1;
+    }
+}
+type __KclCountCount = Count;
 #[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_record as _;

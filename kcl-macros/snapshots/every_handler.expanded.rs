@@ -1,3 +1,13 @@
+mod all_handlers_of_Sample_stand_in_one_impl {
+    macro_rules! claimed {
+        (__kcl_open $($code:tt)*) => {
+            $($code)*
+        };
+        ($($code:tt)*) => {};
+    }
+    pub(super) use claimed;
+}
+struct __KclOtherThanSample<T>(T);
 impl __KclSampleOpen {
     fn open(shard: &Shard) -> Result<Self, io::Error> {
         Ok(Sample {
@@ -34,16 +44,6 @@ impl __KclSampleOpen {
     }
 }
 type __KclSampleOpen = Sample;
-mod all_handlers_of_Sample_stand_in_one_impl {
-    macro_rules! claimed {
-        (__kcl_open $($code:tt)*) => {
-            $($code)*
-        };
-        ($($code:tt)*) => {};
-    }
-    pub(super) use claimed;
-}
-struct __KclOtherThanSample<T>(T);
 #[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_init as _;

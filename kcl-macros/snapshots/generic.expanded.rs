@@ -1,12 +1,3 @@
-impl<'p, T, const N: usize> __KclLastPTNKeep<'p, T, N>
-where
-    T: DeserializeOwned,
-{
-    fn keep<'r>(&mut self, record: &'r Record, Json(value): Json<T>, place: Place<'r>) {
-        self.value = value;
-    }
-}
-type __KclLastPTNKeep<'p, T, const N: usize> = Last<'p, T, N>;
 mod all_handlers_of_Last__27_p_2c_T_2c_N__stand_in_one_impl {
     macro_rules! claimed {
         (__kcl_keep $($code:tt)*) => {
@@ -17,6 +8,15 @@ mod all_handlers_of_Last__27_p_2c_T_2c_N__stand_in_one_impl {
     pub(super) use claimed;
 }
 struct __KclOtherThanLast__27_p_2c_T_2c_N_<T>(T);
+impl<'p, T, const N: usize> __KclLastPTNKeep<'p, T, N>
+where
+    T: DeserializeOwned,
+{
+    fn keep<'r>(&mut self, record: &'r Record, Json(value): Json<T>, place: Place<'r>) {
+        self.value = value;
+    }
+}
+type __KclLastPTNKeep<'p, T, const N: usize> = Last<'p, T, N>;
 #[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_record as _;

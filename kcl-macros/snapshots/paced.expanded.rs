@@ -1,12 +1,3 @@
-impl __KclSumAdd {
-    fn add(&mut self, record: &Record) {
-        self.0 += record.data().len();
-    }
-    fn report(&self, behind: MillisBehindLatest) {
-        eprintln!("{} bytes", self.0);
-    }
-}
-type __KclSumAdd = Sum;
 mod all_handlers_of_Sum_stand_in_one_impl {
     macro_rules! claimed {
         (__kcl_add $($code:tt)*) => {
@@ -17,6 +8,15 @@ mod all_handlers_of_Sum_stand_in_one_impl {
     pub(super) use claimed;
 }
 struct __KclOtherThanSum<T>(T);
+impl __KclSumAdd {
+    fn add(&mut self, record: &Record) {
+        self.0 += record.data().len();
+    }
+    fn report(&self, behind: MillisBehindLatest) {
+        eprintln!("{} bytes", self.0);
+    }
+}
+type __KclSumAdd = Sum;
 #[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_record as _;

@@ -1,12 +1,3 @@
-impl __KclSumAdd {
-    fn add(&mut self, orders: Vec<(&Record, Json<Order>)>) -> Result<(), io::Error> {
-        self.0.add(orders)
-    }
-    fn keep(&mut self, letter: &DeadLetter) -> Result<(), io::Error> {
-        self.0.keep(letter)
-    }
-}
-type __KclSumAdd = Sum;
 mod all_handlers_of_Sum_stand_in_one_impl {
     macro_rules! claimed {
         (__kcl_add $($code:tt)*) => {
@@ -17,6 +8,15 @@ mod all_handlers_of_Sum_stand_in_one_impl {
     pub(super) use claimed;
 }
 struct __KclOtherThanSum<T>(T);
+impl __KclSumAdd {
+    fn add(&mut self, orders: Vec<(&Record, Json<Order>)>) -> Result<(), io::Error> {
+        self.0.add(orders)
+    }
+    fn keep(&mut self, letter: &DeadLetter) -> Result<(), io::Error> {
+        self.0.keep(letter)
+    }
+}
+type __KclSumAdd = Sum;
 #[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_records as _;

@@ -1,3 +1,13 @@
+mod all_handlers_of_Revenue_stand_in_one_impl {
+    macro_rules! claimed {
+        (__kcl_open $($code:tt)*) => {
+            $($code)*
+        };
+        ($($code:tt)*) => {};
+    }
+    pub(super) use claimed;
+}
+struct __KclOtherThanRevenue<T>(T);
 impl __KclRevenueOpen {
     fn open(shard: &Shard) -> Self {
         Revenue {
@@ -13,16 +23,6 @@ impl __KclRevenueOpen {
     }
 }
 type __KclRevenueOpen = Revenue;
-mod all_handlers_of_Revenue_stand_in_one_impl {
-    macro_rules! claimed {
-        (__kcl_open $($code:tt)*) => {
-            $($code)*
-        };
-        ($($code:tt)*) => {};
-    }
-    pub(super) use claimed;
-}
-struct __KclOtherThanRevenue<T>(T);
 #[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_init as _;

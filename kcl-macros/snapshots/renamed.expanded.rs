@@ -1,3 +1,13 @@
+mod all_handlers_of_orders__Revenue_stand_in_one_impl {
+    macro_rules! claimed {
+        (__kcl_add $($code:tt)*) => {
+            $($code)*
+        };
+        ($($code:tt)*) => {};
+    }
+    pub(super) use claimed;
+}
+struct __KclOtherThanorders__Revenue<T>(T);
 impl __KclOrdersRevenueAdd {
     fn add(&mut self, records: &[streams::Record], behind: streams::MillisBehindLatest) {
         self.cents += records.len();
@@ -10,16 +20,6 @@ impl __KclOrdersRevenueAdd {
     }
 }
 type __KclOrdersRevenueAdd = orders::Revenue;
-mod all_handlers_of_orders__Revenue_stand_in_one_impl {
-    macro_rules! claimed {
-        (__kcl_add $($code:tt)*) => {
-            $($code)*
-        };
-        ($($code:tt)*) => {};
-    }
-    pub(super) use claimed;
-}
-struct __KclOtherThanorders__Revenue<T>(T);
 #[allow(clippy::absolute_paths, clippy::question_mark_used)]
 const _: () = {
     #[automatically_derived]

@@ -81,22 +81,28 @@ fn annotated_impl(options: TokenStream, item: TokenStream) -> TokenStream {
         Meaning::Processor(_) | Meaning::Intended(_) | Meaning::Other | Meaning::Function => item,
     };
     let main = needs_main.then(|| expand::stand_in_main(&krate, &[]));
-    let generated = match (meaning, verdict) {
-        (Meaning::Processor(processor), Verdict::Checked) if errors.is_none() => expand::expand(&processor),
-        (Meaning::Processor(processor), _) => expand::stand_in(&processor),
-        (Meaning::HalfTyped(Some(header)), _) => expand::stand_in(&header),
+    let expanded = match (meaning, verdict) {
+        (Meaning::Processor(processor), Verdict::Checked) if errors.is_none() => expand::expand(&processor, &item),
+        (Meaning::Processor(processor), _) => {
+            let impls = expand::stand_in(&processor);
+            quote!(#item #impls)
+        }
+        (Meaning::HalfTyped(Some(header)), _) => {
+            let impls = expand::stand_in(&header);
+            quote!(#item #impls)
+        }
         (Meaning::Intended(header), _) => {
             let attributes = expand::stand_in_attributes(&krate);
             let impls = expand::stand_in(&header);
-            quote!(#attributes #impls)
+            quote!(#item #attributes #impls)
         }
         (Meaning::Other, _) => {
             let attributes = expand::stand_in_attributes(&krate);
-            quote!(#attributes #main)
+            quote!(#item #attributes #main)
         }
-        (Meaning::HalfTyped(None) | Meaning::Function, _) => quote!(#main),
+        (Meaning::HalfTyped(None) | Meaning::Function, _) => quote!(#item #main),
     };
-    quote!(#item #generated #errors)
+    quote!(#expanded #errors)
 }
 
 /// Declares the attribute macro of each handler. It is never called inside an annotated impl.

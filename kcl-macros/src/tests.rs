@@ -52,7 +52,7 @@ fn generated(name: &str) -> File {
     let options = args::parse(&cx, options);
     let processor = parse::parse(&cx, options, item).processor().unwrap();
     cx.check().unwrap();
-    unwrapped(syn::parse2(expand::expand(&processor)).unwrap())
+    unwrapped(syn::parse2(expand::expand(&processor, &TokenStream::new())).unwrap())
 }
 
 /// The code with the items that the first impl of a type emits by a macro.

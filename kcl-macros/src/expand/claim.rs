@@ -1,8 +1,8 @@
 //! Lets one impl of a type have handlers.
 //!
-//! The impl defines a module whose name is that rule, so a second impl of the type is one error: it defines the module again. The generated
-//! code is emitted by a macro of that module. rustc keeps the first of the two modules, and its macro leaves out the code of the second impl,
-//! which would be further errors.
+//! The impl defines a module whose name is that rule, so a second impl of the type is one error: it defines the module again. A macro of that
+//! module emits the impl and the generated code. rustc keeps the first of the two modules, and its macro leaves out the second impl with its
+//! code, which would be further errors.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ use syn::Type;
 use crate::model::Processor;
 use crate::syntax::offset;
 
-/// The generated code of an impl, unless another impl of the type comes before it.
+/// An impl and its generated code, unless another impl of the type comes before it.
 pub(super) fn claimed(processor: &Processor, code: &TokenStream) -> TokenStream {
     let cfgs = &processor.cfgs;
     let name = name(&processor.self_ty);

@@ -1,5 +1,5 @@
 //! Generates code from the model: the trait impls and `main`, which are thin calls into `kcl::__private`. The user's impl is emitted
-//! beside them, with an alias for its type and without the handler attributes.
+//! before them, with an alias for its type and without the handler attributes.
 
 mod checkpoints;
 mod claim;
@@ -23,8 +23,8 @@ use crate::messages;
 use crate::model::{Action, Handler, OptionName, Options, Processor};
 use crate::syntax::{peel, text};
 
-/// Generates everything beside the impl, including `main`.
-pub(crate) fn expand(processor: &Processor) -> TokenStream {
+/// Generates everything that the impl becomes: the impl itself, the code beside it, and `main`.
+pub(crate) fn expand(processor: &Processor, item: &TokenStream) -> TokenStream {
     let constants::Options { items, checkpoint, warn_after, worker_threads } = constants::options(processor);
     let mut parts = Parts { items, ..Parts::default() };
     for &slot in Slot::ALL {
@@ -51,6 +51,8 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let (self_ty, alias) = (processor.ty(), alias(processor));
     let code = quote! {
+        #item
+        #alias
         #allow
         #style
         const _: () = {
@@ -70,8 +72,7 @@ pub(crate) fn expand(processor: &Processor) -> TokenStream {
         };
         #main
     };
-    let claimed = claim::claimed(processor, &code);
-    quote!(#alias #claimed)
+    claim::claimed(processor, &code)
 }
 
 /// The contributions of the slots to the generated code.
