@@ -2,14 +2,14 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Path, ReturnType};
+use syn::{Path, ReturnType, Type};
 
 use super::checkpoints::Shape;
 use super::slots::{Chosen, Unfilled};
 use super::types::{bounded, inferred_at, parenthesized, sized};
 use crate::handlers::{Kind, Slot};
 use crate::model::{Handler, Processor};
-use crate::syntax::ends;
+use crate::syntax::{ends, peel};
 
 /// The names of the locals in generated code. Hygiene separates them from the user's locals, and their prefix from the user's
 /// constants.
@@ -203,10 +203,12 @@ fn call(processor: &Processor, handler: &Handler, arguments: &Arguments, locals:
     let this = (!handler.kind.is_constructor()).then(|| quote!(#this,));
     let arguments = handler.arguments().map(|argument| {
         let on = arguments.path(Shape::of(argument));
-        // Only the inferred type has the span of the whole type. If the call had it as well, rustc would suggest to borrow it.
-        let span @ (_, to) = ends(&argument.ty);
+        // The call has the same span as the inferred type, so an error about both is reported once. With a reference, rustc would suggest
+        // to borrow the call.
+        let span @ (from, to) = ends(&argument.ty);
         let inferred = inferred_at(processor, span);
-        let start = quote_spanned!(to=> <#inferred);
+        let start = if matches!(peel(&argument.ty), Type::Reference(_)) { to } else { from };
+        let start = quote_spanned!(start=> <#inferred);
         let (take, cx) = (Ident::new("take", to), parenthesized(quote!(#cx), to));
         let question_mark = quote_spanned!(to=> ?);
         quote!(#start as #krate::__private::#on>::#take #cx #question_mark)
