@@ -197,11 +197,19 @@ impl Format {
     }
 
     /// Reads a text as the record with this number and at most `longest` bytes of data.
+    #[inline]
     pub(crate) fn record<'a>(&self, text: &'a [u8], number: u64, longest: usize) -> Result<Record<'a>, RecordError> {
-        let record = match self {
-            Self::Lines(None) => {
-                Record { data: Cow::Borrowed(text), key: own_key(number), explicit_hash: None, arrival: None }
+        match self {
+            Self::Lines(None) if text.len() <= longest => {
+                Ok(Record { data: Cow::Borrowed(text), key: own_key(number), explicit_hash: None, arrival: None })
             }
+            _ => self.other_record(text, number, longest),
+        }
+    }
+
+    fn other_record<'a>(&self, text: &'a [u8], number: u64, longest: usize) -> Result<Record<'a>, RecordError> {
+        let record = match self {
+            Self::Lines(None) => return Err(RecordError::TooLong { bytes: text.len(), longest }),
             Self::Lines(Some((pointer, missing))) => {
                 let key = match (pointer.key(text), missing) {
                     (Ok(key), _) => Key::Text(key),
