@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 use tests::{Conversation, Ended, build};
@@ -201,6 +203,38 @@ fn a_panic_in_a_thread_leaves_the_redirection_in_place() {
     let (ended, _) = witness.end();
     assert_eq!((ended.code, ended.output.len()), (Some(0), 0));
     assert!(ended.error.contains("in a thread"), "{}", ended.error);
+}
+
+/// A batch with this text in JSON, sent to a processor that keeps dead letters. Returns how the process ended after its status.
+fn processed_by_poison(text: &str) -> Ended {
+    let folder = TempDir::new().expect("a temporary folder");
+    let mut command = Command::new(build(&["--package", "tests", "--example", "poison"]));
+    let mut conversation = Conversation::start(command.env("KCL_TEST_FOLDER", folder.path()).stderr(Stdio::piped()));
+    conversation.send(INITIALIZE);
+    assert_eq!(conversation.receive().expect("a reply"), INITIALIZED);
+    let data = BASE64_STANDARD.encode(format!("\"{text}\""));
+    conversation.send(&format!(
+        r#"{{"action":"processRecords","records":[{{"data":"{data}","partitionKey":"k","sequenceNumber":"1"}}]}}"#
+    ));
+    conversation.receive().expect("a checkpoint");
+    conversation.send(CHECKPOINTED);
+    assert_eq!(conversation.receive().expect("a reply"), PROCESSED);
+    conversation.end()
+}
+
+#[test]
+fn an_error_that_panics_or_prints_when_it_is_reported_delays_nothing() {
+    for (text, told) in [("mute", "(the `Display` of this error panicked)"), ("chatty", "as it says")] {
+        let ended = processed_by_poison(text);
+        assert_eq!((ended.code, ended.output.len()), (Some(0), 0));
+        assert!(ended.error.contains(told), "{}", &ended.error[ended.error.len().saturating_sub(1000)..]);
+    }
+}
+
+#[test]
+fn a_line_of_kcl_is_not_part_of_a_line_that_was_begun() {
+    let ended = processed_by_poison("dots");
+    assert!(ended.error.contains("\nkcl: shard shardId-000000000007: "), "{}", ended.error);
 }
 
 #[test]

@@ -1,16 +1,41 @@
 //! A processor for the tests whose records choose what it does. It keeps dead letters in the folder that `KCL_TEST_FOLDER` names.
 //!
 //! The payload is a text in JSON: `poison` fails, `once` fails if the folder does not contain a file `once`, `panic` panics, `wait` waits
-//! until the folder contains a file `go`, and anything else succeeds. With `KCL_TEST_FIXED`, `poison` succeeds too.
+//! until the folder contains a file `go`, and anything else succeeds. With `KCL_TEST_FIXED`, `poison` succeeds too. `mute` and `chatty` fail
+//! with an error whose `Display` panics or prints more than a pipe holds. `dots` fails after it has begun a line.
 
 use std::borrow::Cow;
 use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
-use std::{env, io, thread};
+use std::{env, fmt, io, thread};
 
 use kcl::dead_letter::JsonLines;
-use kcl::{DeadLetter, Json, Shard};
+use kcl::{BoxError, DeadLetter, Json, Shard};
+
+/// An error with this `Display`.
+struct Told(fn(&mut fmt::Formatter<'_>) -> fmt::Result);
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (self.0)(f)
+    }
+}
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Told")
+    }
+}
+
+impl std::error::Error for Told {}
+
+fn chat(f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for _ in 0..5_000 {
+        eprintln!("what a long time it takes until an error has told everything");
+    }
+    f.write_str("as it says")
+}
 
 struct Poison {
     folder: PathBuf,
@@ -28,11 +53,17 @@ impl Poison {
     }
 
     #[on_record(retry = 1, backoff = "1ms..1ms", on_failure = dead_letter, on_undecodable = skip)]
-    fn handle(&mut self, Json(what): Json<Cow<'_, str>>) -> Result<(), &'static str> {
+    fn handle(&mut self, Json(what): Json<Cow<'_, str>>) -> Result<(), BoxError> {
         eprintln!("payload: {what}");
         match &*what {
-            "poison" if !self.fixed => return Err("as it says"),
-            "once" if File::create_new(self.folder.join("once")).is_ok() => return Err("as it says"),
+            "poison" if !self.fixed => return Err("as it says".into()),
+            "once" if File::create_new(self.folder.join("once")).is_ok() => return Err("as it says".into()),
+            "mute" => return Err(Told(|_| panic!("without a text")).into()),
+            "chatty" => return Err(Told(chat).into()),
+            "dots" => {
+                eprint!("...");
+                return Err("as it says".into());
+            }
             "panic" => panic!("as it says"),
             "wait" => {
                 while !self.folder.join("go").exists() {

@@ -1,12 +1,8 @@
 //! Reads, writes and waits on file descriptors that may be non-blocking.
 
-use std::fmt::Display;
-
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::AsFd;
 use rustix::io::Errno;
-
-use crate::excerpt::Paragraph;
 
 /// Retries after an interruption, and after a wait if a non-blocking descriptor is not ready.
 pub(crate) fn retry_until_ready<T>(
@@ -23,12 +19,7 @@ pub(crate) fn retry_until_ready<T>(
     }
 }
 
-/// Writes a line, and the lines below it, in one piece. Errors are ignored: there is no other place to report them.
-pub(crate) fn write_line(to: impl AsFd, text: Paragraph<'_, impl Display>) {
-    write_all(to, format!("kcl: {text}\n").as_bytes());
-}
-
-/// Writes the bytes, and stops at the first error.
+/// Writes the bytes, and stops at the first error: there is no other place to report it.
 pub(crate) fn write_all(to: impl AsFd, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         match retry_until_ready(&to, PollFlags::OUT, || rustix::io::write(&to, bytes)) {

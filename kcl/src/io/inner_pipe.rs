@@ -1,9 +1,9 @@
 //! The pipe that user code prints to while the protocol owns the real stdout and stderr.
 
-use std::fmt::{self, Display};
+use std::fmt;
 use std::panic::{self, PanicHookInfo};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::{io, mem, process};
@@ -13,8 +13,7 @@ use rustix::fd::OwnedFd;
 use rustix::io::{Errno, ioctl_fionread};
 use rustix::stdio::{dup2_stderr, dup2_stdout};
 
-use crate::excerpt::Paragraph;
-use crate::io::fd::{write_all, write_line};
+use crate::io::fd::write_all;
 use crate::panics::message;
 use crate::redact::quotations;
 
@@ -40,7 +39,7 @@ impl InnerPipe {
         let (printed, inlet) = pipe().map_err(failed("creating a pipe"))?;
         let (woken, wake) = pipe().map_err(failed("creating a pipe"))?;
         rustix::io::ioctl_fionbio(&printed, true).map_err(failed("preparing a pipe"))?;
-        let relay = Arc::new(Relay { printed, error, buffer: Mutex::new(vec![0; 64 << 10]) });
+        let relay = Arc::new(Relay { printed, error, copied: Mutex::default() });
         let active = Arc::new(AtomicBool::new(true));
         let pump = thread::Builder::new().name("kcl-stderr".to_owned()).spawn({
             let (relay, active) = (Arc::clone(&relay), Arc::clone(&active));
@@ -116,8 +115,22 @@ impl Drop for InnerPipe {
 pub(crate) struct Relay {
     printed: OwnedFd,
     error: OwnedFd,
-    /// The copy buffer. The thread that holds it is the only one that writes to the real stderr.
-    buffer: Mutex<Vec<u8>>,
+    /// The thread that holds it is the only one that writes to the real stderr. It runs no user code meanwhile: a panic there would wait
+    /// for this lock, and so would output that fills the pipe.
+    copied: Mutex<Copied>,
+}
+
+/// The output that was copied last.
+struct Copied {
+    buffer: Box<[u8]>,
+    /// Whether the line that it ends in may go on.
+    is_within_line: bool,
+}
+
+impl Default for Copied {
+    fn default() -> Self {
+        Self { buffer: vec![0; 64 << 10].into(), is_within_line: false }
+    }
 }
 
 impl fmt::Debug for Relay {
@@ -127,36 +140,44 @@ impl fmt::Debug for Relay {
 }
 
 impl Relay {
-    /// Writes one of kcl's own lines, after the output that was printed before.
-    pub(crate) fn line(&self, text: Paragraph<'_, impl Display>) {
-        let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
-        self.copy(&mut buffer);
-        write_line(&self.error, text);
+    /// Writes a line of kcl's own, after the output that was printed before.
+    pub(crate) fn line(&self, line: &str) {
+        let mut copied = self.lock();
+        self.copy(&mut copied);
+        self.end_line_of(&mut copied);
+        write_all(&self.error, format!("{line}\n").as_bytes());
     }
 
-    /// Writes a line for programs, after the output that was printed before.
-    #[cfg(feature = "metrics")]
-    pub(crate) fn raw(&self, line: &str) {
-        let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
-        self.copy(&mut buffer);
-        write_all(&self.error, format!("{line}\n").as_bytes());
+    /// Ends a line that user code has begun, so that the next one is not a part of it.
+    pub(crate) fn end_line(&self) {
+        self.end_line_of(&mut self.lock());
+    }
+
+    fn end_line_of(&self, copied: &mut Copied) {
+        if mem::take(&mut copied.is_within_line) {
+            write_all(&self.error, b"\n");
+        }
     }
 
     /// Copies the output so far.
     fn pass_on(&self) {
-        self.copy(&mut self.buffer.lock().unwrap_or_else(PoisonError::into_inner));
+        self.copy(&mut self.lock());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Copied> {
+        self.copied.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Copies only the output that is available now: a process that outlives this one may continue to print forever. If
     /// nobody reads the real stderr, the output is still read, so that no process that prints has to wait.
-    fn copy(&self, buffer: &mut [u8]) {
+    fn copy(&self, Copied { buffer, is_within_line }: &mut Copied) {
         let mut left = ioctl_fionread(&self.printed).unwrap_or(0);
         while left > 0 {
-            let read = rustix::io::read(&self.printed, &mut *buffer).unwrap_or(0);
-            if read == 0 {
-                return;
-            }
-            write_all(&self.error, &buffer[..read]);
+            let read = rustix::io::read(&self.printed, &mut **buffer).unwrap_or(0);
+            let text = &buffer[..read];
+            let Some(last) = text.last() else { return };
+            *is_within_line = *last != b'\n';
+            write_all(&self.error, text);
             left = left.saturating_sub(read as u64);
         }
     }

@@ -36,7 +36,6 @@ impl std::fmt::Debug for Callback {
 
 impl Report {
     #[cfg(any(test, feature = "testing"))]
-    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn callback(take: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self::Callback(Callback(Arc::new(take)))
     }
@@ -51,7 +50,7 @@ impl Report {
     pub(crate) fn raw(&self, line: &str) {
         match self {
             Self::Printed => print(line),
-            Self::Direct(relay) => relay.raw(line),
+            Self::Direct(relay) => relay.line(line),
             #[cfg(any(test, feature = "testing"))]
             Self::Callback(Callback(take)) => take(line),
         }
@@ -62,8 +61,7 @@ impl Report {
         let text = Paragraph(text, below);
         match self {
             Self::Printed => print(&format!("kcl: {text}")),
-            Self::Direct(relay) => relay.line(text),
-            #[cfg(any(test, feature = "testing"))]
+            Self::Direct(relay) => relay.line(&format!("kcl: {text}")),
             #[cfg(any(test, feature = "testing"))]
             Self::Callback(Callback(take)) => take(&text.to_string()),
         }

@@ -38,9 +38,13 @@ pub(crate) fn with_protocol(
     }
     let guard = Guard::set_up(log_payloads).map_err(RunError::Stdio)?;
     leave_signals_to_the_daemon(&guard.report);
+    let relay = Arc::clone(&guard.inner.relay);
     INNER_PIPE.set(Some(guard.inner));
     let result = converse(guard.input, guard.output, &guard.report);
     drop(INNER_PIPE.take());
+    if result.is_err() {
+        relay.end_line();
+    }
     result
 }
 

@@ -30,7 +30,7 @@ use crate::checkpoint::pace::Checkpoints;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{BoxError, Failure, HandlerError, RunError};
 use crate::excerpt::Paragraph;
-use crate::io::fd::write_line;
+use crate::io::fd::write_all;
 use crate::io::lines::{Io, Lines};
 use crate::io::stderr::Report;
 use crate::io::{lent_io, stdio};
@@ -278,7 +278,7 @@ pub(crate) fn end(result: Result<(), RunError>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            write_line(rustix::stdio::stderr(), Paragraph(&error, &error.backtrace()));
+            write_all(rustix::stdio::stderr(), format!("kcl: {}\n", Paragraph(&error, &error.backtrace())).as_bytes());
             ExitCode::from(error.exit_code())
         }
     }
