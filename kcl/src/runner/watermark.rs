@@ -40,8 +40,17 @@ pub(crate) struct Watermark {
     pub(crate) stopped: Option<usize>,
 }
 
+/// The shortest time between two of the runtime's checkpoints.
+const SHORTEST: Duration = Duration::from_millis(1);
+
 impl Watermark {
     pub(super) fn new(pace: Checkpoints, clock: &dyn Clock) -> Self {
+        // With a pace of zero, a checkpoint that was refused would be due again at once.
+        let pace = match pace {
+            Checkpoints::Records(records) => Checkpoints::Records(records.max(1)),
+            Checkpoints::Interval(interval) => Checkpoints::Interval(interval.max(SHORTEST)),
+            Checkpoints::Batch | Checkpoints::Handler => pace,
+        };
         Self {
             pace,
             done: None,

@@ -174,6 +174,7 @@ where
     /// Drops everything, because the message says that the lease is gone.
     pub(super) fn leave(&mut self) {
         self.work.cancel(&mut self.checkpointer.conversation);
+        self.checkpointer.gap |= self.work.ring.open() > 0;
         self.excuse();
     }
 

@@ -308,18 +308,27 @@ where
         if self.work.failed.is_some() {
             return self.fail().await.map(Some);
         }
+        let are_cut_short = self.is_past_limit();
         self.work.cancel(&mut self.checkpointer.conversation);
         self.advance();
-        let open = self.work.ring.open();
-        if open > 0 {
-            let records = if open == 1 { "record was" } else { "records were" };
-            let (its, it) = if open == 1 { ("its", "it") } else { ("their", "them") };
-            let drain = self.concurrency.drain;
-            self.report_line(format_args!(
-                "{open} {records} still not done {drain:?} after the shutdown was requested; {its} next owner gets {it}"
-            ));
-        }
+        self.report_left(are_cut_short);
         Ok(None)
+    }
+
+    /// Says how many records are left at a shutdown, and why.
+    fn report_left(&self, are_cut_short: bool) {
+        let open = self.work.ring.open();
+        let (records, its, it) = match open {
+            0 => return,
+            1 => ("record was", "its", "it"),
+            _ => ("records were", "their", "them"),
+        };
+        let drain = self.concurrency.drain;
+        let why = match are_cut_short {
+            true => format!("still not done {drain:?} after the shutdown was requested"),
+            false => "waiting when the shutdown was requested, after which no attempt starts".to_owned(),
+        };
+        self.report_line(format_args!("{open} {records} {why}; {its} next owner gets {it}"));
     }
 
     /// Waits until no handler runs, which is at the limit at the latest. Breaks if the daemon is gone.

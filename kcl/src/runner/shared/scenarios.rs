@@ -261,6 +261,15 @@ choices!(Limited:
         FailurePolicy::new().retry(1).backoff(Duration::ZERO, Duration::ZERO).on_failure(crate::FailureAction::Skip);
     const TIMEOUT: Option<Duration> = Some(Duration::from_millis(30)););
 
+choices!(Narrow:
+    const CONCURRENCY: Concurrency = Concurrency::new(1).ahead(1).drain(Duration::from_millis(50));
+    const POLICY: FailurePolicy =
+        FailurePolicy::new().retry(1).backoff(Duration::ZERO, Duration::ZERO).on_failure(crate::FailureAction::Skip););
+
+choices!(Hasty:
+    const CONCURRENCY: Concurrency = Concurrency::new(4);
+    const CHECKPOINTS: Checkpoints = Checkpoints::Interval(Duration::ZERO););
+
 /// Each record takes as long as its number says.
 fn by_number(record: &Record) -> (Duration, Result<(), BoxError>) {
     (ms(number(record)), Ok(()))
@@ -274,6 +283,14 @@ fn records_that_wait_are_never_checkpointed() {
     let ended = run::<Timed>(messages, &[], &|_| (ms(60), Ok(())));
     // At 120 ms, one record of four is done, and the others wait for it.
     assert_eq!(ended.log, ["60 processRecords", "120 checkpoint 1", "120 processRecords", "180 processRecords"]);
+}
+
+#[test]
+fn a_refused_checkpoint_is_not_due_again_at_once_whatever_the_pace_is() {
+    let messages = vec![(0, batch([(10, "a"), (20, "b")]))];
+    let ended = run::<Hasty>(messages, &["InvalidStateException"; 100], &by_number);
+    let requests = ended.log.iter().filter(|line| line.ends_with("checkpoint 10")).count();
+    assert!((2..=11).contains(&requests), "{:?}", ended.log);
 }
 
 /// snowplow/enrich#652: a checkpoint of everything that was delivered, with work in flight.
@@ -399,6 +416,47 @@ fn after_a_lost_lease_no_checkpoint_is_sent_and_nothing_is_watched() {
             "60 processRecords",
             "60 leaseLost",
             "200060 leaseLost",
+        ]
+    );
+}
+
+#[test]
+fn an_attempt_that_waits_for_a_slot_is_dropped_with_the_lease() {
+    let messages = vec![
+        (0, batch([(10, "a"), (20, "b"), (900, "c")])),
+        (100, batch([])),
+        (0, Message::LeaseLost),
+        (200_000, Message::LeaseLost),
+    ];
+    let fail =
+        |record: &Record| (ms(number(record)), if number(record) == 20 { Err("no room".into()) } else { Ok(()) });
+    let ended = run::<Narrow>(messages, &["ShutdownException"], &fail);
+    assert_eq!(
+        ended.log,
+        [
+            "0 processRecords",
+            "100 checkpoint 10",
+            "100 shard shard: the lease is gone: 2 records are left to its new owner, and the message is acknowledged",
+            "100 processRecords",
+            "100 leaseLost",
+            // The record 20 is not said to be running.
+            "200100 leaseLost",
+        ]
+    );
+}
+
+#[test]
+fn records_that_were_never_begun_are_not_blamed_on_the_drain() {
+    let messages = vec![(0, batch([(10, "a"), (20, "b"), (30, "c")])), (0, Message::ShutdownRequested)];
+    let ended = run::<Narrow>(messages, &[], &by_number);
+    assert_eq!(
+        ended.log,
+        [
+            "0 processRecords",
+            "10 shard shard: 2 records were waiting when the shutdown was requested, after which no attempt starts; their \
+             next owner gets them",
+            "10 checkpoint 10",
+            "10 shutdownRequested",
         ]
     );
 }

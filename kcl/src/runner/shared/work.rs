@@ -322,7 +322,7 @@ where
         }
     }
 
-    /// Starts no further attempt, and drops those that wait for their time or for their first poll.
+    /// Starts no further attempt, and drops those that wait for their time, for a slot or for their first poll.
     pub(super) fn close(&mut self, conversation: &mut Conversation) {
         self.is_closed = true;
         let tasks = &self.tasks;
@@ -331,6 +331,9 @@ where
             self.cancelled(at, conversation);
         }
         while let Some(Reverse((_, at))) = self.parked.pop() {
+            self.cancelled(at, conversation);
+        }
+        while let Some(at) = self.keys.next() {
             self.cancelled(at, conversation);
         }
     }
