@@ -519,6 +519,40 @@ fn nothing_is_retried_or_skipped_once_the_lease_is_lost() {
     assert_eq!(output, [INITIALIZED, &at(1), &at(2), DONE]);
 }
 
+struct OwnPayload(Plan);
+
+#[kcl::processor(main = false)]
+impl OwnPayload {
+    #[on_record(on_undecodable = dead_letter)]
+    fn handle(&mut self, Json(body): Json<i64>, checkpointer: &mut Checkpointer) -> Result<(), BoxError> {
+        // Whatever the daemon answers.
+        _ = checkpointer.checkpoint();
+        self.0.handle(body)
+    }
+
+    #[on_dead_letter]
+    fn keep(&mut self, letter: &DeadLetter<'_>) -> Result<(), BoxError> {
+        self.0.take(letter)
+    }
+}
+
+#[test]
+fn no_payload_is_dead_lettered_once_the_lease_or_the_daemon_is_gone() {
+    let batch = batch(&["1", "x", "3"]);
+    for answer in [Some(LOST), None] {
+        let plan = Plan::default();
+        let input: Vec<_> = [INITIALIZE, &batch].into_iter().chain(answer).collect();
+        let (output, result) = run(|| OwnPayload(plan.clone()), &input);
+        assert_eq!((plan.calls(), plan.letters()), (vec![1], vec![]));
+        match answer {
+            Some(_) => {
+                assert_eq!((output, result.is_ok()), (vec![INITIALIZED.to_owned(), at(1), DONE.to_owned()], true))
+            }
+            None => drop(failed(result)),
+        }
+    }
+}
+
 #[test]
 fn nothing_is_retried_or_skipped_once_the_daemon_is_gone() {
     let plan = Plan::failing([(1, 9)]);

@@ -136,6 +136,17 @@ fn nothing_is_checkpointed_past_records_abandoned_with_the_lease() {
 }
 
 #[test]
+fn a_shutdown_whose_checkpoint_would_pass_abandoned_records_is_not_a_failure() {
+    let records = Box::new(|input: &mut ProcessRecords<'_>| Ok(input.checkpointer().checkpoint()?));
+    let shutdown_requested = Box::new(|input: &mut ShutdownRequested<'_>| Ok(input.checkpointer().checkpoint()?));
+    let input = [INITIALIZE, &batch([(1, 0)]), &refused("ShutdownException"), SHUTDOWN_REQUESTED, LEASE_LOST];
+    let (output, result) = run(Own { records, shutdown_requested, ..Own::default() }, &input);
+    let expected = ["initialize", "processRecords", "shutdownRequested", "leaseLost"].map(status);
+    assert_eq!(output.into_iter().filter(|line| line != ALL).collect::<Vec<_>>(), expected);
+    assert!(result.is_ok());
+}
+
+#[test]
 fn the_causes_of_an_error_are_reported() {
     let records: Records = Box::new(|_| Err(Box::new(CheckpointError::Io(io::Error::other("root cause")))));
     let (_, result) = run(Auto { records, ..Auto::default() }, &[INITIALIZE, &batch([(1, 0)])]);

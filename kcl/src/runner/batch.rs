@@ -128,6 +128,12 @@ impl<P: AsyncProcessor> Session<P> {
             Blame::Handler(failure, progress) => self.judge_handler(batch, part, failure, progress).await,
             Blame::Named(named) => self.judge_named(batch, &part, named).await,
             Blame::Invalid(undecodable, progress) => {
+                if self.checkpointer.inner.is_over() {
+                    if let Some((place, error)) = undecodable.into_iter().next() {
+                        return Err(self.failed_at(batch, place, error.into(), 0));
+                    }
+                    return Ok(Vec::new());
+                }
                 let given_up = undecodable.into_iter().map(|(place, error)| GivenUp {
                     word: P::POLICY.on_undecodable,
                     places: vec![place],
