@@ -216,8 +216,8 @@ impl State {
                 if records.is_none() && !matches!(*action, "tick" | "drop") {
                     self.last_message = Some(now);
                 }
+                // They belong to the lease's new owner.
                 if matches!(*action, "leaseLost" | "shutdown") {
-                    // They belong to the lease's new owner.
                     self.unsettled.clear();
                 }
             }
@@ -253,7 +253,12 @@ impl State {
                 totals.checkpoints += 1;
                 self.last_checkpoint = Some(now);
             }
-            Event::Checkpoint { result: Err(error), .. } => count(&mut totals.refused, class_of_refusal(error)),
+            Event::Checkpoint { result: Err(error), .. } => {
+                count(&mut totals.refused, class_of_refusal(error));
+                if matches!(error, CheckpointError::LeaseLost) {
+                    self.unsettled.clear();
+                }
+            }
             _ => {}
         }
     }

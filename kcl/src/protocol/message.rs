@@ -118,7 +118,7 @@ impl Message {
 
 /// All fields of all messages. The action decides which fields are needed, and may come anywhere in the object.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "a JSON object")]
 struct Raw<'a> {
     #[serde(borrow)]
     action: Option<Name<'a>>,
@@ -190,6 +190,8 @@ pub struct MessageError {
 
 #[derive(Debug)]
 pub(super) enum Problem {
+    /// The line has no text.
+    Blank,
     Json {
         error: serde_json::Error,
         /// The place in the line, which need not be that in the text that was parsed.
@@ -217,6 +219,7 @@ impl Problem {
 impl MessageError {
     /// An error about a line of which this is the start. The length is that of the line without the whitespace at its end.
     pub(super) fn new(start: &[u8], length: usize, problem: Problem) -> Self {
+        let problem = if length == 0 { Problem::Blank } else { problem };
         Self { problem, excerpt: Some(Start(start, length).to_string()) }
     }
 
@@ -234,6 +237,7 @@ impl MessageError {
 impl fmt::Display for MessageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.problem {
+            Problem::Blank => return f.write_str("the line is empty"),
             Problem::Json { error, column } => {
                 let mut text = error.to_string();
                 if let Some(start) = text.strip_suffix(&format!(" column {}", error.column())) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::error::At;
 use crate::record::Record;
+use crate::runner::watch::SHORTEST;
 use crate::shard::Shard;
 
 /// The records that are handled at the same time, by the start of their first attempt and their arrival.
@@ -54,7 +55,7 @@ impl Oldest {
             return None;
         }
         while self.next <= elapsed && self.next < Duration::MAX {
-            self.next = self.next.saturating_mul(2).max(Duration::from_millis(1));
+            self.next = self.next.saturating_mul(2).max(SHORTEST);
         }
         let late = |&&(since, _): &&(Duration, u64)| now.saturating_sub(since) >= self.after;
         let others = running.records.keys().skip(1).take_while(late).count();

@@ -26,6 +26,9 @@ const CHECKS: u32 = 8;
 /// The longest time between two checks.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// The shortest time between two warnings.
+pub(super) const SHORTEST: Duration = Duration::from_millis(1);
+
 /// From this time on, a snapshot says where a call is. Finding that out for each of the fast ones would disturb them.
 const SLOW: Duration = Duration::from_secs(1);
 
@@ -264,7 +267,7 @@ impl Check {
         let is_due = running != 0 && now.saturating_sub(self.since) >= self.next;
         let time = self.next;
         is_due.then(|| {
-            self.next = time.saturating_mul(2);
+            self.next = time.saturating_mul(2).max(SHORTEST);
             time
         })
     }
@@ -297,7 +300,7 @@ impl ByCaller {
 
 /// Checks until the watch is over.
 fn check(calls: &Calls, after: Duration, interval: Duration, warnings: &Warnings, gauge: &Gauge) {
-    let pause = (after.min(interval) / CHECKS).clamp(Duration::from_millis(1), LONGEST_PAUSE);
+    let pause = (after.min(interval) / CHECKS).clamp(SHORTEST, LONGEST_PAUSE);
     // A warning at once, and then all the time, would be useless.
     let mut check = Check::new(after.max(pause));
     let mut until_snapshot = gauge.tick(&Look::default());
@@ -438,5 +441,11 @@ mod tests {
         watch.observe(&Event::Returned);
         let expected = [60, 120, 240].map(|time| format!("shard shard: shardEnded has been running for {time}s"));
         assert_eq!(*lines.lock().expect("no panic"), expected);
+        // With no time at all, the warnings have an end, too.
+        let mut watch = Watch::start(&shard, Duration::ZERO, Duration::MAX, &clock, &report, Gauge::default());
+        watch.observe(&Event::Called { action: "shardEnded", records: None });
+        pass(1);
+        watch.observe(&Event::Returned);
+        assert!(lines.lock().expect("no panic").len() < 20);
     }
 }
