@@ -15,6 +15,9 @@ use serde::Serialize;
 use crate::dead_letter::letter::DeadLetter;
 use crate::shard::Shard;
 
+/// The number of files after which a line counts as not kept. Some file systems count no links, so that each file looks removed.
+const MOST_FILES: usize = 8;
+
 /// Keeps dead letters as lines of JSON, in files of one folder.
 ///
 /// See [`#[on_dead_letter]`](macro@crate::on_dead_letter) for an example.
@@ -110,7 +113,7 @@ impl JsonLines {
         bytes.push(b'\n');
         // A panic cannot leave a file with a part of a line: the file is taken out while it is written.
         let mut current = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
+        for _ in 0..MOST_FILES {
             let mut file = match current.take() {
                 Some(file) => file,
                 None => self.create().map_err(|error| named(&self.folder, &error))?,
@@ -122,6 +125,10 @@ impl JsonLines {
                 return Ok(());
             }
         }
+        Err(named(
+            &self.folder,
+            &io::Error::other("each file was removed while it was written, or the file system says so"),
+        ))
     }
 
     /// Creates a file that no other process uses, and that stays in its folder after a power failure.
