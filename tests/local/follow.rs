@@ -95,6 +95,59 @@ fn a_run_resumes_in_the_file_that_replaced_another() {
 }
 
 #[test]
+fn children_go_on_in_the_file_that_replaced_another() {
+    let place = Place::with_input("a\nb\n");
+    let arguments = ["--app", "app", "--input", "input", "--reshard", "split@1"];
+    let running = start(&place, &arguments);
+    wait_for(&place, &["a", "b"]);
+    fs::rename(place.path("input"), place.path("input.1")).unwrap();
+    append(&place, "input", "c\n");
+    wait_for(&place, &["c"]);
+    running.signal(Signal::INT);
+    running.end().expect(130, &[]);
+    place.seen();
+    append(&place, "input", "d\ne\nf\ng\n");
+    let running = start(&place, &arguments);
+    wait_for(&place, &["d", "e", "f", "g"]);
+    running.signal(Signal::INT);
+    running.end().expect(130, &["shardId-000000000001  stopped", "shardId-000000000002  stopped"]);
+}
+
+#[test]
+fn inputs_before_the_followed_one_must_not_change() {
+    let place = Place::with_input("a\n");
+    fs::write(place.path("before"), "0\n").unwrap();
+    let arguments = ["--app", "app", "--input", "before", "--input", "input"];
+    let running = start(&place, &arguments);
+    wait_for(&place, &["0", "a"]);
+    assert_eq!(interrupt(&place, running), ["0", "a"]);
+    append(&place, "input", "b\n");
+    let running = start(&place, &arguments);
+    wait_for(&place, &["b"]);
+    assert_eq!(interrupt(&place, running), ["b"]);
+    append(&place, "before", "1\n");
+    let refused = start(&place, &arguments).end();
+    refused.expect(2, &["the inputs before input have changed since they were processed", "--fresh"]);
+    place.seen();
+    fs::write(place.path("before"), "0\n").unwrap();
+    append(&place, "input", "c\n");
+    let running = start(&place, &arguments);
+    wait_for(&place, &["c"]);
+    assert_eq!(interrupt(&place, running), ["c"]);
+}
+
+#[test]
+fn a_limit_before_the_followed_input_leaves_its_start_open() {
+    let place = Place::with_input("a\n");
+    fs::write(place.path("before"), "0\n1\n").unwrap();
+    let arguments = |limit| ["--app", "app", "--limit", limit, "--input", "before", "--input", "input"];
+    for (limit, seen) in [("1", &["0"][..]), ("3", &["1", "a"])] {
+        start(&place, &arguments(limit)).end().expect(0, &[]);
+        assert_eq!(place.seen().records().map(|(_, data)| data.to_owned()).collect::<Vec<_>>(), seen);
+    }
+}
+
+#[test]
 fn a_log_that_was_rotated_while_nobody_followed_it_is_finished_first() {
     let place = Place::with_input("a\nb\n");
     let arguments = ["--app", "app", "--input", "input"];

@@ -212,6 +212,18 @@ fn shards_that_the_input_does_not_reach_never_exist() {
 }
 
 #[test]
+fn an_input_that_grows_after_its_parents_ended_early_is_refused() {
+    let place = Place::with_input(numbers(10));
+    let arguments = ["--input", "input", "--reshard", "split@15", "--app", "app"];
+    Running::start(command(&place, &arguments)).end().expect(0, &["shardId-000000000000  ended"]);
+    // The records 11 to 15 belong to the parent.
+    std::fs::write(place.path("input"), numbers(20)).unwrap();
+    let refused = Running::start(command(&place, &arguments)).end();
+    refused.expect(2, &["input has more records than the 21 bytes that it had when 1 shard ended"]);
+    assert_eq!(Entries::read(&place).data("00").len(), 10);
+}
+
+#[test]
 fn a_parent_that_fails_has_no_children() {
     let place = Place::with_input(format!("1\n2\nfail-once once\n{}", numbers(10)));
     let arguments = ["--input", "input", "--reshard", "split@5", "--app", "app", "--max-records", "1"];

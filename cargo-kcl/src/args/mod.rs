@@ -6,7 +6,7 @@ mod install;
 mod log;
 // The options of `#[kcl::processor]` are written in the same grammar.
 #[path = "../../../kcl-macros/src/quantities.rs"]
-mod quantities;
+pub(crate) mod quantities;
 pub(crate) mod shard;
 pub(crate) mod start;
 mod values;

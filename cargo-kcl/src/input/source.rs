@@ -73,6 +73,10 @@ pub(crate) enum InputError {
     )]
     Changed { input: Input, line: u64 },
     #[error(
+        "the inputs before {input} have changed since they were processed. Restore them, or start over with --fresh"
+    )]
+    ChangedBefore { input: Input },
+    #[error(
         "{what} had {was} bytes when {shards} ended and has {now} now: an ended shard cannot receive the new records. Process them from a separate file in a separate run, or start over with --fresh"
     )]
     Grown { what: String, shards: String, was: u64, now: u64 },

@@ -301,10 +301,7 @@ impl<'a> Supervisor<'a> {
             for number in self.ready().collect::<Vec<_>>() {
                 if let Err(error) = self.begin(number) {
                     report::error(error);
-                    if let Some(member) = self.members.get_mut(&number) {
-                        member.state = State::Done(Outcome::Failed);
-                    }
-                    self.show(number);
+                    self.give_up(number);
                 }
             }
             let Some(wait) = self.next_look() else { break };
@@ -452,6 +449,17 @@ impl<'a> Supervisor<'a> {
         let (restart, most, wait) = (member.restarts, self.options.restarts, report::elapsed(wait));
         let text = format_args!("restart {restart} of {most} in {wait}, from {}", member.position);
         Message::new(Level::Info, text).of(shard_id(number)).print();
+    }
+
+    /// Gives up a shard whose processor cannot be started.
+    fn give_up(&mut self, number: u32) {
+        if let Some(member) = self.members.get_mut(&number) {
+            member.state = State::Done(Outcome::Failed);
+            // Nobody takes its records, which would hold back the other shards.
+            member.queue.take().iter().for_each(|queue| queue.abandon());
+        }
+        self.give_up_orphans();
+        self.show(number);
     }
 
     /// Abandons the queues of shards that never start, so that these do not hold back the others.

@@ -64,6 +64,8 @@ pub(crate) struct Feeder {
     pub(crate) ended: Option<Past>,
     /// Whether the marks of earlier runs are of a version that read the ends of lines in another way.
     pub(crate) old: bool,
+    /// The start of the followed input when it was first read.
+    pub(crate) first: Option<Origin>,
     pub(crate) events: Sender<Event>,
     pub(crate) dropped: Arc<Dropped>,
 }
@@ -75,6 +77,8 @@ pub(crate) struct Past {
     pub(crate) shards: u64,
     /// The total length of all inputs, in bytes.
     pub(crate) end: u64,
+    /// The number of the last record for these shards if the input had gone on.
+    pub(crate) until: u64,
 }
 
 /// A summary of the whole input.
@@ -332,6 +336,10 @@ impl Feed {
             file: None,
         };
         for (input, source) in (0..).zip(sources) {
+            // Nothing is known of an input before which the run stops.
+            if input > 0 && pass.progress.counted >= self.common.reading.limit {
+                break;
+            }
             let mut lines = Lines::new(source, self.common.reading.format.framing(self.common.reading.longest));
             let Stop::At(length) = self.read_one(input, &mut lines, &mut pass)? else { return Ok(End::Finished) };
             pass.before = pass.before.zip(length).map(|(before, length)| before + length);
@@ -364,7 +372,7 @@ impl Feed {
 
     /// Reads one input to its end.
     fn read_one(&mut self, input: u16, lines: &mut Lines, pass: &mut Pass) -> Result<Stop, InputError> {
-        self.continue_at(input, lines, &mut pass.progress);
+        self.continue_at(input, lines, pass)?;
         let digests = self.common.again || self.common.store.is_some();
         pass.file = None;
         while pass.progress.counted < self.common.reading.limit && pass.progress.record < pass.most {
@@ -391,13 +399,9 @@ impl Feed {
                 Some(Next::End) => return Ok(Stop::At(Some(lines.offset()))),
             };
             pass.begin_file(input, origin);
-            self.check_length(pass.before, place.offset)?;
-            if pass.progress.record == pass.change {
-                self.change(pass.change);
-                pass.change = self.common.plan.next_change(pass.change);
-                if self.alone && self.lanes.count == 0 {
-                    return Ok(Stop::Early);
-                }
+            self.check_length(pass.before, place)?;
+            if self.make_changes(pass) {
+                return Ok(Stop::Early);
             }
             pass.progress.record += 1;
             if digests {
@@ -492,10 +496,12 @@ impl Feed {
         Ok(if is_at_limit && !self.common.reading.limit_ends { End::Paused } else { End::Finished })
     }
 
-    /// Refuses a record after the place where the input ended when shards ended: no shard would receive it.
-    fn check_length(&self, before: Option<u64>, offset: u64) -> Result<(), InputError> {
+    /// Refuses a record after the place where the input ended when shards ended: the shard that it belongs to may be one of them.
+    fn check_length(&self, before: Option<u64>, place: Place) -> Result<(), InputError> {
         match (self.common.ended, before) {
-            (Some(Past { shards, end }), Some(before)) if before + offset >= end => {
+            (Some(Past { shards, end, until }), Some(before))
+                if before + place.offset >= end && place.record <= until =>
+            {
                 let shards = report::count(shards, "shard");
                 Err(InputError::Longer { what: self.what(), shards, was: end })
             }
@@ -518,17 +524,18 @@ impl Feed {
         self.names.get(usize::from(input)).or(self.names.last()).cloned().unwrap_or(Input::Stdin)
     }
 
-    /// Lets a followed file start where it did when it was last read.
-    fn continue_at(&self, input: u16, lines: &mut Lines, progress: &mut Progress) {
+    /// Lets a followed file start where it did when it was last read, if the inputs before it are still the same.
+    fn continue_at(&self, input: u16, lines: &mut Lines, pass: &mut Pass) -> Result<(), InputError> {
         let is_here = |origin: &Origin| origin.input == input && lines.source().is_followed();
-        if let Some(origin) = self.origin.filter(is_here) {
-            lines.start_at(origin.offset);
-            progress.record = origin.record;
-            progress.digest = origin.digest;
-            if self.common.reading.start.is_none() {
-                progress.counted = origin.record;
-            }
+        let Some(origin) = self.origin.filter(is_here) else { return Ok(()) };
+        let read = (pass.progress.record, pass.progress.digest);
+        if self.common.first.is_some_and(|first| (first.record, first.digest) != read) {
+            return Err(InputError::ChangedBefore { input: self.name(input) });
         }
+        lines.start_at(origin.offset);
+        let counted = if self.common.reading.start.is_none() { origin.record } else { 0 };
+        pass.progress = Progress { record: origin.record, counted, digest: origin.digest };
+        Ok(())
     }
 
     fn keep(&self, what: impl FnOnce(&Store) -> Result<(), StoreError>) -> Result<(), InputError> {
@@ -544,6 +551,17 @@ impl Feed {
             Start::Nowhere => None,
         });
         wanted.min().flatten()
+    }
+
+    /// Makes the changes of shards that are due after the records so far. Returns whether the pass has no shard left.
+    fn make_changes(&mut self, pass: &mut Pass) -> bool {
+        let is_due = pass.progress.record >= pass.change;
+        // Several changes are due where a file continues that was rotated.
+        while pass.progress.record >= pass.change {
+            self.change(pass.change);
+            pass.change = self.common.plan.next_change(pass.change);
+        }
+        is_due && self.alone && self.lanes.count == 0
     }
 
     /// Replaces some shards by their children; the replaced shards receive no more records.
@@ -643,6 +661,7 @@ mod tests {
             whole: Arc::default(),
             ended: None,
             old: false,
+            first: None,
             events,
             dropped: Arc::default(),
         };

@@ -53,6 +53,7 @@ impl Files {
             whole: Arc::default(),
             ended: None,
             old: false,
+            first: None,
             events,
             dropped: Arc::default(),
         };
@@ -67,18 +68,20 @@ impl Files {
         (queue, lane)
     }
 
-    /// Refuses an input that has grown since shards ended: no shard would receive the new records.
+    /// Refuses an input that has grown since shards ended: no shard would receive the new records. If others were to replace these
+    /// shards after more records, it depends on the number of the new records, which is found while they are read.
     fn check_end(&mut self, was: Option<u64>, positions: &BTreeMap<u32, Position>) -> Result<(), InputError> {
         let ended = positions.iter().filter(|(_, position)| **position == Position::ShardEnd);
-        let ended = ended.filter(|(shard, _)| self.feeder.plan.is_last(**shard)).count() as u64;
-        self.feeder.ended = was.filter(|_| ended > 0).map(|end| Past { shards: ended, end });
+        let ended: Vec<_> = ended.map(|(shard, _)| self.feeder.plan.until(*shard)).collect();
+        let (Some(end), Some(&until)) = (was, ended.iter().max()) else { return Ok(()) };
+        let shards = ended.iter().filter(|other| **other == until).count() as u64;
+        self.feeder.ended = Some(Past { shards, end, until });
         // The length of a pipe is found while it is read.
         let lengths = self.sources.iter().map(|source| source.length().filter(|_| source.is_file()));
-        let now = lengths.sum::<Option<u64>>();
-        match was.zip(now) {
-            Some((was, now)) if was < now && ended > 0 => {
+        match lengths.sum::<Option<u64>>() {
+            Some(now) if end < now && until == u64::MAX => {
                 let what: Vec<_> = self.sources.iter().map(|source| source.input.to_string()).collect();
-                Err(InputError::Grown { what: what.join(", "), shards: report::count(ended, "shard"), was, now })
+                Err(InputError::Grown { what: what.join(", "), shards: report::count(shards, "shard"), was: end, now })
             }
             _ => Ok(()),
         }
@@ -105,6 +108,7 @@ impl Files {
         if origins.is_empty() {
             origins.push(Origin { input, offset: 0, record: 0, digest: 0, file: None });
         }
+        self.feeder.first = origins.first().copied().filter(|first| first.offset == 0);
         let is_needed = |next: &&Origin| !shards.iter().all(|shard| self.is_past(next, &shard.position));
         // The first file of which a shard may need a record: every shard is past the files before it.
         let from = origins.iter().skip(1).take_while(|next| !is_needed(next)).count();

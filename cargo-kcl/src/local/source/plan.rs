@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::args::quantities::split_number;
 use crate::local::place::ranges;
 
 /// Splits and merges, in the order of the records after which they happen.
@@ -42,9 +43,15 @@ impl FromStr for Reshard {
                 "merge" => Change::Merge,
                 _ => return None,
             };
-            Some((change, records.parse().ok()?))
+            let (digits, "") = split_number(records.trim())? else { return None };
+            Some((change, digits.parse().ok()?))
         };
         let changes: Vec<_> = text.split(',').map(change).collect::<Option<_>>().ok_or(FORM)?;
+        if changes.first().is_some_and(|(_, first)| *first == 0) {
+            return Err(
+                "each change must come after at least one record; `--shards` says how many shards there are before",
+            );
+        }
         if !changes.is_sorted_by(|(_, one), (_, next)| one < next) {
             return Err("each change must come after more records than the previous one");
         }
@@ -133,6 +140,11 @@ impl Plan {
     /// The shards that must have ended before this one starts.
     pub(crate) fn parents(&self, shard: u32) -> &[u32] {
         self.shards.get(shard as usize).map_or(&[], |shard| &shard.parents)
+    }
+
+    /// The number of records after which others replace the shard. Without any, it is the greatest number.
+    pub(crate) fn until(&self, shard: u32) -> u64 {
+        self.shards.get(shard as usize).and_then(|shard| shard.until).unwrap_or(u64::MAX)
     }
 
     /// Whether the shard lasts to the end of the input, so that no other replaces it.
@@ -227,8 +239,12 @@ mod tests {
 
     #[test]
     fn changes_come_one_after_the_other() {
-        for text in ["", "split", "split@", "split@x", "join@5", "split@5,", "split@5,merge@5", "split@5,split@4"] {
+        let wrong =
+            ["", "split", "split@", "split@x", "join@5", "split@5,", "split@5,merge@5", "split@5,split@4", "split@0"];
+        for text in wrong {
             assert!(text.parse::<Reshard>().is_err(), "{text}");
         }
+        let grouped: Reshard = "split@10_000,merge@20 000".parse().unwrap();
+        assert_eq!(grouped.to_string(), "split@10000,merge@20000");
     }
 }
