@@ -459,8 +459,10 @@ impl Lines {
         let end = aligned + unread.saturating_sub(aligned).next_multiple_of(ALIGNMENT);
         self.buffer.copy_within(self.start..self.end, end - unread);
         (self.start, self.end) = (end - unread, end);
+        let left = self.source.left_after(self.offset + unread as u64);
+        let most = left.map_or(self.buffer.len(), |left| self.buffer.len().min(self.end + left));
         loop {
-            match self.source.file.read(&mut self.buffer[self.end..]) {
+            match self.source.file.read(&mut self.buffer[self.end..most]) {
                 Ok(read) => {
                     if self.source.followed && read > 0 {
                         // Bytes from the middle of other content are no records; the file is read from the start then.
@@ -610,6 +612,20 @@ mod tests {
                 Next::End => panic!("a followed file has no end"),
             }
         }
+    }
+
+    #[test]
+    fn what_is_added_to_a_file_while_it_is_read_does_not_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("input");
+        std::fs::write(&path, "a\nb\n").unwrap();
+        let sources = Source::open_all(&[Input::File(path.clone())]).unwrap();
+        File::options().append(true).open(&path).unwrap().write_all(b"c\n").unwrap();
+        let mut lines = Lines::with_longest(sources.into_iter().next().unwrap(), LONGEST_LINE);
+        for text in ["a", "b"] {
+            assert!(matches!(lines.next().unwrap(), Next::Line { text: line, .. } if line == text.as_bytes()));
+        }
+        assert_eq!(lines.next().unwrap(), Next::End);
     }
 
     #[test]

@@ -277,6 +277,14 @@ impl Source {
         self.identity.filter(|_| !self.followed).map(|file| file.length)
     }
 
+    /// How many bytes of a file are left after its first bytes. Those that were added since it was first opened do not count. `None` if any
+    /// number may follow.
+    pub(super) fn left_after(&self, read: u64) -> Option<usize> {
+        // Files of the system that have a content may say that they are empty.
+        let length = self.length().filter(|length| self.is_file() && *length > 0)?;
+        Some(length.saturating_sub(read).try_into().unwrap_or(usize::MAX))
+    }
+
     /// Whether the input is a terminal.
     pub(crate) fn is_terminal(&self) -> bool {
         self.file.is_terminal()

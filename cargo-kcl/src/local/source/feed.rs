@@ -218,9 +218,10 @@ impl Lane {
         Self { queue, batch: Batch::default(), from, queued: None }
     }
 
-    fn flush(&mut self) {
+    /// Puts the records so far into the queue, as long as a batch there has room for them, or waits for room.
+    fn hand_over(&mut self, most_records: usize) {
         if self.batch.len() > 0 {
-            self.queue.push(&mut self.batch);
+            self.queue.append(&mut self.batch, most_records, CALL);
         }
     }
 
@@ -316,9 +317,9 @@ impl Feed {
                 End::Paused
             }
         };
+        // A shard that has not taken its batch does not keep the others from their ends.
         for lane in self.lanes.all() {
-            lane.flush();
-            lane.queue.end(end);
+            lane.queue.finish(&mut lane.batch, end);
         }
     }
 
@@ -393,7 +394,8 @@ impl Feed {
                         }
                     }
                     pass.begin_file(input, lines.origin());
-                    self.lanes.all().for_each(Lane::flush);
+                    let most_records = self.common.reading.max_records;
+                    self.lanes.all().for_each(|lane| lane.hand_over(most_records));
                     continue;
                 }
                 Some(Next::End) => return Ok(Stop::At(Some(lines.offset()))),
@@ -573,10 +575,8 @@ impl Feed {
         }
         let ended: Vec<_> = self.common.plan.ended_by(records).collect();
         for shard in ended {
-            if self.flush(shard)
-                && let Some(lane) = self.lanes.take(shard)
-            {
-                lane.queue.end(End::Finished);
+            if let Some(mut lane) = self.lanes.take(shard) {
+                lane.queue.finish(&mut lane.batch, End::Finished);
             }
         }
     }

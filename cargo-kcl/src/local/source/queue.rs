@@ -80,6 +80,19 @@ impl Batch {
         self.entries.push(Entry { ends, stamp });
     }
 
+    /// Adds the records of another batch, and leaves it empty.
+    fn absorb(&mut self, other: &mut Self) {
+        let Ends { data, key } = self.entries.last().map_or_else(Ends::default, |last| last.ends);
+        self.data.append(&mut other.data);
+        self.keys.push_str(&other.keys);
+        self.entries.extend(other.entries.drain(..).map(|Entry { ends, stamp }| {
+            let ends = Ends { data: data + ends.data, key: key + ends.key };
+            Entry { ends, stamp }
+        }));
+        self.numbers.append(&mut other.numbers);
+        other.clear();
+    }
+
     #[cfg(feature = "aws")]
     /// Adds a record with its sequence and sub-sequence number from a stream. All records of a batch are of one kind.
     pub(crate) fn push_numbered(&mut self, data: &[u8], key: &str, number: (SequenceNumber, u64), arrival: i64) {
@@ -282,6 +295,30 @@ impl Queue {
         true
     }
 
+    /// Like [`push`](Self::push), but adds to a batch that waits as long as that has room for these numbers of records and bytes.
+    pub(crate) fn append(&self, batch: &mut Batch, most_records: usize, most_bytes: usize) {
+        let mut state = self.lock();
+        if let Some(last) = state.full.back_mut()
+            && last.len() + batch.len() <= most_records
+            && last.size() + batch.size() <= most_bytes
+        {
+            last.absorb(batch);
+            return;
+        }
+        drop(state);
+        self.push(batch);
+    }
+
+    /// Puts a last batch at the end, although the queue may be full, and ends the queue.
+    pub(crate) fn finish(&self, batch: &mut Batch, end: End) {
+        let mut state = self.lock();
+        if state.is_open() && batch.len() > 0 {
+            state.full.push_back(mem::take(batch));
+        }
+        drop(state);
+        self.end(end);
+    }
+
     /// Ready once there is room for a batch, or with `false` if no consumer takes batches any more.
     #[cfg(feature = "aws")]
     pub(crate) fn poll_room(&self, context: &Context<'_>) -> Poll<bool> {
@@ -463,6 +500,21 @@ mod tests {
         queue.pop(&mut taken, None).unwrap();
         assert_eq!(data(&taken), ["1"]);
         assert!(queue.offer(&mut batch(&["3"]), Duration::ZERO, || true));
+    }
+
+    #[test]
+    fn a_batch_that_waits_takes_more_records_as_long_as_it_has_room() {
+        let queue = Queue::default();
+        for text in ["1", "22", "333"] {
+            queue.append(&mut batch(&[text, ""]), 6, 100);
+        }
+        queue.finish(&mut batch(&["4"]), End::Finished);
+        let mut taken = Batch::default();
+        queue.pop(&mut taken, None).unwrap();
+        assert_eq!(data(&taken), ["1", "", "22", "", "333", ""]);
+        queue.pop(&mut taken, None).unwrap();
+        assert_eq!(data(&taken), ["4"]);
+        assert_eq!(queue.pop(&mut taken, None), Err(End::Finished));
     }
 
     #[test]
