@@ -76,12 +76,15 @@ fn name(processor: &Processor) -> String {
     let mut name = "__Kcl".to_owned();
     let handler = processor.handlers.first().map(|handler| handler.name().to_string()).unwrap_or_default();
     for text in [processor.self_ty.to_token_stream().to_string(), handler] {
-        for word in text.split(|char: char| !char.is_alphanumeric()).filter(|word| !word.is_empty()) {
-            let mut chars = word.chars();
-            if let Some(first) = chars.next() {
-                name.extend(first.to_uppercase());
+        for word in text.split(|char: char| char.is_ascii_punctuation() || char.is_ascii_whitespace()) {
+            for (index, char) in word.char_indices() {
+                match char {
+                    // Not every letter can be in a name, and rustc passes on names that it rejects, such as one with an emoji.
+                    _ if !char.is_ascii() => name.push_str(&format!("U{:X}", u32::from(char))),
+                    _ if index == 0 => name.push(char.to_ascii_uppercase()),
+                    _ => name.push(char),
+                }
             }
-            name.push_str(chars.as_str());
         }
     }
     name

@@ -172,13 +172,14 @@ fn is_above(attr: &Attribute, keyword: Span) -> bool {
 
 /// Whether a path is `processor`, `kcl::processor`, or `processor` after the last name of the path in `crate = …`.
 pub(crate) fn is_processor(krate: &Path, path: &Path) -> bool {
-    let is_last = path.segments.last().is_some_and(|last| last.ident == "processor");
+    let is_last = path.segments.last().is_some_and(|last| last.ident.unraw() == "processor");
     is_last && path.segments.iter().nth_back(1).is_none_or(|parent| is_ours(krate, &parent.ident))
 }
 
 /// Whether a module of this name is assumed to be `kcl`.
 fn is_ours(krate: &Path, name: &Ident) -> bool {
-    name == "kcl" || krate.segments.last().is_some_and(|last| last.ident == *name)
+    let name = name.unraw();
+    name == "kcl" || krate.segments.last().is_some_and(|last| last.ident.unraw() == name)
 }
 
 /// Whether an item is a method without a body or a type, which rustc allows only in traits.

@@ -153,7 +153,7 @@ fn option(
         cx.error(&token, messages::option_no_name(place, &token.to_string()));
         return skip(input).map(|()| None);
     }
-    let written = input.call(Ident::parse_any)?;
+    let written = input.call(Ident::parse_any)?.unraw();
     let Some(name) = place.options().iter().copied().find(|name| written == name.text()) else {
         cx.error(&written, messages::option_unknown(place, &written.to_string()));
         return skip(input).map(|()| None);

@@ -53,7 +53,9 @@ pub(super) fn unless_claimed(processor: &Processor) -> (TokenStream, TokenStream
 fn claim(processor: &Processor) -> Ident {
     let handler = processor.handlers.first().map(|handler| handler.name().to_string()).unwrap_or_default();
     let place = offset(Span::call_site()).map(|offset| format!("_{offset}")).unwrap_or_default();
-    format_ident!("__kcl_{}{place}", handler.trim_start_matches("r#"), span = Span::call_site())
+    let mut name = String::new();
+    write_text(&mut name, handler.trim_start_matches("r#"));
+    format_ident!("__kcl_{name}{place}", span = Span::call_site())
 }
 
 /// The name of the module.
@@ -87,10 +89,11 @@ fn write_type(name: &mut String, tokens: TokenStream) {
     }
 }
 
-/// Writes the text of a token. Everything that is neither a letter nor a digit becomes a number.
+/// Writes the text of a token. Everything that is neither a letter nor a digit of ASCII becomes a number: not every other letter can be in a
+/// name, and rustc passes on names that it rejects, such as one with an emoji.
 fn write_text(name: &mut String, text: &str) {
     for char in text.chars() {
-        if char.is_alphanumeric() {
+        if char.is_ascii_alphanumeric() {
             name.push(char);
         } else {
             // Writing to a string never fails.
