@@ -314,6 +314,7 @@ pub(crate) fn option_duration(name: OptionName, text: &str, problem: Problem) ->
                 .help(format_args!("add a unit, as in `{number}s` or `{number}ms`"))
                 .note(UNITS)
         }
+        Problem::NotADuration(NotADuration::Commas(number)) => commas(name, text, &number),
         Problem::NotADuration(NotADuration::NotAUnit(unit)) => {
             Message::new(format_args!("{} is not a unit of time", in_option(&unit))).help(example).note(UNITS)
         }
@@ -338,6 +339,13 @@ pub(crate) fn option_duration(name: OptionName, text: &str, problem: Problem) ->
             .note("each wait is up to twice as long as the previous one, until the longest is reached")
             .help(format_args!("write the first and the longest wait, such as `{}`", name.example())),
     }
+}
+
+/// The error for a number with commas between its digits.
+pub(crate) fn commas(name: OptionName, text: &str, number: &str) -> Message {
+    let written = text.trim().replacen(number, &quantities::without_commas(number), 1);
+    Message::new(format_args!("the number `{number}` in option `{name}` must not have commas"))
+        .help(format_args!("group its digits with `_`, as in `\"{}\"`", shown(&written)))
 }
 
 const CHECKPOINTS: &str = "write `checkpoint = batch`, `checkpoint = \"30s\"` or `checkpoint = \"1000 records\"`";

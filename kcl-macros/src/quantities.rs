@@ -22,6 +22,8 @@ pub(crate) enum NotADuration {
     NoNumber(String),
     /// This number has no unit.
     NoUnit(String),
+    /// This number has commas between its digits.
+    Commas(String),
     /// This is not a unit.
     NotAUnit(String),
     /// It does not fit into a [`Duration`].
@@ -33,6 +35,7 @@ impl fmt::Display for NotADuration {
         match self {
             Self::NoNumber(_) => write!(f, "write a time such as {SUCH_AS}"),
             Self::NoUnit(number) => write!(f, "give a unit, as in {number}s"),
+            Self::Commas(number) => write!(f, "write {} instead of {number}", without_commas(number)),
             Self::NotAUnit(unit) => {
                 write!(f, "`{unit}` is not a unit; the units are ms, s, m, h and d, as in {SUCH_AS}")
             }
@@ -52,6 +55,9 @@ pub(crate) fn duration(text: &str) -> Result<Duration, NotADuration> {
     }
     while !rest.is_empty() {
         let (number, after) = split_number(rest).ok_or_else(|| NotADuration::NoNumber(rest.to_owned()))?;
+        if let Some(number) = commas(rest) {
+            return Err(NotADuration::Commas(number.to_owned()));
+        }
         let after = after.trim_start();
         let (unit, after) = after.split_at(after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len()));
         if unit.is_empty() {
@@ -91,6 +97,20 @@ pub(crate) fn split_number(text: &str) -> Option<(String, &str)> {
         None => has_digits(&number),
     };
     is_number.then_some((number, rest))
+}
+
+/// The number at the start of a text, if there are commas between its digits: one before each three of them.
+pub(crate) fn commas(text: &str) -> Option<&str> {
+    let end = text.find(|c: char| !(c.is_ascii_digit() || c == ',')).unwrap_or(text.len());
+    let mut groups = text[..end].split(',');
+    let is_first = groups.next().is_some_and(|group| matches!(group.len(), 1..=3));
+    let mut rest = groups.peekable();
+    (is_first && rest.peek().is_some() && rest.all(|group| group.len() == 3)).then_some(&text[..end])
+}
+
+/// The same number as it must be written.
+pub(crate) fn without_commas(number: &str) -> String {
+    number.replace(',', "_")
 }
 
 /// The nanoseconds in a number of units. Fractions of a nanosecond are dropped.
@@ -146,6 +166,10 @@ mod tests {
             ("30", "give a unit, as in 30s"),
             ("1h30", "give a unit, as in 30s"),
             ("1 30s", "give a unit, as in 1s"),
+            ("1,000ms", "write 1_000 instead of 1,000"),
+            ("1h 1,000,000 ms", "write 1_000_000 instead of 1,000,000"),
+            ("1,5s", "give a unit, as in 1s"),
+            ("1000,000s", "give a unit, as in 1000s"),
             ("5 parsecs", "`parsecs` is not a unit; the units are ms, s, m, h and d, as in 500ms, 30s or 1h30m"),
             ("5µs", "`µs` is not a unit; the units are ms, s, m, h and d, as in 500ms, 30s or 1h30m"),
             ("5S", "`S` is not a unit; the units are ms, s, m, h and d, as in 500ms, 30s or 1h30m"),

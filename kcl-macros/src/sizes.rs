@@ -1,6 +1,6 @@
 //! Sizes as people write them, such as `64 MiB`. Durations and plain numbers are in `quantities`.
 
-use crate::quantities::split_number;
+use crate::quantities::{commas, split_number};
 
 /// The names of the units, and their numbers of bytes.
 const UNITS: [(&[&str], u64); 9] = [
@@ -22,6 +22,8 @@ pub(crate) enum NotASize {
     NoNumber,
     /// This number has no unit.
     NoUnit(String),
+    /// This number has commas between its digits.
+    Commas(String),
     /// This is not a unit. The second one may be what was meant.
     NotAUnit(String, Option<&'static str>),
     /// The size is not a whole number of bytes.
@@ -33,6 +35,9 @@ pub(crate) enum NotASize {
 /// Parses a size such as `64 MiB`, `1.5 GiB` or `500kB`, as a number of bytes.
 pub(crate) fn size(text: &str) -> Result<u64, NotASize> {
     let (number, rest) = split_number(text.trim()).ok_or(NotASize::NoNumber)?;
+    if let Some(number) = commas(text.trim()) {
+        return Err(NotASize::Commas(number.to_owned()));
+    }
     let unit = rest.trim();
     if unit.is_empty() {
         return Err(NotASize::NoUnit(number));
@@ -97,6 +102,7 @@ mod tests {
             ("much", NotASize::NoNumber),
             ("-1 MiB", NotASize::NoNumber),
             ("64", NotASize::NoUnit("64".to_owned())),
+            ("64,000 kB", NotASize::Commas("64,000".to_owned())),
             ("64 mib", not_a_unit("mib", Some("MiB"))),
             ("64 mb", not_a_unit("mb", Some("MB"))),
             ("64M", not_a_unit("M", Some("MB"))),

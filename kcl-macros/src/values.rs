@@ -198,6 +198,7 @@ mod tests {
             ("batch", NotADuration::NoNumber("batch".to_owned())),
             ("-1 records", NotADuration::NoNumber("-1 records".to_owned())),
             ("1_000", NotADuration::NoUnit("1000".to_owned())),
+            ("1,000 records", NotADuration::Commas("1,000".to_owned())),
             ("30 parsecs", NotADuration::NotAUnit("parsecs".to_owned())),
             ("1000 Records", NotADuration::NotAUnit("Records".to_owned())),
             ("999999999999999999h", NotADuration::TooLong),

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use proc_macro2::Ident;
 
 use crate::handlers::Kind;
-use crate::messages::{Message, handler, shown};
+use crate::messages::{Message, commas, handler, shown};
 use crate::model::{OptionName, Order, Runtime};
 use crate::names;
 use crate::sizes::{self, NotASize};
@@ -174,6 +174,7 @@ pub(crate) fn size(text: &str, problem: &NotASize) -> Message {
                 .help(format_args!("add a unit, as in `\"{number} MiB\"`, or remove the quotes for a number of bytes"))
                 .note(SIZES)
         }
+        NotASize::Commas(number) => commas(OptionName::AheadBytes, text, number),
         NotASize::NotAUnit(unit, meant) => {
             let message = Message::new(format_args!("`{}` in option `ahead_bytes` is not a unit of size", shown(unit)))
                 .note(SIZES);
