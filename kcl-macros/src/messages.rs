@@ -288,6 +288,11 @@ pub(crate) fn option_retry_value(quoted: Option<u32>) -> Message {
     }
 }
 
+/// The note for a word where a constant is allowed.
+pub(crate) fn lower_case_constant(word: &Ident) -> String {
+    format!("a single lower-case word is not a constant; if there is a constant `{word}`, write `self::{word}`")
+}
+
 pub(crate) fn option_retry_suffix(digits: &str, suffix: &str) -> Message {
     Message::new(format_args!("option `retry` must be a number without a suffix"))
         .help(format_args!("remove `{suffix}`: write `retry = {digits}`"))

@@ -50,10 +50,10 @@ impl Value {
     }
 }
 
-/// Whether the value ends before these tokens: another option or a semicolon follows.
+/// Whether the value ends before these tokens: another option or a semicolon follows. A cast is a part of the value.
 fn ends_value(rest: &TokenStream) -> bool {
     match rest.clone().into_iter().next() {
-        Some(TokenTree::Ident(_)) => true,
+        Some(TokenTree::Ident(word)) => word != "as",
         Some(TokenTree::Punct(mark)) => mark.as_char() == ';',
         _ => false,
     }

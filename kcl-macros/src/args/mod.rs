@@ -8,6 +8,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::quote;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
+use syn::token::Paren;
 use syn::{Ident, Path, Token};
 
 use crate::context::Context;
@@ -155,8 +156,9 @@ fn option(
     }
     let written = input.call(Ident::parse_any)?.unraw();
     let Some(name) = place.options().iter().copied().find(|name| written == name.text()) else {
-        cx.error(&written, messages::option_unknown(place, &written.to_string()));
-        return skip(input).map(|()| None);
+        let written = with_dashes(&written, up_to_comma(input)?);
+        cx.error(&written, messages::option_unknown(place, &text(&written)));
+        return Ok(None);
     };
     if seen.contains(&name) {
         cx.error(&written, messages::option_twice(name));
@@ -164,7 +166,7 @@ fn option(
     }
     seen.push(name);
     if name.is_flag() {
-        let has_value = input.peek(Token![=]);
+        let has_value = input.peek(Token![=]) || input.peek(Paren);
         let rest = up_to_comma(input)?;
         match rest.is_empty() {
             true => return Ok(Some((written, name, rest))),
@@ -189,17 +191,38 @@ fn option(
         cx.error(quote!(#written #equals), messages::option_without_value(name));
         return Ok(None);
     }
+    if starts_with(&value, &['=', '>']) {
+        let found = quote!(#equals #value);
+        cx.error(found, messages::option_without_equals(name, without_equals(name, &value).as_deref()));
+        return Ok(None);
+    }
     Ok(Some((written, name, value)))
 }
 
-/// The value in an option such as `retry(3)` or `retry: 3`, if it has the form of that option's values.
+/// The name of an unknown option, with all of its words if they are separated by dashes.
+fn with_dashes(first: &Ident, rest: TokenStream) -> TokenStream {
+    let is_part = |token: &TokenTree| match token {
+        TokenTree::Ident(_) => true,
+        TokenTree::Punct(mark) => mark.as_char() == '-',
+        TokenTree::Group(_) | TokenTree::Literal(_) => false,
+    };
+    let has_dashes = starts_with(&rest, &['-']);
+    let more: TokenStream = rest.into_iter().take_while(|token| has_dashes && is_part(token)).collect();
+    quote!(#first #more)
+}
+
+fn starts_with(tokens: &TokenStream, marks: &[char]) -> bool {
+    matches!(tokens.clone().into_iter().next(), Some(TokenTree::Punct(mark)) if marks.contains(&mark.as_char()))
+}
+
+/// The value in an option such as `retry(3)`, `retry: 3` or `retry == 3`, if it has the form of that option's values.
 fn without_equals(name: OptionName, found: &TokenStream) -> Option<String> {
     let mut tokens = found.clone().into_iter();
     let value = match tokens.next()? {
         TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis && tokens.next().is_none() => {
             group.stream()
         }
-        TokenTree::Punct(mark) if mark.as_char() == ':' => tokens.collect(),
+        TokenTree::Punct(mark) if matches!(mark.as_char(), ':' | '=' | '>') => tokens.collect(),
         _ => return None,
     };
     let value = Value::new(value);
@@ -230,7 +253,7 @@ fn read<T>(cx: &Context, name: OptionName, value: &Value, read: impl FnOnce(&For
 }
 
 /// Takes everything up to the next comma.
-fn up_to_comma(input: ParseStream<'_>) -> syn::Result<TokenStream> {
+pub(crate) fn up_to_comma(input: ParseStream<'_>) -> syn::Result<TokenStream> {
     let mut tokens = TokenStream::new();
     while !input.is_empty() && !input.peek(Token![,]) {
         tokens.extend([input.parse::<TokenTree>()?]);

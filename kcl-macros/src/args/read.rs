@@ -57,6 +57,9 @@ pub(super) fn duration(name: OptionName, form: &Form) -> Result<Given<Duration>,
         Form::Text(text) => {
             values::duration(text).map(Given::Value).map_err(|problem| messages::option_duration(name, text, problem))
         }
+        Form::Word(word) => {
+            Err(messages::option_without_quotes(name, &word.to_string()).note(messages::lower_case_constant(word)))
+        }
         other => Err(messages::option_without_quotes(name, &other.to_string())),
     }
 }
@@ -70,6 +73,7 @@ pub(super) fn retry(form: &Form) -> Result<Given<u32>, Message> {
         }
         Form::Number(number) => Err(messages::option_retry_suffix(number.base10_digits(), number.suffix())),
         Form::Text(text) => Err(messages::option_retry_value(text.trim().parse::<u32>().ok())),
+        Form::Word(word) => Err(messages::option_retry_value(None).note(messages::lower_case_constant(word))),
         _ => Err(messages::option_retry_value(None)),
     }
 }
@@ -130,6 +134,9 @@ where
         Form::Number(number) => number,
         Form::Text(text) if text.trim().parse().is_ok_and(|number| range.contains(&number)) => {
             return Err(asynchronous::number(name, Some(text.trim())));
+        }
+        Form::Word(word) => {
+            return Err(asynchronous::number(name, None).note(messages::lower_case_constant(word)));
         }
         _ => return Err(asynchronous::number(name, None)),
     };
