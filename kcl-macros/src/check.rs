@@ -132,7 +132,8 @@ pub(crate) fn conflict(first: &Handler, second: &Handler) -> messages::Message {
 
 fn signature(cx: &Context, processor: &Processor, handler: &Handler, impl_lifetimes: &HashSet<String>) {
     let (kind, name, sig) = (handler.kind, handler.name(), &handler.sig);
-    if let Some(token) = &sig.constness {
+    // rustc rejects `const async`.
+    if let (Some(token), None) = (&sig.constness, &sig.asyncness) {
         cx.error(token, messages::qualifier(kind, name, "const"));
     }
     if let Safety::Unsafe(token) = &sig.safety {
