@@ -138,6 +138,7 @@ fn has_record_handler(item: &TokenStream) -> bool {
 macro_rules! wrong_names {
     ($($name:ident)+) => {$(
         #[doc(hidden)]
+        #[allow(non_snake_case)]
         #[proc_macro_attribute]
         pub fn $name(_: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
             not_a_processor(&item.into(), messages::processor_misnamed(stringify!($name))).into()
@@ -145,7 +146,7 @@ macro_rules! wrong_names {
     )+};
 }
 
-wrong_names! { proccesor proccessor procesor process processer processors record_processor }
+wrong_names! { Processor proccesor proccessor procesor process processer processors record_processor }
 
 /// An item that was meant to be a processor, with an error at the attribute. Its handlers and `main` are not further mistakes.
 fn not_a_processor(item: &TokenStream, message: messages::Message) -> TokenStream {
