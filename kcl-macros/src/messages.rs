@@ -486,8 +486,8 @@ pub(crate) fn trait_impl(ty: &str) -> Message {
 /// The error for a handler attribute elsewhere. It may be inside an `impl`, and has no notes for that reason.
 pub(crate) fn outside(kind: Kind) -> Message {
     Message::new(format_args!(
-        "`#[{}]` must be in the `impl` block with `#[kcl::processor]`: move the method to that block, or add `#[kcl::processor]` to this \
-         one if no block has it",
+        "`#[{}]` must be in the `impl` block with `#[kcl::processor]`, without a path or with that of `kcl`: move the method to that block, \
+         or add `#[kcl::processor]` to this one if no block has it",
         kind.attribute()
     ))
 }
@@ -514,6 +514,24 @@ pub(crate) fn handler_unknown(written: &str, nearest: Option<Kind>) -> Message {
         Some(kind) => message.help(format_args!("write `#[{}]`", kind.attribute())),
         None => message.help(format_args!("the handlers are {}", all_handlers())),
     }
+}
+
+/// The error for a handler attribute whose path is not known to be that of `kcl`.
+pub(crate) fn handler_of_unknown_path(written: &str, kind: Kind) -> Message {
+    let name = kind.attribute();
+    let message =
+        Message::new(format_args!("the handler `#[{written}]` must be written without a path, or with that of `kcl`"))
+            .help(format_args!("write `#[{name}]` or `#[kcl::{name}]`"));
+    match written.split_once("::") {
+        Some((krate, last)) if last == name && !matches!(krate, "crate" | "self" | "super") => message.note(
+            format_args!("if `{krate}` is another name for `kcl`, write `#[{krate}::processor(crate = {krate})]`"),
+        ),
+        _ => message,
+    }
+}
+
+pub(crate) fn test_on_a_method() -> Message {
+    Message::new("a test cannot be a method").help("move it out of the `impl` block")
 }
 
 fn all_handlers() -> String {

@@ -104,6 +104,9 @@ fn inherent_impl(cx: &Context, options: Options, mut item: ItemImpl, bodies: Vec
     let handlers: Vec<_> = item.items.iter_mut().filter_map(|item| handler(cx, &options.krate, item)).collect();
     let needs_main = options.main;
     let lacks_records = !handlers.iter().any(|handler| handler.kind.handles_records()) && !cx.has_errors();
+    if lacks_records {
+        take_unknown_paths(cx, &mut item.items);
+    }
     let named_like_a_handler = item.items.iter().filter(|_| lacks_records).find_map(named_like_a_handler);
     let foreign_attribute = match lacks_records && named_like_a_handler.is_none() {
         true => item.items.iter_mut().find_map(take_foreign_attribute),
@@ -120,7 +123,7 @@ fn inherent_impl(cx: &Context, options: Options, mut item: ItemImpl, bodies: Vec
         item.modifiers = ImplModifiers::default();
     }
     let processor = processor(&item, handlers, options);
-    let left_to_others = lacks_records && item.items.iter().any(is_marked_elsewhere);
+    let left_to_others = lacks_records && item.items.iter().any(is_marked_as_processor);
     // rustc rejects these words twice if the impl looks different from its source.
     let is_plain = item.unsafety.is_none() && item.modifiers.defaultness.is_none();
     let alias = alias::of(&processor, item.impl_token.span).filter(|_| is_plain);
@@ -188,15 +191,31 @@ fn belongs_in_a_trait(item: &ImplItem) -> bool {
     syn::parse2::<TraitItemFn>(tokens.clone()).is_ok_and(|method| method.default.is_none())
 }
 
-/// Whether a method has an attribute with the name of ours and another path, which rustc may not find, or `#[kcl::processor]`, which has
-/// its own error there.
-fn is_marked_elsewhere(item: &ImplItem) -> bool {
+/// Whether a method has `#[kcl::processor]`, which has its own error there.
+fn is_marked_as_processor(item: &ImplItem) -> bool {
     let ImplItem::Fn(method) = item else { return false };
-    let named_like_ours = |path: &Path| {
-        let last = path.segments.last().map(|last| last.ident.to_string()).unwrap_or_default();
-        path.segments.len() > 1 && (last == "processor" || Kind::from_name(&last).is_some())
-    };
-    method.attrs.iter().any(|attr| named_like_ours(attr.path()))
+    let is_processor = |path: &Path| path.segments.last().is_some_and(|last| last.ident == "processor");
+    method.attrs.iter().any(|attr| attr.path().segments.len() > 1 && is_processor(attr.path()))
+}
+
+/// Removes the handler attributes with an unknown path from an impl that has no record handler without them. They have one cause, so the
+/// first of them is reported.
+fn take_unknown_paths(cx: &Context, items: &mut [ImplItem]) {
+    let mut first = None;
+    for item in items {
+        let ImplItem::Fn(method) = item else { continue };
+        method.attrs.retain(|attr| {
+            let last = attr.path().segments.iter().skip(1).last();
+            let Some(kind) = last.and_then(|last| Kind::from_name(&last.ident.unraw().to_string())) else {
+                return true;
+            };
+            first.get_or_insert_with(|| (kind, attr.path().clone()));
+            false
+        });
+    }
+    if let Some((kind, path)) = first {
+        cx.error(&path, messages::handler_of_unknown_path(&text(&path), kind));
+    }
 }
 
 fn named_like_a_handler(item: &ImplItem) -> Option<(Kind, Ident)> {
@@ -308,6 +327,10 @@ fn find_mark(cx: &Context, krate: &Path, attr: &Attribute) -> Found {
     if let Some(kind) = Kind::from_name(&name.text) {
         let mark = Mark { kind, path: attr.path().clone(), options: options(cx, kind, &attr.meta) };
         return Found::Handler(Box::new(mark));
+    }
+    if name.qualified && name.text == "test" {
+        cx.error(attr.path(), messages::test_on_a_method());
+        return Found::Mistake;
     }
     let nearest = match names::misspelt(&name.text) {
         Some(nearest) => nearest,
