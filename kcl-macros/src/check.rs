@@ -269,14 +269,19 @@ fn output(cx: &Context, handler: &Handler) {
     }
 }
 
-/// Whether a handler has a type that rustc rejects wherever it is written: an unsized one or `!` as an argument, or an unsized one as
-/// the result.
+/// Whether a handler has a type that rustc rejects wherever it is written.
 fn has_unsized(handler: &Handler) -> bool {
-    let output = match &handler.sig.output {
-        ReturnType::Type(_, ty) if !handler.never_returns() => Some(peel(ty)),
-        _ => None,
+    has_unsized_type(handler.arguments().map(|argument| &*argument.ty), &handler.sig.output)
+}
+
+/// Whether a function has a type that rustc rejects wherever it is written: an unsized one or `!` as an argument, or an unsized one as the
+/// result.
+pub(crate) fn has_unsized_type<'a>(arguments: impl Iterator<Item = &'a Type>, output: &'a ReturnType) -> bool {
+    let output = match output {
+        ReturnType::Type(_, ty) => Some(peel(ty)).filter(|ty| !matches!(ty, Type::Never(_))),
+        ReturnType::Default => None,
     };
-    let mut types = handler.arguments().map(|argument| peel(&argument.ty)).chain(output);
+    let mut types = arguments.map(peel).chain(output);
     types.any(|ty| is_unsized(ty) || matches!(ty, Type::Never(_)) || find_type(ty, holds_unsized).is_some())
 }
 
@@ -370,7 +375,7 @@ fn is_type_or_const(param: &GenericParam) -> bool {
 }
 
 /// The first type in `ty` that satisfies `predicate`.
-fn find_type(ty: &Type, predicate: fn(&Type) -> bool) -> Option<&Type> {
+pub(crate) fn find_type(ty: &Type, predicate: fn(&Type) -> bool) -> Option<&Type> {
     types(ty).into_iter().find(|ty| predicate(ty))
 }
 

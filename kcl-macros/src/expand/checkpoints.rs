@@ -121,7 +121,7 @@ fn closure(processor: &Processor, handler: &Handler, checks: &[TokenStream], pro
     // Everything that has the type of an argument has its last span, so that an error in that type is one error.
     let spans: Vec<_> = handler.arguments().map(|argument| ends(&argument.ty).1).map(|end| (end, end)).collect();
     let new = spans.iter().map(|&(from, to)| {
-        let path = path_at(processor, &quote!(probe::#probe), (from, to));
+        let path = path_at(&processor.options, &quote!(probe::#probe), (from, to));
         let (new, call) = (Ident::new("new", to), parenthesized(TokenStream::new(), to));
         quote!(#path::#new #call)
     });
@@ -195,7 +195,7 @@ fn checks_of(processor: &Processor, handler: &Handler, records: Option<&Ident>) 
 /// A statement that compiles only if `value` implements a trait. An error has the span of the user's code that is wrong.
 fn accepted(processor: &Processor, name: &str, span: (Span, Span), value: &TokenStream) -> TokenStream {
     let name = Ident::new(name, Span::call_site());
-    let check = path_at(processor, &quote!(#name::check), span);
+    let check = path_at(&processor.options, &quote!(#name::check), span);
     quote!(#check(#value);)
 }
 

@@ -206,7 +206,7 @@ fn call(processor: &Processor, handler: &Handler, arguments: &Arguments, locals:
         // The call has the same span as the inferred type, so an error about both is reported once. With a reference, rustc would suggest
         // to borrow the call.
         let span @ (from, to) = ends(&argument.ty);
-        let inferred = inferred_at(processor, span);
+        let inferred = inferred_at(&processor.options, span);
         let start = if matches!(peel(&argument.ty), Type::Reference(_)) { to } else { from };
         let start = quote_spanned!(start=> <#inferred);
         let (take, cx) = (Ident::new("take", to), parenthesized(quote!(#cx), to));
@@ -224,7 +224,7 @@ fn call(processor: &Processor, handler: &Handler, arguments: &Arguments, locals:
 /// The type that a handler returns. It is inferred, except for `!`, from which nothing can be inferred.
 fn returned(processor: &Processor, handler: &Handler) -> TokenStream {
     match &handler.sig.output {
-        ReturnType::Type(_, ty) if !handler.never_returns() => inferred_at(processor, ends(ty)),
+        ReturnType::Type(_, ty) if !handler.never_returns() => inferred_at(&processor.options, ends(ty)),
         _ => quote!(()),
     }
 }

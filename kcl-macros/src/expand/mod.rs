@@ -8,7 +8,7 @@ mod methods;
 mod policy;
 mod running;
 mod slots;
-mod types;
+pub(crate) mod types;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};

@@ -7,7 +7,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::{Generics, Lifetime, Type, WherePredicate, parse_quote};
 
 use crate::header::unused_parameters;
-use crate::model::Processor;
+use crate::model::{Options, Processor};
 use crate::syntax::peel;
 use crate::within::{name_elided, rename_lifetimes};
 
@@ -84,10 +84,10 @@ pub(super) fn generics(processor: &Processor) -> Generics {
 
 /// A path in `kcl::__private` from the first to the second span. If the user wrote the path of the crate, its tokens keep their spans,
 /// because an error may be about them.
-pub(super) fn path_at(processor: &Processor, path: &TokenStream, (from, to): (Span, Span)) -> TokenStream {
-    let krate = &processor.options.krate;
+pub(super) fn path_at(options: &Options, path: &TokenStream, (from, to): (Span, Span)) -> TokenStream {
+    let krate = &options.krate;
     let mut tokens: Vec<TokenTree> = quote!(#krate::__private::#path).into_iter().collect();
-    if !processor.options.krate_is_given {
+    if !options.krate_is_given {
         tokens.iter_mut().for_each(|token| token.set_span(from));
     }
     if let Some(last) = tokens.last_mut() {
@@ -98,17 +98,17 @@ pub(super) fn path_at(processor: &Processor, path: &TokenStream, (from, to): (Sp
 
 /// The type `_`, with a span for errors. If the user wrote the path of the crate, it is the first
 /// span only.
-pub(super) fn inferred_at(processor: &Processor, (from, to): (Span, Span)) -> TokenStream {
-    if processor.options.krate_is_given {
+pub(crate) fn inferred_at(options: &Options, (from, to): (Span, Span)) -> TokenStream {
+    if options.krate_is_given {
         return quote_spanned!(from=> _);
     }
-    let inferred = path_at(processor, &quote!(Inferred), (from, from));
+    let inferred = path_at(options, &quote!(Inferred), (from, from));
     let end = quote_spanned!(to=> >);
     quote!(#inferred<_ #end)
 }
 
 /// The tokens in parentheses with this span.
-pub(super) fn parenthesized(tokens: TokenStream, span: Span) -> Group {
+pub(crate) fn parenthesized(tokens: TokenStream, span: Span) -> Group {
     let mut group = Group::new(Delimiter::Parenthesis, tokens);
     group.set_span(span);
     group

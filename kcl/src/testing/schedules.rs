@@ -78,14 +78,14 @@ struct Failure {
     noted: Noted,
 }
 
-/// Runs a test under schedules: with the seeds from 0 on, or with the one that `KCL_SEED` names. `KCL_SCHEDULES` changes
-/// their number.
+/// Runs a test, which returns its error, under schedules: with the seeds from 0 on, or with the one that `KCL_SEED` names.
+/// `KCL_SCHEDULES` changes their number.
 ///
 /// # Panics
 ///
 /// If the test fails, or if a number in the environment cannot be read.
 #[track_caller]
-pub fn run<A: Drawn, R: Returned>(name: &str, schedules: u32, test: impl Fn(A) -> R) {
+pub fn run(name: &str, schedules: u32, test: impl Fn(Daemon) -> Option<String>) {
     let (seed, schedules) = (number("KCL_SEED"), number("KCL_SCHEDULES").unwrap_or(schedules.into()));
     assert!(schedules > 0, "0 schedules test nothing: give `#[kcl::test]` or KCL_SCHEDULES at least 1");
     let seeds = seed.map_or(0..=schedules - 1, |seed| seed..=seed);
@@ -111,9 +111,9 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// Runs a test under one schedule.
-fn attempt<A: Drawn, R: Returned>(test: &impl Fn(A) -> R, schedule: &Schedule) -> Option<Failure> {
+fn attempt(test: &impl Fn(Daemon) -> Option<String>, schedule: &Schedule) -> Option<Failure> {
     let daemon = Daemon::scheduled(schedule.clone());
-    let result = quiet::try_quietly(|| test(A::drawn(daemon)).error());
+    let result = quiet::try_quietly(|| test(daemon));
     let (cause, message) = match result {
         Ok(None) => return None,
         Ok(Some(error)) => (Cause::Error, format!("it returned an error: {error}")),
@@ -139,7 +139,7 @@ fn text(payload: &(dyn Any + Send)) -> String {
 }
 
 /// Finds a short schedule that fails in the same way. Also returns whether the schedule fails each time.
-fn shorten<A: Drawn, R: Returned>(test: &impl Fn(A) -> R, first: Failure) -> (Failure, bool) {
+fn shorten(test: &impl Fn(Daemon) -> Option<String>, first: Failure) -> (Failure, bool) {
     let mut shortest = None;
     let mut fails = |plan: &Plan| {
         let failure =
