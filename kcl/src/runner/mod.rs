@@ -53,6 +53,7 @@ use crate::trace;
 /// `#[kcl::processor]` writes calls this function.
 ///
 /// See [`Runner::run`] for its effects on the process, and for the exit codes.
+#[must_use = "return this exit code from `main`: otherwise, the process ends with exit code 0 after a failure"]
 pub fn run<P: Initialize>() -> ExitCode {
     Runner::new(P::initialize).run()
 }
@@ -86,6 +87,7 @@ pub fn run<P: Initialize>() -> ExitCode {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
+#[must_use = "a runner does nothing until its `run` or `run_on` is called"]
 pub struct Runner<F> {
     factory: F,
 }
@@ -125,6 +127,7 @@ impl<F> Runner<F> {
     /// The exit code is 0 at the end of the input, 1 if a handler failed (also because the daemon was gone) or
     /// SHARD_END was not checkpointed, and 2 if the input was not understood, could not be read, or is a terminal, if a
     /// thread or a pipe that the run needs could not be made, or if an environment variable has a wrong value.
+    #[must_use = "return this exit code from `main`: otherwise, the process ends with exit code 0 after a failure"]
     pub fn run<P, E>(&self) -> ExitCode
     where
         F: Fn(&Shard) -> Result<P, E>,

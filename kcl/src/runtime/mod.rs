@@ -34,6 +34,7 @@ use crate::shard::Shard;
 /// `#[kcl::processor]` writes calls this function if a handler is `async`. It needs the feature `tokio`.
 ///
 /// See [`Runner::run`] for its effects on the process, and for the exit codes, and [`AsyncRunner::run`] for the runtime.
+#[must_use = "return this exit code from `main`: otherwise, the process ends with exit code 0 after a failure"]
 pub fn run_async<P: AsyncInitialize>() -> ExitCode {
     Runner::from_async(async |shard: &Shard| P::initialize(shard).await).run()
 }
@@ -70,6 +71,7 @@ impl<F> Runner<F> {
 
 /// A runner of processors with `async` methods; see [`Runner::from_async`]. It needs the feature `tokio`.
 #[derive(Clone, Debug)]
+#[must_use = "a runner does nothing until its `run` or `run_on` is called"]
 pub struct AsyncRunner<F> {
     factory: F,
 }
@@ -80,6 +82,7 @@ impl<F> AsyncRunner<F> {
     /// The call starts a runtime, and must therefore not be made inside of one. Methods are polled on the calling thread, within a
     /// `LocalSet`: `tokio::spawn` and `tokio::task::spawn_local` work. At the end, the runtime does not wait for tasks, and the process
     /// does not wait for a blocking one.
+    #[must_use = "return this exit code from `main`: otherwise, the process ends with exit code 0 after a failure"]
     pub fn run<P, E>(&self) -> ExitCode
     where
         F: AsyncFn(&Shard) -> Result<P, E>,
