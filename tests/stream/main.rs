@@ -31,6 +31,7 @@ const TESTS: &[Test] = &[
     ("shards::a_merge_waits_for_an_unknown_parent", shards::merged_with_an_unknown),
     ("shards::a_run_can_start_at_a_time", shards::from_a_time),
     ("shards::a_failed_processor_restarts_from_its_checkpoint", shards::restarted),
+    ("shards::a_restarted_processor_gets_the_records_of_the_limit", shards::restarted_at_a_limit),
     ("shards::a_quiet_shard_gets_batches_without_records", shards::quiet),
     ("shards::the_consumer_prints_its_records", shards::consumer),
     ("aggregates::they_are_split_as_the_kcl_does", aggregates::taken_apart),

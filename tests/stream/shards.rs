@@ -118,6 +118,16 @@ pub(crate) fn restarted(place: &Place) -> Result<(), Failed> {
     Ok(())
 }
 
+pub(crate) fn restarted_at_a_limit(place: &Place) -> Result<(), Failed> {
+    place.create(1)?;
+    let order = format!("fail-once {}", place.path("failed").display());
+    place.put(&[("a", &order), ("a", "2"), ("a", "3"), ("a", "4")])?;
+    let ended = place.start(&["--restarts", "1", "--limit", "2", "--max-records", "1"])?.end()?;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(place.data(), [order.as_str(), order.as_str(), "2"]);
+    Ok(())
+}
+
 pub(crate) fn quiet(place: &Place) -> Result<(), Failed> {
     place.create(1)?;
     let messages = || fs::read_to_string(place.path("recorded/shardId-000000000000/in.jsonl")).unwrap_or_default();

@@ -12,7 +12,7 @@ pub(crate) enum Event {
     BadInput(Box<dyn Error + Send + Sync>, u8),
     /// Everything is read, so no new shards can appear.
     Read,
-    /// The requested number of records was delivered, so no further processor starts.
+    /// The requested number of records was read, so no further shard starts. A failed processor still restarts.
     #[cfg(feature = "aws")]
     Over,
     /// A new shard exists; it starts when its parents have ended.

@@ -206,7 +206,7 @@ impl<'a> Supervisor<'a> {
     fn ready(&self) -> impl Iterator<Item = u32> {
         let stops = self.stops();
         let ready = self.members.iter().filter(move |(_, member)| match member.state {
-            State::Waiting => !stops && self.parents_have_ended(member),
+            State::Waiting => !stops && !self.over && self.parents_have_ended(member),
             State::Again(at) => !stops && at <= Instant::now(),
             State::Running { .. } | State::Done(_) => false,
         });
@@ -348,12 +348,13 @@ impl<'a> Supervisor<'a> {
         let orphans = self.orphans();
         let mut members = self.members.iter();
         !self.stops()
+            && !self.over
             && members.any(|(number, member)| matches!(member.state, State::Waiting) && !orphans.contains(number))
     }
 
     /// Whether no further processor may start.
     fn stops(&self) -> bool {
-        self.interrupted || self.bad_input.is_some() || self.over
+        self.interrupted || self.bad_input.is_some()
     }
 
     fn handle(&mut self, event: Event) {
@@ -378,10 +379,7 @@ impl<'a> Supervisor<'a> {
                 self.give_up_restarts();
             }
             #[cfg(feature = "aws")]
-            Event::Over => {
-                self.over = true;
-                self.give_up_restarts();
-            }
+            Event::Over => self.over = true,
             Event::Ended { shard } => {
                 self.ended(shard);
                 self.show(shard);

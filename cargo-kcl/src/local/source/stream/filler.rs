@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 
+use super::limit::Number;
 use super::{Common, Lane};
 use crate::args::shard_id;
 use crate::input::limits::LONGEST_LINE;
@@ -18,14 +19,15 @@ pub(crate) fn fill(
     queue: Arc<Queue>,
 ) -> impl Future<Output = ()> + Send + 'static {
     let mut state = common.state();
-    let lane = Lane { queue: Arc::clone(&queue), holds_records: false };
+    let lane = Lane { queue: Arc::clone(&queue), received: cursor.last() };
     if state.failed {
         queue.end(End::Paused);
     }
     state.queues.insert(shard, lane);
     let range = state.ranges.get(&shard).cloned().unwrap_or(0..=u128::MAX);
     drop(state);
-    let filler = Filler { common: Arc::clone(&common), shard, queue: Arc::clone(&queue), batch: Batch::default() };
+    let filler =
+        Filler { common: Arc::clone(&common), shard, queue: Arc::clone(&queue), batch: Batch::default(), last: None };
     let reader = ShardReader::new(Arc::clone(&common.stream), shard_id(shard), range, cursor, filler);
     async move {
         read(&common, reader, &queue).await;
@@ -61,6 +63,8 @@ struct Filler {
     shard: u32,
     queue: Arc<Queue>,
     batch: Batch,
+    /// The last record that was taken, or refused because of the limit.
+    last: Option<Number>,
 }
 
 impl Sink for Filler {
@@ -77,11 +81,12 @@ impl Sink for Filler {
         if self.batch.len() > 0 && self.batch.size() + data.len() + partition_key.len() > LONGEST_LINE {
             self.flush(millis_behind).await?;
         }
-        if !self.common.count(self.shard) {
+        let number = (record.sequence_number, record.sub_sequence_number);
+        self.last = Some(number);
+        if !self.common.state().limit.admits(self.shard, number) {
             self.flush(millis_behind).await?;
             return Err(Stop::Unwanted);
         }
-        let number = (record.sequence_number, record.sub_sequence_number);
         self.batch.push_numbered(data, partition_key, number, record.arrival.unwrap_or(0));
         if self.batch.len() >= self.common.max_records {
             self.flush(millis_behind).await?;
@@ -96,6 +101,6 @@ impl Sink for Filler {
             self.queue.push(&mut self.batch);
         }
         self.queue.set_millis_behind(millis_behind);
-        if self.common.handed_over(self.shard) { Ok(()) } else { Err(Stop::Unwanted) }
+        if self.common.handed_over(self.shard, &self.queue, self.last) { Ok(()) } else { Err(Stop::Unwanted) }
     }
 }

@@ -4,6 +4,7 @@
 //! ([`tree`]); the children of a split or a merge become known when their parents end.
 
 mod filler;
+mod limit;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use aws_sdk_kinesis::primitives::DateTime;
 use kcl::Position;
 use tokio::runtime::{Builder, Handle, Runtime};
 
+use self::limit::{Limit, Number};
 use self::tree::Listed;
 use super::queue::{End, Queue};
 use super::{SourceError, Standing, Supply};
@@ -90,16 +92,15 @@ struct State {
     ranges: BTreeMap<u32, RangeInclusive<u128>>,
     /// The queues of the readers that are running.
     queues: BTreeMap<u32, Lane>,
-    /// How many records may still be handed over; `None` for no limit.
-    remaining: Option<u64>,
+    limit: Limit,
     /// Whether reading has failed permanently.
     failed: bool,
 }
 
 struct Lane {
     queue: Arc<Queue>,
-    /// Whether records were counted that are not in the queue yet.
-    holds_records: bool,
+    /// The last record that the queue received, or that was processed before.
+    received: Option<Number>,
 }
 
 impl Stream {
@@ -132,7 +133,7 @@ impl Stream {
             stream: Arc::new(SharedStream::new(aws, name, Some(created), troubles)),
             max_records: max_records as usize,
             began: Mutex::new(SystemTime::now()),
-            state: Mutex::new(State { remaining: limit, ..State::default() }),
+            state: Mutex::new(State { limit: Limit::new(limit), ..State::default() }),
             events,
         };
         let handle = runtime.handle().clone();
@@ -257,32 +258,22 @@ impl Common {
         Ok(())
     }
 
-    /// Counts a record that is about to be handed over; false if the limit was reached before.
-    fn count(&self, shard: u32) -> bool {
+    /// Notes that a queue has received the counted records of a shard up to `last`; false if the shard gets no more.
+    fn handed_over(&self, shard: u32, queue: &Arc<Queue>, last: Option<Number>) -> bool {
         let mut state = self.state();
-        match &mut state.remaining {
-            Some(0) => return false,
-            Some(remaining) => *remaining -= 1,
-            None => {}
+        let state = &mut *state;
+        // A restarted processor has another queue.
+        let lane = state.queues.get_mut(&shard).filter(|lane| Arc::ptr_eq(&lane.queue, queue));
+        if let Some(lane) = lane {
+            lane.received = lane.received.max(last);
         }
-        if let Some(lane) = state.queues.get_mut(&shard) {
-            lane.holds_records = true;
-        }
-        true
-    }
-
-    /// Notes that the counted records of a shard are in its queue; false if the limit is reached.
-    fn handed_over(&self, shard: u32) -> bool {
-        let mut state = self.state();
-        if let Some(lane) = state.queues.get_mut(&shard) {
-            lane.holds_records = false;
-        }
-        if state.remaining != Some(0) {
+        if !state.limit.is_reached() {
             return true;
         }
-        state.queues.values().filter(|lane| !lane.holds_records).for_each(|lane| lane.queue.end(End::Paused));
+        let has_all = |(shard, lane): &(&u32, &Lane)| !state.limit.owes(**shard, lane.received);
+        state.queues.iter().filter(has_all).for_each(|(_, lane)| lane.queue.end(End::Paused));
         _ = self.events.send(Event::Over);
-        false
+        queue.is_open()
     }
 
     /// Ends reading with an error.
