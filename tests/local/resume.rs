@@ -357,3 +357,18 @@ fn checkpoints_can_be_shown_and_moved_back() {
     assert_eq!(place.seen().data(), ["1", "2", "3", "4"]);
     run("1=TRIM_HORIZON").expect(2, &["shardId-000000000001 has no checkpoint; --rewind moves a checkpoint back"]);
 }
+
+#[test]
+fn a_refused_run_moves_no_checkpoint() {
+    let place = Place::with_input("1\n2\n3\n");
+    let show = || Running::start(place.tool(["--show-checkpoints", "--app", "app"])).end().stderr;
+    let rewind = |arguments: &[&str]| place.run(&[&["--app", "app", "--shards", "2"], arguments].concat());
+    rewind(&[]).expect(0, &["3 records"]);
+    let before = show();
+    rewind(&["--rewind", "0=TRIM_HORIZON", "--rewind", "7=TRIM_HORIZON"]).expect(2, &["has no checkpoint"]);
+    assert_eq!(show(), before);
+    std::fs::write(place.path("input"), "1\n2\n3\n4\n").unwrap();
+    rewind(&["--rewind", "0=TRIM_HORIZON"]).expect(2, &["an ended shard cannot receive the new records"]);
+    assert_eq!(show(), before);
+    rewind(&["--rewind", "0=TRIM_HORIZON", "--rewind", "1=TRIM_HORIZON"]).expect(0, &["4 records"]);
+}

@@ -396,7 +396,7 @@ impl LocalOptions {
                 let stands = stands.map_or("has no checkpoint".to_owned(), |stands| format!("stands at {stands}"));
                 return Err(LocalError::Rewind { shard: shard_id(*shard), stands });
             }
-            store.keep(*shard, position, None)?;
+            store.move_to(*shard, position.clone());
         }
         Ok(())
     }

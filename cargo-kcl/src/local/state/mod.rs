@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use kcl::{ParseSequenceNumberError, Position, SequenceNumber};
@@ -102,6 +102,8 @@ pub(crate) struct Store {
     /// Both are present until the store is dropped.
     writes: Option<Sender<Write>>,
     writer: Option<JoinHandle<()>>,
+    /// Checkpoints that count as moved, and are saved at their new positions when the run begins.
+    moved: Mutex<BTreeMap<u32, Position>>,
     _lock: Lock,
 }
 
@@ -212,7 +214,7 @@ impl Store {
         let (writes, received) = channel();
         let written = Arc::clone(&database);
         let writer = threads::spawn(move || write_all(&written, &received)).map_err(StoreError::Thread)?;
-        Ok(Self { database, writes: Some(writes), writer: Some(writer), _lock: lock })
+        Ok(Self { database, writes: Some(writes), writer: Some(writer), moved: Mutex::default(), _lock: lock })
     }
 
     /// The settings of the run.
@@ -250,7 +252,25 @@ impl Store {
             Ok(stored)
         });
         let stored = stored.map_err(Self::unkept)?.unwrap_or_default();
-        stored.into_iter().map(|(shard, text, sub)| Ok((shard, position(text, sub)?))).collect()
+        let stored = stored.into_iter().map(|(shard, text, sub)| Ok((shard, position(text, sub)?)));
+        let mut stored = stored.collect::<Result<BTreeMap<_, _>, StoreError>>()?;
+        stored.extend(self.moved().clone());
+        Ok(stored.into_iter().collect())
+    }
+
+    /// Moves a shard's checkpoint. It is saved by [`keep_moved`](Self::keep_moved), because the run may still be refused.
+    pub(crate) fn move_to(&self, shard: u32, position: Position) {
+        self.moved().insert(shard, position);
+    }
+
+    /// Saves the checkpoints that were moved.
+    pub(crate) fn keep_moved(&self) -> Result<(), StoreError> {
+        let moved = std::mem::take(&mut *self.moved());
+        moved.iter().try_for_each(|(shard, position)| self.keep(*shard, position, None))
+    }
+
+    fn moved(&self) -> MutexGuard<'_, BTreeMap<u32, Position>> {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The marks of the input, saved with its checkpoints.
@@ -490,6 +510,23 @@ mod tests {
             store.keep(3, &position, None).unwrap();
             assert_eq!(store.positions().unwrap(), [(3, position)]);
         }
+    }
+
+    #[test]
+    fn a_moved_checkpoint_is_saved_when_the_run_begins() {
+        let folder = tempfile::tempdir().unwrap();
+        let (before, after) = (Position::after(7.into(), 2), Position::TrimHorizon);
+        let store = open(folder.path());
+        store.keep(3, &before, None).unwrap();
+        store.move_to(3, after.clone());
+        assert_eq!(store.positions().unwrap(), [(3, after.clone())]);
+        drop(store);
+        let store = open(folder.path());
+        assert_eq!(store.positions().unwrap(), [(3, before)]);
+        store.move_to(3, after.clone());
+        store.keep_moved().unwrap();
+        drop(store);
+        assert_eq!(open(folder.path()).positions().unwrap(), [(3, after)]);
     }
 
     #[test]
