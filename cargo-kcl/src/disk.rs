@@ -10,6 +10,24 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// The path that symbolic links lead to from this one. Nothing need exist there.
+pub(crate) fn target(path: &Path) -> io::Result<PathBuf> {
+    /// As many as Linux follows.
+    const MOST_LINKS: u32 = 40;
+    let mut target = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        match fs::read_link(&target) {
+            Ok(next) => target = folder_of(&target).join(next),
+            // It is not a link, or does not exist.
+            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::NotFound) => {
+                return Ok(target);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(rustix::io::Errno::LOOP.into())
+}
+
 /// Makes a new name in a folder durable, where the file system and the permissions allow it.
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
@@ -92,6 +110,20 @@ mod tests {
         assert!(!folder.path().join("other").exists(), "a link is not followed");
         assert_eq!(fs::read_dir(folder.path().join("a/b")).unwrap().count(), 1);
         assert!(create_folder(&path).is_err(), "a file is in the way");
+    }
+
+    #[test]
+    fn links_are_followed_to_what_need_not_exist() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name| folder.path().join(name);
+        symlink("second", path("first")).unwrap();
+        symlink(path("absent"), path("second")).unwrap();
+        symlink("loop", path("loop")).unwrap();
+        assert_eq!(target(&path("first")).unwrap(), path("absent"));
+        assert_eq!(target(&path("absent")).unwrap(), path("absent"));
+        assert_eq!(target(folder.path()).unwrap(), folder.path());
+        assert!(target(&path("loop")).is_err());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `--report`: the page about a run.
 
+use std::os::unix::fs::symlink;
+
 use crate::harness::{Place, Running, witness};
 
 /// A processor that passes over a record, as `kcl` reports it, with an error that would be markup and quotes a payload.
@@ -75,7 +77,23 @@ fn a_page_that_cannot_be_written_is_refused_before_the_run() {
     let ended = place.run(&["--report", "absent/page.html"]);
     ended.expect(2, &["the report cannot be written to absent/page.html: "]);
     place.run(&["--report", "."]).expect(2, &["the report cannot be written to .: "]);
+    place.run(&["--report", "absent/"]).expect(2, &["it is the name of a folder"]);
+    place.run(&["--report", &"x".repeat(300)]).expect(2, &["File name too long"]);
+    place.run(&["--report", "/dev/null"]).expect(2, &["it exists, and is not a regular file"]);
+    symlink("/dev/null", place.path("link")).unwrap();
+    place.run(&["--report", "link"]).expect(2, &["it exists, and is not a regular file"]);
     assert!(place.seen().data().is_empty());
+}
+
+#[test]
+fn a_page_is_written_through_a_symbolic_link() {
+    let place = Place::with_input("1\n");
+    symlink("target.html", place.path("link.html")).unwrap();
+    for _ in 0..2 {
+        place.run(&["--report", "link.html"]).expect(0, &["the report is in link.html"]);
+        assert_well_formed(&place.read("target.html"));
+        assert!(place.path("link.html").is_symlink());
+    }
 }
 
 #[test]

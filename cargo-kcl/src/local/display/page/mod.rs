@@ -4,8 +4,9 @@ mod html;
 mod lanes;
 mod sections;
 
-use std::fs::Permissions;
+use std::fs::{self, Permissions};
 use std::io::{self, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -54,6 +55,8 @@ impl Histories<'_> {
 #[derive(Debug)]
 pub(crate) struct Page {
     path: PathBuf,
+    /// The file that the path leads to.
+    target: PathBuf,
     /// The number of arguments at the end of the command that are not shown.
     hidden: usize,
     /// The number of shards with a timeline of their own so far.
@@ -65,11 +68,10 @@ pub(crate) struct Page {
 impl Page {
     /// Checks that the page can be written at the end of the run. It does not show the last `hidden` arguments of the command.
     pub(crate) fn create(path: &Path, hidden: usize) -> Result<Self, PageError> {
-        let page = Self { path: path.to_owned(), hidden, drawn: 0, rest: None };
-        if path.is_dir() {
-            return Err(page.failed(io::ErrorKind::IsADirectory.into()));
-        }
-        page.new_file().map_err(|error| page.failed(error))?;
+        let failed = |error| PageError { path: path.to_owned(), error };
+        let target = disk::target(path).map_err(failed)?;
+        let page = Self { path: path.to_owned(), target, hidden, drawn: 0, rest: None };
+        page.new_file().map_err(failed)?;
         Ok(page)
     }
 
@@ -94,7 +96,7 @@ impl Page {
         let text = sections::page(summary, &Histories { drawn, rest }, self.hidden);
         let written = self.new_file().and_then(|mut file| {
             file.write_all(text.as_bytes())?;
-            file.persist(&self.path).map(drop).map_err(|error| error.error)
+            file.persist(&self.target).map(drop).map_err(|error| error.error)
         });
         match written {
             Ok(()) if quiet => {}
@@ -107,10 +109,21 @@ impl Page {
         code
     }
 
-    /// A file in the same folder, so that nobody sees half a page.
+    /// A file in the same folder, so that nobody sees half a page. Only a regular file may be replaced.
     fn new_file(&self) -> io::Result<NamedTempFile> {
+        let name = self.target.as_os_str().as_bytes();
+        match fs::symlink_metadata(&self.target) {
+            Ok(there) if there.is_file() => {}
+            Ok(there) if there.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+            Ok(_) => return Err(io::Error::other("it exists, and is not a regular file")),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Err(_) if name.ends_with(b"/") || name.ends_with(b"/.") => {
+                return Err(io::Error::other("it is the name of a folder, not of a file"));
+            }
+            Err(_) => {}
+        }
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".report-").permissions(Permissions::from_mode(0o666)).tempfile_in(disk::folder_of(&self.path))
+        builder.prefix(".report-").permissions(Permissions::from_mode(0o666)).tempfile_in(disk::folder_of(&self.target))
     }
 
     fn failed(&self, error: io::Error) -> PageError {
