@@ -97,6 +97,17 @@ fn a_page_is_written_through_a_symbolic_link() {
 }
 
 #[test]
+fn the_exit_code_includes_a_page_that_is_not_written() {
+    let place = Place::with_input("1\n");
+    std::fs::create_dir(place.path("folder")).unwrap();
+    let script = format!("rmdir folder 2>/dev/null; exec '{}'", witness());
+    let command = place.script(&["--json", "--report", "folder/page.html"], &script);
+    let (ended, stdout) = Running::start(command).end_with_stdout();
+    ended.expect(1, &["the report cannot be written to folder/page.html: "]);
+    assert!(stdout.contains(r#""exitCode":1"#), "{stdout}");
+}
+
+#[test]
 fn a_run_that_failed_has_a_page() {
     let place = Place::with_input("1\nnow\n3\n");
     let mut command = place.tool(["--input", "input", "--report", "page.html", "--quiet", "--", witness()]);

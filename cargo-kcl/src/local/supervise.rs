@@ -70,7 +70,7 @@ pub(crate) struct Supervisor<'a> {
     interrupted: bool,
     /// The exit code for an error in the input.
     bad_input: Option<u8>,
-    /// Whether the requested number of records was delivered.
+    /// Whether the requested number of records was read, so that no further shard starts.
     over: bool,
     /// Whether reading continues, so that new shards may appear.
     reads: bool,
@@ -518,9 +518,10 @@ impl<'a> Supervisor<'a> {
         }
         let broken = verdict.as_ref().filter(|verdict| !verdict.held()).map(Verdict::message);
         let summary = Summary::new(exit_code, self.started.elapsed(), shards, &counts).under(verdict);
-        let summary = summary.with_dropped(self.supply.dropped().total());
+        let mut summary = summary.with_dropped(self.supply.dropped().total());
         if let Some(page) = &self.page {
             exit_code = page.write(&summary, &drawn, self.options.quiet, exit_code);
+            summary.set_exit_code(exit_code);
         }
         if self.options.json {
             exit_code = report::summary(&summary, exit_code);

@@ -176,6 +176,11 @@ impl Summary {
         self
     }
 
+    /// Changes the exit code, if something goes wrong after the run.
+    pub(crate) fn set_exit_code(&mut self, code: u8) {
+        self.total.exit_code = code;
+    }
+
     /// Adds the verdict of chaos.
     pub(crate) fn under(self, chaos: Option<Verdict>) -> Self {
         Self { chaos, ..self }
