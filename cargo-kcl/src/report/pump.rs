@@ -85,13 +85,13 @@ impl Passing {
                         to.extend_from_slice(line);
                         continue;
                     }
-                    let line = plain(line.strip_suffix(b"\n").unwrap_or(line), coloured);
+                    let line = line.strip_suffix(b"\n").unwrap_or(line);
                     to.extend_from_slice(prefix.as_bytes());
-                    if prefix.is_empty() && line.trim_start().starts_with("cargo kcl:") {
+                    if prefix.is_empty() && plain(line, false).trim_start().starts_with("cargo kcl:") {
                         // Otherwise it would look like a line of the tool.
                         to.extend_from_slice(b"[processor] ");
                     }
-                    to.extend_from_slice(line.as_bytes());
+                    to.extend_from_slice(plain(line, coloured).as_bytes());
                     to.push(b'\n');
                 }
             }
@@ -228,6 +228,10 @@ mod tests {
     fn a_line_does_not_pass_for_one_of_the_tool() {
         let lines = pumped(b"\x07cargo kcl: all is well\n", Form::Text { coloured: false }, Prefix::None);
         assert_eq!(lines, b"[processor] cargo kcl: all is well\n");
+        for line in ["\x1b[31mcargo kcl:\x1b[0m forged", "\x1b[1m cargo\x1b[0m kcl: forged"] {
+            let shown = pumped(format!("{line}\n").as_bytes(), Form::Text { coloured: true }, Prefix::None);
+            assert_eq!(shown, format!("[processor] {line}\x1b[0m\n").as_bytes());
+        }
     }
 
     #[test]
