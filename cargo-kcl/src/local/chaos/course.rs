@@ -270,8 +270,9 @@ impl OwnLines {
         let longest = self.longest as u64;
         while let Some(from) = &mut self.from {
             self.text.clear();
-            // A line may end in `\r\n`.
-            let read = from.by_ref().take(longest + 2).read_until(b'\n', &mut self.text)? as u64;
+            // A line may end in `\r\n`, and the first may follow a byte order mark.
+            let most = longest + 2 + if self.offset == 0 { BYTE_ORDER_MARK.len() as u64 } else { 0 };
+            let read = from.by_ref().take(most).read_until(b'\n', &mut self.text)? as u64;
             if read == 0 {
                 self.place = Place { input: self.place.input + 1, line: 0, ..self.place };
                 self.offset = 0;
@@ -363,6 +364,20 @@ mod tests {
         for (index, (known, data)) in course.iter().enumerate() {
             let from = all(Course::new(&track, 0, Some(*known), None).unwrap());
             assert_eq!(from, course[index..], "{data:?}");
+        }
+    }
+
+    #[test]
+    fn the_longest_line_may_follow_a_byte_order_mark() {
+        let longest = "x".repeat(100);
+        for end in ["", "\n", "\r\n"] {
+            let (_folder, track) = track(&[&format!("\u{feff}{longest}{end}")], u64::MAX);
+            let course = all(Course::new(&track, 0, None, None).unwrap());
+            assert!(matches!(&course[..], [(_, data)] if *data == longest.as_bytes()), "{end:?}");
+        }
+        for start in ["", "\u{feff}"] {
+            let (_folder, track) = track(&[&format!("{start}{longest}x\n")], u64::MAX);
+            assert!(Course::new(&track, 0, None, None).unwrap().next().is_err());
         }
     }
 
