@@ -127,6 +127,7 @@ pub(crate) struct Source {
 #[derive(Clone, Debug)]
 pub(crate) struct SourceIdentity {
     input: Input,
+    modified: Option<i64>,
     file: Option<FileIdentity>,
 }
 
@@ -216,6 +217,8 @@ impl Source {
                 return Err(InputError::Replaced(first.input.clone()));
             }
             again.identity = Some(was);
+            // A record has the same arrival time whenever it is delivered.
+            again.modified = first.modified;
         }
         Ok(again)
     }
@@ -234,7 +237,7 @@ impl Source {
 
     /// The identity needed to open the input again.
     pub(crate) fn identity_now(&self) -> SourceIdentity {
-        SourceIdentity { input: self.input.clone(), file: self.identity }
+        SourceIdentity { input: self.input.clone(), modified: self.modified, file: self.identity }
     }
 
     /// Continues to read after the end, as `tail -F` does.
@@ -327,4 +330,20 @@ fn absolute(path: &Path) -> PathBuf {
 
 fn millis(time: SystemTime) -> i64 {
     time.duration_since(UNIX_EPOCH).ok().and_then(|since| since.as_millis().try_into().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_keep_their_arrival_time_when_a_file_is_opened_again() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let first = Source::open(&Input::File(file.path().to_owned())).unwrap();
+        let later = SystemTime::now() + std::time::Duration::from_secs(60);
+        file.as_file().set_modified(later).unwrap();
+        let again = Source::open_again(&first.identity_now()).unwrap();
+        assert_eq!(again.arrival(), first.arrival());
+        assert_ne!(first.arrival(), millis(later));
+    }
 }
