@@ -29,7 +29,7 @@ const FLOORS: [&str; 25] = [
     "args",
     "report",
     "signals",
-    "backoff disk exit threads",
+    "backoff disk exit threads waiting",
 ];
 
 /// The floor and the name of the room that a module path such as `local::shard::pulse` lies in.

@@ -35,6 +35,7 @@ mod tail;
 mod threads;
 mod top;
 mod usage;
+mod waiting;
 mod why;
 
 use std::ffi::OsString;

@@ -15,7 +15,7 @@ mod worker;
 use std::env;
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -37,6 +37,7 @@ use crate::process::program::{Program, ProgramError};
 use crate::properties::{EMPTY_BATCHES, Level, Malformed, Origin, Properties, ask_processor, lint, lint_for};
 use crate::report;
 use crate::signals::{Hangup, Signals};
+use crate::waiting;
 
 /// The reason why the daemon does not run.
 #[derive(Debug, thiserror::Error)]
@@ -415,5 +416,6 @@ fn print(command: &[OsString], properties: &Properties, emulated: bool) -> io::R
     let quoted = command.iter().map(|part| report::quoted(&part.to_string_lossy()));
     let line = quoted.collect::<Vec<_>>().join(" ");
     let emulators = if emulated { "# plus the emulators' endpoints, once their ports are known\n" } else { "" };
-    io::stdout().write_all(format!("{}\n\n{properties}{emulators}", report::escaped(&line)).as_bytes())
+    let text = format!("{}\n\n{properties}{emulators}", report::escaped(&line));
+    waiting::write_all(&mut io::stdout().lock(), text.as_bytes())
 }

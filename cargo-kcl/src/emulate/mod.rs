@@ -6,7 +6,7 @@ mod leases;
 mod options;
 mod stream;
 
-use std::io::{self, Write as _};
+use std::io;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
@@ -21,6 +21,7 @@ use crate::cache::{Cache, CacheError, Java, ToolError};
 use crate::exit::{FAILED, WRONG_USE};
 use crate::report;
 use crate::signals::{Hangup, Signals};
+use crate::waiting;
 
 /// The region and the access key for calls to the emulators. Neither emulator verifies signatures.
 pub(crate) const REGION: &str = "us-east-1";
@@ -139,7 +140,5 @@ fn print_environment(emulators: &Emulators) -> io::Result<()> {
         ("AWS_SECRET_ACCESS_KEY", ACCESS_KEY),
     ];
     let text: String = environment.iter().map(|(name, value)| format!("export {name}={value}\n")).collect();
-    let mut stdout = io::stdout();
-    stdout.write_all(text.as_bytes())?;
-    stdout.flush()
+    waiting::write_all(&mut io::stdout().lock(), text.as_bytes())
 }

@@ -1,7 +1,7 @@
 //! Reads inputs line by line, or document by document.
 
 use std::collections::VecDeque;
-use std::io::{self, Read, Seek};
+use std::io::{self, Seek};
 use std::thread;
 
 use super::documents::{self, DocumentError, LONGEST_DOCUMENT, Scanner};
@@ -10,6 +10,7 @@ use super::path::Input;
 use super::source::{InputError, READ, Source};
 use super::start::{self, BYTE_ORDER_MARK, Foreign};
 use crate::report;
+use crate::waiting;
 
 /// The alignment of the places where reads start. On some CPUs, reading into other memory costs up to five times as much.
 const ALIGNMENT: usize = 4096;
@@ -462,7 +463,7 @@ impl Lines {
         let left = self.source.left_after(self.offset + unread as u64);
         let most = left.map_or(self.buffer.len(), |left| self.buffer.len().min(self.end + left));
         loop {
-            match self.source.file.read(&mut self.buffer[self.end..most]) {
+            match waiting::read(&mut self.source.file, &mut self.buffer[self.end..most]) {
                 Ok(read) => {
                     if self.source.followed && read > 0 {
                         // Bytes from the middle of other content are no records; the file is read from the start then.
@@ -750,6 +751,19 @@ last words",
     fn only_files_can_be_followed() {
         let mut source = Source::open(&Input::File("/dev/null".into())).unwrap();
         assert!(matches!(source.follow(), Err(InputError::NotFollowed(_))));
+    }
+
+    #[test]
+    fn a_pipe_that_does_not_block_is_waited_for() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        rustix::io::ioctl_fionbio(&reader, true).unwrap();
+        let source = Source::new(Input::Stdin, OwnedFd::from(reader).into());
+        let mut lines = Lines::with_longest(source, LONGEST_LINE);
+        assert!(matches!(lines.next().unwrap(), Next::Idle));
+        let reading = std::thread::spawn(move || all(lines).unwrap());
+        writer.write_all(b"one\ntwo").unwrap();
+        drop(writer);
+        assert_eq!(reading.join().unwrap(), [(b"one".to_vec(), 1, 0), (b"two".to_vec(), 2, 4)]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `cargo kcl check`.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -16,6 +16,7 @@ use crate::args::LockOptions;
 use crate::cache::{LockedDaemon, Versions};
 use crate::exit::WRONG_USE;
 use crate::report;
+use crate::waiting;
 
 /// Check properties files of the MultiLangDaemon
 ///
@@ -109,7 +110,7 @@ fn list(versions: &Versions) -> ExitCode {
             key.meaning
         );
     }
-    match io::stdout().write_all(text.as_bytes()) {
+    match waiting::write_all(&mut io::stdout().lock(), text.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
         // The reader has closed the pipe: it has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,

@@ -12,12 +12,13 @@ mod status;
 mod words;
 
 use std::fmt::Display;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::sync::{PoisonError, RwLock};
 
 use indicatif::ProgressBar;
 
 use crate::exit::FAILED;
+use crate::waiting;
 
 #[cfg(feature = "aws")]
 pub(crate) use self::escape::to_json;
@@ -56,9 +57,7 @@ pub(crate) fn result(text: impl Display) {
 #[cfg(feature = "aws")]
 pub(crate) fn data(lines: impl IntoIterator<Item = impl Display>) -> io::Result<()> {
     let lines = lines.into_iter().map(|line| format!("{}\n", escaped(&line.to_string())));
-    let mut stdout = io::stdout();
-    stdout.write_all(lines.collect::<String>().as_bytes())?;
-    stdout.flush()
+    waiting::write_all(&mut io::stdout().lock(), lines.collect::<String>().as_bytes())
 }
 
 /// The progress display at the bottom of the terminal, if there is one. Lines are written above it.
@@ -83,7 +82,7 @@ pub(crate) fn redraws() -> bool {
 
 /// Writes whole lines in one piece. Errors are ignored: if stderr is closed, nobody can be informed.
 fn write(lines: &[u8]) {
-    let write = || _ = io::stderr().write_all(lines);
+    let write = || _ = waiting::write_all(&mut io::stderr().lock(), lines);
     match &*BOTTOM.read().unwrap_or_else(PoisonError::into_inner) {
         Some(bottom) => bottom.suspend(write),
         None => write(),
@@ -98,9 +97,7 @@ fn write(lines: &[u8]) {
 pub(crate) fn json(value: &impl serde::Serialize) -> io::Result<()> {
     let mut text = escape::to_json(value);
     text.push(b'\n');
-    let mut stdout = io::stdout();
-    stdout.write_all(&text)?;
-    stdout.flush()
+    waiting::write_all(&mut io::stdout().lock(), &text)
 }
 
 /// Writes the summary of a run as a line of JSON to stdout, and returns the exit code of the run, which is 1 if it would be 0 and the

@@ -1,6 +1,6 @@
 //! Asks a run for its numbers, and shows them once or live.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use crate::exit::FAILED;
 use crate::metrics::client::{ClientError, Run};
 use crate::metrics::state::State;
 use crate::report;
+use crate::waiting;
 
 /// The longest time that a run may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -54,7 +55,7 @@ fn show(options: &TopOptions) -> Result<ExitCode, TopError> {
     if options.once || !has_terminal {
         let table = Table { state: &ask()?, order: Order::default(), width: WIDTH.max(width()), marked: false };
         let lines: String = table.lines().into_iter().map(|line| line + "\n").collect();
-        io::stdout().write_all(lines.as_bytes()).map_err(TopError::Output)?;
+        waiting::write_all(&mut io::stdout().lock(), lines.as_bytes()).map_err(TopError::Output)?;
         return Ok(ExitCode::SUCCESS);
     }
     Ok(ExitCode::from(screen::show(ask, options.every)?))

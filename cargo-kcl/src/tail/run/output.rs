@@ -1,11 +1,12 @@
 //! Writes to stdout on a thread of its own, so that a reader of stdout that stops reading, or ends, cannot keep the tool from ending.
 
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::threads;
+use crate::waiting;
 
 /// Stdout.
 #[derive(Debug)]
@@ -56,7 +57,7 @@ impl End {
 fn write(texts: &mut Receiver<Vec<u8>>) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     while let Some(text) = texts.blocking_recv() {
-        match stdout.write_all(&text).and_then(|()| stdout.flush()) {
+        match waiting::write_all(&mut stdout, &text) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
             written => written?,
         }
