@@ -16,6 +16,7 @@ use kcl::protocol::recording::{CUT_FILE, EXIT_FILE, IN_FILE, OUT_FILE, TIMES_FIL
 
 use crate::args::shard_id;
 use crate::disk;
+use crate::report::escaped;
 
 /// Why nothing can be recorded.
 #[derive(Debug, thiserror::Error)]
@@ -131,7 +132,9 @@ impl Tape {
     /// Writes a row with the time and the event.
     pub(crate) fn note(&mut self, what: &str, detail: impl fmt::Display) -> io::Result<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let row = format!("{}.{:03}\t{what}\t{detail}\n", now.as_secs(), now.subsec_millis());
+        // It may contain text of the processor.
+        let detail = detail.to_string();
+        let row = format!("{}.{:03}\t{what}\t{}\n", now.as_secs(), now.subsec_millis(), escaped(&detail));
         let written = self.times.write_all(row.as_bytes());
         self.check(written)
     }
@@ -173,12 +176,16 @@ mod tests {
         tape.record_message(b"{}\n", "leaseLost").unwrap();
         tape.record_output(b"one\ntwo").unwrap();
         tape.note_reply(None).unwrap();
+        tape.note_reply(Some(&Reply::status("a\n0.000\tin\t9 b"))).unwrap();
+        let forged = || Some("7\n\x1b[2J".to_owned());
+        tape.note_reply(Some(&Reply::Checkpoint { sequence_number: forged(), sub_sequence_number: None })).unwrap();
         tape.end(Some(3)).unwrap();
         let read = |name| fs::read_to_string(folder.path().join("a/b/shardId-000000000007.2").join(name)).unwrap();
         assert_eq!([read("in.jsonl"), read("out.jsonl"), read("exit")], ["{}\n", "one\ntwo", "3\n"]);
         let rows: Vec<_> =
             read("times.tsv").lines().filter_map(|row| Some(row.split_once('\t')?.1.to_owned())).collect();
-        assert_eq!(rows, ["start\t", "in\t1 leaseLost", "out\t1 noise", "exit\t3"]);
+        let escaped = [r"out	2 status a\n0.000\tin\t9 b", r"out	3 checkpoint 7\n\u{1b}[2J/None"];
+        assert_eq!(rows, ["start\t", "in\t1 leaseLost", "out\t1 noise", escaped[0], escaped[1], "exit\t3"]);
         assert!(matches!(Recording::create(&folder.path().join("a/b")), Err(RecordingError::NotEmpty(_))));
     }
 }
