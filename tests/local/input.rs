@@ -123,6 +123,15 @@ fn an_error_about_wrong_use_explains_right_use() {
 }
 
 #[test]
+fn more_inputs_than_sequence_numbers_can_name_are_refused() {
+    let place = Place::with_input("1\n");
+    let inputs = std::iter::repeat_n(["--input", "input"], 10_001).flatten();
+    let ended = Running::start(place.tool(inputs.chain(["--", witness()]))).end();
+    ended.expect(2, &["--input is given 10001 times; a run reads at most 10000 inputs"]);
+    assert!(place.seen().data().is_empty());
+}
+
+#[test]
 fn a_file_that_is_truncated_while_it_is_read_ends_no_shard() {
     let numbers: String = (1..=500_000).map(|number| format!("{number}\n")).collect();
     let place = Place::with_input(format!("wait-for go\n{numbers}"));

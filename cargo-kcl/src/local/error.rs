@@ -1,6 +1,7 @@
 //! The reasons why a run cannot start.
 
 use super::display::page::PageError;
+use super::place::MOST_INPUTS;
 use super::source::SourceError;
 use super::source::plan::PlanError;
 use super::state::StoreError;
@@ -35,6 +36,8 @@ pub(crate) enum LocalError {
         "{shard} {stands}; --rewind moves a checkpoint back, never forward; --show-checkpoints shows where each one stands"
     )]
     Rewind { shard: String, stands: String },
+    #[error("--input is given {0} times; a run reads at most {MOST_INPUTS} inputs: concatenate some of them")]
+    Inputs(usize),
     #[error("signals cannot be caught: {0}")]
     Signals(std::io::Error),
     #[error("the processor of {shard} cannot be started: {error}")]

@@ -13,7 +13,7 @@ use kcl::{Position, SequenceNumber};
 use super::chaos::{Chaos, Rates};
 use super::error::LocalError;
 use super::event::Event;
-use super::place::Place;
+use super::place::{MOST_INPUTS, Place};
 use super::source::Supply;
 use super::source::feed::Reading;
 use super::source::files::Files;
@@ -259,6 +259,9 @@ pub(crate) struct LocalOptions {
 impl LocalOptions {
     /// Opens the inputs and finds where the run starts in them.
     pub(crate) fn sources(&self) -> Result<(Vec<Source>, Option<SequenceNumber>), LocalError> {
+        if self.input.len() > usize::from(MOST_INPUTS) {
+            return Err(LocalError::Inputs(self.input.len()));
+        }
         let sources = if self.follow { Source::open_followed(&self.input)? } else { Source::open_all(&self.input)? };
         for absent in sources.iter().filter(|source| source.is_absent()) {
             report::line(format_args!("{} does not exist yet; waiting for it", absent.input));

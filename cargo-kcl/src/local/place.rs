@@ -11,6 +11,9 @@ pub(crate) fn ranges(shards: u32) -> impl Iterator<Item = u128> {
     (0..shards).map(move |shard| shard * whole + (shard * rest).div_ceil(shards))
 }
 
+/// The most inputs of a run: a sequence number has 4 digits for the number of the input.
+pub(crate) const MOST_INPUTS: u16 = 10_000;
+
 /// The place of a record in the input. Its sequence number encodes the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -29,7 +32,7 @@ impl Place {
     /// line and record.
     pub(crate) fn sequence_number(self) -> SequenceNumber {
         const SIXTEEN_DIGITS: u64 = 10_000_000_000_000_000;
-        let first = 49_000_000 + u64::from(self.input % 10_000) * 100 + self.offset / SIXTEEN_DIGITS % 100;
+        let first = 49_000_000 + u64::from(self.input % MOST_INPUTS) * 100 + self.offset / SIXTEEN_DIGITS % 100;
         number_of_parts([first, self.offset, self.line, self.record])
     }
 
