@@ -68,6 +68,27 @@ fn how_a_processor_ended_is_part_of_its_answers() {
 }
 
 #[test]
+fn text_that_is_not_a_reply_is_part_of_the_answers() {
+    // Without a line feed, in the middle of a conversation and at its end.
+    for last in [1, 2] {
+        let script = |text: &str| {
+            format!(
+                r#"at=0; while read -r line; do
+                action=${{line#*\"action\":\"}}
+                if [ $at = {last} ]; then printf {text}; exec >&-; exit 3; fi
+                echo "{{\"action\":\"status\",\"responseFor\":\"${{action%%\"*}}\"}}"; at=$((at + 1))
+            done"#
+            )
+        };
+        let place = Place::with_input("1\n");
+        place.run_script(&["--record", "recorded"], &script("hello")).expect(1, &["hello"]);
+        let replay = |text| Running::start(place.replay(["recorded", "--", "sh", "-c", &script(text)])).end();
+        replay("hello").expect(0, &["1 conversation: all the same"]);
+        replay("other").expect(1, &["text without a line feed: `other`"]);
+    }
+}
+
+#[test]
 fn each_restart_is_a_separate_conversation() {
     let place = recorded("1\nnow\n3\n", &["--restarts", "1", "--max-records", "1"], "abort");
     assert_eq!(place.read("recorded/shardId-000000000000/in.jsonl").lines().count(), 4);

@@ -98,7 +98,7 @@ pub(crate) fn play(folder: &Path, program: &Program, patience: Duration) -> Resu
     let pump = threads::spawn(move || report::pump(stderr, Speaker::new(Source::Processor, Prefix::None), |_| {}));
     let pump = pump.inspect_err(|_| process.kill()).map_err(PlayError::Spawn)?;
     let stdin = pipes::stdin(stdin, patience).map_err(PlayError::Pipe)?;
-    let replies = Replies::new(pipes::stdout(stdout, patience));
+    let replies = Some(Replies::new(pipes::stdout(stdout, patience)));
     let mut player =
         Player { stdin: Some(stdin), replies, process, pump: Some(pump), patience, messages: 0, checkpoints: 0 };
     let played = player.play(&mut transcript);
@@ -118,7 +118,7 @@ type Outcome = Result<Option<&'static str>, (String, String, Now)>;
 
 struct Player {
     stdin: Option<Patient<ChildStdin>>,
-    replies: Replies<Patient<ChildStdout>>,
+    replies: Option<Replies<Patient<ChildStdout>>>,
     process: Process,
     pump: Option<JoinHandle<()>>,
     patience: Duration,
@@ -135,7 +135,7 @@ impl Player {
             asked.clone_from(&described);
             let mut gone = self.send(&message)?;
             loop {
-                let Some(recorded) = transcript.reply()? else { return Ok(self.stop(asked, transcript.exit())) };
+                let Some(recorded) = transcript.reply()? else { return self.stop(asked, transcript) };
                 let now = if gone { Err(Other::Ended) } else { self.reply(&recorded) };
                 if let Err(now) = now {
                     return Ok(Err((asked, recorded.to_string(), self.explain(now))));
@@ -144,37 +144,58 @@ impl Player {
                     break;
                 }
                 self.checkpoints += 1;
-                let Some(answer) = transcript.answer()? else { return Ok(self.stop(asked, transcript.exit())) };
+                let Some(answer) = transcript.answer()? else { return self.stop(asked, transcript) };
                 asked = format!("{described}; then {answer}");
                 gone = self.send(&answer)?;
             }
         }
-        Ok(self.end_of_input(asked, transcript.exit()))
+        self.end_of_input(asked, transcript)
     }
 
     /// Handles a recording without an answer to the last request: the processor ended by itself, or was killed.
-    fn stop(&mut self, asked: String, exit: Option<i32>) -> Outcome {
-        match exit {
-            Some(code) => self.ends(asked, format!("no answer, and exit code {code}"), code),
-            None => Ok(Some("the recording stops before the answer to the last message")),
+    fn stop(&mut self, asked: String, transcript: &mut Transcript) -> Result<Outcome, PlayError> {
+        match transcript.exit() {
+            Some(code) => self.ends(asked, format!("no answer, and exit code {code}"), code, transcript),
+            None => Ok(Ok(Some("the recording stops before the answer to the last message"))),
         }
     }
 
     /// Compares how the processor ends, after all recorded messages were answered in the same way.
-    fn end_of_input(&mut self, asked: String, exit: Option<i32>) -> Outcome {
-        let Some(code) = exit else { return Ok(Some("its exit code was not recorded")) };
+    fn end_of_input(&mut self, asked: String, transcript: &mut Transcript) -> Result<Outcome, PlayError> {
+        let Some(code) = transcript.exit() else { return Ok(Ok(Some("its exit code was not recorded"))) };
         self.stdin = None;
-        self.ends(format!("the end of the input, after {asked}"), format!("exit code {code}"), code)
+        self.ends(format!("the end of the input, after {asked}"), format!("exit code {code}"), code, transcript)
     }
 
-    fn ends(&mut self, asked: String, recorded: String, code: i32) -> Outcome {
-        let other = match self.replies.next() {
-            Err(NoReply::Closed) if self.exit_code() == Some(code) => return Ok(None),
+    fn ends(
+        &mut self,
+        asked: String,
+        recorded: String,
+        code: i32,
+        transcript: &mut Transcript,
+    ) -> Result<Outcome, PlayError> {
+        // What the processor wrote after its last reply is only known once there are no more.
+        _ = transcript.reply()?;
+        let noise = transcript.noise().and_then(|noise| Replies::new(noise).next().err());
+        let other = match self.next_reply() {
+            Err(now) if noise.is_some_and(|noise| is_same_noise(&noise, &now)) => {
+                // The daemon takes no more from a processor after that.
+                (self.stdin, self.replies) = (None, None);
+                if self.exit_code() == Some(code) {
+                    return Ok(Ok(None));
+                }
+                Other::Ended
+            }
+            Err(NoReply::Closed) if self.exit_code() == Some(code) => return Ok(Ok(None)),
             Err(NoReply::Closed) => Other::Ended,
             Err(none) => Other::NoReply(none),
             Ok(reply) => Other::Replied(reply),
         };
-        Err((asked, recorded, self.explain(other)))
+        Ok(Err((asked, recorded, self.explain(other))))
+    }
+
+    fn next_reply(&mut self) -> Result<Reply, NoReply> {
+        self.replies.as_mut().map_or(Err(NoReply::Closed), Replies::next)
     }
 
     /// Sends a message, and returns whether the processor is gone.
@@ -190,7 +211,7 @@ impl Player {
     }
 
     fn reply(&mut self, recorded: &Replied) -> Result<(), Other> {
-        match self.replies.next() {
+        match self.next_reply() {
             Ok(reply) if recorded.is_same(&reply) => Ok(()),
             Ok(reply) => Err(Other::Replied(reply)),
             Err(NoReply::Closed) => Err(Other::Ended),
@@ -239,4 +260,15 @@ impl Player {
         }
         self.pump = None;
     }
+}
+
+/// Whether two texts that are not replies are the same, as far as both were read.
+fn is_same_noise(recorded: &NoReply, now: &NoReply) -> bool {
+    let text = |none: &NoReply| match none {
+        NoReply::Refused { line: text, .. } | NoReply::Unfinished { text } => Some(text.clone()),
+        NoReply::Closed | NoReply::Io(_) => None,
+    };
+    text(recorded)
+        .zip(text(now))
+        .is_some_and(|(recorded, now)| recorded.starts_with(&now) || now.starts_with(&recorded))
 }

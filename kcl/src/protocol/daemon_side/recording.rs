@@ -142,6 +142,8 @@ pub struct Transcript {
     replies: Option<Lines>,
     /// The rows of `times.tsv`, if there is one.
     times: Option<Lines>,
+    /// The first line after the last reply that is not a reply either.
+    noise: Option<Vec<u8>>,
     exit: Option<i32>,
     is_cut: bool,
 }
@@ -191,7 +193,7 @@ impl Transcript {
         let sent = Lines::open(folder.join(IN_FILE))?;
         let replies = Lines::find(folder.join(OUT_FILE))?;
         is_cut |= replies.is_none();
-        Ok(Self { sent, replies, times: Lines::find(folder.join(TIMES_FILE))?, exit, is_cut })
+        Ok(Self { sent, replies, times: Lines::find(folder.join(TIMES_FILE))?, noise: None, exit, is_cut })
     }
 
     /// The processor's exit code, if it was recorded. A processor that was killed has none.
@@ -241,10 +243,19 @@ impl Transcript {
         let Some(replies) = &mut self.replies else { return Ok(None) };
         while let Some(text) = replies.next()? {
             if let (Ok(reply), true) = (Reply::from_line(&text), text.ends_with(b"\n")) {
+                self.noise = None;
                 return Ok(Some(Replied { line: replies.number, reply }));
+            }
+            if self.noise.is_none() && !text.trim_ascii().is_empty() {
+                self.noise = Some(text);
             }
         }
         Ok(None)
+    }
+
+    /// Once there are no more replies: the first line after them that is not blank, which is not a reply. It may lack its line feed.
+    pub fn noise(&self) -> Option<&[u8]> {
+        self.noise.as_deref()
     }
 
     /// The number of remaining lines of the daemon.
