@@ -10,6 +10,7 @@ use tempfile::NamedTempFile;
 
 use super::PutError;
 use super::window::Position;
+use crate::disk;
 use crate::input::source::Source;
 use crate::kinesis::place::Place;
 use crate::put::PutOptions;
@@ -51,6 +52,8 @@ impl Resume {
     /// If the file cannot be read, is in use, or belongs to another input or stream, even to a stream of the same name in another place.
     pub(crate) fn open(path: &Path, options: &PutOptions, place: &Place, input: &[Source]) -> Result<Self, PutError> {
         let failed = |error| PutError::Resume { path: path.to_owned(), error };
+        // The file is replaced each time, which must not replace a link to it.
+        let path = &*disk::target(path).map_err(failed)?;
         let new = Kept {
             stream: options.stream.clone(),
             region: place.region.clone(),
@@ -167,6 +170,31 @@ fn lock(path: &Path) -> Result<Option<(Vec<u8>, File)>, PutError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use clap::Parser as _;
+
+    use crate::kinesis::place::Service;
+
+    #[derive(clap::Parser)]
+    struct Put {
+        #[command(flatten)]
+        options: PutOptions,
+    }
+
+    #[test]
+    fn a_link_leads_to_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let [link, file] = ["link", "file"].map(|name| folder.path().join(name));
+        std::os::unix::fs::symlink("file", &link).unwrap();
+        let Put { options } = Put::parse_from(["put", "--stream", "orders", "input"]);
+        let place = Place { service: Service::Kinesis, region: "eu-central-1".to_owned(), endpoint: None };
+        for records in [3, 5] {
+            let mut resume = Resume::open(&link, &options, &place, &[]).unwrap();
+            resume.keep(Position { records, digest: 7 }).unwrap();
+            let kept: Kept = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+            assert_eq!((kept.acknowledged, link.is_symlink()), (records, true));
+        }
+    }
 
     #[test]
     fn a_file_of_an_earlier_version_is_read() {
