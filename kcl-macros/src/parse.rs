@@ -194,7 +194,7 @@ fn belongs_in_a_trait(item: &ImplItem) -> bool {
 /// Whether a method has `#[kcl::processor]`, which has its own error there.
 fn is_marked_as_processor(item: &ImplItem) -> bool {
     let ImplItem::Fn(method) = item else { return false };
-    let is_processor = |path: &Path| path.segments.last().is_some_and(|last| last.ident == "processor");
+    let is_processor = |path: &Path| path.segments.last().is_some_and(|last| last.ident.unraw() == "processor");
     method.attrs.iter().any(|attr| attr.path().segments.len() > 1 && is_processor(attr.path()))
 }
 

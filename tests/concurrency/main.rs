@@ -279,7 +279,7 @@ fn a_shutdown_finishes_what_it_can_and_checkpoints_what_is_done() {
     assert_eq!(process.conversation.receive().as_deref(), Some(status));
     let ended = process.end().1;
     assert_eq!(ended.code, Some(0));
-    assert!(ended.error.contains("1 record was still not done"), "{}", ended.error);
+    assert!(ended.error.contains("1 record was not done before the shutdown"), "{}", ended.error);
 }
 
 /// What a process answers to `KCL_DESCRIBE=1`.

@@ -234,6 +234,9 @@ impl Lines {
 
     /// Reads up to the end of a line or a document.
     fn find(&mut self) -> Result<Found, InputError> {
+        if self.source.ends_before(self.offset) {
+            return Ok(Found::End);
+        }
         let mut search = Search::new(self.framing);
         loop {
             let unread = &self.buffer[self.start..self.end];
@@ -460,10 +463,8 @@ impl Lines {
         let end = aligned + unread.saturating_sub(aligned).next_multiple_of(ALIGNMENT);
         self.buffer.copy_within(self.start..self.end, end - unread);
         (self.start, self.end) = (end - unread, end);
-        let left = self.source.left_after(self.offset + unread as u64);
-        let most = left.map_or(self.buffer.len(), |left| self.buffer.len().min(self.end + left));
         loop {
-            match waiting::read(&mut self.source.file, &mut self.buffer[self.end..most]) {
+            match waiting::read(&mut self.source.file, &mut self.buffer[self.end..]) {
                 Ok(read) => {
                     if self.source.followed && read > 0 {
                         // Bytes from the middle of other content are no records; the file is read from the start then.
@@ -619,14 +620,17 @@ mod tests {
     fn what_is_added_to_a_file_while_it_is_read_does_not_count() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("input");
-        std::fs::write(&path, "a\nb\n").unwrap();
-        let sources = Source::open_all(&[Input::File(path.clone())]).unwrap();
-        File::options().append(true).open(&path).unwrap().write_all(b"c\n").unwrap();
-        let mut lines = Lines::with_longest(sources.into_iter().next().unwrap(), LONGEST_LINE);
-        for text in ["a", "b"] {
-            assert!(matches!(lines.next().unwrap(), Next::Line { text: line, .. } if line == text.as_bytes()));
+        for (content, second) in [("a\nb\n", "b"), ("a\nb", "bc")] {
+            std::fs::write(&path, content).unwrap();
+            let sources = Source::open_all(&[Input::File(path.clone())]).unwrap();
+            // It completes a line that was begun.
+            File::options().append(true).open(&path).unwrap().write_all(b"c\nd\n").unwrap();
+            let mut lines = Lines::with_longest(sources.into_iter().next().unwrap(), LONGEST_LINE);
+            for text in ["a", second] {
+                assert!(matches!(lines.next().unwrap(), Next::Line { text: line, .. } if line == text.as_bytes()));
+            }
+            assert_eq!(lines.next().unwrap(), Next::End);
         }
-        assert_eq!(lines.next().unwrap(), Next::End);
     }
 
     #[test]

@@ -207,6 +207,7 @@ impl Format {
         }
     }
 
+    /// Reads a text of another format, or a line that is too long.
     fn other_record<'a>(&self, text: &'a [u8], number: u64, longest: usize) -> Result<Record<'a>, RecordError> {
         let record = match self {
             Self::Lines(None) => return Err(RecordError::TooLong { bytes: text.len(), longest }),

@@ -280,12 +280,10 @@ impl Source {
         self.identity.filter(|_| !self.followed).map(|file| file.length)
     }
 
-    /// How many bytes of a file are left after its first bytes. Those that were added since it was first opened do not count. `None` if any
-    /// number may follow.
-    pub(super) fn left_after(&self, read: u64) -> Option<usize> {
-        // Files of the system that have a content may say that they are empty.
-        let length = self.length().filter(|length| self.is_file() && *length > 0)?;
-        Some(length.saturating_sub(read).try_into().unwrap_or(usize::MAX))
+    /// Whether a line or a document that begins at this offset was added to a file after it was first opened.
+    pub(super) fn ends_before(&self, offset: u64) -> bool {
+        // Files in /proc have a content, although their length is 0.
+        self.length().is_some_and(|length| self.is_file() && length > 0 && offset >= length)
     }
 
     /// Whether the input is a terminal.

@@ -93,7 +93,7 @@ fn prepare_and_run(options: &LocalOptions) -> Result<u8, LocalError> {
     catch_signals(sender.clone()).map_err(LocalError::Signals)?;
     let metrics = Metrics::open(&options.metrics, options.about(&program))?;
     let watched = (recording, chaos, metrics, page);
-    // Nothing can refuse the run any more.
+    // Only what is found while the input is read can refuse the run now.
     store.iter().try_for_each(|store| store.keep_moved())?;
     let mut supervisor = Supervisor::new(options, &program, supply, store, watched, (sender, events), shards);
     if !all_ended {

@@ -262,13 +262,15 @@ impl Player {
     }
 }
 
-/// Whether two texts that are not replies are the same, as far as both were read.
+/// Whether two texts that are not replies are the same. One without a line feed may have been read in part.
 fn is_same_noise(recorded: &NoReply, now: &NoReply) -> bool {
-    let text = |none: &NoReply| match none {
-        NoReply::Refused { line: text, .. } | NoReply::Unfinished { text } => Some(text.clone()),
-        NoReply::Closed | NoReply::Io(_) => None,
-    };
-    text(recorded)
-        .zip(text(now))
-        .is_some_and(|(recorded, now)| recorded.starts_with(&now) || now.starts_with(&recorded))
+    match (recorded, now) {
+        (NoReply::Refused { line: recorded, .. }, NoReply::Refused { line: now, .. }) => recorded == now,
+        (NoReply::Unfinished { text: recorded }, NoReply::Unfinished { text: now }) => {
+            recorded.starts_with(now) || now.starts_with(recorded)
+        }
+        (NoReply::Unfinished { text: part }, NoReply::Refused { line, .. })
+        | (NoReply::Refused { line, .. }, NoReply::Unfinished { text: part }) => line == part,
+        _ => false,
+    }
 }

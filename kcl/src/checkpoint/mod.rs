@@ -173,8 +173,6 @@ impl Checkpointer {
             self.catch_up(waits).await;
         }
         if self.gap {
-            // There are no more records, so a handler that fails because of this does no harm.
-            self.seen.lease_lost |= self.scope == Scope::Shutdown;
             return Err(CheckpointError::LeaseLost);
         }
         self.asked = request;

@@ -1,6 +1,6 @@
 //! Dead letters as lines of JSON in a folder.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::dead_letter::letter::DeadLetter;
 use crate::shard::Shard;
 
-/// The number of files after which a line counts as not kept. Some file systems count no links, so that each file looks removed.
+/// The number of removed files after which a line counts as not kept.
 const MOST_FILES: usize = 8;
 
 /// Keeps dead letters as lines of JSON, in files of one folder.
@@ -50,7 +50,7 @@ pub struct JsonLines {
     folder: PathBuf,
     shard: String,
     /// The current file; `None` before the first line.
-    file: Mutex<Option<File>>,
+    file: Mutex<Option<(File, PathBuf)>>,
 }
 
 #[derive(Serialize)]
@@ -114,25 +114,22 @@ impl JsonLines {
         // A panic cannot leave a file with a part of a line: the file is taken out while it is written.
         let mut current = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..MOST_FILES {
-            let mut file = match current.take() {
+            let (mut file, path) = match current.take() {
                 Some(file) => file,
                 None => self.create().map_err(|error| named(&self.folder, &error))?,
             };
             let written = file.write_all(&bytes).and_then(|()| file.sync_data()).and_then(|()| file.metadata());
             // If the file was removed meanwhile, the line is lost with it.
-            if written.map_err(|error| named(&self.folder, &error))?.nlink() > 0 {
-                *current = Some(file);
+            if is_there(&written.map_err(|error| named(&self.folder, &error))?, &path) {
+                *current = Some((file, path));
                 return Ok(());
             }
         }
-        Err(named(
-            &self.folder,
-            &io::Error::other("each file was removed while it was written, or the file system says so"),
-        ))
+        Err(named(&self.folder, &io::Error::other("each new file was removed while it was written")))
     }
 
     /// Creates a file that no other process uses, and that stays in its folder after a power failure.
-    fn create(&self) -> io::Result<File> {
+    fn create(&self) -> io::Result<(File, PathBuf)> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let (millis, id) = (since.as_millis(), process::id());
         for count in 0_u64.. {
@@ -141,10 +138,11 @@ impl JsonLines {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
                 Ok(file) => {
-                    return sync(&self.folder).map(|()| file).inspect_err(|_| {
+                    let synced = sync(&self.folder).inspect_err(|_| {
                         // Otherwise each attempt would leave an empty file.
                         _ = fs::remove_file(&path);
                     });
+                    return synced.map(|()| (file, path));
                 }
             }
         }
@@ -153,6 +151,12 @@ impl JsonLines {
 }
 
 /// Adds the folder to an error.
+/// Whether a file is still in some folder. Some file systems do not count links, so its path is asked, too.
+fn is_there(file: &Metadata, path: &Path) -> bool {
+    let same = |other: Metadata| (other.dev(), other.ino()) == (file.dev(), file.ino());
+    file.nlink() > 0 || fs::metadata(path).is_ok_and(same)
+}
+
 fn named(folder: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("dead letters cannot be kept in {}: {error}", folder.display()))
 }

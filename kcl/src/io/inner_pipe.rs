@@ -70,6 +70,8 @@ impl InnerPipe {
             }
             if is_active() {
                 _ = dup2_stderr(&inlet);
+                // Messages of panics are whole lines.
+                relay.lock().is_within_line = false;
             }
         }));
     }
@@ -115,8 +117,8 @@ impl Drop for InnerPipe {
 pub(crate) struct Relay {
     printed: OwnedFd,
     error: OwnedFd,
-    /// The thread that holds it is the only one that writes to the real stderr. It runs no user code meanwhile: a panic there would wait
-    /// for this lock, and so would output that fills the pipe.
+    /// The thread that holds it is the only one that writes to the real stderr. It runs no user code meanwhile: user code that panics, or
+    /// that fills the pipe, would wait for this lock.
     copied: Mutex<Copied>,
 }
 

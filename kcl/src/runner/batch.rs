@@ -128,13 +128,14 @@ impl<P: AsyncProcessor> Session<P> {
             Blame::Handler(failure, progress) => self.judge_handler(batch, part, failure, progress).await,
             Blame::Named(named) => self.judge_named(batch, &part, named).await,
             Blame::Invalid(undecodable, progress) => {
+                let mut undecodable = undecodable.into_iter();
+                // Without a lease or a daemon, nothing is passed.
                 if self.checkpointer.inner.is_over() {
-                    if let Some((place, error)) = undecodable.into_iter().next() {
+                    if let Some((place, error)) = undecodable.next() {
                         return Err(self.failed_at(batch, place, error.into(), 0));
                     }
-                    return Ok(Vec::new());
                 }
-                let given_up = undecodable.into_iter().map(|(place, error)| GivenUp {
+                let given_up = undecodable.map(|(place, error)| GivenUp {
                     word: P::POLICY.on_undecodable,
                     places: vec![place],
                     failed: self.failed_at(batch, place, error.into(), 0),

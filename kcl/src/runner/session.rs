@@ -1,5 +1,6 @@
 //! The conversation of one shard: one message, one handler, one outcome, one reply.
 
+use std::error::Error;
 use std::future::ready;
 use std::mem;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::pace::Checkpoints;
 use crate::error::{Failure, Fatal, HandlerError, RunError};
 use crate::inputs::{LeaseLost, ShardEnded, ShutdownRequested, Tick};
+use crate::panics::causes;
 use crate::protocol::{Message, ShutdownReason};
 use crate::record::Record;
 use crate::runner::call::Caller;
@@ -170,7 +172,7 @@ impl<P: AsyncProcessor> Session<P> {
             }
             Settled::Done => Ok(Next::Acknowledge),
             Settled::Failed(failed) => self.fail(failed).await,
-            Settled::Excused(failed) => Ok(self.excuse(&failed)),
+            Settled::Excused(failed) => Ok(self.excuse(&failed, LEASE_GONE)),
             Settled::End => Ok(Next::End),
         }
     }
@@ -233,13 +235,14 @@ impl<P: AsyncProcessor> Session<P> {
             },
             // No checkpoint of the records that are done: here the daemon reads the last record's number as SHARD_END.
             Settled::Failed(failed) => Err(failed.into()),
-            Settled::Excused(failed) => Ok(self.excuse(&failed)),
+            Settled::Excused(failed) => Ok(self.excuse(&failed, LEASE_GONE)),
             Settled::End => Ok(Next::End),
         }
     }
 
     async fn shutdown_requested(&mut self) -> Result<Next, Fatal> {
         let hole = mem::take(&mut self.hole);
+        let why = if self.checkpointer.inner.gap { LEASE_GONE } else { "no record is done" };
         self.checkpointer.inner.enter_message(match self.watermark.done {
             // Everything that was delivered would include the records that were dropped.
             Some((sequence_number, sub_sequence_number)) if hole => Scope::Record(sequence_number, sub_sequence_number),
@@ -260,8 +263,12 @@ impl<P: AsyncProcessor> Session<P> {
             Settled::Done if self.checkpointer.inner.seen.all_confirmed => Ok(Next::Acknowledge),
             Settled::Done if hole && self.watermark.outstanding == 0 => Ok(Next::Acknowledge),
             Settled::Done => self.checkpoint_all(hole).await,
+            // No checkpoint was sent to the daemon, and it needs none: there are no more records.
+            Settled::Failed(failed) if self.checkpointer.inner.gap && lacks_the_lease(&failed) => {
+                Ok(self.excuse(&failed, why))
+            }
             Settled::Failed(failed) => self.fail(failed).await,
-            Settled::Excused(failed) => Ok(self.excuse(&failed)),
+            Settled::Excused(failed) => Ok(self.excuse(&failed, LEASE_GONE)),
             Settled::End => Ok(Next::End),
         };
         self.checkpointer.inner.gap |= hole;
@@ -328,15 +335,13 @@ impl<P: AsyncProcessor> Session<P> {
                 self.report_line(format_args!("the records that succeeded could not be checkpointed: {error}"));
             }
         }
-        if self.checkpointer.inner.seen.lease_lost { Ok(self.excuse(&failed)) } else { Err(failed.into()) }
+        if self.checkpointer.inner.seen.lease_lost { Ok(self.excuse(&failed, LEASE_GONE)) } else { Err(failed.into()) }
     }
 
-    /// Excuses a handler's failure, because the lease is gone. The lease's new owner receives the records, and a
-    /// failure here would only end the whole worker.
-    fn excuse(&mut self, failed: &HandlerError) -> Next {
-        self.conversation()
-            .report
-            .line(format_args!("{failed}; the message is acknowledged anyway, because the lease is gone"));
+    /// Excuses a handler's failure. The lease's new owner receives the records, and a failure here would only end the whole worker.
+    fn excuse(&mut self, failed: &HandlerError, why: &str) -> Next {
+        let report = &self.conversation().report;
+        report.line(format_args!("{failed}; the message is acknowledged anyway, because {why}"));
         self.checkpointer.inner.gap = true;
         Next::Acknowledge
     }
@@ -368,6 +373,15 @@ impl<P: AsyncProcessor> Session<P> {
     pub(super) fn emit(&mut self, event: Event<'_>) {
         self.checkpointer.inner.conversation.emit(event);
     }
+}
+
+/// The reason why a failure is excused.
+const LEASE_GONE: &str = "the lease is gone";
+
+/// Whether a handler failed because a checkpoint found that the lease is gone.
+fn lacks_the_lease(failed: &HandlerError) -> bool {
+    let is_lost = |error: &(dyn Error + 'static)| matches!(error.downcast_ref(), Some(CheckpointError::LeaseLost));
+    causes(failed.failure().as_error()).any(is_lost)
 }
 
 /// A handler's result, judged.

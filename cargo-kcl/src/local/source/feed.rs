@@ -77,7 +77,7 @@ pub(crate) struct Past {
     pub(crate) shards: u64,
     /// The total length of all inputs, in bytes.
     pub(crate) end: u64,
-    /// The number of the last record for these shards if the input had gone on.
+    /// The number of the last record that could belong to these shards.
     pub(crate) until: u64,
 }
 
@@ -225,7 +225,7 @@ impl Lane {
         }
     }
 
-    /// Like `flush`, but returns `false` instead of holding back others that wait.
+    /// Puts the records so far into the queue. Returns `false` instead of holding back others that wait.
     fn try_flush(&mut self, others_wait: impl Fn() -> bool) -> bool {
         let last = self.batch.last_stamp();
         let taken = last.is_none() || self.queue.offer(&mut self.batch, PATIENCE, others_wait);
@@ -337,7 +337,7 @@ impl Feed {
             file: None,
         };
         for (input, source) in (0..).zip(sources) {
-            // Nothing is known of an input before which the run stops.
+            // The run stops before this input, so nothing is saved about it.
             if input > 0 && pass.progress.counted >= self.common.reading.limit {
                 break;
             }

@@ -68,8 +68,8 @@ impl Files {
         (queue, lane)
     }
 
-    /// Refuses an input that has grown since shards ended: no shard would receive the new records. If others were to replace these
-    /// shards after more records, it depends on the number of the new records, which is found while they are read.
+    /// Refuses an input that has grown since shards ended: no shard would receive the new records. If a later split or merge would have
+    /// replaced these shards, the records after it are allowed, which is found while they are read.
     fn check_end(&mut self, was: Option<u64>, positions: &BTreeMap<u32, Position>) -> Result<(), InputError> {
         let ended = positions.iter().filter(|(_, position)| **position == Position::ShardEnd);
         let ended: Vec<_> = ended.map(|(shard, _)| self.feeder.plan.until(*shard)).collect();

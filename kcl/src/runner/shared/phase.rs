@@ -308,15 +308,15 @@ where
         if self.work.failed.is_some() {
             return self.fail().await.map(Some);
         }
-        let are_cut_short = self.is_past_limit();
+        let is_past_limit = self.is_past_limit();
         self.work.cancel(&mut self.checkpointer.conversation);
         self.advance();
-        self.report_left(are_cut_short);
+        self.report_left(is_past_limit);
         Ok(None)
     }
 
-    /// Says how many records are left at a shutdown, and why.
-    fn report_left(&self, are_cut_short: bool) {
+    /// Says how many records are left at a shutdown.
+    fn report_left(&self, is_past_limit: bool) {
         let open = self.work.ring.open();
         let (records, its, it) = match open {
             0 => return,
@@ -324,11 +324,12 @@ where
             _ => ("records were", "their", "them"),
         };
         let drain = self.concurrency.drain;
-        let why = match are_cut_short {
+        let when = match is_past_limit {
             true => format!("still not done {drain:?} after the shutdown was requested"),
-            false => "waiting when the shutdown was requested, after which no attempt starts".to_owned(),
+            // Their attempts had not begun, or had failed.
+            false => "not done before the shutdown".to_owned(),
         };
-        self.report_line(format_args!("{open} {records} {why}; {its} next owner gets {it}"));
+        self.report_line(format_args!("{open} {records} {when}; {its} next owner gets {it}"));
     }
 
     /// Waits until no handler runs, which is at the limit at the latest. Breaks if the daemon is gone.

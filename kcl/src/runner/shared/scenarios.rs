@@ -453,8 +453,7 @@ fn records_that_were_never_begun_are_not_blamed_on_the_drain() {
         ended.log,
         [
             "0 processRecords",
-            "10 shard shard: 2 records were waiting when the shutdown was requested, after which no attempt starts; their \
-             next owner gets them",
+            "10 shard shard: 2 records were not done before the shutdown; their next owner gets them",
             "10 checkpoint 10",
             "10 shutdownRequested",
         ]
