@@ -274,3 +274,25 @@ fn is_same_noise(recorded: &NoReply, now: &NoReply) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kcl::protocol::ReplyError;
+
+    use super::*;
+
+    #[test]
+    fn text_that_is_not_a_reply_is_compared_whole() {
+        let line = |text: &str| NoReply::Refused { line: text.to_owned(), why: ReplyError::Blank };
+        let part = |text: &str| NoReply::Unfinished { text: text.to_owned() };
+        for (one, other) in
+            [(line("hello"), line("hello")), (part("hello"), part("hel")), (part("hello"), line("hello"))]
+        {
+            assert!(is_same_noise(&one, &other) && is_same_noise(&other, &one), "{one:?} and {other:?}");
+        }
+        for (one, other) in [(line("1"), line("10")), (part("hello"), line("hello world")), (part(""), NoReply::Closed)]
+        {
+            assert!(!is_same_noise(&one, &other) && !is_same_noise(&other, &one), "{one:?} and {other:?}");
+        }
+    }
+}
