@@ -192,7 +192,10 @@ mod tests {
         }
         assert!(signals.interrupted());
         assert_eq!(other.wait().unwrap(), Request::Stop, "several signals that are seen at once");
-        assert!(other.interrupted());
+        // The last one may have reached the first of both only.
+        while !other.interrupted() {
+            _ = other.take().unwrap();
+        }
 
         let mut stopping = Signals::catch(Hangup::Kills).unwrap();
         stopping.stop();
