@@ -228,7 +228,7 @@ impl MessageError {
         Self { excerpt: None, ..self }
     }
 
-    /// Whether the line is incomplete JSON, for example because the daemon died while it wrote the line.
+    /// Whether the line is incomplete JSON, for example because the daemon died while it wrote the line. An empty line is not.
     pub fn is_truncated(&self) -> bool {
         matches!(&self.problem, Problem::Json { error, .. } if error.is_eof())
     }
