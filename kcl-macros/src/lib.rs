@@ -81,28 +81,24 @@ fn annotated_impl(options: TokenStream, item: TokenStream) -> TokenStream {
         Meaning::Processor(_) | Meaning::Intended(_) | Meaning::Other | Meaning::Function => item,
     };
     let main = needs_main.then(|| expand::stand_in_main(&krate, &[]));
-    let expanded = match (meaning, verdict) {
-        (Meaning::Processor(processor), Verdict::Checked) if errors.is_none() => expand::expand(&processor, &item),
-        (Meaning::Processor(processor), _) => {
-            let impls = expand::stand_in(&processor);
-            quote!(#item #impls)
+    let generated = match (meaning, verdict) {
+        (Meaning::Processor(processor), Verdict::Checked) if errors.is_none() => {
+            return expand::expand(&processor, &item);
         }
-        (Meaning::HalfTyped(Some(header)), _) => {
-            let impls = expand::stand_in(&header);
-            quote!(#item #impls)
-        }
+        (Meaning::Processor(processor), _) => expand::stand_in(&processor),
+        (Meaning::HalfTyped(Some(header)), _) => expand::stand_in(&header),
         (Meaning::Intended(header), _) => {
             let attributes = expand::stand_in_attributes(&krate);
             let impls = expand::stand_in(&header);
-            quote!(#item #attributes #impls)
+            quote!(#attributes #impls)
         }
         (Meaning::Other, _) => {
             let attributes = expand::stand_in_attributes(&krate);
-            quote!(#item #attributes #main)
+            quote!(#attributes #main)
         }
-        (Meaning::HalfTyped(None) | Meaning::Function, _) => quote!(#item #main),
+        (Meaning::HalfTyped(None) | Meaning::Function, _) => quote!(#main),
     };
-    quote!(#expanded #errors)
+    quote!(#item #generated #errors)
 }
 
 /// Declares the attribute macro of each handler. It is never called inside an annotated impl.

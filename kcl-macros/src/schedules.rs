@@ -1,7 +1,7 @@
 //! `#[kcl::test]`: its options, its errors and its expansion. It is compiled with the feature `testing` only.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, FnArg, Ident, Item, ItemFn, LitInt, Path, ReturnType, Signature, Token, Type};
@@ -9,7 +9,7 @@ use syn::{Attribute, FnArg, Ident, Item, ItemFn, LitInt, Path, ReturnType, Signa
 use crate::args::up_to_comma;
 use crate::check::{find_type, has_unsized_type};
 use crate::context::Context;
-use crate::expand::types::{inferred_at, parenthesized};
+use crate::expand::types::{inferred_at, made_at};
 use crate::messages::Message;
 use crate::model;
 use crate::names::nearest;
@@ -85,15 +85,7 @@ fn run<'a>(
     let Options { schedules, common } = options;
     let krate = &common.krate;
     let (name, daemon) = (function.unraw().to_string(), Ident::new("__daemon", Span::mixed_site()));
-    let arguments = arguments.map(|ty| {
-        let span @ (from, to) = ends(ty);
-        let inferred = inferred_at(common, span);
-        // With a reference, rustc would suggest to borrow the call.
-        let start = if matches!(peel(ty), Type::Reference(_)) { to } else { from };
-        let (start, drawn) = (quote_spanned!(start=> <#inferred), Ident::new("drawn", to));
-        let daemon = parenthesized(quote!(#daemon), to);
-        quote!(#start as #krate::__private::schedules::Drawn>::#drawn #daemon)
-    });
+    let arguments = arguments.map(|ty| made_at(common, ty, &quote!(schedules::Drawn), "drawn", quote!(#daemon)));
     let (returned, allow) = match output {
         ReturnType::Default => (quote!(()), None),
         // Nothing can be inferred from `!`.

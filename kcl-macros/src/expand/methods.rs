@@ -2,14 +2,14 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Path, ReturnType, Type};
+use syn::{Path, ReturnType};
 
 use super::checkpoints::Shape;
 use super::slots::{Chosen, Unfilled};
-use super::types::{bounded, inferred_at, parenthesized, sized};
+use super::types::{bounded, inferred_at, made_at, parenthesized, sized};
 use crate::handlers::{Kind, Slot};
 use crate::model::{Handler, Processor};
-use crate::syntax::{ends, peel};
+use crate::syntax::ends;
 
 /// The names of the locals in generated code. Hygiene separates them from the user's locals, and their prefix from the user's
 /// constants.
@@ -198,20 +198,13 @@ fn initialize_trait(processor: &Processor) -> (Option<TokenStream>, Ident) {
 /// Calls the user's method with its arguments. No type is named: the method determines which types are taken and what is returned, so
 /// a mistake in a type is reported only where the user wrote it. A type that a handler cannot have is reported here, with its span.
 fn call(processor: &Processor, handler: &Handler, arguments: &Arguments, locals: &Locals) -> TokenStream {
-    let krate = &processor.options.krate;
     let Locals { this, cx, .. } = locals;
     let this = (!handler.kind.is_constructor()).then(|| quote!(#this,));
     let arguments = handler.arguments().map(|argument| {
         let on = arguments.path(Shape::of(argument));
-        // The call has the same span as the inferred type, so an error about both is reported once. With a reference, rustc would suggest
-        // to borrow the call.
-        let span @ (from, to) = ends(&argument.ty);
-        let inferred = inferred_at(&processor.options, span);
-        let start = if matches!(peel(&argument.ty), Type::Reference(_)) { to } else { from };
-        let start = quote_spanned!(start=> <#inferred);
-        let (take, cx) = (Ident::new("take", to), parenthesized(quote!(#cx), to));
-        let question_mark = quote_spanned!(to=> ?);
-        quote!(#start as #krate::__private::#on>::#take #cx #question_mark)
+        let taken = made_at(&processor.options, &argument.ty, &on, "take", quote!(#cx));
+        let question_mark = quote_spanned!(ends(&argument.ty).1=> ?);
+        quote!(#taken #question_mark)
     });
     let awaited = handler.is_async().then(|| {
         let end = end_of(handler);

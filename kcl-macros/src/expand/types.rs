@@ -8,7 +8,7 @@ use syn::{Generics, Lifetime, Type, WherePredicate, parse_quote};
 
 use crate::header::unused_parameters;
 use crate::model::{Options, Processor};
-use crate::syntax::peel;
+use crate::syntax::{ends, peel};
 use crate::within::{name_elided, rename_lifetimes};
 
 /// The type with `'_` instead of these lifetimes, for code that does not declare them.
@@ -107,8 +107,27 @@ pub(crate) fn inferred_at(options: &Options, (from, to): (Span, Span)) -> TokenS
     quote!(#inferred<_ #end)
 }
 
+/// A call of a function of a trait that makes an argument of this type. The type is not named: the function that takes the argument
+/// determines it.
+pub(crate) fn made_at(
+    options: &Options,
+    ty: &Type,
+    path: &TokenStream,
+    function: &str,
+    from: TokenStream,
+) -> TokenStream {
+    let span @ (start, end) = ends(ty);
+    let inferred = inferred_at(options, span);
+    // The call has the same span as the inferred type, so an error about both is reported once. With a reference, rustc would suggest to
+    // borrow the call.
+    let start = if matches!(peel(ty), Type::Reference(_)) { end } else { start };
+    let start = quote_spanned!(start=> <#inferred);
+    let (krate, function, from) = (&options.krate, Ident::new(function, end), parenthesized(from, end));
+    quote!(#start as #krate::__private::#path>::#function #from)
+}
+
 /// The tokens in parentheses with this span.
-pub(crate) fn parenthesized(tokens: TokenStream, span: Span) -> Group {
+pub(super) fn parenthesized(tokens: TokenStream, span: Span) -> Group {
     let mut group = Group::new(Delimiter::Parenthesis, tokens);
     group.set_span(span);
     group
