@@ -67,6 +67,8 @@ pub(crate) struct Lines {
     number: u64,
     idle: bool,
     arrival: i64,
+    /// The offset from which on a line or a document was added to the file after it was first opened.
+    added_from: u64,
     /// Whether nothing of the file has been read yet.
     at_start: bool,
     /// Whether a line that was not empty was found.
@@ -143,7 +145,7 @@ impl Lines {
     }
 
     pub(crate) fn new(source: Source, framing: Framing) -> Self {
-        let arrival = source.arrival();
+        let (arrival, added_from) = (source.arrival(), source.added_from());
         Self {
             source,
             framing,
@@ -155,6 +157,7 @@ impl Lines {
             number: 0,
             idle: false,
             arrival,
+            added_from,
             at_start: true,
             has_lines: false,
             altered: None,
@@ -234,7 +237,7 @@ impl Lines {
 
     /// Reads up to the end of a line or a document.
     fn find(&mut self) -> Result<Found, InputError> {
-        if self.source.ends_before(self.offset) {
+        if self.offset >= self.added_from {
             return Ok(Found::End);
         }
         let mut search = Search::new(self.framing);

@@ -280,10 +280,10 @@ impl Source {
         self.identity.filter(|_| !self.followed).map(|file| file.length)
     }
 
-    /// Whether a line or a document that begins at this offset was added to a file after it was first opened.
-    pub(super) fn ends_before(&self, offset: u64) -> bool {
+    /// The offset from which on text was added to a file after it was first opened. It is the greatest number if that is not known.
+    pub(super) fn added_from(&self) -> u64 {
         // Files in /proc have a content, although their length is 0.
-        self.length().is_some_and(|length| self.is_file() && length > 0 && offset >= length)
+        self.length().filter(|length| self.is_file() && *length > 0).unwrap_or(u64::MAX)
     }
 
     /// Whether the input is a terminal.

@@ -174,7 +174,7 @@ impl Player {
         code: i32,
         transcript: &mut Transcript,
     ) -> Result<Outcome, PlayError> {
-        // What the processor wrote after its last reply is only known once there are no more.
+        // The text after the last reply is known when there are no more replies.
         _ = transcript.reply()?;
         let noise = transcript.noise().and_then(|noise| Replies::new(noise).next().err());
         let other = match self.next_reply() {

@@ -87,11 +87,13 @@ impl Passing {
                     }
                     let line = line.strip_suffix(b"\n").unwrap_or(line);
                     to.extend_from_slice(prefix.as_bytes());
-                    if prefix.is_empty() && plain(line, false).trim_start().starts_with("cargo kcl:") {
+                    let shown = plain(line, coloured);
+                    let imitates = |text: &str| text.trim_start().starts_with("cargo kcl:");
+                    if prefix.is_empty() && (imitates(&shown) || coloured && imitates(&plain(line, false))) {
                         // Otherwise it would look like a line of the tool.
                         to.extend_from_slice(b"[processor] ");
                     }
-                    to.extend_from_slice(plain(line, coloured).as_bytes());
+                    to.extend_from_slice(shown.as_bytes());
                     to.push(b'\n');
                 }
             }

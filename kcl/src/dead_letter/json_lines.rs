@@ -150,13 +150,13 @@ impl JsonLines {
     }
 }
 
-/// Adds the folder to an error.
 /// Whether a file is still in some folder. Some file systems do not count links, so its path is asked, too.
 fn is_there(file: &Metadata, path: &Path) -> bool {
     let same = |other: Metadata| (other.dev(), other.ino()) == (file.dev(), file.ino());
     file.nlink() > 0 || fs::metadata(path).is_ok_and(same)
 }
 
+/// Adds the folder to an error.
 fn named(folder: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("dead letters cannot be kept in {}: {error}", folder.display()))
 }

@@ -12,6 +12,9 @@ use crate::runner::conversation::{Conversation, Waits};
 use crate::sequence::SequenceNumber;
 use crate::shard::Shard;
 
+/// The shortest time between two of the runtime's checkpoints.
+const SHORTEST: Duration = Duration::from_millis(1);
+
 /// Whether the pace is finer than one checkpoint for each batch.
 pub(super) const fn is_finer(pace: Checkpoints) -> bool {
     matches!(pace, Checkpoints::Records(_) | Checkpoints::Interval(_))
@@ -39,9 +42,6 @@ pub(crate) struct Watermark {
     /// the lease or the daemon is gone.
     pub(crate) stopped: Option<usize>,
 }
-
-/// The shortest time between two of the runtime's checkpoints.
-const SHORTEST: Duration = Duration::from_millis(1);
 
 impl Watermark {
     pub(super) fn new(pace: Checkpoints, clock: &dyn Clock) -> Self {

@@ -149,7 +149,7 @@ impl Plan {
 
     /// Whether the shard lasts to the end of the input, so that no other replaces it.
     pub(crate) fn is_last(&self, shard: u32) -> bool {
-        self.shards.get(shard as usize).is_none_or(|shard| shard.until.is_none())
+        self.until(shard) == u64::MAX
     }
 
     /// The number of records before the shard's start; with fewer, it never starts.
