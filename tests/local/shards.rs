@@ -71,11 +71,11 @@ fn a_processor_that_fails_restarts_from_its_checkpoint() {
 
 #[test]
 fn a_file_that_is_rewritten_before_a_restart_is_refused() {
-    // Record 2 is the last one before the checkpoint.
+    // Record 2 is the last one before the checkpoint, and record 3 the last one that was delivered.
     for (rewritten, says) in [
         ("2\n1\nnow\n4\n", "input has changed since it was processed: its content up to line 2 is different"),
         ("now\n2\n1\n4\n", "input has changed since it was processed: its content up to line 2 is different"),
-        ("1\n2\nxxx\n4\n", "input was rewritten during the run"),
+        ("1\n2\nxxx\n4\n", "input has changed since it was processed: its content up to line 3 is different"),
     ] {
         for saved in [&[][..], &["--app", "app"]] {
             let place = Place::with_input("1\n2\nnow\n4\n");

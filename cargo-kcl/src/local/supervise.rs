@@ -22,7 +22,7 @@ use super::shard::{Ended, Outcome, Shard};
 use super::source::queue::{End, Queue};
 use super::source::{Standing, Supply, descendants};
 use super::state::Store;
-use super::state::marks::Mark;
+use super::state::marks::Met;
 use super::watchers::Watchers;
 use crate::args::shard_id;
 use crate::backoff::Backoff;
@@ -82,8 +82,7 @@ struct Member {
     /// Whether reading has reached the place where the shard starts.
     born: bool,
     position: Position,
-    /// The last record that the checkpoints of this run cover, if there is one.
-    mark: Option<Mark>,
+    met: Met,
     state: State,
     pulse: Arc<Pulse>,
     restarts: u32,
@@ -120,7 +119,7 @@ impl From<Standing> for Member {
                 _ => State::Waiting,
             },
             position,
-            mark: None,
+            met: Met::default(),
             pulse: Arc::default(),
             restarts: 0,
             lives: 0,
@@ -255,7 +254,7 @@ impl<'a> Supervisor<'a> {
     /// Starts a thread that converses with a shard's processor.
     fn converse(&mut self, number: u32, spawned: Spawned, tape: Option<Tape>) -> io::Result<()> {
         let Some(member) = self.members.get_mut(&number) else { return Ok(()) };
-        let queue = member.queue.take().unwrap_or_else(|| self.supply.fill(number, &member.position, member.mark));
+        let queue = member.queue.take().unwrap_or_else(|| self.supply.fill(number, &member.position, member.met));
         let shard = Shard {
             number,
             position: member.position.clone(),
@@ -424,12 +423,12 @@ impl<'a> Supervisor<'a> {
         let State::Running { thread, .. } = std::mem::replace(&mut member.state, State::Done(Outcome::Failed)) else {
             return;
         };
-        let Ok((Ended { outcome, position, mark, last_words, status }, trial)) = thread.join() else { return };
+        let Ok((Ended { outcome, position, met, last_words, status }, trial)) = thread.join() else { return };
         self.metrics.exited(&shard_id(number), status.map(spawn::code));
         member.pulse.ended(outcome == Outcome::Failed);
         let may_restart = outcome == Outcome::Failed && !stops && position != Position::ShardEnd;
         member.position = position;
-        member.mark = mark.or(member.mark);
+        member.met = member.met.and(met);
         member.last_words = last_words;
         member.trial = trial;
         if outcome == Outcome::HandedOver {

@@ -25,7 +25,7 @@ use self::pulse::Pulse;
 use self::watcher::{Excuse, Moment, Step, Watched, Watcher};
 use super::source::queue::{Batch, End, Part, Queue};
 use super::state::Store;
-use super::state::marks::{Mark, Trail};
+use super::state::marks::{Met, Trail};
 use crate::args::shard_id;
 use crate::process::spawn::Process;
 use crate::report::{self, LastLines, Level, Message, Speaker};
@@ -73,8 +73,8 @@ pub(crate) struct Ended {
     pub(crate) outcome: Outcome,
     /// The position at which the checkpoint stands now.
     pub(crate) position: Position,
-    /// The last record that the processor's checkpoints cover, if there is one and it is known.
-    pub(crate) mark: Option<Mark>,
+    /// The last records that the processor met, as far as they are known.
+    pub(crate) met: Met,
     /// The last lines of the processor's stderr.
     pub(crate) last_words: Vec<String>,
     /// The processor's exit status, if it has ended.
@@ -121,12 +121,12 @@ impl Shard {
     ) -> Ended {
         let mut outcome = Outcome::Failed;
         let trail = RefCell::new(Trail::default());
-        let last_mark = Cell::new(None);
+        let covered = Cell::new(None);
         let keep = |position: &Position| {
             let mark = trail.borrow_mut().up_to(position);
             let kept = self.store.as_ref().map_or(Ok(()), |store| store.keep(self.number, position, mark));
             if kept.is_ok() {
-                last_mark.set(mark.or(last_mark.get()));
+                covered.set(mark.or(covered.get()));
             }
             kept.map_err(|error| {
                 self.message(Level::Error, format_args!("{error}; the processor receives this as an error")).print();
@@ -177,8 +177,9 @@ impl Shard {
         if let Some(status) = status {
             self.reach(watcher, Moment::Exited(status.code()));
         }
+        let met = Met { covered: covered.get(), delivered: trail.borrow().last() };
         let last_words = last_words.lock().unwrap_or_else(PoisonError::into_inner).lines();
-        Ended { outcome, position, mark: last_mark.get(), last_words, status }
+        Ended { outcome, position, met, last_words, status }
     }
 
     fn converse<K>(

@@ -626,10 +626,39 @@ impl Feed {
 mod tests {
     use super::*;
 
+    use std::io::Write;
+    use std::sync::mpsc::Receiver;
     use std::thread;
 
     use crate::local::source::plan::Reshard;
     use crate::local::source::queue;
+
+    /// A feeder for one shard, and its events.
+    fn feeder(inputs: Arc<[SourceIdentity]>, max_records: usize) -> (Feeder, Receiver<Event>) {
+        let reading = Reading {
+            format: Format::Lines(None),
+            longest: LONGEST_LINE,
+            max_records,
+            limit: u64::MAX,
+            limit_ends: false,
+            start: None,
+        };
+        let (events, received) = std::sync::mpsc::channel();
+        let feeder = Feeder {
+            inputs,
+            again: true,
+            reading,
+            plan: Arc::new(Plan::new(1, &Reshard::default()).unwrap()),
+            store: None,
+            whole: Arc::default(),
+            ended: None,
+            old: false,
+            first: None,
+            events,
+            dropped: Arc::default(),
+        };
+        (feeder, received)
+    }
 
     /// The records that one shard receives, batch by batch, from files with these contents.
     fn fed(files: &[&[u8]], position: &Position, max_records: usize) -> Vec<Vec<(Place, Vec<u8>, String)>> {
@@ -642,29 +671,7 @@ mod tests {
         let queue = Arc::new(Queue::default());
         let mut lanes = Lanes::default();
         lanes.put(0, Lane::new(Arc::clone(&queue), position, None));
-        let reading = Reading {
-            format: Format::Lines(None),
-            longest: LONGEST_LINE,
-            max_records,
-            limit: u64::MAX,
-            limit_ends: false,
-            start: None,
-        };
-        let (events, received) = std::sync::mpsc::channel();
-        let plan = Arc::new(Plan::new(1, &Reshard::default()).unwrap());
-        let feeder = Feeder {
-            inputs: Arc::new([]),
-            again: false,
-            reading,
-            plan,
-            store: None,
-            whole: Arc::default(),
-            ended: None,
-            old: false,
-            first: None,
-            events,
-            dropped: Arc::default(),
-        };
+        let (feeder, received) = feeder(Arc::new([]), max_records);
         let feed = feeder.feed_of(lanes, Marks::default(), None, false);
         let feed = thread::spawn(move || feed.run(Ok(sources)));
         let mut batches = Vec::new();
@@ -705,6 +712,31 @@ mod tests {
         // The daemon lets a processor checkpoint numbers that no record has.
         assert_eq!(fed(&files, &Position::after(1.into(), 0), 9).concat(), all);
         assert!(fed(&files, &Position::ShardEnd, 9).is_empty());
+    }
+
+    #[test]
+    fn a_later_pass_finds_the_records_of_the_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("input");
+        std::fs::write(&path, "1\n2\n").unwrap();
+        let sources = Source::open_all(&[Input::File(path.clone())]).unwrap();
+        let (feeder, events) = feeder(sources.iter().map(Source::identity_now).collect(), 9);
+        feeder.check(sources, Marks::default(), None).unwrap();
+        for (content, expected) in [("1\n2\n", End::Finished), ("1\nx\n", End::Paused)] {
+            // The file is the same one, with a new content of the same length.
+            let mut file = std::fs::File::options().write(true).open(&path).unwrap();
+            file.write_all(content.as_bytes()).unwrap();
+            let queue = Arc::new(Queue::default());
+            feeder.feed_alone(0, Lane::new(Arc::clone(&queue), &Position::TrimHorizon, None), Marks::default());
+            let mut batch = Batch::default();
+            queue.pop(&mut batch, None).unwrap();
+            assert_eq!(queue.pop(&mut batch, None), Err(expected));
+        }
+        let error = events.try_iter().find_map(|event| match event {
+            Event::BadInput(error, _) => Some(error.to_string()),
+            _ => None,
+        });
+        assert!(error.unwrap().contains("was rewritten during the run"));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::input::record::Format;
 use crate::input::source::{InputError, Source};
 use crate::local::event::Event;
 use crate::local::place::Place;
-use crate::local::state::marks::{Mark, Marks};
+use crate::local::state::marks::{Mark, Marks, Met};
 use crate::local::state::{LIMIT, Origin, Run, Store, StoreError, sequence_number};
 
 use crate::report;
@@ -281,9 +281,9 @@ impl Supply for Files {
         queues
     }
 
-    fn fill(&mut self, shard: u32, position: &Position, mark: Option<Mark>) -> Arc<Queue> {
+    fn fill(&mut self, shard: u32, position: &Position, met: Met) -> Arc<Queue> {
         let (queue, lane) = self.lane(position);
-        let marks = self.marks.iter().copied().chain(mark);
+        let marks = self.marks.iter().copied().chain(met.marks());
         self.feeder.feed_alone(shard, lane, Marks::new(marks.collect()));
         queue
     }

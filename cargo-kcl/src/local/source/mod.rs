@@ -14,7 +14,7 @@ use std::sync::Arc;
 use kcl::Position;
 
 use self::queue::Queue;
-use super::state::marks::Mark;
+use super::state::marks::Met;
 use super::state::{Run, Store, StoreError};
 use crate::args::shard_id;
 use crate::exit::WRONG_USE;
@@ -141,9 +141,9 @@ pub(crate) trait Supply {
     /// by the time their processors start.
     fn begin(&mut self, ready: Vec<(u32, Position)>, waiting: Vec<(u32, Position)>) -> BTreeMap<u32, Arc<Queue>>;
 
-    /// A queue that delivers a shard's records after a position, for a shard that starts later or restarts. `mark` is the last
-    /// record that its checkpoints in this run cover, if there is one.
-    fn fill(&mut self, shard: u32, position: &Position, mark: Option<Mark>) -> Arc<Queue>;
+    /// A queue that delivers a shard's records after a position, for a shard that starts later or restarts. `met` are the last
+    /// records that its processors met in this run.
+    fn fill(&mut self, shard: u32, position: &Position, met: Met) -> Arc<Queue>;
 }
 
 #[cfg(test)]

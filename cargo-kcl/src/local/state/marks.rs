@@ -30,6 +30,26 @@ impl PlacedMark {
     }
 }
 
+/// The last records that the processors of a shard met in this run. If the input is read again, these must be the same.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Met {
+    /// The last record that checkpoints cover.
+    pub(crate) covered: Option<Mark>,
+    /// The last record of the last batch.
+    pub(crate) delivered: Option<Mark>,
+}
+
+impl Met {
+    /// What the processors have met after one more of them.
+    pub(crate) fn and(self, last: Self) -> Self {
+        Self { covered: last.covered.or(self.covered), delivered: last.delivered.or(self.delivered) }
+    }
+
+    pub(crate) fn marks(self) -> impl Iterator<Item = Mark> {
+        self.covered.into_iter().chain(self.delivered)
+    }
+}
+
 /// The digest of all records up to this one, computed from the digest of the records before it.
 pub(crate) fn digest(before: u32, record: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new_with_initial(before);
@@ -59,6 +79,11 @@ impl Trail {
         }
         self.batch.clear();
         self.batch.extend(batch);
+    }
+
+    /// The mark of the last record that was delivered.
+    pub(crate) fn last(&self) -> Option<Mark> {
+        self.batch.last().map(PlacedMark::mark)
     }
 
     /// The last mark that a checkpoint covers; earlier marks are discarded.

@@ -32,7 +32,7 @@ use crate::kinesis::error::AwsError;
 use crate::kinesis::reader::{ReadError, SharedStream};
 use crate::kinesis::shards::Shard;
 use crate::local::event::Event;
-use crate::local::state::marks::Mark;
+use crate::local::state::marks::Met;
 use crate::local::state::{Run, Store};
 use crate::report;
 use crate::threads;
@@ -230,7 +230,7 @@ impl Supply for Stream {
         queues.collect()
     }
 
-    fn fill(&mut self, shard: u32, position: &Position, _: Option<Mark>) -> Arc<Queue> {
+    fn fill(&mut self, shard: u32, position: &Position, _: Met) -> Arc<Queue> {
         let first = false;
         self.read(shard, self.cursor(position, first))
     }
