@@ -328,3 +328,38 @@ fn bisect_skips_only_the_record_that_fails() {
     let [line] = run.stderr()[..] else { panic!("{:?}", run.stderr()) };
     assert!(line.contains("skipped a record") && !line.contains("partition key"), "{line}");
 }
+
+/// A handler whose body is a fragment, after a constant whose value has braces.
+macro_rules! counter {
+    ($name:ident, $body:block) => {
+        struct $name;
+
+        #[kcl::processor(main = false)]
+        impl $name {
+            const HOOK: fn(&Sender<String>) = |calls| {
+                _ = calls.send("hook".to_owned());
+            };
+
+            #[on_record]
+            fn count(&mut self, _record: &Record) $body
+
+            #[on_shard_end]
+            fn end(&mut self) {
+                panic!("the end");
+            }
+        }
+    };
+}
+
+counter!(Fragment, { panic!("the body") });
+
+#[test]
+fn each_method_keeps_its_own_body() {
+    let (calls, called) = channel();
+    (Fragment::HOOK)(&calls);
+    assert_eq!(called.try_recv().as_deref(), Ok("hook"));
+    let (_, result) = run(|_| Fragment, &[INITIALIZE, TWO_ORDERS]);
+    assert!(in_full(&result.unwrap_err()).contains("the body"));
+    let (_, result) = run(|_| Fragment, &[INITIALIZE, SHARD_ENDED]);
+    assert!(in_full(&result.unwrap_err()).contains("the end"));
+}

@@ -1,69 +1,109 @@
 //! The bodies of the methods of an impl. This crate never parses them: rustc reports the mistakes in them, and they may use syntax
 //! that is newer than `syn`.
 
-use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Literal, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{ImplItem, ItemImpl};
+use syn::{Block, Expr, ExprLit, ImplItem, Item, ItemImpl, Lit, Stmt};
 
-/// Returns the impl with empty method bodies, and the bodies in order.
-pub(crate) fn take(item: TokenStream) -> (TokenStream, Vec<Group>) {
+/// The suffix of the number that stands for a body.
+const MARK: &str = "kcl_body";
+
+/// Parses an item. If it is an impl, the bodies of its methods are marks, and the bodies are returned.
+///
+/// # Errors
+///
+/// The item cannot be parsed, for example because it is being typed.
+pub(crate) fn parse(tokens: &TokenStream) -> syn::Result<(Item, Vec<Group>)> {
+    let (shell, bodies) = take(tokens.clone());
+    match syn::parse2::<Item>(shell) {
+        Ok(Item::Impl(item)) if item.items.iter().filter_map(mark).eq(0..bodies.len()) => {
+            Ok((Item::Impl(item), bodies))
+        }
+        // Some braces belong to something else, such as the value of a constant.
+        Ok(Item::Impl(_)) | Err(_) => Ok((syn::parse2(tokens.clone())?, Vec::new())),
+        Ok(other) => Ok((other, Vec::new())),
+    }
+}
+
+/// The tokens of the impl, with the bodies that [`parse`] returned. They are the same tokens with the same spans, so that rustc reports a
+/// mistake in their syntax once.
+pub(crate) fn put_back(mut item: ItemImpl, bodies: &[Group]) -> TokenStream {
+    for item in &mut item.items {
+        if let Some(body) = mark(item).and_then(|body| bodies.get(body)) {
+            let mut tokens: Vec<TokenTree> = item.to_token_stream().into_iter().collect();
+            tokens.pop();
+            tokens.push(body.clone().into());
+            *item = ImplItem::Verbatim(tokens.into_iter().collect());
+        }
+    }
+    item.into_token_stream()
+}
+
+/// The number of the body that the mark in a method stands for.
+fn mark(item: &ImplItem) -> Option<usize> {
+    let ImplItem::Fn(method) = item else { return None };
+    let Block { stmts, .. } = &method.block;
+    let [Stmt::Expr(Expr::Lit(ExprLit { lit: Lit::Int(number), .. }), None)] = &**stmts else { return None };
+    number.base10_parse().ok().filter(|_| number.suffix() == MARK)
+}
+
+/// Returns the impl with marks instead of method bodies, and the bodies in order.
+fn take(item: TokenStream) -> (TokenStream, Vec<Group>) {
     let mut bodies = Vec::new();
     let mut tokens: Vec<TokenTree> = item.into_iter().collect();
     // The last braces are those of the impl.
     if let Some(TokenTree::Group(group)) = tokens.last_mut() {
         if group.delimiter() == Delimiter::Brace {
-            let emptied = empty_bodies(group.stream(), &mut bodies);
-            *group = braces(emptied, group);
+            let marked = mark_bodies(group.stream(), &mut bodies);
+            *group = braces(marked, group);
         }
     }
     (tokens.into_iter().collect(), bodies)
 }
 
-/// The tokens of the impl, with the bodies that [`take`] returned. They are the same tokens with the same spans, so that rustc reports a
-/// mistake in their syntax once.
-pub(crate) fn put_back(mut item: ItemImpl, bodies: Vec<Group>) -> TokenStream {
-    let methods = item.items.iter_mut().filter(|item| matches!(item, ImplItem::Fn(_)));
-    for (method, body) in methods.zip(bodies) {
-        let mut tokens: Vec<TokenTree> = method.to_token_stream().into_iter().collect();
-        tokens.pop();
-        tokens.push(body.into());
-        *method = ImplItem::Verbatim(tokens.into_iter().collect());
-    }
-    item.into_token_stream()
-}
-
-fn empty_bodies(items: TokenStream, bodies: &mut Vec<Group>) -> TokenStream {
+fn mark_bodies(items: TokenStream, bodies: &mut Vec<Group>) -> TokenStream {
     let mut items = items.into_iter().peekable();
-    let mut emptied = Vec::new();
-    // Braces after `fn` are a body, unless they are a generic argument: those are between `<`, `,` and `>`.
+    let mut marked: Vec<TokenTree> = Vec::new();
+    // Braces after `fn` are a body, unless they are a generic argument: those are between `<`, `,` or `=` and `,` or `>`.
     let mut in_function = false;
     while let Some(token) = items.next() {
-        let after_angle_or_comma =
-            matches!(emptied.last(), Some(TokenTree::Punct(last)) if matches!(last.as_char(), '<' | ','));
+        let is_argument = is_mark(marked.last(), "<,=") && is_mark(items.peek(), ">,");
         match token {
-            TokenTree::Ident(word) if word == "fn" => {
-                in_function = true;
-                emptied.push(word.into());
-            }
-            TokenTree::Group(group) if in_function && group.delimiter() == Delimiter::Brace => {
-                let before_angle_or_comma =
-                    matches!(items.peek(), Some(TokenTree::Punct(next)) if matches!(next.as_char(), '>' | ','));
-                if after_angle_or_comma && before_angle_or_comma {
-                    emptied.push(group.into());
-                } else {
-                    emptied.push(braces(TokenStream::new(), &group).into());
-                    bodies.push(group);
-                    in_function = false;
-                }
-            }
-            TokenTree::Punct(mark) if mark.as_char() == ';' => {
+            TokenTree::Group(body) if in_function && !is_argument && is_block(&body) => {
+                let number: Literal =
+                    format!("{}{MARK}", bodies.len()).parse().unwrap_or_else(|_| Literal::string(MARK));
+                marked.push(braces(TokenTree::from(number).into(), &body).into());
+                bodies.push(body);
                 in_function = false;
-                emptied.push(mark.into());
             }
-            other => emptied.push(other),
+            token => {
+                in_function = match &token {
+                    TokenTree::Ident(word) => in_function || word == "fn",
+                    TokenTree::Punct(mark) => in_function && mark.as_char() != ';',
+                    _ => in_function,
+                };
+                marked.push(token);
+            }
         }
     }
-    emptied.into_iter().collect()
+    marked.into_iter().collect()
+}
+
+/// Whether a token is one of these punctuation marks.
+fn is_mark(token: Option<&TokenTree>, marks: &str) -> bool {
+    matches!(token, Some(TokenTree::Punct(mark)) if marks.contains(mark.as_char()))
+}
+
+/// Whether a group is braces, or a fragment `$body:block` of `macro_rules!`.
+fn is_block(group: &Group) -> bool {
+    match group.delimiter() {
+        Delimiter::Brace => true,
+        Delimiter::None => {
+            let mut tokens = group.stream().into_iter();
+            matches!((tokens.next(), tokens.next()), (Some(TokenTree::Group(group)), None) if is_block(&group))
+        }
+        _ => false,
+    }
 }
 
 fn braces(tokens: TokenStream, like: &Group) -> Group {
@@ -78,24 +118,31 @@ mod tests {
 
     use super::*;
 
-    fn round_trip(item: TokenStream, count: usize) {
-        let (shell, bodies) = take(item.clone());
-        assert_eq!(bodies.len(), count, "{shell}");
-        let parsed: ItemImpl = syn::parse2(shell).unwrap();
-        assert_eq!(put_back(parsed, bodies).to_string(), item.to_string());
+    /// The impl that is read from these tokens, and the bodies.
+    fn read(item: &TokenStream) -> (ItemImpl, Vec<Group>) {
+        let (parsed, bodies) = parse(item).unwrap();
+        let Item::Impl(parsed) = parsed else { panic!("not an impl: {item}") };
+        (parsed, bodies)
+    }
+
+    fn round_trip(item: &TokenStream, count: usize) {
+        let (parsed, bodies) = read(item);
+        assert_eq!(bodies.len(), count, "{item}");
+        let text = |item: &TokenStream| item.to_string().replace(' ', "");
+        assert_eq!(text(&put_back(parsed, &bodies)), text(item));
     }
 
     #[test]
     fn bodies_are_not_parsed_and_come_back() {
         round_trip(
-            quote! {
+            &quote! {
                 impl<const N: usize> Sampled<N> where [(); { N }]: {
                     const LIMIT: usize = { 3 };
                     type Next = Sampled<{ N }>;
                     fn first(&self, next: Sampled<{ N }>) -> Pair<{ N }, { 3 }> where Self: Sized, { let x = ; }
                     reset! { fn no_method() {} }
                     pub fn second() {}
-                    fn third(f: fn(u8) -> u8) -> Sampled<{ N }> { fn inner() { if true {} } }
+                    fn third(f: fn(u8) -> u8) -> Sampled<{ N }> where Self: Sampling<Rate = { 3 }> { fn inner() { if true {} } }
                 }
             },
             3,
@@ -103,10 +150,43 @@ mod tests {
     }
 
     #[test]
-    fn a_method_without_a_body_does_not_take_the_next_one() {
-        let (_, bodies) = take(
-            quote!(impl Revenue { fn add(&mut self); const LIMIT: Limit = Limit { cents: 3 }; fn report(&self) { 1 } }),
+    fn braces_of_something_else_are_no_body() {
+        for value in [
+            quote!(|| {}),
+            quote!({ report }),
+            quote!(match LIMIT {
+                3 => report,
+                _ => add,
+            }),
+        ] {
+            let item = quote!(impl Revenue { fn add(&mut self) { self.cents += 1; } const HOOK: fn() = #value; fn report(&self) { 1 } });
+            round_trip(&item, 0);
+        }
+    }
+
+    #[test]
+    fn a_body_may_be_a_fragment() {
+        let fragment = |body: TokenStream| TokenTree::from(Group::new(Delimiter::None, body));
+        let (block, name) = (
+            fragment(quote!({
+                self.cents += 1;
+            })),
+            fragment(quote!(u64)),
         );
+        let item = quote!(impl Revenue { fn add(&mut self) -> #name #block fn report(&self) { 1 } });
+        let (_, bodies) = read(&item);
+        assert_eq!(
+            bodies.iter().map(|body| body.stream().to_string()).collect::<Vec<_>>(),
+            ["{ self . cents += 1 ; }", "1"]
+        );
+        round_trip(&item, 2);
+    }
+
+    #[test]
+    fn a_method_without_a_body_does_not_take_the_next_one() {
+        let item =
+            quote!(impl Revenue { fn add(&mut self); const LIMIT: Limit = Limit { cents: 3 }; fn report(&self) { 1 } });
+        let (_, bodies) = take(item);
         assert_eq!(bodies.iter().map(|body| body.stream().to_string()).collect::<Vec<_>>(), ["1"]);
     }
 }

@@ -56,11 +56,10 @@ pub(crate) enum Meaning {
 }
 
 pub(crate) fn parse(cx: &Context, options: Options, tokens: TokenStream) -> Parsed {
-    let (shell, bodies) = bodies::take(tokens.clone());
     let needs_main = options.main;
-    match syn::parse2::<Item>(shell) {
-        Ok(Item::Impl(item)) => inherent_impl(cx, options, item, bodies),
-        Ok(other) => {
+    match bodies::parse(&tokens) {
+        Ok((Item::Impl(item), bodies)) => inherent_impl(cx, options, item, &bodies),
+        Ok((other, _)) => {
             intended::report(cx, &other);
             let Item::Fn(function) = &other else {
                 let meaning = match intended::defined_type(&other) {
@@ -86,7 +85,7 @@ pub(crate) fn parse(cx: &Context, options: Options, tokens: TokenStream) -> Pars
     }
 }
 
-fn inherent_impl(cx: &Context, options: Options, mut item: ItemImpl, bodies: Vec<Group>) -> Parsed {
+fn inherent_impl(cx: &Context, options: Options, mut item: ItemImpl, bodies: &[Group]) -> Parsed {
     let keyword = item.impl_token.span;
     let has_unknown_attribute = item.attrs.iter().any(|attr| is_unknown(attr, keyword));
     item.attrs.retain(|attr| {
