@@ -29,7 +29,7 @@ pub(crate) fn parse(tokens: &TokenStream) -> syn::Result<(Item, Vec<Group>)> {
 /// mistake in their syntax once.
 pub(crate) fn put_back(mut item: ItemImpl, bodies: &[Group]) -> TokenStream {
     for item in &mut item.items {
-        if let Some(body) = mark(item).and_then(|body| bodies.get(body)) {
+        if let Some(body) = of(item, bodies) {
             let mut tokens: Vec<TokenTree> = item.to_token_stream().into_iter().collect();
             tokens.pop();
             tokens.push(body.clone().into());
@@ -37,6 +37,11 @@ pub(crate) fn put_back(mut item: ItemImpl, bodies: &[Group]) -> TokenStream {
         }
     }
     item.into_token_stream()
+}
+
+/// The body of a method that has a mark.
+pub(crate) fn of<'a>(item: &ImplItem, bodies: &'a [Group]) -> Option<&'a Group> {
+    bodies.get(mark(item)?)
 }
 
 /// The number of the body that the mark in a method stands for.

@@ -20,6 +20,7 @@ mod model;
 mod names;
 mod parse;
 mod quantities;
+mod repairs;
 #[cfg(feature = "testing")]
 mod schedules;
 mod sizes;

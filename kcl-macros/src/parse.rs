@@ -19,6 +19,7 @@ use crate::intended;
 use crate::messages;
 use crate::model::{Given, Handler, Options, Place, Policy, Processor};
 use crate::names;
+use crate::repairs::repair;
 use crate::syntax::{offset, text};
 
 /// The item below the attribute.
@@ -100,7 +101,7 @@ fn inherent_impl(cx: &Context, options: Options, mut item: ItemImpl, bodies: &[G
         }
         false
     });
-    let handlers: Vec<_> = item.items.iter_mut().filter_map(|item| handler(cx, &options.krate, item)).collect();
+    let handlers: Vec<_> = item.items.iter_mut().filter_map(|item| handler(cx, &options.krate, item, bodies)).collect();
     let needs_main = options.main;
     let lacks_records = !handlers.iter().any(|handler| handler.kind.handles_records()) && !cx.has_errors();
     if lacks_records {
@@ -242,7 +243,8 @@ fn take_foreign_attribute(item: &mut ImplItem) -> Option<Path> {
 }
 
 /// Removes the handler attributes from one item of the impl.
-fn handler(cx: &Context, krate: &Path, item: &mut ImplItem) -> Option<Handler> {
+fn handler(cx: &Context, krate: &Path, item: &mut ImplItem, bodies: &[Group]) -> Option<Handler> {
+    let body = bodies::of(item, bodies);
     let (attrs, what) = match item {
         ImplItem::Fn(method) => {
             let marks = take_marks(cx, krate, &mut method.attrs);
@@ -251,14 +253,11 @@ fn handler(cx: &Context, krate: &Path, item: &mut ImplItem) -> Option<Handler> {
             for second in marks {
                 cx.error(second.path, messages::two_on_one(kind, second.kind, &method.sig.ident));
             }
-            return Some(Handler {
-                kind,
-                attribute,
-                cfgs: cfgs(&method.attrs),
-                sig: method.sig.clone(),
-                policy,
-                every,
-            });
+            let (cfgs, sig) = (cfgs(&method.attrs), method.sig.clone());
+            if let Some(body) = body {
+                repair(kind, method, body);
+            }
+            return Some(Handler { kind, attribute, cfgs, sig, policy, every });
         }
         ImplItem::Const(item) => (&mut item.attrs, "an associated constant"),
         // rustc rejects each associated type of an inherent impl.
