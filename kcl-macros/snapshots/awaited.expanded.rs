@@ -36,7 +36,7 @@ impl __KclSampleOpen {
     }
 }
 type __KclSampleOpen = Sample;
-#[allow(clippy::absolute_paths, clippy::question_mark_used)]
+#[allow(clippy::absolute_paths, clippy::future_not_send, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_init as _;
     use ::kcl::on_record as _;

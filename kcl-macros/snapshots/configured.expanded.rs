@@ -26,7 +26,7 @@ impl __KclSumOpen {
 }
 #[cfg(unix)]
 type __KclSumOpen = Sum;
-#[allow(clippy::absolute_paths, clippy::question_mark_used)]
+#[allow(clippy::absolute_paths, clippy::future_not_send, clippy::question_mark_used)]
 const _: () = {
     #[cfg(feature = "init")]
     use ::kcl::on_init as _;

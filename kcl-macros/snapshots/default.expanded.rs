@@ -14,7 +14,7 @@ impl __KclCountCount {
     }
 }
 type __KclCountCount = Count;
-#[allow(clippy::absolute_paths, clippy::question_mark_used)]
+#[allow(clippy::absolute_paths, clippy::future_not_send, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_record as _;
     #[automatically_derived]

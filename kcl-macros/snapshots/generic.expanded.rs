@@ -17,7 +17,7 @@ where
     }
 }
 type __KclLastPTNKeep<'p, T, const N: usize> = Last<'p, T, N>;
-#[allow(clippy::absolute_paths, clippy::question_mark_used)]
+#[allow(clippy::absolute_paths, clippy::future_not_send, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_record as _;
     #[automatically_derived]

@@ -17,7 +17,7 @@ impl __KclSumAdd {
     }
 }
 type __KclSumAdd = Sum;
-#[allow(clippy::absolute_paths, clippy::question_mark_used)]
+#[allow(clippy::absolute_paths, clippy::future_not_send, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_record as _;
     use ::kcl::on_tick as _;

@@ -23,7 +23,7 @@ impl __KclRevenueOpen {
     }
 }
 type __KclRevenueOpen = Revenue;
-#[allow(clippy::absolute_paths, clippy::question_mark_used)]
+#[allow(clippy::absolute_paths, clippy::future_not_send, clippy::question_mark_used)]
 const _: () = {
     use ::kcl::on_init as _;
     use ::kcl::on_record as _;

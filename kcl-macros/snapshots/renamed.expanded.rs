@@ -20,7 +20,7 @@ impl __KclOrdersRevenueAdd {
     }
 }
 type __KclOrdersRevenueAdd = orders::Revenue;
-#[allow(clippy::absolute_paths, clippy::question_mark_used)]
+#[allow(clippy::absolute_paths, clippy::future_not_send, clippy::question_mark_used)]
 const _: () = {
     #[automatically_derived]
     impl crate::deps::streams::Processor for __KclOrdersRevenueAdd {

@@ -223,6 +223,10 @@ fn arguments(cx: &Context, handler: &Handler, impl_lifetimes: &HashSet<String>) 
             cx.error(lifetime, messages::long_argument(kind, name, &lifetime.to_string()));
             continue;
         }
+        if !handler.is_async() && asynchronous::is_checkpointer(&argument.ty) && kind.takes_checkpointer() {
+            cx.error(&argument.ty, asynchronous::messages::checkpointer_of_async(kind, name));
+            continue;
+        }
         let written = text(&argument.ty);
         if seen.contains(&written) {
             cx.error(argument, messages::argument_twice(kind, name, &written));
@@ -231,13 +235,16 @@ fn arguments(cx: &Context, handler: &Handler, impl_lifetimes: &HashSet<String>) 
     }
 }
 
-/// The lifetime of a reference in `ty` that outlives the call.
+/// The lifetime of a reference or a dead letter in `ty` that outlives the call. Other types with such a lifetime may be owned.
 fn find_long<'a>(ty: &'a Type, impl_lifetimes: &HashSet<String>) -> Option<&'a Lifetime> {
     let long = |ty: &'a Type| match ty {
-        Type::Reference(reference) => reference.lifetime.as_ref().filter(|lifetime| is_long(lifetime, impl_lifetimes)),
+        Type::Reference(reference) => reference.lifetime.as_ref(),
+        Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "DeadLetter") => {
+            lifetimes(ty).into_iter().next()
+        }
         _ => None,
     };
-    types(ty).into_iter().find_map(long)
+    types(ty).into_iter().filter_map(long).find(|lifetime| is_long(lifetime, impl_lifetimes))
 }
 
 fn is_long(lifetime: &Lifetime, impl_lifetimes: &HashSet<String>) -> bool {

@@ -1,6 +1,6 @@
 //! Collects the errors of every stage, so that all of them are reported at once.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::thread;
 
 use proc_macro2::TokenStream;
@@ -12,11 +12,13 @@ use crate::messages::{Error, Message};
 pub(crate) struct Context {
     /// `None` once they are checked.
     errors: RefCell<Option<Vec<Error>>>,
+    /// Whether rustc has reported an error itself.
+    is_reported: Cell<bool>,
 }
 
 impl Context {
     pub(crate) fn new() -> Self {
-        Self { errors: RefCell::new(Some(Vec::new())) }
+        Self { errors: RefCell::new(Some(Vec::new())), is_reported: Cell::new(false) }
     }
 
     /// Adds an error that underlines `tokens`, from the first to the last.
@@ -31,9 +33,14 @@ impl Context {
         }
     }
 
+    /// Notes an error that rustc has reported already.
+    pub(crate) fn reported(&self) {
+        self.is_reported.set(true);
+    }
+
     /// Whether there are errors so far.
     pub(crate) fn has_errors(&self) -> bool {
-        self.errors.borrow().as_ref().is_some_and(|errors| !errors.is_empty())
+        self.is_reported.get() || self.errors.borrow().as_ref().is_some_and(|errors| !errors.is_empty())
     }
 
     /// The texts of the errors.
@@ -45,7 +52,9 @@ impl Context {
     /// Returns the errors as code that rustc reports as them.
     pub(crate) fn check(self) -> Result<(), TokenStream> {
         match self.errors.take() {
-            Some(errors) if !errors.is_empty() => Err(errors.iter().map(Error::to_compile_error).collect()),
+            Some(errors) if !errors.is_empty() || self.is_reported.get() => {
+                Err(errors.iter().map(Error::to_compile_error).collect())
+            }
             _ => Ok(()),
         }
     }
@@ -69,8 +78,8 @@ mod tests {
     fn every_error_is_reported_in_order() {
         let cx = Context::new();
         assert!(!cx.has_errors());
-        cx.error(quote::quote!(a), messages::option_unknown(Place::Processor, "first"));
-        cx.error(quote::quote!(b), messages::option_unknown(Place::Processor, "second"));
+        cx.error(quote::quote!(a), messages::option_unknown(Place::Processor, "first", &|_| None));
+        cx.error(quote::quote!(b), messages::option_unknown(Place::Processor, "second", &|_| None));
         assert!(cx.has_errors());
         let errors = cx.check().unwrap_err().to_string();
         let (first, second) = (errors.find("`first`").unwrap(), errors.find("`second`").unwrap());

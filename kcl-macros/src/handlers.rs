@@ -78,6 +78,14 @@ impl Kind {
         }
     }
 
+    /// Whether the handler can take a checkpointer.
+    pub(crate) fn takes_checkpointer(self) -> bool {
+        match self.slot() {
+            Slot::Records | Slot::ShardEnd | Slot::ShutdownRequested | Slot::Tick => true,
+            Slot::Init | Slot::LeaseLost | Slot::DeadLetter => false,
+        }
+    }
+
     /// Whether the handler creates the processor, and is not a method of it.
     pub(crate) fn is_constructor(self) -> bool {
         match self.slot() {

@@ -7,7 +7,7 @@ use quote::{ToTokens, quote, quote_spanned};
 
 use crate::asynchronous::messages as asynchronous;
 use crate::handlers::Kind;
-use crate::model::{Action, OptionName, Place};
+use crate::model::{Action, OptionName, Place, When};
 use crate::names;
 use crate::quantities::{self, NotADuration};
 use crate::syntax::ends;
@@ -137,7 +137,8 @@ pub(crate) fn option_no_name(place: Place, found: &str) -> Message {
 
 const FURTHER_ATTEMPTS: &str = "`retry` counts the further attempts, after the first one";
 
-pub(crate) fn option_unknown(place: Place, name: &str) -> Message {
+/// The error for an option that this place does not have. `value` is the text of its value, if another option can have that value.
+pub(crate) fn option_unknown(place: Place, name: &str, value: &dyn Fn(OptionName) -> Option<String>) -> Message {
     match place {
         Place::Handler(Kind::Record) if name == OptionName::Bisect.text() => return bisect_one_record(),
         Place::Handler(Kind::Records) => {
@@ -156,18 +157,31 @@ pub(crate) fn option_unknown(place: Place, name: &str) -> Message {
     let here = names::option(name, place.options());
     let elsewhere = elsewhere.iter().find_map(|&place| Some((place, names::option(name, place.options())?)));
     let meant = here.or(elsewhere.map(|(_, option)| option));
-    let help = match (here, elsewhere, Action::from_word(name)) {
+    let with_value = |meant: OptionName| match value(meant) {
+        Some(value) => format!("{meant} = {value}"),
+        None => meant.example().to_owned(),
+    };
+    let help = match (here, elsewhere, Action::from_word(name), place) {
         _ if name == OptionName::Every.text() => every_of_no_tick(),
-        (Some(meant), ..) => format!("write `{meant}`"),
-        (None, Some((Place::Handler(kind), meant)), _) => {
-            format!("write it on the record handler: `#[{}({})]`", kind.attribute(), meant.example())
+        (Some(meant @ (OptionName::OnFailure | OptionName::OnUndecodable)), ..) if value(meant).is_none() => {
+            actions(meant)
         }
-        (None, Some((Place::Processor, meant)), _) => {
-            format!("write it on the impl: `#[kcl::processor({})]`", meant.example())
+        (Some(meant), ..) => format!("write `{}`", with_value(meant)),
+        (None, Some((Place::Handler(kind), meant)), ..) => {
+            format!("write it on the record handler: `#[{}({})]`", kind.attribute(), with_value(meant))
         }
-        (None, None, Some(action)) => format!("write `{} = {}`", OptionName::OnFailure, action.word()),
-        (None, None, None) if name == values::BATCH => "write `checkpoint = batch`".to_owned(),
-        (None, None, None) => options(place),
+        (None, Some((Place::Processor, meant)), ..) => {
+            format!("write it on the impl: `#[kcl::processor({})]`", with_value(meant))
+        }
+        (None, None, Some(action), Place::Handler(_)) => {
+            format!("write `{} = {}`", OptionName::OnFailure, action.word())
+        }
+        (None, None, Some(action), Place::Processor) => {
+            let kind = Kind::Record.attribute();
+            format!("write it on the record handler: `#[{kind}({} = {})]`", OptionName::OnFailure, action.word())
+        }
+        (None, None, None, Place::Processor) if name == When::BATCH => "write `checkpoint = batch`".to_owned(),
+        (None, None, None, _) => options(place),
     };
     let message = Message::new(format_args!("{} has no option `{name}`", attribute(place))).help(help);
     let message = match meant {
@@ -510,9 +524,17 @@ pub(crate) fn handler_takes_no_options(kind: Kind) -> Message {
 
 pub(crate) fn handler_unknown(written: &str, nearest: Option<Kind>) -> Message {
     let message = Message::new(format_args!("there is no handler `#[{written}]`"));
-    match nearest {
-        Some(kind) => message.help(format_args!("write `#[{}]`", kind.attribute())),
-        None => message.help(format_args!("the handlers are {}", all_handlers())),
+    let options = Place::Handler(Kind::Record).options();
+    match (nearest, options.iter().find(|option| written.ends_with(option.text()))) {
+        (Some(kind), _) => message.help(format_args!("write `#[{}]`", kind.attribute())),
+        (None, Some(option)) => {
+            let kind = Kind::Record.attribute();
+            message.help(format_args!(
+                "write the option `{option}` on the record handler, as in `#[{kind}({})]`",
+                option.example()
+            ))
+        }
+        (None, None) => message.help(format_args!("the handlers are {}", all_handlers())),
     }
 }
 

@@ -94,6 +94,11 @@ pub(crate) enum When {
     Records(u64),
 }
 
+impl When {
+    /// The word for a checkpoint after each batch.
+    pub(crate) const BATCH: &str = "batch";
+}
+
 /// The kind of the runtime for `async` handlers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Runtime {
@@ -331,6 +336,7 @@ impl OptionName {
             Self::OnFailure | Self::OnUndecodable => Action::from_word(word).is_some(),
             Self::Order => Order::from_word(word).is_some(),
             Self::Runtime => Runtime::from_word(word).is_some(),
+            Self::Checkpoint => word == When::BATCH,
             _ => false,
         }
     }

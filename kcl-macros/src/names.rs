@@ -39,10 +39,14 @@ pub(crate) fn misspelt(name: &str) -> Option<Option<Kind>> {
 /// The option that an unknown one was meant to be.
 pub(crate) fn option(name: &str, options: &[OptionName]) -> Option<OptionName> {
     let meant = match name {
-        "retries" | "max_retries" | "retry_count" | "attempts" | "max_attempts" | "tries" => Some(OptionName::Retry),
+        "no_main" | "skip_main" | "without_main" | "generate_main" => Some(OptionName::Main),
+        "retries" | "retires" | "max_retries" | "num_retries" | "retry_count" | "retry_limit" | "attempts"
+        | "max_attempts" | "tries" => Some(OptionName::Retry),
         "delay" | "wait" | "retry_delay" | "retry_backoff" => Some(OptionName::Backoff),
-        "otherwise" | "on_error" | "on_err" | "failure" => Some(OptionName::OnFailure),
-        "invalid" | "on_invalid" | "undecodable" | "on_decode_error" => Some(OptionName::OnUndecodable),
+        "otherwise" | "on_error" | "on_err" | "on_fail" | "on_exception" | "failure" => Some(OptionName::OnFailure),
+        "invalid" | "on_invalid" | "undecodable" | "on_decode_error" | "on_parse_error" => {
+            Some(OptionName::OnUndecodable)
+        }
         "interval" | "period" | "after" | "seconds" | "duration" if options.contains(&OptionName::Every) => {
             Some(OptionName::Every)
         }
@@ -65,9 +69,11 @@ pub(crate) fn option(name: &str, options: &[OptionName]) -> Option<OptionName> {
         | "parallelization_factor" => Some(OptionName::Concurrency),
         "ordering" | "ordered" | "order_by" | "key" | "keys" => Some(OptionName::Order),
         "lookahead" | "look_ahead" | "prefetch" | "batches" | "ahead_batches" => Some(OptionName::Ahead),
-        "bytes" | "max_bytes" | "ahead_size" | "buffer" | "memory" => Some(OptionName::AheadBytes),
+        "bytes" | "max_bytes" | "ahead_size" | "memory" => Some(OptionName::AheadBytes),
         "grace" | "grace_period" | "drain_timeout" | "drain_time" | "shutdown_timeout" => Some(OptionName::Drain),
-        "deadline" | "time_limit" | "max_time" | "limit" => Some(OptionName::Timeout),
+        "deadline" | "time_limit" | "max_time" | "timeout_secs" | "timeout_seconds" | "timeout_ms" => {
+            Some(OptionName::Timeout)
+        }
         _ => {
             let known: Vec<_> = options.iter().map(|option| option.text()).collect();
             nearest(name, &known).and_then(|near| options.iter().copied().find(|option| option.text() == near))

@@ -38,6 +38,8 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
         (Some(function), Ok(())) => test(&options, function),
         (Some(mut function), Err(errors)) => {
             function.attrs.retain(|attribute| !makes_a_test(attribute));
+            // The body may not be one of a `const fn`.
+            function.sig.constness = None;
             quote!(#[allow(dead_code)] #function #errors)
         }
         (None, Err(errors)) => quote!(#[allow(dead_code)] #item #errors),
@@ -122,8 +124,7 @@ fn parse_function(cx: &Context, item: TokenStream) -> Option<ItemFn> {
             attribute,
             Message::new("a function is a test once only").help("remove this attribute: `#[kcl::test]` makes a test"),
         );
-    }
-    if let Some(word) = &sig.asyncness {
+    } else if let Some(word) = &sig.asyncness {
         let message = Message::new("a test with a daemon cannot be `async`");
         cx.error(word, message.help("remove `async`").note("the daemon calls the handlers on the thread of the test"));
     }

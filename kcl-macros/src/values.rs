@@ -74,7 +74,7 @@ impl Form {
             return Ok(match input.parse()? {
                 Lit::Bool(literal) => Self::Bool(literal.value),
                 Lit::Int(literal) => Self::Number(literal),
-                Lit::Str(literal) => Self::Text(literal.value()),
+                Lit::Str(literal) if literal.suffix().is_empty() => Self::Text(literal.value()),
                 other => Self::Other(text(&other)),
             });
         }
@@ -132,9 +132,6 @@ pub(crate) fn duration(text: &str) -> Result<Duration, Problem> {
 pub(crate) fn ends(text: &str) -> Result<(&str, &str), Problem> {
     text.split_once("..").filter(|(first, most)| !first.is_empty() && !most.is_empty()).ok_or(Problem::NotARange)
 }
-
-/// The word for a checkpoint after each batch.
-pub(crate) const BATCH: &str = "batch";
 
 /// Parses `30s` or `1_000 records`.
 pub(crate) fn checkpoint(text: &str) -> Result<When, Problem> {

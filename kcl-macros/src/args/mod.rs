@@ -156,8 +156,12 @@ fn option(
     }
     let written = input.call(Ident::parse_any)?.unraw();
     let Some(name) = place.options().iter().copied().find(|name| written == name.text()) else {
-        let written = with_dashes(&written, up_to_comma(input)?);
-        cx.error(&written, messages::option_unknown(place, &text(&written)));
+        let rest = up_to_comma(input)?;
+        let written = with_dashes(&written, rest.clone());
+        let name = text(&written);
+        // `no_main = true` is the opposite of an option.
+        let value = |meant| without_equals(meant, &rest).filter(|_| !name.starts_with("no_"));
+        cx.error(&written, messages::option_unknown(place, &name, &value));
         return Ok(None);
     };
     if seen.contains(&name) {
@@ -228,7 +232,7 @@ fn without_equals(name: OptionName, found: &TokenStream) -> Option<String> {
     let value = Value::new(value);
     let (_, example) = name.example().split_once(" = ")?;
     let has_the_form = match (&value.form, &Value::new(example.parse().ok()?).form) {
-        (Form::Word(word), Form::Word(_)) => name.has_word(&word.to_string()),
+        (Form::Word(word), _) => name.has_word(&word.to_string()),
         (Form::Number(number), Form::Number(_)) => number.suffix().is_empty(),
         (Form::Bool(_), Form::Bool(_)) | (Form::Text(_), Form::Text(_)) | (Form::Path(_), Form::Path(_)) => true,
         _ => false,
@@ -245,11 +249,23 @@ fn read<T>(cx: &Context, name: OptionName, value: &Value, read: impl FnOnce(&For
             }
             Some(read)
         }
+        Err(_) if is_misquoted(&value.tokens) => {
+            cx.reported();
+            None
+        }
         Err(message) => {
             cx.error(&value.tokens, message);
             None
         }
     }
+}
+
+/// Whether the value starts with a text in single quotes, for which rustc has an error of its own.
+fn is_misquoted(tokens: &TokenStream) -> bool {
+    let Some(TokenTree::Literal(literal)) = tokens.clone().into_iter().next() else { return false };
+    let text = literal.to_string();
+    let between = text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+    between.is_some_and(|text| !text.starts_with('\\') && text.chars().count() != 1)
 }
 
 /// Takes everything up to the next comma.

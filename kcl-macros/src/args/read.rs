@@ -37,9 +37,9 @@ pub(super) fn path(form: &Form) -> Result<Path, Message> {
 pub(super) fn checkpoint(form: &Form) -> Result<Given<When>, Message> {
     let found = match form {
         Form::Path(path) => return Ok(Given::Constant(path.clone())),
-        Form::Word(word) if word == values::BATCH => return Ok(Given::Value(When::Batch)),
-        Form::Text(text) if text.trim() == values::BATCH => {
-            return Err(messages::option_word_in_quotes(OptionName::Checkpoint, values::BATCH));
+        Form::Word(word) if word == When::BATCH => return Ok(Given::Value(When::Batch)),
+        Form::Text(text) if text.trim() == When::BATCH => {
+            return Err(messages::option_word_in_quotes(OptionName::Checkpoint, When::BATCH));
         }
         Form::Text(text) => match values::checkpoint(text) {
             Ok(when) => return Ok(Given::Value(when)),

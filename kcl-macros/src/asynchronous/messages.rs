@@ -22,6 +22,11 @@ pub(crate) fn future(kind: Kind, name: &Ident) -> Message {
         .help(format_args!("write `async fn {name}` with the type that the future returns"))
 }
 
+pub(crate) fn checkpointer_of_async(kind: Kind, name: &Ident) -> Message {
+    Message::new(format_args!("{} is not `async`, so it cannot take an `AsyncCheckpointer`", handler(kind, name)))
+        .help(format_args!("write `&mut kcl::Checkpointer`, or `async fn {name}`"))
+}
+
 pub(crate) fn runtime_without_async(option: &str) -> Message {
     Message::new(format_args!("option `{option}` needs an `async` handler"))
         .note("the runtime is for the futures of `async` handlers; blocking handlers run without one")

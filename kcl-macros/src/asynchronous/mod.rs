@@ -52,6 +52,13 @@ pub(crate) fn is_future(ty: &Type) -> bool {
     })
 }
 
+/// Whether a type is written as the checkpointer of an `async` handler.
+pub(crate) fn is_checkpointer(ty: &Type) -> bool {
+    let Type::Reference(reference) = peel(ty) else { return false };
+    let Type::Path(path) = peel(&reference.elem) else { return false };
+    reference.mutability.is_some() && path.path.segments.last().is_some_and(|last| last.ident == "AsyncCheckpointer")
+}
+
 /// Checks the options of one handler.
 fn options(cx: &Context, handler: &Handler) {
     let (policy, name) = (&handler.policy, handler.name());

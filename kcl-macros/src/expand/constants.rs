@@ -163,7 +163,8 @@ fn outside_of_the_impl(processor: &Processor, path: &Path) -> TokenStream {
     match segments.next() {
         Some(first) if first.ident == "Self" => {
             let self_ty = without_lifetimes(processor.ty(), &impl_lifetimes(processor));
-            quote!(<#self_ty> #(:: #segments)*)
+            // An error about the constant is then at the path.
+            quote_spanned!(first.ident.span()=> <#self_ty> #(:: #segments)*)
         }
         _ => path.to_token_stream(),
     }

@@ -209,7 +209,7 @@ fn allow(processor: &Processor) -> Option<TokenStream> {
 
 /// An attribute for code with spans of the user's types. Clippy takes it for the user's own.
 fn allow_style() -> TokenStream {
-    quote!(#[allow(clippy::absolute_paths, clippy::question_mark_used)])
+    quote!(#[allow(clippy::absolute_paths, clippy::future_not_send, clippy::question_mark_used)])
 }
 
 /// A `main` that does not compile into a program. It is imported by a glob, so a `main` of the user is not a second one.
