@@ -16,6 +16,7 @@ use crate::handlers::Slot;
 use crate::header::{cannot_have_methods, impl_lifetimes, unused_parameters, words};
 use crate::messages;
 use crate::model::{Action, Handler, Processor};
+use crate::repairs::borrowed_rightly;
 use crate::syntax::{peel, text};
 use crate::within::{lifetimes, types};
 
@@ -227,6 +228,10 @@ fn arguments(cx: &Context, handler: &Handler, impl_lifetimes: &HashSet<String>) 
             cx.error(&argument.ty, asynchronous::messages::checkpointer_of_async(kind, name));
             continue;
         }
+        if let Some(right) = borrowed_rightly(kind, handler.is_async(), &argument.ty) {
+            cx.repaired(&argument.ty, messages::borrowed_wrongly(kind, name, &text(&argument.ty), &text(&right)));
+            continue;
+        }
         let written = text(&argument.ty);
         if seen.contains(&written) {
             cx.error(argument, messages::argument_twice(kind, name, &written));
@@ -265,6 +270,8 @@ fn output(cx: &Context, handler: &Handler) {
                 cx.error(ty, asynchronous::messages::future(kind, name));
             } else if let Some(found) = find_type(ty, |ty| matches!(ty, Type::ImplTrait(_))) {
                 cx.error(found, messages::impl_trait_return(kind, name));
+            } else if let Some(lifetime) = borrowing_error(ty) {
+                cx.error(lifetime, messages::error_borrows(kind, name));
             } else if kind.is_constructor() {
                 let declared: HashSet<_> = handler.sig.generics.lifetimes().map(|param| &param.lifetime).collect();
                 if let Some(lifetime) = lifetimes(ty).into_iter().find(|lifetime| declared.contains(lifetime)) {
@@ -274,6 +281,19 @@ fn output(cx: &Context, handler: &Handler) {
         }
         ReturnType::Default => {}
     }
+}
+
+/// A lifetime in the error type of a `Result`. The errors of the standard library that borrow, `&str` and `Cow`, become owned ones.
+fn borrowing_error(ty: &Type) -> Option<&Lifetime> {
+    let last = |ty| match peel(ty) {
+        Type::Path(ty) => ty.path.segments.last(),
+        _ => None,
+    };
+    let result = last(ty).filter(|last| last.ident == "Result")?;
+    let PathArguments::AngleBracketed(arguments) = &result.arguments else { return None };
+    let GenericArgument::Type(error) = arguments.args.iter().nth(1)? else { return None };
+    last(error).filter(|last| last.ident != "Cow")?;
+    lifetimes(error).into_iter().find(|lifetime| lifetime.ident != "static")
 }
 
 /// Whether a handler has a type that rustc rejects wherever it is written.

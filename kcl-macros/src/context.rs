@@ -12,13 +12,13 @@ use crate::messages::{Error, Message};
 pub(crate) struct Context {
     /// `None` once they are checked.
     errors: RefCell<Option<Vec<Error>>>,
-    /// Whether rustc has reported an error itself.
-    is_reported: Cell<bool>,
+    /// Whether there is an error after which no code can be generated. rustc may have reported it.
+    is_blocked: Cell<bool>,
 }
 
 impl Context {
     pub(crate) fn new() -> Self {
-        Self { errors: RefCell::new(Some(Vec::new())), is_reported: Cell::new(false) }
+        Self { errors: RefCell::new(Some(Vec::new())), is_blocked: Cell::new(false) }
     }
 
     /// Adds an error that underlines `tokens`, from the first to the last.
@@ -28,19 +28,34 @@ impl Context {
 
     /// Adds an error, such as one of `syn`.
     pub(crate) fn push(&self, error: impl Into<Error>) {
+        self.is_blocked.set(true);
+        self.add(error.into());
+    }
+
+    /// Adds an error in code that was repaired, so that code can be generated from it, and rustc finds other mistakes.
+    pub(crate) fn repaired(&self, tokens: impl ToTokens, message: Message) {
+        self.add(message.at(tokens));
+    }
+
+    fn add(&self, error: Error) {
         if let Some(errors) = self.errors.borrow_mut().as_mut() {
-            errors.push(error.into());
+            errors.push(error);
         }
     }
 
     /// Notes an error that rustc has reported already.
     pub(crate) fn reported(&self) {
-        self.is_reported.set(true);
+        self.is_blocked.set(true);
+    }
+
+    /// Whether no code can be generated.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.is_blocked.get()
     }
 
     /// Whether there are errors so far.
     pub(crate) fn has_errors(&self) -> bool {
-        self.is_reported.get() || self.errors.borrow().as_ref().is_some_and(|errors| !errors.is_empty())
+        self.is_blocked.get() || self.errors.borrow().as_ref().is_some_and(|errors| !errors.is_empty())
     }
 
     /// The texts of the errors.
@@ -52,7 +67,7 @@ impl Context {
     /// Returns the errors as code that rustc reports as them.
     pub(crate) fn check(self) -> Result<(), TokenStream> {
         match self.errors.take() {
-            Some(errors) if !errors.is_empty() || self.is_reported.get() => {
+            Some(errors) if !errors.is_empty() || self.is_blocked.get() => {
                 Err(errors.iter().map(Error::to_compile_error).collect())
             }
             _ => Ok(()),

@@ -675,6 +675,12 @@ pub(crate) fn init_borrows(name: &Ident, lifetime: &str) -> Message {
         .help("store a clone or a copy of what you need")
 }
 
+pub(crate) fn error_borrows(kind: Kind, name: &Ident) -> Message {
+    Message::new(format_args!("{} cannot return an error that borrows", handler(kind, name)))
+        .note("the runtime still needs the error when the call has ended")
+        .help("return an error that owns its data, such as `kcl::BoxError`")
+}
+
 pub(crate) fn generic_handler(kind: Kind, name: &Ident) -> Message {
     Message::new(format_args!("{} cannot be generic", handler(kind, name)))
         .note("the runtime calls the handler, and has no way to choose the type parameter")
@@ -708,6 +714,16 @@ pub(crate) fn long_argument(kind: Kind, name: &Ident, lifetime: &str) -> Message
         .note("the handler borrows its arguments for this call only")
         .note("a `kcl::Record` is cheap to clone: keep `record.clone()`, not a reference")
         .help(format_args!("remove `{lifetime}`, and store a clone or a copy of what you need longer"))
+}
+
+/// The error for a checkpointer or a payload that is not borrowed as it must be.
+pub(crate) fn borrowed_wrongly(kind: Kind, name: &Ident, written: &str, right: &str) -> Message {
+    let message = Message::new(format_args!("{} cannot take `{written}`", handler(kind, name)));
+    let message = match right.starts_with('&') {
+        true => message.note("the checkpointer is the runtime's, and a checkpoint changes it"),
+        false => message.note("a payload is decoded for this call, so the handler owns it"),
+    };
+    message.help(format_args!("write `{right}`"))
 }
 
 pub(crate) fn long_receiver(kind: Kind, name: &Ident, lifetime: &str) -> Message {

@@ -40,6 +40,11 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
             function.attrs.retain(|attribute| !makes_a_test(attribute));
             // The body may not be one of a `const fn`.
             function.sig.constness = None;
+            if let Some(FnArg::Typed(argument)) = function.sig.inputs.first_mut() {
+                if let Some(owned) = borrowed(&argument.ty).cloned() {
+                    *argument.ty = owned;
+                }
+            }
             quote!(#[allow(dead_code)] #function #errors)
         }
         (None, Err(errors)) => quote!(#[allow(dead_code)] #item #errors),
@@ -146,6 +151,12 @@ fn parse_function(cx: &Context, item: TokenStream) -> Option<ItemFn> {
         (Some(FnArg::Typed(argument)), None) => {
             if let Some(ty) = opaque(&argument.ty) {
                 cx.error(ty, Message::new("a test cannot take an `impl Trait`").help("write `kcl::testing::Daemon`"));
+            } else if let Some(owned) = borrowed(&argument.ty) {
+                let message = Message::new(format!("a test cannot take `{}`", text(&argument.ty)));
+                cx.error(
+                    &argument.ty,
+                    message.help(format!("write `{}`", text(owned))).note("each run has a daemon of its own"),
+                );
             }
         }
     }
@@ -156,6 +167,14 @@ fn parse_function(cx: &Context, item: TokenStream) -> Option<ItemFn> {
         }
     }
     Some(function)
+}
+
+/// The type behind a reference.
+fn borrowed(ty: &Type) -> Option<&Type> {
+    match peel(ty) {
+        Type::Reference(reference) => Some(&reference.elem),
+        _ => None,
+    }
 }
 
 /// The first `impl Trait` in a type.

@@ -9,6 +9,6 @@ struct Bytes;
 impl Bytes {
     #[on_record]
     fn add(&mut self, checkpointer: &Checkpointer) {
-        let _ = checkpointer;
+        let _ = checkpointer.checkpoint();
     }
 }
