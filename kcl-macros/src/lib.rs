@@ -145,7 +145,10 @@ macro_rules! wrong_names {
     )+};
 }
 
-wrong_names! { Processor proccesor proccessor procesor process processer processors record_processor }
+wrong_names! {
+    Processor consumer handler main porcessor proccesor proccessor procesor process process_records processer processors processsor
+    record_processor
+}
 
 /// An item that was meant to be a processor, with an error at the attribute. Its handlers and `main` are not further mistakes.
 fn not_a_processor(item: &TokenStream, message: messages::Message) -> TokenStream {

@@ -279,7 +279,10 @@
 pub use kcl_macros::processor;
 
 #[doc(hidden)]
-pub use kcl_macros::{Processor, proccesor, proccessor, procesor, process, processer, processors, record_processor};
+pub use kcl_macros::{
+    Processor, consumer, handler, main, porcessor, proccesor, proccessor, procesor, process, process_records,
+    processer, processors, processsor, record_processor,
+};
 
 /// Marks the constructor of a processor, which is called once for its shard, before any other handler. There is at most one; without
 /// it, `Default` is used.

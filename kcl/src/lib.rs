@@ -137,7 +137,10 @@ pub use attributes::{
 // The names that people write instead of `processor`. That of the trait is one of them, and an attribute can have it, too.
 #[cfg(feature = "macros")]
 #[doc(hidden)]
-pub use attributes::{Processor, proccesor, proccessor, procesor, process, processer, processors, record_processor};
+pub use attributes::{
+    Processor, consumer, handler, main, porcessor, proccesor, proccessor, procesor, process, process_records,
+    processer, processors, processsor, record_processor,
+};
 
 #[cfg(all(feature = "macros", feature = "testing"))]
 pub use attributes::test;
