@@ -96,7 +96,7 @@ impl<P, E: Failure> Constructed<P> for Result<P, E> {
     message = "`{Self}` has neither `#[on_init]` nor `Default`",
     label = "there is no way to create this processor",
     note = "the processor of a shard is created by its `#[on_init]` constructor, or else by `Default`",
-    note = "put `#[on_init]` on a constructor in the `#[kcl::processor]` impl, as in `#[on_init] fn new() -> Self {{ ... }}`, or put `#[derive(Default)]` on the type"
+    note = "put `#[on_init]` on a constructor in the `#[kcl::processor]` impl, as in `#[on_init] fn new() -> Self {{ ... }}`, or put `#[derive(Default)]` on the type; its type arguments then need `Default`, too"
 )]
 pub trait OnInitOrDefault<'a>: Sized {
     /// Makes the processor.
