@@ -153,7 +153,7 @@ fn the_processors_own_failure_is_told_apart_from_chaos() {
     run("all=0", "1").expect(1, &["restart 1 of 1"]);
     let ended = run("all=0,kill=0.5", "0");
     ended.expect(1, &["as told", "kill "]);
-    assert_eq!(ended.stderr.matches("not processed: record").count(), 1, "{}", ended.stderr);
+    assert_eq!(ended.stderr.matches("not acknowledged: record").count(), 1, "{}", ended.stderr);
 }
 
 #[test]

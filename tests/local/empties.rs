@@ -98,7 +98,8 @@ fn a_processor_that_fails_or_hangs_in_one_is_reported() {
         1,
         &[
             "while handling processRecords",
-            "not processed: all records after the checkpoint; the checkpoint stands at ",
+            "cargo kcl: shardId-000000000000: the processor exited",
+            "\n  delivered again: all records after the checkpoint at 49",
         ],
     );
 

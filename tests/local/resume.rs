@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
 use crate::harness::{Place, Running, Seen, wait_until, witness};
@@ -46,8 +47,15 @@ fn crash_and_resume(trouble: &str, says: &[&str]) -> (Seen, Seen, String) {
 #[test]
 fn a_crash_loses_nothing_and_skips_nothing() {
     for (trouble, says) in [
-        ("panic", ["exited (exit status: 1)", "not processed: record 49", "(input, line 777)"]),
-        ("abort", ["exited (signal: 6 (SIGABRT)", "not processed: record 49", "; the checkpoint stands at "]),
+        ("panic", ["exited (exit status: 1)", "not acknowledged: record 49", "(input, line 777)"]),
+        (
+            "abort",
+            [
+                "exited (signal: 6 (SIGABRT)",
+                "not acknowledged: record 49",
+                "; delivered again: all records after the checkpoint at ",
+            ],
+        ),
     ] {
         let (crashed, resumed, input) = crash_and_resume(trouble, &says);
         assert_eq!(crashed.count("shardEnded"), 2, "the other shards continue");
@@ -69,6 +77,34 @@ fn a_run_resumes_right_after_the_checkpoint() {
     let (crashed, resumed, _) = crash_and_resume("panic", &[]);
     let twice: Vec<_> = resumed.data().into_iter().filter(|data| crashed.data().contains(data)).collect();
     assert_eq!(twice, ["now"]);
+}
+
+/// A processor that works ahead: it acknowledges each batch, and fails in the third.
+const WORKS_AHEAD: &str = r#"#!/bin/sh
+if [ "$KCL_DESCRIBE" = 1 ]; then
+    echo '{"emptyBatches":false,"concurrency":4,"ahead":2,"drainMillis":1}'
+    exit
+fi
+read -r line; echo '{"action":"status","responseFor":"initialize"}'
+for batch in 1 2; do read -r line; echo '{"action":"status","responseFor":"processRecords"}'; done
+read -r line; exit 3
+"#;
+
+#[test]
+fn what_a_processor_has_acknowledged_ahead_is_not_taken_for_done() {
+    let place = Place::with_input("1\n2\n3\n");
+    fs::write(place.path("ahead"), WORKS_AHEAD).unwrap();
+    fs::set_permissions(place.path("ahead"), fs::Permissions::from_mode(0o755)).unwrap();
+    // With `--empty-every`, the processor is asked, too.
+    for arguments in [&[][..], &["--empty-every", "1h"]] {
+        let arguments = [arguments, &["--input", "input", "--max-records", "1", "--", "./ahead"]].concat();
+        let ended = Running::start(place.tool(arguments)).end();
+        ended.expect(
+            1,
+            &["(exit status: 3)", "\n  delivered again: all records after the checkpoint at TRIM_HORIZON\n"],
+        );
+        assert!(!ended.stderr.contains("not acknowledged"), "{}", ended.stderr);
+    }
 }
 
 #[test]

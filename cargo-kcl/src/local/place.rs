@@ -13,6 +13,8 @@ pub(crate) fn ranges(shards: u32) -> impl Iterator<Item = u128> {
 
 /// The most inputs of a run: a sequence number has 4 digits for the number of the input.
 pub(crate) const MOST_INPUTS: u16 = 10_000;
+/// The greatest number of a line or record, which has 16 digits.
+const MOST_LINES: u64 = 9_999_999_999_999_999;
 
 /// The place of a record in the input. Its sequence number encodes the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,8 +54,12 @@ impl Place {
     /// The last place in an input before this offset. It sorts after every record that starts before the offset, and before all
     /// others.
     pub(crate) fn last_before(input: u16, offset: u64) -> Option<Self> {
-        const MOST: u64 = 9_999_999_999_999_999;
-        Some(Self { input, offset: offset.checked_sub(1)?, line: MOST, record: MOST })
+        Some(Self { input, offset: offset.checked_sub(1)?, line: MOST_LINES, record: MOST_LINES })
+    }
+
+    /// Whether a record can be here, and not only before or after it.
+    pub(crate) fn is_record(&self) -> bool {
+        self.line < MOST_LINES
     }
 }
 

@@ -62,6 +62,8 @@ pub(crate) struct Supervisor<'a> {
     chaos: Option<Chaos>,
     /// How often a shard without records gets a batch without records.
     empty_every: Option<Duration>,
+    /// Whether processors acknowledge batches before all of their records are done.
+    works_ahead: bool,
     metrics: Metrics,
     started: Instant,
     /// The page about the run, if it is requested.
@@ -163,6 +165,7 @@ impl<'a> Supervisor<'a> {
             recording,
             chaos,
             empty_every: options.empty_every,
+            works_ahead: false,
             metrics,
             started: Instant::now(),
             page,
@@ -179,9 +182,9 @@ impl<'a> Supervisor<'a> {
     /// Starts the processors that can start, and begins to fill their queues. The main thread starts all processors, because a
     /// processor dies with the thread that started it.
     pub(crate) fn start(&mut self) -> Result<(), LocalError> {
-        let needs_empties =
-            || Description::ask(&self.program.command).is_some_and(|description| description.empty_batches);
-        self.empty_every = self.empty_every.or_else(|| needs_empties().then_some(EMPTY_EVERY));
+        let description = Description::ask(&self.program.command).unwrap_or_default();
+        self.empty_every = self.empty_every.or_else(|| description.empty_batches.then_some(EMPTY_EVERY));
+        self.works_ahead = description.ahead > 0;
         let ready: Vec<_> = self.ready().collect();
         let positions = |&number: &u32| Some((number, self.members.get(&number)?.position.clone()));
         let waiting = self
@@ -269,6 +272,7 @@ impl<'a> Supervisor<'a> {
             },
             pulse: Arc::clone(&member.pulse),
             empty_every: self.empty_every,
+            works_ahead: self.works_ahead,
         };
         let pulse = Arc::clone(&member.pulse);
         let retried = {

@@ -30,6 +30,9 @@ const LONGEST: u64 = 4 << 10;
 pub(crate) struct Description {
     /// Whether it needs messages on a quiet shard: for a tick, or for a checkpoint of records that were settled late.
     pub(crate) empty_batches: bool,
+    /// How many batches it acknowledges before all of their records are done.
+    #[serde(default)]
+    pub(crate) ahead: u32,
     /// The longest time that running records get before it stops.
     pub(crate) drain_millis: Option<u64>,
     /// The longest time of one attempt.
@@ -118,6 +121,7 @@ mod tests {
         let answer = r#"{"emptyBatches":true,"drainMillis":10000,"timeoutMillis":null,"ahead":1,"later":[]}"#;
         let description: Description = serde_json::from_str(answer).expect("an answer");
         assert!(description.empty_batches);
+        assert_eq!(description.ahead, 1);
         assert_eq!(description.drain_millis, Some(10_000));
         assert_eq!(description.longest_record(), None);
         for other in ["", "{}", "hello", "[]", r#"{"action":"status"}"#] {

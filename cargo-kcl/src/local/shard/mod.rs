@@ -2,6 +2,7 @@
 
 mod conversation;
 mod empties;
+mod left_off;
 pub(crate) mod pulse;
 pub(crate) mod times;
 pub(crate) mod watcher;
@@ -15,15 +16,16 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use kcl::__private::passed_over;
-use kcl::{Position, SequenceNumber};
+use kcl::Position;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
 use self::conversation::{Advice, Cause, Conversation, Failure};
 use self::empties::Empties;
+use self::left_off::LeftOff;
 use self::pulse::Pulse;
 use self::watcher::{Excuse, Moment, Step, Watched, Watcher};
-use super::source::queue::{Batch, End, Part, Queue};
+use super::source::queue::{Batch, End, Queue};
 use super::state::Store;
 use super::state::marks::{Met, Trail};
 use crate::args::shard_id;
@@ -59,6 +61,8 @@ pub(crate) struct Shard {
     pub(crate) pulse: Arc<Pulse>,
     /// How often the processor gets a batch without records if there are none.
     pub(crate) empty_every: Option<Duration>,
+    /// Whether batches are acknowledged before all of their records are done.
+    pub(crate) works_ahead: bool,
 }
 
 /// The thread that copies a processor's stderr, and the last lines of it.
@@ -144,8 +148,13 @@ impl Shard {
         let (stdout, stdin) = conversation.into_ends();
         let ending = Ending { process: process.clone(), pump };
         self.reach(watcher, Moment::Closing);
-        let left_off =
-            LeftOff { batch: &batch, acknowledged: acknowledged.get(), position: &position, inputs: &self.inputs };
+        let left_off = LeftOff {
+            batch: &batch,
+            acknowledged: acknowledged.get(),
+            works_ahead: self.works_ahead,
+            position: &position,
+            inputs: &self.inputs,
+        };
         if result.is_err() {
             let done = left_off.done();
             self.pulse.processed(done.len() as u64, done.size());
@@ -427,75 +436,4 @@ fn drain(stdout: &mut Watched<'_, ChildStdout>) -> io::Result<bool> {
         Err(error) => return Err(error.into()),
     }
     Ok(stdout.read(&mut [0; 4 << 10])? > 0)
-}
-
-/// The place in its current batch where a failed processor left off.
-struct LeftOff<'a> {
-    batch: &'a Batch,
-    /// The number of records in the batch that were acknowledged.
-    acknowledged: usize,
-    position: &'a Position,
-    inputs: &'a [String],
-}
-
-impl<'a> LeftOff<'a> {
-    /// The records of the batch that were not acknowledged, but that the checkpoint covers.
-    fn done(&self) -> Part<'a> {
-        let (_, rest) = self.batch.all().split_at(self.acknowledged);
-        let is_done = |number: &(SequenceNumber, u64)| match self.position {
-            Position::After { sequence_number, sub_sequence_number } => {
-                *number <= (*sequence_number, *sub_sequence_number)
-            }
-            Position::ShardEnd => true,
-            _ => false,
-        };
-        let (done, _) = rest.split_at(rest.numbers().take_while(is_done).count());
-        done
-    }
-}
-
-impl fmt::Display for LeftOff<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let done = self.acknowledged + self.done().len();
-        match self.batch.all().numbers().nth(done) {
-            Some((sequence_number, sub_sequence_number)) => {
-                write!(f, "not processed: record {sequence_number}")?;
-                if sub_sequence_number > 0 {
-                    write!(f, "/{sub_sequence_number}")?;
-                }
-                if let Some(place) = self.batch.places().nth(done) {
-                    let input = self.inputs.get(usize::from(place.input)).map_or("", String::as_str);
-                    write!(f, " ({input}, line {})", place.line)?;
-                }
-                f.write_str(" and all after it")?;
-            }
-            None => f.write_str("not processed: all records after the checkpoint")?,
-        }
-        write!(f, "; the checkpoint stands at {}", self.position)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    use super::super::place::Place;
-    use super::super::source::queue::Stamp;
-
-    #[test]
-    fn unprocessed_records_start_after_those_acknowledged_or_checkpointed() {
-        let place = |line| Place { input: 0, offset: 2 * line, line, record: line };
-        let mut batch = Batch::default();
-        (1..=4).for_each(|line| batch.push(b"x", "key", Stamp { place: place(line), ..Stamp::default() }));
-        let inputs = ["file".to_owned()];
-        let describe = |acknowledged, checkpoint| {
-            let position = Position::after(place(checkpoint).sequence_number(), 0);
-            LeftOff { batch: &batch, acknowledged, position: &position, inputs: &inputs }.to_string()
-        };
-        for (acknowledged, checkpoint, line) in [(0, 0, 1), (0, 2, 3), (3, 2, 4), (2, 3, 4), (2, 2, 3)] {
-            let text = describe(acknowledged, checkpoint);
-            assert!(text.contains(&format!("(file, line {line})")), "{acknowledged}, {checkpoint}: {text}");
-        }
-        assert!(describe(4, 2).starts_with("not processed: all records after the checkpoint"));
-    }
 }
