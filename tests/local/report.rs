@@ -115,7 +115,15 @@ fn a_run_that_failed_has_a_page() {
     Running::start(command).end().expect(1, &[]);
     let page = place.read("page.html");
     assert_well_formed(&page);
-    for present in ["<span class=\"pill bad\">failed</span>", "processor failed: 1"] {
+    for present in [
+        "<span class=\"pill bad\">failed</span>",
+        "processor failed: 1",
+        "<h2>Failures</h2>",
+        "<code>the processor exited (exit status: 1) while handling processRecords</code>",
+        "<code>not acknowledged: record 49",
+        "/0 (input, line 2) and all after it; delivered again: all records after the checkpoint at 49",
+        "<code>kcl: shard shardId-N: processRecords failed: as told",
+    ] {
         assert!(page.contains(present), "{present} not in {page}");
     }
 }

@@ -38,6 +38,9 @@ fn scripts_read_json() {
     assert_eq!((&shard["checkpoints"], &shard["restarts"]), (&1.into(), &0.into()));
     assert!(shard["position"].as_str().unwrap().starts_with("49"));
     assert!(shard["lastWords"].as_array().unwrap().iter().any(|line| line.as_str().unwrap().contains("as told")));
+    let failure: Vec<_> = shard["failure"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    assert_eq!(failure[0], "the processor exited (exit status: 1) while handling processRecords");
+    assert!(failure[1].starts_with("not acknowledged: record 49"), "{failure:?}");
     assert!(summary["batchMillis"]["max"].as_f64().unwrap() >= summary["batchMillis"]["p50"].as_f64().unwrap());
     assert!(summary["secondsAt"]["processor"].is_number());
 }

@@ -92,6 +92,8 @@ struct Member {
     lives: u32,
     /// A queue that is filled although no processor runs yet.
     queue: Option<Arc<Queue>>,
+    /// The lines that were printed about the last failure.
+    failure: Vec<String>,
     last_words: Vec<String>,
     /// The trial between two processors, if there is chaos.
     trial: Option<Box<Trial>>,
@@ -126,6 +128,7 @@ impl From<Standing> for Member {
             restarts: 0,
             lives: 0,
             queue: None,
+            failure: Vec::new(),
             last_words: Vec::new(),
             trial: None,
         }
@@ -303,8 +306,8 @@ impl<'a> Supervisor<'a> {
         loop {
             for number in self.ready().collect::<Vec<_>>() {
                 if let Err(error) = self.begin(number) {
-                    report::error(error);
-                    self.give_up(number);
+                    report::error(&error);
+                    self.give_up(number, &error);
                 }
             }
             let Some(wait) = self.next_look() else { break };
@@ -427,12 +430,13 @@ impl<'a> Supervisor<'a> {
         let State::Running { thread, .. } = std::mem::replace(&mut member.state, State::Done(Outcome::Failed)) else {
             return;
         };
-        let Ok((Ended { outcome, position, met, last_words, status }, trial)) = thread.join() else { return };
+        let Ok((Ended { outcome, position, met, failure, last_words, status }, trial)) = thread.join() else { return };
         self.metrics.exited(&shard_id(number), status.map(spawn::code));
         member.pulse.ended(outcome == Outcome::Failed);
         let may_restart = outcome == Outcome::Failed && !stops && position != Position::ShardEnd;
         member.position = position;
         member.met = member.met.and(met);
+        member.failure = failure;
         member.last_words = last_words;
         member.trial = trial;
         if outcome == Outcome::HandedOver {
@@ -453,9 +457,11 @@ impl<'a> Supervisor<'a> {
     }
 
     /// Gives up a shard whose processor cannot be started.
-    fn give_up(&mut self, number: u32) {
+    fn give_up(&mut self, number: u32, error: &LocalError) {
         if let Some(member) = self.members.get_mut(&number) {
             member.state = State::Done(Outcome::Failed);
+            member.failure = vec![error.to_string()];
+            member.last_words = Vec::new();
             // Nobody takes its records, which would hold back the other shards.
             member.queue.take().iter().for_each(|queue| queue.abandon());
         }
@@ -513,6 +519,7 @@ impl<'a> Supervisor<'a> {
             shard.restarts = member.lives.saturating_sub(1);
             shard.position = member.position.to_string();
             if outcome == Outcome::Failed {
+                shard.failure.clone_from(&member.failure);
                 shard.last_words.clone_from(&member.last_words);
             }
             drawn.extend(self.page.as_ref().map(|page| page.drawn(member.pulse.history(), counted.clone())));

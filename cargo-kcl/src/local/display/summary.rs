@@ -44,6 +44,8 @@ pub(crate) struct ShardSummary {
     pub(crate) restarts: u32,
     pub(crate) position: String,
     pub(super) batch_millis: Batches,
+    /// The lines that were printed about a processor that failed.
+    pub(crate) failure: Vec<String>,
     /// The last lines on the stderr of a processor that failed.
     pub(crate) last_words: Vec<String>,
 }
@@ -99,6 +101,7 @@ impl ShardSummary {
             restarts: 0,
             position: String::new(),
             batch_millis: Batches::from(&counts.batches),
+            failure: Vec::new(),
             last_words: Vec::new(),
         }
     }

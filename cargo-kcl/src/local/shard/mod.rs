@@ -79,6 +79,8 @@ pub(crate) struct Ended {
     pub(crate) position: Position,
     /// The last records that the processor met, as far as they are known.
     pub(crate) met: Met,
+    /// The lines that were printed about a processor that failed.
+    pub(crate) failure: Vec<String>,
     /// The last lines of the processor's stderr.
     pub(crate) last_words: Vec<String>,
     /// The processor's exit status, if it has ended.
@@ -124,6 +126,7 @@ impl Shard {
         watcher: &RefCell<dyn Watcher>,
     ) -> Ended {
         let mut outcome = Outcome::Failed;
+        let mut printed = Vec::new();
         let trail = RefCell::new(Trail::default());
         let covered = Cell::new(None);
         let keep = |position: &Position| {
@@ -164,7 +167,7 @@ impl Shard {
                 self.message(Level::Warn, "the processor is still running 10 s after its input ended").print();
             }) {
                 Ok(()) => outcome = result,
-                Err(problem) => self.message(Level::Error, problem.text).with(problem.advice).print(),
+                Err(problem) => printed = self.print_failure(problem, []),
             },
             Err(Failure { cause: Cause::Killed, .. }) => {
                 ending.by_force(stdin, stdout);
@@ -176,8 +179,7 @@ impl Shard {
                 match excuse {
                     Excuse::Given => outcome = Outcome::HandedOver,
                     Excuse::Denied(line) => {
-                        let message = self.message(Level::Error, problem.text).with(problem.advice);
-                        message.with([left_off.to_string()].into_iter().chain(line)).print();
+                        printed = self.print_failure(problem, [left_off.to_string()].into_iter().chain(line));
                     }
                 }
             }
@@ -188,7 +190,7 @@ impl Shard {
         }
         let met = Met { covered: covered.get(), delivered: trail.borrow().last() };
         let last_words = last_words.lock().unwrap_or_else(PoisonError::into_inner).lines();
-        Ended { outcome, position, met, last_words, status }
+        Ended { outcome, position, met, failure: printed, last_words, status }
     }
 
     fn converse<K>(
@@ -271,6 +273,13 @@ impl Shard {
             let text = format_args!("the end of the conversation cannot be recorded: {error}");
             self.message(Level::Error, text).print();
         }
+    }
+
+    /// Prints a failure, its advice, and further lines about it. Returns these lines.
+    fn print_failure(&self, problem: Problem, more: impl IntoIterator<Item = String>) -> Vec<String> {
+        let lines: Vec<_> = problem.advice.into_iter().chain(more).collect();
+        self.message(Level::Error, &problem.text).with(&lines).print();
+        [problem.text].into_iter().chain(lines).collect()
     }
 
     fn message(&self, level: Level, text: impl fmt::Display) -> Message {

@@ -65,12 +65,30 @@ fn parts(line: &str) -> (String, u64) {
 
 /// The error without quoted parts and numbers, which differ from record to record and may be payloads.
 fn class(error: &str) -> String {
-    let mut class = String::new();
-    let mut rest = error.trim();
+    report::escaped(&without_numbers(&without_quotations(error.trim()))).chars().take(LONGEST).collect()
+}
+
+/// The text with each number reduced to `N`.
+pub(crate) fn without_numbers(text: &str) -> String {
+    let mut short = String::with_capacity(text.len());
+    for part in text.as_bytes().chunk_by(|one, other| one.is_ascii_digit() == other.is_ascii_digit()) {
+        match part {
+            [b'0'..=b'9', ..] => short.push('N'),
+            // A digit is never inside of another character.
+            part => short.push_str(&String::from_utf8_lossy(part)),
+        }
+    }
+    short
+}
+
+/// The text with each quoted part reduced to `…`.
+pub(crate) fn without_quotations(text: &str) -> String {
+    let mut short = String::new();
+    let mut rest = text;
     while let Some(char) = rest.chars().next() {
         rest = &rest[char.len_utf8()..];
         match char {
-            '"' | '`' | '\'' if char != '\'' || !ends_with_word(&class) => {
+            '"' | '`' | '\'' if char != '\'' || !ends_with_word(&short) => {
                 // An escaped quotation mark does not end the quotation. A quotation without an end was cut.
                 let mut is_escaped = false;
                 let end = rest.find(|inner| {
@@ -79,16 +97,12 @@ fn class(error: &str) -> String {
                     ends
                 });
                 rest = end.map_or("", |end| &rest[end + 1..]);
-                class.push('…');
+                short.push('…');
             }
-            '0'..='9' => {
-                rest = rest.trim_start_matches(|char: char| char.is_ascii_digit());
-                class.push('N');
-            }
-            char => class.push(char),
+            char => short.push(char),
         }
     }
-    report::escaped(&class).chars().take(LONGEST).collect()
+    short
 }
 
 /// Whether a text ends with a word, after which an apostrophe is part of the text. A single letter is not a word but the kind of a string,

@@ -7,8 +7,9 @@ use super::html::{Text, grouped, time};
 use super::lanes::{Axis, lanes, pill};
 use super::{Drawn, Histories};
 use crate::exit::INTERRUPTED;
-use crate::local::display::summary::Summary;
-use crate::local::timeline::letters::Letters;
+use crate::local::display::summary::{ShardSummary, Summary};
+use crate::local::shard::Outcome;
+use crate::local::timeline::letters::{Letters, without_numbers, without_quotations};
 use crate::local::timeline::periods::Period;
 use crate::local::timeline::{CLASSES, start_of};
 use crate::report;
@@ -16,6 +17,8 @@ use crate::report;
 const STYLE: &str = include_str!("style.css");
 /// The most rows of a table.
 const MOST_ROWS: usize = 1_000;
+/// The most failures that are shown.
+const MOST_FAILURES: usize = 100;
 /// The number of slowest batches that are listed.
 const SLOWEST: usize = 4;
 
@@ -29,6 +32,7 @@ pub(super) fn page(summary: &Summary, histories: &Histories<'_>, hidden: usize) 
     );
     html += &header(summary, hidden);
     html += &tiles(summary, histories);
+    html += &failures(&summary.shards);
     html += &throughput(histories, &axis);
     html += &lanes(summary, histories.drawn, &axis);
     _ = write!(html, "<div class=pair>{}{}</div>", latencies(summary, histories), time_spent(summary, histories));
@@ -38,7 +42,7 @@ pub(super) fn page(summary: &Summary, histories: &Histories<'_>, hidden: usize) 
     html += &table(summary);
     _ = writeln!(
         html,
-        "<footer>Written by cargo-kcl {}. The page contains no records. Of the errors of records it contains the words, without numbers and quoted parts.</footer></main></body></html>",
+        "<footer>Written by cargo-kcl {}. The page contains no records. Of the errors of records and the lines on stderr it contains the words, without numbers and quoted parts.</footer></main></body></html>",
         env!("CARGO_PKG_VERSION"),
     );
     html
@@ -91,6 +95,44 @@ fn tiles(summary: &Summary, histories: &Histories<'_>) -> String {
     ];
     let tiles = tiles.map(|(name, value)| format!("<div class=tile><dt>{name}</dt><dd>{value}</dd></div>"));
     format!("<dl class=tiles>{}</dl>", tiles.concat())
+}
+
+/// The reasons why shards failed.
+fn failures(shards: &[ShardSummary]) -> String {
+    let failed: Vec<_> = shards.iter().filter(|shard| shard.outcome == Outcome::Failed).collect();
+    if failed.is_empty() {
+        return String::new();
+    }
+    let lines = |lines: Vec<String>| {
+        let lines: Vec<_> = lines.iter().map(|line| format!("<code>{}</code>", Text(line))).collect();
+        lines.join("<br>")
+    };
+    let mut html = String::from(
+        "<section><h2>Failures</h2><p class=soft>Why the last processor of a shard failed, and its last lines on stderr. A quoted part is \
+         shown as …, and a number on stderr as N.</p><div class=wide><table><thead><tr><th>shard<th>failure<th>last on stderr</thead><tbody>",
+    );
+    for shard in failed.iter().take(MOST_FAILURES) {
+        let (what, more) = shard.failure.split_at(shard.failure.len().min(1));
+        // Only the first line quotes what the processor wrote.
+        let failure = what.iter().map(|line| without_quotations(line)).chain(more.iter().cloned());
+        let last_words = shard.last_words.iter().map(|line| words(line));
+        let [failure, last_words] = [lines(failure.collect()), lines(last_words.collect())];
+        let shard = Text(&shard.shard_id);
+        _ = write!(html, "<tr><td>{shard}<td class=text>{failure}<td class=text>{last_words}");
+    }
+    html += "</tbody></table></div>";
+    if let Some(more) = failed.len().checked_sub(MOST_FAILURES).filter(|more| *more > 0) {
+        _ = write!(html, "<p class=note>{} not listed.", report::count(more as u64, "further failure"));
+    }
+    html + "</section>"
+}
+
+/// A line of stderr without numbers and quoted parts. Where it was cut, a quotation may have lost its start, so the rest is left out.
+fn words(line: &str) -> String {
+    match line.split_once("… (") {
+        Some((start, _)) => without_numbers(&without_quotations(start)) + "…",
+        None => without_numbers(&without_quotations(line)),
+    }
 }
 
 fn throughput(histories: &Histories<'_>, axis: &Axis) -> String {
@@ -335,12 +377,32 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
+    use crate::local::shard::pulse::Counts;
     use crate::process::program::ProgramOptions;
 
     #[derive(clap::Parser)]
     struct Local {
         #[command(flatten)]
         program: ProgramOptions,
+    }
+
+    #[test]
+    fn failures_are_shown_without_payloads_and_are_bounded() {
+        let failed = |number: usize| {
+            let mut shard = ShardSummary::new(format!("s{number}"), Outcome::Failed, &Counts::default());
+            shard.failure = vec!["invalid reply `secret` (status 3)".to_owned(), "fix: send `action` <b>".to_owned()];
+            shard.last_words =
+                vec!["no order \"secret\" at 4711".to_owned(), "it's cut… (7 more bytes) … cret\"".to_owned()];
+            shard
+        };
+        assert_eq!(failures(&[]), "");
+        let html = failures(&[failed(1)]);
+        let cells = "<tr><td>s1<td class=text><code>invalid reply … (status 3)</code><br><code>fix: send `action` &lt;b&gt;</code>\
+                     <td class=text><code>no order … at N</code><br><code>it&#39;s cut…</code></tbody>";
+        assert!(html.contains(cells), "{html}");
+        let html = failures(&(0..MOST_FAILURES + 2).map(failed).collect::<Vec<_>>());
+        assert_eq!(html.matches("<tr><td>").count(), MOST_FAILURES);
+        assert!(html.contains("2 further failures not listed."), "{html}");
     }
 
     #[test]
