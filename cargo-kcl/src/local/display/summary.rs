@@ -11,6 +11,8 @@ use crate::local::shard::pulse::Counts;
 use crate::local::shard::times::Times;
 use crate::report::{self, Level, LogFormat, Message};
 
+/// The number of last lines that the table repeats below a shard that failed.
+const LAST_WORDS: usize = 3;
 /// The columns of a terminal, which the lines fit.
 const WIDTH: usize = 80;
 const HEADER: [&str; 8] = ["shard", "outcome", "records", "data", "checkpoints", "skipped", "letters", "restarts"];
@@ -125,7 +127,8 @@ impl ShardSummary {
     /// Its row of the table, and the last words of a processor that failed.
     fn message(&self, row: &str, shows_last_words: bool) -> Message {
         let level = if self.outcome == Outcome::Failed { Level::Error } else { Level::Info };
-        let last_words = self.last_words.iter().filter(|_| shows_last_words);
+        let from = self.last_words.len().saturating_sub(LAST_WORDS);
+        let last_words = self.last_words[from..].iter().filter(|_| shows_last_words);
         Message::result(level, row)
             .of(&*self.shard_id)
             .with(last_words.map(|line| format!("  last on stderr: {line}")))
