@@ -375,7 +375,16 @@ fn checkpoints_can_be_shown_and_moved_back() {
     running.signal(rustix::process::Signal::INT);
     running.end().expect(130, &[]);
     let seen = place.seen();
-    show().expect(0, &["--input: ", "--shards: 1", "shardId-000000000000  49", "(input 2, line 1)"]);
+    show().expect(
+        0,
+        &[
+            "Saved by a run with:\n  --follow: ",
+            "\n  --input: ",
+            "\n  --shards: 1\n",
+            "\nshardId-000000000000  49",
+            "(input 2, line 1)",
+        ],
+    );
 
     let second = seen.records().nth(1).unwrap().0.strip_suffix("/0").unwrap();
     let run = |rewind: &str| {

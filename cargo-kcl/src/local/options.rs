@@ -412,7 +412,8 @@ impl LocalOptions {
         let store = Store::open_existing(&self.folder()?, &app.0)?;
         let run = store.run()?;
         let is_stream = run.iter().any(|(what, _)| what == "--stream");
-        let mut lines: Vec<_> = run.iter().map(|(what, value)| format!("{what}: {value}")).collect();
+        let mut lines = vec!["Saved by a run with:".to_owned()];
+        lines.extend(run.iter().map(|(what, value)| format!("  {what}: {value}")));
         let positions = store.positions()?;
         if positions.is_empty() {
             lines.push("no shard has a checkpoint yet".to_owned());
@@ -421,7 +422,7 @@ impl LocalOptions {
             let mut line = format!("{}  {position}", shard_id(shard));
             if let Position::After { sequence_number, .. } = &position
                 && !is_stream
-                && let Some(place) = Place::from_sequence_number(sequence_number)
+                && let Some(place) = Place::from_sequence_number(sequence_number).filter(Place::is_record)
             {
                 line += &format!("  (input {}, line {})", place.input + 1, place.line);
             }
