@@ -55,6 +55,16 @@ fn each_difference_is_shown_and_the_other_conversations_are_played() {
 }
 
 #[test]
+fn lines_on_stderr_start_with_their_recording() {
+    let place = recorded("1\n2\n3\n4\n5\n6\n7\n8\n9\n", &["--shards", "2"], "");
+    let script = format!("echo hello >&2; {LAZY}");
+    let replay = |path| Running::start(place.replay([path, "--", "sh", "-c", &script])).end();
+    replay("recorded").expect(1, &["[shardId-000000000000] hello\n", "[shardId-000000000001] hello\n"]);
+    let one = replay("recorded/shardId-000000000001");
+    assert!(one.stderr.lines().any(|line| line == "hello"), "{}", one.stderr);
+}
+
+#[test]
 fn how_a_processor_ended_is_part_of_its_answers() {
     let place = recorded("1\nnow\n3\n", &[], "exit");
     replay(&place, "exit").expect(0, &["1 conversation: all the same"]);

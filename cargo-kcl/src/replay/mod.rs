@@ -6,7 +6,7 @@
 mod pipes;
 mod play;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use self::play::{PlayError, Played, play};
 use crate::args::duration;
 use crate::exit::{FAILED, WRONG_USE};
 use crate::process::program::{Program, ProgramError, ProgramOptions};
-use crate::report::{self, Level, Message};
+use crate::report::{self, Level, Message, Prefix};
 
 /// Replay recorded conversations with a processor, and show where its answers differ
 ///
@@ -25,7 +25,7 @@ use crate::report::{self, Level, Message};
 ///
 /// Each recording is replayed with a new processor. It receives the recorded messages, and must answer as recorded: the same
 /// checkpoints, the same statuses, the same exit code. Its checkpoints get the recorded answers, including refusals. Only the order
-/// counts, not the timing. The first answer that differs is shown with its line in the recording, and the conversation ends,
+/// counts, not the timing. The handlers really run: what they write or send is written or sent again. The first answer that differs is shown with its line in the recording, and the conversation ends,
 /// because the daemon's reaction to it was never recorded. The other recordings are still replayed.
 ///
 /// A recording that breaks off, because the tool or the processor was killed, is replayed as far as it goes. So is one that was cut
@@ -79,9 +79,10 @@ fn replay(options: &ReplayOptions) -> Result<u8, ReplayError> {
     let folders = find(&options.recordings)?;
     let program = Program::prepare(&options.program)?;
     let (mut different, mut cut) = (0, 0);
-    for folder in &folders {
+    for (number, folder) in folders.iter().enumerate() {
         let name = folder.display();
-        match play(folder, &program, options.stuck_after)? {
+        let prefix = if folders.len() == 1 { Prefix::None } else { Prefix::Label(label(folder), number) };
+        match play(folder, &program, options.stuck_after, prefix)? {
             Played::Same { messages, checkpoints, is_cut: true, .. } => {
                 cut += 1;
                 let messages = report::count(messages, "message");
@@ -115,4 +116,9 @@ fn replay(options: &ReplayOptions) -> Result<u8, ReplayError> {
         report::result(format_args!("{}: {differ}", report::count(count, "conversation")));
     }
     Ok(if different + cut > 0 { FAILED } else { 0 })
+}
+
+/// The label of the lines that the processor of a recording prints: the name of its folder, which is that of its shard.
+fn label(folder: &Path) -> String {
+    folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned()
 }

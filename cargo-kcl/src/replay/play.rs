@@ -91,11 +91,11 @@ enum Other {
     Ended,
 }
 
-/// Replays one recording with a new process.
-pub(crate) fn play(folder: &Path, program: &Program, patience: Duration) -> Result<Played, PlayError> {
+/// Replays one recording with a new process, whose stderr is printed with this prefix.
+pub(crate) fn play(folder: &Path, program: &Program, patience: Duration, prefix: Prefix) -> Result<Played, PlayError> {
     let mut transcript = Transcript::open(folder)?;
     let Spawned { stdin, stdout, stderr, process } = spawn(&program.command).map_err(PlayError::Spawn)?;
-    let pump = threads::spawn(move || report::pump(stderr, Speaker::new(Source::Processor, Prefix::None), |_| {}));
+    let pump = threads::spawn(move || report::pump(stderr, Speaker::new(Source::Processor, prefix), |_| {}));
     let pump = pump.inspect_err(|_| process.kill()).map_err(PlayError::Spawn)?;
     let stdin = pipes::stdin(stdin, patience).map_err(PlayError::Pipe)?;
     let replies = Some(Replies::new(pipes::stdout(stdout, patience)));
