@@ -51,10 +51,11 @@ enum NewError {
     #[error("{} cannot be written: {error}", path.display())]
     Write { path: PathBuf, error: io::Error },
     #[error(
-        "cannot tell where `kcl` comes from: give its folder with --path DIR, or its repository with --git URL. \
-         (The crate of that name that `cargo add` finds is a different one.)"
+        "cannot tell where `kcl` comes from: {}give its folder with --path DIR, or its repository with --git URL. \
+         (The crate of that name that `cargo add` finds is a different one.)",
+        of_the_tool(.clone.as_deref())
     )]
-    NoSource,
+    NoSource { clone: Option<PathBuf> },
     #[error("{} is not the folder of `kcl`: {why}", path.display())]
     NotKcl { path: PathBuf, why: String },
     #[error("the path {} is not valid UTF-8, as Cargo.toml requires; move the folder, or use --git URL", .0.display())]
@@ -147,8 +148,24 @@ impl Kcl {
             return within.canonicalize().map(Self::Folder).map_err(|error| not_kcl(error.to_string()));
         }
         let of_clone = workspace_root(None).and_then(|root| root.join("kcl").canonicalize().ok());
-        of_clone.filter(|folder| is_kcl(folder).is_ok()).map(Self::Folder).ok_or(NewError::NoSource)
+        of_clone.filter(|folder| is_kcl(folder).is_ok()).map(Self::Folder).ok_or_else(|| NewError::NoSource {
+            clone: Path::new(env!("CARGO_MANIFEST_DIR")).parent().and_then(clone_at),
+        })
     }
+}
+
+/// Suggests the clone that this tool was built from, if it is known.
+fn of_the_tool(clone: Option<&Path>) -> String {
+    let path = |clone: &Path| report::quoted(&clone.to_string_lossy());
+    clone.map_or(String::new(), |clone| {
+        format!("add --path {}, the clone that this tool was built from. Or ", path(clone))
+    })
+}
+
+/// The folder, if it is a clone with `kcl`. A checkout that cargo made is not one, because cargo may remove it.
+fn clone_at(folder: &Path) -> Option<PathBuf> {
+    let is_clone = is_kcl(&folder.join("kcl")).is_ok() && !folder.join(".cargo-ok").exists();
+    is_clone.then(|| folder.to_owned())
 }
 
 /// Checks that the folder is that of `kcl`; the error says why it is not.
@@ -240,6 +257,24 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clone_is_suggested_only_while_it_is_there() {
+        let place = tempfile::tempdir().expect("a folder");
+        let clone = place.path();
+        assert_eq!(clone_at(clone), None);
+        fs::create_dir(clone.join("kcl")).expect("it can be made");
+        fs::write(clone.join("kcl/Cargo.toml"), "name = \"kcl\"\nkcl-macros").expect("it can be written");
+        assert_eq!(clone_at(clone).as_deref(), Some(clone));
+        let refused = NewError::NoSource { clone: clone_at(clone) }.to_string();
+        let suggested = format!("comes from: add --path {}, the clone that", clone.display());
+        assert!(refused.contains(&suggested), "{refused}");
+        assert!(refused.contains(" from. Or give its folder with --path DIR, or its"), "{refused}");
+        fs::write(clone.join(".cargo-ok"), "").expect("it can be written");
+        assert_eq!(clone_at(clone), None);
+        let refused = NewError::NoSource { clone: None }.to_string();
+        assert!(refused.contains("comes from: give its folder with --path DIR, or its"), "{refused}");
+    }
 
     #[test]
     fn any_text_can_be_quoted() {
