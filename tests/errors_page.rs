@@ -29,8 +29,11 @@ const AREAS: [(&str, &str); 15] = [
 const HEADER: &str = "\
 # Errors of `#[kcl::processor]` and `#[kcl::test]`
 
-Each mistake below causes one error, at the code to change. `UPDATE_ERRORS=1 cargo test -p tests --test errors_page` generates this
-page from `tests/ui`, with the messages of Rust 1.95. Without that variable, the same test fails if the page is out of date.
+To find an error, search this page for its text. Each mistake below causes one error, at the code to change. If there are several mistakes,
+the errors of some appear only after others are fixed, because rustc checks the code in stages.
+
+`UPDATE_ERRORS=1 cargo test -p tests --test errors_page` generates this page from `tests/ui`, with the messages of Rust 1.95. Without that
+variable, the same test fails if the page is out of date.
 ";
 
 /// The `.rs` files of a folder, by name.
