@@ -46,7 +46,7 @@ mod run {
             None => String::new(),
         };
         report::line(format_args!(
-            "this needs the complete tool{instead}: run `cargo install --locked --path {}`, which takes a few minutes; then run \
+            "this needs the complete tool{instead}: run `cargo install --locked --path {}`, which takes 5 to 10 minutes; then run \
              your command again",
             report::quoted(env!("CARGO_MANIFEST_DIR")),
         ));
