@@ -1,14 +1,15 @@
 //! `#[kcl::test]`: what it draws, what it finds, and what it prints.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::process::Command;
+use std::rc::Rc;
 use std::time::Duration;
 use std::{env, io};
 
 use kcl::testing::{Daemon, Fault, Report, Sink, TestRecord, pass};
-use kcl::{BoxError, Checkpointer, FailedRecords, Json, Record, Shard};
+use kcl::{BoxError, Checkpointer, FailedRecords, Json, Record, SequenceNumber, Shard};
 use serde_json::json;
 
 use crate::{failure, first_line};
@@ -285,6 +286,83 @@ impl Lags {
         }
         Ok(())
     }
+}
+
+/// The last sequence number that a store outside of the process knows.
+type Offset = Rc<Cell<Option<SequenceNumber>>>;
+
+/// Skips a batch whose first record is known.
+struct SkipsBatches(Sink<Vec<u8>>, Offset);
+
+#[kcl::processor(main = false)]
+impl SkipsBatches {
+    #[on_records]
+    fn store(&mut self, records: &[Record]) -> io::Result<()> {
+        if records.first().is_some_and(|first| Some(first.sequence_number()) <= self.1.get()) {
+            return Ok(());
+        }
+        records.iter().try_for_each(|record| self.0.write_for([record], record.data().to_vec()))?;
+        self.1.set(records.last().map(Record::sequence_number));
+        Ok(())
+    }
+}
+
+#[kcl::test]
+#[ignore = "fails on purpose"]
+fn batches_that_are_skipped(daemon: Daemon) {
+    let (sink, offset) = (Sink::every_record(), Offset::default());
+    daemon
+        .any_records(0..=20, |n| n.to_string())
+        .run_with(|_: &Shard| Ok::<_, Infallible>(SkipsBatches(sink.clone(), Rc::clone(&offset))));
+}
+
+/// Saves the offset of a record before it stores the record, and skips a record that is known.
+struct OffsetFirst(Sink<Vec<u8>>, Offset);
+
+#[kcl::processor(main = false)]
+impl OffsetFirst {
+    #[on_record]
+    fn store(&mut self, record: &Record) -> io::Result<()> {
+        if Some(record.sequence_number()) <= self.1.get() {
+            return Ok(());
+        }
+        self.1.set(Some(record.sequence_number()));
+        self.0.write(record.data().to_vec())
+    }
+}
+
+#[kcl::test]
+#[ignore = "fails on purpose"]
+fn offsets_before_the_write(daemon: Daemon) {
+    let (sink, offset) = (Sink::every_record(), Offset::default());
+    daemon
+        .any_records(0..=20, |n| n.to_string())
+        .run_with(|_: &Shard| Ok::<_, Infallible>(OffsetFirst(sink.clone(), Rc::clone(&offset))));
+}
+
+#[test]
+fn a_batch_that_mixes_known_records_with_new_ones_is_drawn() {
+    let message = failure(batches_that_are_skipped);
+    let script = script(&message);
+    assert!(script.contains(".fault(Fault::redeliver_in_batches_of(2))"), "{message}");
+    assert_eq!(script.matches(".batch([\"").count(), 2, "{message}");
+
+    let (sink, offset) = (Sink::every_record(), Offset::default());
+    let daemon = Daemon::new().fault(Fault::redeliver_in_batches_of(2)).fault(Fault::crash_before_checkpoint());
+    let line = first_line(|| {
+        daemon
+            .batch(["0"])
+            .batch(["1"])
+            .run_with(|_: &Shard| Ok::<_, Infallible>(SkipsBatches(sink.clone(), Rc::clone(&offset))))
+    });
+    assert!(line.contains("a checkpoint at record 2 was accepted, but record 2 was not written"), "{line}");
+}
+
+#[test]
+fn a_kill_within_a_handler_is_drawn() {
+    let message = failure(offsets_before_the_write);
+    let expected = "Daemon::new()\n    .fault(Fault::crash_before_write(1))\n    .batch([\"0\"])";
+    assert!(script(&message).starts_with(expected), "{message}");
 }
 
 /// The number of records matters to this one.

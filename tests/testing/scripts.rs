@@ -455,3 +455,35 @@ fn a_batch_may_be_bisected() {
     let calls: Vec<_> = run.calls().iter().skip(1).map(|call| call.records().to_vec()).collect();
     assert_eq!(calls, [vec![1, 2, 3, 4], vec![1, 2], vec![3, 4], vec![3], vec![4], vec![5]]);
 }
+
+/// The records of each `processRecords` that a run delivered.
+fn batches<P>(run: &kcl::testing::Report<P>) -> Vec<String> {
+    let report = run.to_string();
+    let lines = report.lines().filter_map(|line| line.trim_start().strip_prefix("-> processRecords with "));
+    lines.map(str::to_owned).collect()
+}
+
+#[test]
+fn records_are_delivered_again_in_other_batches() {
+    let crash = |size| {
+        let daemon = Daemon::new().fault(Fault::redeliver_in_batches_of(size)).fault(Fault::crash_before_checkpoint());
+        let run = daemon.batch(["a", "b", "c"]).batch(["d", "e"]).batch(["f"]).shard_end().run::<Notes>();
+        run.assert_succeeded();
+        run.assert_shard_ended();
+        batches(&run)
+    };
+    assert_eq!(crash(1), ["records 1 to 3", "record 1", "record 2", "record 3", "records 4 to 5", "record 6"]);
+    assert_eq!(crash(2), ["records 1 to 3", "records 1 to 2", "records 3 to 4", "record 5", "record 6"]);
+    assert_eq!(crash(4), ["records 1 to 3", "records 1 to 4", "record 5", "record 6"]);
+    assert_eq!(crash(9), ["records 1 to 3", "records 1 to 5", "record 6"]);
+}
+
+#[test]
+fn records_that_are_delivered_again_go_on_with_a_batch_that_follows_at_once() {
+    let daemon = || Daemon::new().fault(Fault::redeliver_in_batches_of(9));
+    let crash = daemon().fault(Fault::crash_before_checkpoint());
+    let run = crash.batch(["a", "b"]).pass(Duration::from_secs(1)).batch(["c"]).run::<Notes>();
+    assert_eq!(batches(&run), ["records 1 to 2", "records 1 to 2", "record 3"]);
+    let line = crate::first_line(|| daemon().batch(["a"]).crash().batch(["b"]).run::<Notes>());
+    assert!(line.starts_with("Fault::redeliver_in_batches_of(9) at") && line.contains("never happened"), "{line}");
+}

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::time::Duration;
 
-use kcl::testing::{Daemon, Sink};
+use kcl::testing::{Daemon, Fault, Sink};
 use kcl::{Record, Shard};
 
 #[derive(Debug)]
@@ -79,4 +79,17 @@ fn a_sink_that_no_processor_owns_is_part_of_the_run_if_it_is_named() {
     Daemon::new().batch(["a"]).run::<Forgets>().assert_succeeded();
     let message = crate::first_line(|| Daemon::new().batch(["a"]).sink(&sink).run::<Forgets>());
     assert!(message.contains("record 1 was not written to the sink made at tests/testing/sinks.rs"), "{message}");
+}
+
+#[test]
+fn a_process_is_killed_before_or_after_a_write() {
+    let stored = |fault| {
+        let sink = Sink::every_record();
+        let run = run(Daemon::new().batch(["a"]).fault(fault).batch(["b", "c", "d"]).shard_end(), &sink);
+        run.assert_succeeded();
+        run.assert_shard_ended();
+        sink.values().concat()
+    };
+    assert_eq!(stored(Fault::crash_before_write(2)), "abbcd");
+    assert_eq!(stored(Fault::crash_after_write(2)), "abcbcd");
 }

@@ -3,10 +3,12 @@
 use std::cell::RefCell;
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use crate::testing::clock::VirtualClock;
 use crate::testing::play::Play;
+use crate::testing::script::Kind;
 use crate::testing::wire::Shared;
 
 /// The process whose handler is running.
@@ -45,6 +47,21 @@ impl Context {
 
     pub(crate) fn is_current() -> bool {
         CONTEXT.with_borrow(Option::is_some)
+    }
+
+    /// Kills the process if a fault of this kind is due. A process that was killed already goes no further either.
+    pub(crate) fn crash_if(&self, is: impl Fn(&Kind) -> bool) {
+        // A second panic while another one unwinds would end the test.
+        if thread::panicking() {
+            return;
+        }
+        let dies = {
+            let play = &mut self.half.lock().director;
+            play.killed || play.happens(is).is_some()
+        };
+        if dies {
+            self.crash();
+        }
     }
 
     /// Kills the process: unwinds to the daemon.

@@ -163,16 +163,19 @@ struct Dice {
     throttles: u32,
     /// Whether a checkpoint is to be refused because the lease is lost. Two of them could meet at the end of a shard.
     loses: bool,
+    /// The number of records of the last stretch.
+    given: usize,
 }
 
 impl Dice {
     fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let calm = [1, 2, 4, 16][random.below(4)];
-        Self { random, calm, throttles: THROTTLES, loses: false }
+        Self { random, calm, throttles: THROTTLES, loses: false, given: 0 }
     }
 
     fn stretch(&mut self, given: usize, least: Option<usize>) -> Stretch {
+        self.given = given;
         // A message costs more time than its records do, so a few large batches are more common than many small ones.
         let most = match self.random.below(8) {
             0 => 1,
@@ -180,6 +183,10 @@ impl Dice {
             _ => given,
         };
         let mut pieces = Vec::new();
+        // Of all that follows a crash, it alone decides which records share a batch.
+        if given > 0 && self.random.one_in(2) {
+            pieces.push(Piece::Step(Action::Fault(self.cut())));
+        }
         let mut next = 0;
         while next < given {
             if self.random.one_in(self.calm) {
@@ -208,7 +215,7 @@ impl Dice {
     /// `InvalidState`: a handler that returns the error would end its process, and rightly so.
     fn fault(&mut self) -> Fault {
         let most = self.throttles;
-        Fault(match self.random.below(8) {
+        Fault(match self.random.below(11) {
             0 => Kind::CrashBeforeStatus,
             1 => Kind::CrashAfterStatus,
             2 | 3 => Kind::CrashBeforeCheckpoint,
@@ -223,8 +230,20 @@ impl Dice {
                 Kind::RefuseCheckpoints(Refusal::LeaseLost, 1)
             }
             6 => Kind::LoseLease,
+            7 => Kind::CrashBeforeWrite(self.number()),
+            8 => Kind::CrashAfterWrite(self.number()),
+            9 => return self.cut(),
             _ => Kind::CrashAfterCheckpoint,
         })
+    }
+
+    fn cut(&mut self) -> Fault {
+        Fault(Kind::RedeliverInBatchesOf(self.number()))
+    }
+
+    /// A number up to that of the records.
+    fn number(&mut self) -> u32 {
+        u32::try_from(1 + self.random.below(self.given)).unwrap_or(u32::MAX)
     }
 
     fn ending(&mut self, shard: &ShardScript, has_children: bool) -> Stretch {

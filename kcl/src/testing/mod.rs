@@ -126,8 +126,8 @@
 //! | [`.starting_at(position)`](Daemon::starting_at) | the shard does not start at its oldest record |
 //! | [`.shard(id, \|steps\| ...)`](Daemon::shard) | steps of another shard; [`after`](Steps::after) makes it a child of others |
 //!
-//! A [`Fault`] refuses checkpoints, loses the lease, or kills the process at a named point. A fault that never happens
-//! fails the test: the script does not do what it says.
+//! A [`Fault`] refuses checkpoints, loses the lease, kills the process at a named point, such as its nth write to a [`Sink`], or
+//! delivers records again in other batches. A fault that never happens fails the test: the script does not do what it says.
 //!
 //! # Records
 //!
@@ -339,8 +339,8 @@
 //!
 //! # Schedules
 //!
-//! [`#[kcl::test]`](macro@crate::test) draws a script: how records come together in batches, what goes wrong, and how the
-//! shard ends. A failure is made small, and printed as a script to copy into a test. It finds the case that nobody thought
+//! [`#[kcl::test]`](macro@crate::test) draws a script: how records come together in batches, the first time and after a crash, what
+//! goes wrong, and how the shard ends. A failure is made small, and printed as a script to copy into a test. It finds the case that nobody thought
 //! of, and is best with a [`Sink`].
 //!
 //! With `run_async`, every second schedule also draws which handler goes on next, of those that can, and how long
@@ -376,6 +376,8 @@
 //!   looks like one after it, unless the work fails or writes to a sink.
 //! - **Duplicates.** Delivery is at least once. The kit delivers records again, and does not know which effects may happen
 //!   twice. Assert that on the processor or on the sink's values.
+//! - **A kill at any point.** A process is killed between two messages, at a status or a checkpoint, and before or after a write to a
+//!   [`Sink`]. It is not killed between two other effects of a handler, such as a write to a database and one to a file.
 //! - **The process.** A crash leaks the processor, and no destructor runs. But `static`s, open files, threads and
 //!   tasks of `tokio::spawn` survive it, as they would not survive a SIGKILL. A handler that ends the process ends the test.
 //! - **Other threads and clocks.** Sinks work only on the test's thread. `std::time` and `sleep` follow the real clock, not

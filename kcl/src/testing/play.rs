@@ -28,6 +28,8 @@ use crate::testing::wire::{Delivery, Director, Request};
 #[derive(Debug)]
 struct Armed {
     fault: Fault,
+    /// The number of occasions that it lets go by first.
+    spared: u32,
     /// The number of times that it may still happen.
     left: u32,
     happened: bool,
@@ -55,6 +57,8 @@ pub(crate) struct Play {
     batches: VecDeque<Vec<Record>>,
     /// The records that a new process gets first.
     again: Vec<Record>,
+    /// The size of the batches in which it gets them, if that is not one batch.
+    cut: Option<u32>,
     armed: Vec<Armed>,
     clock: Arc<VirtualClock>,
     /// The recorded conversation that is replayed, instead of steps.
@@ -89,6 +93,7 @@ impl Play {
             steps: script.steps.iter().cloned().collect(),
             batches: script.number()?.into(),
             again: Vec::new(),
+            cut: None,
             armed: Vec::new(),
             clock: Arc::clone(clock),
             tape: None,
@@ -110,6 +115,14 @@ impl Play {
     pub(crate) fn start(&mut self, position: &Position) {
         (self.killed, self.close, self.lost, self.loses) = (false, None, false, false);
         self.again = self.ledger.restart(position);
+        self.cut = None;
+        if !self.again.is_empty() {
+            if let Some(Kind::RedeliverInBatchesOf(size)) =
+                self.happens(|kind| matches!(kind, Kind::RedeliverInBatchesOf(_)))
+            {
+                self.cut = Some(size);
+            }
+        }
         if let Some(step) = self.ending.take() {
             if *position != Position::ShardEnd {
                 self.steps.push_front(step);
@@ -119,8 +132,10 @@ impl Play {
     }
 
     pub(crate) fn kill(&mut self) {
-        self.killed = true;
-        self.journal.push(Moment::Crashed);
+        if !self.killed {
+            self.killed = true;
+            self.journal.push(Moment::Crashed);
+        }
     }
 
     /// Whether steps are left that need a process.
@@ -163,19 +178,43 @@ impl Play {
     }
 
     /// Lets an armed fault of this kind happen.
-    fn happens(&mut self, is: impl Fn(&Kind) -> bool) -> Option<Kind> {
-        let armed = self.armed.iter_mut().find(|armed| armed.left > 0 && is(&armed.fault.0))?;
+    pub(crate) fn happens(&mut self, is: impl Fn(&Kind) -> bool) -> Option<Kind> {
+        let mut of_kind = self.armed.iter_mut().filter(|armed| armed.left > 0 && is(&armed.fault.0));
+        let armed = of_kind.find_map(|armed| match armed.spared.checked_sub(1) {
+            Some(spared) => {
+                armed.spared = spared;
+                None
+            }
+            None => Some(armed),
+        })?;
         armed.left -= 1;
         armed.happened = true;
         Some(armed.fault.0.clone())
     }
 
     fn arm(&mut self, fault: Fault, step: Step) {
-        let left = match &fault.0 {
-            Kind::RefuseCheckpoints(_, times) => *times,
-            _ => 1,
+        let (spared, left) = match &fault.0 {
+            Kind::RefuseCheckpoints(_, times) => (0, *times),
+            Kind::CrashBeforeWrite(n) | Kind::CrashAfterWrite(n) => (n - 1, 1),
+            _ => (0, 1),
         };
-        self.armed.push(Armed { fault, left, happened: false, step });
+        self.armed.push(Armed { fault, spared, left, happened: false, step });
+    }
+
+    /// The next of the records that a new process gets first.
+    fn redeliver(&mut self) -> Vec<Record> {
+        let Some(size) = self.cut else { return mem::take(&mut self.again) };
+        let size = size as usize;
+        let mut records: Vec<_> = self.again.drain(..size.min(self.again.len())).collect();
+        let is_batch = self.steps.front().is_some_and(|step| matches!(step.action, Action::Batch(_)));
+        if let Some(next) = self.batches.front_mut().filter(|next| is_batch && !next.is_empty()) {
+            records.extend(next.drain(..next.len().min(size - records.len())));
+            if next.is_empty() {
+                self.batches.pop_front();
+                self.steps.pop_front();
+            }
+        }
+        records
     }
 
     fn deliver(&mut self, records: Vec<Record>) -> Delivery {
@@ -335,8 +374,12 @@ impl Director for Play {
         if self.close.is_some() {
             return None;
         }
-        let again = mem::take(&mut self.again);
-        let delivery = if again.is_empty() { self.advance() } else { Some(self.deliver(again)) };
+        let delivery = if self.again.is_empty() {
+            self.advance()
+        } else {
+            let records = self.redeliver();
+            Some(self.deliver(records))
+        };
         let allows_checkpoints = !matches!(delivery, None | Some(Delivery::LeaseLost));
         if allows_checkpoints && self.happens(|kind| *kind == Kind::LoseLease).is_some() {
             self.loses = true;

@@ -59,6 +59,22 @@ pub(crate) enum Kind {
     CrashAfterStatus,
     CrashBeforeCheckpoint,
     CrashAfterCheckpoint,
+    CrashBeforeWrite(u32),
+    CrashAfterWrite(u32),
+    RedeliverInBatchesOf(u32),
+}
+
+impl Kind {
+    /// The number in it, which is at least 1.
+    pub(crate) fn number(&mut self) -> Option<&mut u32> {
+        match self {
+            Self::RefuseCheckpoints(_, number)
+            | Self::CrashBeforeWrite(number)
+            | Self::CrashAfterWrite(number)
+            | Self::RedeliverInBatchesOf(number) => Some(number),
+            _ => None,
+        }
+    }
 }
 
 impl Fault {
@@ -98,6 +114,44 @@ impl Fault {
     pub fn crash_after_checkpoint() -> Self {
         Self(Kind::CrashAfterCheckpoint)
     }
+
+    /// Kills the process within a handler, just before its `n`th write to any [`Sink`](super::Sink) from now on, counted from 1.
+    ///
+    /// # Panics
+    ///
+    /// If `n` is 0.
+    #[must_use]
+    #[track_caller]
+    pub fn crash_before_write(n: u32) -> Self {
+        assert!(n > 0, "the writes before a crash are counted from 1");
+        Self(Kind::CrashBeforeWrite(n))
+    }
+
+    /// Kills the process within a handler, just after its `n`th write to any [`Sink`](super::Sink) from now on, counted from 1.
+    ///
+    /// # Panics
+    ///
+    /// If `n` is 0.
+    #[must_use]
+    #[track_caller]
+    pub fn crash_after_write(n: u32) -> Self {
+        assert!(n > 0, "the writes before a crash are counted from 1");
+        Self(Kind::CrashAfterWrite(n))
+    }
+
+    /// Cuts records in another way when they are next delivered again: in batches of this size, of which the last one goes on with
+    /// the records of the next step. The real daemon does so too, since it reads from the checkpoint again. Without this fault, they
+    /// come back as one batch.
+    ///
+    /// # Panics
+    ///
+    /// If `size` is 0.
+    #[must_use]
+    #[track_caller]
+    pub fn redeliver_in_batches_of(size: u32) -> Self {
+        assert!(size > 0, "records are delivered again in batches of at least 1");
+        Self(Kind::RedeliverInBatchesOf(size))
+    }
 }
 
 impl fmt::Display for Fault {
@@ -114,6 +168,9 @@ impl fmt::Display for Fault {
             Kind::CrashAfterStatus => f.write_str("Fault::crash_after_status()"),
             Kind::CrashBeforeCheckpoint => f.write_str("Fault::crash_before_checkpoint()"),
             Kind::CrashAfterCheckpoint => f.write_str("Fault::crash_after_checkpoint()"),
+            Kind::CrashBeforeWrite(n) => write!(f, "Fault::crash_before_write({n})"),
+            Kind::CrashAfterWrite(n) => write!(f, "Fault::crash_after_write({n})"),
+            Kind::RedeliverInBatchesOf(size) => write!(f, "Fault::redeliver_in_batches_of({size})"),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::testing::draw::{Piece, Plan};
-use crate::testing::script::{Action, Fault, Kind};
+use crate::testing::script::{Action, Fault};
 
 /// The largest number of schedules that are tried.
 const TRIES: u32 = 1_000;
@@ -102,16 +102,19 @@ impl<F: FnMut(&Plan) -> bool> Shrinker<F> {
         is_shorter
     }
 
-    /// Refuses checkpoints only once.
+    /// Makes the number of a fault 1, or one less.
     fn calm(&mut self) -> bool {
         let mut is_calmer = false;
         for place in steps(&self.plan) {
-            let mut calmer = self.plan.clone();
-            match &mut calmer[place.stretch].pieces[place.piece] {
-                Piece::Step(Action::Fault(Fault(Kind::RefuseCheckpoints(_, times)))) if *times > 1 => *times = 1,
-                _ => continue,
+            for calm in [|_| 1, |number: u32| number.saturating_sub(1).max(1)] {
+                let mut calmer = self.plan.clone();
+                let Piece::Step(Action::Fault(Fault(kind))) = &mut calmer[place.stretch].pieces[place.piece] else {
+                    break;
+                };
+                let Some(number) = kind.number() else { break };
+                *number = calm(*number);
+                is_calmer |= self.try_plan(calmer);
             }
-            is_calmer |= self.try_plan(calmer);
         }
         is_calmer
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::record::Record;
 use crate::testing::context::Context;
+use crate::testing::script::Kind;
 
 /// A sink that notes what a processor writes, and for which records. Clones share it.
 ///
@@ -192,6 +193,13 @@ impl<T: Clone + Debug + Send + 'static> Sink<T> {
     }
 
     fn note(&self, context: &Context, places: Vec<usize>, value: T) -> io::Result<()> {
+        context.crash_if(|kind| matches!(kind, Kind::CrashBeforeWrite(_)));
+        let result = self.keep(context, places, value);
+        context.crash_if(|kind| matches!(kind, Kind::CrashAfterWrite(_)));
+        result
+    }
+
+    fn keep(&self, context: &Context, places: Vec<usize>, value: T) -> io::Result<()> {
         let mut state = self.lock();
         state.enter(context.run);
         let count = state.counts.entry(context.shard.clone()).or_default();
