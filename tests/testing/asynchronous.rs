@@ -317,6 +317,34 @@ fn a_wait_without_end_fails_the_test() {
     assert!(line.starts_with("shard shardId-000000000000: nothing can happen any more"), "{line}");
 }
 
+/// Waits for something that nobody sends at one record.
+#[derive(Default)]
+struct StuckAtOne;
+
+#[kcl::processor(main = false)]
+impl StuckAtOne {
+    #[on_record(concurrency = 2)]
+    async fn wait(&self, record: &Record) {
+        if record.data() == b"5" {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[kcl::test]
+#[ignore = "fails on purpose; another test runs it"]
+fn planted_wait_without_end(daemon: Daemon) {
+    _ = daemon.clone().any_records(1..=3, |n| format!("first {n}")).run_async::<StuckAtOne>();
+    _ = daemon.any_records(0..=12, |n| n.to_string()).run_async::<StuckAtOne>();
+}
+
+#[test]
+fn a_wait_without_end_is_printed_as_a_short_script() {
+    let message = failure(planted_wait_without_end);
+    assert!(message.contains("nothing can happen any more"), "{message}");
+    assert!(message.contains("Daemon::new()\n    .batch([\"5\"])\n    .seed("), "{message}");
+}
+
 #[test]
 fn every_key_keeps_its_order() {
     let sink = Sink::every_record();

@@ -451,7 +451,13 @@ impl Daemon {
         }
         let performance = match perform(&script, &options) {
             Ok(performance) => performance,
-            Err(problem) => panic!("{problem}"),
+            Err(problem) => {
+                // The problem contains the notes.
+                if let Some(schedule) = &schedule {
+                    schedule.note(&script, String::new, None);
+                }
+                panic!("{problem}")
+            }
         };
         let judged = judge(script.clone(), performance);
         if let Some(schedule) = schedule {
