@@ -102,6 +102,20 @@ impl SequenceNumber {
         Some(digits)
     }
 
+    /// The next number, if it has no more digits than a sequence number may have.
+    #[cfg(feature = "testing")]
+    pub(crate) fn successor(mut self) -> Option<Self> {
+        for limb in self.limbs[1..].iter_mut().rev() {
+            *limb += 1;
+            if *limb < BASE {
+                return Some(self);
+            }
+            *limb = 0;
+        }
+        self.limbs[0] += 1;
+        (self.limbs[0] < 10 * BASE).then_some(self)
+    }
+
     /// Writes the digits to the end of a buffer of zeros, and returns them.
     fn digits<'b>(&self, buffer: &'b mut [u8; BUFFER]) -> &'b [u8] {
         let (first, rest) = buffer.split_at_mut(FIRST);
@@ -293,6 +307,18 @@ mod tests {
 
     fn parse(text: &str) -> SequenceNumber {
         text.parse().expect(text)
+    }
+
+    #[test]
+    #[cfg(feature = "testing")]
+    fn the_successor_of_a_number_carries() {
+        let after = |text: &str| parse(text).successor().map(|number| number.to_string());
+        assert_eq!(after("0").as_deref(), Some("1"));
+        assert_eq!(after(&u64::MAX.to_string()).as_deref(), Some("18446744073709551616"));
+        for digits in 1..SequenceNumber::MAX_DIGITS {
+            assert_eq!(after(&"9".repeat(digits)), Some(format!("1{}", "0".repeat(digits))));
+        }
+        assert_eq!(after(&"9".repeat(SequenceNumber::MAX_DIGITS)), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use kcl::Position;
 use kcl::testing::{Daemon, Fault, Sink, TestRecord};
 
 use crate::{failure, first_line};
@@ -42,6 +43,16 @@ fn sequence_numbers_that_do_not_ascend() {
         Daemon::new().batch([TestRecord::text("a").sequence_number(7), TestRecord::text("b").sequence_number(7)])
     });
     assert_eq!(message, "record 2: its sequence number 7/0 does not come after 7/0");
+
+    let at = || Daemon::new().starting_at(Position::after(7.into(), 1));
+    let early = || TestRecord::text("a").part(1).sequence_number(7);
+    let expected = "record 1: its sequence number 7/1 does not come after 7/1, where the shard starts";
+    assert_eq!(failure(|| at().batch([early()])), expected);
+    let message = failure(|| Daemon::new().batch([early()]).starting_at(Position::after(7.into(), 1)));
+    assert_eq!(message, expected);
+    let most = "9".repeat(129).parse().expect("digits");
+    let message = failure(|| Daemon::new().starting_at(Position::after(most, 0)).batch(["a"]));
+    assert_eq!(message, format!("record 1: no sequence number comes after {most}"));
 }
 
 #[test]

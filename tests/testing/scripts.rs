@@ -261,6 +261,34 @@ fn records_have_keys_times_numbers_and_parts() {
 }
 
 #[test]
+fn records_are_numbered_from_the_position_of_the_shard() {
+    #[derive(Default)]
+    struct Numbers(Vec<String>);
+
+    #[kcl::processor(main = false, checkpoint = "1 records")]
+    impl Numbers {
+        #[on_record]
+        fn note(&mut self, record: &Record) {
+            self.0.push(format!("{}/{}", record.sequence_number(), record.sub_sequence_number()));
+        }
+    }
+
+    let numbers = |position, parts: std::ops::Range<u64>| {
+        let records = parts.map(|part| TestRecord::text("x").part(part));
+        let run = Daemon::new().starting_at(position).batch(records).batch(["y"]).run::<Numbers>();
+        run.assert_succeeded();
+        run.assert_checkpoint_at(run.given().len());
+        run.processor().0.clone()
+    };
+    assert_eq!(numbers(Position::after(5.into(), 1), 0..2), ["6/0", "6/1", "7/0"]);
+    assert_eq!(numbers(Position::after(5.into(), 1), 2..4), ["5/2", "5/3", "6/0"]);
+    assert_eq!(numbers(Position::Latest, 0..1), ["1/0", "2/0"]);
+    let digits = "49680459081244621130965516027434656173539743708206858299";
+    let position = Position::after(digits.parse().expect("digits"), 0);
+    assert_eq!(numbers(position, 0..1)[0], "49680459081244621130965516027434656173539743708206858300/0");
+}
+
+#[test]
 fn a_checkpoint_within_an_aggregate_delivers_its_other_parts_again() {
     let parts = (0..4).map(|part| TestRecord::text(part.to_string()).part(part));
     let run = Daemon::new().batch(parts).redeliver().run_with(|_: &Shard| Ok::<_, Infallible>(Halfway(0)));

@@ -220,10 +220,18 @@ macro_rules! steps {
             self.step(Action::Redeliver)
         }
 
-        /// Starts the shard at this position, instead of `TRIM_HORIZON`.
+        /// Starts the shard at this position, instead of `TRIM_HORIZON`. After a sequence number, records without numbers of their
+        /// own are numbered from there.
+        ///
+        /// # Panics
+        ///
+        /// If a record has a sequence number that does not come after the position.
         #[must_use]
+        #[track_caller]
         pub fn starting_at(mut self, position: Position) -> Self {
-            self.shard_script().position = position;
+            if let Err(problem) = self.shard_script().start_at(position) {
+                panic!("{problem}");
+            }
             self
         }
 

@@ -132,8 +132,9 @@
 //! # Records
 //!
 //! Text, bytes and [`serde_json::Value`]s become records as they are. A [`TestRecord`] can have a partition key, an
-//! arrival time, a place in an aggregate of the Kinesis Producer Library, or a sequence number. Without one, records are
-//! numbered from 1 in each shard, and all messages and methods of the kit name them by these places.
+//! arrival time, a place in an aggregate of the Kinesis Producer Library, or a sequence number. Without one, it gets the
+//! number after that of the record before it, or after the position at which the shard starts. All messages and methods of the kit name
+//! records by their places in the shard, counted from 1.
 //! [`TestRecord::read_json_lines`] reads what `cargo kcl tail --json` prints, and dead letters.
 //!
 //! ```

@@ -18,7 +18,8 @@ const SHOWN: usize = 1024;
 /// A record that a [`Daemon`](super::Daemon) delivers.
 ///
 /// Records are numbered from 1 in each shard. That number is the record's sequence number, too, unless an
-/// [aggregate](Self::part) or [a number of its own](Self::sequence_number) comes before it. Its partition key is
+/// [aggregate](Self::part), [a number of its own](Self::sequence_number) or the [position](super::Daemon::starting_at) at which the
+/// shard starts comes before it. Its partition key is
 /// `key-1`, `key-2` and so on, unless it [has one](Self::key).
 ///
 /// ```

@@ -6,7 +6,7 @@ use crate::error::How;
 use crate::shard::Position;
 use crate::testing::journal::{Call, Checkpoint, Moment};
 use crate::testing::ledger::{Promise, Violation};
-use crate::testing::script::{Action, Script, ShardScript};
+use crate::testing::script::{Script, ShardScript};
 use crate::testing::stage::{Performance, Performed};
 
 /// The report of a run, with one part for each shard. Its methods are those of the only shard; with several shards, ask
@@ -365,10 +365,7 @@ impl<P> fmt::Display for ShardReport<P> {
 impl ShardScript {
     /// The payloads of all records.
     fn given(&self) -> Vec<Vec<u8>> {
-        let batches = self.steps.iter().filter_map(|step| match &step.action {
-            Action::Batch(records) => Some(records),
-            _ => None,
-        });
+        let batches = self.steps.iter().filter_map(|step| step.action.records());
         batches.flatten().map(|record| record.data.clone()).collect()
     }
 }

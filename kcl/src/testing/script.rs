@@ -200,6 +200,16 @@ pub(crate) enum Action {
     Redeliver,
 }
 
+impl Action {
+    /// The records of a batch.
+    pub(crate) fn records(&self) -> Option<&[TestRecord]> {
+        match self {
+            Self::Batch(records) => Some(records),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -275,6 +285,18 @@ impl ShardScript {
         }
     }
 
+    /// Starts the shard at this position. Its records are numbered from there.
+    ///
+    /// # Errors
+    ///
+    /// If a record has a number that does not come after it.
+    pub(crate) fn start_at(&mut self, position: Position) -> Result<(), String> {
+        self.position = position;
+        self.numbering = Numbering::after(&self.position);
+        let batches = self.steps.iter().filter_map(|step| step.action.records());
+        batches.flatten().try_for_each(|record| self.numbering.next(record).map(drop))
+    }
+
     /// Adds a step.
     ///
     /// # Errors
@@ -332,11 +354,8 @@ impl ShardScript {
     ///
     /// If the numbers do not ascend.
     pub(crate) fn number(&self) -> Result<Vec<Vec<Record>>, String> {
-        let mut numbering = Numbering::default();
-        let batches = self.steps.iter().filter_map(|step| match &step.action {
-            Action::Batch(records) => Some(records),
-            _ => None,
-        });
+        let mut numbering = Numbering::after(&self.position);
+        let batches = self.steps.iter().filter_map(|step| step.action.records());
         let mut numbered = Vec::new();
         for batch in batches {
             let mut names = Vec::with_capacity(batch.len());
@@ -363,38 +382,40 @@ impl ShardScript {
 struct Numbering {
     /// The number of records so far.
     place: usize,
-    /// The sequence and sub-sequence number of the last one.
+    /// The sequence and sub-sequence number of the last one, or of the position before them.
     last: Option<(SequenceNumber, u64)>,
-    /// Its sequence number, if it is a small one.
-    small: Option<u64>,
 }
 
 impl Numbering {
+    /// Numbers the records of a shard that starts at this position.
+    fn after(position: &Position) -> Self {
+        let last = match position {
+            Position::After { sequence_number, sub_sequence_number } => Some((*sequence_number, *sub_sequence_number)),
+            _ => None,
+        };
+        Self { place: 0, last }
+    }
+
     /// The sequence and sub-sequence number of the next record.
     fn next(&mut self, record: &TestRecord) -> Result<(SequenceNumber, u64), String> {
         self.place += 1;
         let place = self.place;
         let sub = record.part.unwrap_or(0);
         let number = match (record.number, self.last) {
-            (Some(number), _) => {
-                self.small = number.to_string().parse().ok();
-                number
-            }
+            (Some(number), _) => number,
+            (None, None) => 1.into(),
             (None, Some((last, last_sub))) if sub > last_sub => last,
-            (None, last) => {
-                self.small = if last.is_none() { Some(1) } else { self.small.and_then(|last| last.checked_add(1)) };
-                match self.small {
-                    Some(number) => number.into(),
-                    None => {
-                        return Err(format!("record {place}: give it a sequence number, as the record before it has"));
-                    }
-                }
-            }
+            (None, Some((last, _))) => match last.successor() {
+                Some(number) => number,
+                None => return Err(format!("record {place}: no sequence number comes after {last}")),
+            },
         };
         match self.last.replace((number, sub)) {
             Some(last) if last >= (number, sub) => Err(format!(
-                "record {place}: its sequence number {number}/{sub} does not come after {}/{}",
-                last.0, last.1
+                "record {place}: its sequence number {number}/{sub} does not come after {}/{}{}",
+                last.0,
+                last.1,
+                if place == 1 { ", where the shard starts" } else { "" }
             )),
             _ => Ok((number, sub)),
         }
