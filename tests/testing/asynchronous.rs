@@ -314,7 +314,38 @@ impl Stuck {
 #[test]
 fn a_wait_without_end_fails_the_test() {
     let line = first_line(|| Daemon::new().batch(["1"]).run_async::<Stuck>());
-    assert!(line.starts_with("shard shardId-000000000000: nothing can happen any more"), "{line}");
+    assert!(
+        line.starts_with(
+            "shard shardId-000000000000: processRecords of record 1 waits for something that does not come"
+        ),
+        "{line}"
+    );
+}
+
+/// Asks again and again for something that does not come.
+#[derive(Default)]
+struct Polls;
+
+#[kcl::processor(main = false)]
+impl Polls {
+    #[on_record]
+    async fn poll(&mut self, record: &Record) {
+        loop {
+            match record.data() {
+                b"sleeps" => sleep(Duration::from_secs(1)).await,
+                _ => tokio::task::yield_now().await,
+            }
+        }
+    }
+}
+
+#[test]
+fn a_handler_that_polls_without_end_fails_the_test() {
+    for record in ["sleeps", "yields"] {
+        let line = first_line(|| Daemon::new().batch([record]).run_async::<Polls>());
+        let expected = "shard shardId-000000000000: processRecords of record 1 goes on without end: 100101 polls since a record was last done";
+        assert_eq!(line, expected);
+    }
 }
 
 /// Waits for something that nobody sends at one record.
@@ -341,7 +372,7 @@ fn planted_wait_without_end(daemon: Daemon) {
 #[test]
 fn a_wait_without_end_is_printed_as_a_short_script() {
     let message = failure(planted_wait_without_end);
-    assert!(message.contains("nothing can happen any more"), "{message}");
+    assert!(message.contains("processRecords of record 1 waits for something that does not come"), "{message}");
     assert!(message.contains("Daemon::new()\n    .batch([\"5\"])\n    .seed("), "{message}");
 }
 

@@ -2,6 +2,7 @@
 
 mod asynchronous;
 mod bugs;
+mod endless;
 mod judged;
 mod misuse;
 mod recordings;

@@ -49,6 +49,15 @@ impl Context {
         CONTEXT.with_borrow(Option::is_some)
     }
 
+    /// Notes that a handler writes or lets time pass. A process that does so without end is killed.
+    pub(crate) fn act(&self) {
+        {
+            let play = &mut self.half.lock().director;
+            play.killed |= play.patience.act();
+        }
+        self.crash_if(|_| false);
+    }
+
     /// Kills the process if a fault of this kind is due. A process that was killed already goes no further either.
     pub(crate) fn crash_if(&self, is: impl Fn(&Kind) -> bool) {
         // A second panic while another one unwinds would end the test.
@@ -97,5 +106,7 @@ impl Context {
 /// If no handler is running on this thread.
 #[track_caller]
 pub fn pass(time: Duration) {
-    Context::current("kcl::testing::pass").clock.pass(time);
+    let context = Context::current("kcl::testing::pass");
+    context.act();
+    context.clock.pass(time);
 }

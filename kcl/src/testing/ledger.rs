@@ -201,6 +201,13 @@ impl Ledger {
         }
     }
 
+    /// The handler that has records beside each other, and these: places counted from 1.
+    pub(crate) fn beside(&self) -> Option<(&'static str, Vec<usize>)> {
+        let handler = self.entries.iter().find_map(|entry| entry.with)?;
+        let places = self.entries.iter().zip(1..).filter(|(entry, _)| entry.with == Some(handler));
+        Some((handler, places.map(|(_, place)| place).collect()))
+    }
+
     /// The place of a record of this shard, counted from 1.
     pub(crate) fn find(&self, record: &Record) -> Option<usize> {
         self.find_number(record.sequence_number(), record.sub_sequence_number())

@@ -17,7 +17,8 @@ use crate::shard::Position;
 use crate::testing::clock::VirtualClock;
 use crate::testing::context::Killed;
 use crate::testing::journal::{Call, Checkpoint, Moment};
-use crate::testing::ledger::{Ledger, Promise, Rules};
+use crate::testing::ledger::{Ledger, Promise, Rules, places};
+use crate::testing::patience::Patience;
 pub(crate) use crate::testing::play::ear::Ear;
 use crate::testing::script::{Action, Fault, Kind, ShardScript, Step};
 use crate::testing::sink::Sinks;
@@ -68,6 +69,7 @@ pub(crate) struct Play {
     pub(crate) sinks: Sinks,
     pub(crate) ledger: Ledger,
     pub(crate) journal: Vec<Moment>,
+    pub(crate) patience: Patience,
     /// All replies of the shard's processes, as text, if they will be compared.
     pub(crate) replies: Option<Vec<String>>,
     pub(crate) killed: bool,
@@ -101,6 +103,7 @@ impl Play {
             sinks,
             ledger: Ledger::new(&script.id, rules),
             journal: Vec::new(),
+            patience: Patience::default(),
             replies: None,
             killed: false,
             close: None,
@@ -129,6 +132,12 @@ impl Play {
             }
         }
         self.journal.push(Moment::Started(position.clone()));
+        self.succeed();
+    }
+
+    /// Notes that a process got somewhere.
+    fn succeed(&mut self) {
+        self.patience.renew(self.ledger.len());
     }
 
     pub(crate) fn kill(&mut self) {
@@ -219,6 +228,7 @@ impl Play {
 
     fn deliver(&mut self, records: Vec<Record>) -> Delivery {
         let places = self.ledger.deliver(&records).map(|at| at + 1).collect();
+        self.succeed();
         self.journal.push(Moment::Received("processRecords", places));
         Delivery::Records(records, self.behind)
     }
@@ -226,6 +236,7 @@ impl Play {
     fn send(&mut self, action: &'static str, delivery: Delivery) -> Delivery {
         self.close = Some(Close::Message);
         self.ledger.message();
+        self.succeed();
         self.journal.push(Moment::Received(action, Vec::new()));
         delivery
     }
@@ -334,7 +345,23 @@ impl Play {
     }
 
     fn note(&mut self, records: Vec<usize>, attempt: u32, error: Option<String>) {
-        self.journal.push(Moment::Called(Call { handler: self.action, records, attempt, error }));
+        self.called(Call { handler: self.action, records, attempt, error });
+    }
+
+    /// Notes a call that is over.
+    fn called(&mut self, call: Call) {
+        if call.error.is_some() {
+            self.killed |= self.patience.fail();
+        } else if !call.records.is_empty() {
+            self.succeed();
+        }
+        self.journal.push(Moment::Called(call));
+    }
+
+    /// The handler that is running, and its records.
+    pub(crate) fn running(&self) -> String {
+        let (handler, records) = self.ledger.beside().unwrap_or_else(|| (self.action, self.ledger.current()));
+        if records.is_empty() { handler.to_owned() } else { format!("{handler} of {}", places(&records)) }
     }
 
     /// The records that are with the handler now: places counted from 1.
@@ -418,9 +445,15 @@ impl Director for Play {
         if self.killed {
             return false;
         }
+        let before = (self.ledger.passed(), self.ledger.has_ended());
         if let Ok(Some(position)) = answer {
             let sinks = self.sinks.clone();
             self.ledger.accept(position, &sinks);
+        }
+        if before == (self.ledger.passed(), self.ledger.has_ended()) {
+            self.killed |= self.patience.fail();
+        } else {
+            self.succeed();
         }
         let place = match (answer, &request.sequence_number) {
             (Ok(Some(position)), _) => Some(self.ledger.place(position)),
@@ -472,6 +505,7 @@ impl Director for Play {
             replies.push(format!("acknowledged {action}"));
         }
         self.journal.push(Moment::Acknowledged(action));
+        self.succeed();
         if self.loses {
             (self.loses, self.lost) = (false, true);
             self.ledger.lose();

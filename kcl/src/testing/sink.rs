@@ -193,6 +193,7 @@ impl<T: Clone + Debug + Send + 'static> Sink<T> {
     }
 
     fn note(&self, context: &Context, places: Vec<usize>, value: T) -> io::Result<()> {
+        context.act();
         context.crash_if(|kind| matches!(kind, Kind::CrashBeforeWrite(_)));
         let result = self.keep(context, places, value);
         context.crash_if(|kind| matches!(kind, Kind::CrashAfterWrite(_)));

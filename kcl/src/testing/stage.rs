@@ -215,7 +215,7 @@ enum Turn {
     GoesOn,
     Ended(Result<(), RunError>),
     Killed,
-    /// It waits for something that never happens.
+    /// It waits for something that never happens, or goes on without end.
     Stuck,
 }
 
@@ -261,33 +261,42 @@ impl<'s, P: AsyncProcessor> Lane<'s, P> {
             Some(session) => self.context.turn(self.waits, self.tasks.beside(session.turn_within_span())).await,
             None => self.start(make).await,
         };
+        let endless = self.context.half.lock().director.patience.problem.take();
+        if let Some(problem) = endless {
+            return Err(self.give_up(&problem));
+        }
         match turn {
             Turn::GoesOn => {}
             Turn::Ended(result) => self.end(result),
             Turn::Killed => {
-                // A SIGKILL runs no destructors.
-                mem::take(&mut self.tasks).leak();
-                if let Some(session) = self.session.take() {
-                    mem::forget(session.processor);
-                }
+                self.leak();
                 if self.position() == Position::ShardEnd || self.context.half.lock().director.tape.is_some() {
                     self.exit_code = Some(KILLED);
                 }
             }
-            Turn::Stuck => return Err(self.describe_stuck()),
+            Turn::Stuck => {
+                let problem = "waits for something that does not come in virtual time, such as a message that nobody sends, a \
+                               socket or another thread";
+                return Err(self.give_up(problem));
+            }
         }
         Ok(())
     }
 
-    /// The message of a test whose process waits for something that never happens.
-    fn describe_stuck(&self) -> String {
-        let moments = &self.context.half.lock().director.journal;
-        let mut text = format!(
-            "shard {}: nothing can happen any more: a handler waits for something that does not come in virtual time, such as a \
-             message that nobody sends, a socket or another thread\n",
-            self.shard.id
-        );
-        moments.iter().for_each(|moment| text.push_str(&format!("\n  {moment}")));
+    /// Drops the process, but nothing of the user's: a SIGKILL runs no destructors.
+    fn leak(&mut self) {
+        mem::take(&mut self.tasks).leak();
+        if let Some(session) = self.session.take() {
+            mem::forget(session.processor);
+        }
+    }
+
+    /// Leaves a process that does not end. Returns the message for its test.
+    fn give_up(&mut self, problem: &str) -> String {
+        self.leak();
+        let play = &self.context.half.lock().director;
+        let mut text = format!("shard {}: {} {problem}\n", self.shard.id, play.running());
+        play.journal.iter().for_each(|moment| text.push_str(&format!("\n  {moment}")));
         brief(&text)
     }
 
@@ -388,6 +397,9 @@ impl Context {
             if waits == Waits::Thread {
                 return Poll::Pending;
             }
+            if self.is_endless() {
+                return Poll::Ready(Turn::Stuck);
+            }
             loop {
                 let events = self.half.lock().director.journal.len();
                 let (known, end) = patience
@@ -400,6 +412,13 @@ impl Context {
             }
         })
         .await
+    }
+
+    /// Whether a process that was polled again has not got anywhere for too long. One that waits for a message has all the time.
+    fn is_endless(&self) -> bool {
+        let mut half = self.half.lock();
+        let is_at_work = half.is_busy() || half.director.close.is_some();
+        is_at_work && half.director.patience.poll()
     }
 
     /// Calls `work` in this context; `None` if the process was killed.

@@ -97,6 +97,11 @@ impl<D: Director> Half<D> {
         self.lease.position()
     }
 
+    /// Whether a message waits for its status.
+    pub fn is_busy(&self) -> bool {
+        self.pending.is_some()
+    }
+
     /// Gives the shard to a new process.
     pub fn start(&mut self, shard_id: &str) {
         let position = self.lease.position().clone();

@@ -43,6 +43,7 @@ impl Listener for Ear {
                 let error = explain(passed.failed.failure().as_error());
                 if let Some(place) = play.ledger.pass(passed) {
                     play.journal.push(Moment::Settled { how: passed.how, place, error });
+                    play.succeed();
                 }
             }
             _ => {}
@@ -62,7 +63,7 @@ impl Play {
             Step::Parked { .. } | Step::Settled { .. } => return,
         };
         if let Some((handler, attempt)) = self.ledger.finish(place, ended.clone()) {
-            self.journal.push(Moment::Called(Call { handler, records: vec![place], attempt, error: ended }));
+            self.called(Call { handler, records: vec![place], attempt, error: ended });
         }
     }
 
