@@ -11,7 +11,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Drops a value. A panic in its `Drop` has no effect.
 pub(crate) fn discard<T>(value: T) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+    contain(|| drop(value));
+}
+
+/// Runs code that drops values of the user. A panic in a destructor has no effect: std prints it, and the test kit notes it.
+#[inline]
+pub(crate) fn contain(work: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(work)) {
+        #[cfg(feature = "testing")]
+        crate::testing::overhear(&*payload);
         // The payload's own `Drop` may panic too.
         forget(payload);
     }

@@ -322,6 +322,55 @@ fn a_wait_without_end_fails_the_test() {
     );
 }
 
+/// Panics when its future is dropped before it is done.
+struct Unfinished(bool);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        assert!(self.0, "dropped too early");
+    }
+}
+
+async fn finish(record: &Record) {
+    let mut guard = Unfinished(false);
+    sleep(Duration::from_secs(if record.data() == b"slow" { 10 } else { 0 })).await;
+    guard.0 = true;
+}
+
+#[test]
+fn a_panic_in_the_drop_of_a_cancelled_attempt_is_in_the_report() {
+    #[derive(Default)]
+    struct InTurn;
+
+    #[kcl::processor(main = false)]
+    impl InTurn {
+        #[on_record(timeout = "1s", on_failure = skip)]
+        async fn handle(&mut self, record: &Record) {
+            finish(record).await;
+        }
+    }
+
+    #[derive(Default)]
+    struct AtOnce;
+
+    #[kcl::processor(main = false)]
+    impl AtOnce {
+        #[on_record(concurrency = 4, timeout = "1s", on_failure = skip)]
+        async fn handle(&self, record: &Record) {
+            finish(record).await;
+        }
+    }
+
+    let daemon = Daemon::new().batch(["a", "slow", "b"]).shard_end();
+    let (in_turn, at_once) = (daemon.clone().run_async::<InTurn>(), daemon.run_async::<AtOnce>());
+    in_turn.assert_shard_ended();
+    at_once.assert_shard_ended();
+    for report in [in_turn.to_string(), at_once.to_string()] {
+        let panics = report.matches("a destructor panicked: dropped too early (at tests/testing/asynchronous.rs:");
+        assert_eq!(panics.count(), 1, "{report}");
+    }
+}
+
 /// Asks again and again for something that does not come.
 #[derive(Default)]
 struct Polls;

@@ -12,7 +12,7 @@ use crate::clock::{Clock, Sleep};
 use crate::error::{BoxError, Failure};
 use crate::inputs::Deadline;
 use crate::io::lines::Watcher;
-use crate::panics::discard;
+use crate::panics::{contain, discard};
 use crate::runner::conversation::Conversation;
 
 /// Polls user code, and turns a panic into a failure like any other.
@@ -29,9 +29,7 @@ pub(crate) fn guard<T>(poll: impl FnOnce() -> Poll<Result<T, BoxError>>) -> Poll
 
 /// Drops a future of user code. A panic in a destructor has no effect.
 pub(crate) fn clear<F>(mut future: Pin<&mut Option<F>>) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| future.set(None))) {
-        discard(payload);
-    }
+    contain(|| future.set(None));
 }
 
 /// Calls user code. While its futures wait, it waits for the end of their time, and for that of the daemon.

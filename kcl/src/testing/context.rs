@@ -1,13 +1,17 @@
 //! The process whose handler is running on the current thread. Sinks and `pass` need it.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use crate::panics::message;
 use crate::testing::clock::VirtualClock;
+use crate::testing::journal::Moment;
 use crate::testing::play::Play;
+use crate::testing::quiet;
 use crate::testing::script::Kind;
 use crate::testing::wire::Shared;
 
@@ -77,6 +81,17 @@ impl Context {
     pub(crate) fn crash(&self) -> ! {
         self.half.lock().director.kill();
         resume_unwind(Box::new(Killed))
+    }
+}
+
+/// Notes a panic of a destructor that has no effect on its process, which std would print.
+pub(crate) fn overhear(payload: &(dyn Any + Send)) {
+    let Some(context) = CONTEXT.with_borrow(Clone::clone).filter(|_| !payload.is::<Killed>()) else { return };
+    let at = quiet::last_panic().unwrap_or_default();
+    let text = message(payload).unwrap_or("the panic's value is not text");
+    // The kit itself drops a value while it has the half only if another one that it describes panics.
+    if let Some(mut half) = context.half.try_lock() {
+        half.director.journal.push(Moment::Panicked(format!("{text} (at {at})")));
     }
 }
 

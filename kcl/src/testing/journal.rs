@@ -119,6 +119,8 @@ pub(crate) enum Moment {
     Checkpointed(Checkpoint),
     Acknowledged(&'static str),
     Stderr(String),
+    /// A destructor panicked, which changes nothing.
+    Panicked(String),
     Passed(Duration),
     Crashed,
     /// A replay stops, because its recording breaks off or the processor departs from it.
@@ -140,6 +142,7 @@ impl fmt::Display for Moment {
             Self::Checkpointed(checkpoint) => write!(f, "   {checkpoint}"),
             Self::Acknowledged(action) => write!(f, "<- {action} is acknowledged"),
             Self::Stderr(line) => write!(f, "   stderr: {line}"),
+            Self::Panicked(message) => write!(f, "   a destructor panicked: {message}"),
             Self::Passed(time) => write!(f, "{time:?} pass"),
             Self::Crashed => f.write_str("the process is killed"),
             Self::Stopped => f.write_str("the recorded conversation ends here"),

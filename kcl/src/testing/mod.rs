@@ -323,6 +323,8 @@
 //! - [`pass`] and [`Sink::wait_at`] work as code that blocks the thread. A handler that lets others go on sleeps.
 //! - Sinks work in handlers, and in tasks of `spawn_local`. They do not work in tasks of `tokio::spawn`, nor on other threads.
 //! - `runtime = multi_thread` has no effect: all tasks run on the test's thread.
+//! - A panic in a destructor of a handler's future that is cancelled changes nothing, as in production, where it is printed. The report
+//!   names it.
 //! - A handler that waits for something that never happens fails the test. So does one that waits for a socket or another thread: for the
 //!   virtual clock, nothing happens there. It stands still only during `spawn_blocking`.
 //! - `tokio::select!` without `biased` chooses at random, and so do hash maps: such a handler is not the same in each run.
@@ -416,6 +418,7 @@ mod tasks;
 #[doc(hidden)]
 pub mod wire;
 
+pub(crate) use context::overhear;
 pub use context::pass;
 pub use daemon::{Daemon, Steps};
 pub use journal::{Call, Checkpoint};

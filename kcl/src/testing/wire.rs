@@ -220,6 +220,11 @@ impl<D: Director + 'static> Shared<D> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The half, unless someone has it now.
+    pub fn try_lock(&self) -> Option<MutexGuard<'_, Half<D>>> {
+        self.0.try_lock().ok()
+    }
+
     /// The ends of a process's conversation with this half.
     pub fn ends(&self) -> Ends<D> {
         Ends { half: self.clone(), wait: None }
