@@ -464,6 +464,37 @@ fn a_script_names_all_that_a_record_has() {
     );
 }
 
+#[kcl::test(schedules = 10)]
+#[ignore = "fails on purpose"]
+fn many_records(daemon: Daemon) {
+    daemon.records((0..1_000).map(|n| format!("a rather long text {n}"))).run::<Thirteen>();
+    panic!("as wanted");
+}
+
+#[kcl::test(schedules = 10)]
+#[ignore = "fails on purpose"]
+fn many_steps(daemon: Daemon) {
+    (0..500).fold(daemon, |daemon, n| daemon.batch([n.to_string()])).run::<Thirteen>();
+    panic!("as wanted");
+}
+
+#[test]
+fn a_long_script_says_what_it_leaves_out() {
+    let note = "The script is too long to be shown: its comments stand for what is left out.";
+    let message = failure(many_records);
+    let script_of_records = script(&message);
+    assert!(script_of_records.len() < 1_200 && message.contains(note), "{message}");
+    let shown = script_of_records.matches("a rather long text").count();
+    assert!(script_of_records.contains(&format!(", /* {} more */])", 1_000 - shown)), "{message}");
+
+    let message = failure(many_steps);
+    let script = script(&message);
+    assert!(message.contains(note), "{message}");
+    assert!(script.contains("    .batch([\"9\"])\n    // 440 more steps\n    .batch([\"450\"])\n"), "{message}");
+    assert!(script.ends_with("    .batch([\"499\"])"), "{message}");
+    assert!(!failure(odd_records).contains(note));
+}
+
 /// Runs a test that fails on purpose in a process of its own, with this variable. Returns what it prints.
 fn with_variable(test: &str, name: &str, value: &str) -> String {
     let mut test_binary = Command::new(env::current_exe().expect("the tests' own path"));

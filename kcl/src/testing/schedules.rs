@@ -192,6 +192,9 @@ impl fmt::Display for Shown<'_> {
             )?;
         }
         write!(f, "KCL_SEED={seed} repeats the schedule.")
+        if noted.script.as_ref().is_some_and(Script::is_cut) {
+            writeln!(f, "The script is too long to be shown: its comments stand for what is left out.\n")?;
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A test as data: the steps of each shard, which can be generated, run, printed and shrunk.
 
 use std::fmt;
+use std::ops::Range;
 use std::panic::Location;
 use std::time::Duration;
 
@@ -227,23 +228,36 @@ impl fmt::Display for Action {
     }
 }
 
-/// Shows records as an array; as one of plain texts if they are nothing else.
+/// Shows records as an array; as one of plain texts if they are nothing else. A comment stands for the records after the first
+/// thousand characters.
 struct Batch<'a>(&'a [TestRecord]);
+
+impl Batch<'_> {
+    const LONGEST: usize = 1_000;
+
+    /// The records that are shown.
+    fn shown(&self) -> Vec<String> {
+        let is_plain = self.0.iter().all(|record| record.plain_text().is_some());
+        let mut left = Self::LONGEST;
+        let codes = self.0.iter().map_while(|record| {
+            let text = record.plain_text().filter(|_| is_plain);
+            let code = text.map_or_else(|| format!("{record:?}"), quoted);
+            let has_room = left > 0;
+            left = left.saturating_sub(code.len());
+            has_room.then_some(code)
+        });
+        codes.collect()
+    }
+}
 
 impl fmt::Display for Batch<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let texts: Option<Vec<_>> = self.0.iter().map(TestRecord::plain_text).collect();
-        f.write_str("[")?;
-        for (index, record) in self.0.iter().enumerate() {
-            if index > 0 {
-                f.write_str(", ")?;
-            }
-            match &texts {
-                Some(texts) => f.write_str(&quoted(texts[index]))?,
-                None => write!(f, "{record:?}")?,
-            }
+        let shown = self.shown();
+        write!(f, "[{}", shown.join(", "))?;
+        match self.0.len() - shown.len() {
+            0 => f.write_str("]"),
+            more => write!(f, ", /* {more} more */]"),
         }
-        f.write_str("]")
     }
 }
 
@@ -432,7 +446,16 @@ pub(crate) struct Script {
     pub(crate) seed: Option<u64>,
 }
 
-/// Shows the script as the code that makes it.
+impl Script {
+    /// Whether it leaves something out when it is shown.
+    pub(crate) fn is_cut(&self) -> bool {
+        let mut batches = self.shards.iter().flat_map(|shard| &shard.steps).filter_map(|step| step.action.records());
+        self.shards.iter().any(|shard| shard.hidden().is_some())
+            || batches.any(|records| Batch(records).shown().len() < records.len())
+    }
+}
+
+/// Shows the script as the code that makes it. Comments stand for what makes it too long.
 impl fmt::Display for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Daemon::new()")?;
@@ -459,6 +482,14 @@ impl fmt::Display for Script {
 }
 
 impl ShardScript {
+    /// The steps in the middle that are not shown: a failure is usually caused by the last ones.
+    fn hidden(&self) -> Option<Range<usize>> {
+        const FIRST: usize = 10;
+        const LAST: usize = 50;
+        let end = self.steps.len().checked_sub(LAST).filter(|end| *end > FIRST)?;
+        Some(FIRST..end)
+    }
+
     fn write_steps(&self, f: &mut fmt::Formatter<'_>, indent: &str) -> fmt::Result {
         match &self.position {
             Position::TrimHorizon => {}
@@ -468,6 +499,15 @@ impl ShardScript {
             }
             other => write!(f, "\n{indent}.starting_at(Position::{other:?})")?,
         }
-        self.steps.iter().try_for_each(|step| write!(f, "\n{indent}{}", step.action))
+        let hidden = self.hidden().unwrap_or_default();
+        for (at, step) in self.steps.iter().enumerate() {
+            if at == hidden.start && !hidden.is_empty() {
+                write!(f, "\n{indent}// {} more steps", hidden.len())?;
+            }
+            if !hidden.contains(&at) {
+                write!(f, "\n{indent}{}", step.action)?;
+            }
+        }
+        Ok(())
     }
 }
