@@ -495,6 +495,31 @@ fn a_long_script_says_what_it_leaves_out() {
     assert!(!failure(odd_records).contains(note));
 }
 
+#[kcl::test(schedules = 10)]
+#[ignore = "fails on purpose"]
+fn nothing_is_delivered(daemon: Daemon) {
+    daemon.run::<Thirteen>().assert_succeeded();
+}
+
+#[kcl::test(schedules = 10)]
+#[ignore = "fails on purpose"]
+fn nothing_is_run(daemon: Daemon) {
+    _ = daemon.any_records(0..=3, |n| json!(n));
+}
+
+#[kcl::test(schedules = 10)]
+fn a_test_may_do_without_records(daemon: Daemon) {
+    daemon.empty_batch().shard_end().run::<Thirteen>().assert_shard_ended();
+}
+
+#[test]
+fn a_test_that_delivers_nothing_fails() {
+    for (name, test) in [("nothing_is_delivered", nothing_is_delivered as fn()), ("nothing_is_run", nothing_is_run)] {
+        let message = failure(test);
+        assert!(message.starts_with(&format!("{name} delivers nothing under any schedule: call `.any_records(...)`")));
+    }
+}
+
 /// Runs a test that fails on purpose in a process of its own, with this variable. Returns what it prints.
 fn with_variable(test: &str, name: &str, value: &str) -> String {
     let mut test_binary = Command::new(env::current_exe().expect("the tests' own path"));

@@ -73,6 +73,8 @@ struct State {
     dice: Option<Dice>,
     /// The seed of what a processor with `async` methods draws.
     seed: Option<u64>,
+    /// A script with a step was run.
+    has_run: bool,
     noted: Noted,
 }
 
@@ -89,7 +91,7 @@ impl Schedule {
     }
 
     fn new(plan: Plan, dice: Option<Dice>, seed: Option<u64>) -> Self {
-        Self(Arc::new(Mutex::new(State { plan, calls: 0, dice, seed, noted: Noted::default() })))
+        Self(Arc::new(Mutex::new(State { plan, calls: 0, dice, seed, has_run: false, noted: Noted::default() })))
     }
 
     /// The seed of what a processor with `async` methods draws.
@@ -124,8 +126,14 @@ impl Schedule {
     /// Notes a run of a script. `notes` are those of the run.
     pub(crate) fn note(&self, script: &Script, notes: impl FnOnce() -> String, broken: Option<Promise>) {
         let mut state = self.lock();
+        state.has_run |= script.shards.iter().any(|shard| !shard.steps.is_empty());
         let notes = state.dice.is_none().then(notes);
         state.noted = Noted { script: Some(script.clone()), notes, broken };
+    }
+
+    /// Whether the test has run a script with a step.
+    pub(crate) fn has_run(&self) -> bool {
+        self.lock().has_run
     }
 
     /// The plan and the notes, after the test's body ended.

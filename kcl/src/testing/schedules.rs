@@ -83,19 +83,27 @@ struct Failure {
 ///
 /// # Panics
 ///
-/// If the test fails, or if a number in the environment cannot be read.
+/// If the test fails, or if a number in the environment cannot be read. If the test never runs its daemon with a step.
 #[track_caller]
 pub fn run(name: &str, schedules: u32, test: impl Fn(Daemon) -> Option<String>) {
     let (seed, schedules) = (number("KCL_SEED"), number("KCL_SCHEDULES").unwrap_or(schedules.into()));
     assert!(schedules > 0, "0 schedules test nothing: give `#[kcl::test]` or KCL_SCHEDULES at least 1");
     let seeds = seed.map_or(0..=schedules - 1, |seed| seed..=seed);
     let first = *seeds.start();
+    let mut has_run = false;
     for seed in seeds {
-        if let Some(failure) = attempt(&test, &Schedule::draw(seed)) {
+        let schedule = Schedule::draw(seed);
+        if let Some(failure) = attempt(&test, &schedule) {
             let (failure, is_repeatable) = shorten(&test, failure);
             panic!("{}", Shown { name, seed, tried: seed - first + 1, failure, is_repeatable });
         }
+        has_run |= schedule.has_run();
     }
+    assert!(
+        has_run,
+        "{name} delivers nothing under any schedule: call `.any_records(...)`, `.records(...)` or another step of its daemon, such as \
+         `.empty_batch()`, and then run it"
+    );
 }
 
 /// A number in the environment.
@@ -184,6 +192,9 @@ impl fmt::Display for Shown<'_> {
             let which = if *is_repeatable { "the shortest script found that fails like this" } else { "the script" };
             writeln!(f, "\n{which}, to be followed by `.run::<...>()` or `.run_with(...)`:\n\n{script}\n")?;
         }
+        if noted.script.as_ref().is_some_and(Script::is_cut) {
+            writeln!(f, "The script is too long to be shown: its comments stand for what is left out.\n")?;
+        }
         if !is_repeatable {
             writeln!(
                 f,
@@ -192,9 +203,6 @@ impl fmt::Display for Shown<'_> {
             )?;
         }
         write!(f, "KCL_SEED={seed} repeats the schedule.")
-        if noted.script.as_ref().is_some_and(Script::is_cut) {
-            writeln!(f, "The script is too long to be shown: its comments stand for what is left out.\n")?;
-        }
     }
 }
 
