@@ -66,6 +66,8 @@ fn a_call_that_fails_after_its_checkpoint() {
         ),
         "{message}"
     );
+    let message = first_line(|| Daemon::new().batch(["bad"]).run::<EarlyBatch>());
+    assert!(message.ends_with("record 1 was checkpointed, and then its handler failed: it is bad"), "{message}");
 }
 
 /// Swallows the error of its store.

@@ -331,8 +331,8 @@ impl Ledger {
     fn blame(&mut self, failed: &[usize], error: &str) {
         if failed.last().is_some_and(|&last| self.claimed > last) {
             let which = places(&failed.iter().map(|at| at + 1).collect::<Vec<_>>());
-            let were = if failed.len() == 1 { "was" } else { "were" };
-            let what = format!("{which} {were} checkpointed, and then their handler failed: {error}");
+            let (were, their) = if failed.len() == 1 { ("was", "its") } else { ("were", "their") };
+            let what = format!("{which} {were} checkpointed, and then {their} handler failed: {error}");
             self.violate(Promise::Settled, what);
         }
     }
