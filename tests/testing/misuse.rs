@@ -72,6 +72,11 @@ fn a_shard_that_does_not_exist_or_exists_twice() {
     assert_eq!(failure(|| drop(run.calls())), "the test has several shards: ask `run.shard(id)`, with an id of a, b");
     let message = failure(|| Daemon::new().shard("a", |steps| steps.after("b")).run::<Nothing>());
     assert_eq!(message, "shard a starts after b, which has no script");
+    let daemon = Daemon::new().shard("a", |steps| steps.batch(["1"]).shard_end());
+    let daemon = daemon.shard("b", |steps| steps.after("a").after("c")).shard("c", |steps| steps.after("b"));
+    assert_eq!(failure(|| daemon.run::<Nothing>()), "shards start after each other, so none of them can: b, c");
+    let message = failure(|| Daemon::new().shard("a", |steps| steps.after("a")).run::<Nothing>());
+    assert_eq!(message, "shards start after each other, so none of them can: a");
 }
 
 #[test]

@@ -257,7 +257,7 @@ impl Steps {
     steps!();
 
     /// Starts the shard only after another one has ended, as a child after its parent when a stream is resharded. Call
-    /// it twice for a shard that merges two.
+    /// it twice for a shard that merges two. Shards that start after each other fail the test.
     #[must_use]
     pub fn after(mut self, parent: impl Into<String>) -> Self {
         self.script.parents.push(parent.into());

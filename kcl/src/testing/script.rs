@@ -447,6 +447,37 @@ pub(crate) struct Script {
 }
 
 impl Script {
+    /// Checks that each shard can start once its parents have ended.
+    ///
+    /// # Errors
+    ///
+    /// If a parent has no script, or if shards start after each other.
+    pub(crate) fn check_parents(&self) -> Result<(), String> {
+        let mut waiting: Vec<_> = self.shards.iter().collect();
+        for shard in &waiting {
+            let is_known = |parent: &&String| waiting.iter().any(|other| other.id == **parent);
+            if let Some(parent) = shard.parents.iter().find(|parent| !is_known(parent)) {
+                return Err(format!("shard {} starts after {parent}, which has no script", shard.id));
+            }
+        }
+        while !waiting.is_empty() {
+            let ids: Vec<_> = waiting.iter().map(|shard| &shard.id).collect();
+            let left: Vec<_> = waiting
+                .iter()
+                .filter(|shard| shard.parents.iter().any(|parent| ids.contains(&parent)))
+                .copied()
+                .collect();
+            if left.len() == waiting.len() {
+                let ids: Vec<_> = left.iter().map(|shard| shard.id.as_str()).collect();
+                return Err(format!("shards start after each other, so none of them can: {}", ids.join(", ")));
+            }
+            waiting = left;
+        }
+        Ok(())
+    }
+}
+
+impl Script {
     /// Whether it leaves something out when it is shown.
     pub(crate) fn is_cut(&self) -> bool {
         let mut batches = self.shards.iter().flat_map(|shard| &shard.steps).filter_map(|step| step.action.records());

@@ -168,14 +168,11 @@ where
     P: AsyncProcessor,
     E: Into<BoxError>,
 {
+    script.check_parents()?;
     let run = next_run();
     let clock = Arc::new(VirtualClock::new(options.seed, waits));
     let mut lanes = Vec::new();
     for shard in &script.shards {
-        if let Some(parent) = shard.parents.iter().find(|parent| script.shards.iter().all(|shard| shard.id != **parent))
-        {
-            return Err(format!("shard {} starts after {parent}, which has no script", shard.id));
-        }
         let lane = Lane::<P>::new(shard, run, &clock, options, waits)?;
         lane.context.half.lock().director.replies = script.independent.then(Vec::new);
         lanes.push(lane);
