@@ -380,6 +380,8 @@ fn batches_may_be_empty_or_behind() {
 
     let run = Daemon::new().batch(["a"]).behind(Duration::from_secs(7)).empty_batch().run::<Lags>();
     assert_eq!(run.processor().0, [(1, Some(Duration::ZERO)), (0, Some(Duration::from_secs(7)))]);
+    let run = Daemon::new().behind(Duration::MAX).batch(["a"]).run::<Lags>();
+    assert_eq!(run.processor().0, [(1, Some(Duration::from_millis(i64::MAX as u64)))]);
 }
 
 #[test]

@@ -254,7 +254,7 @@ impl Play {
                     self.journal.push(Moment::Passed(*time));
                     return Some(*time);
                 }
-                Action::Behind(time) => self.behind = Some(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+                Action::Behind(time) => self.behind = Some(i64::try_from(time.as_millis()).unwrap_or(i64::MAX) as u64),
                 Action::Fault(fault) => self.arm(fault.clone(), step.clone()),
                 _ => {}
             }
