@@ -43,7 +43,7 @@ use crate::shard::Shard;
     message = "`{Self}` is not a processor",
     label = "must implement `kcl::Processor`",
     note = "put `#[kcl::processor]` on its `impl` block, or implement `kcl::Processor` for it by hand",
-    note = "with the feature `tokio`, a processor with `async` handlers is run by `kcl::run_async::<P>()`, or by `kcl::Runner::from_async(async |shard: &kcl::Shard| ...).run()`"
+    note = "with the feature `tokio`, a processor with `async` handlers is run by `kcl::run_async::<P>()`, in a test by `.run_async::<P>()`, or by `kcl::Runner::from_async(async |shard: &kcl::Shard| ...).run()`"
 )]
 pub trait Processor {
     /// Who checkpoints the records, and when. With [`Checkpoints::Handler`], the runtime checkpoints only SHARD_END.
@@ -142,7 +142,7 @@ pub trait Processor {
     label = "must implement `kcl::Initialize`",
     note = "`#[kcl::processor]` implements it for a type that has an `#[on_init]` constructor, or else `Default`",
     note = "a processor that your own function creates is run by `kcl::Runner::new(function).run()`",
-    note = "with the feature `tokio`, a processor with `async` handlers is run by `kcl::run_async::<P>()`, or by `kcl::Runner::from_async(async |shard: &kcl::Shard| ...).run()`"
+    note = "with the feature `tokio`, a processor with `async` handlers is run by `kcl::run_async::<P>()`, in a test by `.run_async::<P>()`, or by `kcl::Runner::from_async(async |shard: &kcl::Shard| ...).run()`"
 )]
 pub trait Initialize: Processor + Sized {
     /// Makes the processor of this shard, on the daemon's `initialize`.
