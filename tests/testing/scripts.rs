@@ -514,6 +514,14 @@ fn records_that_are_delivered_again_go_on_with_a_batch_that_follows_at_once() {
     let crash = daemon().fault(Fault::crash_before_checkpoint());
     let run = crash.batch(["a", "b"]).pass(Duration::from_secs(1)).batch(["c"]).run::<Notes>();
     assert_eq!(batches(&run), ["records 1 to 2", "records 1 to 2", "record 3"]);
+    let crash = daemon().fault(Fault::crash_before_checkpoint());
+    let run = crash.batch(["a", "b"]).fault(Fault::lose_lease()).batch(["c"]).run::<Notes>();
+    assert_eq!(batches(&run), ["records 1 to 2", "records 1 to 3"]);
+    assert_eq!(
+        run.acknowledgements().last(),
+        Some(&"leaseLost"),
+        "the lease was lost with the records of the next step"
+    );
     let line = crate::first_line(|| daemon().batch(["a"]).crash().batch(["b"]).run::<Notes>());
     assert!(line.starts_with("Fault::redeliver_in_batches_of(9) at") && line.contains("never happened"), "{line}");
 }

@@ -215,6 +215,9 @@ impl Play {
         let Some(size) = self.cut else { return mem::take(&mut self.again) };
         let size = size as usize;
         let mut records: Vec<_> = self.again.drain(..size.min(self.again.len())).collect();
+        if records.len() < size {
+            self.set_up();
+        }
         let is_batch = self.steps.front().is_some_and(|step| matches!(step.action, Action::Batch(_)));
         if let Some(next) = self.batches.front_mut().filter(|next| is_batch && !next.is_empty()) {
             records.extend(next.drain(..next.len().min(size - records.len())));
@@ -243,21 +246,26 @@ impl Play {
 
     /// Takes the steps up to one that is a message, ends the process, or lets time pass. Returns that time.
     fn prepare(&mut self) -> Option<Duration> {
-        loop {
-            let is_first = |is: fn(&Action) -> bool| self.steps.front().is_some_and(|step| is(&step.action));
-            if !is_first(|action| matches!(action, Action::Pass(_) | Action::Behind(_) | Action::Fault(_))) {
-                return None;
-            }
-            let step = self.steps.pop_front()?;
+        self.set_up();
+        let Some(Action::Pass(time)) = self.steps.front().map(|step| &step.action) else { return None };
+        let time = *time;
+        self.steps.pop_front();
+        self.journal.push(Moment::Passed(time));
+        Some(time)
+    }
+
+    /// Takes the steps that only concern the ones after them.
+    fn set_up(&mut self) {
+        while let Some(step) = self.steps.front() {
             match &step.action {
-                Action::Pass(time) => {
-                    self.journal.push(Moment::Passed(*time));
-                    return Some(*time);
-                }
                 Action::Behind(time) => self.behind = Some(i64::try_from(time.as_millis()).unwrap_or(i64::MAX) as u64),
-                Action::Fault(fault) => self.arm(fault.clone(), step.clone()),
-                _ => {}
+                Action::Fault(fault) => {
+                    let (fault, step) = (fault.clone(), step.clone());
+                    self.arm(fault, step);
+                }
+                _ => return,
             }
+            self.steps.pop_front();
         }
     }
 

@@ -141,7 +141,7 @@ impl Fault {
     }
 
     /// Cuts records in another way when they are next delivered again: in batches of this size, of which the last one goes on with
-    /// the records of the next step. The real daemon does so too, since it reads from the checkpoint again. Without this fault, they
+    /// the records of the next step that is not a fault. The real daemon does so too, since it reads from the checkpoint again. Without this fault, they
     /// come back as one batch.
     ///
     /// # Panics
