@@ -641,7 +641,10 @@ pub use kcl_macros::on_dead_letter;
 /// left out. A shorter schedule counts only if the same promise is broken, or if the same line of the test panics. Records that
 /// the test chose with `records` stay, unless a promise was broken.
 ///
-/// The message has the failure, the shortest script as code, and the seed of the schedule that failed:
+/// A test that delivers nothing, because it never runs its daemon or gives it no step, fails as well.
+///
+/// The message has the failure, the shortest script as code, and the seed of the schedule that failed. If the script is long, comments
+/// stand for a part of its records and steps.
 ///
 /// ```text
 /// no_record_is_lost failed under schedule 4 (seed 3) at src/main.rs:64: record 0 is lost
