@@ -210,7 +210,7 @@ impl Buffers {
             None => self.last = Arc::new(Batch { data: Arc::new(data), share: OnceLock::new(), keys, entries }),
         }
         let mut records = mem::take(&mut self.records);
-        records.extend((0..count).map(|index| Record::new(Arc::clone(&self.last), index)));
+        records.extend((0..count).map(|index| Record::of(Arc::clone(&self.last), index)));
         records
     }
 

@@ -22,7 +22,8 @@ pub struct Record {
 }
 
 impl Record {
-    pub(crate) fn new(batch: Arc<Batch>, index: usize) -> Self {
+    /// A record of a batch. Its name is not `new`, so that a program which calls that has one error.
+    pub(crate) fn of(batch: Arc<Batch>, index: usize) -> Self {
         Self { batch, index }
     }
 
@@ -125,7 +126,7 @@ impl WeakRecords {
 
     /// The records, unless the batch is over.
     pub(crate) fn upgrade(&self) -> Vec<Record> {
-        let record = |batch: &Arc<Batch>| (0..self.count).map(|index| Record::new(Arc::clone(batch), index)).collect();
+        let record = |batch: &Arc<Batch>| (0..self.count).map(|index| Record::of(Arc::clone(batch), index)).collect();
         self.batch.upgrade().as_ref().map(record).unwrap_or_default()
     }
 }

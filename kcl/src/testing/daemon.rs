@@ -12,7 +12,7 @@ use crate::processor::{Initialize, Processor};
 use crate::runner::conversation::{Waits, now};
 use crate::shard::{Position, Shard};
 use crate::testing::draw::{Schedule, Stretch};
-use crate::testing::record::TestRecord;
+use crate::testing::record::{IntoRecords, TestRecord};
 use crate::testing::report::{Report, brief, judge};
 use crate::testing::schedules;
 use crate::testing::script::{Action, Fault, SHARD, Script, ShardScript};
@@ -87,8 +87,8 @@ macro_rules! steps {
         /// If the shard has ended, or if sequence numbers do not ascend.
         #[must_use]
         #[track_caller]
-        pub fn batch<R: Into<TestRecord>>(self, records: impl IntoIterator<Item = R>) -> Self {
-            self.step(Action::Batch(records.into_iter().map(Into::into).collect()))
+        pub fn batch(self, records: impl IntoRecords) -> Self {
+            self.step(Action::Batch(records.into_records()))
         }
 
         /// Delivers records in batches that the schedule of [`#[kcl::test]`](macro@crate::test) draws, with what goes wrong
@@ -99,8 +99,8 @@ macro_rules! steps {
         /// If the daemon is not that of a `#[kcl::test]`, if the shard has ended, or if sequence numbers do not ascend.
         #[must_use]
         #[track_caller]
-        pub fn records<R: Into<TestRecord>>(self, records: impl IntoIterator<Item = R>) -> Self {
-            let records: Vec<TestRecord> = records.into_iter().map(Into::into).collect();
+        pub fn records(self, records: impl IntoRecords) -> Self {
+            let records = records.into_records();
             let part = schedules::of(self.schedule.as_ref(), "records").records(records.len());
             self.draw(part, |n| records[n].clone())
         }

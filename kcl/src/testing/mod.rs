@@ -422,7 +422,7 @@ pub(crate) use context::overhear;
 pub use context::pass;
 pub use daemon::{Daemon, Steps};
 pub use journal::{Call, Checkpoint};
-pub use record::TestRecord;
+pub use record::{IntoRecords, TestRecord};
 pub use recordings::Recordings;
 pub use report::{Report, ShardReport};
 pub use script::{Fault, Refusal};

@@ -200,6 +200,28 @@ impl From<&[u8]> for TestRecord {
     }
 }
 
+/// What the records of a test are made of: an array or an iterator of whatever becomes a [`TestRecord`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the records of a test",
+    label = "must be an array or an iterator of records, as in `[\"a\", \"b\"]`",
+    note = "a record is a `&str`, a `String`, a `&[u8]`, a `Vec<u8>`, a `serde_json::Value` or a `kcl::testing::TestRecord`"
+)]
+pub trait IntoRecords {
+    /// Makes the records.
+    fn into_records(self) -> Vec<TestRecord>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<I> IntoRecords for I
+where
+    I: IntoIterator,
+    I::Item: Into<TestRecord>,
+{
+    fn into_records(self) -> Vec<TestRecord> {
+        self.into_iter().map(Into::into).collect()
+    }
+}
+
 impl TestRecord {
     /// Its data, if it is a text that is short enough to be shown, and has nothing else.
     pub(crate) fn plain_text(&self) -> Option<&str> {
