@@ -222,7 +222,8 @@ pub(crate) fn not_free() {
     world.is_taken = Some(SECOND);
     let services = Services::new(world);
     let ended = services.run("leases", &["--rewind", "0=TRIM_HORIZON", "--yes"]);
-    ended.expect(1, &["the lease was not moved, because a worker took or renewed it or that of a child shard"]);
+    ended
+        .expect(1, &["the lease was not moved, because a worker took or renewed it, or that of a shard that follows,"]);
     assert_eq!(services.world().rows[0]["checkpoint"]["S"], "SHARD_END");
 }
 
@@ -312,7 +313,7 @@ pub(crate) fn refused() {
     run(
         &Services::new(world),
         "0=TRIM_HORIZON",
-        "shardId-000000000000 has ended, and its child shard shardId-000000000001 has begun",
+        "shardId-000000000000 has ended, and shardId-000000000001, which follows it, has begun",
         1,
     );
     // Its child has not.
@@ -321,6 +322,44 @@ pub(crate) fn refused() {
     world.rows.push(row(SECOND, None, "TRIM_HORIZON", 0));
     let services = Services::new(world);
     services.run("leases", &["--rewind", &format!("0={}", text(2)), "--yes"]).expect(0, &["was moved"]);
+}
+
+/// The KCL removes the lease of a shard that is done, and keeps that of its parent.
+pub(crate) fn removed_children() {
+    let parent = || {
+        let mut world = one_shard(None, "SHARD_END", three());
+        world.rows[0].insert("childShardIds".to_owned(), json!({ "SS": [SECOND] }));
+        world.shards = vec![(FIRST, None, true), (SECOND, Some(FIRST), true), (THIRD, Some(SECOND), false)];
+        world
+    };
+    let rewind = ["--rewind", "0=TRIM_HORIZON", "--yes"];
+    let mut world = parent();
+    world.rows.push(row(THIRD, Some("alive"), "TRIM_HORIZON", 0));
+    let services = Services::new(world);
+    services.run("leases", &rewind).expect(1, &["has ended, and shardId-000000000002, which follows it, has begun"]);
+    assert!(services.world().updates.is_empty());
+
+    // The child shard has never had a lease.
+    let services = Services::new(parent());
+    services.run("leases", &rewind).expect(0, &["was moved to TRIM_HORIZON"]);
+    // Its lease is created at the moment at which its parent is moved.
+    let mut world = parent();
+    world.is_taken = Some(SECOND);
+    let services = Services::new(world);
+    services
+        .run("leases", &rewind)
+        .expect(1, &["the lease was not moved, because a worker took or renewed it, or that"]);
+    assert_eq!(services.world().rows[0]["checkpoint"]["S"], "SHARD_END");
+
+    // The leases alone do not show what follows a lease that was removed.
+    let arguments = ["leases", "--app", "revenue", "--failover", "150ms"];
+    let services = Services::new(parent());
+    let ended = run(tool(&services.fake.url(), &[&arguments[..], &rewind].concat()), b"");
+    ended.expect(2, &["not every shard that follows it has a lease", "add --stream NAME"]);
+    let mut world = parent();
+    world.rows.push(row(SECOND, None, "TRIM_HORIZON", 0));
+    let services = Services::new(world);
+    run(tool(&services.fake.url(), &[&arguments[..], &rewind].concat()), b"").expect(0, &["was moved"]);
 }
 
 /// Without the name of the stream, no record is looked for in a stream that only seems to be the right one.

@@ -184,7 +184,10 @@ impl World {
         let holds = |item: &Value| {
             let part = part(item).expect("an update or a check");
             let row = self.rows.iter().find(|row| row["leaseKey"] == part["Key"]["leaseKey"]);
-            row.is_some_and(|row| row["leaseCounter"] == part["ExpressionAttributeValues"][":seen"])
+            match part["ConditionExpression"].as_str() {
+                Some("attribute_not_exists(leaseKey)") => row.is_none(),
+                _ => row.is_some_and(|row| row["leaseCounter"] == part["ExpressionAttributeValues"][":seen"]),
+            }
         };
         if !items.iter().all(holds) {
             let message = "Transaction cancelled, please refer cancellation reasons for specific reasons [ConditionalCheckFailed]";
@@ -198,9 +201,13 @@ impl World {
         (200, json!({}))
     }
 
-    /// Lets a worker take a lease.
+    /// Lets a worker take a lease, which it creates if there is none.
     fn take(&mut self, shard: &str) {
-        let row = self.rows.iter_mut().find(|row| row["leaseKey"]["S"] == shard).expect("a lease");
+        let at = self.rows.iter().position(|row| row["leaseKey"]["S"] == shard).unwrap_or_else(|| {
+            self.rows.push(row(shard, None, "TRIM_HORIZON", 0));
+            self.rows.len() - 1
+        });
+        let row = &mut self.rows[at];
         raise(&mut row["leaseCounter"]["N"], 1);
         row.insert("leaseOwner".to_owned(), json!({ "S": "another" }));
     }

@@ -13,5 +13,5 @@ pub(crate) use self::application::{Application, ApplicationError};
 pub(crate) use self::lease::{Lease, is_before};
 pub(crate) use self::look::{Look, Waiting, look_at_all};
 pub(crate) use self::stream::{Entry, Stream, millis};
-pub(crate) use self::table::{Outcome, TableError};
+pub(crate) use self::table::{Follower, Outcome, TableError};
 pub(crate) use self::watch::{Watched, watch};

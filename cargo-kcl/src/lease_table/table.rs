@@ -56,8 +56,17 @@ impl TableError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Moved,
-    /// The lease or one of its children is not as it was seen: a worker renewed, took or deleted it meanwhile.
+    /// The lease, or that of a shard that follows, is not as it was seen: a worker created, renewed, took or deleted it meanwhile.
     Changed,
+}
+
+/// A shard that had not begun when the leases were read, and that follows one whose lease is to be moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Follower<'a> {
+    /// It has this lease.
+    Waiting(&'a Lease),
+    /// The shard with this id does not have a lease.
+    Absent(String),
 }
 
 /// The table of an application.
@@ -116,7 +125,7 @@ impl LeaseTable {
         Ok(Lease::parse(&output["Item"]))
     }
 
-    /// Moves a lease to a position, unless it or one of its children has changed since it was read. The same transaction raises its
+    /// Moves a lease to a position, unless it or one of its followers has changed since it was read. The same transaction raises its
     /// counter and removes its owner. A worker that still takes itself for the owner can therefore neither renew the lease nor checkpoint.
     ///
     /// # Errors
@@ -125,19 +134,12 @@ impl LeaseTable {
     pub(crate) async fn rewind(
         &self,
         lease: &Lease,
-        children: &[&Lease],
+        followers: &[Follower<'_>],
         to: &Position,
     ) -> Result<Outcome, TableError> {
         let next = lease.counter.saturating_add(1);
         let mut items = vec![self.update(lease, next, to)];
-        items.extend(children.iter().map(|child| {
-            json!({ "ConditionCheck": {
-                "TableName": self.name,
-                "Key": { "leaseKey": { "S": child.shard } },
-                "ConditionExpression": AS_SEEN,
-                "ExpressionAttributeValues": { ":seen": { "N": child.counter.to_string() } },
-            } })
-        }));
+        items.extend(followers.iter().map(|follower| self.check(follower)));
         // With the token, an attempt after a lost answer succeeds if the first one did, whatever happened to the lease since.
         let token: String = std::iter::repeat_with(fastrand::alphanumeric).take(TOKEN).collect();
         let input = json!({ "TransactItems": items, "ClientRequestToken": token });
@@ -156,6 +158,24 @@ impl LeaseTable {
             Ok(Some(now)) if now.counter == next && now.owner.is_none() && now.checkpoint == *to => Ok(Outcome::Moved),
             _ => Err(TableError::Unclear { shard: lease.shard.clone(), error: Box::new(error) }),
         }
+    }
+
+    /// The part of the transaction that checks that a shard has not begun.
+    fn check(&self, follower: &Follower<'_>) -> Value {
+        let (shard, condition) = match follower {
+            Follower::Waiting(lease) => (lease.shard.as_str(), AS_SEEN),
+            Follower::Absent(shard) => (shard.as_str(), "attribute_not_exists(leaseKey)"),
+        };
+        let mut check = json!({
+            "TableName": self.name,
+            "Key": { "leaseKey": { "S": shard } },
+            "ConditionExpression": condition,
+        });
+        // DynamoDB refuses values that no expression uses.
+        if let Follower::Waiting(lease) = follower {
+            check["ExpressionAttributeValues"] = json!({ ":seen": { "N": lease.counter.to_string() } });
+        }
+        json!({ "ConditionCheck": check })
     }
 
     /// The part of the transaction that moves the lease.

@@ -11,7 +11,7 @@ use crate::args::StartAt;
 use crate::kinesis::cursor::Cursor;
 use crate::kinesis::error::AwsError;
 use crate::kinesis::shards::Shard;
-use crate::lease_table::{Lease, Stream, is_before, millis};
+use crate::lease_table::{Follower, Lease, Stream, is_before, millis};
 use crate::report;
 
 /// The reason why a lease is not moved.
@@ -30,9 +30,13 @@ pub(super) enum PlanError {
     )]
     Unordered { shard: String, stands: String },
     #[error(
-        "{shard} has ended, and its child shard {child} has begun: the records of {shard} would be processed after those of {child}; only the lease of a shard whose children have not begun can be moved"
+        "{shard} has ended, and {follower}, which follows it, has begun: the records of {shard} would be processed after those of {follower}; the lease of a shard can be moved only if no shard that follows it has begun"
     )]
-    Begun { shard: String, child: String },
+    Begun { shard: String, follower: String },
+    #[error(
+        "{0} has ended, and not every shard that follows it has a lease, so the leases alone do not show whether one has begun; add --stream NAME"
+    )]
+    UnknownFollowers(String),
     #[error(
         "{shard} does not have a record {number} ({message}); give the sequence number of one of its records, a time, or TRIM_HORIZON"
     )]
@@ -80,7 +84,7 @@ pub(super) async fn plan(
                 there: list(leases),
             });
         };
-        children_of(lease, leases, stream.map_or(&[], |(_, shards)| shards))?;
+        followers_of(lease, leases, stream.map(|(_, shards)| shards))?;
         moves.push(plan_one(lease, &rewind.to, stream).await?);
     }
     Ok(moves)
@@ -120,29 +124,54 @@ async fn plan_one(lease: &Lease, target: &Target, stream: Known<'_>) -> Result<M
     }
 }
 
-/// The leases of the children of a shard that has ended. None of them may have begun: its records come after those of the shard.
+/// The shards that follow a shard that has ended, through all generations. None of them may have begun: its records come after those of
+/// the shard. A child without a lease may have been done already, because the KCL removes the leases of shards that are done.
 ///
 /// # Errors
 ///
-/// If one has.
-pub(super) fn children_of<'a>(
+/// If one has begun, or if nobody can tell.
+pub(super) fn followers_of<'a>(
     lease: &Lease,
     leases: &'a [Lease],
-    shards: &[Shard],
-) -> Result<Vec<&'a Lease>, PlanError> {
+    shards: Option<&'a [Shard]>,
+) -> Result<Vec<Follower<'a>>, PlanError> {
+    let mut followers = Vec::new();
     if lease.checkpoint != Position::ShardEnd {
-        return Ok(Vec::new());
+        return Ok(followers);
     }
-    let is_child = |other: &&Lease| {
-        lease.children.contains(&other.shard)
-            || other.parents.contains(&lease.shard)
-            || shards.iter().any(|shard| shard.id == other.shard && shard.parents().any(|parent| parent == lease.shard))
-    };
-    let children: Vec<_> = leases.iter().filter(is_child).collect();
-    match children.iter().find(|child| child.has_begun()) {
-        Some(child) => Err(PlanError::Begun { shard: lease.shard.clone(), child: child.shard.clone() }),
-        None => Ok(children),
+    let mut seen = BTreeSet::from([lease.shard.clone()]);
+    let mut next = children_of(&lease.shard, leases, shards.unwrap_or_default());
+    let mut are_known = !next.is_empty();
+    while let Some(id) = next.pop() {
+        if !seen.insert(id.clone()) {
+            continue;
+        }
+        match leases.iter().find(|lease| lease.shard == id) {
+            Some(child) if child.has_begun() => {
+                return Err(PlanError::Begun { shard: lease.shard.clone(), follower: id });
+            }
+            // Those that follow this one start after it.
+            Some(child) => followers.push(Follower::Waiting(child)),
+            None => {
+                next.extend(children_of(&id, leases, shards.unwrap_or_default()));
+                followers.push(Follower::Absent(id));
+                are_known = false;
+            }
+        }
     }
+    if shards.is_none() && !are_known {
+        return Err(PlanError::UnknownFollowers(lease.shard.clone()));
+    }
+    Ok(followers)
+}
+
+/// The ids of the child shards of a shard, as far as the leases and the stream name them.
+fn children_of(id: &str, leases: &[Lease], shards: &[Shard]) -> Vec<String> {
+    let named = leases.iter().filter(|lease| lease.shard == id).flat_map(|lease| &lease.children);
+    let leased =
+        leases.iter().filter(|lease| lease.parents.iter().any(|parent| parent == id)).map(|lease| &lease.shard);
+    let listed = shards.iter().filter(|shard| shard.parents().any(|parent| parent == id)).map(|shard| &shard.id);
+    named.chain(leased).chain(listed).cloned().collect()
 }
 
 /// Checks that a shard has the record of a position. No worker could read from any other number.

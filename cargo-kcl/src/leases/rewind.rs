@@ -6,7 +6,7 @@ use std::time::Duration;
 use kcl::Position;
 use serde_json::{Value, json};
 
-use super::plan::{Move, PlanError, children_of};
+use super::plan::{Move, PlanError, followers_of};
 use super::show::parts;
 use crate::kinesis::shards::Shard;
 use crate::lease_table::{Application, ApplicationError, Lease, Outcome, Watched, watch};
@@ -28,7 +28,7 @@ pub(super) enum RewindError {
     #[error("nothing was moved")]
     Declined,
     #[error(
-        "{0}: the lease was not moved, because a worker took or renewed it or that of a child shard meanwhile; stop the worker, and run this again"
+        "{0}: the lease was not moved, because a worker took or renewed it, or that of a shard that follows, meanwhile; stop the worker, and run this again"
     )]
     Changed(String),
     #[error("stdin cannot be read: {0}")]
@@ -49,7 +49,7 @@ struct Free {
 pub(super) async fn carry_out(
     application: &Application,
     moves: Vec<Move>,
-    shards: &[Shard],
+    shards: Option<&[Shard]>,
     yes: bool,
     moved: &mut Vec<Value>,
 ) -> Result<(), RewindError> {
@@ -68,8 +68,8 @@ pub(super) async fn carry_out(
     for Free { the_move, .. } in free {
         let now =
             if the_move.lease.checkpoint == Position::ShardEnd { application.leases().await? } else { Vec::new() };
-        let children = children_of(&the_move.lease, &now, shards)?;
-        let outcome = application.table.rewind(&the_move.lease, &children, &the_move.to).await;
+        let followers = followers_of(&the_move.lease, &now, shards)?;
+        let outcome = application.table.rewind(&the_move.lease, &followers, &the_move.to).await;
         match outcome.map_err(ApplicationError::from)? {
             Outcome::Moved => {
                 report::line(format_args!("{} was moved to {}", the_move.lease.shard, the_move.to));

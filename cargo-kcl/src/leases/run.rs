@@ -86,7 +86,7 @@ async fn rewind(options: &LeasesOptions, application: &Application, leases: &[Le
     let stream = if application.names_stream() { Some(application.stream(leases).await?) } else { None };
     let known = stream.as_ref().map(|(stream, shards)| (stream, shards.as_slice()));
     let moves = plan(&application.name, leases, &options.rewind, known).await?;
-    let shards = known.map_or(&[][..], |(_, shards)| shards);
+    let shards = known.map(|(_, shards)| shards);
     let mut moved = Vec::new();
     let done = carry_out(application, moves, shards, options.yes, &mut moved).await;
     if options.json && (done.is_ok() || !moved.is_empty()) {
