@@ -81,6 +81,8 @@ struct Shared {
     over: AtomicBool,
     /// The pause after each part of a request that is read.
     pause: Mutex<Duration>,
+    /// The time that answers give, if they give one.
+    date: Mutex<Option<&'static str>>,
 }
 
 struct State {
@@ -122,6 +124,7 @@ impl Fake {
             }),
             changed: Condvar::new(),
             pause: Mutex::new(Duration::ZERO),
+            date: Mutex::default(),
             up: AtomicBool::new(true),
             over: AtomicBool::new(false),
         });
@@ -172,6 +175,11 @@ impl Fake {
     /// Reads requests slowly, with this pause after every 16 KiB.
     pub(crate) fn read_slowly(&self, pause: Duration) {
         *self.shared.pause.lock().unwrap_or_else(PoisonError::into_inner) = pause;
+    }
+
+    /// Answers with this time.
+    pub(crate) fn set_date(&self, date: &'static str) {
+        *self.shared.date.lock().unwrap_or_else(PoisonError::into_inner) = Some(date);
     }
 
     /// How often an operation was called.
@@ -230,7 +238,7 @@ impl Shared {
                 Some(Fault::Silence) => return self.keep(&writer),
                 Some(Fault::Reset) => return,
                 Some(Fault::Other(status, kind, body)) => {
-                    if writer.write_all(&reply(status, kind, body)).is_err() {
+                    if writer.write_all(&self.reply(status, kind, body)).is_err() {
                         return;
                     }
                     continue;
@@ -238,7 +246,7 @@ impl Shared {
                 Some(Fault::Stall | Fault::LostAnswer | Fault::Drip(..)) | None => {}
             }
             let Some((status, answer)) = self.answer(&operation, &input) else { return };
-            let answer = reply(status, "application/x-amz-json-1.1", &answer.to_string());
+            let answer = self.reply(status, "application/x-amz-json-1.1", &answer.to_string());
             let written = match fault {
                 Some(Fault::LostAnswer) => return,
                 Some(Fault::Stall) => {
@@ -271,6 +279,14 @@ impl Shared {
     /// Keeps a connection open until the other side closes it.
     fn keep(&self, mut connection: &TcpStream) {
         _ = connection.read(&mut [0]);
+    }
+
+    fn reply(&self, status: u16, kind: &str, body: &str) -> Vec<u8> {
+        let date = *self.date.lock().unwrap_or_else(PoisonError::into_inner);
+        let date = date.map(|date| format!("Date: {date}\r\n")).unwrap_or_default();
+        let length = body.len();
+        format!("HTTP/1.1 {status} Status\r\n{date}Content-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}")
+            .into_bytes()
     }
 
     fn answer(&self, operation: &str, input: &Value) -> Option<(u16, Value)> {
@@ -323,11 +339,6 @@ fn record(entry: &Value) -> Record {
         data: BASE64_STANDARD.decode(text("Data").unwrap_or_default()).expect("the data is base64"),
         explicit_hash_key: text("ExplicitHashKey"),
     }
-}
-
-fn reply(status: u16, kind: &str, body: &str) -> Vec<u8> {
-    let length = body.len();
-    format!("HTTP/1.1 {status} Status\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes()
 }
 
 /// The operation and the input of the next request; `None` at the end of the connection.

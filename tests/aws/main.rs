@@ -98,6 +98,7 @@ const TESTS: &[Test] = &[
     ("sentences::an_unreachable_endpoint_is_reported", sentences::unreachable),
     ("tail::a_shard_that_is_gone_is_not_a_missing_stream", tail::gone),
     ("tail::reading_resumes_at_the_oldest_record_if_its_place_has_expired", tail::expired),
+    ("tail::the_clock_of_kinesis_says_since_when_records_are_new", tail::wrong_clock),
     ("tail::a_stream_that_is_deleted_is_missing", tail::deleted),
     ("tail::the_parts_of_a_broken_aggregate_that_are_dropped_are_reported", tail::broken_aggregate),
     ("tail::an_aggregate_of_another_shard_is_reported_and_counted", tail::dropped_aggregate),

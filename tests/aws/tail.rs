@@ -1,5 +1,7 @@
 //! `cargo kcl tail`, against a Kinesis that delivers records as the test demands.
 
+use std::sync::mpsc::channel;
+
 use serde_json::{Value, json};
 
 use crate::fake::{Fake, refusal};
@@ -72,6 +74,40 @@ pub(crate) fn expired() {
     let ended = tail(&fake, &["--limit", "2"]);
     ended.expect(0, &["record 7, where reading stopped, is no longer in the stream; resuming at the oldest record"]);
     assert_eq!(ended.stdout, "seven\nnine\n");
+}
+
+/// The clock of Kinesis counts: that of this machine may be ahead, or behind.
+pub(crate) fn wrong_clock() {
+    for (date, seconds) in
+        [("Sat, 31 Jan 2026 12:00:00 GMT", 1_769_860_800.0), ("Fri, 31 Jan 2053 12:00:00 GMT", 2_621_937_600.0)]
+    {
+        let (times, asked) = channel();
+        let mut calls = 0;
+        let fake = Fake::answering(move |operation, input| match operation {
+            "ListShards" => shards(),
+            "GetShardIterator" => {
+                times.send(input["Timestamp"].as_f64()).expect("the test waits");
+                iterator()
+            }
+            _ => {
+                calls += 1;
+                if calls == 1 {
+                    refusal("ExpiredIteratorException", "it is too old")
+                } else {
+                    records(&[("7", "c2V2ZW4=")])
+                }
+            }
+        });
+        fake.set_date(date);
+        let ended = run(tool(&fake.url(), &["tail", "--stream", "orders", "--limit", "1"]), b"");
+        ended.expect(0, &[]);
+        assert_eq!(ended.stdout, "seven\n");
+        let asked: Vec<_> = asked.try_iter().collect();
+        let [None, Some(time)] = asked[..] else {
+            panic!("the latest records, and then those since the start: {asked:?}")
+        };
+        assert!((seconds..seconds + 3_600.0).contains(&time), "{date}: {time}");
+    }
 }
 
 pub(crate) fn deleted() {

@@ -1,6 +1,6 @@
 //! A client for Kinesis.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::http::HttpResponse;
@@ -70,6 +70,11 @@ impl Connection {
     /// When the last byte was sent or received.
     pub(crate) fn moved(&self) -> Instant {
         self.clock.moved()
+    }
+
+    /// The time at Kinesis, or a little earlier. The clock of this machine may be wrong.
+    pub(crate) fn time(&self) -> SystemTime {
+        self.clock.at_service()
     }
 
     /// The longest time in which no byte is sent or received.

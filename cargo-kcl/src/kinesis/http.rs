@@ -7,18 +7,21 @@
 use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::date_time::Format;
 use hyper::Uri;
+use hyper::header::{DATE, HeaderMap};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector as Tcp};
@@ -59,7 +62,7 @@ pub(super) fn connector(limits: Limits, clock: &Clock) -> io::Result<SharedHttpC
     let mut builder = Client::builder(TokioExecutor::new());
     // A connection that a call takes from the pool is far from its own limit.
     builder.pool_timer(TokioTimer::new()).pool_idle_timeout(limits.idle / 2);
-    Ok(SharedHttpConnector::new(Http { client: builder.build(connect) }))
+    Ok(SharedHttpConnector::new(Http { client: builder.build(connect), clock: clock.clone() }))
 }
 
 /// TLS with the certificates of the system. It may have none, because an endpoint on this machine needs none.
@@ -75,17 +78,19 @@ fn tls() -> io::Result<ClientConfig> {
     Ok(builder.with_no_client_auth())
 }
 
-/// The last time at which a byte was sent or received.
+/// The last time at which a byte was sent or received, and the time at the service.
 #[derive(Clone, Debug)]
 pub(crate) struct Clock {
     start: Instant,
     /// In milliseconds since the start.
     moved: Arc<AtomicU64>,
+    /// The date of the last answer that had one, and when it arrived.
+    served: Arc<Mutex<Option<(SystemTime, Instant)>>>,
 }
 
 impl Clock {
     pub(crate) fn new() -> Self {
-        Self { start: Instant::now(), moved: Arc::default() }
+        Self { start: Instant::now(), moved: Arc::default(), served: Arc::default() }
     }
 
     pub(crate) fn moved(&self) -> Instant {
@@ -95,6 +100,21 @@ impl Clock {
     fn tick(&self, now: Instant) {
         let millis = u64::try_from((now - self.start).as_millis()).unwrap_or(u64::MAX);
         self.moved.fetch_max(millis, Ordering::Relaxed);
+    }
+
+    /// The time at the service, or a little earlier: answers give it in whole seconds, and take a while to arrive. It is the time of this
+    /// machine if no answer has given it.
+    pub(crate) fn at_service(&self) -> SystemTime {
+        let served = *self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        served.map_or_else(SystemTime::now, |(date, at)| date + at.elapsed())
+    }
+
+    fn note_date(&self, headers: &HeaderMap) {
+        let text = headers.get(DATE).and_then(|date| date.to_str().ok());
+        let date = text.and_then(|text| DateTime::from_str(text, Format::HttpDate).ok());
+        if let Some(Ok(date)) = date.map(SystemTime::try_from) {
+            *self.served.lock().unwrap_or_else(PoisonError::into_inner) = Some((date, Instant::now()));
+        }
     }
 }
 
@@ -117,6 +137,7 @@ impl From<Expired> for io::Error {
 #[derive(Debug)]
 struct Http {
     client: Client<Connect, SdkBody>,
+    clock: Clock,
 }
 
 impl HttpConnector for Http {
@@ -125,9 +146,10 @@ impl HttpConnector for Http {
             Ok(request) => request,
             Err(error) => return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into()))),
         };
-        let answer = self.client.request(request);
+        let (answer, clock) = (self.client.request(request), self.clock.clone());
         HttpConnectorFuture::new(async move {
             let answer = answer.await.map_err(failure)?;
+            clock.note_date(answer.headers());
             HttpResponse::try_from(answer.map(SdkBody::from_body_1_x))
                 .map_err(|error| ConnectorError::other(error.into(), None))
         })
@@ -270,5 +292,24 @@ impl Write for Watched {
 impl Connection for Watched {
     fn connected(&self) -> Connected {
         self.stream.connected()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_at_the_service_is_that_of_its_answers() {
+        let clock = Clock::new();
+        assert!(clock.at_service() >= SystemTime::now() - Duration::from_secs(60), "this machine's");
+        let headers =
+            |date: &'static str| HeaderMap::from_iter([(DATE, hyper::header::HeaderValue::from_static(date))]);
+        clock.note_date(&headers("Sat, 31 Jan 2026 12:00:00 GMT"));
+        clock.note_date(&headers("yesterday"));
+        clock.note_date(&HeaderMap::new());
+        let noon = humantime::parse_rfc3339("2026-01-31T12:00:00Z").unwrap();
+        let since = clock.at_service().duration_since(noon).unwrap();
+        assert!(since < Duration::from_secs(60), "{since:?}");
     }
 }

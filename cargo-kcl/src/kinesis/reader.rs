@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_sdk_kinesis::operation::get_records::GetRecordsOutput;
 use aws_sdk_kinesis::primitives::DateTime;
@@ -334,7 +334,7 @@ impl<S: Sink> ShardReader<S> {
             if !self.sink.is_open() {
                 return Err(Stop::Unwanted);
             }
-            let (asked, made) = (SystemTime::now(), Instant::now());
+            let (asked, made) = (self.stream.aws.time(), Instant::now());
             let call = self.stream.iterator(&self.shard, self.cursor);
             let error = match self.stream.troubles.attend(&self.shard, &self.stream.aws, call).await {
                 Ok(iterator) => {

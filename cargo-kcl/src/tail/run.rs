@@ -14,7 +14,7 @@ use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -185,7 +185,7 @@ impl Tail {
         let cursor = match options.from {
             StartAt::Latest => Cursor::Latest,
             StartAt::TrimHorizon => Cursor::TrimHorizon,
-            StartAt::Time(moment) => Cursor::Time(moment.time(SystemTime::now())),
+            StartAt::Time(moment) => Cursor::Time(moment.time(self.common.stream.aws.time())),
         };
         let present: Vec<_> = shards.iter().map(|shard| shard.id.clone()).collect();
         for shard in shards {

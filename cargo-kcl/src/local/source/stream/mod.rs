@@ -81,7 +81,7 @@ pub(crate) struct Stream {
 struct Common {
     stream: Arc<SharedStream>,
     max_records: usize,
-    /// When the stream was first read.
+    /// When the stream was first read, by the clock of Kinesis.
     began: Mutex<SystemTime>,
     state: Mutex<State>,
     events: Sender<Event>,
@@ -130,9 +130,9 @@ impl Stream {
             ("--from", from.to_string()),
         ];
         let common = Common {
+            began: Mutex::new(aws.time()),
             stream: Arc::new(SharedStream::new(aws, name, Some(created), troubles)),
             max_records: max_records as usize,
-            began: Mutex::new(SystemTime::now()),
             state: Mutex::new(State { limit: Limit::new(limit), ..State::default() }),
             events,
         };
@@ -171,12 +171,12 @@ impl Supply for Stream {
     }
 
     fn start(&self) -> Option<String> {
-        Some(text_of(SystemTime::now()))
+        Some(text_of(self.common.stream.aws.time()))
     }
 
     fn load(&mut self, store: Option<Arc<Store>>) -> Result<Vec<Standing>, SourceError> {
         let mut kept = BTreeMap::new();
-        *lock(&self.common.began) = SystemTime::now();
+        *lock(&self.common.began) = self.common.stream.aws.time();
         if let Some(store) = &store {
             kept = store.positions()?.into_iter().collect();
             if let Some(began) = store.start()?.and_then(|text| humantime::parse_rfc3339(&text).ok()) {
