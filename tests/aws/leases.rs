@@ -89,6 +89,28 @@ pub(crate) fn layouts() {
     assert!(leases[0]["behindMillis"].as_u64().is_some_and(|millis| millis >= 1_800_000), "{shown}");
 }
 
+pub(crate) fn unreadable() {
+    let mut world = one_shard(Some("alive"), &text(3), three());
+    let mut torn = row(SECOND, None, "TRIM_HORIZON", 0);
+    torn.remove("checkpoint");
+    world.rows.push(torn);
+    world.shards.push((SECOND, None, false));
+    world.alive = Some("alive");
+    let services = Services::new(world);
+    let why = "its row does not have a text `checkpoint`";
+    let ended = services.run("leases", &["--no-wait"]);
+    assert!(ended.stdout.ends_with(&format!("{SECOND}  unreadable: {why}\n")), "{ended:?}");
+    let ended = services.run("leases", &["--no-wait", "--json"]);
+    let shown: Value = serde_json::from_str(&ended.stdout).expect("one object");
+    assert_eq!(shown["leases"].as_array().map(Vec::len), Some(1));
+    assert_eq!(shown["unreadable"], json!([{ "shardId": SECOND, "reason": why }]));
+    let ended = services.run("leases", &["--rewind", "1=TRIM_HORIZON", "--yes"]);
+    ended.expect(2, &[&format!("the lease of {SECOND} cannot be read: {why}; correct that row")]);
+    let ended = services.run("why", &["--shard", "1"]);
+    assert!(ended.stdout.starts_with(&format!("{SECOND}: its lease cannot be read: {why}; find out")), "{ended:?}");
+    assert_eq!(ended.code, Some(1));
+}
+
 /// The properties name the table, as they do for the daemon.
 pub(crate) fn tables() {
     let folder = tempfile::tempdir().expect("a folder");

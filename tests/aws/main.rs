@@ -71,6 +71,7 @@ const TESTS: &[Test] = &[
     ("leases::a_move_whose_answer_is_lost_is_made_once", leases::lost_answer),
     ("leases::what_was_moved_before_a_failure_is_reported", leases::partly_moved),
     ("leases::leases_are_moved_backwards_only", leases::refused),
+    ("leases::a_row_that_cannot_be_read_is_shown", leases::unreadable),
     ("leases::a_shard_whose_descendants_have_begun_is_not_moved", leases::removed_children),
     ("leases::a_record_is_looked_for_in_a_stream_that_is_named", leases::without_stream),
     ("leases::the_record_before_a_time_is_found", leases::times),

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::lease::Lease;
+use super::lease::{Lease, Leases};
 use super::stream::Stream;
 use super::table::{LeaseTable, TableError};
 use crate::args::{ApplicationOptions, AwsOptions};
@@ -114,10 +114,10 @@ impl Application {
     /// # Errors
     ///
     /// If they cannot be read, or they are about several streams.
-    pub(crate) async fn leases(&self) -> Result<Vec<Lease>, ApplicationError> {
+    pub(crate) async fn leases(&self) -> Result<Leases, ApplicationError> {
         let leases = self.table.leases().await?;
         // `account:stream:epoch:shard`.
-        match leases.iter().find(|lease| lease.shard.contains(':')) {
+        match leases.leases.iter().find(|lease| lease.shard.contains(':')) {
             Some(lease) => {
                 Err(ApplicationError::Several { table: self.table.name.clone(), one: report::excerpt(&lease.shard) })
             }

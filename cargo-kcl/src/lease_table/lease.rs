@@ -7,6 +7,8 @@ use serde_json::Value;
 const ENTITY: &str = "entityType";
 /// Its value for a lease.
 const LEASE: &str = "LEASE";
+/// The start of a shard's id. No other entity has such a key.
+const SHARD: &str = "shardId-";
 
 /// A lease: who works on a shard, and how far.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,10 +27,67 @@ pub(crate) struct Lease {
     pub(crate) range: Option<(String, String)>,
 }
 
+/// A row that is the lease of a shard, and lacks what every lease has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unreadable {
+    /// The shard's id.
+    pub(crate) shard: String,
+    /// The reason: `its row does not have a text ...`.
+    pub(crate) why: String,
+}
+
+/// The rows of a lease table that are leases, ordered by shard.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Leases {
+    pub(crate) leases: Vec<Lease>,
+    pub(crate) unreadable: Vec<Unreadable>,
+}
+
+impl Leases {
+    pub(super) fn add(&mut self, row: &Value) {
+        match Lease::parse(row) {
+            Some(lease) => self.leases.push(lease),
+            None => self.unreadable.extend(Unreadable::of(row)),
+        }
+    }
+
+    pub(super) fn sort(&mut self) {
+        self.leases.sort_by(|a, b| a.shard.cmp(&b.shard));
+        self.unreadable.sort_by(|a, b| a.shard.cmp(&b.shard));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.leases.is_empty() && self.unreadable.is_empty()
+    }
+
+    /// The row of a shard that cannot be read, if it has one.
+    pub(crate) fn unreadable(&self, shard: &str) -> Option<&Unreadable> {
+        self.unreadable.iter().find(|row| row.shard == shard)
+    }
+}
+
+impl Unreadable {
+    /// The reason why a row is not a lease; `None` if it need not be one.
+    fn of(row: &Value) -> Option<Self> {
+        let shard = row["leaseKey"]["S"].as_str()?;
+        let is_lease = row[ENTITY]["S"].as_str().map_or_else(|| shard.starts_with(SHARD), |entity| entity == LEASE);
+        let why = match row["checkpoint"]["S"].as_str() {
+            None => "its row does not have a text `checkpoint`",
+            Some(_) => "its row does not have a number `leaseCounter`",
+        };
+        is_lease.then(|| Self { shard: shard.to_owned(), why: why.to_owned() })
+    }
+}
+
+/// Whether a row is another entity than a lease.
+fn is_other(row: &Value) -> bool {
+    row[ENTITY]["S"].as_str().is_some_and(|entity| entity != LEASE)
+}
+
 impl Lease {
-    /// The lease in a row; `None` if the row is another entity, or not one of the KCL.
+    /// The lease in a row; `None` if the row is another entity, or lacks what a lease has.
     pub(crate) fn parse(row: &Value) -> Option<Self> {
-        if row[ENTITY]["S"].as_str().is_some_and(|entity| entity != LEASE) {
+        if is_other(row) {
             return None;
         }
         let text = |name: &str| row[name]["S"].as_str().map(str::to_owned);
@@ -117,6 +176,31 @@ mod tests {
             assert_eq!(Lease::parse(&row), None, "{entity}");
         }
         assert_eq!(Lease::parse(&json!({ "leaseKey": { "S": "Leader" }, "ownerName": { "S": "worker" } })), None);
+    }
+
+    #[test]
+    fn a_lease_that_lacks_something_is_unreadable_and_no_other_row_is() {
+        let mut leases = Leases::default();
+        let row = |shard: &str, counter: Value, checkpoint: Value| json!({ "leaseKey": { "S": shard }, "leaseCounter": counter, "checkpoint": checkpoint });
+        leases.add(&row("shardId-000000000002", json!({ "S": "7" }), json!({ "S": "LATEST" })));
+        leases.add(&row("shardId-000000000001", json!({ "N": "7" }), json!(null)));
+        leases.add(&row("shardId-000000000000", json!({ "N": "7" }), json!({ "S": "LATEST" })));
+        leases.add(&json!({ "leaseKey": { "S": "Leader" }, "ownerName": { "S": "worker" } }));
+        leases.add(&json!({ "leaseKey": { "S": "shardId-000000000003" }, "entityType": { "S": "STREAM" } }));
+        leases.add(&json!({ "other": { "S": "shardId-000000000004" } }));
+        leases.sort();
+        let whys: Vec<_> = leases.unreadable.iter().map(|row| (&row.shard[18..], &*row.why)).collect();
+        assert_eq!(
+            whys,
+            [
+                ("01", "its row does not have a text `checkpoint`"),
+                ("02", "its row does not have a number `leaseCounter`")
+            ]
+        );
+        assert_eq!(leases.leases.len(), 1);
+        assert!(
+            leases.unreadable("shardId-000000000001").is_some() && leases.unreadable("shardId-000000000000").is_none()
+        );
     }
 
     #[test]

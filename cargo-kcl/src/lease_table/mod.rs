@@ -10,7 +10,7 @@ mod table;
 mod watch;
 
 pub(crate) use self::application::{Application, ApplicationError};
-pub(crate) use self::lease::{Lease, is_before};
+pub(crate) use self::lease::{Lease, Leases, Unreadable, is_before};
 pub(crate) use self::look::{Look, Waiting, look_at_all};
 pub(crate) use self::stream::{Entry, Stream, millis};
 pub(crate) use self::table::{Follower, Outcome, TableError};

@@ -3,7 +3,7 @@
 use kcl::Position;
 use serde_json::{Value, json};
 
-use super::lease::Lease;
+use super::lease::{Lease, Leases};
 use crate::exit::FAILED;
 use crate::kinesis::dynamodb::DynamoDb;
 use crate::kinesis::error::AwsError;
@@ -91,8 +91,8 @@ impl LeaseTable {
     /// # Errors
     ///
     /// If the table cannot be read, or has rows but no lease.
-    pub(crate) async fn leases(&self) -> Result<Vec<Lease>, TableError> {
-        let mut leases = Vec::new();
+    pub(crate) async fn leases(&self) -> Result<Leases, TableError> {
+        let mut leases = Leases::default();
         let mut rows = 0;
         let mut input = json!({ "TableName": self.name, "ConsistentRead": true });
         loop {
@@ -101,7 +101,7 @@ impl LeaseTable {
                 return Err(AwsError::foreign("Scan", self.dynamodb.place(), "without rows").into());
             };
             rows += page.len();
-            leases.extend(page.iter().filter_map(Lease::parse));
+            page.iter().for_each(|row| leases.add(row));
             match output["LastEvaluatedKey"].take() {
                 Value::Null => break,
                 key => input["ExclusiveStartKey"] = key,
@@ -110,11 +110,11 @@ impl LeaseTable {
         if leases.is_empty() && rows > 0 && !self.has_the_key().await? {
             return Err(TableError::Foreign(self.name.clone()));
         }
-        leases.sort_by(|a, b| a.shard.cmp(&b.shard));
+        leases.sort();
         Ok(leases)
     }
 
-    /// The lease of a shard; `None` if there is none.
+    /// The lease of a shard; `None` if there is none that can be read.
     ///
     /// # Errors
     ///

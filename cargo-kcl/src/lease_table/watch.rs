@@ -105,7 +105,7 @@ async fn refresh(table: &LeaseTable, watched: &mut Vec<Watched>) -> Result<(), T
         }
         return Ok(());
     }
-    let now = table.leases().await?;
+    let now = table.leases().await?.leases;
     for lease in watched {
         if let Ok(at) = now.binary_search_by(|other| other.shard.cmp(&lease.first.shard)) {
             lease.note(now[at].clone());

@@ -11,7 +11,7 @@ use crate::args::StartAt;
 use crate::kinesis::cursor::Cursor;
 use crate::kinesis::error::AwsError;
 use crate::kinesis::shards::Shard;
-use crate::lease_table::{Follower, Lease, Stream, is_before, millis};
+use crate::lease_table::{Follower, Lease, Leases, Stream, is_before, millis};
 use crate::report;
 
 /// The reason why a lease is not moved.
@@ -21,6 +21,8 @@ pub(super) enum PlanError {
     Aws(#[from] AwsError),
     #[error("the application `{application}` has no lease for `{shard}`; it has leases for {there}")]
     NoLease { application: String, shard: String, there: String },
+    #[error("the lease of {shard} cannot be read: {why}; correct that row of the lease table first")]
+    Unreadable { shard: String, why: String },
     #[error("`{0}` is named twice; a lease is moved once")]
     Twice(String),
     #[error("{shard} stands at {stands}, and {to} is not before that; --rewind moves a lease back, never forward")]
@@ -66,7 +68,7 @@ pub(super) type Known<'a> = Option<(&'a Stream, &'a [Shard])>;
 /// If one of them is not possible.
 pub(super) async fn plan(
     application: &str,
-    leases: &[Lease],
+    leases: &Leases,
     rewinds: &[Rewind],
     stream: Known<'_>,
 ) -> Result<Vec<Move>, PlanError> {
@@ -77,17 +79,28 @@ pub(super) async fn plan(
         if !named.insert(shard) {
             return Err(PlanError::Twice(shard.clone()));
         }
-        let Some(lease) = leases.iter().find(|lease| lease.shard == *shard) else {
+        refuse_unreadable(shard, leases)?;
+        let Some(lease) = leases.leases.iter().find(|lease| lease.shard == *shard) else {
             return Err(PlanError::NoLease {
                 application: application.to_owned(),
                 shard: shard.clone(),
-                there: list(leases),
+                there: list(&leases.leases),
             });
         };
         followers_of(lease, leases, stream.map(|(_, shards)| shards))?;
         moves.push(plan_one(lease, &rewind.to, stream).await?);
     }
     Ok(moves)
+}
+
+/// # Errors
+///
+/// If the lease of a shard cannot be read.
+fn refuse_unreadable(shard: &str, leases: &Leases) -> Result<(), PlanError> {
+    match leases.unreadable(shard) {
+        Some(row) => Err(PlanError::Unreadable { shard: report::excerpt(&row.shard), why: row.why.clone() }),
+        None => Ok(()),
+    }
 }
 
 async fn plan_one(lease: &Lease, target: &Target, stream: Known<'_>) -> Result<Move, PlanError> {
@@ -132,7 +145,7 @@ async fn plan_one(lease: &Lease, target: &Target, stream: Known<'_>) -> Result<M
 /// If one has begun, or if nobody can tell.
 pub(super) fn followers_of<'a>(
     lease: &Lease,
-    leases: &'a [Lease],
+    leases: &'a Leases,
     shards: Option<&'a [Shard]>,
 ) -> Result<Vec<Follower<'a>>, PlanError> {
     let mut followers = Vec::new();
@@ -140,20 +153,21 @@ pub(super) fn followers_of<'a>(
         return Ok(followers);
     }
     let mut seen = BTreeSet::from([lease.shard.clone()]);
-    let mut next = children_of(&lease.shard, leases, shards.unwrap_or_default());
+    let mut next = children_of(&lease.shard, &leases.leases, shards.unwrap_or_default());
     let mut are_known = !next.is_empty();
     while let Some(id) = next.pop() {
         if !seen.insert(id.clone()) {
             continue;
         }
-        match leases.iter().find(|lease| lease.shard == id) {
+        refuse_unreadable(&id, leases)?;
+        match leases.leases.iter().find(|lease| lease.shard == id) {
             Some(child) if child.has_begun() => {
                 return Err(PlanError::Begun { shard: lease.shard.clone(), follower: id });
             }
             // Those that follow this one start after it.
             Some(child) => followers.push(Follower::Waiting(child)),
             None => {
-                next.extend(children_of(&id, leases, shards.unwrap_or_default()));
+                next.extend(children_of(&id, &leases.leases, shards.unwrap_or_default()));
                 followers.push(Follower::Absent(id));
                 are_known = false;
             }

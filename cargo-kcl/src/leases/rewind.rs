@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::plan::{Move, PlanError, followers_of};
 use super::show::parts;
 use crate::kinesis::shards::Shard;
-use crate::lease_table::{Application, ApplicationError, Lease, Outcome, Watched, watch};
+use crate::lease_table::{Application, ApplicationError, Lease, Leases, Outcome, Watched, watch};
 use crate::report;
 
 /// The reason why planned moves are not made.
@@ -66,8 +66,11 @@ pub(super) async fn carry_out(
     }
     confirm(free.len(), yes)?;
     for Free { the_move, .. } in free {
-        let now =
-            if the_move.lease.checkpoint == Position::ShardEnd { application.leases().await? } else { Vec::new() };
+        let now = if the_move.lease.checkpoint == Position::ShardEnd {
+            application.leases().await?
+        } else {
+            Leases::default()
+        };
         let followers = followers_of(&the_move.lease, &now, shards)?;
         let outcome = application.table.rewind(&the_move.lease, &followers, &the_move.to).await;
         match outcome.map_err(ApplicationError::from)? {

@@ -10,12 +10,14 @@ use kcl::Position;
 use super::options::LeasesOptions;
 use super::plan::{PlanError, plan};
 use super::rewind::{RewindError, carry_out};
-use super::show::{Row, json, lines};
+use super::show::{Row, Table};
 use crate::exit::{FAILED, WRONG_USE};
 use crate::kinesis::connection::block_on;
 use crate::kinesis::error::AwsError;
 use crate::kinesis::shards::Shard;
-use crate::lease_table::{Application, ApplicationError, Lease, Look, Stream, TableError, Watched, look_at_all, watch};
+use crate::lease_table::{
+    Application, ApplicationError, Lease, Leases, Look, Stream, TableError, Watched, look_at_all, watch,
+};
 use crate::report;
 
 /// The reason why the command failed.
@@ -81,9 +83,9 @@ async fn carry_out_all(options: &LeasesOptions) -> Result<(), LeasesError> {
     }
 }
 
-async fn rewind(options: &LeasesOptions, application: &Application, leases: &[Lease]) -> Result<(), LeasesError> {
+async fn rewind(options: &LeasesOptions, application: &Application, leases: &Leases) -> Result<(), LeasesError> {
     // A stream that is only similar must not decide where a lease goes, so it is not guessed.
-    let stream = if application.names_stream() { Some(application.stream(leases).await?) } else { None };
+    let stream = if application.names_stream() { Some(application.stream(&leases.leases).await?) } else { None };
     let known = stream.as_ref().map(|(stream, shards)| (stream, shards.as_slice()));
     let moves = plan(&application.name, leases, &options.rewind, known).await?;
     let shards = known.map(|(_, shards)| shards);
@@ -96,13 +98,14 @@ async fn rewind(options: &LeasesOptions, application: &Application, leases: &[Le
     Ok(done?)
 }
 
-async fn list(options: &LeasesOptions, application: &Application, leases: Vec<Lease>) -> Result<(), LeasesError> {
-    if leases.is_empty() {
+async fn list(options: &LeasesOptions, application: &Application, rows: Leases) -> Result<(), LeasesError> {
+    if rows.is_empty() {
         report::line(format_args!(
             "the application `{}` has no leases yet; its workers create them a minute or two after they first start",
             application.name
         ));
     }
+    let Leases { leases, unreadable } = rows;
     let stream = match application.stream(&leases).await {
         _ if leases.is_empty() => None,
         Ok((stream, shards)) => Some((Rc::new(stream), shards)),
@@ -122,17 +125,17 @@ async fn list(options: &LeasesOptions, application: &Application, leases: Vec<Le
         None => watched.iter().map(|_| Look::default()).collect(),
     };
     let was_watched = !options.no_wait;
-    let rows: Vec<_> =
-        watched.into_iter().zip(looks).map(|(watched, look)| Row { watched, look, was_watched }).collect();
+    let rows = watched.into_iter().zip(looks).map(|(watched, look)| Row { watched, look, was_watched });
+    let table = Table { rows: rows.collect(), unreadable };
     let now = SystemTime::now();
     if options.json {
         let name = stream.as_ref().map(|(stream, _)| stream.name.as_str());
-        return report::json(&json(&application.name, name, &rows, now)).map_err(LeasesError::Output);
+        return report::json(&table.json(&application.name, name, now)).map_err(LeasesError::Output);
     }
-    if rows.is_empty() {
+    if table.rows.is_empty() && table.unreadable.is_empty() {
         return Ok(());
     }
-    report::data(lines(&rows, now)).map_err(LeasesError::Output)
+    report::data(table.lines(now)).map_err(LeasesError::Output)
 }
 
 /// A look at each checkpoint, which is unknown if the shard cannot be read.

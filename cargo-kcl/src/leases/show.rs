@@ -6,7 +6,7 @@ use kcl::Position;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::lease_table::{Look, Waiting, Watched, millis};
+use crate::lease_table::{Look, Unreadable, Waiting, Watched, millis};
 use crate::report;
 
 /// A lease, and everything that was found out about it.
@@ -37,12 +37,28 @@ struct Shown<'a> {
     child_shard_ids: &'a [String],
 }
 
+/// A row of the lease table that cannot be read.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Failed<'a> {
+    shard_id: &'a str,
+    reason: &'a str,
+}
+
 /// All leases.
 #[derive(Serialize)]
 struct Listing<'a> {
     application: &'a str,
     stream: Option<&'a str>,
     leases: Vec<Shown<'a>>,
+    unreadable: Vec<Failed<'a>>,
+}
+
+/// The leases, and the rows that are leases and cannot be read.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) rows: Vec<Row>,
+    pub(super) unreadable: Vec<Unreadable>,
 }
 
 /// A position as the lease table writes it.
@@ -133,22 +149,28 @@ fn rounded(time: Duration) -> String {
     }
 }
 
-/// The leases as a JSON value.
-pub(super) fn json<'a>(
-    application: &'a str,
-    stream: Option<&'a str>,
-    rows: &'a [Row],
-    now: SystemTime,
-) -> impl Serialize + 'a {
-    Listing { application, stream, leases: rows.iter().map(|row| row.shown(now)).collect() }
-}
+impl Table {
+    /// The leases as a JSON value.
+    pub(super) fn json<'a>(
+        &'a self,
+        application: &'a str,
+        stream: Option<&'a str>,
+        now: SystemTime,
+    ) -> impl Serialize + 'a {
+        let unreadable = self.unreadable.iter().map(|row| Failed { shard_id: &row.shard, reason: &row.why }).collect();
+        Listing { application, stream, leases: self.rows.iter().map(|row| row.shown(now)).collect(), unreadable }
+    }
 
-/// The leases as lines of a table.
-pub(super) fn lines(rows: &[Row], now: SystemTime) -> Vec<String> {
-    const HEAD: [&str; 6] = ["shard", "owner", "renewed", "checkpoint", "age", "behind"];
-    let mut table = vec![HEAD.map(str::to_owned)];
-    table.extend(rows.iter().map(|row| row.cells(now)));
-    aligned(&table)
+    /// The leases as lines of a table, and a line for each one that cannot be read.
+    pub(super) fn lines(&self, now: SystemTime) -> Vec<String> {
+        const HEAD: [&str; 6] = ["shard", "owner", "renewed", "checkpoint", "age", "behind"];
+        let mut table = vec![HEAD.map(str::to_owned)];
+        table.extend(self.rows.iter().map(|row| row.cells(now)));
+        let mut lines = aligned(&table);
+        let unreadable = self.unreadable.iter();
+        lines.extend(unreadable.map(|row| format!("{}  unreadable: {}", report::excerpt(&row.shard), row.why)));
+        lines
+    }
 }
 
 /// Lines whose columns are aligned to the left.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::log::{Finding, Kind};
 use crate::daemon_log::Cause;
 use crate::kinesis::shards::Shard;
-use crate::lease_table::{Look, Waiting, Watched};
+use crate::lease_table::{Look, Unreadable, Waiting, Watched};
 use crate::report;
 
 /// The remedy if a handler is stuck.
@@ -19,6 +19,8 @@ const AT_RECORD: &str = "find out what the handler does with that record; a work
 pub(super) struct Facts<'a> {
     /// The lease as it was watched, if there is one.
     pub(super) watched: Option<&'a Watched>,
+    /// Its row in the lease table, if that cannot be read.
+    pub(super) unreadable: Option<&'a Unreadable>,
     /// The shard in the stream, if it is still there.
     pub(super) listed: Option<&'a Shard>,
     /// The parents whose leases are not at their ends.
@@ -320,6 +322,13 @@ fn waits(facts: &Facts<'_>) -> Verdict {
 }
 
 fn without_lease(facts: &Facts<'_>) -> Verdict {
+    if let Some(row) = facts.unreadable {
+        return Verdict::new(
+            State::Unknown,
+            format!("its lease cannot be read: {}", row.why),
+            "find out who has written that row of the lease table, and correct it; the workers may not be able to read it either",
+        );
+    }
     if !facts.open_parents.is_empty() {
         return waits(facts);
     }

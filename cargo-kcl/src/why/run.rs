@@ -21,7 +21,8 @@ use crate::kinesis::connection::block_on;
 use crate::kinesis::error::AwsError;
 use crate::kinesis::shards::Shard;
 use crate::lease_table::{
-    Application, ApplicationError, Lease, Look, Stream, TableError, Waiting, Watched, look_at_all, millis, watch,
+    Application, ApplicationError, Leases, Look, Stream, TableError, Unreadable, Waiting, Watched, look_at_all, millis,
+    watch,
 };
 use crate::report;
 
@@ -108,7 +109,8 @@ async fn explain(options: &WhyOptions) -> Result<bool, WhyError> {
     findings.forget_elsewhere(&application.site());
     let stream = Rc::new(stream);
     let mut ids: Vec<&str> = shards.iter().map(|shard| shard.id.as_str()).collect();
-    ids.extend(leases.iter().map(|lease| lease.shard.as_str()));
+    ids.extend(leases.leases.iter().map(|lease| lease.shard.as_str()));
+    ids.extend(leases.unreadable.iter().map(|row| row.shard.as_str()));
     ids.sort_unstable();
     ids.dedup();
     if !options.shard.is_empty() {
@@ -134,9 +136,9 @@ async fn explain(options: &WhyOptions) -> Result<bool, WhyError> {
 }
 
 /// The leases of an application, its stream, and the shards of that.
-async fn find(application: &Application) -> Result<(Vec<Lease>, Stream, Vec<Shard>), ApplicationError> {
+async fn find(application: &Application) -> Result<(Leases, Stream, Vec<Shard>), ApplicationError> {
     let leases = application.leases().await?;
-    let (stream, shards) = application.stream(&leases).await?;
+    let (stream, shards) = application.stream(&leases.leases).await?;
     Ok((leases, stream, shards))
 }
 
@@ -152,6 +154,8 @@ fn findings(options: &WhyOptions, application: &Application, stream: &str) -> Re
 /// The leases as they were watched, and a look at the checkpoint of each.
 struct Seen {
     watched: Vec<Watched>,
+    /// The rows that are leases and cannot be read.
+    unreadable: Vec<Unreadable>,
     looks: Vec<Result<Look, Unseen>>,
     time: Duration,
     /// The number of leases that were there from the start. Those after them were created meanwhile.
@@ -205,9 +209,10 @@ async fn see(
     application: &Application,
     stream: &Rc<Stream>,
     shards: &[Shard],
-    leases: Vec<Lease>,
+    leases: Leases,
 ) -> Result<Seen, WhyError> {
     let began = Instant::now();
+    let Leases { leases, unreadable } = leases;
     let mut watched = watch(&application.table, leases, application.failover, |lease| !lease.is_done()).await?;
     let mut found = looks(stream, shards, &watched).await;
     let least = options.watch.unwrap_or(application.failover * 2);
@@ -215,12 +220,13 @@ async fn see(
         let could_move = watched.last.owner.is_none() || !matches!(look, Ok(Look { waiting: Waiting::Nothing, .. }));
         could_move && watched.last.checkpoint == watched.first.checkpoint && !watched.is_done()
     };
+    let is_unreadable = |shard: &Shard| unreadable.iter().any(|row| row.shard == shard.id);
     let old = watched.len();
     if watched.iter().zip(&found).any(|(watched, look)| is_open(watched, look))
-        || shards.iter().any(|shard| lacks_lease(shard, shards, &watched))
+        || shards.iter().any(|shard| lacks_lease(shard, shards, &watched) && !is_unreadable(shard))
     {
         sleep(least.saturating_sub(began.elapsed())).await;
-        for now in application.leases().await? {
+        for now in application.leases().await?.leases {
             match lease_of(&watched, &now.shard) {
                 Some(at) => watched[at].note(now),
                 None => watched.push(Watched { first: now.clone(), last: now, silent: Duration::ZERO }),
@@ -236,7 +242,7 @@ async fn see(
     };
     #[cfg(not(feature = "metrics"))]
     let processors = BTreeMap::new();
-    Ok(Seen { watched, looks: found, time, old, processors })
+    Ok(Seen { watched, unreadable, looks: found, time, old, processors })
 }
 
 async fn looks(stream: &Rc<Stream>, shards: &[Shard], watched: &[Watched]) -> Vec<Result<Look, Unseen>> {
@@ -281,6 +287,7 @@ fn facts<'a>(
     let is_passed = |finding: &&Finding| watched.is_some_and(|watched| finding.is_passed(&watched.last.checkpoint));
     Facts {
         watched,
+        unreadable: seen.unreadable.iter().find(|row| row.shard == id),
         listed,
         open_parents: listed.map(|shard| open_parents(shard, shards, &seen.watched)).unwrap_or_default(),
         is_followed: is_followed(id, shards, &seen.watched),
