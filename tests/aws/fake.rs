@@ -49,6 +49,8 @@ pub(crate) enum Fault {
     LostAnswer,
     /// Something else answers, with this status, type and body.
     Other(u16, &'static str, &'static str),
+    /// The answer never ends.
+    Endless,
     /// The answer arrives in a number of parts, with this pause before each.
     Drip(usize, Duration),
 }
@@ -237,6 +239,7 @@ impl Shared {
             match fault {
                 Some(Fault::Silence) => return self.keep(&writer),
                 Some(Fault::Reset) => return,
+                Some(Fault::Endless) => return endless(&mut writer),
                 Some(Fault::Other(status, kind, body)) => {
                     if writer.write_all(&self.reply(status, kind, body)).is_err() {
                         return;
@@ -314,6 +317,16 @@ impl Shared {
             Verdict::TakeSome(which) => (200, entries(&mut state, records, |index| which[index])),
         };
         Some(answer)
+    }
+}
+
+/// Answers with spaces until the other side closes the connection.
+fn endless(writer: &mut TcpStream) {
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let chunk = [&b"10000\r\n"[..], &[b' '; 0x10000], b"\r\n"].concat();
+    let mut written = writer.write_all(head.as_bytes());
+    while written.is_ok() {
+        written = writer.write_all(&chunk);
     }
 }
 

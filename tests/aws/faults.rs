@@ -249,6 +249,18 @@ pub(crate) fn foreign() {
     }
 }
 
+/// Before, an answer without an end filled the memory.
+pub(crate) fn endless() {
+    let says = ["is longer than any of ", ": it has more than 64.0 MB"];
+    let fake = at_first(Fault::Endless, usize::MAX);
+    for arguments in [&PUT[..], &TAIL, &DESCRIBE, &["leases", "--app", "revenue"]] {
+        run(tool(&fake.url(), arguments), &lines(3)).expect(1, &says);
+    }
+    let during =
+        World::with_stream().serve().with(|operation, _| (operation == "GetRecords").then_some(Fault::Endless));
+    run(tool(&during.url(), &TAIL), b"").expect(1, &says);
+}
+
 pub(crate) fn foreign_success() {
     let nothing = Fault::Other(200, "application/json", "{}");
     let fake = at_first(nothing, usize::MAX);

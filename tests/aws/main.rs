@@ -48,6 +48,7 @@ const TESTS: &[Test] = &[
     ("faults::a_fault_that_passes_is_retried_from_the_first_call", faults::passing),
     ("faults::an_answer_that_is_not_one_of_kinesis_is_named_and_not_retried", faults::foreign),
     ("faults::a_success_that_is_not_one_of_kinesis_is_named", faults::foreign_success),
+    ("faults::an_answer_without_an_end_is_an_error", faults::endless),
     ("faults::a_slow_answer_is_awaited", faults::dripping),
     ("faults::a_slow_upload_is_awaited", faults::slow_upload),
     ("faults::a_change_whose_answer_is_lost_is_looked_at_again", faults::lost_changes),

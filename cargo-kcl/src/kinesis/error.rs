@@ -7,6 +7,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_kinesis::config::http::HttpResponse;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 
+use super::bounded::TooLong;
 use super::http::is_expiry;
 use super::place::{Place, Service};
 use crate::exit::{FAILED, WRONG_USE};
@@ -57,6 +58,11 @@ pub(crate) enum AwsError {
         place.service
     )]
     Foreign { operation: &'static str, place: Place, status: u16, what: String },
+    #[error(
+        "{operation}: the answer {place} is longer than any of {}: {why}; a proxy or another service may have sent it; check the endpoint and the network",
+        place.service
+    )]
+    TooLong { operation: &'static str, place: Place, why: String },
     #[error(
         "{operation}: {} {place} does not prove its identity: {why}; check the endpoint, the clock, and whether a proxy or a login page of the network answers instead",
         place.service
@@ -165,6 +171,9 @@ where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
     let place = place.clone();
+    if source::<TooLong>(&error).is_some() {
+        return not_answered(operation, place, &error);
+    }
     match &error {
         SdkError::ServiceError(service) => {
             let message = service.err().message().unwrap_or_default().trim_end_matches('.').to_owned();
@@ -206,7 +215,9 @@ where
 /// The error of a call whose answer did not arrive, or only a part of it.
 pub(super) fn not_answered(operation: &'static str, place: Place, error: &(dyn Error + 'static)) -> AwsError {
     let why = root(error);
-    if is_expiry(error) {
+    if let Some(long) = source::<TooLong>(error) {
+        AwsError::TooLong { operation, place, why: long.to_string() }
+    } else if is_expiry(error) {
         AwsError::Timeout { operation, place, why }
     } else if source::<rustls::Error>(error).is_some() {
         AwsError::Certificate { operation, place, why }

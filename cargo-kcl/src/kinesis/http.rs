@@ -32,6 +32,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tower_service::Service;
 
+use super::bounded::Bounded;
 use super::error::sources;
 use crate::args::Limits;
 use crate::report;
@@ -150,7 +151,7 @@ impl HttpConnector for Http {
         HttpConnectorFuture::new(async move {
             let answer = answer.await.map_err(failure)?;
             clock.note_date(answer.headers());
-            HttpResponse::try_from(answer.map(SdkBody::from_body_1_x))
+            HttpResponse::try_from(answer.map(|body| SdkBody::from_body_1_x(Bounded::new(body))))
                 .map_err(|error| ConnectorError::other(error.into(), None))
         })
     }

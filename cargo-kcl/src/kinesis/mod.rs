@@ -4,6 +4,7 @@
 //! the same command line, and leaves the work to the installed tool.
 
 pub(crate) mod account;
+mod bounded;
 pub(crate) mod connection;
 pub(crate) mod cursor;
 pub(crate) mod dynamodb;
