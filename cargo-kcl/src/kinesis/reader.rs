@@ -84,8 +84,11 @@ pub(crate) fn arrival(record: &Record) -> Option<i64> {
 
 /// The receiver of a shard's records. A call ends the reader with [`Stop::Unwanted`] if no more are wanted.
 pub(crate) trait Sink: Send {
+    /// The room for the records of a call, which is given back when they are handed over.
+    type Room: Send;
+
     /// Waits until it can take the records of a call. They are not fetched before that.
-    fn ready(&mut self) -> impl Future<Output = Result<(), Stop>> + Send;
+    fn ready(&mut self) -> impl Future<Output = Result<Self::Room, Stop>> + Send;
 
     /// Whether records are still wanted. The reader asks between calls while it cannot read.
     fn is_open(&self) -> bool;
@@ -246,12 +249,16 @@ impl<S: Sink> ShardReader<S> {
     /// Reads to the end of the shard, and returns the children that Kinesis reported, if any.
     pub(crate) async fn read(&mut self) -> Result<Vec<ChildShard>, Stop> {
         loop {
-            self.sink.ready().await?;
+            sleep_until(self.pace.next().into()).await;
+            let _room = self.sink.ready().await?;
             let at = match self.iterator.take() {
                 Some(at) => at,
-                None => self.next_iterator().await?,
+                None => match self.try_iterator().await? {
+                    Some(at) => at,
+                    // The room is for others while this reader waits.
+                    None => continue,
+                },
             };
-            sleep_until(self.pace.next().into()).await;
             let made = Instant::now();
             let output =
                 match self.stream.troubles.attend(&self.shard, &self.stream.aws, self.stream.records(&at)).await {
@@ -331,36 +338,44 @@ impl<S: Sink> ShardReader<S> {
     async fn next_iterator(&mut self) -> Result<String, Stop> {
         loop {
             sleep_until(self.pace.next().into()).await;
-            if !self.sink.is_open() {
-                return Err(Stop::Unwanted);
-            }
-            let (asked, made) = (self.stream.aws.time(), Instant::now());
-            let call = self.stream.iterator(&self.shard, self.cursor);
-            let error = match self.stream.troubles.attend(&self.shard, &self.stream.aws, call).await {
-                Ok(iterator) => {
-                    if self.cursor == Cursor::Latest {
-                        // Records that arrive from now on must not be skipped if this iterator expires.
-                        self.cursor = Cursor::Time(asked);
-                    }
-                    return Ok(iterator);
-                }
-                Err(error) => error,
-            };
-            let is_missing = match &error {
-                AwsError::NoSuchStream { .. } => true,
-                AwsError::Refused { code, .. } => code == "InvalidArgumentException",
-                _ => false,
-            };
-            if !is_missing {
-                self.tolerate(made, error)?;
-                continue;
-            }
-            match self.stream.verify().await {
-                Ok(()) => self.rewind(error)?,
-                Err(ReadError::Aws(error)) => self.tolerate(made, error)?,
-                Err(error) => return Err(error.into()),
+            if let Some(iterator) = self.try_iterator().await? {
+                return Ok(iterator);
             }
         }
+    }
+
+    /// Asks once for an iterator at the cursor. There is none if that fails for a while, or if the cursor was moved.
+    async fn try_iterator(&mut self) -> Result<Option<String>, Stop> {
+        if !self.sink.is_open() {
+            return Err(Stop::Unwanted);
+        }
+        let (asked, made) = (self.stream.aws.time(), Instant::now());
+        let call = self.stream.iterator(&self.shard, self.cursor);
+        let error = match self.stream.troubles.attend(&self.shard, &self.stream.aws, call).await {
+            Ok(iterator) => {
+                if self.cursor == Cursor::Latest {
+                    // Records that arrive from now on must not be skipped if this iterator expires.
+                    self.cursor = Cursor::Time(asked);
+                }
+                return Ok(Some(iterator));
+            }
+            Err(error) => error,
+        };
+        let is_missing = match &error {
+            AwsError::NoSuchStream { .. } => true,
+            AwsError::Refused { code, .. } => code == "InvalidArgumentException",
+            _ => false,
+        };
+        if !is_missing {
+            self.tolerate(made, error)?;
+            return Ok(None);
+        }
+        match self.stream.verify().await {
+            Ok(()) => self.rewind(error)?,
+            Err(ReadError::Aws(error)) => self.tolerate(made, error)?,
+            Err(error) => return Err(error.into()),
+        }
+        Ok(None)
     }
 
     /// Moves the cursor to the oldest record if its own is missing. Otherwise the shard is.

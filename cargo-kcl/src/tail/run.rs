@@ -3,6 +3,7 @@
 //! A task per shard ([`shard`]) reads the records and formats them as lines ([`line`]). One loop prints the lines, and starts the
 //! children of shards that have ended. A thread writes them ([`output`]).
 
+mod budget;
 mod line;
 mod output;
 mod shard;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+use self::budget::Budget;
 use self::line::Style;
 use self::output::Output;
 use super::TailOptions;
@@ -105,6 +107,7 @@ async fn tail(options: &TailOptions) -> Result<(), TailError> {
             false if io::stdout().is_terminal() => Style::Terminal,
             false => Style::Data,
         },
+        budget: Budget::new(),
         only_one: options.shard.is_some(),
         known: Mutex::default(),
     };
@@ -151,6 +154,7 @@ async fn first<T>(one: impl Future<Output = T>, other: impl Future<Output = T>) 
 struct Common {
     stream: Arc<SharedStream>,
     style: Style,
+    budget: Budget,
     /// Whether only the shard that the user named is read.
     only_one: bool,
     /// All shards of the start, and those that were found since.

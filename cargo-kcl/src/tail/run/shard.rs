@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::Sender;
 
+use super::budget::Share;
 use super::line::line;
 use super::{Common, Event};
 use crate::kinesis::cursor::Cursor;
@@ -15,8 +16,14 @@ const ENOUGH: usize = 1 << 20;
 
 /// Reads a shard from this place, and reports its lines and its end as events.
 pub(crate) async fn read(common: Arc<Common>, shard: Shard, cursor: Cursor, events: Sender<Event>) {
-    let sender =
-        LineSender { common: Arc::clone(&common), shard: shard.id.clone(), lines: Vec::new(), bytes: 0, events };
+    let sender = LineSender {
+        common: Arc::clone(&common),
+        shard: shard.id.clone(),
+        is_behind: cursor != Cursor::Latest,
+        lines: Vec::new(),
+        bytes: 0,
+        events,
+    };
     let (id, range) = (shard.id, shard.range.start..=shard.range.end);
     let events = sender.events.clone();
     let mut reader = ShardReader::new(Arc::clone(&common.stream), id.clone(), range, cursor, sender);
@@ -50,6 +57,8 @@ async fn read_to_end(
 struct LineSender {
     common: Arc<Common>,
     shard: String,
+    /// Whether the next call may deliver as many records as a call can.
+    is_behind: bool,
     lines: Vec<Vec<u8>>,
     /// The size of these lines.
     bytes: usize,
@@ -57,8 +66,10 @@ struct LineSender {
 }
 
 impl Sink for LineSender {
-    async fn ready(&mut self) -> Result<(), Stop> {
-        Ok(())
+    type Room = Share;
+
+    async fn ready(&mut self) -> Result<Share, Stop> {
+        Ok(self.common.budget.share(self.is_behind).await)
     }
 
     fn is_open(&self) -> bool {
@@ -72,7 +83,8 @@ impl Sink for LineSender {
         if self.bytes >= ENOUGH { self.flush(record.millis_behind).await } else { Ok(()) }
     }
 
-    async fn flush(&mut self, _millis_behind: u64) -> Result<(), Stop> {
+    async fn flush(&mut self, millis_behind: u64) -> Result<(), Stop> {
+        self.is_behind = millis_behind > 0;
         if self.lines.is_empty() {
             return Ok(());
         }

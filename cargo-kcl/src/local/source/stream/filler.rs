@@ -68,6 +68,8 @@ struct Filler {
 }
 
 impl Sink for Filler {
+    type Room = ();
+
     async fn ready(&mut self) -> Result<(), Stop> {
         if poll_fn(|context| self.queue.poll_room(context)).await { Ok(()) } else { Err(Stop::Unwanted) }
     }
