@@ -34,6 +34,7 @@ const TESTS: &[Test] = &[
     ("put::a_lost_answer_loses_no_record", put::lost_answers),
     ("put::put_waits_for_a_kinesis_that_is_away_for_a_while", put::away_for_a_while),
     ("put::a_run_that_gives_up_says_where_to_resume", put::gives_up),
+    ("put::a_run_that_puts_nothing_says_only_why", put::useless),
     ("put::an_interrupted_run_says_where_to_resume", put::interrupted),
     ("put::a_run_that_failed_is_resumed", put::resumed),
     ("put::another_run_is_not_resumed", put::resumed_otherwise),

@@ -134,6 +134,20 @@ pub(crate) fn gives_up() {
     assert_all_in_order(&fake.taken(), 600, 100);
 }
 
+/// A run that cannot succeed is not to be resumed, and one that puts nothing says only why.
+pub(crate) fn useless() {
+    let fake = Fake::new(|_, _| Verdict::Refuse(400, "AccessDeniedException", "no"));
+    for (arguments, code, says) in [
+        (&["--skip", "100"][..], 2, "the input has 6 records, fewer than the 100 to skip"),
+        (&["--skip", "100", "--limit", "3"], 2, "--limit counts the records of the input that --skip skips, too"),
+        (&[], 1, "denied: the caller may not"),
+    ] {
+        let ended = put(&fake, arguments, &orders(6, 2));
+        ended.expect(code, &[says]);
+        assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
+    }
+}
+
 pub(crate) fn interrupted() {
     // Records of the key k3 never succeed after the first call; all others do.
     let fake = Fake::new(|call, records| {
@@ -195,10 +209,14 @@ pub(crate) fn resumed_otherwise() {
     put(&fake, &["--resume", &state], &orders(20, 2)).expect(0, &[]);
     let taken = fake.taken();
 
-    put(&fake, &["--resume", &state], &orders(30, 3))
-        .expect(2, &["standard input has changed since it was put: up to line 20"]);
-    put(&fake, &["--resume", &state], &orders(10, 2))
-        .expect(2, &["the input has 10 records, fewer than the 20 to skip"]);
+    for (input, says) in [
+        (orders(30, 3), "standard input has changed since it was put: up to line 20"),
+        (orders(10, 2), "the input has 10 records, fewer than the 20 to skip"),
+    ] {
+        let ended = put(&fake, &["--resume", &state], &input);
+        ended.expect(2, &[says]);
+        assert_eq!(ended.stderr.lines().filter(|line| line.contains("resumes after it")).count(), 0, "{ended:?}");
+    }
     let other = ["put", "--stream", "others", "--key", "/key", "--resume", &state];
     run(tool(&fake.url(), &other), &orders(30, 2)).expect(2, &["belongs to another run: --stream"]);
     // A stream of the same name in another place does not have these records.

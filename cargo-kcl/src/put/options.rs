@@ -60,7 +60,7 @@ pub(crate) struct PutOptions {
     #[arg(long, value_name = "N", value_parser = count(clap::value_parser!(u32).range(1..)))]
     pub(crate) rate: Option<u32>,
 
-    /// Stop after N records of the input, as if the input ended there
+    /// Stop after N records of the input, including those that are skipped, as if the input ended there
     #[arg(long, help_heading = INPUT, value_name = "N", value_parser = count(clap::value_parser!(u64)))]
     pub(crate) limit: Option<u64>,
 

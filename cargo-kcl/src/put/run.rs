@@ -96,6 +96,14 @@ impl PutError {
         }
     }
 
+    /// Whether the input is the one that was put before, so that a run can resume in it.
+    fn is_resumable(&self) -> bool {
+        !matches!(
+            self,
+            Self::Short { .. } | Self::Changed { .. } | Self::OtherRun { .. } | Self::Input(InputError::Altered { .. })
+        )
+    }
+
     /// The input line that would stop the next run, too.
     fn line_to_fix(&self) -> Option<u64> {
         match self {
@@ -144,6 +152,11 @@ pub(crate) fn run(options: &PutOptions) -> ExitCode {
 
 async fn put(options: &PutOptions) -> Result<ExitCode, PutError> {
     let format = options.records.format().map_err(PutError::Options)?;
+    if options.skip.zip(options.limit).is_some_and(|(skip, limit)| skip > limit) {
+        return Err(PutError::Options(
+            "--limit counts the records of the input that --skip skips, too, so nothing would be put; raise --limit",
+        ));
+    }
     // Errors in opening the input appear before any call is made.
     let inputs = if options.input.is_empty() { &[Input::Stdin][..] } else { &options.input };
     let sources = Source::open_all(inputs)?;
@@ -449,28 +462,35 @@ impl Putter {
             return ExitCode::from(exit_code);
         };
         report::error(&error);
-        report::line(summary);
+        if self.counts.records > 0 || self.counts.again > 0 {
+            report::line(summary);
+        }
         if self.in_flight > 0 {
             report::warning(format_args!(
                 "no answer came yet for {}, which may be on the stream",
                 report::count(self.in_flight as u64, "record")
             ));
         }
-        if position > 0 {
-            let ahead = self.counts.records.saturating_sub(position - self.start);
-            let twice = match ahead {
-                0 => String::new(),
-                ahead => format!(" and puts {} a second time", report::count(ahead, "later record")),
-            };
-            let how = match &options.resume {
-                Some(_) => "the same command".to_owned(),
-                None => format!("--skip {position}"),
-            };
-            let first = error.line_to_fix().map(|line| format!("fix line {line} first, then ")).unwrap_or_default();
-            report::line(format_args!(
-                "the input is on the stream up to record {position}; {first}{how} resumes after it{twice}"
-            ));
+        if position > 0 && error.is_resumable() {
+            self.say_how_to_resume(position, &error, options);
         }
         ExitCode::from(exit_code)
+    }
+
+    /// Reports where the next run resumes, now that this one has ended early.
+    fn say_how_to_resume(&self, position: u64, error: &PutError, options: &PutOptions) {
+        let ahead = self.counts.records.saturating_sub(position - self.start);
+        let twice = match ahead {
+            0 => String::new(),
+            ahead => format!(" and puts {} a second time", report::count(ahead, "later record")),
+        };
+        let how = match &options.resume {
+            Some(_) => "the same command".to_owned(),
+            None => format!("--skip {position}"),
+        };
+        let first = error.line_to_fix().map(|line| format!("fix line {line} first, then ")).unwrap_or_default();
+        report::line(format_args!(
+            "the input is on the stream up to record {position}; {first}{how} resumes after it{twice}"
+        ));
     }
 }
