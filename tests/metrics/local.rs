@@ -1,14 +1,15 @@
 //! `cargo kcl local` with `--metrics`, `health` and `top`.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::net::UnixListener;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::tool::{Place, Run, exchange, get, poison, sample, sockets, wait_for, wait_for_state};
+use crate::tool::{Place, Run, exchange, get, poison, sample, sockets, wait_for, wait_for_state, wait_until};
 
 const FOLLOW: [&str; 12] = [
     "local",
@@ -75,6 +76,27 @@ fn a_run_serves_what_its_processors_send() {
 }
 
 #[test]
+fn a_run_that_does_not_answer_is_not_taken_for_one_that_has_ended() {
+    let place = Place::new();
+    let folder = place.path("kcl");
+    DirBuilder::new().mode(0o700).create(&folder).expect("a folder");
+    // They accept no connection, like runs that are stopped.
+    let _silent = [7, 8].map(|id| UnixListener::bind(folder.join(format!("{id}.http"))).expect("a socket"));
+    let asked = place.output(&["health", "--app", "revenue", "--timeout", "100ms"]);
+    let says = "cargo kcl: the `cargo kcl` with process id 8 does not answer: no answer in time; it is stopped, or the machine is \
+                overloaded\n";
+    assert_eq!(asked, (Some(1), String::new(), says.to_owned()));
+    // They do not hide one that answers.
+    let run = follow(&place, &[]);
+    run.address();
+    let found = || match place.output(&["health", "--app", "revenue"]) {
+        (Some(0), ..) => Ok(()),
+        (_, _, stderr) => Err(stderr),
+    };
+    wait_until(&"the run", found);
+}
+
+#[test]
 fn top_and_health_find_a_run_by_its_name() {
     let place = Place::new();
     assert_eq!(
@@ -82,8 +104,9 @@ fn top_and_health_find_a_run_by_its_name() {
         (
             Some(1),
             String::new(),
-            "cargo kcl: no `cargo kcl local` or `cargo kcl daemon` of this user is running as `revenue`; in the clone, only runs \
-             with --metrics are found\n".to_owned()
+            "cargo kcl: no `cargo kcl local` or `cargo kcl daemon` of this user is running as `revenue`, unless the \
+             tool of the clone runs it without --metrics\n"
+                .to_owned()
         )
     );
     let run = follow(&place, &[]);

@@ -88,8 +88,8 @@ fn is_private(folder: &Path) -> io::Result<bool> {
     Ok(metadata.is_dir() && metadata.uid() == geteuid().as_raw() && metadata.mode() & OTHERS == 0)
 }
 
-/// The sockets for requests of the runs of this user. The sockets of killed runs are removed.
-pub(crate) fn running(folder: &Path) -> io::Result<Vec<PathBuf>> {
+/// The sockets for requests of the runs of this user, in order. Some runs may have ended.
+pub(crate) fn sockets(folder: &Path) -> io::Result<Vec<PathBuf>> {
     match is_private(folder) {
         Ok(true) => {}
         Ok(false) => return Err(io::Error::other("other users can use the folder, or it is a link")),
@@ -99,21 +99,31 @@ pub(crate) fn running(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found: Vec<_> = fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
     found.retain(|path| path.extension().is_some_and(|end| end == REQUESTS));
     found.sort();
-    found.retain(|requests| match UnixStream::connect(requests) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            let (requests, snapshots) = (requests.clone(), requests.with_extension(SNAPSHOTS));
-            drop(Sockets { requests, snapshots });
-            false
-        }
-        connected => connected.is_ok(),
-    });
     Ok(found)
+}
+
+/// Connects to a run; `None` if it has ended. The sockets of a run that was killed are removed.
+pub(crate) fn connect(requests: &Path) -> Option<io::Result<UnixStream>> {
+    match UnixStream::connect(requests) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            let (requests, snapshots) = (requests.to_owned(), requests.with_extension(SNAPSHOTS));
+            drop(Sockets { requests, snapshots });
+            None
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        connected => Some(connected),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    /// The sockets of the runs that can be reached.
+    fn running(folder: &Path) -> io::Result<Vec<PathBuf>> {
+        Ok(sockets(folder)?.into_iter().filter(|socket| connect(socket).is_some_and(|stream| stream.is_ok())).collect())
+    }
 
     #[test]
     fn only_this_user_can_use_the_sockets() {
