@@ -53,3 +53,33 @@ pub(crate) fn is_local(url: &str) -> bool {
         .iter()
         .any(|local| host.strip_prefix(local).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/'])))
 }
+
+/// A URL for people and files, without the user and the password in it.
+#[cfg_attr(not(feature = "aws"), allow(dead_code))]
+pub(crate) fn without_password(url: &str) -> String {
+    let rest = url.find("://").map_or(0, |at| at + "://".len());
+    let end = url[rest..].find(['/', '?', '#']).map_or(url.len(), |at| rest + at);
+    match url[rest..end].rfind('@') {
+        Some(at) => format!("{}***{}", &url[..rest], &url[rest + at..]),
+        None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_a_url_is_left_out() {
+        for (url, shown) in [
+            ("http://localhost:4566", "http://localhost:4566"),
+            ("https://ann:s@cret@proxy:1/a@b?c@d", "https://***@proxy:1/a@b?c@d"),
+            ("http://token@[::1]", "http://***@[::1]"),
+            ("http://proxy?user@host", "http://proxy?user@host"),
+            ("ann:secret@proxy", "***@proxy"),
+            ("é", "é"),
+        ] {
+            assert_eq!(without_password(url), shown);
+        }
+    }
+}

@@ -14,7 +14,7 @@ mod values;
 pub(crate) use self::application::ApplicationOptions;
 #[cfg(feature = "aws")]
 pub(crate) use self::aws::Limits;
-pub(crate) use self::aws::{AwsOptions, is_local};
+pub(crate) use self::aws::{AwsOptions, is_local, without_password};
 pub(crate) use self::install::{InstallOptions, LockOptions};
 pub(crate) use self::log::LogOptions;
 pub(crate) use self::quantities::duration;

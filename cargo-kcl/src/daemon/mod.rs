@@ -24,7 +24,7 @@ pub(crate) use self::options::DaemonOptions;
 use self::home::{Home, is_passed_on};
 use self::log::{Identity, Log};
 use self::supervise::supervise;
-use crate::args::is_local;
+use crate::args::{is_local, without_password};
 use crate::cache::{Cache, CacheError, Java, LockedDaemon, ToolError, Versions};
 use crate::emulate::{
     ACCESS_KEY, ApiError, Application, Content, EmulateError, Emulators, Endpoint, Service, Start, StreamError, attend,
@@ -257,7 +257,10 @@ fn site(properties: &Properties) -> Site {
     let property = |key| properties.get(key).map(str::to_owned);
     Site {
         region: property("regionName").or_else(|| variable("AWS_REGION")).and_then(text),
-        endpoint: property("dynamoDBEndpoint").or_else(|| variable("AWS_ENDPOINT_URL")).and_then(text),
+        endpoint: property("dynamoDBEndpoint")
+            .or_else(|| variable("AWS_ENDPOINT_URL"))
+            .and_then(text)
+            .map(|url| without_password(&url)),
     }
 }
 

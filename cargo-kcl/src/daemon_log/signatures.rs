@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::event::Event;
 use super::report_of;
-use crate::args::shard_id_in;
+use crate::args::{shard_id_in, without_password};
 use crate::properties::Properties;
 use crate::report;
 
@@ -41,7 +41,7 @@ impl Context {
             application: text("applicationName"),
             region: region.map_or_else(|| "the SDK's default region".to_owned(), |region| format!("region {region}")),
             executable: text("executableName"),
-            kinesis: properties.get("kinesisEndpoint").map(str::to_owned),
+            kinesis: properties.get("kinesisEndpoint").map(without_password),
             printed: BTreeMap::new(),
         }
     }

@@ -17,7 +17,7 @@ use aws_types::service_config::ServiceConfigKey;
 use super::error::AwsError;
 use super::http::{self, Clock};
 use super::place::{Place, Service};
-use crate::args::AwsOptions;
+use crate::args::{AwsOptions, without_password};
 use crate::signals;
 
 /// How many idle limits a single command is worth: a minute by default.
@@ -77,7 +77,7 @@ impl Account {
     pub(crate) fn place(&self, service: Service, endpoint: Option<&str>) -> Result<Place, AwsError> {
         let endpoint = endpoint.map(str::to_owned).or_else(|| configured(&self.config, service));
         match endpoint {
-            Some(url) if !is_url(&url) => Err(AwsError::Endpoint(url)),
+            Some(url) if !is_url(&url) => Err(AwsError::Endpoint(without_password(&url))),
             endpoint => Ok(Place { service, region: self.region.clone(), endpoint: endpoint.map(Into::into) }),
         }
     }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::args::without_password;
+
 /// A service of AWS that the tool calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Service {
@@ -47,7 +49,7 @@ pub(crate) struct Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.endpoint {
-            Some(endpoint) => write!(f, "at {endpoint}, region {}", self.region),
+            Some(endpoint) => write!(f, "at {}, region {}", without_password(endpoint), self.region),
             None => write!(f, "in region {}", self.region),
         }
     }

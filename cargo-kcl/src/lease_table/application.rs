@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::lease::{Lease, Leases};
 use super::stream::Stream;
 use super::table::{LeaseTable, TableError};
-use crate::args::{ApplicationOptions, AwsOptions};
+use crate::args::{ApplicationOptions, AwsOptions, without_password};
 use crate::exit::WRONG_USE;
 use crate::kinesis::account::Account;
 use crate::kinesis::connection::Connection;
@@ -133,7 +133,7 @@ impl Application {
     /// Where the table is.
     pub(crate) fn site(&self) -> Site {
         let place = self.table.place();
-        Site { region: Some(place.region.clone()), endpoint: place.endpoint.as_deref().map(str::to_owned) }
+        Site { region: Some(place.region.clone()), endpoint: place.endpoint.as_deref().map(without_password) }
     }
 
     /// The name of the stream, if the options or the properties name it.

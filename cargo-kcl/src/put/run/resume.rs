@@ -10,6 +10,7 @@ use tempfile::NamedTempFile;
 
 use super::PutError;
 use super::window::Position;
+use crate::args::without_password;
 use crate::disk;
 use crate::input::source::Source;
 use crate::kinesis::place::Place;
@@ -57,7 +58,7 @@ impl Resume {
         let new = Kept {
             stream: options.stream.clone(),
             region: place.region.clone(),
-            endpoint: place.endpoint.as_deref().map(str::to_owned),
+            endpoint: place.endpoint.as_deref().map(without_password),
             input: input.iter().map(|source| Source::identity(&source.input)).collect(),
             format: options.records.format.to_string(),
             key: match (&options.records.key, &options.records.key_missing) {
@@ -69,7 +70,7 @@ impl Resume {
             digest: 0,
             carriage_returns: true,
         };
-        let (kept, file) = loop {
+        let (mut kept, file): (Kept, _) = loop {
             if let Some((text, file)) = lock(path)? {
                 break (serde_json::from_slice(&text).map_err(|error| failed(error.into()))?, file);
             }
@@ -82,6 +83,7 @@ impl Resume {
                 Err(error) => return Err(failed(error)),
             }
         };
+        kept.endpoint = kept.endpoint.as_deref().map(without_password);
         let Kept { stream, region, endpoint, input, format, key, .. } = &kept;
         let differs = [
             ("--stream", *stream != new.stream),
@@ -194,6 +196,24 @@ mod tests {
             let kept: Kept = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
             assert_eq!((kept.acknowledged, link.is_symlink()), (records, true));
         }
+    }
+
+    #[test]
+    fn a_password_is_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let Put { options } = Put::parse_from(["put", "--stream", "orders", "input"]);
+        let endpoint = "http://ann:secret@proxy";
+        let place =
+            Place { service: Service::Kinesis, region: "eu-central-1".to_owned(), endpoint: Some(endpoint.into()) };
+        assert_eq!(place.to_string(), "at http://***@proxy, region eu-central-1");
+        drop(Resume::open(&path, &options, &place, &[]).unwrap());
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(!text.contains("secret"), "{text}");
+        // Earlier versions kept it.
+        fs::write(&path, text.replace("http://***@proxy", endpoint)).unwrap();
+        drop(Resume::open(&path, &options, &place, &[]).unwrap());
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
     }
 
     #[test]
