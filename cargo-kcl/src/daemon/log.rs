@@ -307,7 +307,7 @@ impl Log {
                     // Otherwise nobody who reads the log would know that the problem is over.
                     "processRecords" if was_troubled => "answers again",
                     "shardEnded" => "processed to its end",
-                    "leaseLost" if !self.stopping => "lease lost: another worker takes over",
+                    "leaseLost" if !self.stopping => "lease lost or given up",
                     "shutdownRequested" if !self.stopping => "shut down, for its handover",
                     _ => return None,
                 };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::event::Event;
-use super::report_of;
+use super::{long_call, report_of};
 use crate::args::{shard_id_in, without_password};
 use crate::properties::Properties;
 use crate::report;
@@ -28,7 +28,7 @@ pub(crate) struct Context {
     region: String,
     executable: String,
     kinesis: Option<String>,
-    /// The shards whose processors have printed something, each with the last report of `kcl`.
+    /// The shards whose processors have printed something, each with the last report of `kcl` if that is about a failure.
     printed: BTreeMap<String, Option<String>>,
 }
 
@@ -59,11 +59,13 @@ impl Context {
 
     /// Notes a line that the processor of a shard printed.
     pub(crate) fn printed(&mut self, shard: &str, line: &str) {
-        let report = report_of(shard, line).or_else(|| line.strip_prefix("kcl: ")).map(report::excerpt);
+        let report = report_of(shard, line).or_else(|| line.strip_prefix("kcl: "));
+        // Otherwise a processor that is killed afterwards would seem to have ended because of it.
+        let failure = report.filter(|text| !is_harmless(text) && long_call(shard, line).is_none()).map(report::excerpt);
         match self.printed.get_mut(shard) {
-            Some(last) if report.is_some() => *last = report,
+            Some(last) if report.is_some() => *last = failure,
             Some(_) => {}
-            None => _ = self.printed.insert(shard.to_owned(), report),
+            None => _ = self.printed.insert(shard.to_owned(), failure),
         }
     }
 
@@ -71,6 +73,11 @@ impl Context {
     pub(crate) fn restarted(&mut self) {
         self.printed.clear();
     }
+}
+
+/// Whether a report of `kcl` is about a record that was passed over, after which a processor goes on.
+fn is_harmless(report: &str) -> bool {
+    ["skipped a record: ", "dead-lettered a record: "].iter().any(|start| report.starts_with(start))
 }
 
 /// The explanation of an event, if it is a known one.
@@ -364,6 +371,10 @@ mod tests {
         context.printed("shardId-000000000003", "kcl: shard shardId-000000000003: processRecords failed");
         context.printed("shardId-000000000003", "a backtrace");
         assert!(explained(&context).contains("before it answered; its last report is `processRecords failed`"));
+        for harmless in ["dead-lettered a record: it failed", "processRecords at record 7 has been running for 60s"] {
+            context.printed("shardId-000000000003", &format!("kcl: shard shardId-000000000003: {harmless}"));
+            assert!(explained(&context).contains("its last output stands before this"), "{harmless}");
+        }
         context.restarted();
         assert!(explained(&context).contains("none of its output has arrived"));
     }
