@@ -45,14 +45,15 @@ impl Properties {
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut entries = Vec::new();
         let mut lines = NaturalLines { rest: bytes, number: 0 };
-        while let Some((number, first)) = lines.next() {
-            let first = trim_start(first);
-            if matches!(first.first(), None | Some(b'#' | b'!')) {
-                continue;
-            }
+        'properties: while let Some((number, first)) = lines.significant() {
             let mut logical = first.to_vec();
             while ends_in_continuation(&logical) {
                 logical.pop();
+                if logical.is_empty() && !lines.rest.is_empty() {
+                    let Some((_, next)) = lines.significant() else { break 'properties };
+                    logical.extend_from_slice(next);
+                    continue;
+                }
                 match lines.next() {
                     Some((_, next)) => logical.extend_from_slice(trim_start(next)),
                     None => break,
@@ -137,6 +138,15 @@ fn escape(text: &str, key: bool, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 struct NaturalLines<'a> {
     rest: &'a [u8],
     number: usize,
+}
+
+impl<'a> NaturalLines<'a> {
+    /// The next line that is neither blank nor a comment, without the white space at its start. Java skips the others wherever a logical
+    /// line may begin, which is also after lines with nothing but a backslash.
+    fn significant(&mut self) -> Option<(usize, &'a [u8])> {
+        let lines = self.map(|(number, line)| (number, trim_start(line)));
+        lines.into_iter().find(|(_, line)| !matches!(line.first(), None | Some(b'#' | b'!')))
+    }
 }
 
 impl<'a> Iterator for NaturalLines<'a> {
@@ -242,6 +252,24 @@ mod tests {
         ];
         let expected: Vec<_> = expected.map(|(line, key, value)| (line, key.to_owned(), value.to_owned())).into();
         assert_eq!(pairs(text), expected);
+    }
+
+    /// So are these, each of which begins with a line of nothing but a backslash.
+    #[test]
+    fn a_logical_line_may_begin_with_a_backslash_alone() {
+        let one = |line, key: &str, value: &str| vec![(line, key.to_owned(), value.to_owned())];
+        for (text, expected) in [
+            (&b"\\\na=1"[..], one(1, "a", "1")),
+            (b" \t\\\n\n  \n a=1", one(1, "a", "1")),
+            (b"\\\n# a comment \\\n! another\na=1", one(1, "a", "1")),
+            (b"\\\r\n\\\r\n\r\na=\\\n1", one(1, "a", "1")),
+            (b"\\", one(1, "", "")),
+            (b"\\\n", one(1, "", "")),
+            (b"\\\n\n", Vec::new()),
+            (b"\\\n  # a comment", Vec::new()),
+        ] {
+            assert_eq!(pairs(text), expected, "{}", String::from_utf8_lossy(text));
+        }
     }
 
     #[test]
