@@ -173,7 +173,8 @@ pub(crate) fn moved() {
         assert!(services.world().updates.is_empty());
 
         let ended = services.run("leases", &arguments(&["--yes", "--json"]));
-        ended.expect(0, &[&format!("from {}/0", text(3)), &format!("to   {}/0", text(1)), "was moved"]);
+        let when = "a worker usually takes a moved lease within 30 s, or up to two minutes after a worker has started";
+        ended.expect(0, &[&format!("from {}/0", text(3)), &format!("to   {}/0", text(1)), "was moved", when]);
         let world = services.world();
         assert_eq!(world.updates.len(), 1);
         assert_eq!(world.updates[0]["ConditionExpression"], "leaseCounter = :seen");

@@ -81,6 +81,9 @@ pub(super) async fn carry_out(
             Outcome::Changed => return Err(RewindError::Changed(the_move.lease.shard)),
         }
     }
+    report::line(
+        "a worker usually takes a moved lease within 30 s, or up to two minutes after a worker has started if the last leader was killed; a restart begins this time anew",
+    );
     Ok(())
 }
 

@@ -50,6 +50,8 @@ pub(super) enum Processor {
     Stuck(String),
     /// It waits for a message, and none has arrived for this time, which is not shorter.
     Idle(Duration),
+    /// It reported what it does, and has not done so for this time.
+    Silent { pid: u32, time: Duration },
 }
 
 /// The reason why there was no look at a shard.
@@ -90,7 +92,7 @@ impl Common<'_> {
     fn start(&self) -> String {
         let name = report::quoted(&report::excerpt(self.name));
         format!(
-            "start a worker, for example with `cargo kcl daemon --app {name}`; if workers are running, restart them, because their leader may be gone"
+            "start a worker, for example with `cargo kcl daemon --app {name}`; if one is running, wait for two minutes after its start before you restart it: it takes no lease before the lock of a leader that was killed has expired"
         )
     }
 }
@@ -267,6 +269,19 @@ fn behind(facts: &Facts<'_>, watched: &Watched, look: &Look) -> Verdict {
             "name the daemon's log with --log FILE to see why it does not read the shard, for example because AWS throttles or refuses that; if the processor has had the record and checkpoints rarely, watch for longer with --watch TIME",
         );
     }
+    if let Some(Processor::Silent { pid, time }) = facts.processor {
+        return Verdict::new(
+            State::Slow,
+            format!(
+                "its processor is silent: process {pid} on this machine has reported nothing for {}, as if it was stopped; worker `{owner}` renews the lease, and record {}{waiting}",
+                whole(*time),
+                next.number
+            ),
+            format!(
+                "see with `ps -o stat= -p {pid}` whether that process is stopped (T), and let it go on with `kill -CONT {pid}`; otherwise restart the worker"
+            ),
+        );
+    }
     Verdict::new(
         State::Slow,
         format!(
@@ -380,7 +395,7 @@ fn without_owner(facts: &Facts<'_>, watched: &Watched) -> Verdict {
         return Verdict::new(
             State::NoOwner,
             format!("it has no owner: no worker took the lease in {time}, although workers are running"),
-            "the leader of the workers assigns it within a few times failoverTimeMillis; if it does not, start another worker if each one holds maxLeasesForWorker leases, and otherwise restart the workers, because the leader may be gone; its lock expires after two minutes",
+            "wait first: the leader of the workers assigns it within a few times failoverTimeMillis, or two minutes after a worker has started if the last leader was killed, and a restart begins this time anew; if nothing has taken it then, start another worker if each one holds maxLeasesForWorker leases, and otherwise restart the workers",
         );
     }
     nobody(facts, State::NoOwner, "it has no owner")

@@ -47,7 +47,8 @@ impl Leases<'_> {
         };
         let seen = move |shard: &ShardState| {
             let stuck = stuck(shard, self.time).map(Processor::Stuck);
-            Some((shard.shard.clone(), stuck.or_else(|| idle(shard, self.time).map(Processor::Idle))?))
+            let other = || idle(shard, self.time).map(Processor::Idle).or_else(|| silent(shard));
+            Some((shard.shard.clone(), stuck.or_else(other)?))
         };
         state.shards.iter().filter(holds).filter_map(seen)
     }
@@ -90,6 +91,13 @@ fn idle(shard: &ShardState, least: Duration) -> Option<Duration> {
     let waits = sends && shard.stage == Stage::Running && now.running.is_none() && now.unsettled == 0;
     let silence = Duration::from_millis(now.last_message_ms.filter(|_| waits)?);
     (silence + PERIOD >= least).then_some(silence)
+}
+
+/// A process that has stopped to report.
+fn silent(shard: &ShardState) -> Option<Processor> {
+    let time = Duration::from_millis(shard.heard_ms?);
+    let is_silent = shard.stage == Stage::Running && time > FRESH;
+    is_silent.then_some(Processor::Silent { pid: shard.pid?, time })
 }
 
 #[cfg(test)]
@@ -147,6 +155,19 @@ mod tests {
         shard.heard_ms = Some(900);
         shard.now.unsettled = 1;
         assert_eq!(idle(&shard, short), None, "it has not handled all that it got");
+    }
+
+    #[test]
+    fn a_process_that_is_stopped_is_silent() {
+        let mut shard = state().shards.remove(0);
+        for (heard, expected) in [(None, None), (Some(900), None), (Some(8_000), Some((7, Duration::from_secs(8))))] {
+            shard.heard_ms = heard;
+            let found = silent(&shard).map(|found| match found {
+                Processor::Silent { pid, time } => (pid, time),
+                other => panic!("{other:?}"),
+            });
+            assert_eq!(found, expected);
+        }
     }
 
     #[test]
