@@ -343,8 +343,8 @@
 //! # Schedules
 //!
 //! [`#[kcl::test]`](macro@crate::test) draws a script: how records come together in batches, the first time and after a crash, what
-//! goes wrong, and how the shard ends. A failure is made small, and printed as a script to copy into a test. It finds the case that nobody thought
-//! of, and is best with a [`Sink`].
+//! goes wrong, and how the shard ends. A failure is made small, and printed as a script to copy into a test. It finds the case that
+//! nobody thought of, and is best with a [`Sink`].
 //!
 //! With `run_async`, every second schedule also draws which handler goes on next, of those that can, and how long
 //! the waits before retries are. That finds state that handlers share across an `.await`. The printed script then has a `.seed(...)`,

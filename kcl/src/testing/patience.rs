@@ -1,10 +1,11 @@
 //! Handlers that go on without end: after how many efforts without a success a process is taken for one.
 
-/// The failed attempts and the checkpoints in vain. Each bound is far above the needs of a processor that gets somewhere in the end.
+/// The failed attempts since the last success, and the checkpoints in vain of one call. Each bound is far above the needs of a processor
+/// that gets somewhere in the end.
 const FAILURES: usize = 10_000;
-/// The writes to sinks and the passes of time.
+/// The writes to sinks and the passes of time of one call.
 const DEEDS: usize = 100_000;
-/// The polls of a process that has a message, or that ends: more than one for each second of a day.
+/// The polls, since the last success, of a process that has a message, or that ends: more than one for each second of a day.
 const POLLS: usize = 100_000;
 /// What each record adds to a bound: a handler may have all of them.
 const EACH: usize = 100;
@@ -15,8 +16,11 @@ pub(crate) struct Patience {
     /// The number of records that were delivered.
     records: usize,
     failures: usize,
-    deeds: usize,
     polls: usize,
+    /// The checkpoints of this call that were refused, or did not move the lease.
+    vain: usize,
+    /// The writes and passes of time of this call.
+    deeds: usize,
     /// The reason for which it is over.
     pub(crate) problem: Option<String>,
 }
@@ -27,28 +31,35 @@ impl Patience {
         *self = Self { records, problem: self.problem.take(), ..Self::default() };
     }
 
-    /// Notes an attempt that failed, or a checkpoint that did not move the lease. Returns whether that was one too many.
-    pub(crate) fn fail(&mut self) -> bool {
-        self.failures += 1;
-        self.exceeds(self.failures, FAILURES, "failed attempts and checkpoints in vain")
+    /// Notes that a call is over. Returns whether it failed once too often.
+    pub(crate) fn end_call(&mut self, failed: bool) -> bool {
+        (self.vain, self.deeds) = (0, 0);
+        self.failures += usize::from(failed);
+        self.exceeds(self.failures, FAILURES, "failed attempts since a record was last done")
+    }
+
+    /// Notes a checkpoint that did not move the lease. Returns whether that was one too many.
+    pub(crate) fn checkpoint(&mut self) -> bool {
+        self.vain += 1;
+        self.exceeds(self.vain, FAILURES, "checkpoints in vain in one call")
     }
 
     /// Notes a write to a sink, or that a handler lets time pass.
     pub(crate) fn act(&mut self) -> bool {
         self.deeds += 1;
-        self.exceeds(self.deeds, DEEDS, "writes to sinks and passes of time")
+        self.exceeds(self.deeds, DEEDS, "writes to sinks and passes of time in one call")
     }
 
     /// Notes that a process was polled and waits again.
     pub(crate) fn poll(&mut self) -> bool {
         self.polls += 1;
-        self.exceeds(self.polls, POLLS, "polls")
+        self.exceeds(self.polls, POLLS, "polls since a record was last done")
     }
 
     fn exceeds(&mut self, efforts: usize, bound: usize, what: &str) -> bool {
         let exceeds = efforts > bound + EACH * self.records;
         if exceeds {
-            self.problem = Some(format!("goes on without end: {efforts} {what} since a record was last done"));
+            self.problem = Some(format!("goes on without end: {efforts} {what}"));
         }
         exceeds
     }

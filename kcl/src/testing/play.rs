@@ -358,9 +358,8 @@ impl Play {
 
     /// Notes a call that is over.
     fn called(&mut self, call: Call) {
-        if call.error.is_some() {
-            self.killed |= self.patience.fail();
-        } else if !call.records.is_empty() {
+        self.killed |= self.patience.end_call(call.error.is_some());
+        if call.error.is_none() && !call.records.is_empty() {
             self.succeed();
         }
         self.journal.push(Moment::Called(call));
@@ -459,7 +458,7 @@ impl Director for Play {
             self.ledger.accept(position, &sinks);
         }
         if before == (self.ledger.passed(), self.ledger.has_ended()) {
-            self.killed |= self.patience.fail();
+            self.killed |= self.patience.checkpoint();
         } else {
             self.succeed();
         }

@@ -141,8 +141,8 @@ impl Fault {
     }
 
     /// Cuts records in another way when they are next delivered again: in batches of this size, of which the last one goes on with
-    /// the records of the next step that is not a fault. The real daemon does so too, since it reads from the checkpoint again. Without this fault, they
-    /// come back as one batch.
+    /// the records of the next step that is not a fault. The real daemon does so too, since it reads from the checkpoint again.
+    /// Without this fault, they come back as one batch.
     ///
     /// # Panics
     ///
@@ -475,9 +475,7 @@ impl Script {
         }
         Ok(())
     }
-}
 
-impl Script {
     /// Whether it leaves something out when it is shown.
     pub(crate) fn is_cut(&self) -> bool {
         let mut batches = self.shards.iter().flat_map(|shard| &shard.steps).filter_map(|step| step.action.records());
