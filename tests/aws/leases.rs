@@ -111,6 +111,17 @@ pub(crate) fn unreadable() {
     assert_eq!(ended.code, Some(1));
 }
 
+/// A reader of stdout such as `true` reads nothing, and that is not an error.
+pub(crate) fn left() {
+    let services = Services::new(one_shard(None, &text(3), three()));
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = tool(&services.fake.url(), &["leases", "--app", "revenue", "--stream", "orders", "--no-wait"]);
+    command.stdout(writer);
+    let ended = end(command.spawn().expect("the tool starts"));
+    assert_eq!((ended.code, &*ended.stderr), (Some(0), ""));
+}
+
 /// The properties name the table, as they do for the daemon.
 pub(crate) fn tables() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -74,6 +74,7 @@ const TESTS: &[Test] = &[
     ("leases::what_was_moved_before_a_failure_is_reported", leases::partly_moved),
     ("leases::leases_are_moved_backwards_only", leases::refused),
     ("leases::a_row_that_cannot_be_read_is_shown", leases::unreadable),
+    ("leases::a_reader_that_has_left_is_not_an_error", leases::left),
     ("leases::a_shard_whose_descendants_have_begun_is_not_moved", leases::removed_children),
     ("leases::a_record_is_looked_for_in_a_stream_that_is_named", leases::without_stream),
     ("leases::the_record_before_a_time_is_found", leases::times),

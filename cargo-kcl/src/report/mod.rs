@@ -49,7 +49,7 @@ pub(crate) fn result(text: impl Display) {
     Message::result(Level::Info, text).print();
 }
 
-/// Writes lines to stdout, each of which stays one line.
+/// Writes lines to stdout, each of which stays one line. A reader that has left, such as `head`, has read what it wanted.
 ///
 /// # Errors
 ///
@@ -57,7 +57,10 @@ pub(crate) fn result(text: impl Display) {
 #[cfg(feature = "aws")]
 pub(crate) fn data(lines: impl IntoIterator<Item = impl Display>) -> io::Result<()> {
     let lines = lines.into_iter().map(|line| format!("{}\n", escaped(&line.to_string())));
-    waiting::write_all(&mut io::stdout().lock(), lines.collect::<String>().as_bytes())
+    match waiting::write_all(&mut io::stdout().lock(), lines.collect::<String>().as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }
 
 /// The progress display at the bottom of the terminal, if there is one. Lines are written above it.
