@@ -12,7 +12,7 @@ use crate::args::{AwsOptions, ShardName, count};
 /// retried for a minute; if the answer to a change was lost, the stream is looked at again. `cargo kcl emulate` runs a local Kinesis for trying them out.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 success, 1 AWS did not carry out the command, 2 usage error, no region or no credentials."
+    after_help = "Exit codes: 0 success, 1 AWS did not carry out the command, 2 usage error, no region or no credentials, 130 interrupted."
 )]
 pub(crate) struct StreamCommand {
     #[command(subcommand)]
