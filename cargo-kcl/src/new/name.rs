@@ -18,7 +18,7 @@ pub(crate) enum NameError {
 }
 
 const KEYWORDS: &str = " abstract as async await become box break const continue crate do dyn else enum extern false final fn for \
-    gen if impl in let loop macro match mod move mut override priv pub ref return self static struct super trait true try type \
+    gen if impl in let loop macro match mod move mut override priv pub ref return self Self static struct super trait true try type \
     typeof unsafe unsized use virtual where while yield ";
 const OF_RUST: &str = " alloc core proc_macro proc-macro std test ";
 const OF_CARGO: &str = " build deps examples incremental ";
@@ -55,7 +55,7 @@ mod tests {
         for name in ["orders", "o", "orders-2", "my_Orders", "a/b c/orders", "../orders", "orders/"] {
             assert!(of(Path::new(name)).is_ok(), "{name}");
         }
-        for name in ["", ".", "..", "/", "2fast", "-x", "_x", "a b", "é", "a.b", "x/a+b", &"x".repeat(65)] {
+        for name in ["", "Self", ".", "..", "/", "2fast", "-x", "_x", "a b", "é", "a.b", "x/a+b", &"x".repeat(65)] {
             assert!(of(Path::new(name)).is_err(), "{name}");
         }
         for name in ["fn", "async", "test", "std", "build", "kcl", "serde"] {
