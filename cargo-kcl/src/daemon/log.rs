@@ -247,7 +247,7 @@ impl Log {
 
     fn write(&mut self, text: &str) {
         if let Some(file) = &mut self.file {
-            file.line(text);
+            file.line(&report::escaped_lines(text));
         }
     }
 

@@ -15,13 +15,22 @@ const TAB: usize = 8;
 
 /// The text on one line, with each control character as an escape such as `\n` or `\u{1b}`.
 pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_control) {
+    escaped_if(text, is_control)
+}
+
+/// The text with its lines and tabs, and with each other control character as an escape.
+pub(crate) fn escaped_lines(text: &str) -> Cow<'_, str> {
+    escaped_if(text, |char| is_control(char) && !matches!(char, '\n' | '\t'))
+}
+
+fn escaped_if(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&is_escaped) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 16);
     for char in text.chars() {
         match char {
-            char if is_control(char) => escaped.extend(char.escape_default()),
+            char if is_escaped(char) => escaped.extend(char.escape_default()),
             char => escaped.push(char),
         }
     }
@@ -116,6 +125,18 @@ fn json_escaped(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_and_tabs_are_kept() {
+        for (text, expected) in [
+            ("a\n\tat b\n", "a\n\tat b\n"),
+            ("\u{1b}[31mred\n\tat \u{202e}b", "\\u{1b}[31mred\n\tat \\u{202e}b"),
+            ("\r", "\\r"),
+            ("", ""),
+        ] {
+            assert_eq!(escaped_lines(text), expected);
+        }
+    }
 
     #[test]
     fn a_message_stays_on_its_line() {

@@ -22,7 +22,7 @@ use crate::waiting;
 
 #[cfg(feature = "aws")]
 pub(crate) use self::escape::to_json;
-pub(crate) use self::escape::{escaped, is_control};
+pub(crate) use self::escape::{escaped, escaped_lines, is_control};
 pub(crate) use self::log::{Level, LogFormat, Source, format, use_format, use_stream};
 pub(crate) use self::message::{Message, Prefix};
 pub(crate) use self::pump::{LastLines, Speaker, pass_on, pump};
