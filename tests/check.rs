@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::{fs, str};
+use std::{fs, str, thread};
 
 fn check(arguments: &[&str], folder: &Path) -> Output {
     let tool = tests::build(&["--package", "cargo-kcl"]);
@@ -38,6 +38,34 @@ fn the_list_shows_every_key_on_stdout() {
     assert_eq!(list.status.code(), Some(0), "{list:?}");
     let keys = str::from_utf8(&list.stdout).expect("it is text").lines().filter(|line| !line.starts_with(' '));
     assert!(keys.count() > 80);
+}
+
+/// A program that leaves a child behind, which holds its stdout.
+const SILENT: &str = r#"#!/bin/sh
+# It does not answer KCL_DESCRIBE.
+(sleep 60; echo late >&3) 3> "${0%/*}/fifo" &
+"#;
+
+#[test]
+fn a_processor_that_does_not_describe_itself_is_named_and_leaves_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [processor, fifo] = ["processor", "fifo"].map(|name| folder.path().join(name));
+    fs::write(&processor, SILENT).expect("it can be written");
+    fs::set_permissions(&processor, fs::Permissions::from_mode(0o755)).expect("it can be made executable");
+    assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo starts").success());
+    // It ends with the last process that can write.
+    let child = thread::spawn(move || fs::read_to_string(fifo).expect("it can be read"));
+    let properties = format!(
+        "executableName = {}\nstreamName = words\napplicationName = words\nshutdownGraceMillis = 20000\n\
+         AwsCredentialsProvider = DefaultCredentialsProvider\n",
+        processor.display()
+    );
+    fs::write(folder.path().join("words.properties"), properties).expect("it can be written");
+    let checked = check(&["words.properties"], folder.path());
+    assert_eq!(checked.status.code(), Some(0), "{checked:?}");
+    let stderr = str::from_utf8(&checked.stderr).expect("stderr is UTF-8");
+    assert!(stderr.contains("processor` did not say in 5 s what it needs (KCL_DESCRIBE=1)"), "{stderr}");
+    assert_eq!(child.join().expect("no panic"), "");
 }
 
 /// A processor that describes itself as one with a tick and a long drain.

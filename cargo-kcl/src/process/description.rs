@@ -8,12 +8,13 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use memchr::memmem;
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
 
 use super::exec::Death;
 use super::program::find;
 use super::spawn::{Process, bound};
-use crate::threads;
+use crate::{report, threads};
 
 /// The variable that asks a processor for its description.
 const VARIABLE: &str = "KCL_DESCRIBE";
@@ -59,6 +60,7 @@ impl Description {
         question.env(VARIABLE, "1").stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = question.spawn().ok()?;
         let stdout = child.stdout.take();
+        let group = Pid::from_child(&child);
         let process = Process::new(child);
         let (sender, answer) = mpsc::channel();
         let reads = stdout.map(|stdout| {
@@ -68,10 +70,18 @@ impl Description {
                 _ = sender.send(read.ok().map(|_| line));
             })
         });
-        let line = reads.and_then(Result::ok).and_then(|_| answer.recv_timeout(PATIENCE).ok().flatten());
-        process.kill();
+        let answer = reads.and_then(Result::ok).map(|_| answer.recv_timeout(PATIENCE));
+        if let Some(Err(_)) = answer {
+            report::warning(format_args!(
+                "`{}` did not say in {} what it needs ({VARIABLE}=1), and is taken for a processor that needs nothing",
+                report::excerpt(command.first()?.as_encoded_bytes()),
+                report::duration(PATIENCE)
+            ));
+        }
+        // Nobody has waited for the process yet, so the id is its own even if only its children are left.
+        _ = kill_process_group(group, Signal::KILL);
         _ = process.wait_for(PATIENCE);
-        serde_json::from_slice(&line?).ok()
+        serde_json::from_slice(&answer?.ok()??).ok()
     }
 
     /// The longest time that a record can take, if there is a limit: all attempts, and the waits before them.
