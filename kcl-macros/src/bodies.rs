@@ -1,4 +1,4 @@
-//! The bodies of the methods of an impl. This crate never parses them: rustc reports the mistakes in them, and they may use syntax
+//! The bodies of the methods of an impl. This crate does not parse them: rustc reports the mistakes in them, and they may use syntax
 //! that is newer than `syn`.
 
 use proc_macro2::{Delimiter, Group, Literal, TokenStream, TokenTree};
@@ -19,7 +19,7 @@ pub(crate) fn parse(tokens: &TokenStream) -> syn::Result<(Item, Vec<Group>)> {
         Ok(Item::Impl(item)) if item.items.iter().filter_map(mark).eq(0..bodies.len()) => {
             Ok((Item::Impl(item), bodies))
         }
-        // Some braces belong to something else, such as the value of a constant.
+        // Some braces belong to something else than was thought.
         Ok(Item::Impl(_)) | Err(_) => Ok((syn::parse2(tokens.clone())?, Vec::new())),
         Ok(other) => Ok((other, Vec::new())),
     }
@@ -69,7 +69,7 @@ fn take(item: TokenStream) -> (TokenStream, Vec<Group>) {
 fn mark_bodies(items: TokenStream, bodies: &mut Vec<Group>) -> TokenStream {
     let mut items = items.into_iter().peekable();
     let mut marked: Vec<TokenTree> = Vec::new();
-    // Braces after `fn` are a body, unless they are a generic argument: those are between `<`, `,` or `=` and `,` or `>`.
+    // Braces after `fn` and a name are a body, unless they are a generic argument: those are between `<`, `,` or `=` and `,` or `>`.
     let mut in_function = false;
     while let Some(token) = items.next() {
         let is_argument = is_mark(marked.last(), "<,=") && is_mark(items.peek(), ">,");
@@ -83,7 +83,9 @@ fn mark_bodies(items: TokenStream, bodies: &mut Vec<Group>) -> TokenStream {
             }
             token => {
                 in_function = match &token {
-                    TokenTree::Ident(word) => in_function || word == "fn",
+                    TokenTree::Ident(word) if word == "fn" => {
+                        in_function || matches!(items.peek(), Some(TokenTree::Ident(_)))
+                    }
                     TokenTree::Punct(mark) => in_function && mark.as_char() != ';',
                     _ => in_function,
                 };
@@ -165,7 +167,7 @@ mod tests {
             }),
         ] {
             let item = quote!(impl Revenue { fn add(&mut self) { self.cents += 1; } const HOOK: fn() = #value; fn report(&self) { 1 } });
-            round_trip(&item, 0);
+            round_trip(&item, 2);
         }
     }
 

@@ -12,12 +12,12 @@ use syn::{
 
 use crate::asynchronous;
 use crate::context::Context;
-use crate::handlers::Slot;
+use crate::handlers::{Kind, Slot};
 use crate::header::{cannot_have_methods, impl_lifetimes, unused_parameters, words};
 use crate::messages;
 use crate::model::{Action, Handler, Processor};
 use crate::repairs::borrowed_rightly;
-use crate::syntax::{peel, text};
+use crate::syntax::{last_name, peel, text};
 use crate::within::{lifetimes, types};
 
 /// The result of the checks, apart from the errors in the context.
@@ -49,10 +49,7 @@ pub(crate) fn check(cx: &Context, processor: &Processor) -> Verdict {
         && processor.options.main
         && processor.generics.params.iter().any(is_type_or_const)
     {
-        let name = match peel(&processor.self_ty) {
-            Type::Path(ty) => ty.path.segments.last().map(|segment| segment.ident.to_string()),
-            _ => None,
-        };
+        let name = last_name(&processor.self_ty).map(|last| last.ident.to_string());
         cx.error(&processor.generics, messages::generic_with_main(&name.unwrap_or_default()));
     }
     let rejected = processor.has_broken_part
@@ -220,7 +217,8 @@ fn arguments(cx: &Context, handler: &Handler, impl_lifetimes: &HashSet<String>) 
             cx.error(ty, messages::impl_trait_argument(kind, name));
             continue;
         }
-        if let Some(lifetime) = find_long(&argument.ty, impl_lifetimes) {
+        let long_letter = || find_long_letter(&argument.ty, impl_lifetimes).filter(|_| kind == Kind::DeadLetter);
+        if let Some(lifetime) = find_long(&argument.ty, impl_lifetimes).or_else(long_letter) {
             cx.error(lifetime, messages::long_argument(kind, name, &lifetime.to_string()));
             continue;
         }
@@ -240,16 +238,20 @@ fn arguments(cx: &Context, handler: &Handler, impl_lifetimes: &HashSet<String>) 
     }
 }
 
-/// The lifetime of a reference or a dead letter in `ty` that outlives the call. Other types with such a lifetime may be owned.
+/// The lifetime of a reference in `ty` that outlives the call. Other types with such a lifetime may be owned.
 fn find_long<'a>(ty: &'a Type, impl_lifetimes: &HashSet<String>) -> Option<&'a Lifetime> {
     let long = |ty: &'a Type| match ty {
         Type::Reference(reference) => reference.lifetime.as_ref(),
-        Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "DeadLetter") => {
-            lifetimes(ty).into_iter().next()
-        }
         _ => None,
     };
     types(ty).into_iter().filter_map(long).find(|lifetime| is_long(lifetime, impl_lifetimes))
+}
+
+/// The lifetime of a dead letter that outlives the call. It borrows its record.
+fn find_long_letter<'a>(ty: &'a Type, impl_lifetimes: &HashSet<String>) -> Option<&'a Lifetime> {
+    let Type::Reference(reference) = peel(ty) else { return None };
+    last_name(&reference.elem).filter(|last| last.ident == "DeadLetter")?;
+    lifetimes(&reference.elem).into_iter().find(|lifetime| is_long(lifetime, impl_lifetimes))
 }
 
 fn is_long(lifetime: &Lifetime, impl_lifetimes: &HashSet<String>) -> bool {
@@ -285,14 +287,10 @@ fn output(cx: &Context, handler: &Handler) {
 
 /// A lifetime in the error type of a `Result`. The errors of the standard library that borrow, `&str` and `Cow`, become owned ones.
 fn borrowing_error(ty: &Type) -> Option<&Lifetime> {
-    let last = |ty| match peel(ty) {
-        Type::Path(ty) => ty.path.segments.last(),
-        _ => None,
-    };
-    let result = last(ty).filter(|last| last.ident == "Result")?;
+    let result = last_name(ty).filter(|last| last.ident == "Result")?;
     let PathArguments::AngleBracketed(arguments) = &result.arguments else { return None };
     let GenericArgument::Type(error) = arguments.args.iter().nth(1)? else { return None };
-    last(error).filter(|last| last.ident != "Cow")?;
+    last_name(error).filter(|last| last.ident != "Cow")?;
     lifetimes(error).into_iter().find(|lifetime| lifetime.ident != "static")
 }
 

@@ -1,7 +1,7 @@
 //! The attribute macros of `kcl`; use them through that crate. It has the full documentation, and rustdoc puts the short texts here after
 //! it. Editors show the short texts only.
 //!
-//! An annotated impl goes through four stages, each a module: `parse` (with `args` and `values` for the options) builds the `model`,
+//! An annotated impl goes through four stages, each a module: `parse` (with `args` and `values` for the options, and `repairs`) builds the `model`,
 //! `check` validates it, and `expand` generates the code. The stages report errors to `context`; the texts are in `messages`, and the
 //! list of all handlers in `handlers`.
 
@@ -140,7 +140,7 @@ macro_rules! wrong_names {
         #[allow(non_snake_case)]
         #[proc_macro_attribute]
         pub fn $name(_: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-            not_a_processor(&item.into(), messages::processor_misnamed(stringify!($name))).into()
+            misnamed(stringify!($name), item.into()).into()
         }
     )+};
 }
@@ -148,6 +148,15 @@ macro_rules! wrong_names {
 wrong_names! {
     Processor consumer handler main porcessor proccesor proccessor procesor process process_records processer processors processsor
     record_processor
+}
+
+fn misnamed(written: &str, item: TokenStream) -> TokenStream {
+    if let Ok(syn::Item::Fn(_)) = syn::parse2(item.clone()) {
+        // It may be a method.
+        let error = messages::processor_misnamed_on_function(written).at(TokenStream::new()).to_compile_error();
+        return quote!(#item #error);
+    }
+    not_a_processor(&item, messages::processor_misnamed(written))
 }
 
 /// An item that was meant to be a processor, with an error at the attribute. Its handlers and `main` are not further mistakes.

@@ -517,6 +517,14 @@ pub(crate) fn processor_misnamed(written: &str) -> Message {
     Message::new(format_args!("there is no attribute `#[kcl::{written}]`")).help("write `#[kcl::processor]`")
 }
 
+/// The error for a wrong name of `processor` on a function.
+pub(crate) fn processor_misnamed_on_function(written: &str) -> Message {
+    Message::new(format_args!(
+        "there is no attribute `#[kcl::{written}]`: write `#[kcl::processor]` on the `impl` block of your processor, which also \
+         generates `main`"
+    ))
+}
+
 pub(crate) fn handler_takes_no_options(kind: Kind) -> Message {
     let name = kind.attribute();
     Message::new(format_args!("`#[{name}]` takes no options")).help(format_args!("write `#[{name}]`"))
@@ -525,7 +533,7 @@ pub(crate) fn handler_takes_no_options(kind: Kind) -> Message {
 pub(crate) fn handler_unknown(written: &str, nearest: Option<Kind>) -> Message {
     let message = Message::new(format_args!("there is no handler `#[{written}]`"));
     let options = Place::Handler(Kind::Record).options();
-    match (nearest, options.iter().find(|option| written.ends_with(option.text()))) {
+    match (nearest, options.iter().find(|option| written.rsplit("::").next() == Some(option.text()))) {
         (Some(kind), _) => message.help(format_args!("write `#[{}]`", kind.attribute())),
         (None, Some(option)) => {
             let kind = Kind::Record.attribute();

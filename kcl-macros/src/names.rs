@@ -82,6 +82,12 @@ pub(crate) fn option(name: &str, options: &[OptionName]) -> Option<OptionName> {
     meant.filter(|meant| options.contains(meant))
 }
 
+/// Whether the value of an unknown option cannot be that of the option that was meant: it says the opposite, or counts in another way.
+pub(crate) fn has_another_value(name: &str) -> bool {
+    name.starts_with("no_")
+        || matches!(name, "skip_main" | "without_main" | "redact" | "attempts" | "max_attempts" | "tries")
+}
+
 /// The order that an unknown value was meant to be. A path may name the variant of an enum.
 pub(crate) fn order(found: &str) -> Option<Order> {
     match word(found).as_str() {

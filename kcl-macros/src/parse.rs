@@ -7,7 +7,7 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Ident, ImplItem, ImplModifiers, Item, ItemImpl, Meta, Path, Token, TraitItemFn};
+use syn::{Attribute, Ident, ImplItem, ImplModifiers, Item, ItemImpl, Meta, Path, Token, TraitItemFn, Type};
 
 use crate::alias;
 use crate::args;
@@ -101,7 +101,8 @@ fn inherent_impl(cx: &Context, options: Options, mut item: ItemImpl, bodies: &[G
         }
         false
     });
-    let handlers: Vec<_> = item.items.iter_mut().filter_map(|item| handler(cx, &options.krate, item, bodies)).collect();
+    let handlers: Vec<_> =
+        item.items.iter_mut().filter_map(|method| handler(cx, &options.krate, &item.self_ty, method, bodies)).collect();
     let needs_main = options.main;
     let lacks_records = !handlers.iter().any(|handler| handler.kind.handles_records()) && !cx.has_errors();
     if lacks_records {
@@ -243,7 +244,7 @@ fn take_foreign_attribute(item: &mut ImplItem) -> Option<Path> {
 }
 
 /// Removes the handler attributes from one item of the impl.
-fn handler(cx: &Context, krate: &Path, item: &mut ImplItem, bodies: &[Group]) -> Option<Handler> {
+fn handler(cx: &Context, krate: &Path, self_ty: &Type, item: &mut ImplItem, bodies: &[Group]) -> Option<Handler> {
     let body = bodies::of(item, bodies);
     let (attrs, what) = match item {
         ImplItem::Fn(method) => {
@@ -255,7 +256,7 @@ fn handler(cx: &Context, krate: &Path, item: &mut ImplItem, bodies: &[Group]) ->
             }
             let (cfgs, sig) = (cfgs(&method.attrs), method.sig.clone());
             if let Some(body) = body {
-                repair(kind, method, body);
+                repair(kind, method, body, self_ty);
             }
             return Some(Handler { kind, attribute, cfgs, sig, policy, every });
         }

@@ -3,9 +3,9 @@
 use proc_macro2::{Group, TokenStream, TokenTree};
 use syn::{FnArg, ImplItemFn, ReceiverKind, ReturnType, Type, parse_quote, parse_quote_spanned};
 
+use crate::asynchronous;
 use crate::handlers::Kind;
-use crate::header::words;
-use crate::syntax::peel;
+use crate::syntax::{last_name, peel};
 
 /// The type that an argument must have instead, if it is borrowed in the wrong way: a checkpointer not as `&mut`, or a payload that is a
 /// reference to a `Json`. A reference to something else may be a payload of the user's.
@@ -14,9 +14,8 @@ pub(crate) fn borrowed_rightly(kind: Kind, is_async: bool, ty: &Type) -> Option<
         Type::Reference(reference) => (Some(reference.mutability.is_some()), peel(&reference.elem)),
         owned => (None, owned),
     };
-    let Type::Path(path) = elem else { return None };
-    let checkpointer = if is_async { "AsyncCheckpointer" } else { "Checkpointer" };
-    let name = &path.path.segments.last()?.ident;
+    let checkpointer = if is_async { asynchronous::CHECKPOINTER } else { "Checkpointer" };
+    let name = &last_name(elem)?.ident;
     match is_exclusive {
         None | Some(false) if name == checkpointer && kind.takes_checkpointer() => Some(parse_quote!(&mut #elem)),
         Some(_) if name == "Json" && kind == Kind::Record => Some(elem.clone()),
@@ -24,8 +23,8 @@ pub(crate) fn borrowed_rightly(kind: Kind, is_async: bool, ty: &Type) -> Option<
     }
 }
 
-/// Repairs the signature of a method with this body.
-pub(crate) fn repair(kind: Kind, method: &mut ImplItemFn, body: &Group) {
+/// Repairs the signature of a method with this body. `self_ty` is the type of the processor.
+pub(crate) fn repair(kind: Kind, method: &mut ImplItemFn, body: &Group, self_ty: &Type) {
     let is_async = method.sig.asyncness.is_some();
     for input in &mut method.sig.inputs {
         let FnArg::Typed(argument) = input else { continue };
@@ -40,11 +39,11 @@ pub(crate) fn repair(kind: Kind, method: &mut ImplItemFn, body: &Group) {
             method.attrs.push(parse_quote!(#[allow(unused_mut)]));
         }
         (false, Some(FnArg::Receiver(_))) => {}
-        (false, _) if words(body.stream()).contains("self") => {
-            // The word must be seen by the body.
+        (false, _) if uses_self(body.stream()) => {
+            // The span makes this `self` the one that the body names.
             method.sig.inputs.insert(0, parse_quote_spanned!(span=> &mut self));
         }
-        (true, None | Some(FnArg::Typed(_))) if has_value(body.stream()) => {
+        (true, None | Some(FnArg::Typed(_))) if makes(self_ty, body.stream()) => {
             if matches!(method.sig.output, ReturnType::Default) {
                 method.sig.output = parse_quote_spanned!(span=> -> Self);
             }
@@ -53,7 +52,31 @@ pub(crate) fn repair(kind: Kind, method: &mut ImplItemFn, body: &Group) {
     }
 }
 
-/// Whether a body ends with an expression.
-fn has_value(body: TokenStream) -> bool {
-    !matches!(body.into_iter().last(), None | Some(TokenTree::Punct(_)))
+/// Whether code uses a receiver. In a path, `self` is a module.
+fn uses_self(code: TokenStream) -> bool {
+    let mut tokens = code.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        let is_used = match token {
+            TokenTree::Ident(word) => {
+                word == "self" && !matches!(tokens.peek(), Some(TokenTree::Punct(mark)) if mark.as_char() == ':')
+            }
+            TokenTree::Group(group) => uses_self(group.stream()),
+            TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+        };
+        if is_used {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether a body ends with an expression that starts with this type, such as `Self { … }` or `Revenue::new(…)`.
+fn makes(self_ty: &Type, body: TokenStream) -> bool {
+    let tokens: Vec<TokenTree> = body.into_iter().collect();
+    let last = tokens.rsplit(|token| matches!(token, TokenTree::Punct(mark) if mark.as_char() == ';')).next();
+    let is_type = |token: &TokenTree| match token {
+        TokenTree::Ident(word) => word == "Self" || last_name(self_ty).is_some_and(|last| last.ident == *word),
+        _ => false,
+    };
+    last.is_some_and(|expression| expression.first().is_some_and(is_type))
 }

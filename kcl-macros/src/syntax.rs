@@ -2,7 +2,7 @@
 
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::Type;
+use syn::{PathSegment, Type};
 
 /// Formats tokens as a person would write them, for messages.
 pub(crate) fn text(tokens: &impl ToTokens) -> String {
@@ -46,6 +46,14 @@ fn write_text(text: &mut String, tokens: TokenStream) {
                 text.push_str(&word.to_string());
             }
         }
+    }
+}
+
+/// The last name in the path of a type.
+pub(crate) fn last_name(ty: &Type) -> Option<&PathSegment> {
+    match peel(ty) {
+        Type::Path(ty) => ty.path.segments.last(),
+        _ => None,
     }
 }
 

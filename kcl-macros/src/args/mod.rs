@@ -15,6 +15,7 @@ use crate::context::Context;
 use crate::handlers::Kind;
 use crate::messages::{self, Message};
 use crate::model::{Given, OptionName, Options, Place, Policy};
+use crate::names;
 use crate::syntax::text;
 use crate::values::{Form, Value};
 
@@ -159,8 +160,7 @@ fn option(
         let rest = up_to_comma(input)?;
         let written = with_dashes(&written, rest.clone());
         let name = text(&written);
-        // `no_main = true` is the opposite of an option.
-        let value = |meant| without_equals(meant, &rest).filter(|_| !name.starts_with("no_"));
+        let value = |meant| without_equals(meant, &rest).filter(|_| !names::has_another_value(&name));
         cx.error(&written, messages::option_unknown(place, &name, &value));
         return Ok(None);
     };

@@ -7,7 +7,7 @@ use syn::{Receiver, ReceiverKind, Type, TypeParamBound};
 use crate::context::Context;
 use crate::handlers::Slot;
 use crate::model::{Handler, OptionName, Processor, Runtime};
-use crate::syntax::peel;
+use crate::syntax::{last_name, peel};
 
 /// Whether `kcl` is built with the feature `tokio`.
 pub(crate) const IS_AVAILABLE: bool = cfg!(any(test, feature = "tokio"));
@@ -52,11 +52,13 @@ pub(crate) fn is_future(ty: &Type) -> bool {
     })
 }
 
+/// The name of the checkpointer of `async` handlers.
+pub(crate) const CHECKPOINTER: &str = "AsyncCheckpointer";
+
 /// Whether a type is written as the checkpointer of an `async` handler.
 pub(crate) fn is_checkpointer(ty: &Type) -> bool {
     let Type::Reference(reference) = peel(ty) else { return false };
-    let Type::Path(path) = peel(&reference.elem) else { return false };
-    reference.mutability.is_some() && path.path.segments.last().is_some_and(|last| last.ident == "AsyncCheckpointer")
+    reference.mutability.is_some() && last_name(&reference.elem).is_some_and(|last| last.ident == CHECKPOINTER)
 }
 
 /// Checks the options of one handler.
