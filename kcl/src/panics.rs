@@ -14,7 +14,7 @@ pub(crate) fn discard<T>(value: T) {
     contain(|| drop(value));
 }
 
-/// Runs code that drops values of the user. A panic in a destructor has no effect: std prints it, and the test kit notes it.
+/// Runs code that drops values of the user. A panic in a destructor has no effect: std prints it, or in a test, the kit notes it.
 #[inline]
 pub(crate) fn contain(work: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(work)) {

@@ -93,3 +93,32 @@ fn a_process_is_killed_before_or_after_a_write() {
     assert_eq!(stored(Fault::crash_before_write(2)), "abbcd");
     assert_eq!(stored(Fault::crash_after_write(2)), "abcbcd");
 }
+
+/// Stores each record, and once more when it is dropped.
+struct Flushes(Sink<String>);
+
+struct Guard<'a>(&'a Sink<String>);
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        // The process may have been killed.
+        _ = self.0.write("flushed".to_owned());
+    }
+}
+
+#[kcl::processor(main = false)]
+impl Flushes {
+    #[on_record]
+    fn add(&mut self, record: &Record) -> std::io::Result<()> {
+        let _guard = Guard(&self.0);
+        self.0.write(String::from_utf8_lossy(record.data()).into_owned())
+    }
+}
+
+#[test]
+fn what_destructors_write_after_a_kill_is_not_stored() {
+    let sink = Sink::new();
+    let daemon = Daemon::new().fault(Fault::crash_after_write(1)).batch(["a"]);
+    daemon.run_with(|_: &Shard| Ok::<_, Infallible>(Flushes(sink.clone()))).assert_succeeded();
+    assert_eq!(sink.values(), ["a", "a", "flushed"]);
+}

@@ -59,22 +59,27 @@ impl Context {
             let play = &mut self.half.lock().director;
             play.killed |= play.patience.act();
         }
-        self.crash_if(|_| false);
+        self.stop_if_killed();
     }
 
-    /// Kills the process if a fault of this kind is due. A process that was killed already goes no further either.
+    /// Kills the process if a fault of this kind is due.
     pub(crate) fn crash_if(&self, is: impl Fn(&Kind) -> bool) {
         // A second panic while another one unwinds would end the test.
-        if thread::panicking() {
-            return;
-        }
-        let dies = {
-            let play = &mut self.half.lock().director;
-            play.killed || play.happens(is).is_some()
-        };
-        if dies {
+        if !thread::panicking() && self.half.lock().director.happens(is).is_some() {
             self.crash();
         }
+    }
+
+    /// Lets a process that was killed go no further.
+    fn stop_if_killed(&self) {
+        if !thread::panicking() && self.is_killed() {
+            self.crash();
+        }
+    }
+
+    /// Whether the process was killed. Destructors of its handler may still run.
+    pub(crate) fn is_killed(&self) -> bool {
+        self.half.lock().director.killed
     }
 
     /// Kills the process: unwinds to the daemon.
@@ -89,7 +94,7 @@ pub(crate) fn overhear(payload: &(dyn Any + Send)) {
     let Some(context) = CONTEXT.with_borrow(Clone::clone).filter(|_| !payload.is::<Killed>()) else { return };
     let at = quiet::last_panic().unwrap_or_default();
     let text = message(payload).unwrap_or("the panic's value is not text");
-    // The kit itself drops a value while it has the half only if another one that it describes panics.
+    // The kit may hold the lock while it drops a value. It then notes the panic that it handles, so this one is not needed.
     if let Some(mut half) = context.half.try_lock() {
         half.director.journal.push(Moment::Panicked(format!("{text} (at {at})")));
     }

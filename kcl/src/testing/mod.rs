@@ -385,8 +385,9 @@
 //!   tasks of `tokio::spawn` survive it, as they would not survive a SIGKILL. A handler that ends the process ends the test.
 //! - **Other threads and clocks.** Sinks work only on the test's thread. `std::time` and `sleep` follow the real clock, not
 //!   the virtual one.
-//! - **A loop that only computes.** A handler that goes on without end fails its test after many failures, refused checkpoints, writes to
-//!   a [`Sink`] or polls without a record that is done. One that does none of this hangs, and so does its test.
+//! - **A loop that only computes.** A handler that goes on without end fails its test: after 10,000 failed attempts, 10,000 checkpoints in one
+//!   call that do not move forward, 100,000 writes to a [`Sink`] or calls of [`pass`] in one call, or 100,000 polls. Each delivered record
+//!   adds 100 to these numbers. One that does none of this hangs, and so does its test.
 //! - **Pipes.** Messages do not pass through real descriptors, and nothing is moved aside on stdin, stdout and stderr.
 //! - **The real daemon.** When leases move and how shards are balanced is the decision of the KCL. How fast a processor is,
 //!   a test in virtual time does not say.

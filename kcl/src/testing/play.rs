@@ -188,17 +188,19 @@ impl Play {
 
     /// Lets an armed fault of this kind happen.
     pub(crate) fn happens(&mut self, is: impl Fn(&Kind) -> bool) -> Option<Kind> {
-        let mut of_kind = self.armed.iter_mut().filter(|armed| armed.left > 0 && is(&armed.fault.0));
-        let armed = of_kind.find_map(|armed| match armed.spared.checked_sub(1) {
-            Some(spared) => {
-                armed.spared = spared;
-                None
+        let mut happens = None;
+        for armed in self.armed.iter_mut().filter(|armed| armed.left > 0 && is(&armed.fault.0)) {
+            match armed.spared.checked_sub(1) {
+                Some(spared) => armed.spared = spared,
+                None if happens.is_none() => {
+                    armed.left -= 1;
+                    armed.happened = true;
+                    happens = Some(armed.fault.0.clone());
+                }
+                None => {}
             }
-            None => Some(armed),
-        })?;
-        armed.left -= 1;
-        armed.happened = true;
-        Some(armed.fault.0.clone())
+        }
+        happens
     }
 
     fn arm(&mut self, fault: Fault, step: Step) {
@@ -215,11 +217,11 @@ impl Play {
         let Some(size) = self.cut else { return mem::take(&mut self.again) };
         let size = size as usize;
         let mut records: Vec<_> = self.again.drain(..size.min(self.again.len())).collect();
-        if records.len() < size {
-            self.set_up();
+        if records.len() == size || !self.is_batch_next() {
+            return records;
         }
-        let is_batch = self.steps.front().is_some_and(|step| matches!(step.action, Action::Batch(_)));
-        if let Some(next) = self.batches.front_mut().filter(|next| is_batch && !next.is_empty()) {
+        self.set_up();
+        if let Some(next) = self.batches.front_mut() {
             records.extend(next.drain(..next.len().min(size - records.len())));
             if next.is_empty() {
                 self.batches.pop_front();
@@ -227,6 +229,13 @@ impl Play {
             }
         }
         records
+    }
+
+    /// Whether the next message is a batch with records, and nothing but what concerns it comes before.
+    fn is_batch_next(&self) -> bool {
+        let is_set_up = |step: &&Step| matches!(step.action, Action::Behind(_) | Action::Fault(_));
+        let next = self.steps.iter().find(|step| !is_set_up(step));
+        next.and_then(|step| step.action.records()).is_some_and(|records| !records.is_empty())
     }
 
     fn deliver(&mut self, records: Vec<Record>) -> Delivery {

@@ -200,7 +200,7 @@ impl From<&[u8]> for TestRecord {
     }
 }
 
-/// What the records of a test are made of: an array or an iterator of whatever becomes a [`TestRecord`].
+/// The records of a test: an array or an iterator of whatever becomes a [`TestRecord`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the records of a test",
     label = "must be an array or an iterator of records, as in `[\"a\", \"b\"]`",

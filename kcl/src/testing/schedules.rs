@@ -193,7 +193,7 @@ impl fmt::Display for Shown<'_> {
             writeln!(f, "\n{which}, to be followed by `.run::<...>()` or `.run_with(...)`:\n\n{script}\n")?;
         }
         if noted.script.as_ref().is_some_and(Script::is_cut) {
-            writeln!(f, "The script is too long to be shown: its comments stand for what is left out.\n")?;
+            writeln!(f, "The script is shortened: its comments say what is left out.\n")?;
         }
         if !is_repeatable {
             writeln!(

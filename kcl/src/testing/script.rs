@@ -229,11 +229,11 @@ impl fmt::Display for Action {
 }
 
 /// Shows records as an array; as one of plain texts if they are nothing else. A comment stands for the records after the first
-/// thousand characters.
+/// ten thousand characters.
 struct Batch<'a>(&'a [TestRecord]);
 
 impl Batch<'_> {
-    const LONGEST: usize = 1_000;
+    const LONGEST: usize = 10_000;
 
     /// The records that are shown.
     fn shown(&self) -> Vec<String> {

@@ -194,6 +194,10 @@ impl<T: Clone + Debug + Send + 'static> Sink<T> {
 
     fn note(&self, context: &Context, places: Vec<usize>, value: T) -> io::Result<()> {
         context.act();
+        if context.is_killed() {
+            // A destructor writes, which would not run after a SIGKILL.
+            return Err(io::Error::other("the process was killed"));
+        }
         context.crash_if(|kind| matches!(kind, Kind::CrashBeforeWrite(_)));
         let result = self.keep(context, places, value);
         context.crash_if(|kind| matches!(kind, Kind::CrashAfterWrite(_)));
