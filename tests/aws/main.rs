@@ -37,6 +37,7 @@ const TESTS: &[Test] = &[
     ("put::a_run_that_puts_nothing_says_only_why", put::useless),
     ("put::an_interrupted_run_says_where_to_resume", put::interrupted),
     ("put::a_run_that_failed_is_resumed", put::resumed),
+    ("put::a_progress_file_that_holds_an_earlier_position_is_not_used_again", put::progress_not_saved),
     ("put::another_run_is_not_resumed", put::resumed_otherwise),
     ("put::records_before_a_bad_line_are_put", put::bad_line),
     ("put::records_can_be_given_as_json", put::json),

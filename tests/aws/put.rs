@@ -202,6 +202,26 @@ pub(crate) fn resumed() {
     assert_all_there(&fake.taken(), 3_100, 100);
 }
 
+/// The file that holds an earlier position is not what the next run should use.
+pub(crate) fn progress_not_saved() {
+    let above = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let folder = above.path().join("progress");
+    fs::create_dir(&folder).expect("a folder");
+    let state = folder.join("state").display().to_string();
+    let fake = Fake::new(move |_, _| {
+        _ = fs::remove_dir_all(&folder);
+        Verdict::Take
+    });
+    put(&fake, &["--resume", &state], &orders(300, 100)).expect(
+        2,
+        &[
+            "cannot be used to save the progress: ",
+            "up to record 300; --skip 300 instead of --resume resumes after it\n",
+        ],
+    );
+    assert_all_in_order(&fake.taken(), 300, 100);
+}
+
 pub(crate) fn resumed_otherwise() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
     let state = folder.path().join("state").display().to_string();

@@ -472,20 +472,22 @@ impl Putter {
             ));
         }
         if position > 0 && error.is_resumable() {
-            self.say_how_to_resume(position, &error, options);
+            self.say_how_to_resume(position, &error);
         }
         ExitCode::from(exit_code)
     }
 
     /// Reports where the next run resumes, now that this one has ended early.
-    fn say_how_to_resume(&self, position: u64, error: &PutError, options: &PutOptions) {
+    fn say_how_to_resume(&self, position: u64, error: &PutError) {
         let ahead = self.counts.records.saturating_sub(position - self.start);
         let twice = match ahead {
             0 => String::new(),
             ahead => format!(" and puts {} a second time", report::count(ahead, "later record")),
         };
-        let how = match &options.resume {
-            Some(_) => "the same command".to_owned(),
+        let how = match &self.resume {
+            Some(resume) if resume.position().records == position => "the same command".to_owned(),
+            // The file holds an earlier position, so the same command would put records again.
+            Some(_) => format!("--skip {position} instead of --resume"),
             None => format!("--skip {position}"),
         };
         let first = error.line_to_fix().map(|line| format!("fix line {line} first, then ")).unwrap_or_default();

@@ -98,10 +98,11 @@ impl Resume {
         }
         let mut resume = Self { path: path.to_owned(), kept, file };
         // A file that cannot be written is an error before anything is put.
-        resume.write(resume.position())?;
+        resume.write(resume.kept.clone())?;
         Ok(resume)
     }
 
+    /// The position in the file.
     pub(crate) fn position(&self) -> Position {
         Position { records: self.kept.acknowledged, digest: self.kept.digest }
     }
@@ -117,17 +118,21 @@ impl Resume {
             return Ok(());
         }
         // The records up to the old position are the same in this version.
-        self.kept.carriage_returns = true;
-        self.write(position)
+        let kept = Kept {
+            acknowledged: position.records,
+            digest: position.digest,
+            carriage_returns: true,
+            ..self.kept.clone()
+        };
+        self.write(kept)
     }
 
     /// Replaces the file atomically: whatever happens, it holds the old content or the new.
-    fn write(&mut self, position: Position) -> Result<(), PutError> {
-        self.kept.acknowledged = position.records;
-        self.kept.digest = position.digest;
-        let written = self.kept.write_next_to(&self.path);
+    fn write(&mut self, kept: Kept) -> Result<(), PutError> {
+        let written = kept.write_next_to(&self.path);
         let persisted = written.and_then(|file| file.persist(&self.path).map_err(|error| error.error));
         self.file = persisted.map_err(|error| PutError::Resume { path: self.path.clone(), error })?;
+        self.kept = kept;
         Ok(())
     }
 }
@@ -196,6 +201,22 @@ mod tests {
             let kept: Kept = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
             assert_eq!((kept.acknowledged, link.is_symlink()), (records, true));
         }
+    }
+
+    #[test]
+    fn a_position_that_cannot_be_saved_is_not_that_of_the_file() {
+        let above = tempfile::tempdir().unwrap();
+        let folder = above.path().join("folder");
+        fs::create_dir(&folder).unwrap();
+        let Put { options } = Put::parse_from(["put", "--stream", "orders", "input"]);
+        let place = Place { service: Service::Kinesis, region: "eu-central-1".to_owned(), endpoint: None };
+        let mut resume = Resume::open(&folder.join("state"), &options, &place, &[]).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        resume.keep(Position { records: 3, digest: 7 }).unwrap_err();
+        assert_eq!(resume.position().records, 0);
+        fs::create_dir(&folder).unwrap();
+        resume.keep(Position { records: 3, digest: 7 }).unwrap();
+        assert_eq!(resume.position().records, 3);
     }
 
     #[test]
