@@ -140,6 +140,7 @@ pub(crate) fn useless() {
     for (arguments, code, says) in [
         (&["--skip", "100"][..], 2, "the input has 6 records, fewer than the 100 to skip"),
         (&["--skip", "100", "--limit", "3"], 2, "--limit counts the records of the input that --skip skips, too"),
+        (&["--skip", "3", "--limit", "3"], 2, "so nothing would be put"),
         (&[], 1, "denied: the caller may not"),
     ] {
         let ended = put(&fake, arguments, &orders(6, 2));

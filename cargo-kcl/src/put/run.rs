@@ -152,7 +152,7 @@ pub(crate) fn run(options: &PutOptions) -> ExitCode {
 
 async fn put(options: &PutOptions) -> Result<ExitCode, PutError> {
     let format = options.records.format().map_err(PutError::Options)?;
-    if options.skip.zip(options.limit).is_some_and(|(skip, limit)| skip > limit) {
+    if options.skip.zip(options.limit).is_some_and(|(skip, limit)| skip >= limit) {
         return Err(PutError::Options(
             "--limit counts the records of the input that --skip skips, too, so nothing would be put; raise --limit",
         ));
