@@ -83,8 +83,7 @@ fn a_run_that_does_not_answer_is_not_taken_for_one_that_has_ended() {
     // They accept no connection, like runs that are stopped.
     let _silent = [7, 8].map(|id| UnixListener::bind(folder.join(format!("{id}.http"))).expect("a socket"));
     let asked = place.output(&["health", "--app", "revenue", "--timeout", "100ms"]);
-    let says = "cargo kcl: the `cargo kcl` with process id 8 does not answer: no answer in time; it is stopped, or the machine is \
-                overloaded\n";
+    let says = "cargo kcl: the `cargo kcl` with process id 8 does not answer in time; it is stopped, or the machine is overloaded\n";
     assert_eq!(asked, (Some(1), String::new(), says.to_owned()));
     // They do not hide one that answers.
     let run = follow(&place, &[]);
@@ -104,8 +103,8 @@ fn top_and_health_find_a_run_by_its_name() {
         (
             Some(1),
             String::new(),
-            "cargo kcl: no `cargo kcl local` or `cargo kcl daemon` of this user is running as `revenue`, unless the \
-             tool of the clone runs it without --metrics\n"
+            "cargo kcl: no `cargo kcl local` or `cargo kcl daemon` of this user was found that runs as `revenue`; a run of \
+             the clone's tool is found only with --metrics\n"
                 .to_owned()
         )
     );

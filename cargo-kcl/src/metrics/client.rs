@@ -15,6 +15,8 @@ use crate::{report, threads};
 const LONGEST: u64 = 256 << 20;
 /// The bytes that are read at once.
 const PART: usize = 64 << 10;
+/// The time that other runs have to answer after the one that is meant has answered. Another may have the same name.
+const GRACE: Duration = Duration::from_millis(200);
 
 /// The reason why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -23,10 +25,14 @@ pub(crate) enum ClientError {
     Folder { path: PathBuf, error: io::Error },
     #[error("nothing answers at {address}: {error}", address = .address.0)]
     Address { address: Address, error: io::Error },
-    #[error("no `cargo kcl local` or `cargo kcl daemon` of this user is running{}, unless the tool of the clone runs it without --metrics", .0.as_ref().map_or(String::new(), |app| format!(" as `{}`", report::excerpt(app))))]
+    #[error("no `cargo kcl local` or `cargo kcl daemon` of this user was found{}; a run of the clone's tool is found only with --metrics", .0.as_ref().map_or(String::new(), |app| format!(" that runs as `{}`", report::excerpt(app))))]
     Nothing(Option<String>),
-    #[error("the `cargo kcl` with process id {} does not answer: {error}; it is stopped, or the machine is overloaded", report::excerpt(.process))]
-    Silent { process: String, error: io::Error },
+    #[error("the `cargo kcl` with process id {} does not answer in time; it is stopped, or the machine is overloaded", report::excerpt(.0))]
+    Silent(String),
+    #[error("the run at {} cannot be asked: {error}", report::excerpt(socket.display().to_string()))]
+    Socket { socket: PathBuf, error: io::Error },
+    #[error("the run ended before it answered")]
+    Ended,
     #[error("several runs are active; name one of them with --app: {}", .0.join(", "))]
     Several(Vec<String>),
     #[error("several runs of `{}` are active; give the --metrics address of one of them with --address", report::excerpt(.0))]
@@ -66,11 +72,13 @@ impl Run {
                 connect().map_err(|error| ClientError::Address { address: *address, error })
             }
             Self::Of(application) => {
-                // A run that does not answer leaves time for the one that is meant.
-                let socket = find(application.as_deref(), Instant::now() + patience / 2)?;
-                let answers = ask_all(vec![socket], path, deadline);
-                let (_, answer) = answers.into_iter().next().ok_or(ClientError::Nothing(application.clone()))?;
-                answer.map_err(ClientError::Answer)
+                let socket = find(application.as_deref(), deadline)?;
+                let answers = ask_all(vec![socket], path, deadline, |_| true);
+                match answers.into_iter().next() {
+                    Some((_, Ok(answer))) => Ok(answer),
+                    Some((_, Err(error))) if !has_ended(&error) => Err(ClientError::Answer(error)),
+                    _ => Err(ClientError::Ended),
+                }
             }
         }
     }
@@ -80,7 +88,7 @@ impl Run {
 #[cfg(feature = "aws")]
 pub(crate) fn states(patience: Duration) -> Vec<State> {
     let sockets = folder::sockets(&folder::path()).unwrap_or_default();
-    let answers = ask_all(sockets, "/state", Instant::now() + patience);
+    let answers = ask_all(sockets, "/state", Instant::now() + patience, |_| false);
     answers.into_iter().filter_map(|(_, answer)| serde_json::from_str(&answer.ok()?.body).ok()).collect()
 }
 
@@ -88,55 +96,90 @@ pub(crate) fn states(patience: Duration) -> Vec<State> {
 fn find(application: Option<&str>, deadline: Instant) -> Result<PathBuf, ClientError> {
     let path = folder::path();
     let sockets = folder::sockets(&path).map_err(|error| ClientError::Folder { path, error })?;
-    let (mut named, mut silent) = (Vec::new(), None);
-    for (socket, answer) in ask_all(sockets, "/about", deadline) {
-        match answer.map(|answer| serde_json::from_str::<State>(&answer.body)) {
-            Ok(Ok(state)) if application.is_none_or(|name| name == state.application) => {
-                named.push((state.application, socket));
-            }
-            Ok(_) => {}
-            Err(error) => silent = Some((socket, error)),
+    let is_meant = |answer: &Answer| named(answer, application).is_some();
+    let (mut found, mut failed) = (Vec::new(), None);
+    for (socket, answer) in ask_all(sockets, "/about", deadline, is_meant) {
+        match answer {
+            Ok(answer) => found.extend(named(&answer, application).map(|name| (name, socket))),
+            Err(error) if has_ended(&error) => {}
+            Err(error) => failed = Some((socket, error)),
         }
     }
-    match (named.pop(), application, silent) {
-        (Some((_, socket)), _, _) if named.is_empty() => Ok(socket),
-        (None, _, Some((socket, error))) => {
-            let process = socket.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            Err(ClientError::Silent { process, error })
-        }
+    match (found.pop(), application, failed) {
+        (Some((_, socket)), _, _) if found.is_empty() => Ok(socket),
+        (None, _, Some((socket, error))) => Err(unanswered(socket, error)),
         (None, _, None) => Err(ClientError::Nothing(application.map(str::to_owned))),
         (Some(_), Some(application), _) => Err(ClientError::SeveralOf(application.to_owned())),
         (Some((last, _)), None, _) => {
-            let names = named.into_iter().map(|(name, _)| name).chain([last]);
+            let names = found.into_iter().map(|(name, _)| name).chain([last]);
             Err(ClientError::Several(names.map(|name| report::excerpt(&name)).collect()))
         }
     }
 }
 
-/// Asks the runs at these sockets side by side. Those that have ended are left out.
-fn ask_all(sockets: Vec<PathBuf>, path: &str, deadline: Instant) -> Vec<(PathBuf, io::Result<Answer>)> {
+/// The name of the run that answered, if it is the one of the application or if none is given.
+fn named(answer: &Answer, application: Option<&str>) -> Option<String> {
+    let State { application: name, .. } = serde_json::from_str(&answer.body).ok()?;
+    application.is_none_or(|application| application == name).then_some(name)
+}
+
+/// The reason why the run of a socket was not found to be the one that is meant.
+fn unanswered(socket: PathBuf, error: io::Error) -> ClientError {
+    if error.kind() != io::ErrorKind::TimedOut {
+        return ClientError::Socket { socket, error };
+    }
+    // Runs whose processes have the same id have a number after it.
+    let name = socket.file_stem().unwrap_or_default().to_string_lossy();
+    ClientError::Silent(name.split('-').next().unwrap_or_default().to_owned())
+}
+
+/// Asks the runs at these sockets side by side. Those that have ended are left out. After an answer that is enough, the others have
+/// little time left.
+fn ask_all(
+    sockets: Vec<PathBuf>,
+    path: &str,
+    mut deadline: Instant,
+    is_enough: impl Fn(&Answer) -> bool,
+) -> Vec<(PathBuf, io::Result<Answer>)> {
     let (sender, answers) = channel();
-    for socket in &sockets {
-        let (sender, socket, path) = (sender.clone(), socket.clone(), path.to_owned());
-        // The connection itself may take forever, if the run is stopped and many others ask it.
-        let asked = threads::spawn(move || {
-            let answer = folder::connect(&socket).map(|stream| exchange(stream?, &path, deadline));
-            _ = sender.send((socket, answer));
+    let (mut left, mut found) = (sockets.clone(), Vec::new());
+    for socket in sockets {
+        let (sender, asked, path) = (sender.clone(), socket.clone(), path.to_owned());
+        let started = threads::spawn(move || {
+            let answer = folder::connect(&asked, deadline).map(|stream| exchange(stream?, &path, deadline));
+            _ = sender.send((asked, answer));
         });
-        if asked.is_err() {
-            break;
+        if let Err(error) = started {
+            left.retain(|other| *other != socket);
+            found.push((socket, Err(error)));
         }
     }
     drop(sender);
-    let mut left = sockets;
-    let mut found = Vec::new();
     while let Ok((socket, answer)) = answers.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
         left.retain(|other| *other != socket);
+        if let Some(Ok(answer)) = &answer
+            && is_enough(answer)
+        {
+            let now = Instant::now();
+            // The one that was found is asked again.
+            deadline = now + GRACE.min(deadline.saturating_duration_since(now) / 2);
+        }
         found.extend(answer.map(|answer| (socket, answer)));
     }
     found.extend(left.into_iter().map(|socket| (socket, Err(late()))));
     found.sort_by(|(a, _), (b, _)| a.cmp(b));
     found
+}
+
+/// Whether a run closed the connection without an answer.
+fn has_ended(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::NotConnected
+    )
 }
 
 /// A connection whose reads and writes can be limited.
@@ -177,6 +220,9 @@ fn exchange(mut stream: impl Timed, path: &str, deadline: Instant) -> io::Result
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(late()),
             Err(error) => return Err(error),
         }
+    }
+    if response.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed without an answer"));
     }
     answer(&response).ok_or_else(|| io::Error::other("the answer does not come from `cargo kcl`"))
 }

@@ -5,8 +5,11 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::{env, iter, process};
+use std::time::{Duration, Instant};
+use std::{env, iter, process, thread};
 
+use rustix::io::{Errno, FdFlags, fcntl_setfd, ioctl_fionbio};
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketType};
 use rustix::process::geteuid;
 
 /// The permissions of everyone but the owner.
@@ -17,6 +20,8 @@ const REQUESTS: &str = "http";
 const SNAPSHOTS: &str = "metrics";
 /// The most runs whose processes have the same id.
 const MOST_RUNS: u32 = 100;
+/// The wait before another attempt to connect to a run whose queue is full.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The folder of all runs of this user.
 pub(crate) fn path() -> PathBuf {
@@ -102,9 +107,9 @@ pub(crate) fn sockets(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Connects to a run; `None` if it has ended. The sockets of a run that was killed are removed.
-pub(crate) fn connect(requests: &Path) -> Option<io::Result<UnixStream>> {
-    match UnixStream::connect(requests) {
+/// Connects to a run by the deadline; `None` if it has ended. The sockets of a run that was killed are removed.
+pub(crate) fn connect(requests: &Path, deadline: Instant) -> Option<io::Result<UnixStream>> {
+    match connect_in_time(requests, deadline) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             let (requests, snapshots) = (requests.to_owned(), requests.with_extension(SNAPSHOTS));
             drop(Sockets { requests, snapshots });
@@ -115,6 +120,26 @@ pub(crate) fn connect(requests: &Path) -> Option<io::Result<UnixStream>> {
     }
 }
 
+/// Connects without waiting forever for a run that is stopped while many others ask it.
+fn connect_in_time(requests: &Path, deadline: Instant) -> io::Result<UnixStream> {
+    let address = SocketAddrUnix::new(requests)?;
+    let socket = net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+    fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
+    ioctl_fionbio(&socket, true)?;
+    loop {
+        match net::connect(&socket, &address) {
+            Ok(()) => break,
+            Err(Errno::INTR) => {}
+            // The queue of the listener is full.
+            Err(Errno::AGAIN) if Instant::now() < deadline => thread::sleep(PAUSE),
+            Err(Errno::AGAIN) => return Err(io::ErrorKind::TimedOut.into()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    ioctl_fionbio(&socket, false)?;
+    Ok(socket.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,7 +147,8 @@ mod tests {
 
     /// The sockets of the runs that can be reached.
     fn running(folder: &Path) -> io::Result<Vec<PathBuf>> {
-        Ok(sockets(folder)?.into_iter().filter(|socket| connect(socket).is_some_and(|stream| stream.is_ok())).collect())
+        let runs = |socket: &PathBuf| connect(socket, Instant::now()).is_some_and(|stream| stream.is_ok());
+        Ok(sockets(folder)?.into_iter().filter(runs).collect())
     }
 
     #[test]
@@ -171,5 +197,19 @@ mod tests {
         drop(UnixDatagram::bind(path("1.metrics")).unwrap());
         assert_eq!(running(&folder).unwrap().len(), 0);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_queue_does_not_block() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("1.http");
+        let listener = UnixListener::bind(&path).unwrap();
+        net::listen(&listener, 1).unwrap();
+        let asked: Vec<_> = (0..4).filter_map(|_| connect(&path, Instant::now())).collect();
+        assert!(asked[0].is_ok());
+        assert_eq!(asked[3].as_ref().unwrap_err().kind(), io::ErrorKind::TimedOut);
+        listener.accept().unwrap();
+        connect(&path, Instant::now()).unwrap().unwrap();
     }
 }
