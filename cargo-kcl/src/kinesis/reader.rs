@@ -250,7 +250,7 @@ impl<S: Sink> ShardReader<S> {
     pub(crate) async fn read(&mut self) -> Result<Vec<ChildShard>, Stop> {
         loop {
             sleep_until(self.pace.next().into()).await;
-            let _room = self.sink.ready().await?;
+            let room = self.sink.ready().await?;
             let at = match self.iterator.take() {
                 Some(at) => at,
                 None => match self.try_iterator().await? {
@@ -285,6 +285,7 @@ impl<S: Sink> ShardReader<S> {
             let is_idle = output.records.is_empty() && behind == 0;
             self.pace.succeeded(made.into_std(), bytes, is_idle);
             self.hand_over(&output.records, behind).await?;
+            drop((output.records, room));
             match output.next_shard_iterator {
                 Some(next) => self.iterator = Some(next),
                 None => return Ok(output.child_shards.unwrap_or_default()),

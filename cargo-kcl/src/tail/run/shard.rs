@@ -1,10 +1,11 @@
 //! Reads one shard to its end, and formats its records as lines.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::mpsc::Sender;
 
-use super::budget::Share;
+use super::budget::{Share, received};
 use super::line::line;
 use super::{Common, Event};
 use crate::kinesis::cursor::Cursor;
@@ -20,6 +21,8 @@ pub(crate) async fn read(common: Arc<Common>, shard: Shard, cursor: Cursor, even
         common: Arc::clone(&common),
         shard: shard.id.clone(),
         is_behind: cursor != Cursor::Latest,
+        called: Instant::now(),
+        answered: Instant::now(),
         lines: Vec::new(),
         bytes: 0,
         events,
@@ -59,6 +62,9 @@ struct LineSender {
     shard: String,
     /// Whether the next call may deliver as many records as a call can.
     is_behind: bool,
+    /// The time of the last call, and of the last one that was answered.
+    called: Instant,
+    answered: Instant,
     lines: Vec<Vec<u8>>,
     /// The size of these lines.
     bytes: usize,
@@ -69,7 +75,10 @@ impl Sink for LineSender {
     type Room = Share;
 
     async fn ready(&mut self) -> Result<Share, Stop> {
-        Ok(self.common.budget.share(self.is_behind).await)
+        let size = || (!self.is_behind).then(|| received(self.answered.elapsed()));
+        let share = self.common.budget.share(size).await;
+        self.called = Instant::now();
+        Ok(share)
     }
 
     fn is_open(&self) -> bool {
@@ -85,6 +94,7 @@ impl Sink for LineSender {
 
     async fn flush(&mut self, millis_behind: u64) -> Result<(), Stop> {
         self.is_behind = millis_behind > 0;
+        self.answered = self.called;
         if self.lines.is_empty() {
             return Ok(());
         }
