@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::event::Event;
-use super::{long_call, report_of};
+use super::report_of;
 use crate::args::{shard_id_in, without_password};
 use crate::properties::Properties;
 use crate::report;
@@ -61,7 +61,7 @@ impl Context {
     pub(crate) fn printed(&mut self, shard: &str, line: &str) {
         let report = report_of(shard, line).or_else(|| line.strip_prefix("kcl: "));
         // Otherwise a processor that is killed afterwards would seem to have ended because of it.
-        let failure = report.filter(|text| !is_harmless(text) && long_call(shard, line).is_none()).map(report::excerpt);
+        let failure = report.filter(|text| is_failure(text)).map(report::excerpt);
         match self.printed.get_mut(shard) {
             Some(last) if report.is_some() => *last = failure,
             Some(_) => {}
@@ -75,9 +75,28 @@ impl Context {
     }
 }
 
-/// Whether a report of `kcl` is about a record that was passed over, after which a processor goes on.
-fn is_harmless(report: &str) -> bool {
-    ["skipped a record: ", "dead-lettered a record: "].iter().any(|start| report.starts_with(start))
+/// The starts of reports of `kcl` about failures that are not those of a handler, and that end the processor.
+const FAILURES: &[&str] = &[
+    "SHARD_END was not checkpointed",
+    "a line ends in the middle of its message",
+    "not a MultiLangDaemon message",
+    "the daemon sent `",
+    "before any shard was named: ",
+    "reading from the daemon failed",
+    "writing to the daemon failed",
+    "stdin, stdout and stderr could not be set up",
+    "the thread that reads messages and writes replies could not be started",
+    "a processor cannot run inside of a runtime",
+    "the runtime of tokio could not be started",
+    "the environment variable ",
+];
+
+/// Whether a report of `kcl` is about a failure that ends the processor. After other reports, it goes on.
+fn is_failure(report: &str) -> bool {
+    let of_handler =
+        report.split_once(' ').is_some_and(|(_, rest)| ["failed", "panicked"].iter().any(|how| rest.starts_with(how)));
+    let is_excused = report.contains("; the message is acknowledged anyway, because ");
+    of_handler && !is_excused || FAILURES.iter().any(|start| report.starts_with(start))
 }
 
 /// The explanation of an event, if it is a known one.
@@ -371,10 +390,25 @@ mod tests {
         context.printed("shardId-000000000003", "kcl: shard shardId-000000000003: processRecords failed");
         context.printed("shardId-000000000003", "a backtrace");
         assert!(explained(&context).contains("before it answered; its last report is `processRecords failed`"));
-        for harmless in ["dead-lettered a record: it failed", "processRecords at record 7 has been running for 60s"] {
+        for harmless in [
+            "dead-lettered a record: it failed",
+            "processRecords at record 7 has been running for 60s",
+            "a checkpoint was not made: it failed",
+            "processRecords failed: no; the message is acknowledged anyway, because the lease is gone",
+            "the lease is gone before record 7/0: 1 record of the batch is left to its new owner, and the message is acknowledged",
+            "at least 80 % of the records have the same partition key `failed`",
+        ] {
             context.printed("shardId-000000000003", &format!("kcl: shard shardId-000000000003: {harmless}"));
             assert!(explained(&context).contains("its last output stands before this"), "{harmless}");
         }
+        for failure in
+            ["processRecords panicked: no", "SHARD_END was not checkpointed, so", "the daemon sent `initialize`"]
+        {
+            context.printed("shardId-000000000003", &format!("kcl: shard shardId-000000000003: {failure}"));
+            assert!(explained(&context).contains("its last report is"), "{failure}");
+        }
+        context.printed("shardId-000000000003", "kcl: writing to the daemon failed: Broken pipe (os error 32)");
+        assert!(explained(&context).contains("its last report is `writing to the daemon failed"));
         context.restarted();
         assert!(explained(&context).contains("none of its output has arrived"));
     }
