@@ -4,7 +4,7 @@
 //! from its stdout, `times.tsv` the order of their lines, and `exit` the processor's exit code. Nothing is buffered in memory: no
 //! matter what ends, everything that passed is in the files.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -14,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use kcl::protocol::Reply;
 use kcl::protocol::recording::{CUT_FILE, EXIT_FILE, IN_FILE, OUT_FILE, TIMES_FILE};
 
-use crate::args::shard_id;
+use crate::args::{shard_id, without_password};
 use crate::disk;
 use crate::report::escaped;
 
@@ -46,8 +46,8 @@ impl Recording {
 
     /// Records which tool and which processor run.
     pub(crate) fn describe(&self, command: &[OsString]) -> Result<(), RecordingError> {
-        let arguments: Vec<_> = std::env::args_os().skip(1).map(|text| text.to_string_lossy().into_owned()).collect();
-        let command: Vec<_> = command.iter().map(|text| text.to_string_lossy()).collect();
+        let arguments: Vec<_> = std::env::args_os().skip(1).map(|text| shown(&text)).collect();
+        let command: Vec<_> = command.iter().map(|text| shown(text)).collect();
         let tool = concat!("cargo-kcl ", env!("CARGO_PKG_VERSION"));
         let meta = serde_json::json!({"tool": tool, "arguments": arguments, "processor": command});
         let written = disk::write(&self.folder.join("meta.json"), format!("{meta:#}\n").as_bytes());
@@ -60,6 +60,12 @@ impl Recording {
         let folder = self.folder.join(name);
         Tape::create(&folder).map_err(|error| RecordingError::Io { path: folder, error })
     }
+}
+
+/// An argument of a command, without the password of a URL in it.
+fn shown(argument: &OsStr) -> String {
+    let text = argument.to_string_lossy();
+    if text.contains("://") { without_password(&text) } else { text.into_owned() }
 }
 
 /// The files of one conversation.

@@ -48,10 +48,14 @@ impl AwsOptions {
 
 /// Whether a URL is one of this machine.
 pub(crate) fn is_local(url: &str) -> bool {
-    let host = url.strip_prefix("http://").unwrap_or_default();
-    ["127.0.0.1", "localhost", "[::1]"]
+    let rest = url.strip_prefix("http://").unwrap_or_default();
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    // The start of a host with a user before it is the user's name.
+    let has_user = host.contains('@');
+    let is_known = ["127.0.0.1", "localhost", "[::1]"]
         .iter()
-        .any(|local| host.strip_prefix(local).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/'])))
+        .any(|local| host.strip_prefix(local).is_some_and(|rest| rest.is_empty() || rest.starts_with(':')));
+    is_known && !has_user
 }
 
 /// A URL for people and files, without the user and the password in it.
@@ -68,6 +72,16 @@ pub(crate) fn without_password(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_url_of_this_machine_is_local() {
+        for url in ["http://localhost", "http://127.0.0.1:4566/a@b", "http://[::1]:1"] {
+            assert!(is_local(url), "{url}");
+        }
+        for url in ["http://localhost:secret@proxy", "http://localhost.example", "https://localhost", "localhost"] {
+            assert!(!is_local(url), "{url}");
+        }
+    }
 
     #[test]
     fn a_password_in_a_url_is_left_out() {

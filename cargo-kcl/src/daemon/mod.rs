@@ -318,7 +318,7 @@ fn local(options: &DaemonOptions, cache: &Cache) -> Result<Local, DaemonError> {
         [Some(kinesis), Some(dynamodb)] => {
             for url in [&kinesis, &dynamodb] {
                 if !is_local(url) {
-                    return Err(DaemonError::NotLocal(url.clone()));
+                    return Err(DaemonError::NotLocal(without_password(url)));
                 }
             }
             report::line(format_args!("using the emulators at {kinesis} and {dynamodb}"));
