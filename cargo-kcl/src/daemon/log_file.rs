@@ -20,7 +20,7 @@ pub(super) struct LogFile {
     most: u64,
     losses: Losses,
     /// Whether it was reported that no other file can be begun.
-    grows: bool,
+    is_stuck: bool,
 }
 
 /// A change that people learn of on stderr, because the log does not show it.
@@ -32,6 +32,8 @@ pub(super) enum Notice {
     Back { path: PathBuf, lost: u64 },
     #[error("the log {} is long, and no other one can be begun in its place: {error}; it goes on growing", path.display())]
     Grows { path: PathBuf, error: io::Error },
+    #[error("the log {} was moved away, and no other one can be begun in its place: {error}; lines go to the one that was moved until that works", path.display())]
+    NotBegun { path: PathBuf, error: io::Error },
 }
 
 impl LogFile {
@@ -50,7 +52,7 @@ impl LogFile {
         // A pipe may have a link, such as /dev/stderr, but not a path.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let losses = Losses { lines: 0, is_torn: is_torn(&path, length) };
-        Ok(Self { path, file, length, most, losses, grows: false })
+        Ok(Self { path, file, length, most, losses, is_stuck: false })
     }
 
     /// Writes a line at once, because people read a log while it grows. A log that cannot be written does not stop the daemon.
@@ -79,19 +81,22 @@ impl LogFile {
         if self.length < self.most {
             return None;
         }
-        match self.move_away().and_then(|()| Self::with_limit(&self.path, self.most)) {
-            Ok(new) => {
-                let lines = self.losses.lines;
-                *self = new;
-                self.losses.lines = lines;
-                None
-            }
-            Err(error) => {
-                self.length = 0;
-                let is_known = std::mem::replace(&mut self.grows, true);
-                (!is_known).then(|| Notice::Grows { path: self.path.clone(), error })
-            }
-        }
+        let path = self.path.clone();
+        let failure = match self.move_away() {
+            Err(error) => Notice::Grows { path, error },
+            Ok(()) => match Self::with_limit(&self.path, self.most) {
+                Ok(new) => {
+                    let lines = self.losses.lines;
+                    *self = new;
+                    self.losses.lines = lines;
+                    return None;
+                }
+                Err(error) => Notice::NotBegun { path, error },
+            },
+        };
+        self.length = 0;
+        let is_known = std::mem::replace(&mut self.is_stuck, true);
+        (!is_known).then_some(failure)
     }
 
     /// Renames the file, unless its path leads elsewhere by now: another program has moved or removed it, or has begun another one.
@@ -236,6 +241,23 @@ mod tests {
     }
 
     #[test]
+    fn a_log_that_is_gone_is_not_said_to_grow() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [path, moved] = ["log", "moved"].map(|name| folder.path().join(name));
+        let mut log = LogFile::with_limit(&path, 4).expect("it can be written");
+        log.line("first");
+        fs::rename(&path, &moved).expect("it can be moved");
+        // It cannot be written.
+        fs::create_dir(&path).expect("a folder");
+        assert!(matches!(log.begin_anew(), Some(Notice::NotBegun { .. })));
+        log.line("second");
+        assert_eq!(fs::read_to_string(&moved).expect("it can be read"), "first\nsecond\n");
+        fs::remove_dir(&path).expect("it can be removed");
+        log.line("third");
+        assert_eq!(fs::read_to_string(&path).expect("it can be read"), "third\n");
+    }
+
+    #[test]
     fn a_log_is_continued_and_keeps_one_predecessor() {
         let folder = tempfile::tempdir().expect("a folder");
         let [path, before] = ["log", "log.1"].map(|name| folder.path().join(name));
@@ -255,6 +277,7 @@ mod tests {
         log.line("another");
         assert_eq!((&*read(&before), &*read(&path)), ("a line that is long enough\n", "another\n"));
     }
+
     #[test]
     fn a_file_that_is_no_longer_there_is_begun_anew() {
         let folder = tempfile::tempdir().expect("a folder");
