@@ -286,7 +286,7 @@ impl Shared {
 
     fn reply(&self, status: u16, kind: &str, body: &str) -> Vec<u8> {
         let date = *self.date.lock().unwrap_or_else(PoisonError::into_inner);
-        let date = date.map(|date| format!("Date: {date}\r\n")).unwrap_or_default();
+        let date = date.map(|date| format!("Date: {date}\r\nx-amzn-RequestId: 7\r\n")).unwrap_or_default();
         let length = body.len();
         format!("HTTP/1.1 {status} Status\r\n{date}Content-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}")
             .into_bytes()

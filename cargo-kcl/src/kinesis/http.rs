@@ -41,6 +41,9 @@ use crate::report;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT: u32 = 32 << 10;
 
+/// The header that each answer of AWS has.
+const REQUEST_ID: &str = "x-amzn-requestid";
+
 type BoxError = Box<dyn Error + Send + Sync>;
 
 /// The form in which the SDK takes a connector.
@@ -110,7 +113,11 @@ impl Clock {
         served.map_or_else(SystemTime::now, |(date, at)| date + at.elapsed())
     }
 
+    /// Notes the date of an answer of AWS. A proxy may answer, too, and its clock does not count.
     fn note_date(&self, headers: &HeaderMap) {
+        if !headers.contains_key(REQUEST_ID) {
+            return;
+        }
         let text = headers.get(DATE).and_then(|date| date.to_str().ok());
         let date = text.and_then(|text| DateTime::from_str(text, Format::HttpDate).ok());
         if let Some(Ok(date)) = date.map(SystemTime::try_from) {
@@ -299,14 +306,20 @@ impl Connection for Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hyper::header::HeaderValue;
 
     #[test]
     fn the_time_at_the_service_is_that_of_its_answers() {
         let clock = Clock::new();
         assert!(clock.at_service() >= SystemTime::now() - Duration::from_secs(60), "this machine's");
-        let headers =
-            |date: &'static str| HeaderMap::from_iter([(DATE, hyper::header::HeaderValue::from_static(date))]);
+        let of_proxy = |date| HeaderMap::from_iter([(DATE, HeaderValue::from_static(date))]);
+        let headers = |date| {
+            let mut headers = of_proxy(date);
+            headers.insert(REQUEST_ID, HeaderValue::from_static("7"));
+            headers
+        };
         clock.note_date(&headers("Sat, 31 Jan 2026 12:00:00 GMT"));
+        clock.note_date(&of_proxy("Sun, 31 Jan 2027 12:00:00 GMT"));
         clock.note_date(&headers("yesterday"));
         clock.note_date(&HeaderMap::new());
         let noon = humantime::parse_rfc3339("2026-01-31T12:00:00Z").unwrap();
