@@ -74,7 +74,8 @@ impl Trail {
             let mut nth = 0_usize;
             self.ends.retain(|_| {
                 nth += 1;
-                nth.is_multiple_of(2)
+                // The first and the last one stay: there is one more than the most, which is even.
+                !nth.is_multiple_of(2)
             });
         }
         self.batch.clear();
@@ -83,7 +84,8 @@ impl Trail {
 
     /// The mark of the last record that was delivered.
     pub(crate) fn last(&self) -> Option<Mark> {
-        self.batch.last().map(PlacedMark::mark)
+        // The last batch may have no records.
+        self.batch.last().map(PlacedMark::mark).or_else(|| self.ends.back().copied())
     }
 
     /// The last mark that a checkpoint covers; earlier marks are discarded.
@@ -175,6 +177,19 @@ mod tests {
         assert_eq!(trail.up_to(&after(8)), last(8));
         assert_eq!(trail.up_to(&Position::ShardEnd), last(9));
         assert_eq!(Trail::default().up_to(&Position::ShardEnd), None);
+    }
+
+    #[test]
+    fn the_last_record_is_known_after_a_batch_without_records() {
+        let mut trail = Trail::default();
+        assert_eq!(trail.last(), None);
+        for number in 1..=3_000 {
+            trail.deliver([placed(number)].into_iter());
+            trail.deliver(std::iter::empty());
+            trail.deliver(std::iter::empty());
+            assert_eq!(trail.last(), Some(placed(number).mark()));
+        }
+        assert_eq!(trail.up_to(&after(3_000)), trail.last());
     }
 
     #[test]
