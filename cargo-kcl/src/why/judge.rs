@@ -432,3 +432,63 @@ fn dead(facts: &Facts<'_>, watched: &Watched) -> Verdict {
 fn whole(time: Duration) -> String {
     report::duration(Duration::from_secs(time.as_secs()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinesis::shards::Range;
+    use crate::lease_table::{Entry, Lease};
+
+    const SHARD: &str = "shardId-000000000001";
+
+    /// The verdict on a shard with a record that waits, whose worker renews the lease.
+    fn with(processor: &Processor) -> Verdict {
+        let lease = Lease {
+            shard: SHARD.to_owned(),
+            owner: Some("here".to_owned()),
+            counter: 1,
+            checkpoint: Position::TrimHorizon,
+            parents: Vec::new(),
+            children: Vec::new(),
+            range: None,
+        };
+        let range = Range { start: 0, end: u128::MAX };
+        let entry = Entry { number: 7.into(), last_part: Some(0), arrival: 0 };
+        judge(&Facts {
+            watched: Some(&Watched { first: lease.clone(), last: lease, silent: Duration::ZERO }),
+            unreadable: None,
+            listed: Some(&Shard { id: SHARD.to_owned(), parent: None, adjacent_parent: None, range, is_open: true }),
+            open_parents: Vec::new(),
+            is_followed: false,
+            look: &Ok(Look { waiting: Waiting::Record(entry), ..Look::default() }),
+            is_new: false,
+            time: Duration::from_secs(30),
+            application: &Common {
+                name: "revenue",
+                failover: Duration::from_secs(10),
+                has_workers: true,
+                retention: Some(24),
+            },
+            finding: None,
+            processor: Some(processor),
+            behind: Some(Duration::from_secs(40)),
+            now: SystemTime::UNIX_EPOCH,
+        })
+    }
+
+    #[test]
+    fn a_silent_process_is_named_with_what_to_do() {
+        let verdict = with(&Processor::Silent { pid: 4711, time: Duration::from_millis(8_900) });
+        assert_eq!(verdict.state, State::Slow);
+        assert_eq!(
+            verdict.sentence,
+            "its processor is silent: process 4711 on this machine has reported nothing for 8 s, as if it was stopped; worker `here` renews the lease, and record 7 has been waiting for 40 s"
+        );
+        assert_eq!(
+            verdict.remedy.as_deref(),
+            Some(
+                "see with `ps -o stat= -p 4711` whether that process is stopped (T), and let it go on with `kill -CONT 4711`; otherwise restart the worker"
+            )
+        );
+    }
+}

@@ -1,4 +1,4 @@
-//! Processors that are stuck or idle, as the launchers of the application on this machine see them.
+//! Processors that are stuck, idle or silent, as the launchers of the application on this machine see them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub(super) struct Leases<'a> {
 
 impl Leases<'_> {
     /// The shards whose processors have been in one call, or handling one record, or waiting for a message, for as long as the leases were
-    /// watched.
+    /// watched, and those whose processors no longer report what they do.
     pub(super) fn processors(&self) -> BTreeMap<String, Processor> {
         states(PATIENCE).iter().filter(|state| self.is_of(state)).flat_map(|state| self.processors_of(state)).collect()
     }
@@ -93,7 +93,7 @@ fn idle(shard: &ShardState, least: Duration) -> Option<Duration> {
     (silence + PERIOD >= least).then_some(silence)
 }
 
-/// A process that has stopped to report.
+/// A process that has stopped reporting.
 fn silent(shard: &ShardState) -> Option<Processor> {
     let time = Duration::from_millis(shard.heard_ms?);
     let is_silent = shard.stage == Stage::Running && time > FRESH;
