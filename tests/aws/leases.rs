@@ -184,7 +184,7 @@ pub(crate) fn moved() {
         assert!(services.world().updates.is_empty());
 
         let ended = services.run("leases", &arguments(&["--yes", "--json"]));
-        let when = "a worker usually takes a moved lease within 30 s, or up to two minutes after a worker has started";
+        let when = "a worker usually takes a moved lease within 30 s. After a leader is killed, its lock lasts up to two minutes. ";
         ended.expect(0, &[&format!("from {}/0", text(3)), &format!("to   {}/0", text(1)), "was moved", when]);
         let world = services.world();
         assert_eq!(world.updates.len(), 1);

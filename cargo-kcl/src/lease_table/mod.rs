@@ -9,6 +9,9 @@ mod stream;
 mod table;
 mod watch;
 
+/// The advice on the lock of the leader, which is the worker that assigns the leases.
+pub(crate) const LOCK_OF_LEADER: &str = "After a leader is killed, its lock lasts up to two minutes. Wait that long after a worker has started before you restart it";
+
 pub(crate) use self::application::{Application, ApplicationError};
 pub(crate) use self::lease::{Lease, Leases, Unreadable, is_before};
 pub(crate) use self::look::{Look, Waiting, look_at_all};

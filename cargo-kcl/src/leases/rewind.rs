@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::plan::{Move, PlanError, followers_of};
 use super::show::parts;
 use crate::kinesis::shards::Shard;
-use crate::lease_table::{Application, ApplicationError, Lease, Leases, Outcome, Watched, watch};
+use crate::lease_table::{Application, ApplicationError, LOCK_OF_LEADER, Lease, Leases, Outcome, Watched, watch};
 use crate::report;
 
 /// The reason why planned moves are not made.
@@ -81,9 +81,7 @@ pub(super) async fn carry_out(
             Outcome::Changed => return Err(RewindError::Changed(the_move.lease.shard)),
         }
     }
-    report::line(
-        "a worker usually takes a moved lease within 30 s, or up to two minutes after a worker has started if the last leader was killed; a restart begins this time anew",
-    );
+    report::line(format_args!("a worker usually takes a moved lease within 30 s. {LOCK_OF_LEADER}"));
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::log::{Finding, Kind};
 use crate::daemon_log::Cause;
 use crate::kinesis::shards::Shard;
-use crate::lease_table::{Look, Unreadable, Waiting, Watched};
+use crate::lease_table::{LOCK_OF_LEADER, Look, Unreadable, Waiting, Watched};
 use crate::report;
 
 /// The remedy if a handler is stuck.
@@ -92,7 +92,7 @@ impl Common<'_> {
     fn start(&self) -> String {
         let name = report::quoted(&report::excerpt(self.name));
         format!(
-            "start a worker, for example with `cargo kcl daemon --app {name}`; if one is running, wait for two minutes after its start before you restart it: it takes no lease before the lock of a leader that was killed has expired"
+            "start a worker, for example with `cargo kcl daemon --app {name}`, unless one is running. {LOCK_OF_LEADER}"
         )
     }
 }
@@ -395,7 +395,9 @@ fn without_owner(facts: &Facts<'_>, watched: &Watched) -> Verdict {
         return Verdict::new(
             State::NoOwner,
             format!("it has no owner: no worker took the lease in {time}, although workers are running"),
-            "wait first: the leader of the workers assigns it within a few times failoverTimeMillis, or two minutes after a worker has started if the last leader was killed, and a restart begins this time anew; if nothing has taken it then, start another worker if each one holds maxLeasesForWorker leases, and otherwise restart the workers",
+            format!(
+                "wait first: the leader of the workers assigns it within a few times failoverTimeMillis. {LOCK_OF_LEADER}. If nothing has taken it then, start another worker if each one holds maxLeasesForWorker leases, and otherwise restart the workers"
+            ),
         );
     }
     nobody(facts, State::NoOwner, "it has no owner")
