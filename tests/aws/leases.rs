@@ -97,7 +97,7 @@ pub(crate) fn unreadable() {
     world.shards.push((SECOND, None, false));
     world.alive = Some("alive");
     let services = Services::new(world);
-    let why = "its row does not have a text `checkpoint`";
+    let why = "`checkpoint` is missing or not a string";
     let ended = services.run("leases", &["--no-wait"]);
     assert!(ended.stdout.ends_with(&format!("{SECOND}  unreadable: {why}\n")), "{ended:?}");
     let ended = services.run("leases", &["--no-wait", "--json"]);
@@ -246,7 +246,7 @@ pub(crate) fn not_free() {
     let mut world = one_shard(Some("dead"), &text(3), three());
     world.is_taken = Some(FIRST);
     let services = Services::new(world);
-    services.run("leases", &["--rewind", "0=TRIM_HORIZON", "--yes"]).expect(1, &["a worker took or renewed it"]);
+    services.run("leases", &["--rewind", "0=TRIM_HORIZON", "--yes"]).expect(1, &["a worker has taken or renewed it"]);
     assert_eq!(services.world().rows[0]["checkpoint"]["S"], text(3));
 
     // A child shard is taken at the moment at which its parent is moved.
@@ -257,7 +257,7 @@ pub(crate) fn not_free() {
     let services = Services::new(world);
     let ended = services.run("leases", &["--rewind", "0=TRIM_HORIZON", "--yes"]);
     ended
-        .expect(1, &["the lease was not moved, because a worker took or renewed it, or that of a shard that follows,"]);
+        .expect(1, &["the lease was not moved, because a worker has taken or renewed it meanwhile, or the lease of a shard that follows;"]);
     assert_eq!(services.world().rows[0]["checkpoint"]["S"], "SHARD_END");
 }
 
@@ -382,7 +382,7 @@ pub(crate) fn removed_children() {
     let services = Services::new(world);
     services
         .run("leases", &rewind)
-        .expect(1, &["the lease was not moved, because a worker took or renewed it, or that"]);
+        .expect(1, &["the lease was not moved, because a worker has taken or renewed it meanwhile, or"]);
     assert_eq!(services.world().rows[0]["checkpoint"]["S"], "SHARD_END");
 
     // The leases alone do not show what follows a lease that was removed.

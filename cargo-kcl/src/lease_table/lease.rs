@@ -32,7 +32,7 @@ pub(crate) struct Lease {
 pub(crate) struct Unreadable {
     /// The shard's id.
     pub(crate) shard: String,
-    /// The reason: `its row does not have a text ...`.
+    /// The reason: a phrase such as "`checkpoint` is missing or not a string".
     pub(crate) why: String,
 }
 
@@ -72,8 +72,8 @@ impl Unreadable {
         let shard = row["leaseKey"]["S"].as_str()?;
         let is_lease = row[ENTITY]["S"].as_str().map_or_else(|| shard.starts_with(SHARD), |entity| entity == LEASE);
         let why = match row["checkpoint"]["S"].as_str() {
-            None => "its row does not have a text `checkpoint`",
-            Some(_) => "its row does not have a number `leaseCounter`",
+            None => "`checkpoint` is missing or not a string",
+            Some(_) => "`leaseCounter` is missing or not a number",
         };
         is_lease.then(|| Self { shard: shard.to_owned(), why: why.to_owned() })
     }
@@ -192,10 +192,7 @@ mod tests {
         let whys: Vec<_> = leases.unreadable.iter().map(|row| (&row.shard[18..], &*row.why)).collect();
         assert_eq!(
             whys,
-            [
-                ("01", "its row does not have a text `checkpoint`"),
-                ("02", "its row does not have a number `leaseCounter`")
-            ]
+            [("01", "`checkpoint` is missing or not a string"), ("02", "`leaseCounter` is missing or not a number")]
         );
         assert_eq!(leases.leases.len(), 1);
         assert!(

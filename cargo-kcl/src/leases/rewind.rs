@@ -28,7 +28,7 @@ pub(super) enum RewindError {
     #[error("nothing was moved")]
     Declined,
     #[error(
-        "{0}: the lease was not moved, because a worker took or renewed it, or that of a shard that follows, meanwhile; stop the worker, and run this again"
+        "{0}: the lease was not moved, because a worker has taken or renewed it meanwhile, or the lease of a shard that follows; stop the worker, and run this again"
     )]
     Changed(String),
     #[error("stdin cannot be read: {0}")]

@@ -51,7 +51,7 @@ enum NewError {
     #[error("{} cannot be written: {error}", path.display())]
     Write { path: PathBuf, error: io::Error },
     #[error(
-        "cannot tell where `kcl` comes from: {}give its folder with --path DIR, or its repository with --git URL. \
+        "cannot tell where `kcl` comes from: {}give the folder of `kcl` with --path DIR, or its repository with --git URL. \
          (The crate of that name that `cargo add` finds is a different one.)",
         of_the_tool(.clone.as_deref())
     )]
@@ -269,11 +269,11 @@ mod tests {
         let refused = NewError::NoSource { clone: clone_at(clone) }.to_string();
         let suggested = format!("comes from: add --path {}, the clone that", clone.display());
         assert!(refused.contains(&suggested), "{refused}");
-        assert!(refused.contains(" from. Or give its folder with --path DIR, or its"), "{refused}");
+        assert!(refused.contains(" from. Or give the folder of `kcl` with --path DIR, or its"), "{refused}");
         fs::write(clone.join(".cargo-ok"), "").expect("it can be written");
         assert_eq!(clone_at(clone), None);
         let refused = NewError::NoSource { clone: None }.to_string();
-        assert!(refused.contains("comes from: give its folder with --path DIR, or its"), "{refused}");
+        assert!(refused.contains("comes from: give the folder of `kcl` with --path DIR, or its"), "{refused}");
     }
 
     #[test]
