@@ -59,7 +59,8 @@ fn lines_on_stderr_start_with_their_recording() {
     let place = recorded("1\n2\n3\n4\n5\n6\n7\n8\n9\n", &["--shards", "2"], "");
     let script = format!("echo hello >&2; {LAZY}");
     let replay = |path| Running::start(place.replay([path, "--", "sh", "-c", &script])).end();
-    replay("recorded").expect(1, &["[shardId-000000000000] hello\n", "[shardId-000000000001] hello\n"]);
+    replay("recorded")
+        .expect(1, &["[recorded/shardId-000000000000] hello\n", "[recorded/shardId-000000000001] hello\n"]);
     let one = replay("recorded/shardId-000000000001");
     assert!(one.stderr.lines().any(|line| line == "hello"), "{}", one.stderr);
 }

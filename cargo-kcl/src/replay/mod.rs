@@ -6,7 +6,7 @@
 mod pipes;
 mod play;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -25,8 +25,9 @@ use crate::report::{self, Level, Message, Prefix};
 ///
 /// Each recording is replayed with a new processor. It receives the recorded messages, and must answer as recorded: the same
 /// checkpoints, the same statuses, the same exit code. Its checkpoints get the recorded answers, including refusals. Only the order
-/// counts, not the timing. The handlers really run: what they write or send is written or sent again. The first answer that differs is shown with its line in the recording, and the conversation ends,
-/// because the daemon's reaction to it was never recorded. The other recordings are still replayed.
+/// counts, not the timing. The handlers really run: what they write or send is written or sent again. The first answer that differs
+/// is shown with its line in the recording, and the conversation ends, because the daemon's reaction to it was never recorded. The other
+/// recordings are still replayed.
 ///
 /// A recording that breaks off, because the tool or the processor was killed, is replayed as far as it goes. So is one that was cut
 /// short because it could not be written, as on a full disk; the exit code is 1 then, because its end is unknown.
@@ -81,7 +82,8 @@ fn replay(options: &ReplayOptions) -> Result<u8, ReplayError> {
     let (mut different, mut cut) = (0, 0);
     for (number, folder) in folders.iter().enumerate() {
         let name = folder.display();
-        let prefix = if folders.len() == 1 { Prefix::None } else { Prefix::Label(label(folder), number) };
+        // The folders of several recordings may have the same name, but not the same path.
+        let prefix = if folders.len() == 1 { Prefix::None } else { Prefix::Label(name.to_string(), number) };
         match play(folder, &program, options.stuck_after, prefix)? {
             Played::Same { messages, checkpoints, is_cut: true, .. } => {
                 cut += 1;
@@ -116,9 +118,4 @@ fn replay(options: &ReplayOptions) -> Result<u8, ReplayError> {
         report::result(format_args!("{}: {differ}", report::count(count, "conversation")));
     }
     Ok(if different + cut > 0 { FAILED } else { 0 })
-}
-
-/// The label of the lines that the processor of a recording prints: the name of its folder, which is that of its shard.
-fn label(folder: &Path) -> String {
-    folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned()
 }
