@@ -45,20 +45,7 @@ impl Properties {
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut entries = Vec::new();
         let mut lines = NaturalLines { rest: bytes, number: 0 };
-        'properties: while let Some((number, first)) = lines.significant() {
-            let mut logical = first.to_vec();
-            while ends_in_continuation(&logical) {
-                logical.pop();
-                if logical.is_empty() && !lines.rest.is_empty() {
-                    let Some((_, next)) = lines.significant() else { break 'properties };
-                    logical.extend_from_slice(next);
-                    continue;
-                }
-                match lines.next() {
-                    Some((_, next)) => logical.extend_from_slice(trim_start(next)),
-                    None => break,
-                }
-            }
+        while let Some((number, logical)) = lines.logical_line() {
             let (key, value) = split(&logical);
             let unescape = |bytes| unescape(bytes).ok_or(Malformed { line: number });
             entries.push(Property {
@@ -141,6 +128,24 @@ struct NaturalLines<'a> {
 }
 
 impl<'a> NaturalLines<'a> {
+    /// The next line with those that continue it, and the number of the first one.
+    fn logical_line(&mut self) -> Option<(usize, Vec<u8>)> {
+        let (number, first) = self.significant()?;
+        let mut logical = first.to_vec();
+        while ends_in_continuation(&logical) {
+            logical.pop();
+            if logical.is_empty() && !self.rest.is_empty() {
+                let (_, next) = self.significant()?;
+                logical.extend_from_slice(next);
+            } else if let Some((_, next)) = self.next() {
+                logical.extend_from_slice(trim_start(next));
+            } else {
+                break;
+            }
+        }
+        Some((number, logical))
+    }
+
     /// The next line that is neither blank nor a comment, without the white space at its start. Java skips the others wherever a logical
     /// line may begin, which is also after lines with nothing but a backslash.
     fn significant(&mut self) -> Option<(usize, &'a [u8])> {
