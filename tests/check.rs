@@ -3,7 +3,12 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::mpsc::channel;
+use std::time::Duration;
 use std::{fs, str, thread};
+
+/// How long a test waits for something that should happen soon.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn check(arguments: &[&str], folder: &Path) -> Output {
     let tool = tests::build(&["--package", "cargo-kcl"]);
@@ -54,7 +59,8 @@ fn a_processor_that_does_not_describe_itself_is_named_and_leaves_nothing() {
     fs::set_permissions(&processor, fs::Permissions::from_mode(0o755)).expect("it can be made executable");
     assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo starts").success());
     // It ends with the last process that can write.
-    let child = thread::spawn(move || fs::read_to_string(fifo).expect("it can be read"));
+    let (ended, end) = channel();
+    thread::spawn(move || ended.send(fs::read_to_string(fifo).expect("it can be read")));
     let properties = format!(
         "executableName = {}\nstreamName = words\napplicationName = words\nshutdownGraceMillis = 20000\n\
          AwsCredentialsProvider = DefaultCredentialsProvider\n",
@@ -65,7 +71,7 @@ fn a_processor_that_does_not_describe_itself_is_named_and_leaves_nothing() {
     assert_eq!(checked.status.code(), Some(0), "{checked:?}");
     let stderr = str::from_utf8(&checked.stderr).expect("stderr is UTF-8");
     assert!(stderr.contains("processor` did not say in 5 s what it needs (KCL_DESCRIBE=1)"), "{stderr}");
-    assert_eq!(child.join().expect("no panic"), "");
+    assert_eq!(end.recv_timeout(PATIENCE).as_deref(), Ok(""));
 }
 
 /// A processor that describes itself as one with a tick and a long drain.
