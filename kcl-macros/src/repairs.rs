@@ -7,18 +7,16 @@ use crate::asynchronous;
 use crate::handlers::Kind;
 use crate::syntax::{last_name, peel};
 
-/// The type that an argument must have instead, if it is borrowed in the wrong way: a checkpointer not as `&mut`, or a payload that is a
-/// reference to a `Json`. A reference to something else may be a payload of the user's.
+/// The type that an argument must have instead, if it is borrowed in the wrong way: as `&Checkpointer`, or as a reference to a `Json`. The
+/// types are known by name only, but another type of that name would hardly be a payload as a reference.
 pub(crate) fn borrowed_rightly(kind: Kind, is_async: bool, ty: &Type) -> Option<Type> {
-    let (is_exclusive, elem) = match peel(ty) {
-        Type::Reference(reference) => (Some(reference.mutability.is_some()), peel(&reference.elem)),
-        owned => (None, owned),
-    };
+    let Type::Reference(reference) = peel(ty) else { return None };
+    let elem = peel(&reference.elem);
     let checkpointer = if is_async { asynchronous::CHECKPOINTER } else { "Checkpointer" };
     let name = &last_name(elem)?.ident;
-    match is_exclusive {
-        None | Some(false) if name == checkpointer && kind.takes_checkpointer() => Some(parse_quote!(&mut #elem)),
-        Some(_) if name == "Json" && kind == Kind::Record => Some(elem.clone()),
+    match reference.mutability {
+        None if name == checkpointer && kind.takes_checkpointer() => Some(parse_quote!(&mut #elem)),
+        _ if name == "Json" && kind == Kind::Record => Some(elem.clone()),
         _ => None,
     }
 }

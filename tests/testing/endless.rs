@@ -43,7 +43,10 @@ fn each_one_is_named() {
     };
     assert_eq!(problem("fails"), " goes on without end: 10101 failed attempts since a record was last done");
     for record in ["refused", "accepted"] {
-        assert_eq!(problem(record), " of record 1 goes on without end: 10101 checkpoints in one call that did not move forward");
+        assert_eq!(
+            problem(record),
+            " of record 1 goes on without end: 10101 checkpoints in one call that did not move forward"
+        );
     }
     for record in ["writes", "passes"] {
         let expected = " of record 1 goes on without end: 100101 writes to sinks and calls of `pass` in one call";

@@ -9,6 +9,6 @@ struct Bytes;
 impl Bytes {
     #[on_records]
     fn add(&mut self, checkpointer: Checkpointer) {
-        let _ = checkpointer.checkpoint();
+        let _ = checkpointer;
     }
 }
