@@ -1,9 +1,9 @@
 //! The bodies of the methods of an impl. This crate does not parse them: rustc reports the mistakes in them, and they may use syntax
 //! that is newer than `syn`.
 
-use proc_macro2::{Delimiter, Group, Literal, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{Block, Expr, ExprLit, ImplItem, Item, ItemImpl, Lit, Stmt};
+use syn::{Block, Expr, ExprLit, ImplItem, Item, ItemImpl, Lit, LitInt, Stmt};
 
 /// The suffix of the number that stands for a body.
 const MARK: &str = "kcl_body";
@@ -75,9 +75,8 @@ fn mark_bodies(items: TokenStream, bodies: &mut Vec<Group>) -> TokenStream {
         let is_argument = is_mark(marked.last(), "<,=") && is_mark(items.peek(), ">,");
         match token {
             TokenTree::Group(body) if in_function && !is_argument && is_block(&body) => {
-                let number: Literal =
-                    format!("{}{MARK}", bodies.len()).parse().unwrap_or_else(|_| Literal::string(MARK));
-                marked.push(braces(TokenTree::from(number).into(), &body).into());
+                let number = LitInt::new(&format!("{}{MARK}", bodies.len()), body.span());
+                marked.push(braces(number.into_token_stream(), &body).into());
                 bodies.push(body);
                 in_function = false;
             }

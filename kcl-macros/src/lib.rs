@@ -1,9 +1,9 @@
 //! The attribute macros of `kcl`; use them through that crate. It has the full documentation, and rustdoc puts the short texts here after
 //! it. Editors show the short texts only.
 //!
-//! An annotated impl goes through four stages, each a module: `parse` (with `args` and `values` for the options, and `repairs`) builds the `model`,
-//! `check` validates it, and `expand` generates the code. The stages report errors to `context`; the texts are in `messages`, and the
-//! list of all handlers in `handlers`.
+//! An annotated impl goes through four stages, each a module: `parse` (with `args` and `values` for the options, and `repairs`) builds
+//! the `model`, `check` validates it, and `expand` generates the code. The stages report errors to `context`; the texts are in
+//! `messages`, and the list of all handlers in `handlers`.
 
 mod alias;
 mod args;

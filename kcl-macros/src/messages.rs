@@ -161,25 +161,21 @@ pub(crate) fn option_unknown(place: Place, name: &str, value: &dyn Fn(OptionName
         Some(value) => format!("{meant} = {value}"),
         None => meant.example().to_owned(),
     };
+    let on_handler =
+        |kind: Kind, option: &str| format!("write it on the record handler: `#[{}({option})]`", kind.attribute());
+    let of_action = |action: Action| format!("{} = {}", OptionName::OnFailure, action.word());
     let help = match (here, elsewhere, Action::from_word(name), place) {
         _ if name == OptionName::Every.text() => every_of_no_tick(),
         (Some(meant @ (OptionName::OnFailure | OptionName::OnUndecodable)), ..) if value(meant).is_none() => {
             actions(meant)
         }
         (Some(meant), ..) => format!("write `{}`", with_value(meant)),
-        (None, Some((Place::Handler(kind), meant)), ..) => {
-            format!("write it on the record handler: `#[{}({})]`", kind.attribute(), with_value(meant))
-        }
+        (None, Some((Place::Handler(kind), meant)), ..) => on_handler(kind, &with_value(meant)),
         (None, Some((Place::Processor, meant)), ..) => {
             format!("write it on the impl: `#[kcl::processor({})]`", with_value(meant))
         }
-        (None, None, Some(action), Place::Handler(_)) => {
-            format!("write `{} = {}`", OptionName::OnFailure, action.word())
-        }
-        (None, None, Some(action), Place::Processor) => {
-            let kind = Kind::Record.attribute();
-            format!("write it on the record handler: `#[{kind}({} = {})]`", OptionName::OnFailure, action.word())
-        }
+        (None, None, Some(action), Place::Handler(_)) => format!("write `{}`", of_action(action)),
+        (None, None, Some(action), Place::Processor) => on_handler(Kind::Record, &of_action(action)),
         (None, None, None, Place::Processor) if name == When::BATCH => "write `checkpoint = batch`".to_owned(),
         (None, None, None, _) => options(place),
     };

@@ -40,7 +40,7 @@ pub(crate) struct Met {
 }
 
 impl Met {
-    /// What the processors have met after one more of them.
+    /// The last records after one more processor.
     pub(crate) fn and(self, last: Self) -> Self {
         Self { covered: last.covered.or(self.covered), delivered: last.delivered.or(self.delivered) }
     }
