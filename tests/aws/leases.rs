@@ -459,6 +459,27 @@ pub(crate) fn times() {
     });
 }
 
+/// The clock of Kinesis counts: that of this machine may be ahead, or behind.
+pub(crate) fn wrong_clock() {
+    for (date, noon) in
+        [("Sat, 31 Jan 2026 12:00:00 GMT", 1_769_860_800_000), ("Fri, 31 Jan 2053 12:00:00 GMT", 2_621_937_600_000)]
+    {
+        let mut records = three();
+        for (record, hours) in records.iter_mut().zip([3, 1, 0]) {
+            record.arrival = noon - hours * 3_600_000;
+        }
+        let services = Services::new(one_shard(None, &text(2), records));
+        services.fake.set_date(date);
+        let ended = services.run("leases", &["--no-wait", "--json"]);
+        ended.expect(0, &[]);
+        let shown: Value = serde_json::from_str(&ended.stdout).expect("one object");
+        let age = shown["leases"][0]["ageMillis"].as_i64().expect("the record is there");
+        assert!((3_600_000..2 * 3_600_000).contains(&age), "{date}: {age}");
+        let ended = services.run("leases", &["--rewind", "0=-2h", "--yes"]);
+        ended.expect(0, &[&format!("was moved to {}/0\n", text(1))]);
+    }
+}
+
 pub(crate) fn explained() {
     let leases = ["leases", "--app", "revenue", "--stream", "orders", "--no-wait"];
     for (kind, message, code, says) in [

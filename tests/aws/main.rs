@@ -79,6 +79,7 @@ const TESTS: &[Test] = &[
     ("leases::a_shard_whose_descendants_have_begun_is_not_moved", leases::removed_children),
     ("leases::a_record_is_looked_for_in_a_stream_that_is_named", leases::without_stream),
     ("leases::the_record_before_a_time_is_found", leases::times),
+    ("leases::the_clock_of_kinesis_counts", leases::wrong_clock),
     ("leases::errors_say_what_to_do", leases::explained),
     ("leases::the_properties_name_the_table", leases::tables),
     ("why::each_state_has_its_sentence", why::states),

@@ -71,6 +71,11 @@ impl Stream {
         }
     }
 
+    /// The time at Kinesis, or a little earlier. The clock of this machine may be wrong.
+    pub(crate) fn time(&self) -> SystemTime {
+        self.aws.time()
+    }
+
     /// All shards of the stream.
     ///
     /// # Errors

@@ -1,7 +1,6 @@
 //! The moves of leases, and the reasons why some are refused.
 
 use std::collections::BTreeSet;
-use std::time::SystemTime;
 
 use kcl::Position;
 
@@ -120,7 +119,7 @@ async fn plan_one(lease: &Lease, target: &Target, stream: Known<'_>) -> Result<M
         }
         (Target::Time(time), Some((stream, shard))) => {
             let StartAt::Time(moment) = time else { return Err(PlanError::NoStream) };
-            let found = find(stream, shard, millis(moment.time(SystemTime::now()))).await?;
+            let found = find(stream, shard, millis(moment.time(stream.time()))).await?;
             (found.position(), Some(note_of_time(&found, shard)))
         }
     };

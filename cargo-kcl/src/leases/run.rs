@@ -127,7 +127,7 @@ async fn list(options: &LeasesOptions, application: &Application, rows: Leases) 
     let was_watched = !options.no_wait;
     let rows = watched.into_iter().zip(looks).map(|(watched, look)| Row { watched, look, was_watched });
     let table = Table { rows: rows.collect(), unreadable };
-    let now = SystemTime::now();
+    let now = stream.as_ref().map_or_else(SystemTime::now, |(stream, _)| stream.time());
     if options.json {
         let name = stream.as_ref().map(|(stream, _)| stream.name.as_str());
         return report::json(&table.json(&application.name, name, now)).map_err(LeasesError::Output);

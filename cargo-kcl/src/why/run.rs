@@ -158,6 +158,8 @@ struct Seen {
     unreadable: Vec<Unreadable>,
     looks: Vec<Result<Look, Unseen>>,
     time: Duration,
+    /// When that was, by the clock of Kinesis.
+    seen_at: SystemTime,
     /// The number of leases that were there from the start. Those after them were created meanwhile.
     old: usize,
     /// The processor of each shard that has been stuck or idle for all that time, as far as launchers on this machine know.
@@ -234,7 +236,7 @@ async fn see(
         }
         found.extend(looks(stream, shards, &watched[old..]).await);
     }
-    let time = Duration::from_secs(began.elapsed().as_secs().max(1));
+    let (time, seen_at) = (Duration::from_secs(began.elapsed().as_secs().max(1)), stream.time());
     #[cfg(feature = "metrics")]
     let processors = {
         let (site, application, stream) = (&application.site(), &application.name, &stream.name);
@@ -242,7 +244,7 @@ async fn see(
     };
     #[cfg(not(feature = "metrics"))]
     let processors = BTreeMap::new();
-    Ok(Seen { watched, unreadable, looks: found, time, old, processors })
+    Ok(Seen { watched, unreadable, looks: found, time, seen_at, old, processors })
 }
 
 async fn looks(stream: &Rc<Stream>, shards: &[Shard], watched: &[Watched]) -> Vec<Result<Look, Unseen>> {
@@ -275,10 +277,9 @@ fn facts<'a>(
     let at = seen.lease_of(id);
     let listed = shards.iter().find(|shard| shard.id == id);
     let look = at.and_then(|at| seen.looks.get(at)).unwrap_or(NOT_LOOKED);
-    let now = SystemTime::now();
     let behind = match look {
         Ok(Look { waiting: Waiting::Record(entry), .. }) => {
-            let since = millis(now).saturating_sub(entry.arrival);
+            let since = millis(seen.seen_at).saturating_sub(entry.arrival);
             Some(Duration::from_millis(u64::try_from(since).unwrap_or(0)))
         }
         _ => None,
@@ -298,7 +299,8 @@ fn facts<'a>(
         finding: findings.of(id).filter(|finding| !is_passed(finding)),
         processor: seen.processors.get(id),
         behind,
-        now,
+        // The times of findings are those of this machine's logs.
+        now: SystemTime::now(),
     }
 }
 
