@@ -90,18 +90,18 @@ const _: () = {
             &mut self,
             __input: &mut ::kcl::ShardEnded<'_, ::kcl::AsyncCheckpointer>,
         ) -> ::kcl::__private::Handled {
+            use ::kcl::__private::Unchecked as _;
             let __cx = &::kcl::__private::on_shard_end(__input);
-            <::kcl::__private::Inferred<
-                _,
-            > as ::kcl::__private::Outcome>::handled(
-                (Self::finish)(
-                        self,
-                        <::kcl::__private::Inferred<
-                            _,
-                        > as ::kcl::__private::Awaited<'_, _>>::take(__cx)?,
-                    )
-                    .await,
-            )
+            ::kcl::__private::Returned(
+                    (Self::finish)(
+                            self,
+                            <::kcl::__private::Inferred<
+                                _,
+                            > as ::kcl::__private::Awaited<'_, _>>::take(__cx)?,
+                        )
+                        .await,
+                )
+                .__handled()
         }
         #[allow(unreachable_code)]
         async fn shutdown_requested(

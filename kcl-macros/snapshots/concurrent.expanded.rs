@@ -83,18 +83,18 @@ const _: () = {
             &mut self,
             __input: &mut ::kcl::ShutdownRequested<'_, ::kcl::AsyncCheckpointer>,
         ) -> ::kcl::__private::Handled {
+            use ::kcl::__private::Unchecked as _;
             let __cx = &::kcl::__private::on_concurrent_shutdown(__input);
-            <::kcl::__private::Inferred<
-                _,
-            > as ::kcl::__private::Outcome>::handled(
-                (Self::stop)(
-                        self,
-                        <::kcl::__private::Inferred<
-                            _,
-                        > as ::kcl::__private::OnConcurrentShutdown<'_>>::take(__cx)?,
-                    )
-                    .await,
-            )
+            ::kcl::__private::Returned(
+                    (Self::stop)(
+                            self,
+                            <::kcl::__private::Inferred<
+                                _,
+                            > as ::kcl::__private::OnConcurrentShutdown<'_>>::take(__cx)?,
+                        )
+                        .await,
+                )
+                .__handled()
         }
         async fn concurrent_tick(
             &self,

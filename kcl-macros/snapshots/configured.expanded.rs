@@ -58,7 +58,7 @@ const _: () = {
             message = "`Sum` has neither an `#[on_record]` nor an `#[on_records]` handler",
             label = "put `#[on_record]` on a method such as `fn add(&mut self, record: &Record)`, or `#[on_records]` on one that takes `&[Record]`",
             note = "a processor handles records, one at a time or a batch at a time",
-            note = "all handlers of a processor are in one `impl` block"
+            note = "all handlers of a processor are in one `impl` block, the one with `#[kcl::processor]`"
         )]
         trait __Rule<__T> {
             const KEPT: ();

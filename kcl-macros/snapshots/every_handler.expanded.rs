@@ -59,12 +59,12 @@ const _: () = {
                 use ::kcl::__private::probe::NoArgument as _;
                 let __p1 = ::kcl::__private::probe::OnTick::new();
                 let __p2 = ::kcl::__private::probe::OnTick::new();
-                let _ = (Self::flush)(__this, (__p1).value(), (__p2).value());
-                let __t1 = (__p1).part();
-                let __t2 = (__p2).part();
+                let _ = (Self::flush)(__this, (__p1).__value(), (__p2).__value());
+                let __t1 = (__p1).__part();
+                let __t2 = (__p2).__part();
                 use ::kcl::__private::Compared as _;
                 ::kcl::__private::TakenOnce::check(
-                    (::kcl::__private::pair(&__t2, &__t1)).compared(),
+                    (::kcl::__private::pair(&__t2, &__t1)).__compared(),
                 );
                 (__t1, (__t2, ()))
             };
@@ -110,20 +110,20 @@ const _: () = {
             &mut self,
             __input: &mut ::kcl::ShardEnded<'_>,
         ) -> ::kcl::__private::Handled {
+            use ::kcl::__private::Unchecked as _;
             let __cx = &::kcl::__private::on_shard_end(__input);
-            <::kcl::__private::Inferred<
-                _,
-            > as ::kcl::__private::Outcome>::handled(
-                (Self::finish)(
-                    self,
-                    <::kcl::__private::Inferred<
-                        _,
-                    > as ::kcl::__private::OnShardEnd<'_>>::take(__cx)?,
-                    <::kcl::__private::Inferred<
-                        _,
-                    > as ::kcl::__private::OnShardEnd<'_>>::take(__cx)?,
-                ),
-            )
+            ::kcl::__private::Returned(
+                    (Self::finish)(
+                        self,
+                        <::kcl::__private::Inferred<
+                            _,
+                        > as ::kcl::__private::OnShardEnd<'_>>::take(__cx)?,
+                        <::kcl::__private::Inferred<
+                            _,
+                        > as ::kcl::__private::OnShardEnd<'_>>::take(__cx)?,
+                    ),
+                )
+                .__handled()
         }
         #[allow(unreachable_code)]
         fn shutdown_requested(

@@ -33,22 +33,22 @@ const _: () = {
                 let __p3 = ::kcl::__private::probe::OnRecord::new();
                 let _ = (Self::keep)(
                     __this,
-                    (__p1).value(),
-                    (__p2).value(),
-                    (__p3).value(),
+                    (__p1).__value(),
+                    (__p2).__value(),
+                    (__p3).__value(),
                 );
-                let __t1 = (__p1).part();
-                let __t2 = (__p2).part();
-                let __t3 = (__p3).part();
+                let __t1 = (__p1).__part();
+                let __t2 = (__p2).__part();
+                let __t3 = (__p3).__part();
                 use ::kcl::__private::Compared as _;
                 ::kcl::__private::TakenOnce::check(
-                    (::kcl::__private::pair(&__t2, &__t1)).compared(),
+                    (::kcl::__private::pair(&__t2, &__t1)).__compared(),
                 );
                 ::kcl::__private::TakenOnce::check(
-                    (::kcl::__private::pair(&__t3, &__t1)).compared(),
+                    (::kcl::__private::pair(&__t3, &__t1)).__compared(),
                 );
                 ::kcl::__private::TakenOnce::check(
-                    (::kcl::__private::pair(&__t3, &__t2)).compared(),
+                    (::kcl::__private::pair(&__t3, &__t2)).__compared(),
                 );
                 (__t1, (__t2, (__t3, ())))
             };

@@ -29,16 +29,16 @@ const _: () = {
             let __records = |__this: &mut Self| {
                 use ::kcl::__private::probe::NoArgument as _;
                 let __p1 = ::kcl::__private::probe::OnRecord::new();
-                let _ = (Self::add)(__this, (__p1).value());
-                let __t1 = (__p1).part();
+                let _ = (Self::add)(__this, (__p1).__value());
+                let __t1 = (__p1).__part();
                 (__t1, ())
             };
             let _ = |__this: &mut Self| {
                 use ::kcl::__private::probe::NoArgument as _;
                 let __p1 = ::kcl::__private::probe::OnTick::new();
-                let _ = (Self::report)(__this, (__p1).value());
-                let __t1 = (__p1).part();
-                ::kcl::__private::TickCheckpoints::check((__t1).beside(&__records));
+                let _ = (Self::report)(__this, (__p1).__value());
+                let __t1 = (__p1).__part();
+                ::kcl::__private::TickCheckpoints::check((__t1).__beside(&__records));
                 (__t1, ())
             };
             ::kcl::Checkpoints::Records(1000u64)

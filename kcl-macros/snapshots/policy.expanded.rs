@@ -27,12 +27,11 @@ const _: () = {
             let __records = |__this: &mut Self| {
                 use ::kcl::__private::probe::NoArgument as _;
                 let __p1 = ::kcl::__private::probe::OnRecords::new();
-                let _ = (Self::add)(__this, (__p1).value());
-                let __t1 = (__p1).part();
-                use ::kcl::__private::Failing as _;
+                let _ = (Self::add)(__this, (__p1).__value());
+                let __t1 = (__p1).__part();
+                use ::kcl::__private::Decided as _;
                 ::kcl::__private::Undecodable::check(
-                    (::kcl::__private::NoPayload.or(__t1.failure()))
-                        .or(::kcl::__private::NoPayload),
+                    (::kcl::__private::NoPayload.or(__t1.__failure())).__decided(),
                 );
                 (__t1, ())
             };
@@ -67,17 +66,17 @@ const _: () = {
             &mut self,
             __input: &::kcl::DeadLetter<'_>,
         ) -> ::kcl::__private::Handled {
+            use ::kcl::__private::Unchecked as _;
             let __cx = &::kcl::__private::on_dead_letter(__input);
-            <::kcl::__private::Inferred<
-                _,
-            > as ::kcl::__private::Outcome>::handled(
-                (Self::keep)(
-                    self,
-                    <::kcl::__private::Inferred<
-                        _,
-                    > as ::kcl::__private::OnDeadLetter<'_>>::take(__cx)?,
-                ),
-            )
+            ::kcl::__private::Returned(
+                    (Self::keep)(
+                        self,
+                        <::kcl::__private::Inferred<
+                            _,
+                        > as ::kcl::__private::OnDeadLetter<'_>>::take(__cx)?,
+                    ),
+                )
+                .__handled()
         }
     }
     #[automatically_derived]

@@ -29,12 +29,12 @@ const _: () = {
                 use crate::deps::streams::__private::probe::NoArgument as _;
                 let __p1 = crate::deps::streams::__private::probe::OnRecords::new();
                 let __p2 = crate::deps::streams::__private::probe::OnRecords::new();
-                let _ = (Self::add)(__this, (__p1).value(), (__p2).value());
-                let __t1 = (__p1).part();
-                let __t2 = (__p2).part();
+                let _ = (Self::add)(__this, (__p1).__value(), (__p2).__value());
+                let __t1 = (__p1).__part();
+                let __t2 = (__p2).__part();
                 use crate::deps::streams::__private::Compared as _;
                 crate::deps::streams::__private::TakenOnce::check(
-                    (crate::deps::streams::__private::pair(&__t2, &__t1)).compared(),
+                    (crate::deps::streams::__private::pair(&__t2, &__t1)).__compared(),
                 );
                 (__t1, (__t2, ()))
             };

@@ -6,8 +6,8 @@ use quote::ToTokens;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{
-    Attribute, Expr, FnArg, GenericArgument, GenericParam, Lifetime, Lit, LitBool, Meta, MetaList, PathArguments,
-    Receiver, ReceiverKind, ReturnType, Safety, Token, Type,
+    Attribute, Expr, FnArg, GenericArgument, GenericParam, Ident, Lifetime, Lit, LitBool, Meta, MetaList,
+    PathArguments, Receiver, ReceiverKind, ReturnType, Safety, Token, Type,
 };
 
 use crate::asynchronous;
@@ -47,7 +47,7 @@ pub(crate) fn check(cx: &Context, processor: &Processor) -> Verdict {
     if unused.is_empty()
         && !cannot_have_methods(processor)
         && processor.options.main
-        && processor.generics.params.iter().any(is_type_or_const)
+        && processor.generics.params.iter().any(|param| name_of_type_or_const(param).is_some())
     {
         let name = last_name(&processor.self_ty).map(|last| last.ident.to_string());
         cx.error(&processor.generics, messages::generic_with_main(&name.unwrap_or_default()));
@@ -84,12 +84,11 @@ fn record_handler(cx: &Context, processor: &Processor) {
 
 /// Checks that the constants of options do not depend on generic parameters.
 fn constants(cx: &Context, processor: &Processor) {
-    let generics = &processor.generics;
-    let is_generic = generics.params.iter().any(is_type_or_const);
+    let params: Vec<_> = processor.generics.params.iter().filter_map(name_of_type_or_const).collect();
     let of_handlers = processor.handlers.iter().flat_map(Handler::constants);
     for path in processor.options.constants().chain(of_handlers) {
         let Some(first) = path.segments.first().map(|segment| &segment.ident) else { continue };
-        if is_generic && first == "Self" || generics.type_params().any(|param| param.ident == *first) {
+        if !params.is_empty() && first == "Self" || params.contains(&first) {
             cx.error(path, messages::constant_of_generic(&text(path)));
         }
     }
@@ -395,8 +394,13 @@ fn has_placeholder(handler: &Handler) -> bool {
     types.any(|ty| find_type(ty, |ty| matches!(ty, Type::Infer(_))).is_some())
 }
 
-fn is_type_or_const(param: &GenericParam) -> bool {
-    !matches!(param, GenericParam::Lifetime(_))
+/// The name of a type parameter or a const parameter.
+fn name_of_type_or_const(param: &GenericParam) -> Option<&Ident> {
+    match param {
+        GenericParam::Type(param) => Some(&param.ident),
+        GenericParam::Const(param) => Some(&param.ident),
+        GenericParam::Lifetime(_) => None,
+    }
 }
 
 /// The first type in `ty` that satisfies `predicate`.

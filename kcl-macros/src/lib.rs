@@ -146,8 +146,8 @@ macro_rules! wrong_names {
 }
 
 wrong_names! {
-    Processor consumer handler main porcessor proccesor proccessor procesor process process_records processer processors processsor
-    record_processor
+    Processor RecordProcessor async_processor consumer handler main porcessor proccesor proccessor procesor process process_records processer
+    processors processsor record_processor shard_processor
 }
 
 fn misnamed(written: &str, item: TokenStream) -> TokenStream {

@@ -126,10 +126,12 @@ fn attribute(place: Place) -> String {
     }
 }
 
-pub(crate) fn option_no_name(place: Place, found: &str) -> Message {
+/// The error for a value or a token where an option should be. `is_value` says whether it could be the value of a duration.
+pub(crate) fn option_no_name(place: Place, found: &str, is_value: bool) -> Message {
     let message = Message::new(format_args!("expected an option, found `{found}`"));
     match place {
         // Only the name is missing.
+        Place::Handler(Kind::Tick) if is_value => message.help(format_args!("write `every = {found}`")),
         Place::Handler(Kind::Tick) => message.help(format_args!("write `{}`", OptionName::Every.example())),
         _ => message.help(options(place)),
     }
@@ -415,13 +417,14 @@ pub(crate) fn constant_of_generic(constant: &str) -> Message {
 
 pub(crate) fn option_action(name: OptionName, found: &str) -> Message {
     let message = Message::new(format_args!("option `{name}` cannot be `{found}`")).note(
-        "`fail` ends the process, and the record is delivered again; `skip` continues without the record; \
-         `dead_letter` passes it to `#[on_dead_letter]`",
+        "`fail` ends the process, and the record is delivered again; `skip` logs the failure and continues without the \
+         record; `dead_letter` passes it to `#[on_dead_letter]`",
     );
     match names::action(found) {
         Some(meant) => message.help(format_args!("write `{name} = {}`", meant.word())),
         None if name == OptionName::OnFailure && found == OptionName::Retry.text() => message.help(format_args!(
-            "write `{}`; `{name}` says what happens when the last attempt has failed",
+            "write `{}` for that; `{name}` says what happens when the last attempt has failed: `fail`, which is the \
+             default, `skip` or `dead_letter`",
             OptionName::Retry.example()
         )),
         None => message.help(actions(name)),
@@ -590,10 +593,23 @@ pub(crate) fn two_on_one(first: Kind, second: Kind, name: &Ident) -> Message {
     .help("remove one of the two attributes, and put it on another method that calls this one")
 }
 
+pub(crate) fn async_trait() -> Message {
+    Message::new("`#[async_trait]` is for traits and their impls, and a processor has an impl of its own")
+        .help("remove it; handlers may be `async fn` without it")
+}
+
+pub(crate) fn runtime_attribute(attribute: &str) -> Message {
+    Message::new(format_args!("`#[{attribute}]` cannot be on a processor or its handlers"))
+        .note("kcl starts the runtime and awaits the handlers")
+        .help("remove it; handlers may be `async fn` without it")
+}
+
+const ONE_IMPL: &str = "all handlers of a processor are in one `impl` block, the one with `#[kcl::processor]`";
+
 pub(crate) fn no_record_handler(ty: &str) -> Message {
     Message::new(format_args!("`{ty}` has neither an `#[on_record]` nor an `#[on_records]` handler"))
         .note("a processor handles records, one at a time or a batch at a time")
-        .note("all handlers of a processor are in one `impl` block")
+        .note(ONE_IMPL)
         .help("put `#[on_record]` on a method such as `fn add(&mut self, record: &Record)`, or `#[on_records]` on one that takes `&[Record]`")
 }
 
@@ -610,6 +626,7 @@ pub(crate) fn no_record_handler_but(ty: &str, attribute: &str) -> Message {
 pub(crate) fn no_record_handler_on(ty: &str, kind: Kind, method: &Ident) -> Message {
     Message::new(format_args!("`{ty}` has neither an `#[on_record]` nor an `#[on_records]` handler"))
         .note("the runtime calls the methods with a handler attribute, whatever their names")
+        .note(ONE_IMPL)
         .help(format_args!("put `#[{}]` on `{method}`", kind.attribute()))
 }
 

@@ -8,14 +8,48 @@ use crate::model::{Action, OptionName, Order, Runtime};
 /// The names of a handler in the KCLs of other languages and in the daemon's protocol, and names that people misremember.
 fn other_names(kind: Kind) -> &'static [&'static str] {
     match kind {
-        Kind::Init => &["initialize", "initialise", "init", "on_initialize", "on_initialise", "on_start", "on_new"],
-        Kind::Records => &["process_records", "processRecords", "on_process_records", "on_batch", "records"],
-        Kind::Record => &["process_record", "processRecord", "on_process_record", "record"],
-        Kind::LeaseLost => &["lease_lost", "leaseLost", "on_lost_lease", "on_lease_loss"],
-        Kind::ShardEnd => &["shard_ended", "shardEnded", "shard_end", "on_shard_ended", "on_end"],
-        Kind::ShutdownRequested => {
-            &["shutdown_requested", "shutdownRequested", "shutdown", "on_shutdown", "on_shutdown_request", "on_stop"]
+        Kind::Init => {
+            &["initialize", "initialise", "init", "on_initialize", "on_initialise", "on_start", "on_startup", "on_new"]
         }
+        Kind::Records => {
+            &["process_records", "processRecords", "on_process_records", "on_batch", "on_records_received", "records"]
+        }
+        Kind::Record => &[
+            "process_record",
+            "processRecord",
+            "on_process_record",
+            "on_kinesis_record",
+            "on_message",
+            "on_event",
+            "on_data",
+            "record",
+        ],
+        Kind::LeaseLost => {
+            &["lease_lost", "leaseLost", "on_lost_lease", "on_lease_loss", "on_lease_expired", "on_zombie"]
+        }
+        Kind::ShardEnd => &[
+            "shard_ended",
+            "shardEnded",
+            "shard_end",
+            "on_shard_ended",
+            "on_shard_closed",
+            "on_shard_complete",
+            "on_shard_completed",
+            "on_shard_finished",
+            "on_end",
+            "on_complete",
+            "on_finish",
+            "on_terminate",
+        ],
+        Kind::ShutdownRequested => &[
+            "shutdown_requested",
+            "shutdownRequested",
+            "shutdown",
+            "on_shutdown",
+            "on_shutdown_request",
+            "on_graceful_shutdown",
+            "on_stop",
+        ],
         Kind::DeadLetter => &["dead_letter", "on_dlq"],
         Kind::Tick => &["tick", "on_ticks", "on_timer", "on_interval", "on_timeout", "on_flush", "on_every", "on_idle"],
     }
@@ -42,11 +76,11 @@ pub(crate) fn option(name: &str, options: &[OptionName]) -> Option<OptionName> {
         "no_main" | "skip_main" | "without_main" | "generate_main" => Some(OptionName::Main),
         "retries" | "retires" | "max_retries" | "num_retries" | "retry_count" | "retry_limit" | "attempts"
         | "max_attempts" | "tries" => Some(OptionName::Retry),
-        "delay" | "wait" | "retry_delay" | "retry_backoff" => Some(OptionName::Backoff),
-        "otherwise" | "on_error" | "on_err" | "on_fail" | "on_exception" | "failure" => Some(OptionName::OnFailure),
-        "invalid" | "on_invalid" | "undecodable" | "on_decode_error" | "on_parse_error" => {
-            Some(OptionName::OnUndecodable)
-        }
+        "delay" | "wait" | "retry_delay" | "retry_backoff" | "max_backoff" | "jitter" => Some(OptionName::Backoff),
+        "otherwise" | "dlq" | "dead_letter_queue" | "ignore_errors" | "skip_errors" | "on_error" | "on_err"
+        | "on_fail" | "on_exception" | "failure" => Some(OptionName::OnFailure),
+        "invalid" | "skip_invalid" | "on_deserialize" | "on_invalid" | "undecodable" | "on_decode_error"
+        | "on_parse_error" => Some(OptionName::OnUndecodable),
         "interval" | "period" | "after" | "seconds" | "duration" if options.contains(&OptionName::Every) => {
             Some(OptionName::Every)
         }

@@ -7,7 +7,7 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Ident, ImplItem, ImplModifiers, Item, ItemImpl, Meta, Path, Token, TraitItemFn, Type};
+use syn::{Attribute, FnArg, Ident, ImplItem, ImplModifiers, Item, ItemImpl, Meta, Path, Token, TraitItemFn, Type};
 
 use crate::alias;
 use crate::args;
@@ -16,11 +16,11 @@ use crate::context::Context;
 use crate::handlers::Kind;
 use crate::header;
 use crate::intended;
-use crate::messages;
+use crate::messages::{self, Message};
 use crate::model::{Given, Handler, Options, Place, Policy, Processor};
 use crate::names;
 use crate::repairs::repair;
-use crate::syntax::{offset, text};
+use crate::syntax::{offset, peel, text};
 
 /// The item below the attribute.
 pub(crate) struct Parsed {
@@ -92,6 +92,10 @@ fn inherent_impl(cx: &Context, options: Options, mut item: ItemImpl, bodies: &[G
     item.attrs.retain(|attr| {
         if is_processor(&options.krate, attr.path()) {
             cx.error(attr.path(), messages::processor_twice());
+            return false;
+        }
+        if let Some(message) = others_mistake(attr.path()) {
+            cx.error(attr.path(), message);
             return false;
         }
         let own = own_name(&options.krate, attr.path());
@@ -222,7 +226,26 @@ fn take_unknown_paths(cx: &Context, items: &mut [ImplItem]) {
 fn named_like_a_handler(item: &ImplItem) -> Option<(Kind, Ident)> {
     let ImplItem::Fn(method) = item else { return None };
     let name = &method.sig.ident;
+    // A helper may have such a name, too.
+    if method.sig.receiver().is_none() || method.sig.inputs.iter().any(is_no_input) {
+        return None;
+    }
     Some((names::record_handler(&name.to_string())?, name.clone()))
+}
+
+/// Whether an argument is certainly not an input of a handler: text, bytes or a number.
+fn is_no_input(argument: &FnArg) -> bool {
+    let FnArg::Typed(argument) = argument else { return false };
+    const OTHERS: &[&str] = &["String", "bool", "str", "u16", "u32", "u64", "u8", "usize", "i32", "i64"];
+    let ty = match peel(&argument.ty) {
+        Type::Reference(reference) => peel(&reference.elem),
+        ty => ty,
+    };
+    match ty {
+        Type::Path(ty) => ty.path.get_ident().is_some_and(|name| OTHERS.contains(&name.to_string().as_str())),
+        Type::Slice(slice) => matches!(&*slice.elem, Type::Path(ty) if ty.path.is_ident("u8")),
+        _ => false,
+    }
 }
 
 /// Whether a method is deprecated, or the impl allows the use of what is deprecated.
@@ -254,6 +277,13 @@ fn handler(cx: &Context, krate: &Path, self_ty: &Type, item: &mut ImplItem, bodi
             for second in marks {
                 cx.error(second.path, messages::two_on_one(kind, second.kind, &method.sig.ident));
             }
+            method.attrs.retain(|attr| match others_mistake(attr.path()) {
+                Some(message) => {
+                    cx.error(attr.path(), message);
+                    false
+                }
+                None => true,
+            });
             let (cfgs, sig) = (cfgs(&method.attrs), method.sig.clone());
             if let Some(body) = body {
                 repair(kind, method, body, self_ty);
@@ -281,6 +311,16 @@ fn handler(cx: &Context, krate: &Path, self_ty: &Type, item: &mut ImplItem, bodi
         cx.error(mark.path, messages::handler_on(mark.kind, what));
     }
     None
+}
+
+/// The error for an attribute of another crate that cannot be on a processor or on a handler.
+fn others_mistake(path: &Path) -> Option<Message> {
+    let mut segments = path.segments.iter().rev().map(|segment| segment.ident.to_string());
+    match (segments.next()?.as_str(), segments.next().as_deref()) {
+        ("async_trait", _) => Some(messages::async_trait()),
+        ("main" | "test", Some("tokio" | "async_std" | "smol")) => Some(messages::runtime_attribute(&text(path))),
+        _ => None,
+    }
 }
 
 /// A handler attribute.

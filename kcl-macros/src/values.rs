@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::parse::{ParseStream, Parser};
+use syn::token::Paren;
 use syn::{Ident, Lit, LitInt, Path, Token};
 
 use crate::model::When;
@@ -29,6 +30,8 @@ pub(crate) enum Form {
     Word(Ident),
     /// Any other path: a constant, or the value of the option `crate`.
     Path(Path),
+    /// The variant of an enum with its value, such as `Checkpoints::Interval(TIME)`.
+    Variant(Path, Box<Form>),
     /// Two values, such as `FIRST..MOST`.
     Range(Box<Form>, Box<Form>),
     /// Anything else, as text.
@@ -81,6 +84,11 @@ impl Form {
         let path = input.call(Path::parse_mod_style)?;
         Ok(match path.get_ident() {
             Some(word) if is_lower_case(word) => Self::Word(word.clone()),
+            _ if input.peek(Paren) && path.segments.last().is_some_and(|last| !is_lower_case(&last.ident)) => {
+                let value;
+                syn::parenthesized!(value in input);
+                Self::Variant(path, Box::new(value.call(Self::parse_one)?))
+            }
             _ => Self::Path(path),
         })
     }
@@ -98,6 +106,7 @@ impl fmt::Display for Form {
             Self::Text(text) | Self::Other(text) => f.write_str(text),
             Self::Word(word) => word.fmt(f),
             Self::Path(path) => f.write_str(&text(path)),
+            Self::Variant(path, value) => write!(f, "{}({value})", text(path)),
             Self::Range(first, second) => write!(f, "{first}..{second}"),
         }
     }

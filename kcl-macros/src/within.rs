@@ -94,9 +94,16 @@ pub(crate) fn types(ty: &Type) -> Vec<&Type> {
     found
 }
 
-/// The lifetimes in a type, except in function pointers and trait objects: there, `for<'a>` may declare others.
+/// The lifetimes in a type, except in function pointers and in the traits of a trait object: there, `for<'a>` may declare others.
 pub(crate) fn lifetimes(ty: &Type) -> Vec<&Lifetime> {
-    if matches!(ty, Type::FnPtr(_) | Type::TraitObject(_)) {
+    if let Type::TraitObject(object) = ty {
+        let lifetimes = object.bounds.iter().filter_map(|bound| match bound {
+            TypeParamBound::Lifetime(lifetime) => Some(lifetime),
+            _ => None,
+        });
+        return lifetimes.collect();
+    }
+    if matches!(ty, Type::FnPtr(_)) {
         return Vec::new();
     }
     let Parts { types, mut lifetimes } = Parts::of(ty);

@@ -42,8 +42,8 @@
 /// | [`#[on_tick(every = "5s")]`](macro@on_tick) | when that time has passed, within a message of the daemon | nothing happens |
 /// | [`#[on_dead_letter]`](macro@on_dead_letter) | for a record that failed permanently, if an option of the record handler asks for it | no option may ask for it |
 ///
-/// The attributes need no import; `#[kcl::on_record]` works too. The runtime chooses the arguments of a handler by their types, in
-/// any order. A handler takes `&mut self` or `&self`, and returns `()` or `Result<(), E>` for any
+/// The attributes need no import, and rustc warns of one by name, because it is unused; `#[kcl::on_record]` works too. The runtime chooses
+/// the arguments of a handler by their types, in any order. A handler takes `&mut self` or `&self`, and returns `()` or `Result<(), E>` for any
 /// `E: Into<Box<dyn Error + Send + Sync>>`. It may be an [`async fn`](#async-handlers). An error or a panic ends the process
 /// with exit code 1. The message is then not acknowledged, so the daemon delivers again everything that was not checkpointed.
 ///
@@ -246,7 +246,8 @@
 /// A single lower-case word such as `batch` or `skip` is a word of the option. Any other path is a constant: a `u32` for `retry`,
 /// `concurrency` and `ahead`, a `u64` for `ahead_bytes`, a `usize` for `worker_threads`, a [`Duration`](std::time::Duration) for
 /// `warn_after`, `every`, `timeout` and `drain`, two of them for `backoff`, and a [`Checkpoints`](crate::Checkpoints) for
-/// `checkpoint`. The constant of a generic processor cannot depend on its parameters.
+/// `checkpoint`, which may also be a variant with a constant or a number: `kcl::Checkpoints::Interval(PACE)`. The constant of a
+/// generic processor cannot depend on its parameters.
 ///
 /// ```
 /// use std::time::Duration;
@@ -280,8 +281,8 @@ pub use kcl_macros::processor;
 
 #[doc(hidden)]
 pub use kcl_macros::{
-    Processor, consumer, handler, main, porcessor, proccesor, proccessor, procesor, process, process_records,
-    processer, processors, processsor, record_processor,
+    Processor, RecordProcessor, async_processor, consumer, handler, main, porcessor, proccesor, proccessor, procesor,
+    process, process_records, processer, processors, processsor, record_processor, shard_processor,
 };
 
 /// Marks the constructor of a processor, which is called once for its shard, before any other handler. There is at most one; without

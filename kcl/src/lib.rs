@@ -138,8 +138,8 @@ pub use attributes::{
 #[cfg(feature = "macros")]
 #[doc(hidden)]
 pub use attributes::{
-    Processor, consumer, handler, main, porcessor, proccesor, proccessor, procesor, process, process_records,
-    processer, processors, processsor, record_processor,
+    Processor, RecordProcessor, async_processor, consumer, handler, main, porcessor, proccesor, proccessor, procesor,
+    process, process_records, processer, processors, processsor, record_processor, shard_processor,
 };
 
 #[cfg(all(feature = "macros", feature = "testing"))]

@@ -42,7 +42,7 @@ use crate::shard::Shard;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a processor",
     label = "must implement `kcl::Processor`",
-    note = "put `#[kcl::processor]` on its `impl` block, or implement `kcl::Processor` for it by hand",
+    note = "put `#[kcl::processor]` on its `impl` block if it does not have it, or implement `kcl::Processor` for it by hand",
     note = "with the feature `tokio`, a processor with `async` handlers is run by `kcl::run_async::<P>()`, in a test by `.run_async::<P>()`, or by `kcl::Runner::from_async(async |shard: &kcl::Shard| ...).run()`"
 )]
 pub trait Processor {
@@ -140,9 +140,9 @@ pub trait Processor {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a processor that can start by itself",
     label = "must implement `kcl::Initialize`",
-    note = "`#[kcl::processor]` implements it for a type that has an `#[on_init]` constructor, or else `Default`",
-    note = "a processor that your own function creates is run by `kcl::Runner::new(function).run()`",
-    note = "with the feature `tokio`, a processor with `async` handlers is run by `kcl::run_async::<P>()`, in a test by `.run_async::<P>()`, or by `kcl::Runner::from_async(async |shard: &kcl::Shard| ...).run()`"
+    note = "with the feature `tokio`, a processor with `async` handlers is run by `kcl::run_async::<P>()`, in a test by `.run_async::<P>()`, or by `kcl::Runner::from_async(async |shard: &kcl::Shard| ...).run()`",
+    note = "without `async` handlers, `#[kcl::processor]` implements it for a type that has an `#[on_init]` constructor, or else `Default`",
+    note = "a processor that your own function creates is run by `kcl::Runner::new(function).run()`"
 )]
 pub trait Initialize: Processor + Sized {
     /// Makes the processor of this shard, on the daemon's `initialize`.

@@ -17,7 +17,7 @@ use crate::messages::{self, Message};
 use crate::model::{Given, OptionName, Options, Place, Policy};
 use crate::names;
 use crate::syntax::text;
-use crate::values::{Form, Value};
+use crate::values::{self, Form, Value};
 
 /// Parses the options of `#[kcl::processor(…)]`. An error in one option is reported to `cx`, and the others are still parsed.
 pub(crate) fn parse(cx: &Context, tokens: TokenStream) -> Options {
@@ -152,12 +152,19 @@ fn option(
 ) -> syn::Result<Option<(Ident, OptionName, TokenStream)>> {
     if !input.peek(Ident::peek_any) {
         let token: TokenTree = input.parse()?;
-        cx.error(&token, messages::option_no_name(place, &token.to_string()));
+        let is_value =
+            matches!(&Value::new(token.clone().into()).form, Form::Text(text) if values::duration(text).is_ok());
+        cx.error(&token, messages::option_no_name(place, &token.to_string(), is_value));
         return skip(input).map(|()| None);
     }
     let written = input.call(Ident::parse_any)?.unraw();
     let Some(name) = place.options().iter().copied().find(|name| written == name.text()) else {
         let rest = up_to_comma(input)?;
+        let given = quote!(#written #rest);
+        if matches!(Value::new(given.clone()), Value { form: Form::Path(path), .. } if is_constant(&path)) {
+            cx.error(&given, messages::option_no_name(place, &text(&given), true));
+            return Ok(None);
+        }
         let written = with_dashes(&written, rest.clone());
         let name = text(&written);
         let value = |meant| without_equals(meant, &rest).filter(|_| !names::has_another_value(&name));
@@ -201,6 +208,11 @@ fn option(
         return Ok(None);
     }
     Ok(Some((written, name, value)))
+}
+
+/// Whether a path looks like that of a constant, and not like the name of an option.
+fn is_constant(path: &Path) -> bool {
+    path.segments.last().is_some_and(|last| !last.ident.to_string().contains(|char: char| char.is_lowercase()))
 }
 
 /// The name of an unknown option, with all of its words if they are separated by dashes.

@@ -36,7 +36,18 @@ pub(super) fn path(form: &Form) -> Result<Path, Message> {
 
 pub(super) fn checkpoint(form: &Form) -> Result<Given<When>, Message> {
     let found = match form {
+        // Constants are in capitals.
+        Form::Path(path)
+            if let Some(word) = path.get_ident().map(ToString::to_string)
+                && means_a_word(&word) =>
+        {
+            word
+        }
         Form::Path(path) => return Ok(Given::Constant(path.clone())),
+        // rustc proposes this form for a constant of another type.
+        Form::Variant(path, value) if matches!(**value, Form::Path(_) | Form::Number(_)) => {
+            return Ok(Given::Constant(path.clone()));
+        }
         Form::Word(word) if word == When::BATCH => return Ok(Given::Value(When::Batch)),
         Form::Text(text) if text.trim() == When::BATCH => {
             return Err(messages::option_word_in_quotes(OptionName::Checkpoint, When::BATCH));
@@ -49,6 +60,12 @@ pub(super) fn checkpoint(form: &Form) -> Result<Given<When>, Message> {
         other => other.to_string(),
     };
     Err(messages::option_checkpoint_value(&found))
+}
+
+/// Whether a name is a word of `checkpoint` with a capital letter, such as `Batch` or `None`.
+fn means_a_word(name: &str) -> bool {
+    name.contains(|char: char| char.is_lowercase())
+        && (name.eq_ignore_ascii_case(When::BATCH) || names::means_never(name))
 }
 
 pub(super) fn duration(name: OptionName, form: &Form) -> Result<Given<Duration>, Message> {

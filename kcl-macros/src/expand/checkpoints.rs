@@ -125,8 +125,8 @@ fn closure(processor: &Processor, handler: &Handler, checks: &[TokenStream], pro
         let (new, call) = (Ident::new("new", to), parenthesized(TokenStream::new(), to));
         quote!(#path::#new #call)
     });
-    let values = probes.iter().zip(&spans).map(|(probe, &span)| at(span, &quote!(#probe), "value", None));
-    let taken_parts = probes.iter().zip(&spans).map(|(probe, &span)| at(span, &quote!(#probe), "part", None));
+    let values = probes.iter().zip(&spans).map(|(probe, &span)| at(span, &quote!(#probe), "__value", None));
+    let taken_parts = probes.iter().zip(&spans).map(|(probe, &span)| at(span, &quote!(#probe), "__part", None));
     let (parameter, receiver) = match handler.kind.is_constructor() {
         true => (None, None),
         false => (Some(quote!(#this: &mut Self)), Some(quote!(#this,))),
@@ -161,7 +161,7 @@ fn checks_of(processor: &Processor, handler: &Handler, records: Option<&Ident>) 
         let shape = Shape::of(argument);
         let before = arguments.iter().zip(&parts).take(index);
         for (_, first) in before.filter(|(before, _)| Shape::of(before).may_take_the_part_of(shape)) {
-            let compared = at(span, &quote!(#krate::__private::pair(&#second, &#first)), "compared", None);
+            let compared = at(span, &quote!(#krate::__private::pair(&#second, &#first)), "__compared", None);
             checks.push(accepted(processor, "TakenOnce", span, &compared));
         }
     }
@@ -170,22 +170,22 @@ fn checks_of(processor: &Processor, handler: &Handler, records: Option<&Ident>) 
     }
     if let Some((_, value)) = &handler.policy.on_undecodable {
         let (none, span) = (quote!(#krate::__private::NoPayload), ends(value));
-        let failure = parts.iter().fold(none.clone(), |before, part| quote!(#before.or(#part.failure())));
-        let failure = at(span, &failure, "or", Some(none));
-        checks.push(quote!(use #krate::__private::Failing as _;));
+        let failure = parts.iter().fold(none, |before, part| quote!(#before.or(#part.__failure())));
+        let failure = at(span, &failure, "__decided", None);
+        checks.push(quote!(use #krate::__private::Decided as _;));
         checks.push(accepted(processor, "Undecodable", span, &failure));
     }
     if let Some((_, value)) = processor.options.checkpoint.as_ref().filter(|_| decides) {
         let span = ends(value);
         let asked = arguments.iter().zip(&parts).filter(|(argument, _)| Shape::of(argument).may_be_the_checkpointer());
-        let again = asked.map(|(_, part)| at(span, &quote!(#part), "again", None));
+        let again = asked.map(|(_, part)| at(span, &quote!(#part), "__again", None));
         checks.extend(again.map(|part| accepted(processor, "LeavesCheckpoints", span, &part)));
     }
     if let Some(records) = records {
         let asked = arguments.iter().zip(&parts).filter(|(argument, _)| Shape::of(argument).may_be_the_checkpointer());
         for (argument, part) in asked {
             let span = ends(argument);
-            let beside = at(span, &quote!(#part), "beside", Some(quote!(&#records)));
+            let beside = at(span, &quote!(#part), "__beside", Some(quote!(&#records)));
             checks.push(accepted(processor, "TickCheckpoints", span, &beside));
         }
     }

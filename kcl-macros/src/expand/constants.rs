@@ -39,7 +39,7 @@ pub(super) fn options(processor: &Processor) -> Options {
         }
         Given::Value(When::Records(records)) => quote!(#krate::Checkpoints::Records(#records)),
         Given::Constant(path) => {
-            let given = items.add("__CHECKPOINT", &quote!(#krate::Checkpoints), path);
+            let given = items.add("__CHECKPOINT", &quote!(#krate::Checkpoints), path, after(path, tokens));
             items.check(&given, tokens, "checkpoint");
             given
         }
@@ -55,7 +55,7 @@ pub(super) fn policy(processor: &Processor, policy: &Policy, cfg: Option<&TokenS
     let mut items = Items { cfg, ..Items::new(processor) };
     let retry = policy.retry.as_ref().map(|retry| match retry {
         Given::Value(times) => times.to_token_stream(),
-        Given::Constant(path) => items.add("__RETRY", &quote!(::core::primitive::u32), path),
+        Given::Constant(path) => items.add("__RETRY", &quote!(::core::primitive::u32), path, None),
     });
     let backoff = policy.backoff.as_ref().map(|backoff| match backoff {
         Backoff { first: Given::Value(first), most: Given::Value(most), .. } => {
@@ -66,7 +66,7 @@ pub(super) fn policy(processor: &Processor, policy: &Policy, cfg: Option<&TokenS
             let ty = quote!(::core::time::Duration);
             let mut end = |name, end: &Given<Duration>| match end {
                 Given::Value(end) => duration(*end),
-                Given::Constant(path) => items.add(name, &ty, path),
+                Given::Constant(path) => items.add(name, &ty, path, None),
             };
             let (first, most) = (end("__FIRST", first), end("__MOST", most));
             items.check(&quote!((#first, #most)), tokens, "backoff");
@@ -125,19 +125,19 @@ impl<'a> Items<'a> {
 
     /// Adds a constant and its check.
     fn constant(&mut self, check: &str, ty: &TokenStream, path: &Path) -> TokenStream {
-        let given = self.add(&format!("__{}", check.to_uppercase()), ty, path);
+        let given = self.add(&format!("__{}", check.to_uppercase()), ty, path, None);
         self.check(&given, &path.to_token_stream(), check);
         given
     }
 
-    /// Adds a copy of the user's constant, which must be of this type, and returns its name.
-    pub(super) fn add(&mut self, name: &str, ty: &TokenStream, path: &Path) -> TokenStream {
+    /// Adds a copy of the user's constant, which must be of this type, and returns its name. A variant is followed by its value.
+    pub(super) fn add(&mut self, name: &str, ty: &TokenStream, path: &Path, value: Option<TokenTree>) -> TokenStream {
         let (name, cfg) = (Ident::new(name, Span::call_site()), self.cfg);
-        let value = outside_of_the_impl(self.processor, path);
+        let path_there = outside_of_the_impl(self.processor, path);
         // An error about the type is then at the constant only.
         let span = ends(path).0;
         let ty: TokenStream = ty.clone().into_iter().map(|token| spanned(token, span)).collect();
-        self.tokens.extend(quote!(#cfg const #name: #ty = #value;));
+        self.tokens.extend(quote!(#cfg const #name: #ty = #path_there #value;));
         name.into_token_stream()
     }
 
@@ -150,6 +150,11 @@ impl<'a> Items<'a> {
         let checked = quote_spanned!(to=> #given.#check());
         self.tokens.extend(quote!(#cfg const _: () = #checked;));
     }
+}
+
+/// The value of a variant, in the tokens that start with its path.
+fn after(path: &Path, tokens: &TokenStream) -> Option<TokenTree> {
+    tokens.clone().into_iter().nth(path.to_token_stream().into_iter().count())
 }
 
 fn spanned(mut token: TokenTree, span: Span) -> TokenTree {

@@ -1,5 +1,7 @@
 //! Generates the methods that call the handlers.
 
+use std::ptr;
+
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Path, ReturnType};
@@ -9,7 +11,7 @@ use super::slots::{Chosen, Unfilled};
 use super::types::{bounded, inferred_at, made_at, parenthesized, sized};
 use crate::handlers::{Kind, Slot};
 use crate::model::{Handler, Processor};
-use crate::syntax::ends;
+use crate::syntax::{ends, text};
 
 /// The names of the locals in generated code. Hygiene separates them from the user's locals, and their prefix from the user's
 /// constants.
@@ -75,7 +77,11 @@ fn method(processor: &Processor, Chosen { handler, cfg }: &Chosen<'_>, form: For
     let on = Ident::new(arguments.entry, Span::call_site());
     let returned = returned(processor, handler);
     let allow = handler.never_returns().then(|| quote!(#[allow(unreachable_code)]));
-    let handled = quote!(<#returned as #krate::__private::Outcome>::handled(#call));
+    let unchecked = is_checked_before(processor, handler).then(|| quote!(use #krate::__private::Unchecked as _;));
+    let handled = match unchecked {
+        Some(_) => quote!(#krate::__private::Returned(#call).__handled()),
+        None => quote!(<#returned as #krate::__private::Outcome>::handled(#call)),
+    };
     let body = match handler.kind {
         Kind::Record if form != Form::Concurrent => match handler.is_async() {
             true => quote!(#krate::__private::#on(#input).each(async |#cx| #handled).await),
@@ -99,6 +105,7 @@ fn method(processor: &Processor, Chosen { handler, cfg }: &Chosen<'_>, form: For
         #cfg
         #allow
         #head -> #krate::__private::Handled {
+            #unchecked
             #lend
             #body
         }
@@ -220,6 +227,23 @@ fn returned(processor: &Processor, handler: &Handler) -> TokenStream {
         ReturnType::Type(_, ty) if !handler.never_returns() => inferred_at(&processor.options, ends(ty)),
         _ => quote!(()),
     }
+}
+
+/// Whether an earlier handler returns the same type, or the constructor returns it with `Self` instead of `()`. If that type is wrong, the
+/// error there is enough. A handler that `#[cfg]` may remove does not count, and the types of `impl Trait` and of macros may differ although
+/// they are written in the same way.
+fn is_checked_before(processor: &Processor, handler: &Handler) -> bool {
+    let written = |handler: &Handler| match &handler.sig.output {
+        ReturnType::Type(_, ty) if !handler.never_returns() => Some(text(ty)),
+        _ => None,
+    };
+    let Some(ty) = written(handler).filter(|ty| !ty.contains("impl ") && !ty.contains('!')) else { return false };
+    let before = processor.handlers.iter().take_while(|before| !ptr::eq(*before, handler));
+    before.filter(|before| before.cfgs.is_empty()).any(|before| match written(before) {
+        Some(made) if before.kind.is_constructor() => made != ty && made.replace("Self", "()") == ty,
+        Some(returned) => returned == ty,
+        None => false,
+    })
 }
 
 /// A call of the user's method, with the last span of what it returns.

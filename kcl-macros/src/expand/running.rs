@@ -36,7 +36,7 @@ pub(super) fn constants(processor: &Processor, chosen: &Chosen<'_>) -> (TokenStr
         let order = order.map(|order| set(OptionName::Order, order));
         let ahead = given.ahead.as_ref().map(|number| match number {
             Given::Value(number) => number.to_token_stream(),
-            Given::Constant(path) => items.add("__AHEAD", &quote!(::core::primitive::u32), path),
+            Given::Constant(path) => items.add("__AHEAD", &quote!(::core::primitive::u32), path, None),
         });
         let ahead = ahead.map(|number| set(OptionName::Ahead, number));
         let bytes = given.ahead_bytes.as_ref();

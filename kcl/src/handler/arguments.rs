@@ -125,7 +125,8 @@ pub(super) use takes;
     message = "an `#[on_init]` constructor cannot take `{Self}`",
     label = "must be `&kcl::Shard`",
     note = "an `#[on_init]` constructor takes `&kcl::Shard` or nothing",
-    note = "to pass anything else to the processor, remove `#[on_init]`, write `#[kcl::processor(main = false)]`, and create it in a function of your own: `fn main() -> std::process::ExitCode {{ kcl::Runner::new(|shard: &kcl::Shard| Ok::<_, kcl::BoxError>(...)).run() }}`"
+    note = "to pass anything else to the processor, remove `#[on_init]`, write `#[kcl::processor(main = false)]`, and create it in a function of your own: `fn main() -> std::process::ExitCode {{ kcl::Runner::new(|shard: &kcl::Shard| Ok::<_, kcl::BoxError>(...)).run() }}`",
+    note = "with `async` handlers, that function calls `kcl::Runner::from_async(async |shard: &kcl::Shard| Ok::<_, kcl::BoxError>(...)).run()`"
 )]
 pub trait OnInit<'c>: Sized {
     /// The part of the input that the argument takes.
@@ -148,7 +149,7 @@ impl<'c> OnInit<'c> for &'c Shard {
 #[diagnostic::on_unimplemented(
     message = "an `#[on_records]` handler cannot take `{Self}`",
     label = "`#[on_records]` does not accept this type",
-    note = "an `#[on_records]` handler can take, in any order: `&[kcl::Record]`, `&mut kcl::{C}`, `&kcl::Shard`, `kcl::MillisBehindLatest`",
+    note = "an `#[on_records]` handler can take, in any order: `&[kcl::Record]`, `&mut kcl::Checkpointer` (in an `async fn`, `&mut kcl::AsyncCheckpointer`), `&kcl::Shard`, `kcl::MillisBehindLatest`",
     note = "instead of `&[kcl::Record]` it can take `Vec<P>` or `Vec<(&kcl::Record, P)>`, where `P` is a payload",
     note = "a payload is `kcl::Json<T>` if `T` has `#[derive(serde::Deserialize)]`, your own type that implements `kcl::FromRecord`, or `Option<P>` or `Result<P, kcl::BoxError>` where `P` is one of these",
     note = "in `kcl::Json<T>`, a type parameter needs the bound `T: serde::de::DeserializeOwned`"
@@ -204,7 +205,7 @@ impl<'c, C> OnRecords<'c, C> for MillisBehindLatest {
 #[diagnostic::on_unimplemented(
     message = "an `#[on_record]` handler cannot take `{Self}`",
     label = "`#[on_record]` does not accept this type",
-    note = "an `#[on_record]` handler can take, in any order: `&kcl::Record`, one payload, `&mut kcl::{C}`, `&kcl::Shard`, `kcl::MillisBehindLatest`",
+    note = "an `#[on_record]` handler can take, in any order: `&kcl::Record`, one payload, `&mut kcl::Checkpointer` (in an `async fn`, `&mut kcl::AsyncCheckpointer`), `&kcl::Shard`, `kcl::MillisBehindLatest`",
     note = "a payload is `kcl::Json<T>` if `T` has `#[derive(serde::Deserialize)]`, your own type that implements `kcl::FromRecord`, or `Option<P>` or `Result<P, kcl::BoxError>` where `P` is one of these",
     note = "in `kcl::Json<T>`, a type parameter needs the bound `T: serde::de::DeserializeOwned`",
     note = "for the bytes of a record, take `&kcl::Record` and call `data()`; for all records of a batch at once, write `#[on_records]`"
@@ -273,7 +274,7 @@ impl<'c> OnLeaseLost<'c> for &'c Shard {
 #[diagnostic::on_unimplemented(
     message = "an `#[on_shard_end]` handler cannot take `{Self}`",
     label = "`#[on_shard_end]` does not accept this type",
-    note = "an `#[on_shard_end]` handler can take, in any order: `&mut kcl::{C}`, `&kcl::Shard`"
+    note = "an `#[on_shard_end]` handler can take, in any order: `&mut kcl::Checkpointer` (in an `async fn`, `&mut kcl::AsyncCheckpointer`), `&kcl::Shard`"
 )]
 pub trait OnShardEnd<'c, C = Checkpointer>: Sized {
     /// The part of the input that the argument takes.
@@ -301,7 +302,7 @@ impl<'c, C> OnShardEnd<'c, C> for &'c Shard {
 #[diagnostic::on_unimplemented(
     message = "an `#[on_shutdown_requested]` handler cannot take `{Self}`",
     label = "`#[on_shutdown_requested]` does not accept this type",
-    note = "an `#[on_shutdown_requested]` handler can take, in any order: `&mut kcl::{C}`, `&kcl::Shard`"
+    note = "an `#[on_shutdown_requested]` handler can take, in any order: `&mut kcl::Checkpointer` (in an `async fn`, `&mut kcl::AsyncCheckpointer`), `&kcl::Shard`"
 )]
 pub trait OnShutdownRequested<'c, C = Checkpointer>: Sized {
     /// The part of the input that the argument takes.
@@ -329,7 +330,7 @@ impl<'c, C> OnShutdownRequested<'c, C> for &'c Shard {
 #[diagnostic::on_unimplemented(
     message = "an `#[on_tick]` handler cannot take `{Self}`",
     label = "`#[on_tick]` does not accept this type",
-    note = "an `#[on_tick]` handler can take, in any order: `&mut kcl::{C}`, `&kcl::Shard`, `kcl::MillisBehindLatest`",
+    note = "an `#[on_tick]` handler can take, in any order: `&mut kcl::Checkpointer` (in an `async fn`, `&mut kcl::AsyncCheckpointer`), `&kcl::Shard`, `kcl::MillisBehindLatest`",
     note = "it gets no records: keep them in `self` in the record handler"
 )]
 pub trait OnTick<'c, C = Checkpointer>: Sized {

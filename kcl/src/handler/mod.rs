@@ -16,10 +16,10 @@ pub use arguments::{
 pub use checkpointers::Awaited;
 pub use concurrent::{BesideRecords, OnConcurrentRecord, OnConcurrentShutdown, OnConcurrentTick};
 pub use constants::Given;
-pub use outcome::{Constructed, Failure, Handled, Made, Nothing, OnInitOrDefault, Outcome};
+pub use outcome::{Constructed, Failure, Handled, Made, Nothing, OnInitOrDefault, Outcome, Returned, Unchecked};
 pub use takes::{
-    Answer, Apart, Beside, CanFail, CannotFail, Compared, Failing, LeavesCheckpoints, Maybe, No, NoPayload, Pair,
-    Taken, TakenOnce, TickCheckpoints, Twice, Undecodable, Yes, checkpoints, pair, parts,
+    Answer, Apart, Beside, CanFail, Compared, Decided, Fails, LeavesCheckpoints, Maybe, NeverFails, No, NoPayload,
+    Pair, Taken, TakenOnce, TickCheckpoints, Twice, Undecodable, Yes, checkpoints, pair, parts,
 };
 
 use std::marker::PhantomData;

@@ -34,6 +34,27 @@ impl<T: Nothing, E: Failure> Outcome for Result<T, E> {
     }
 }
 
+/// What a handler returned whose type is checked at another handler. A wrong type has no second error here.
+pub struct Returned<T>(pub T);
+
+impl<T: Outcome> Returned<T> {
+    /// Converts the value to the common result.
+    #[inline]
+    pub fn __handled(self) -> Handled {
+        self.0.handled()
+    }
+}
+
+/// The conversion of a type that a handler cannot return. The program does not compile then.
+pub trait Unchecked: Sized {
+    /// Is never called.
+    fn __handled(self) -> Handled {
+        unreachable!("the type has a compile error at another handler")
+    }
+}
+
+impl<T> Unchecked for Returned<T> {}
+
 /// A value that a handler's `Result` may hold.
 #[diagnostic::on_unimplemented(
     message = "a handler cannot return a `Result` with a `{Self}`",
@@ -49,7 +70,8 @@ impl Nothing for () {}
     message = "`{Self}` cannot be the error of a handler",
     label = "the `E` of `Result<_, E>` must convert into `Box<dyn Error + Send + Sync>`",
     note = "these types do: every `std::error::Error` that is `Send` and `Sync`, `String`, `&str` and `kcl::BoxError`",
-    note = "a plain `Box<dyn Error>` does not, because it may not be `Send`: write `kcl::BoxError` instead"
+    note = "a plain `Box<dyn Error>` does not, because it may not be `Send`: write `kcl::BoxError` instead",
+    note = "an `#[on_records]` handler that knows which records failed returns `Result<(), kcl::FailedRecords>`"
 )]
 pub trait Failure {
     /// Converts the error to the common type.

@@ -1,7 +1,7 @@
 //! Probes for the part of the input that an argument takes. Generated code uses them in closures that are never called: the call of
 //! the handler there determines the types of the arguments, so they are not named.
 //!
-//! If a type can be an argument, [`part`](OnRecord::part) is the inherent method. Otherwise it is that of the trait
+//! If a type can be an argument, [`__part`](OnRecord::__part) is the inherent method. Otherwise it is that of the trait
 //! [`NoArgument`], rather than an error, because the call that takes the argument already has that error.
 
 use std::marker::PhantomData;
@@ -26,7 +26,7 @@ macro_rules! probes {
 
             /// Stands for the argument in the call of the handler.
             #[must_use]
-            pub fn value(&self) -> T {
+            pub fn __value(&self) -> T {
                 unreachable!("probes are never called")
             }
         }
@@ -34,7 +34,7 @@ macro_rules! probes {
         impl<'c, T: $Trait> $Place<'c, T> {
             /// The part that an argument of this type takes.
             #[must_use]
-            pub fn part(&self) -> Taken<T::Takes> {
+            pub fn __part(&self) -> Taken<T::Takes> {
                 Taken(PhantomData)
             }
         }
@@ -56,7 +56,7 @@ impl<T> Any<T> {
 
     /// Stands for the argument in the call of the handler.
     #[must_use]
-    pub fn value(&self) -> T {
+    pub fn __value(&self) -> T {
         unreachable!("probes are never called")
     }
 }
@@ -64,7 +64,7 @@ impl<T> Any<T> {
 impl Any<&mut Checkpointer> {
     /// The checkpointer.
     #[must_use]
-    pub fn part(&self) -> Taken<parts::Checkpointer> {
+    pub fn __part(&self) -> Taken<parts::Checkpointer> {
         Taken(PhantomData)
     }
 }
@@ -72,7 +72,7 @@ impl Any<&mut Checkpointer> {
 impl Any<&mut AsyncCheckpointer> {
     /// The checkpointer.
     #[must_use]
-    pub fn part(&self) -> Taken<parts::Checkpointer> {
+    pub fn __part(&self) -> Taken<parts::Checkpointer> {
         Taken(PhantomData)
     }
 }
@@ -82,7 +82,7 @@ impl<T> NoArgument for Any<T> {}
 /// A type that may not be an argument.
 pub trait NoArgument {
     /// The part that it takes if it is not an argument.
-    fn part(&self) -> Taken<parts::Unknown> {
+    fn __part(&self) -> Taken<parts::Unknown> {
         Taken(PhantomData)
     }
 }

@@ -72,7 +72,7 @@ impl Answer for Maybe {
 pub trait Part {
     /// The same type for parts that cannot be taken together.
     type Kind;
-    /// Whether it holds payloads that can be undecodable, apart from those whose error is [`Infallible`].
+    /// Whether it holds payloads, and their error.
     type Failure: Default;
     /// Whether it is a part: [`Yes`] or [`No`].
     type Known;
@@ -93,13 +93,13 @@ macro_rules! parts {
 
 parts! {
     Records: Self, NoPayload, Yes, No;
-    RecordsWithPayloads<E>: parts::Records, CanFail, Yes, No;
-    Payload<E>: parts::Payload<()>, CanFail, Yes, No;
+    RecordsWithPayloads<E>: parts::Records, Fails<E>, Yes, No;
+    Payload<E>: parts::Payload<()>, Fails<E>, Yes, No;
     Checkpointer: Self, NoPayload, Yes, Yes;
     Shard: Self, NoPayload, Yes, No;
     MillisBehindLatest: Self, NoPayload, Yes, No;
     DeadLetter: Self, NoPayload, Yes, No;
-    Unknown: Self, CanFail, No, Maybe;
+    Unknown: Self, Fails<()>, No, Maybe;
 }
 
 /// A part that an argument takes. It is a value because generated code does not name the types of arguments.
@@ -108,7 +108,7 @@ pub struct Taken<P>(pub(super) PhantomData<P>);
 impl<P> Taken<P> {
     /// The same part. The call has the span of an option, for an error about this part.
     #[must_use]
-    pub fn again(&self) -> Self {
+    pub fn __again(&self) -> Self {
         Self(PhantomData)
     }
 }
@@ -116,7 +116,7 @@ impl<P> Taken<P> {
 impl<T: Part> Taken<T> {
     /// The answers for the part of a tick and for a record handler that takes these parts.
     #[must_use]
-    pub fn beside<S, P: Parts>(&self, _: &impl Fn(&mut S) -> P) -> Beside<T::IsCheckpointer, P::HaveCheckpointer> {
+    pub fn __beside<S, P: Parts>(&self, _: &impl Fn(&mut S) -> P) -> Beside<T::IsCheckpointer, P::HaveCheckpointer> {
         Beside(PhantomData)
     }
 }
@@ -160,7 +160,7 @@ pub struct Apart;
 impl<Kind, KnownA, KnownB> Pair<Kind, Kind, KnownA, KnownB> {
     /// The parts are the same.
     #[must_use]
-    pub fn compared(&self) -> Twice<KnownA, KnownB> {
+    pub fn __compared(&self) -> Twice<KnownA, KnownB> {
         Twice(PhantomData)
     }
 }
@@ -168,7 +168,7 @@ impl<Kind, KnownA, KnownB> Pair<Kind, Kind, KnownA, KnownB> {
 /// The comparison of two different parts.
 pub trait Compared {
     /// The parts are different.
-    fn compared(&self) -> Apart {
+    fn __compared(&self) -> Apart {
         Apart
     }
 }
@@ -202,42 +202,28 @@ impl TakenOnce for Twice<No, No> {}
 #[derive(Default)]
 pub struct NoPayload;
 
+/// A handler with payloads whose error is `E`.
+pub struct Fails<E>(PhantomData<E>);
+
 /// A handler with payloads that can be undecodable.
 #[derive(Default)]
 pub struct CanFail;
 
 /// A handler with payloads that are always decodable, such as an `Option` of a payload.
-pub struct CannotFail;
+pub struct NeverFails;
 
-impl Taken<parts::Payload<Infallible>> {
-    /// The payload is always decodable.
+impl<E> Default for Fails<E> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<P: Part> Taken<P> {
+    /// Whether the part can be undecodable, as a type that answers.
     #[must_use]
-    pub fn failure(&self) -> CannotFail {
-        CannotFail
+    pub fn __failure(&self) -> P::Failure {
+        P::Failure::default()
     }
-}
-
-impl Taken<parts::RecordsWithPayloads<Infallible>> {
-    /// The payloads are always decodable.
-    #[must_use]
-    pub fn failure(&self) -> CannotFail {
-        CannotFail
-    }
-}
-
-/// Whether the part of an argument can be undecodable, if its error is not [`Infallible`].
-pub trait Failing {
-    /// The answer.
-    type Failure: Default;
-
-    /// Returns the answer.
-    fn failure(&self) -> Self::Failure {
-        Self::Failure::default()
-    }
-}
-
-impl<P: Part> Failing for Taken<P> {
-    type Failure = P::Failure;
 }
 
 impl NoPayload {
@@ -248,7 +234,7 @@ impl NoPayload {
     }
 }
 
-impl CanFail {
+impl<E> Fails<E> {
     /// This argument decides.
     #[must_use]
     pub fn or<Other>(self, _: Other) -> Self {
@@ -256,12 +242,34 @@ impl CanFail {
     }
 }
 
-impl CannotFail {
-    /// This argument decides.
+// If rustc does not know the type of an argument, it does not know this one either, and reports nothing here. Two inherent methods of
+// one type would be ambiguous then, which is a further error.
+impl Fails<Infallible> {
+    /// The answer for payloads that are always decodable.
     #[must_use]
-    pub fn or<Other>(self, _: Other) -> Self {
-        self
+    pub fn __decided(self) -> NeverFails {
+        NeverFails
     }
+}
+
+/// The answer of all arguments, if their error is not [`Infallible`].
+pub trait Decided: Sized {
+    /// The answer.
+    type Answer: Default;
+
+    /// Returns the answer.
+    #[must_use]
+    fn __decided(self) -> Self::Answer {
+        Self::Answer::default()
+    }
+}
+
+impl Decided for NoPayload {
+    type Answer = Self;
+}
+
+impl<E> Decided for Fails<E> {
+    type Answer = CanFail;
 }
 
 /// A handler for which the option `on_undecodable` has an effect.

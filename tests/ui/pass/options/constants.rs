@@ -34,6 +34,22 @@ impl Bytes {
     }
 }
 
+/// The form that rustc proposes for a constant of another type.
+#[derive(Default)]
+struct Timed {
+    bytes: usize,
+}
+
+#[kcl::processor(main = false, checkpoint = kcl::Checkpoints::Interval(SLOW))]
+impl Timed {
+    #[on_record]
+    fn add(&mut self, record: &Record) {
+        self.bytes += record.data().len();
+    }
+}
+
+const _: () = assert!(matches!(Timed::CHECKPOINTS, Checkpoints::Interval(SLOW)));
+
 const _: () = {
     assert!(matches!(Bytes::CHECKPOINTS, Checkpoints::Records(1000)));
     assert!(Bytes::WARN_AFTER.as_secs() == 90);
