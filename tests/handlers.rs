@@ -227,6 +227,28 @@ fn an_err_is_a_failure_and_keeps_its_text() {
     );
 }
 
+type Number = Json<u64>;
+
+#[derive(Default)]
+struct Sum {
+    sum: u64,
+}
+
+#[kcl::processor(main = false)]
+impl Sum {
+    #[on_record(on_undecodable = skip)]
+    fn add(&mut self, _: &Record, Json(number): Number) {
+        self.sum += number;
+    }
+}
+
+#[test]
+fn a_payload_under_a_type_alias_can_be_taken_apart() {
+    let run = Daemon::new().batch(["1", "one", "2"]).run::<Sum>();
+    run.assert_succeeded();
+    assert_eq!((run.processor().sum, run.skipped().len()), (3, 1));
+}
+
 struct Line<'r>(&'r str);
 
 impl<'r> FromRecord<'r> for Line<'r> {

@@ -4,14 +4,14 @@ use std::ptr;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Path, ReturnType};
+use syn::{Pat, PatType, Path, ReturnType, Type};
 
 use super::checkpoints::Shape;
 use super::slots::{Chosen, Unfilled};
 use super::types::{bounded, inferred_at, made_at, parenthesized, sized};
 use crate::handlers::{Kind, Slot};
 use crate::model::{Handler, Processor};
-use crate::syntax::{ends, text};
+use crate::syntax::{ends, peel, text};
 
 /// The names of the locals in generated code. Hygiene separates them from the user's locals, and their prefix from the user's
 /// constants.
@@ -78,6 +78,8 @@ fn method(processor: &Processor, Chosen { handler, cfg }: &Chosen<'_>, form: For
     let returned = returned(processor, handler);
     let allow = handler.never_returns().then(|| quote!(#[allow(unreachable_code)]));
     let unchecked = is_checked_before(processor, handler).then(|| quote!(use #krate::__private::Unchecked as _;));
+    let unlike = handler.arguments().any(|argument| is_unlike_its_pattern(handler, argument));
+    let unlike = unlike.then(|| quote!(use #krate::__private::NotThePayload as _;));
     let handled = match unchecked {
         Some(_) => quote!(#krate::__private::Returned(#call).__handled()),
         None => quote!(<#returned as #krate::__private::Outcome>::handled(#call)),
@@ -106,6 +108,7 @@ fn method(processor: &Processor, Chosen { handler, cfg }: &Chosen<'_>, form: For
         #allow
         #head -> #krate::__private::Handled {
             #unchecked
+            #unlike
             #lend
             #body
         }
@@ -207,7 +210,10 @@ fn initialize_trait(processor: &Processor) -> (Option<TokenStream>, Ident) {
 fn call(processor: &Processor, handler: &Handler, arguments: &Arguments, locals: &Locals) -> TokenStream {
     let Locals { this, cx, .. } = locals;
     let this = (!handler.kind.is_constructor()).then(|| quote!(#this,));
-    let arguments = handler.arguments().map(|argument| {
+    let arguments = handler.arguments().enumerate().map(|(index, argument)| {
+        if is_unlike_its_pattern(handler, argument) {
+            return taken_if_it_can(processor, handler, index, cx);
+        }
         let on = arguments.path(Shape::of(argument));
         let taken = made_at(&processor.options, &argument.ty, &on, "take", quote!(#cx));
         let question_mark = quote_spanned!(ends(&argument.ty).1=> ?);
@@ -219,6 +225,27 @@ fn call(processor: &Processor, handler: &Handler, arguments: &Arguments, locals:
     });
     let call = call_with(handler, quote!(#this #(#arguments),*));
     quote!(#call #awaited)
+}
+
+/// Whether an argument has the pattern `Json(…)`, and a type that is not written so. Unless the type is an alias, rustc has an error at the
+/// pattern.
+fn is_unlike_its_pattern(handler: &Handler, argument: &PatType) -> bool {
+    let is_json = |path: &Path| path.segments.last().is_some_and(|last| last.ident == "Json");
+    let Pat::TupleStruct(pattern) = &*argument.pat else { return false };
+    handler.kind == Kind::Record
+        && is_json(&pattern.path)
+        && !matches!(peel(&argument.ty), Type::Path(ty) if is_json(&ty.path))
+}
+
+/// Takes the argument with this index without an error of its own if its type cannot be one. The closure, which is never called, determines
+/// the type.
+fn taken_if_it_can(processor: &Processor, handler: &Handler, index: usize, cx: &Ident) -> TokenStream {
+    let krate = &processor.options.krate;
+    let payload = Ident::new("__payload", Span::mixed_site());
+    let any = quote!(#krate::__private::any());
+    let arguments = (0..handler.arguments().count()).map(|at| if at == index { quote!(#payload) } else { any.clone() });
+    let call = call_with(handler, quote!(#any, #(#arguments),*));
+    quote!(#krate::__private::payload(#cx, |#payload| #call).__taken()?)
 }
 
 /// The type that a handler returns. It is inferred, except for `!`, from which nothing can be inferred.

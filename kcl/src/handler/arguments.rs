@@ -35,6 +35,12 @@ pub struct RecordCx<'c, C = Checkpointer> {
     pub(super) checkpointer: Lent<'c, C>,
 }
 
+impl<'c, C> RecordCx<'c, C> {
+    pub(super) fn record(&self) -> &'c Record {
+        self.record
+    }
+}
+
 /// The input of `#[on_shard_end]` and `#[on_shutdown_requested]`.
 pub struct ShutdownCx<'c, C = Checkpointer> {
     shard: &'c Shard,

@@ -8,6 +8,7 @@ mod constants;
 mod outcome;
 pub mod probe;
 mod takes;
+mod unlike;
 
 pub use arguments::{
     DeadLetterCx, OnDeadLetter, OnInit, OnLeaseLost, OnRecord, OnRecords, OnShardEnd, OnShutdownRequested, OnTick,
@@ -21,6 +22,7 @@ pub use takes::{
     Answer, Apart, Beside, CanFail, Compared, Decided, Fails, LeavesCheckpoints, Maybe, NeverFails, No, NoPayload,
     Pair, Taken, TakenOnce, TickCheckpoints, Twice, Undecodable, Yes, checkpoints, pair, parts,
 };
+pub use unlike::{NotThePayload, OfOneRecord, Payload, any, payload};
 
 use std::marker::PhantomData;
 use std::process::ExitCode;
