@@ -1,7 +1,7 @@
 //! Repairs the signature of a handler with a mistake that `check` reports, so that the body is not a further error.
 
 use proc_macro2::{Group, TokenStream, TokenTree};
-use syn::{FnArg, ImplItemFn, ReceiverKind, ReturnType, Type, parse_quote, parse_quote_spanned};
+use syn::{FnArg, Ident, ImplItemFn, Pat, ReceiverKind, ReturnType, Type, parse_quote, parse_quote_spanned};
 
 use crate::asynchronous;
 use crate::handlers::Kind;
@@ -24,11 +24,29 @@ pub(crate) fn borrowed_rightly(kind: Kind, is_async: bool, ty: &Type) -> Option<
 /// Repairs the signature of a method with this body. `self_ty` is the type of the processor.
 pub(crate) fn repair(kind: Kind, method: &mut ImplItemFn, body: &Group, self_ty: &Type) {
     let is_async = method.sig.asyncness.is_some();
+    let is_checkpointer = |name: &Ident| name == "Checkpointer" || name == asynchronous::CHECKPOINTER;
+    // rustc has an error of its own for `const async`.
+    if !is_async {
+        method.sig.constness = None;
+    }
+    let mut allows_unused_mut = false;
     for input in &mut method.sig.inputs {
         let FnArg::Typed(argument) = input else { continue };
         if let Some(ty) = borrowed_rightly(kind, is_async, &argument.ty) {
             *argument.ty = ty;
         }
+        // A checkpointer by value has an error of its own. Another type of that name is not harmed.
+        if let (Type::Path(ty), Pat::Ident(name)) = (peel(&argument.ty), &mut *argument.pat)
+            && ty.path.segments.last().is_some_and(|last| is_checkpointer(&last.ident))
+            && name.by_ref.is_none()
+            && name.mutability.is_none()
+        {
+            name.mutability = parse_quote!(mut);
+            allows_unused_mut = true;
+        }
+    }
+    if allows_unused_mut {
+        method.attrs.push(parse_quote!(#[allow(unused_mut)]));
     }
     let span = method.sig.ident.span();
     match (kind.is_constructor(), method.sig.inputs.first_mut()) {

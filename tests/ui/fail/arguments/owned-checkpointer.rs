@@ -1,6 +1,6 @@
 // `Checkpointer` by value.
 
-use kcl::Checkpointer;
+use kcl::{CheckpointError, Checkpointer};
 
 #[derive(Default)]
 struct Bytes;
@@ -8,7 +8,7 @@ struct Bytes;
 #[kcl::processor]
 impl Bytes {
     #[on_records]
-    fn add(&mut self, checkpointer: Checkpointer) {
-        let _ = checkpointer;
+    fn add(&mut self, checkpointer: Checkpointer) -> Result<(), CheckpointError> {
+        checkpointer.checkpoint()
     }
 }

@@ -11,7 +11,6 @@ struct Bytes {
 impl Bytes {
     #[on_record]
     const fn add(&mut self, record: &Record) {
-        let _ = record;
-        self.bytes += 1;
+        self.bytes += record.data().len();
     }
 }
