@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use std::time::Instant;
 
 use tempfile::TempDir;
-use tests::{Conversation, build};
+use tests::{Conversation, Ended, build};
 
 use super::*;
 
@@ -181,6 +181,36 @@ fn a_runtime_around_the_run_is_refused() {
     assert_eq!(ended.code, Some(2));
     assert!(ended.error.starts_with("kcl: a processor cannot run inside of a runtime of tokio"), "{}", ended.error);
     assert!(files.seen().is_empty());
+}
+
+/// A processor with two worker threads and this limit. Not every machine has bash, or can set the limit.
+fn limited(limit: &str) -> Option<Ended> {
+    let bash = |script: &str| {
+        let mut command = Command::new("bash");
+        command.args(["-c", &format!("ulimit {limit} && {script}")]).arg(&*AWAITING).env("THREADS", "1");
+        // The stacks of threads take nearly all of the memory.
+        command.env("RUST_MIN_STACK", (512 << 20).to_string()).env("MALLOC_ARENA_MAX", "1").stderr(Stdio::piped());
+        command
+    };
+    let can = bash("test -x \"$0\"").status().is_ok_and(|status| status.success());
+    can.then(|| Conversation::start(&mut bash("exec \"$0\"")).end())
+}
+
+#[test]
+fn a_runtime_that_cannot_be_started_is_an_error_whichever_thread_or_descriptor_is_missing() {
+    let pump = "kcl: stdin, stdout and stderr could not be set up for the protocol: starting the thread that copies ";
+    let runtime = "kcl: the runtime of tokio could not be started: ";
+    // As much memory as this many threads need, in kB.
+    for (threads, line) in [(0, pump), (1, runtime), (2, runtime)] {
+        let Some(ended) = limited(&format!("-v {}", (512 * threads + 256) << 10)) else { return };
+        assert_eq!((ended.code, ended.output.len()), (Some(2), 0), "{threads}: {}", ended.error);
+        assert!(ended.error.lines().any(|text| text.starts_with(line)), "{threads}: {}", ended.error);
+    }
+    for files in 8..20 {
+        let Some(ended) = limited(&format!("-n {files}")) else { return };
+        let explains = ended.error.lines().any(|line| line.starts_with("kcl: "));
+        assert!(matches!((ended.code, explains), (Some(0), false) | (Some(2), true)), "{files}: {ended:?}");
+    }
 }
 
 #[test]

@@ -12,8 +12,9 @@ use kcl::{
     ProcessRecords, Shard, ShardEnded, ShutdownRequested,
 };
 
-/// A processor that is patient only if `PATIENT`: it waits long before it tries again, and warns soon.
-struct Awaiting<const PATIENT: bool> {
+/// A processor that is patient only if `PATIENT`: it waits long before it tries again, and warns soon. With `THREADS`, tasks have two
+/// threads.
+struct Awaiting<const PATIENT: bool, const THREADS: bool = false> {
     action: String,
 }
 
@@ -41,7 +42,7 @@ async fn go() {
     }
 }
 
-impl<const PATIENT: bool> Awaiting<PATIENT> {
+impl<const PATIENT: bool, const THREADS: bool> Awaiting<PATIENT, THREADS> {
     async fn record(&self, input: &ProcessRecord<'_, AsyncCheckpointer>) -> Result<(), BoxError> {
         let record = input.record();
         let (number, sub) = (record.sequence_number(), record.sub_sequence_number());
@@ -78,12 +79,13 @@ impl<const PATIENT: bool> Awaiting<PATIENT> {
     }
 }
 
-impl<const PATIENT: bool> AsyncProcessor for Awaiting<PATIENT> {
+impl<const PATIENT: bool, const THREADS: bool> AsyncProcessor for Awaiting<PATIENT, THREADS> {
     const POLICY: FailurePolicy = if PATIENT {
         FailurePolicy::new().retry(9).backoff(Duration::from_secs(3600), Duration::from_secs(3600))
     } else {
         FailurePolicy::new()
     };
+    const WORKER_THREADS: Option<usize> = if THREADS { Some(2) } else { None };
     const WARN_AFTER: Duration = if PATIENT { Duration::from_millis(50) } else { Duration::from_secs(60) };
 
     async fn process_records(&mut self, input: &mut ProcessRecords<'_, AsyncCheckpointer>) -> Result<(), BoxError> {
@@ -109,7 +111,7 @@ impl<const PATIENT: bool> AsyncProcessor for Awaiting<PATIENT> {
     }
 }
 
-impl<const PATIENT: bool> AsyncInitialize for Awaiting<PATIENT> {
+impl<const PATIENT: bool, const THREADS: bool> AsyncInitialize for Awaiting<PATIENT, THREADS> {
     async fn initialize(shard: &Shard) -> Result<Self, BoxError> {
         let action = env::var("DO").unwrap_or_default();
         see(&format!("initialize {} {}", shard.id(), shard.position()));
@@ -122,7 +124,7 @@ impl<const PATIENT: bool> AsyncInitialize for Awaiting<PATIENT> {
     }
 }
 
-impl<const PATIENT: bool> Drop for Awaiting<PATIENT> {
+impl<const PATIENT: bool, const THREADS: bool> Drop for Awaiting<PATIENT, THREADS> {
     fn drop(&mut self) {
         see("drop");
     }
@@ -137,6 +139,8 @@ fn main() -> ExitCode {
     }
     if env::var_os("PATIENT").is_some() {
         kcl::run_async::<Awaiting<true>>()
+    } else if env::var_os("THREADS").is_some() {
+        kcl::run_async::<Awaiting<false, true>>()
     } else {
         kcl::run_async::<Awaiting<false>>()
     }

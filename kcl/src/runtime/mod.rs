@@ -7,6 +7,7 @@ mod watcher;
 
 use std::future::poll_fn;
 use std::io::{self, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use crate::error::{BoxError, RunError};
 use crate::io::lines::Io;
 use crate::io::stderr::Report;
 use crate::io::{lent_io, stdio};
-use crate::panics::discard;
+use crate::panics::{discard, message};
 use crate::runner::conversation::Waits;
 use crate::runner::counts::Counts;
 use crate::runner::describe::describe;
@@ -149,17 +150,23 @@ impl<F> AsyncRunner<F> {
 /// Starts a runtime. With 0 worker threads, there is one for each CPU of the machine. Without worker threads, its tasks run on the
 /// thread that waits for the conversation.
 fn start(worker_threads: Option<usize>) -> io::Result<Runtime> {
-    let mut builder = match worker_threads {
-        None => Builder::new_current_thread(),
-        Some(threads) => {
-            let mut builder = Builder::new_multi_thread();
-            if threads > 0 {
-                builder.worker_threads(threads);
-            }
-            builder
-        }
-    };
-    builder.enable_all().build()
+    let Some(threads) = worker_threads else { return build(&mut Builder::new_current_thread()) };
+    let mut builder = Builder::new_multi_thread();
+    if threads > 0 {
+        builder.worker_threads(threads);
+    }
+    // If a thread cannot be started, tokio panics, and then waits forever for the threads that it has started. It does not wait where
+    // waiting is not allowed, which is within another runtime.
+    Builder::new_current_thread().build()?.block_on(async { build(&mut builder) })
+}
+
+/// Builds a runtime. If a thread or a descriptor cannot be had, tokio may panic instead of returning an error.
+fn build(builder: &mut Builder) -> io::Result<Runtime> {
+    catch_unwind(AssertUnwindSafe(|| builder.enable_all().build())).unwrap_or_else(|payload| {
+        let error = io::Error::other(message(&*payload).unwrap_or("it panicked").to_owned());
+        discard(payload);
+        Err(error)
+    })
 }
 
 /// Refuses to run inside of a runtime. A handler could not wait there.
