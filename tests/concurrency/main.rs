@@ -162,15 +162,15 @@ struct Process {
 
 impl Process {
     fn start(ahead: bool) -> Self {
-        Self::start_with(ahead.then_some("AHEAD"))
+        Self::start_with(if ahead { &["AHEAD"] } else { &[] })
     }
 
-    /// Starts the processor with a variable, which says what kind of processor it is.
-    fn start_with(variable: Option<&str>) -> Self {
+    /// Starts the processor with these variables, which say what kind of processor it is.
+    fn start_with(variables: &[&str]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let mut command = Command::new(&*CONCURRENT);
         command.env("SEEN", folder.path().join("seen")).env("GO", folder.path().join("go"));
-        command.envs(variable.map(|variable| (variable, "1")));
+        command.envs(variables.iter().map(|variable| (variable, "1")));
         let mut conversation = Conversation::start(command.stderr(Stdio::piped()));
         conversation.send(INITIALIZE);
         assert!(conversation.receive().is_some());
@@ -226,6 +226,27 @@ fn a_message_that_waits_is_finished_although_the_input_has_ended() {
 }
 
 #[test]
+fn a_record_that_waits_for_its_next_attempt_fails_at_the_end_of_the_input() {
+    let mut process = Process::start_with(&["LONG_BACKOFF"]);
+    process.conversation.send(&batch([(1, "a", "fail"), (2, "b", "wait"), (3, "c", "x")]));
+    for seen in ["begin 1", "begin 2", "end 3"] {
+        process.wait_for(seen);
+    }
+    process.conversation.end_input();
+    // Somebody can read the reply, so that a running handler may finish.
+    process.go();
+    let (folder, ended) = process.end();
+    assert_eq!((ended.code, ended.output.len()), (Some(1), 0));
+    let on = "kcl: shard shardId-000000000007:";
+    let again = format!("{on} 3 records will be delivered again, although 2 of them are done");
+    let failed = format!("{on} processRecords failed: as it says; at record 1/0 with partition key `a`");
+    assert_eq!(ended.error.lines().collect::<Vec<_>>(), [again, failed]);
+    let seen = seen(&folder);
+    assert!(seen.iter().any(|line| line == "end 2"), "{seen:?}");
+    assert_eq!(seen.iter().filter(|&line| line == "begin 1").count(), 1, "{seen:?}");
+}
+
+#[test]
 fn a_lost_lease_cancels_what_runs_and_then_the_handler_is_called() {
     let mut process = Process::start(true);
     process.conversation.send(&batch([(1, "a", "hang"), (2, "b", "x")]));
@@ -254,7 +275,7 @@ fn handlers_that_are_always_busy_do_not_keep_messages_waiting() {
 
 #[test]
 fn handlers_that_are_always_busy_do_not_keep_a_tick_waiting() {
-    let mut process = Process::start_with(Some("TICKS"));
+    let mut process = Process::start_with(&["TICKS"]);
     process.conversation.send(&batch([(1, "a", "busy"), (2, "b", "busy")]));
     assert_eq!(process.conversation.receive().as_deref(), Some(DONE));
     assert!(process.seen().iter().any(|line| line == "tick"));

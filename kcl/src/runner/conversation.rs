@@ -132,6 +132,12 @@ impl Conversation {
         }
     }
 
+    /// Whether a part of the input was read and not received yet.
+    #[cfg(any(feature = "tokio", test))]
+    pub(crate) fn has_unread(&self) -> bool {
+        self.io.has_unread()
+    }
+
     /// Reports what happened to all who follow the events.
     #[inline(always)]
     pub(crate) fn emit(&mut self, event: Event<'_>) {

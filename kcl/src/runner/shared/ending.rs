@@ -94,7 +94,7 @@ where
             let clock = &self.checkpointer.conversation.clock;
             let until = clock.now().saturating_add(clock.jitter(Backoff::CHECKPOINTS.limit(attempt)));
             self.beside(|this, cx| {
-                if this.poll_gone(cx).is_ready() {
+                if this.poll_input(cx).is_ready() {
                     this.conversation().lose();
                     return Poll::Ready(());
                 }
@@ -109,7 +109,7 @@ where
     /// Ends the phase within a message, after a failure that ends the process. Lets running handlers finish, checkpoints what is
     /// settled, and does not acknowledge the message.
     pub(super) async fn fail(&mut self) -> Result<Next, Fatal> {
-        let is_gone = self.drain().await.is_break();
+        let is_gone = self.drain().await.is_break() || self.work.is_over;
         self.work.cancel(&mut self.checkpointer.conversation);
         self.advance();
         if self.watermark.outstanding > 0 && self.may_checkpoint() && !is_gone {

@@ -42,7 +42,7 @@ enum Held {
     Due,
     /// A record failed, and the policy does not pass over it.
     Failed,
-    /// The daemon is gone.
+    /// The daemon is gone, and no reply can reach it.
     Gone,
 }
 
@@ -116,6 +116,7 @@ where
                 },
                 Next::End => {
                     self.report_line(format_args!("the daemon was gone before {action} could be acknowledged"));
+                    self.work.give_up_parked(&mut self.checkpointer.conversation);
                     false
                 }
             };
@@ -353,9 +354,22 @@ where
         self.limit.is_some_and(|limit| self.now() >= limit)
     }
 
-    /// Waits until the daemon is gone, while a message does not have its answer yet.
+    /// Waits until the daemon is gone, while a message does not have its answer yet. At the end of the input, running handlers may
+    /// finish as long as somebody can read the reply, but a record that waits for its next attempt has failed.
     pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.work.has_parked() && self.poll_input(cx).is_ready() {
+            self.work.give_up_parked(&mut self.checkpointer.conversation);
+            cx.waker().wake_by_ref();
+        }
         self.watcher.as_mut().map_or(Poll::Pending, |watcher| watcher.poll_both(cx))
+    }
+
+    /// Waits for the end of the input.
+    pub(super) fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.watcher {
+            Some(watcher) if !self.checkpointer.conversation.has_unread() => watcher.poll_input(cx),
+            _ => Poll::Pending,
+        }
     }
 
     pub(super) fn now(&self) -> Duration {

@@ -41,7 +41,9 @@ struct Script {
     answer: Option<Message>,
     /// The exceptions of the next answers.
     refusals: VecDeque<&'static str>,
-    /// When the daemon goes away.
+    /// When the daemon closes the input.
+    ends_at: Duration,
+    /// When the daemon closes the output.
     gone_at: Duration,
     /// The lines that the processor sends, and those that go to stderr, each with its time in milliseconds.
     log: Vec<String>,
@@ -50,6 +52,16 @@ struct Script {
 impl Daemon {
     fn script(&self) -> MutexGuard<'_, Script> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for this time.
+    fn poll_time(&self, at: Duration, cx: &mut Context<'_>) -> Poll<()> {
+        let script = self.script();
+        if script.time.now() >= at {
+            return Poll::Ready(());
+        }
+        script.time.wake_at(at, cx.waker());
+        Poll::Pending
     }
 
     fn log(&self, text: &str) {
@@ -66,14 +78,14 @@ impl Io for Daemon {
 
     fn poll_receive(&mut self, cx: &mut Context<'_>, _: &mut Scanner) -> Poll<Received> {
         let script = &mut *self.script();
-        if script.time.now() >= script.gone_at {
+        if script.time.now() >= script.ends_at {
             return Poll::Ready(Ok(None));
         }
         if let Some(answer) = script.answer.take() {
             return Poll::Ready(Ok(Some(Ok(answer))));
         }
         if script.is_pending {
-            script.time.wake_at(script.gone_at, cx.waker());
+            script.time.wake_at(script.ends_at, cx.waker());
             return Poll::Pending;
         }
         let Some((wait, _)) = script.messages.front() else { return Poll::Ready(Ok(None)) };
@@ -112,16 +124,13 @@ impl Io for Daemon {
 
 impl Watcher for Daemon {
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_both(cx)
+        let ends_at = self.script().ends_at;
+        self.poll_time(ends_at, cx)
     }
 
     fn poll_both(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let script = self.script();
-        if script.time.now() >= script.gone_at {
-            return Poll::Ready(());
-        }
-        script.time.wake_at(script.gone_at, cx.waker());
-        Poll::Pending
+        let gone_at = self.script().gone_at;
+        self.poll_time(gone_at, cx)
     }
 }
 
@@ -178,12 +187,12 @@ struct Ended {
 }
 
 fn run<C: Choices>(messages: Vec<(u64, Message)>, refusals: &[&'static str], act: Act<'_>) -> Ended {
-    run_until::<C>(Duration::MAX, messages, refusals, act)
+    run_until::<C>([Duration::MAX; 2], messages, refusals, act)
 }
 
-/// Runs with a daemon that goes away at this time.
+/// Runs with a daemon that closes the input and the output at these times.
 fn run_until<C: Choices>(
-    gone_at: Duration,
+    [ends_at, gone_at]: [Duration; 2],
     messages: Vec<(u64, Message)>,
     refusals: &[&'static str],
     act: Act<'_>,
@@ -198,6 +207,7 @@ fn run_until<C: Choices>(
         is_pending: false,
         answer: None,
         refusals: refusals.iter().copied().collect(),
+        ends_at,
         gone_at,
         log: Vec::new(),
     };
@@ -265,6 +275,10 @@ choices!(Narrow:
     const CONCURRENCY: Concurrency = Concurrency::new(1).ahead(1).drain(Duration::from_millis(50));
     const POLICY: FailurePolicy =
         FailurePolicy::new().retry(1).backoff(Duration::ZERO, Duration::ZERO).on_failure(crate::FailureAction::Skip););
+
+choices!(Patient:
+    const CONCURRENCY: Concurrency = Concurrency::new(4);
+    const CHECKPOINTS: Checkpoints = Checkpoints::Interval(HOUR););
 
 choices!(Hasty:
     const CONCURRENCY: Concurrency = Concurrency::new(4);
@@ -360,7 +374,7 @@ fn after_a_failure_between_messages_the_next_one_is_not_handled() {
 
     // Neither the end of the shard nor the end of the input is an excuse.
     assert!(run::<Ahead>(vec![messages[0].clone(), (40, Message::ShardEnded)], &[], &fail).result.is_err());
-    assert!(run_until::<Ahead>(ms(40), messages, &[], &fail).result.is_err());
+    assert!(run_until::<Ahead>([ms(40); 2], messages, &[], &fail).result.is_err());
 }
 
 #[test]
@@ -466,13 +480,68 @@ fn a_failure_is_reported_although_the_daemon_goes_away_during_a_checkpoint() {
     let fail =
         |record: &Record| (ms(number(record)), if number(record) == 30 { Err("no room".into()) } else { Ok(()) });
     // The record fails, and the daemon goes away, before the second attempt to make a checkpoint.
-    let ended = run_until::<Ahead>(ms(31), messages, &["ThrottlingException"], &fail);
+    let ended = run_until::<Ahead>([ms(31); 2], messages, &["ThrottlingException"], &fail);
     assert!(ended.result.is_err(), "{:?}", ended.log);
+}
+
+choices!(Retrying:
+    const CONCURRENCY: Concurrency = Concurrency::new(3).drain(Duration::from_millis(50));
+    const POLICY: FailurePolicy =
+        FailurePolicy::new().retry(1).backoff(HOUR, HOUR).on_failure(crate::FailureAction::DeadLetter););
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A handler that fails with the records 20 and 40.
+fn fail_twice(record: &Record) -> (Duration, Result<(), BoxError>) {
+    let number = number(record);
+    (ms(number), if matches!(number, 20 | 40) { Err("no room".into()) } else { Ok(()) })
+}
+
+#[test]
+fn a_record_that_waits_for_its_next_attempt_fails_at_the_end_of_the_input() {
+    // The record 20 waits for its next attempt, 30 and 40 are running, and 50 waits for a slot that none of them leaves in time.
+    let messages = || vec![(0, batch([(20, "a"), (30, "b"), (40, "c"), (200, "d"), (50, "a")]))];
+    let failure = "shard shard: processRecords failed: no room; at record 20/0 with partition key `a`";
+    let again = |done| format!("shard shard: 5 records will be delivered again{done}");
+    let log = |ended: &Ended| ended.log.clone();
+    // Somebody may read the reply, so that running handlers get the time of `drain`.
+    let ended = run_until::<Retrying>([ms(25), Duration::MAX], messages(), &[], &fail_twice);
+    let failed = "shard shard: processRecords failed: no room; at record 40/0 with partition key `c`";
+    assert_eq!(log(&ended), [format!("40 {failed}"), format!("75 {}", again(", although 1 of them is done"))]);
+    assert_eq!(ended.result.expect_err("a failure").to_string(), failure);
+    // Nobody can read it.
+    let gone = "25 shard shard: the daemon was gone before processRecords could be acknowledged";
+    let ended = run_until::<Retrying>([ms(25); 2], messages(), &[], &fail_twice);
+    assert_eq!(log(&ended), [gone.to_owned(), format!("25 {}", again(""))]);
+    assert_eq!(ended.result.expect_err("a failure").to_string(), failure);
+}
+
+#[test]
+fn after_the_end_of_the_input_no_record_that_fails_is_passed_over() {
+    // The record 40 has failed permanently while the record 20 waited.
+    let fail = |record: &Record| match number(record) {
+        40 => (ms(40), Err(crate::Permanent("never").into())),
+        _ => fail_twice(record),
+    };
+    let messages = vec![(0, batch([(20, "a"), (40, "b")]))];
+    let ended = run_until::<Retrying>([ms(30), Duration::MAX], messages, &[], &fail);
+    let failed = "40 shard shard: processRecords failed: never; at record 40/0 with partition key `b`";
+    assert_eq!(ended.log, [failed, "40 shard shard: 2 records will be delivered again"]);
+    assert!(ended.result.is_err());
+}
+
+#[test]
+fn records_are_handled_for_the_first_time_after_the_end_of_the_input() {
+    // As without `concurrency`, the batch is handled as long as no record fails.
+    let messages = vec![(0, batch([(10, "a"), (20, "a"), (30, "b")]))];
+    let ended = run_until::<Patient>([ms(5), Duration::MAX], messages, &[], &by_number);
+    assert_eq!(ended.log, ["30 processRecords"]);
+    assert!(ended.result.is_ok());
 }
 
 #[test]
 fn a_tick_ends_with_the_daemon() {
-    let ended = run_until::<Ticking>(ms(50), vec![(20, batch([]))], &[], &by_number);
+    let ended = run_until::<Ticking>([ms(50); 2], vec![(20, batch([]))], &[], &by_number);
     assert_eq!(ended.log, ["50 shard shard: the daemon was gone before processRecords could be acknowledged"]);
     assert!(ended.result.is_ok());
 }

@@ -1,7 +1,7 @@
 //! The records that are handled at once: which handlers start, and what follows when one ends.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
@@ -57,12 +57,16 @@ pub(super) struct Work<'s, M, F> {
     tasks: HashMap<Arrival, Task>,
     /// The records that wait for their next attempt, and until when.
     parked: BinaryHeap<Reverse<(Duration, Arrival)>>,
+    /// The last failures of the records that wait for their next attempt, or for a slot after that.
+    failures: BTreeMap<Arrival, HandlerError>,
     /// The times at which running attempts have taken too long.
     deadlines: VecDeque<Deadline>,
     /// The start of this round, which polls every slot that was woken before.
     round: Duration,
     /// No further attempt starts.
     is_closed: bool,
+    /// The daemon is gone, so no record is skipped or dead-lettered any more.
+    pub(super) is_over: bool,
     /// The first failure that the policy does not pass over.
     pub(super) failed: Option<HandlerError>,
 }
@@ -103,9 +107,11 @@ where
             hot: Hot::default(),
             tasks: HashMap::new(),
             parked: BinaryHeap::new(),
+            failures: BTreeMap::new(),
             deadlines: VecDeque::new(),
             round: Duration::ZERO,
             is_closed: false,
+            is_over: false,
             failed: None,
         }
     }
@@ -128,6 +134,11 @@ where
     /// Whether handlers are running.
     pub(super) fn is_running(&self) -> bool {
         self.slots.running() > 0
+    }
+
+    /// Whether records wait for their next attempt.
+    pub(super) fn has_parked(&self) -> bool {
+        !self.failures.is_empty()
     }
 
     /// The time of the next event that does not come from a handler.
@@ -195,6 +206,7 @@ where
             let task = self.tasks.entry(at).or_insert(Task { attempts: 0, since: now, letter: None });
             task.attempts += 1;
             if task.attempts > 1 {
+                self.failures.remove(&at);
                 conversation.emit(Event::Retried);
             }
             let step = Step::Started { attempt: task.attempts, since: task.since, began: now };
@@ -242,11 +254,14 @@ where
         let blocks = self.rules.order == Order::PartitionKey;
         conversation.emit(Event::Among { at, record, step: Step::Parked { wait, blocks } });
         self.parked.push(Reverse((conversation.clock.now().saturating_add(wait), at)));
+        self.failures.insert(at, failed);
     }
 
     /// Applies the policy to a record without an attempt left.
     fn give_up(&mut self, word: FailureAction, at: Arrival, failed: HandlerError, conversation: &mut Conversation) {
         let Some((record, _)) = self.ring.record(at) else { return };
+        // Without a daemon, nothing is passed.
+        let word = if self.is_over { FailureAction::Fail } else { word };
         match word {
             FailureAction::Fail => {
                 self.cancelled(at, conversation);
@@ -322,11 +337,19 @@ where
         }
     }
 
+    /// Fails with the first record that waits for its next attempt, because the daemon is gone.
+    pub(super) fn give_up_parked(&mut self, conversation: &mut Conversation) {
+        if let Some((_, failed)) = self.failures.pop_first() {
+            self.is_over = true;
+            self.fail(failed, conversation);
+        }
+    }
+
     /// Starts no further attempt, and drops those that wait for their time, for a slot or for their first poll.
     pub(super) fn close(&mut self, conversation: &mut Conversation) {
         self.is_closed = true;
         let tasks = &self.tasks;
-        let is_letter = |at| tasks.get(&at).is_some_and(|task| task.letter.is_some());
+        let is_letter = |at| !self.is_over && tasks.get(&at).is_some_and(|task| task.letter.is_some());
         for at in self.slots.stop_those(|at, has_begun| !has_begun && !is_letter(at)) {
             self.cancelled(at, conversation);
         }
@@ -355,6 +378,7 @@ where
 
     /// Reports a record that is dropped, although it is not settled.
     fn cancelled(&mut self, at: Arrival, conversation: &mut Conversation) {
+        self.failures.remove(&at);
         let Some(task) = self.tasks.remove(&at) else { return };
         if let Some((record, _)) = self.ring.record(at) {
             conversation.emit(Event::Among { at, record, step: Step::Dropped { since: task.since } });

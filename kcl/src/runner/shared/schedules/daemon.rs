@@ -40,7 +40,7 @@ pub(super) struct State {
     is_stolen: bool,
     /// The last message was sent.
     is_over: bool,
-    /// The time at which the daemon goes away.
+    /// The time at which nobody reads the output any more. The input has ended by then.
     gone_at: Option<Duration>,
     /// Nothing goes wrong any more.
     pub(super) is_calm: bool,
@@ -92,6 +92,7 @@ impl Daemon {
     /// Called when nothing can go on before time passes.
     pub(super) fn idle(&self) {
         let mut state = self.state();
+        state.model.look_at_end(self.time.now() + Duration::from_nanos(1));
         state.model.check_idle();
         let State { model, .. } = &*state;
         let waits = state.answer.is_some() || state.is_throttled || model.tick_runs;
@@ -156,8 +157,10 @@ impl State {
     fn deliver(&mut self, message: &Message, now: Duration) {
         self.pending = Some(message.action());
         self.is_stolen |= self.one_in(25);
-        if self.one_in(60) {
-            self.gone_at = Some(now + Duration::from_millis(self.random.below(12) as u64));
+        if self.one_in(40) {
+            let at = now + Duration::from_millis(self.random.below(12) as u64);
+            self.model.ends_at = Some(at);
+            self.gone_at = self.one_in(2).then_some(at);
         }
         match message {
             Message::ProcessRecords { records, .. } => {
@@ -241,7 +244,8 @@ impl State {
     }
 
     /// Takes a status.
-    fn acknowledge(&mut self, action: &str) {
+    fn acknowledge(&mut self, action: &str, now: Duration) {
+        self.model.look_at_end(now);
         if self.pending != Some(action) || self.answer.is_some() {
             self.model.violate(format!("{action} was acknowledged while {:?} was pending", self.pending));
         }
@@ -280,8 +284,11 @@ impl Io for Ends {
     fn poll_receive(&mut self, cx: &mut Context<'_>, _: &mut Scanner) -> Poll<Received> {
         let now = self.0.time.now();
         let state = &mut *self.0.state();
-        if state.is_gone(now) {
+        if state.model.has_ended(now) {
             return Poll::Ready(Ok(None));
+        }
+        if let Some(at) = state.model.ends_at {
+            self.0.time.wake_at(at, cx.waker());
         }
         if let Some((at, _)) = &state.answer {
             if *at > now {
@@ -330,7 +337,7 @@ impl Io for Ends {
         match reply {
             Ok(Reply::Status { response_for: Some(action) }) => {
                 state.model.tell(now, || format!("{action} is acknowledged"));
-                state.acknowledge(&action);
+                state.acknowledge(&action, now);
             }
             Ok(Reply::Checkpoint { sequence_number, sub_sequence_number }) => {
                 let error = state.judge(sequence_number.as_deref(), sub_sequence_number);
@@ -355,11 +362,20 @@ struct End(Arc<Daemon>);
 
 impl Watcher for End {
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_both(cx)
+        let ends_at = self.0.state().model.ends_at;
+        self.poll_time(ends_at, cx)
     }
 
     fn poll_both(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match self.0.state().gone_at {
+        let gone_at = self.0.state().gone_at;
+        self.poll_time(gone_at, cx)
+    }
+}
+
+impl End {
+    /// Waits for this time.
+    fn poll_time(&self, at: Option<Duration>, cx: &mut Context<'_>) -> Poll<()> {
+        match at {
             Some(at) if at <= self.0.time.now() => Poll::Ready(()),
             Some(at) => {
                 self.0.time.wake_at(at, cx.waker());

@@ -14,6 +14,8 @@ pub(super) enum State {
     /// Its handler is not running.
     Open,
     Running,
+    /// It failed, and its dead letter is the next thing in its slot.
+    Failed,
     /// Its dead letter is being taken.
     Taking,
     Settled,
@@ -33,6 +35,8 @@ pub(super) struct Entry {
     pub(super) key: char,
     pub(super) state: State,
     pub(super) attempts: u32,
+    /// The end of its last attempt.
+    pub(super) tried_at: Duration,
     /// The record was settled by some process.
     pub(super) was_settled: bool,
 }
@@ -59,6 +63,10 @@ pub(super) struct Model {
     pub(super) has_hole: bool,
     /// The time at which a record failed that the policy does not pass over.
     pub(super) failed_at: Option<Duration>,
+    /// The time at which the input ends, although a message waits for its status.
+    pub(super) ends_at: Option<Duration>,
+    /// It has ended while a record waited for its next attempt, so no record is skipped or dead-lettered any more.
+    pub(super) is_over: bool,
     /// No attempt should start, because a shutdown was requested.
     pub(super) is_draining: bool,
     pub(super) tick_runs: bool,
@@ -84,6 +92,7 @@ impl Model {
         self.batches.clear();
         (self.was_refused, self.is_lost, self.has_hole, self.failed_at) = (false, false, false, None);
         (self.is_draining, self.tick_runs) = (false, false);
+        (self.ends_at, self.is_over) = (None, false);
         for entry in &mut self.entries {
             (entry.state, entry.attempts) = (State::Open, 0);
         }
@@ -119,8 +128,26 @@ impl Model {
         })
     }
 
+    /// Whether the input has ended.
+    pub(super) fn has_ended(&self, now: Duration) -> bool {
+        self.ends_at.is_some_and(|at| at <= now)
+    }
+
+    /// Notes if the input has ended before `now` while a record waited for its next attempt: that record has failed.
+    pub(super) fn look_at_end(&mut self, now: Duration) {
+        let Some(ends_at) = self.ends_at.filter(|_| self.failed_at.is_none() && !self.is_draining && !self.is_lost)
+        else {
+            return;
+        };
+        let parked = self.entries[self.start..self.delivered].iter();
+        let parked = parked.filter(|entry| entry.state == State::Open && entry.attempts > 0);
+        let over = parked.map(|entry| entry.tried_at.max(ends_at)).min().filter(|&over| over < now);
+        (self.is_over, self.failed_at) = (over.is_some(), over);
+    }
+
     /// Notes that the handler is called with a record.
-    pub(super) fn begin(&mut self, place: usize) {
+    pub(super) fn begin(&mut self, place: usize, now: Duration) {
+        self.look_at_end(now);
         let ready = self.first_ready();
         let Entry { state, attempts, .. } = self.entries[place];
         let name = place + 1;
@@ -156,25 +183,41 @@ impl Model {
 
     /// Notes that the handler returned from a record.
     pub(super) fn end(&mut self, place: usize, end: End, now: Duration) {
+        self.look_at_end(now);
         self.check_drain(now);
         let policy = self.kind.policy;
         let entry = &mut self.entries[place];
-        entry.state = State::Open;
+        (entry.state, entry.tried_at) = (State::Open, now);
         let word = match end {
             End::Done => None,
             End::Undecodable => Some(policy.on_undecodable),
+            _ if self.is_over => return,
             End::Failed if entry.attempts <= policy.retry => return,
             End::Failed | End::Permanent => Some(policy.on_failure),
         };
         match word {
             None | Some(FailureAction::Skip) => self.settle(place),
-            Some(FailureAction::DeadLetter) => entry.state = State::Taking,
+            Some(FailureAction::DeadLetter) => entry.state = State::Failed,
             Some(FailureAction::Fail) => self.fail(now),
         }
     }
 
+    /// Notes that the handler of dead letters is called.
+    pub(super) fn take(&mut self, place: usize, now: Duration) {
+        self.look_at_end(now);
+        if self.entries[place].state != State::Failed {
+            self.violate(format!("record {} is not for the dead letters", place + 1));
+        }
+        if self.is_over {
+            self.violate(format!("record {} was dead-lettered although the daemon is gone", place + 1));
+        }
+        self.entries[place].state = State::Taking;
+        self.check_slots();
+    }
+
     /// Notes that the handler of dead letters returned.
     pub(super) fn taken(&mut self, place: usize, is_taken: bool, now: Duration) {
+        self.look_at_end(now);
         self.check_drain(now);
         if is_taken {
             self.settle(place);

@@ -107,7 +107,7 @@ impl<const KIND: usize> AsyncProcessor for Processor<KIND> {
         {
             let state = &mut *daemon.state();
             state.model.tell(now, || format!("record {} starts", place + 1));
-            state.model.begin(place);
+            state.model.begin(place, now);
         }
         let due = Self::TIMEOUT.map(|timeout| now + timeout);
         let mut running = Running { daemon, place, due, has_ended: false };
@@ -141,10 +141,7 @@ impl<const KIND: usize> AsyncProcessor for Processor<KIND> {
         {
             let state = &mut *daemon.state();
             state.model.tell(now, || format!("the letter of record {} starts", place + 1));
-            if state.model.entries[place].state != State::Taking {
-                state.model.violate(format!("record {} is not for the dead letters", place + 1));
-            }
-            state.model.check_slots();
+            state.model.take(place, now);
         }
         let mut running = Running { daemon, place, due: None, has_ended: false };
         self.work().await;
@@ -214,6 +211,7 @@ fn records(random: &mut Random) -> Vec<Entry> {
         record,
         state: State::Open,
         attempts: 0,
+        tried_at: Duration::ZERO,
         was_settled: false,
     };
     records.into_iter().map(entry).collect()
@@ -240,6 +238,8 @@ pub(super) fn follow<const KIND: usize>(seed: u64, is_told: bool) -> (Vec<String
         is_lost: false,
         has_hole: false,
         failed_at: None,
+        ends_at: None,
+        is_over: false,
         is_draining: false,
         tick_runs: false,
         violations: Vec::new(),
@@ -306,7 +306,9 @@ fn live<const KIND: usize>(daemon: &Arc<Daemon>) {
         Err(problem) => state.model.violate(problem.to_owned()),
         Ok(None) => state.model.tell(now, || "the process is killed".to_owned()),
         Ok(Some(result)) => {
-            let is_gone = state.is_gone(now);
+            // What it found out at this moment counts, too.
+            state.model.look_at_end(now + Duration::from_nanos(1));
+            let is_gone = state.model.has_ended(now);
             judge(&mut state.model, result, now, is_gone);
         }
     }
@@ -325,7 +327,8 @@ fn judge(model: &mut Model, result: Result<(), RunError>, now: Duration, is_gone
         Ok(()) if model.failed_at.is_some() && !model.is_lost && !is_gone => {
             model.violate("the process did not fail although a record did".to_owned());
         }
-        Err(RunError::Handler(failed)) if model.failed_at.is_none() => {
+        // Whether the lease was lost, nobody can read after the end of the input.
+        Err(RunError::Handler(failed)) if model.failed_at.is_none() && !(model.is_lost && is_gone) => {
             model.violate(format!("the process failed: {failed}"));
         }
         Err(error @ RunError::ShardEnd { .. }) if !model.was_refused && !is_gone => {
