@@ -247,6 +247,18 @@ fn a_record_that_waits_for_its_next_attempt_fails_at_the_end_of_the_input() {
 }
 
 #[test]
+fn records_that_are_done_are_counted_after_one_that_is_not() {
+    let mut process = Process::start_with(&["KCL_REPORT"]);
+    process.conversation.send(&batch([(1, "a", "fail"), (2, "b", "x"), (3, "c", "x")]));
+    // It fails after its last attempt.
+    assert_eq!(process.conversation.receive(), None);
+    let ended = process.end().1;
+    assert_eq!(ended.code, Some(1));
+    let counts = "2 records, 1 batch, 2 retries, 0 skipped, 0 dead-lettered, 0 checkpoints\n";
+    assert!(ended.error.contains(counts), "{}", ended.error);
+}
+
+#[test]
 fn a_lost_lease_cancels_what_runs_and_then_the_handler_is_called() {
     let mut process = Process::start(true);
     process.conversation.send(&batch([(1, "a", "hang"), (2, "b", "x")]));

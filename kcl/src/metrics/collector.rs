@@ -248,7 +248,7 @@ impl State {
                     class,
                 );
             }
-            Event::Settled(records) => self.settle(*records as u64),
+            Event::Settled { in_order, .. } => self.settle(*in_order as u64),
             Event::Accepted => {
                 totals.checkpoints += 1;
                 self.last_checkpoint = Some(now);

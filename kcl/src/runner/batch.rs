@@ -57,12 +57,15 @@ impl<P: AsyncProcessor> Session<P> {
             }
             Err(blame) => Box::pin(self.go_on(&mut batch, part, blame)).await,
         };
-        let done = match result {
-            Ok(()) => self.watermark.stopped.filter(|_| Self::BETWEEN).unwrap_or(records.len()),
-            Err(_) => batch.done(),
+        let (done, first) = match result {
+            Ok(()) => {
+                let done = self.watermark.stopped.filter(|_| Self::BETWEEN).unwrap_or(records.len());
+                (done, done)
+            }
+            Err(_) => (batch.done(), batch.first_done()),
         };
-        let settled = self.watermark.end_batch(records, done);
-        self.emit(Event::Settled(settled));
+        let in_order = self.watermark.end_batch(records, first);
+        self.emit(Event::Settled { done: done.max(in_order), in_order });
         result
     }
 

@@ -27,7 +27,7 @@ impl Counts {
     pub(super) fn observe(&mut self, event: &Event<'_>) {
         match event {
             Event::Batch(records) => self.batches += u64::from(!records.is_empty()),
-            Event::Settled(records) => self.records += *records as u64,
+            Event::Settled { done, .. } => self.records += *done as u64,
             Event::Retried => self.retries += 1,
             Event::Passed(passed) => match passed.how {
                 How::Skipped => self.skipped += 1,

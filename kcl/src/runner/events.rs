@@ -45,8 +45,9 @@ pub(crate) enum Event<'e> {
     Retried,
     /// A record was skipped or dead-lettered.
     Passed(&'e Passed<'e>),
-    /// This many more records are done: they were processed, skipped or dead-lettered, and so were all before them.
-    Settled(usize),
+    /// Of the records, this many more are `done`: they were processed, skipped or dead-lettered. And this many more are done
+    /// `in_order`, as are all before them.
+    Settled { done: usize, in_order: usize },
     /// What happens to a record that is handled beside others. `at` is its place among all records that arrived in this phase.
     #[cfg_attr(
         not(any(feature = "tokio", test)),

@@ -71,8 +71,18 @@ impl<'r> Batch<'r> {
         self.left_out.binary_search(&place).is_ok()
     }
 
-    /// The number of first records that are done after a failure.
+    /// The number of records that are done after a failure.
     pub(super) fn done(&self) -> usize {
+        let is_open = |&place: &usize| !self.is_left_out(place);
+        let open = match &self.open {
+            Some(open) => open.iter().copied().filter(is_open).count(),
+            None => (self.first..self.records.len()).filter(is_open).count(),
+        };
+        self.records.len() - open
+    }
+
+    /// The number of first records that are done after a failure.
+    pub(super) fn first_done(&self) -> usize {
         match &self.open {
             Some(open) => open.iter().copied().find(|&place| !self.is_left_out(place)).unwrap_or(self.records.len()),
             None => self.first,
@@ -139,5 +149,35 @@ impl<'r> Batch<'r> {
 
     fn open(&mut self) -> &mut Vec<usize> {
         self.open.get_or_insert_with(|| (0..self.records.len()).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::WireRecord;
+
+    #[test]
+    fn records_after_one_that_is_open_are_done_but_not_in_order() {
+        let records = WireRecord::into_batch((0..5_u64).map(|number| WireRecord {
+            data: b"data",
+            partition_key: "k",
+            sequence_number: number.into(),
+            sub_sequence_number: 0,
+            approximate_arrival_timestamp: None,
+        }));
+        let done = |batch: &Batch<'_>| (batch.done(), batch.first_done());
+        // The handler named the record that failed.
+        let mut batch = Batch::new(&records, MillisBehindLatest(None));
+        batch.settle(&Part::default(), &[1]);
+        assert_eq!(done(&batch), (4, 1));
+        // Two records were skipped before the batch failed.
+        let mut batch = Batch::new(&records, MillisBehindLatest(None));
+        batch.left_out = vec![1, 3];
+        assert_eq!(done(&batch), (2, 0));
+        // A record failed after three that succeeded, one of which was skipped.
+        batch.first = 3;
+        batch.left_out = vec![1];
+        assert_eq!(done(&batch), (3, 3));
     }
 }

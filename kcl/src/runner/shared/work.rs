@@ -318,10 +318,8 @@ where
         self.keys.settle(at);
         let before = self.ring.prefix();
         let free = self.ring.settle(at);
-        let settled = self.ring.prefix() - before;
-        if settled > 0 {
-            conversation.emit(Event::Settled(usize::try_from(settled).unwrap_or(usize::MAX)));
-        }
+        let in_order = usize::try_from(self.ring.prefix() - before).unwrap_or(usize::MAX);
+        conversation.emit(Event::Settled { done: 1, in_order });
         if let Some(records) = free {
             conversation.take_back(records);
         }
