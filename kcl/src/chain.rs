@@ -93,13 +93,22 @@ fn borrowing_hint(text: &str) -> Option<&'static str> {
     }
 }
 
-/// The explanation of tokio's panic if code blocks on a future where a runtime already runs the thread. tokio's own words do not name
-/// the function that did so.
+/// The explanation of tokio's panic if code blocks on a future where a runtime already runs the thread, or blocks in place. tokio's own
+/// words do not name the function that did so, or ask for a runtime that the processor may have.
 pub(crate) fn nesting_hint(text: &str) -> Option<&'static str> {
-    text.contains("Cannot start a runtime from within a runtime").then_some(
-        "a handler cannot block on a future while a runtime of tokio runs its thread: make the handler `async` (with the feature \
-         `tokio` of kcl) and await the future; and if `main` starts a runtime around kcl, as `#[tokio::main]` does, remove that",
-    )
+    if text.contains("Cannot start a runtime from within a runtime") {
+        Some(
+            "a handler cannot block on a future while a runtime of tokio runs its thread: make the handler `async` (with the feature \
+             `tokio` of kcl) and await the future; and if `main` starts a runtime around kcl, as `#[tokio::main]` does, remove that",
+        )
+    } else if text.contains("can call blocking only when running on the multi-threaded runtime") {
+        Some(
+            "a handler cannot call `block_in_place`, because it does not run on a thread of the runtime: await a future as it is, and \
+             give code that blocks to `tokio::task::spawn_blocking`",
+        )
+    } else {
+        None
+    }
 }
 
 /// The lines of the backtrace that an error of anyhow or eyre captured; none without one. They capture it if `RUST_LIB_BACKTRACE`, or else `RUST_BACKTRACE`, is set and not `0`.

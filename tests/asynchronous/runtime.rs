@@ -90,6 +90,30 @@ fn a_handler_that_blocks_on_a_future_within_a_runtime_is_told_what_to_do() {
     assert!(text.contains("make the handler `async`") && text.contains("`#[tokio::main]`"), "{text}");
 }
 
+struct InPlace;
+
+impl AsyncProcessor for InPlace {
+    const WORKER_THREADS: Option<usize> = Some(2);
+
+    async fn process_records(&mut self, _: &mut ProcessRecords<'_, AsyncCheckpointer>) -> Result {
+        // A task that has a thread of the runtime may block in place.
+        assert_eq!(tokio::spawn(async { tokio::task::block_in_place(|| 7) }).await?, 7);
+        tokio::task::block_in_place(|| Ok(()))
+    }
+}
+
+#[test]
+fn a_handler_that_blocks_in_place_is_told_what_to_do() {
+    let lines = [INITIALIZE, &batch(1..=1), OK].join("\n");
+    let runner = Runner::from_async(async |_: &Shard| Ok::<_, Infallible>(InPlace));
+    let text = runner.run_on(lines.as_bytes(), Vec::new()).expect_err("a handler is not a task").to_string();
+    assert!(text.contains("panicked: can call blocking only when running on the multi-threaded runtime"), "{text}");
+    assert!(
+        text.contains("a handler cannot call `block_in_place`") && text.contains("`tokio::task::spawn_blocking`"),
+        "{text}"
+    );
+}
+
 #[test]
 fn a_processor_is_dropped_within_the_runtime() {
     struct Dropped(Rc<RefCell<Vec<&'static str>>>);
