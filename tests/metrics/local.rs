@@ -1,12 +1,13 @@
 //! `cargo kcl local` with `--metrics`, `health` and `top`.
 
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::os::unix::net::UnixListener;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::tool::{Place, Run, exchange, get, poison, sample, sockets, wait_for, wait_for_state, wait_until};
@@ -73,6 +74,42 @@ fn a_run_serves_what_its_processors_send() {
     run.signal(Signal::INT);
     assert_eq!(run.code(), Some(130));
     assert_eq!(sockets(&place.path("kcl")), Vec::<String>::new());
+}
+
+/// The values of all samples of a counter, by this label.
+fn by_label(page: &str, name: &str, label: &str) -> BTreeMap<String, u64> {
+    let start = format!("{name}{{");
+    let samples = page.lines().filter(|line| line.starts_with(&start)).map(|line| {
+        let (labels, value) = line.rsplit_once(' ').expect("a value");
+        let (_, class) = labels.split_once(&format!(",{label}=\"")).expect("the label");
+        (class.split('"').next().unwrap_or_default().to_owned(), value.parse().expect("a number"))
+    });
+    samples.collect()
+}
+
+#[test]
+fn counters_of_classes_start_at_0() {
+    let place = Place::new();
+    place.write("input", "\"a\"\n\"wait\"\n");
+    let run = ["local", "--input", "input", "--restarts", "1", "--metrics", "0", "--", poison()];
+    let run = Run::start(place.tool(&run));
+    let address = run.address();
+    let state = wait_for_state(&address, |state| settled(state) == 1);
+    let page = get(&address, "/metrics").1;
+    let zeros = |classes: &str| classes.split(' ').map(|class| (class.to_owned(), 0)).collect::<BTreeMap<_, _>>();
+    let failures = "undecodable permanent panic cancelled error";
+    for name in ["kcl_failures_total", "kcl_skipped_records_total", "kcl_dead_letters_total"] {
+        assert_eq!(by_label(&page, name, "error_type"), zeros(failures), "{name}");
+    }
+    let refusals = "throttled dependency lease_lost invalid_state out_of_range io other";
+    assert_eq!(by_label(&page, "kcl_refused_checkpoints_total", "error_type"), zeros(refusals));
+    assert_eq!(sample(&page, &["kcl_crashes_total"]), Some(0.0));
+    let pid = state["shards"][0]["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+    kill_process(pid.expect("a process"), Signal::KILL).expect("it runs");
+    wait_for_state(&address, |state| state["shards"][0]["restarts"] == 1);
+    let page = get(&address, "/metrics").1;
+    assert_eq!(sample(&page, &["kcl_crashes_total"]), Some(1.0), "{page}");
+    assert_eq!(by_label(&page, "kcl_exits_total", "exit_code"), BTreeMap::from([("137".to_owned(), 1)]));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::fmt::{self, Write as _};
 use std::ops::RangeInclusive;
 
 use kcl::__private::Histogram;
+use kcl::metrics::Totals;
 
 use super::Stage;
 use super::board::Board;
@@ -45,9 +46,12 @@ impl Page {
         _ = writeln!(self.0, "{name}{{{labels}}} {value}");
     }
 
-    /// A sample for each class.
-    fn classes(&mut self, name: &str, labels: &str, of: &str, classes: &BTreeMap<String, u64>) {
-        for (class, count) in classes {
+    /// A sample for each class. Those that are known have one before their first event, because the increase of a counter that
+    /// does not start at 0 lacks its first value.
+    fn classes(&mut self, name: &str, labels: &str, of: &str, known: &[&str], classes: &BTreeMap<String, u64>) {
+        let others = classes.keys().map(String::as_str).filter(|class| !known.contains(class));
+        for class in known.iter().copied().chain(others) {
+            let count = classes.get(class).copied().unwrap_or_default();
             _ = writeln!(self.0, "{name}{{{labels},{of}=\"{}\"}} {count}", Label(class));
         }
     }
@@ -74,6 +78,13 @@ struct Row {
     stage: Stage,
     exits: BTreeMap<String, u64>,
     view: View,
+}
+
+impl Row {
+    /// The number of processors that ended with an exit code other than 0.
+    fn crashes(&self) -> u64 {
+        self.exits.iter().filter(|(code, _)| *code != "0").fold(0, |sum, (_, count)| sum.saturating_add(*count))
+    }
 }
 
 /// Writes the page about a run.
@@ -117,7 +128,7 @@ fn run(page: &mut Page, board: &Board, labels: &str, rows: &[Row]) {
     page.family("kcl_daemon_restarts_total", "counter", "How often the tool restarted the MultiLangDaemon.");
     page.sample("kcl_daemon_restarts_total", labels, daemon.restarts);
     page.family("kcl_daemon_exits_total", "counter", "How often the MultiLangDaemon ended, by its exit code.");
-    page.classes("kcl_daemon_exits_total", labels, "exit_code", &daemon.exits);
+    page.classes("kcl_daemon_exits_total", labels, "exit_code", &[], &daemon.exits);
     if let Some(bytes) = daemon.memory_bytes {
         page.family("kcl_daemon_resident_memory_bytes", "gauge", "Memory of the MultiLangDaemon's JVM that is in use.");
         page.sample("kcl_daemon_resident_memory_bytes", labels, bytes);
@@ -129,51 +140,74 @@ fn flag(is_set: bool) -> f64 {
 }
 
 fn counters(page: &mut Page, rows: &[Row]) {
-    type Count = fn(&View) -> u64;
-    let counts: [(&str, &str, Count); 8] = [
-        ("messaging_client_consumed_messages_total", "Records that were delivered.", |view| view.sums.totals.delivered),
-        ("kcl_consumed_bytes_total", "Size of the data of these records.", |view| view.sums.totals.bytes),
+    type Count = fn(&Row) -> u64;
+    let counts: [(&str, &str, Count); 9] = [
+        ("messaging_client_consumed_messages_total", "Records that were delivered.", |row| {
+            row.view.sums.totals.delivered
+        }),
+        ("kcl_consumed_bytes_total", "Size of the data of these records.", |row| row.view.sums.totals.bytes),
         (
             "kcl_settled_records_total",
             "Records that were processed, skipped or dead-lettered, as were all before them.",
-            |view| view.sums.totals.settled,
+            |row| row.view.sums.totals.settled,
         ),
-        ("kcl_batches_total", "Batches with records.", |view| view.sums.totals.batches),
-        ("kcl_empty_batches_total", "Batches without records.", |view| view.sums.totals.empty_batches),
-        ("kcl_retries_total", "How often a handler was called again after a failure.", |view| view.sums.totals.retries),
-        ("kcl_checkpoints_total", "Checkpoints that were accepted.", |view| view.sums.totals.checkpoints),
-        ("kcl_restarts_total", "Processors of the shard that were started after the first one.", |view| view.restarts),
+        ("kcl_batches_total", "Batches with records.", |row| row.view.sums.totals.batches),
+        ("kcl_empty_batches_total", "Batches without records.", |row| row.view.sums.totals.empty_batches),
+        ("kcl_retries_total", "How often a handler was called again after a failure.", |row| {
+            row.view.sums.totals.retries
+        }),
+        ("kcl_checkpoints_total", "Checkpoints that were accepted.", |row| row.view.sums.totals.checkpoints),
+        ("kcl_restarts_total", "Processors of the shard that were started after the first one.", |row| {
+            row.view.restarts
+        }),
+        ("kcl_crashes_total", "Processors that ended with an exit code other than 0.", Row::crashes),
     ];
     for (name, help, count) in counts {
         page.family(name, "counter", help);
-        rows.iter().for_each(|row| page.sample(name, &row.labels, count(&row.view)));
+        rows.iter().for_each(|row| page.sample(name, &row.labels, count(row)));
     }
-    type Classes = fn(&Row) -> &BTreeMap<String, u64>;
-    let classes: [(&str, &str, &str, Classes); 5] = [
-        ("kcl_failures_total", "Failed attempts of handlers, by the class of the error.", "error_type", |row| {
-            &row.view.sums.totals.failures
-        }),
-        ("kcl_skipped_records_total", "Records that were skipped, by the class of their error.", "error_type", |row| {
-            &row.view.sums.totals.skipped
-        }),
+    classes(page, rows);
+}
+
+/// The counters of a shard that have a class.
+fn classes(page: &mut Page, rows: &[Row]) {
+    type Classes = fn(&Totals) -> &BTreeMap<String, u64>;
+    let families: [(&str, &str, &[&str], Classes); 4] = [
+        (
+            "kcl_failures_total",
+            "Failed attempts of handlers, by the class of the error.",
+            Totals::FAILURE_CLASSES,
+            |totals| &totals.failures,
+        ),
+        (
+            "kcl_skipped_records_total",
+            "Records that were skipped, by the class of their error.",
+            Totals::FAILURE_CLASSES,
+            |totals| &totals.skipped,
+        ),
         (
             "kcl_dead_letters_total",
             "Records that were dead-lettered, by the class of their error.",
-            "error_type",
-            |row| &row.view.sums.totals.dead_lettered,
+            Totals::FAILURE_CLASSES,
+            |totals| &totals.dead_lettered,
         ),
         (
             "kcl_refused_checkpoints_total",
             "Checkpoints that were refused after all retries, by the reason.",
-            "error_type",
-            |row| &row.view.sums.totals.refused,
+            Totals::REFUSAL_REASONS,
+            |totals| &totals.refused,
         ),
-        ("kcl_exits_total", "Processors that ended, by their exit code.", "exit_code", |row| &row.exits),
     ];
-    for (name, help, of, classes) in classes {
+    for (name, help, known, classes) in families {
         page.family(name, "counter", help);
-        rows.iter().for_each(|row| page.classes(name, &row.labels, of, classes(row)));
+        for row in rows {
+            let known = if row.view.reports { known } else { &[] };
+            page.classes(name, &row.labels, "error_type", known, classes(&row.view.sums.totals));
+        }
     }
+    let name = "kcl_exits_total";
+    page.family(name, "counter", "Processors that ended, by their exit code.");
+    rows.iter().for_each(|row| page.classes(name, &row.labels, "exit_code", &[], &row.exits));
 }
 
 fn gauges(page: &mut Page, rows: &[Row]) {

@@ -9,16 +9,15 @@ use std::time::Duration;
 
 use crate::checkpoint::error::CheckpointError;
 use crate::clock::Clock;
-use crate::error::{Failure, How};
+use crate::error::How;
 use crate::histogram::Histogram;
 use crate::io::stderr::Report;
 use crate::measure::Look;
 use crate::metrics::at_once::{AtOnce, Gauges};
+use crate::metrics::classes::{class_of_failure, class_of_refusal};
 use crate::metrics::sender::Sender;
 use crate::metrics::settings::Settings;
 use crate::metrics::snapshot::{Now, Running, Snapshot, Totals};
-use crate::payload::{UndecodablePayload, UndecodablePayloads};
-use crate::permanent::is_permanent;
 use crate::record::data_size;
 use crate::runner::events::{Event, Step};
 
@@ -314,34 +313,6 @@ fn count(classes: &mut BTreeMap<String, u64>, class: &'static str) {
     match classes.get_mut(class) {
         Some(count) => *count += 1,
         None => _ = classes.insert(class.to_owned(), 1),
-    }
-}
-
-/// The class of a failure. Its text may be different each time, and the number of metrics would be unbounded.
-fn class_of_failure(failure: &Failure) -> &'static str {
-    let error = match failure {
-        Failure::Error(error) => error,
-        Failure::Panic(_) => return "panic",
-        Failure::Gone => return "cancelled",
-    };
-    if error.is::<UndecodablePayload>() || error.is::<UndecodablePayloads>() {
-        "undecodable"
-    } else if is_permanent(&**error) {
-        "permanent"
-    } else {
-        "error"
-    }
-}
-
-fn class_of_refusal(error: &CheckpointError) -> &'static str {
-    match error {
-        CheckpointError::Throttled => "throttled",
-        CheckpointError::Dependency => "dependency",
-        CheckpointError::LeaseLost => "lease_lost",
-        CheckpointError::InvalidState => "invalid_state",
-        CheckpointError::OutOfRange => "out_of_range",
-        CheckpointError::Other(_) => "other",
-        CheckpointError::Io(_) => "io",
     }
 }
 

@@ -32,6 +32,7 @@
 //! ```
 
 mod at_once;
+mod classes;
 mod collector;
 mod emf;
 mod line;

@@ -60,7 +60,7 @@ pub struct Totals {
     pub empty_batches: u64,
     /// How often a handler was called again after a failure.
     pub retries: u64,
-    /// Failed attempts of handlers, by the class of the error.
+    /// Failed attempts of handlers, by the [class](Self::FAILURE_CLASSES) of the error.
     pub failures: BTreeMap<String, u64>,
     /// Records that were skipped, by the class of their error.
     pub skipped: BTreeMap<String, u64>,
@@ -68,8 +68,16 @@ pub struct Totals {
     pub dead_lettered: BTreeMap<String, u64>,
     /// Checkpoints that the daemon accepted.
     pub checkpoints: u64,
-    /// Checkpoints that the daemon refused, after all retries, by the reason.
+    /// Checkpoints that the daemon refused, after all retries, by the [reason](Self::REFUSAL_REASONS).
     pub refused: BTreeMap<String, u64>,
+}
+
+impl Totals {
+    /// The classes of failures, and of the errors of skipped and dead-lettered records.
+    pub const FAILURE_CLASSES: &'static [&'static str] = &["undecodable", "permanent", "panic", "cancelled", "error"];
+    /// The reasons for which checkpoints are refused.
+    pub const REFUSAL_REASONS: &'static [&'static str] =
+        &["throttled", "dependency", "lease_lost", "invalid_state", "out_of_range", "io", "other"];
 }
 
 /// The state at the moment of a snapshot.
