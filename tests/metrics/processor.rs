@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use kcl::metrics::Snapshot;
+use kcl::metrics::{Histogram, Snapshot};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::{Conversation, Ended};
@@ -231,7 +231,7 @@ fn a_socket_receives_totals_while_a_handler_runs() {
     let (ended, _folder) = run.end();
     let last = awaited(&socket, |snapshot| snapshot.is_last);
     assert_eq!((last.exit_code, last.totals.checkpoints, last.batch.count()), (Some(0), 1, 1));
-    assert!(last.handler.max() >= 200_000_000, "{last:?}");
+    assert!(last.handler.max() >= 200_000_000 && last.record.max() >= 100_000_000, "{last:?}");
     assert!(lines(&ended).is_empty(), "nothing goes to stderr: {}", ended.error);
 }
 
@@ -253,13 +253,15 @@ fn records_that_are_handled_at_once_are_counted() {
         snapshot.now.blocked_keys == 1 && snapshot.now.running.as_ref().is_some_and(|running| running.ms >= 200)
     });
     assert_eq!((stuck.now.in_flight, stuck.now.unsettled, stuck.totals.settled, stuck.totals.delivered), (2, 6, 1, 7));
-    assert_eq!((stuck.now.millis_behind_latest, stuck.record.count()), (Some(1234), 3));
+    assert_eq!(stuck.now.millis_behind_latest, Some(1234));
     assert!(stuck.now.oldest_unsettled_ms >= Some(200), "{stuck:?}");
     assert_eq!(serde_json::to_value(&stuck.totals.failures).expect("JSON"), json!({ "error": 1 }));
     std::fs::write(&go, "").expect("it can be written");
     let waiting = awaited(&socket, |snapshot| snapshot.totals.settled == 5);
     assert_eq!((waiting.now.in_flight, waiting.now.unsettled, waiting.now.blocked_keys), (0, 2, 1));
-    assert!(waiting.record.max() >= 200_000_000 && waiting.handler.count() == 6, "{waiting:?}");
+    // Among fast attempts, both that waited are timed.
+    let slow = |times: &Histogram| times.count() - times.below_power(27);
+    assert_eq!((slow(&waiting.record), slow(&waiting.handler)), (2, 2), "{waiting:?}");
 }
 
 #[test]

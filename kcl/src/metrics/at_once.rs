@@ -32,20 +32,17 @@ impl Gauges {
 pub(super) struct AtOnce {
     in_flight: u64,
     blocked: u64,
-    /// The number of attempts since the last one that was timed.
+    /// The number of fast attempts since the last one that was timed.
     untimed: u32,
-    /// The number of attempts of which one is timed.
+    /// The number of fast attempts of which one is timed.
     stride: u32,
-    /// The running attempts that are timed, by the arrival of their records: when each began, and for how many it stands.
-    timed: BTreeMap<u64, (Duration, u32)>,
     /// The records whose last attempt failed, by their arrival, and whether their partition keys wait for another one.
     failed: BTreeMap<u64, bool>,
 }
 
 impl Default for AtOnce {
     fn default() -> Self {
-        let (timed, failed) = (BTreeMap::new(), BTreeMap::new());
-        Self { in_flight: 0, blocked: 0, untimed: 0, stride: 1, timed, failed }
+        Self { in_flight: 0, blocked: 0, untimed: 0, stride: 1, failed: BTreeMap::new() }
     }
 }
 
@@ -62,12 +59,9 @@ impl AtOnce {
     ) -> Option<(Duration, u32)> {
         let mut time = None;
         match *step {
-            Step::Started { attempt, began, .. } => self.start(at, attempt, began),
-            Step::Ended(result) => {
-                if !self.timed.is_empty() {
-                    time = self.end(at, now);
-                }
-                self.in_flight = self.in_flight.saturating_sub(1);
+            Step::Started { attempt, .. } => self.start(at, attempt),
+            Step::Ended { began, running, result } => {
+                time = self.end(began, running, now);
                 if result.is_err() {
                     self.failed.insert(at, false);
                 }
@@ -91,35 +85,37 @@ impl AtOnce {
         time
     }
 
-    fn start(&mut self, at: u64, attempt: u32, began: Duration) {
+    fn start(&mut self, at: u64, attempt: u32) {
         self.in_flight += 1;
         if attempt > 1 && self.failed.remove(&at) == Some(true) {
             self.blocked -= 1;
         }
-        self.untimed += 1;
-        if self.untimed >= self.stride {
-            self.timed.insert(at, (began, self.untimed));
-            self.untimed = 0;
-        }
     }
 
-    fn end(&mut self, at: u64, now: impl FnOnce() -> Duration) -> Option<(Duration, u32)> {
-        let (began, attempts) = self.timed.remove(&at)?;
-        let time = now().saturating_sub(began);
+    /// Times each slow attempt, which stands only for itself, and a sample of the fast ones.
+    fn end(&mut self, began: Duration, running: Duration, now: impl FnOnce() -> Duration) -> Option<(Duration, u32)> {
         // Beside others, one record costs the processor only a part of its time.
-        let share = time / u32::try_from(self.in_flight).unwrap_or(u32::MAX).max(1);
-        self.stride = if share >= SLOW { 1 } else { STRIDE };
-        Some((time, attempts))
+        let others = u32::try_from(self.in_flight).unwrap_or(u32::MAX).max(1);
+        self.in_flight = self.in_flight.saturating_sub(1);
+        let is_slow = |time: Duration| time / others >= SLOW;
+        if is_slow(running.saturating_sub(began)) {
+            return Some((now().saturating_sub(began), 1));
+        }
+        self.untimed += 1;
+        if self.untimed < self.stride {
+            return None;
+        }
+        let time = now().saturating_sub(began);
+        // It was slow without waiting.
+        self.stride = if is_slow(time) { 1 } else { STRIDE };
+        Some((time, std::mem::take(&mut self.untimed)))
     }
 
     /// Forgets a record that is dropped while it is handled, or while it waits.
     fn abandon(&mut self, at: u64) {
         match self.failed.remove(&at) {
             Some(blocks) => self.blocked -= u64::from(blocks),
-            None => {
-                self.timed.remove(&at);
-                self.in_flight = self.in_flight.saturating_sub(1);
-            }
+            None => self.in_flight = self.in_flight.saturating_sub(1),
         }
     }
 }
@@ -140,41 +136,62 @@ mod tests {
             let time = at_once.observe(at, &step, &gauges, || millis(now));
             (time, gauges.in_flight(), gauges.blocked())
         };
-        let started = |attempt, began| Step::Started { attempt, since: Duration::ZERO, began: millis(began) };
+        let started = |attempt| Step::Started { attempt, since: Duration::ZERO };
+        let ended = |began, running, result| Step::Ended { began: millis(began), running: millis(running), result };
         let failure = Failure::Error("failed".into());
-        assert_eq!(step(0, started(1, 0), 0), (None, 1, 0));
-        assert_eq!(step(1, started(1, 1), 1), (None, 2, 0));
-        assert_eq!(step(2, started(1, 2), 2), (None, 3, 0));
-        assert_eq!(step(1, Step::Ended(Err(&failure)), 5), (Some((millis(4), 1)), 2, 0));
+        assert_eq!(step(0, started(1), 0), (None, 1, 0));
+        assert_eq!(step(1, started(1), 1), (None, 2, 0));
+        assert_eq!(step(2, started(1), 2), (None, 3, 0));
+        assert_eq!(step(1, ended(1, 4, Err(&failure)), 5), (Some((millis(4), 1)), 2, 0));
         assert_eq!(step(1, Step::Parked { wait: millis(9), blocks: true }, 5), (None, 2, 1));
-        assert_eq!(step(0, Step::Ended(Ok(())), 7), (Some((millis(7), 1)), 1, 1));
+        assert_eq!(step(0, ended(0, 7, Ok(())), 7), (Some((millis(7), 1)), 1, 1));
         assert_eq!(step(0, Step::Settled { since: Duration::ZERO }, 7), (None, 1, 1));
         // The second attempt has a time of its own.
-        assert_eq!(step(1, started(2, 14), 14), (None, 2, 0));
-        assert_eq!(step(1, Step::Ended(Err(&failure)), 15), (Some((millis(1), 1)), 1, 0));
+        assert_eq!(step(1, started(2), 14), (None, 2, 0));
+        assert_eq!(step(1, ended(14, 14, Err(&failure)), 15), (Some((millis(1), 1)), 1, 0));
         // Without an order, no key waits.
         assert_eq!(step(1, Step::Parked { wait: millis(9), blocks: false }, 15), (None, 1, 0));
         assert_eq!(step(1, Step::Dropped { since: Duration::ZERO }, 16), (None, 1, 0));
-        assert_eq!(step(2, Step::Ended(Err(&failure)), 17), (Some((millis(15), 1)), 0, 0));
+        assert_eq!(step(2, ended(2, 17, Err(&failure)), 17), (Some((millis(15), 1)), 0, 0));
         // The handler of dead letters is not an attempt.
         assert_eq!(step(2, Step::Letter, 17), (None, 0, 0));
         assert_eq!(step(2, Step::Taken(Ok(())), 18), (None, 0, 0));
         assert_eq!(step(2, Step::Settled { since: Duration::ZERO }, 18), (None, 0, 0));
-        assert_eq!(step(3, started(1, 20), 20), (None, 1, 0));
+        assert_eq!(step(3, started(1), 20), (None, 1, 0));
         assert_eq!(step(3, Step::Dropped { since: Duration::ZERO }, 21), (None, 0, 0));
-        assert!(at_once.timed.is_empty() && at_once.failed.is_empty(), "{at_once:?}");
+        assert!(at_once.failed.is_empty(), "{at_once:?}");
+    }
+
+    /// The times of attempts that each take this long after the processor was last seen to run, and for how many each of them stands.
+    fn times(attempts: impl Iterator<Item = (Duration, Duration)>) -> Vec<(Duration, u32)> {
+        let (mut at_once, gauges) = (AtOnce::default(), Gauges::default());
+        let mut times = Vec::new();
+        for (at, (running, time)) in (0..).zip(attempts) {
+            let started = Step::Started { attempt: 1, since: Duration::ZERO };
+            assert_eq!(at_once.observe(at, &started, &gauges, || unreachable!("the clock is not read")), None);
+            let ended = Step::Ended { began: Duration::ZERO, running, result: Ok(()) };
+            times.extend(at_once.observe(at, &ended, &gauges, || time));
+        }
+        times
     }
 
     #[test]
     fn of_fast_attempts_a_sample_is_timed() {
-        let (mut at_once, gauges) = (AtOnce::default(), Gauges::default());
-        let mut samples = Vec::new();
-        for at in 0..u64::from(4 * STRIDE) {
-            let started = Step::Started { attempt: 1, since: Duration::ZERO, began: Duration::ZERO };
-            assert_eq!(at_once.observe(at, &started, &gauges, || unreachable!("the event has the time")), None);
-            samples.extend(at_once.observe(at, &Step::Ended(Ok(())), &gauges, || Duration::from_micros(3)));
-        }
+        let fast = Duration::from_micros(3);
         let expected = [1, STRIDE, STRIDE, STRIDE];
-        assert_eq!(samples, expected.map(|attempts| (Duration::from_micros(3), attempts)));
+        let attempts = (0..4 * STRIDE).map(|_| (Duration::ZERO, fast));
+        assert_eq!(times(attempts), expected.map(|attempts| (fast, attempts)));
+    }
+
+    #[test]
+    fn each_slow_attempt_among_fast_ones_is_timed() {
+        let (fast, slow) = (Duration::from_micros(3), millis(200));
+        let attempts = (0..2 * STRIDE).map(|number| match number % 100 {
+            50 => (millis(199), slow),
+            _ => (Duration::ZERO, fast),
+        });
+        let times = times(attempts);
+        assert_eq!(times.iter().filter(|time| **time == (slow, 1)).count(), 5, "{times:?}");
+        assert_eq!(times.iter().filter(|time| time.0 == fast).map(|time| time.1).sum::<u32>(), 1 + STRIDE);
     }
 }

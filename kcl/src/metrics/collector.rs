@@ -23,7 +23,7 @@ use crate::runner::events::{Event, Step};
 
 /// The number of records of which one is timed, while they are fast.
 pub(super) const STRIDE: u32 = 256;
-/// The time of a record after which the next one is timed, too: this costs less than a hundredth of that time.
+/// The time of a record from which on it is slow. Timing it costs less than a hundredth of that time.
 pub(super) const SLOW: Duration = Duration::from_micros(50);
 
 /// Collects the numbers of one conversation.
@@ -33,10 +33,10 @@ pub(crate) struct Collector {
     left: u32,
     /// The number of records that the next timed one stands for.
     stride: u32,
+    /// The number of records of which one is timed, unless the one before them was slow.
+    usual: u32,
     /// The start of the record that is timed.
     began: Duration,
-    /// The start of the attempt of the record handler.
-    attempt: Option<Duration>,
     at_once: AtOnce,
 }
 
@@ -45,7 +45,7 @@ impl Collector {
         let sender = Mutex::new(Sender::new(settings, report.clone()));
         let shared = Shared { clock: Arc::clone(clock), state: Mutex::default(), at_once: Gauges::default(), sender };
         let at_once = AtOnce::default();
-        Self { shared: Arc::new(shared), left: 1, stride: 1, began: Duration::ZERO, attempt: None, at_once }
+        Self { shared: Arc::new(shared), left: 1, stride: 1, usual: STRIDE, began: Duration::ZERO, at_once }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -88,9 +88,18 @@ impl Collector {
     #[cold]
     fn end_record(&mut self) {
         let time = self.shared.clock.now().saturating_sub(self.began);
-        self.shared.state().record.add_times(nanos(time), self.stride.into());
-        self.stride = if time >= SLOW { 1 } else { STRIDE };
+        self.shared.state().time_record(self.began, time, self.stride);
+        self.stride = if time >= SLOW { 1 } else { self.usual };
         self.left = self.stride;
+    }
+
+    /// Times each record if the records of a batch were slow on average, which only a few of them may have been.
+    fn adapt(&mut self, mean: Duration) {
+        self.usual = if mean >= SLOW { 1 } else { STRIDE };
+        if self.usual < self.left {
+            self.stride -= self.left - self.usual;
+            self.left = self.usual;
+        }
     }
 
     /// Takes into account what happens to a record that is handled beside others.
@@ -102,7 +111,7 @@ impl Collector {
             state.handler.add_times(nanos(time), attempts.into());
             state.record.add_times(nanos(time), attempts.into());
         }
-        if let Step::Ended(Err(failure)) | Step::Taken(Err(failure)) = step {
+        if let Step::Ended { result: Err(failure), .. } | Step::Taken(Err(failure)) = step {
             count(&mut shared.state().totals.failures, class_of_failure(failure));
         }
     }
@@ -118,15 +127,10 @@ impl Collector {
             Event::Batch(_) | Event::Called { .. } | Event::Attempt(_) | Event::Attempted(_) | Event::Accepted
         );
         let now = if is_timed { self.shared.clock.now() } else { Duration::ZERO };
-        let attempt = match event {
-            Event::Attempt(_) => {
-                self.attempt = Some(now);
-                None
-            }
-            Event::Attempted(_) => self.attempt.take(),
-            _ => None,
-        };
-        self.shared.state().observe(event, now, attempt);
+        let mean = self.shared.state().observe(event, now);
+        if let Some(mean) = mean {
+            self.adapt(mean);
+        }
     }
 }
 
@@ -149,6 +153,7 @@ impl Shared {
 
     /// Sends a snapshot if it is due, and returns the time until the next one.
     pub(crate) fn tick(&self, look: &Look) -> Duration {
+        self.state().see(look);
         let mut sender = self.sender();
         if sender.is_due(look.now) {
             let snapshot = self.state().snapshot(look, &self.at_once);
@@ -161,7 +166,11 @@ impl Shared {
     pub(crate) fn finish(&self, exit_code: u8) {
         let mut sender = self.sender();
         if sender.has_begun() {
-            let snapshot = self.state().snapshot(&Look { now: self.clock.now(), ..Look::default() }, &self.at_once);
+            let look = Look { now: self.clock.now(), ..Look::default() };
+            let mut state = self.state();
+            state.see(&look);
+            let snapshot = state.snapshot(&look, &self.at_once);
+            drop(state);
             sender.end(Snapshot { is_last: true, exit_code: Some(exit_code), ..snapshot });
         }
     }
@@ -176,8 +185,8 @@ struct State {
     record: Histogram,
     batch: Histogram,
     behind: Option<Duration>,
-    /// Whether the present batch has records.
-    has_records: bool,
+    /// The number of records of the present batch.
+    records: u32,
     /// The batches with records that are not settled: when each arrived, and the number of these records.
     unsettled: VecDeque<(Duration, u64)>,
     /// Whether the record handler gets the records of the whole batch in order, so that the ones before the present one are done.
@@ -185,23 +194,26 @@ struct State {
     /// The number of settled records in the last snapshot. The next snapshot must not show fewer.
     shown: u64,
     running: Option<(&'static str, Duration)>,
-    in_flight: u64,
+    /// The start of the attempt of the record handler that is running.
+    attempt: Option<Duration>,
+    /// The single record that the watch saw at its last look: since when the watch has seen it, and for how long.
+    seen: Option<(Duration, Duration)>,
     last_message: Option<Duration>,
     last_checkpoint: Option<Duration>,
 }
 
 impl State {
-    /// Takes an event at this time into account. `attempt` is the start of the attempt of the record handler that has ended.
-    fn observe(&mut self, event: &Event<'_>, now: Duration, attempt: Option<Duration>) {
+    /// Takes an event at this time into account. After an attempt of the record handler, returns the mean time of its records.
+    fn observe(&mut self, event: &Event<'_>, now: Duration) -> Option<Duration> {
         let totals = &mut self.totals;
         match event {
             Event::Batch(records) => {
                 self.last_message = Some(now);
                 let count = records.len() as u64;
-                self.has_records = count > 0;
+                self.records = count.try_into().unwrap_or(u32::MAX);
                 if count == 0 {
                     totals.empty_batches += 1;
-                    return;
+                    return None;
                 }
                 totals.batches += 1;
                 totals.delivered += count;
@@ -221,19 +233,18 @@ impl State {
                 }
             }
             Event::Attempt(places) => {
-                self.in_flight = 1;
+                self.attempt = Some(now);
                 self.is_in_order = places.is_none();
             }
             Event::Attempted(result) => {
                 self.is_in_order = false;
-                self.in_flight = 0;
-                // The times of empty batches would hide those of the others.
-                if let Some(began) = attempt.filter(|_| self.has_records) {
-                    self.handler.add(nanos(now.saturating_sub(began)));
-                }
                 if let Err(failure) = result {
                     count(&mut totals.failures, class_of_failure(failure));
                 }
+                // The times of empty batches would hide those of the others.
+                let time = self.attempt.take().filter(|_| self.records > 0).map(|began| now.saturating_sub(began))?;
+                self.handler.add(nanos(time));
+                return Some(time / self.records);
             }
             Event::Returned => self.running = None,
             Event::Retried => totals.retries += 1,
@@ -260,6 +271,28 @@ impl State {
             }
             _ => {}
         }
+        None
+    }
+
+    /// Adds the time of a record that began at this time, and that stands for several.
+    fn time_record(&mut self, began: Duration, time: Duration, records: u32) {
+        self.record.add_times(nanos(time), records.into());
+        // The watch has seen this record, not an earlier one.
+        self.seen.take_if(|(since, _)| *since >= began);
+    }
+
+    /// Takes the record into account that the watch sees now. Once it sees another one, the time of a slow record is known to be at
+    /// least this long. Nobody else may have timed it.
+    fn see(&mut self, look: &Look) {
+        // The wait before an attempt belongs to the same record.
+        let since = self.attempt.filter(|_| look.place.is_some() && look.oldest.is_none());
+        let since = since.map(|began| began.max(look.now.saturating_sub(look.running)));
+        if let Some((before, time)) = self.seen.take() {
+            if since != Some(before) && time >= SLOW {
+                self.record.add(nanos(time));
+            }
+        }
+        self.seen = since.map(|since| (since, look.now.saturating_sub(since)));
     }
 
     /// Counts records that are done, the oldest first.
@@ -295,7 +328,7 @@ impl State {
                 millis_behind_latest: self.behind.map(millis),
                 unsettled: waiting - handled,
                 oldest_unsettled_ms: self.unsettled.front().map(|(arrived, _)| since(*arrived)),
-                in_flight: self.in_flight + at_once.in_flight(),
+                in_flight: u64::from(self.attempt.is_some()) + at_once.in_flight(),
                 blocked_keys: at_once.blocked(),
                 running,
                 last_message_ms: self.last_message.map(since),
@@ -322,4 +355,60 @@ fn nanos(time: Duration) -> u64 {
 
 fn millis(time: Duration) -> u64 {
     time.as_millis().try_into().unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+
+    const fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn a_slow_record_that_only_the_watch_sees_is_counted_once() {
+        let mut state = State::default();
+        let look = |state: &mut State, now: u64, running: u64, place| {
+            state.see(&Look { now: millis(now), running: millis(running), place, ..Look::default() });
+            (state.record.count(), state.record.max() / 1_000_000)
+        };
+        assert_eq!(look(&mut state, 900, 900, Some(0)), (0, 0), "it waits for its first attempt");
+        state.attempt = Some(millis(1_000));
+        assert_eq!(look(&mut state, 1_100, 1_100, Some(0)), (0, 0));
+        assert_eq!(look(&mut state, 2_100, 2_100, Some(0)), (0, 0), "it is running");
+        assert_eq!(look(&mut state, 3_100, 0, Some(7)), (1, 1_100));
+        assert_eq!(look(&mut state, 4_100, 1_000, Some(7)), (1, 1_100));
+        // The record handler has timed it.
+        state.time_record(millis(3_000), millis(1_500), 1);
+        assert_eq!(look(&mut state, 5_100, 0, Some(8)), (2, 1_500));
+        assert_eq!(look(&mut state, 7_100, 2_000, Some(8)), (2, 1_500));
+        state.time_record(millis(7_099), Duration::ZERO, 1);
+        assert_eq!(look(&mut state, 8_100, 0, None), (4, 2_000), "an earlier one was timed");
+    }
+
+    #[test]
+    fn after_a_batch_that_is_slow_on_average_each_record_is_timed() {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let settings = Settings::new(|name| (name == "KCL_METRICS").then(|| "json".into())).expect("valid");
+        let mut collector = Collector::new(settings.expect("it is set"), &clock, &Report::Printed);
+        let strides = |collector: &Collector| (collector.stride, collector.left);
+        // No time passes.
+        collector.began = Duration::MAX;
+        collector.left = 0;
+        collector.end_record();
+        assert_eq!(strides(&collector), (STRIDE, STRIDE));
+        collector.left -= 10;
+        collector.adapt(SLOW);
+        assert_eq!(strides(&collector), (11, 1), "the next one stands for those before it, too");
+        for _ in 0..2 {
+            collector.left = 0;
+            collector.end_record();
+            assert_eq!(strides(&collector), (1, 1));
+        }
+        collector.adapt(Duration::ZERO);
+        collector.left = 0;
+        collector.end_record();
+        assert_eq!(strides(&collector), (STRIDE, STRIDE));
+    }
 }

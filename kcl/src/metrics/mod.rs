@@ -13,8 +13,9 @@
 //! 10 s. A socket gets a snapshot every second, or once a period if that is shorter. `KCL_APP` and `KCL_STREAM` name the application and
 //! the stream; `cargo kcl daemon` and `cargo kcl local` set them.
 //!
-//! Every attempt of a handler is timed, unless records are handled at once: their attempts are sampled. Of single records, every slow
-//! one is timed, and one in 256 of the fast ones. Collecting costs at most 1 % of the instructions of a processor that does nothing with
+//! Every attempt of a handler is timed, unless records are handled at once. Of their attempts, those that wait long are timed, and one in
+//! 256 of the others. Of records that are handled one after the other, one in 256 is timed, and each one after a slow record or a slow
+//! batch. A single slow record among fast ones may be missing unless it takes seconds. Collecting costs at most 1 % of the instructions of a processor that does nothing with
 //! small records.
 //!
 //! A program that listens to the socket reads each datagram as a [`Snapshot`]. Its numbers are totals since the start of the process,

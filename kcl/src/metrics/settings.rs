@@ -47,7 +47,7 @@ impl Settings {
         Self::new(env::var_os)
     }
 
-    fn new(variable: impl Fn(&'static str) -> Option<OsString>) -> Result<Option<Self>, RunError> {
+    pub(super) fn new(variable: impl Fn(&'static str) -> Option<OsString>) -> Result<Option<Self>, RunError> {
         let text = |name| variable(name).filter(|value| !value.is_empty());
         let Some(wanted) = text("KCL_METRICS") else { return Ok(None) };
         let wrong = |variable, value: &OsString, expected| RunError::Setting {

@@ -63,10 +63,11 @@ pub(crate) enum Event<'e> {
 /// What happens to a record that is handled beside others.
 #[allow(dead_code, reason = "records are handled at once with a runtime, and not every follower reads every field")]
 pub(crate) enum Step<'e> {
-    /// It gets a slot, and its handler is called at `began`: for the first time at `since`, and for this time in all.
-    Started { attempt: u32, since: Duration, began: Duration },
-    /// The attempt is over: its handler returned, panicked or took too long. The slot is free.
-    Ended(Result<(), &'e Failure>),
+    /// It gets a slot, and its handler is called: for the first time at `since`, and for this time in all.
+    Started { attempt: u32, since: Duration },
+    /// The attempt, which began at `began`, is over: its handler returned, panicked or took too long. The slot is free. It was still
+    /// running at `running`, the last time that is known without another look at the clock.
+    Ended { began: Duration, running: Duration, result: Result<(), &'e Failure> },
     /// It waits for its next attempt, without a slot. With `blocks`, so do all records of its partition key.
     Parked { wait: Duration, blocks: bool },
     /// It failed permanently, keeps its slot, and the handler of dead letters is called.

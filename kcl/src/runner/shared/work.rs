@@ -63,6 +63,8 @@ pub(super) struct Work<'s, M, F> {
     deadlines: VecDeque<Deadline>,
     /// The start of this round, which polls every slot that was woken before.
     round: Duration,
+    /// The start of this turn.
+    now: Duration,
     /// No further attempt starts.
     is_closed: bool,
     /// The daemon is gone, so no record is skipped or dead-lettered any more.
@@ -78,6 +80,8 @@ struct Task {
     attempts: u32,
     /// The start of the first one.
     since: Duration,
+    /// The start of the last one.
+    began: Duration,
     /// The failure, once its dead letter is handed over.
     letter: Option<Rc<HandlerError>>,
 }
@@ -110,6 +114,7 @@ where
             failures: BTreeMap::new(),
             deadlines: VecDeque::new(),
             round: Duration::ZERO,
+            now: Duration::ZERO,
             is_closed: false,
             is_over: false,
             failed: None,
@@ -160,6 +165,7 @@ where
     /// Lets handlers go on until all of them wait, or until the runtime should get a turn.
     pub(super) fn turn(&mut self, task: &Waker, conversation: &mut Conversation) {
         let now = conversation.clock.now();
+        self.now = now;
         if self.slots.start_turn(task, POLLS) {
             self.round = now;
         }
@@ -203,13 +209,13 @@ where
             let Some(at) = self.keys.next() else { return };
             let Some((record, behind)) = self.ring.record(at) else { continue };
             let now = conversation.clock.now();
-            let task = self.tasks.entry(at).or_insert(Task { attempts: 0, since: now, letter: None });
-            task.attempts += 1;
+            let task = self.tasks.entry(at).or_insert(Task { attempts: 0, since: now, began: now, letter: None });
+            (task.attempts, task.began) = (task.attempts + 1, now);
             if task.attempts > 1 {
                 self.failures.remove(&at);
                 conversation.emit(Event::Retried);
             }
-            let step = Step::Started { attempt: task.attempts, since: task.since, began: now };
+            let step = Step::Started { attempt: task.attempts, since: task.since };
             conversation.emit(Event::Among { at, record, step });
             let slot = self.slots.start(at, (self.make)(Job::Attempt(record.clone(), behind)));
             if let Some(timeout) = self.rules.timeout {
@@ -230,11 +236,11 @@ where
     /// Takes the result of an attempt.
     fn attempted(&mut self, at: Arrival, result: Result<(), Failure>, conversation: &mut Conversation) {
         let Some((record, _)) = self.ring.record(at) else { return };
-        let step = Step::Ended(result.as_ref().map(|&()| ()));
+        let (attempts, began) = self.tasks.get(&at).map_or((1, self.now), |task| (task.attempts, task.began));
+        let step = Step::Ended { began, running: self.now, result: result.as_ref().map(|&()| ()) };
         conversation.emit(Event::Among { at, record, step });
         let Err(failure) = result else { return self.settle(at, conversation) };
         let policy = self.rules.policy;
-        let attempts = self.tasks.get(&at).map_or(1, |task| task.attempts);
         let is_undecodable = failure.as_error().is::<UndecodablePayload>();
         let failed = HandlerError::new(self.shard, ACTION, failure).with_records(&[], Some(record));
         if is_undecodable {

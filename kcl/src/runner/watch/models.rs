@@ -76,7 +76,7 @@ fn a_warning_names_a_record_that_is_handled_at_once_with_others() {
         let records = records(10, 2);
         let since = Duration::ZERO;
         for (at, record) in (0..).zip(&records) {
-            let step = Step::Started { attempt: 1, since, began: since };
+            let step = Step::Started { attempt: 1, since };
             watch.observe(&Event::Among { at, record, step });
             yield_now();
             watch.observe(&Event::Among { at, record, step: Step::Settled { since } });

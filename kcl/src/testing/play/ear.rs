@@ -58,7 +58,7 @@ impl Play {
         let ended = match moved {
             Step::Started { .. } => return self.ledger.begin(place),
             Step::Letter => return self.ledger.take_up(place),
-            Step::Ended(result) | Step::Taken(result) => result.err().map(describe),
+            Step::Ended { result, .. } | Step::Taken(result) => result.err().map(describe),
             Step::Dropped { .. } => Some("cancelled".to_owned()),
             Step::Parked { .. } | Step::Settled { .. } => return,
         };
