@@ -11,10 +11,12 @@ use super::recent::Recent;
 use super::sums::Sums;
 use super::{Seen, Stage};
 
-/// The least age of the counts that rates are computed from.
+/// The least age of the counts that rates are computed from, once the shard is old enough.
 const RATE: Duration = Duration::from_secs(5);
 /// The same for the distribution of recent durations.
 const TIMES: Duration = Duration::from_secs(30);
+/// The least time that a rate is about. A processor sends its numbers once a second.
+const SHORTEST: Duration = Duration::from_secs(1);
 /// The time after its first answer in which a processor announces that it sends snapshots. It does so before its first record. The
 /// time before that answer does not count, because a program may do anything before it runs its processor.
 const SILENT_START: Duration = Duration::from_secs(2);
@@ -91,8 +93,8 @@ impl Shard {
             before: Sums::default(),
             reports: false,
             watcher: None,
-            rates: Recent::new(RATE),
-            times: Recent::new(TIMES),
+            rates: Recent::new(RATE, now, Default::default()),
+            times: Recent::new(TIMES, now, Default::default()),
         }
     }
 
@@ -291,14 +293,11 @@ impl Shard {
     pub(super) fn view(&self, now: Instant) -> View {
         let seen = self.seen();
         let sums = self.sums(seen.as_ref(), now);
-        let rates = self.rates.before(now).filter(|(age, _)| !age.is_zero()).map(|(age, [records, bytes])| {
-            let rate = |now: u64, before: &u64| now.saturating_sub(*before) as f64 / age.as_secs_f64();
-            [rate(sums.totals.settled, records), rate(sums.totals.bytes, bytes)]
-        });
-        let (age, recent) = match self.times.before(now) {
-            Some((age, [handler, record])) => (age, [sums.handler.since(handler), sums.record.since(record)]),
-            None => Default::default(),
-        };
+        let (age, [records, bytes]) = self.rates.before(now);
+        let rate = |now: u64, before: &u64| now.saturating_sub(*before) as f64 / age.max(SHORTEST).as_secs_f64();
+        let rates = [rate(sums.totals.settled, records), rate(sums.totals.bytes, bytes)];
+        let (age, [handler, record]) = self.times.before(now);
+        let recent = [sums.handler.since(handler), sums.record.since(record)];
         let present = self.now(seen.as_ref(), now);
         View {
             busy: busy(&recent[0], age, &present),
@@ -308,7 +307,7 @@ impl Shard {
             // A daemon may not have logged the start of a processor that sends snapshots.
             starts: self.starts.max(self.reports.into()),
             restarts: self.starts.saturating_sub(1),
-            rates: rates.unwrap_or_default(),
+            rates,
             recent,
             reports: self.reports,
             sums,
@@ -382,6 +381,24 @@ mod tests {
         assert_eq!((view.sums.totals.settled, view.restarts, view.pid), (17, 1, Some(own)));
         assert_eq!((view.sums.totals.dead_lettered["error"], view.sums.handler.count()), (17, 2));
         assert_eq!((shard.exits["1"], shard.lives.len()), (1, 1));
+    }
+
+    #[test]
+    fn rates_and_recent_times_include_the_first_second() {
+        let now = Instant::now();
+        let later = |millis| now + Duration::from_millis(millis);
+        let mut shard = Shard::new(Stage::Waiting, now);
+        shard.take(snapshot(1, 600, 0), later(500));
+        assert_eq!(shard.view(later(500)).rates[0], 600.0);
+        shard.keep(later(900));
+        let view = shard.view(later(4_000));
+        assert_eq!((view.rates[0], view.recent[0].count(), view.recent[0].max()), (150.0, 1, 7));
+        // They are not recent any more.
+        for second in 5..=60 {
+            shard.keep(later(second * 1_000));
+        }
+        let view = shard.view(later(60_000));
+        assert_eq!((view.rates[0], view.recent[0].count()), (0.0, 0));
     }
 
     /// The last snapshot of a process that ended as the daemon wished.
