@@ -46,9 +46,14 @@ fn daemon(place: &Place, more: &[&str]) -> Run {
 }
 
 fn command(place: &Place, more: &[&str]) -> Command {
+    command_of(place, more, &[poison()])
+}
+
+/// The daemon with this processor.
+fn command_of(place: &Place, more: &[&str], processor: &[&str]) -> Command {
     let jars = place.0.path().to_str().expect("text").to_owned();
     let arguments = ["daemon", "--stream", "orders", "--app", "revenue", "--region", "us-east-1", "--jars", &jars];
-    let mut command = place.tool(&[&arguments[..], &["--metrics", "0"], more, &["--", poison()]].concat());
+    let mut command = place.tool(&[&arguments[..], &["--metrics", "0"], more, &["--"], processor].concat());
     command.env("JAVA_HOME", place.0.path()).env("KCL_CACHE_DIR", place.path("cache"));
     command
 }
@@ -133,6 +138,22 @@ fn a_killed_processor_and_a_lost_lease_are_noticed() {
     place.write("end", "");
     place.write("killed", "");
     wait_for_state(&address, |state| state["shards"][0]["stage"] == "lost");
+}
+
+#[test]
+fn a_daemon_serves_no_numbers_of_processors_without_metrics() {
+    let place = place();
+    for step in ["up", "idle"] {
+        place.write(step, "");
+    }
+    place.write("lines", &lines(&["\"a\""]));
+    let run = Run::start(command_of(&place, &[], &["env", "-u", "KCL_METRICS", poison()]));
+    let address = run.address();
+    wait_for_state(&address, |state| state["shards"][0]["stage"] == "running");
+    let page = get(&address, "/metrics").1;
+    let of_shard = page.lines().filter(|line| line.contains(&format!("partition_id=\"{SHARD}\"")));
+    let names: Vec<_> = of_shard.filter_map(|line| line.split('{').next()).collect();
+    assert_eq!(names, ["kcl_restarts_total", "kcl_crashes_total"], "{page}");
 }
 
 #[test]

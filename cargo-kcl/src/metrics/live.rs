@@ -102,6 +102,8 @@ impl Metrics {
 
     /// Notes that a processor of the shard has ended with this exit code; for a signal, 128 more than its number.
     pub(crate) fn exited(&self, shard: &str, code: Option<i32>) {
+        // Its last snapshot was sent before.
+        self.catch_up();
         self.board().exited(shard, code);
     }
 

@@ -11,7 +11,7 @@ use kcl::metrics::Totals;
 
 use super::Stage;
 use super::board::Board;
-use super::shard::View;
+use super::shard::{Source, View};
 
 /// The powers of two whose nanoseconds are bounds of buckets: from 65 µs to 68 s.
 const TIMES: RangeInclusive<u32> = 16..=36;
@@ -141,67 +141,80 @@ fn flag(is_set: bool) -> f64 {
 
 fn counters(page: &mut Page, rows: &[Row]) {
     type Count = fn(&Row) -> u64;
-    let counts: [(&str, &str, Count); 9] = [
-        ("messaging_client_consumed_messages_total", "Records that were delivered.", |row| {
+    // Each of them with the first source that knows it.
+    let counts: [(&str, &str, Source, Count); 9] = [
+        ("messaging_client_consumed_messages_total", "Records that were delivered.", Source::Tool, |row| {
             row.view.sums.totals.delivered
         }),
-        ("kcl_consumed_bytes_total", "Size of the data of these records.", |row| row.view.sums.totals.bytes),
+        ("kcl_consumed_bytes_total", "Size of the data of these records.", Source::Tool, |row| {
+            row.view.sums.totals.bytes
+        }),
         (
             "kcl_settled_records_total",
             "Records that were processed, skipped or dead-lettered, as were all before them.",
+            Source::Tool,
             |row| row.view.sums.totals.settled,
         ),
-        ("kcl_batches_total", "Batches with records.", |row| row.view.sums.totals.batches),
-        ("kcl_empty_batches_total", "Batches without records.", |row| row.view.sums.totals.empty_batches),
-        ("kcl_retries_total", "How often a handler was called again after a failure.", |row| {
+        ("kcl_batches_total", "Batches with records.", Source::Tool, |row| row.view.sums.totals.batches),
+        ("kcl_empty_batches_total", "Batches without records.", Source::Processors, |row| {
+            row.view.sums.totals.empty_batches
+        }),
+        ("kcl_retries_total", "How often a handler was called again after a failure.", Source::Processors, |row| {
             row.view.sums.totals.retries
         }),
-        ("kcl_checkpoints_total", "Checkpoints that were accepted.", |row| row.view.sums.totals.checkpoints),
-        ("kcl_restarts_total", "Processors of the shard that were started after the first one.", |row| {
+        ("kcl_checkpoints_total", "Checkpoints that were accepted.", Source::Tool, |row| {
+            row.view.sums.totals.checkpoints
+        }),
+        ("kcl_restarts_total", "Processors of the shard that were started after the first one.", Source::Log, |row| {
             row.view.restarts
         }),
-        ("kcl_crashes_total", "Processors that ended with an exit code other than 0.", Row::crashes),
+        ("kcl_crashes_total", "Processors that ended with an exit code other than 0.", Source::Log, Row::crashes),
     ];
-    for (name, help, count) in counts {
+    for (name, help, source, count) in counts {
         page.family(name, "counter", help);
-        rows.iter().for_each(|row| page.sample(name, &row.labels, count(row)));
+        known_by(rows, source).for_each(|row| page.sample(name, &row.labels, count(row)));
     }
     classes(page, rows);
+}
+
+/// The shards whose numbers come from this source, or from a better one.
+fn known_by(rows: &[Row], source: Source) -> impl Iterator<Item = &Row> {
+    rows.iter().filter(move |row| row.view.source >= source)
 }
 
 /// The counters of a shard that have a class.
 fn classes(page: &mut Page, rows: &[Row]) {
     type Classes = fn(&Totals) -> &BTreeMap<String, u64>;
-    let families: [(&str, &str, &[&str], Classes); 4] = [
+    // The classes that processors tell apart, and those that the tool does.
+    let passed = [Totals::FAILURE_CLASSES, &["unknown"]];
+    let families: [(&str, &str, [&[&str]; 2], Classes); 4] = [
         (
             "kcl_failures_total",
             "Failed attempts of handlers, by the class of the error.",
-            Totals::FAILURE_CLASSES,
+            [Totals::FAILURE_CLASSES, &[]],
             |totals| &totals.failures,
         ),
-        (
-            "kcl_skipped_records_total",
-            "Records that were skipped, by the class of their error.",
-            Totals::FAILURE_CLASSES,
-            |totals| &totals.skipped,
-        ),
-        (
-            "kcl_dead_letters_total",
-            "Records that were dead-lettered, by the class of their error.",
-            Totals::FAILURE_CLASSES,
-            |totals| &totals.dead_lettered,
-        ),
+        ("kcl_skipped_records_total", "Records that were skipped, by the class of their error.", passed, |totals| {
+            &totals.skipped
+        }),
+        ("kcl_dead_letters_total", "Records that were dead-lettered, by the class of their error.", passed, |totals| {
+            &totals.dead_lettered
+        }),
         (
             "kcl_refused_checkpoints_total",
             "Checkpoints that were refused after all retries, by the reason.",
-            Totals::REFUSAL_REASONS,
+            [Totals::REFUSAL_REASONS, &[]],
             |totals| &totals.refused,
         ),
     ];
-    for (name, help, known, classes) in families {
+    for (name, help, [by_processors, by_tool], classes) in families {
         page.family(name, "counter", help);
         for row in rows {
-            let known = if row.view.reports { known } else { &[] };
+            let known = match row.view.source {
+                Source::Processors => by_processors,
+                Source::Tool => by_tool,
+                Source::Log => &[],
+            };
             page.classes(name, &row.labels, "error_type", known, classes(&row.view.sums.totals));
         }
     }
@@ -235,11 +248,13 @@ fn gauges(page: &mut Page, rows: &[Row]) {
             |view| seconds(view.now.running.as_ref().map(|running| running.ms)),
         ),
         ("kcl_unsettled_records", "Records that were delivered and are not settled.", |view| {
-            Some(view.now.unsettled as f64)
+            view.pid.map(|_| view.now.unsettled as f64)
         }),
-        ("kcl_in_flight", "Attempts of the record handler that are running.", |view| Some(view.now.in_flight as f64)),
+        ("kcl_in_flight", "Attempts of the record handler that are running.", |view| {
+            (view.pid.is_some() || view.source == Source::Tool).then_some(view.now.in_flight as f64)
+        }),
         ("kcl_blocked_keys", "Partition keys whose next record waits for another attempt.", |view| {
-            Some(view.now.blocked_keys as f64)
+            view.pid.map(|_| view.now.blocked_keys as f64)
         }),
     ];
     let running: Vec<_> = rows.iter().filter(|row| row.stage == Stage::Running).collect();
@@ -262,12 +277,11 @@ fn gauges(page: &mut Page, rows: &[Row]) {
 fn histograms(page: &mut Page, rows: &[Row]) {
     let name = "messaging_process_duration_seconds";
     page.family(name, "histogram", "Duration of attempts of the record handler.");
-    for row in rows {
+    for row in known_by(rows, Source::Tool) {
         let labels = format!("{},messaging_operation_name=\"process\"", row.labels);
         page.histogram(name, &labels, &row.view.sums.handler, TIMES, NANOS);
     }
-    // Only the processors know the following numbers.
-    let reporting: Vec<_> = rows.iter().filter(|row| row.view.reports).collect();
+    let reporting: Vec<_> = known_by(rows, Source::Processors).collect();
     let name = "kcl_record_duration_seconds";
     page.family(name, "histogram", "Duration of the handling of single records, from samples.");
     reporting.iter().for_each(|row| page.histogram(name, &row.labels, &row.view.sums.record, TIMES, NANOS));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use kcl::__private::Histogram;
-use kcl::metrics::{Now, Running, Snapshot};
+use kcl::metrics::{Now, Running, Snapshot, Totals};
 
 use super::life::{Life, handling, is_long, millis};
 use super::recent::Recent;
@@ -75,8 +75,18 @@ pub(super) struct View {
     pub(super) recent: [Histogram; 2],
     /// The number of attempts of the handler that were running in that time, on average.
     pub(super) busy: f64,
-    /// Whether the processors send snapshots.
-    pub(super) reports: bool,
+    pub(super) source: Source,
+}
+
+/// The best source of a shard's numbers. Each one knows more than those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Source {
+    /// The log of a daemon, which has none of them.
+    Log,
+    /// The tool, which sees the messages and the replies.
+    Tool,
+    /// The processors, which send snapshots.
+    Processors,
 }
 
 impl Shard {
@@ -110,8 +120,14 @@ impl Shard {
         self.reach(Stage::Running, now);
     }
 
-    /// Notes that the only processor has ended.
+    /// Notes that the only processor has ended, whose snapshots have all arrived.
     pub(super) fn exit(&mut self, code: impl ToString, now: Instant) {
+        if self.reports
+            && let Some(seen) = self.seen()
+        {
+            let reported = self.reported().totals;
+            self.before.add_missing(&reported, &seen);
+        }
         *self.exits.entry(code.to_string()).or_default() += 1;
         self.lives.iter_mut().for_each(|life| _ = life.ended.get_or_insert(now));
     }
@@ -224,7 +240,7 @@ impl Shard {
         let is_old = |life: &mut Life| life.ended.is_some_and(|ended| now.saturating_duration_since(ended) >= KEPT);
         let before = &mut self.before;
         self.lives.extract_if(.., is_old).for_each(|life| before.add(&life.snapshot));
-        let sums = self.sums(self.seen().as_ref(), now);
+        let sums = self.sums(self.seen().as_ref());
         let Sums { totals, handler, record, .. } = sums;
         self.rates.keep(now, || [totals.settled, totals.bytes]);
         self.times.keep(now, || [handler, record]);
@@ -253,18 +269,22 @@ impl Shard {
         !self.reports && answered().is_some_and(|age| age >= SILENT_START)
     }
 
-    fn sums(&self, seen: Option<&Seen>, now: Instant) -> Sums {
+    /// The sums of the snapshots.
+    fn reported(&self) -> Sums {
+        let mut sums = self.before.clone();
+        self.lives.iter().for_each(|life| sums.add(&life.snapshot));
+        sums
+    }
+
+    fn sums(&self, seen: Option<&Seen>) -> Sums {
         if self.reports {
-            let mut sums = self.before.clone();
-            self.lives.iter().for_each(|life| sums.add(&life.snapshot));
-            return sums;
+            return self.reported();
         }
         let mut sums = Sums::default();
-        // Counters would fall if snapshots followed later.
-        if let Some(seen) = seen.filter(|_| self.is_silent(now)) {
+        // The first snapshot precedes the first record, so counters do not fall.
+        if let Some(seen) = seen {
             let one = |count: u64| (count > 0).then(|| ("unknown".to_owned(), count)).into_iter().collect();
-            (sums.totals.settled, sums.totals.delivered, sums.totals.bytes) = (seen.records, seen.records, seen.bytes);
-            (sums.totals.checkpoints, sums.totals.batches) = (seen.checkpoints, seen.batches.count());
+            sums.add_missing(&Totals::default(), seen);
             (sums.totals.skipped, sums.totals.dead_lettered) = (one(seen.skipped), one(seen.dead_lettered));
             sums.handler.clone_from(&seen.batches);
         }
@@ -284,7 +304,7 @@ impl Shard {
         let Some(life) = self.present() else {
             let mut now = Now::default();
             now.running = seen.and_then(|seen| seen.running).map(running);
-            now.in_flight = u64::from(now.running.is_some());
+            now.in_flight = now.running.as_ref().is_some_and(|running| running.action == "processRecords").into();
             return now;
         };
         life.now(now)
@@ -292,7 +312,7 @@ impl Shard {
 
     pub(super) fn view(&self, now: Instant) -> View {
         let seen = self.seen();
-        let sums = self.sums(seen.as_ref(), now);
+        let sums = self.sums(seen.as_ref());
         let (age, [records, bytes]) = self.rates.before(now);
         let rate = |now: u64, before: &u64| now.saturating_sub(*before) as f64 / age.max(SHORTEST).as_secs_f64();
         let rates = [rate(sums.totals.settled, records), rate(sums.totals.bytes, bytes)];
@@ -309,7 +329,11 @@ impl Shard {
             restarts: self.starts.saturating_sub(1),
             rates,
             recent,
-            reports: self.reports,
+            source: match (self.reports, &self.watcher) {
+                (true, _) => Source::Processors,
+                (false, Some(_)) => Source::Tool,
+                (false, None) => Source::Log,
+            },
             sums,
         }
     }
@@ -399,6 +423,25 @@ mod tests {
         }
         let view = shard.view(later(60_000));
         assert_eq!((view.rates[0], view.recent[0].count()), (0.0, 0));
+    }
+
+    #[test]
+    fn a_killed_processor_has_done_what_the_tool_has_seen() {
+        let now = Instant::now();
+        let mut shard = Shard::new(Stage::Waiting, now);
+        let mut batches = Histogram::default();
+        (0..3).for_each(|_| batches.add(1));
+        let seen = Seen { records: 30, bytes: 300, checkpoints: 2, batches, ..Seen::default() };
+        shard.watch(Watcher { seen: Box::new(move || seen.clone()), retried: Box::new(drop) });
+        shard.start(now);
+        shard.take(snapshot(1, 10, 0), now);
+        shard.exit(137, now);
+        let totals = shard.view(now).sums.totals;
+        assert_eq!((totals.settled, totals.delivered, totals.bytes), (30, 30, 300));
+        assert_eq!((totals.batches, totals.checkpoints), (3, 2));
+        shard.start(now);
+        shard.take(snapshot(std::process::id(), 25, 0), now);
+        assert_eq!(shard.view(now).sums.totals.settled, 55);
     }
 
     /// The last snapshot of a process that ended as the daemon wished.

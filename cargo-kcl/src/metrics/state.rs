@@ -8,7 +8,7 @@ use kcl::metrics::{Now, Totals};
 use serde::{Deserialize, Serialize};
 
 use super::life::millis;
-use super::shard::{Shard, View};
+use super::shard::{Shard, Source, View};
 use super::sums::{self, Sums};
 use super::{Site, Stage};
 
@@ -138,25 +138,15 @@ impl State {
 
 impl ShardState {
     pub(super) fn new(id: &str, shard: &Shard, view: View, now: Instant) -> Self {
-        let View {
-            sums: Sums { totals, .. },
-            now: present,
-            pid,
-            heard,
-            starts,
-            restarts,
-            rates,
-            recent,
-            busy,
-            reports,
-        } = view;
+        let View { sums: Sums { totals, .. }, now: present, pid, heard, starts, restarts, rates, recent, busy, source } =
+            view;
         Self {
             shard: id.to_owned(),
             stage: shard.stage,
             stage_ms: millis(now.saturating_duration_since(shard.since)),
             pid,
             heard_ms: heard.map(|heard| millis(now.saturating_duration_since(heard))),
-            reports,
+            reports: source == Source::Processors,
             starts,
             restarts,
             exits: shard.exits.clone(),

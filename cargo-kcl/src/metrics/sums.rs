@@ -3,6 +3,8 @@
 use kcl::__private::Histogram;
 use kcl::metrics::{Snapshot, Totals};
 
+use super::Seen;
+
 /// The most classes of errors that are counted, of each kind. A processor has a handful.
 const CLASSES: usize = 32;
 
@@ -21,6 +23,20 @@ impl Sums {
         self.handler.merge(&snapshot.handler);
         self.record.merge(&snapshot.record);
         self.batch.merge(&snapshot.batch);
+    }
+
+    /// Adds what the tool has seen and nobody has reported. A process that was killed has not sent the last of its counts.
+    pub(super) fn add_missing(&mut self, reported: &Totals, seen: &Seen) {
+        let totals = &mut self.totals;
+        for (sum, reported, seen) in [
+            (&mut totals.settled, reported.settled, seen.records),
+            (&mut totals.delivered, reported.delivered, seen.records),
+            (&mut totals.bytes, reported.bytes, seen.bytes),
+            (&mut totals.batches, reported.batches, seen.batches.count()),
+            (&mut totals.checkpoints, reported.checkpoints, seen.checkpoints),
+        ] {
+            *sum = sum.saturating_add(seen.saturating_sub(reported));
+        }
     }
 }
 
