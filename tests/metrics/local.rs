@@ -314,6 +314,23 @@ fn what_the_user_asks_for_is_sent_too() {
 }
 
 #[test]
+fn lines_name_their_application_also_without_a_socket() {
+    let place = Place::new();
+    place.write("input", "\"a\"\n");
+    let mut command = place.tool(&["local", "--input", "input", "--app", "revenue", "--", poison()]);
+    // The path of a socket has at most 107 bytes.
+    let folder = place.path(&"x".repeat(120));
+    fs::create_dir(&folder).expect("a folder");
+    let output = command.env("XDG_RUNTIME_DIR", folder).env("KCL_METRICS", "emf").output().expect("the tool starts");
+    let stderr = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(stderr.contains("cargo kcl top cannot show this run: "), "{stderr}");
+    let line = stderr.lines().find(|line| line.starts_with("{\"_aws\":{")).expect(&stderr);
+    let line: Value = serde_json::from_str(line).expect("JSON");
+    assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["application"]]));
+    assert_eq!(line["application"], "revenue");
+}
+
+#[test]
 fn the_page_of_a_run_shows_retries_that_succeeded() {
     let place = Place::new();
     place.write("input", "\"a\"\n\"once\"\n\"poison\"\n");

@@ -70,18 +70,18 @@ impl Metrics {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The environment variables that make a processor send its metrics here. It also sends those that the user has asked for.
+    /// The environment variables that name the run, and that make a processor send its metrics here. It also sends those that the
+    /// user has asked for.
     pub(crate) fn variables(&self) -> Vec<(&'static str, OsString)> {
-        let Some(sockets) = &self.sockets else { return Vec::new() };
+        let mut variables = self.board().about().names();
+        let Some(sockets) = &self.sockets else { return variables };
         let mut output = OsString::from("unix:");
         output.push(PathBuf::from(sockets.snapshots()));
         if let Some(others) = env::var_os("KCL_METRICS").filter(|others| !others.is_empty()) {
             output.push(",");
             output.push(others);
         }
-        let board = self.board();
-        let mut variables = vec![("KCL_METRICS", output), ("KCL_APP", board.about().application.clone().into())];
-        variables.extend(board.about().stream.as_ref().map(|stream| ("KCL_STREAM", stream.into())));
+        variables.push(("KCL_METRICS", output));
         variables
     }
 

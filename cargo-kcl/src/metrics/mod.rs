@@ -34,6 +34,7 @@ pub(crate) mod state;
 #[cfg(feature = "metrics")]
 mod sums;
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use kcl::__private::Histogram;
@@ -58,6 +59,14 @@ pub(crate) struct About {
     pub(crate) stream: Option<String>,
     /// A handler that runs for this long is stuck.
     pub(crate) stuck_after: Duration,
+}
+
+impl About {
+    /// The environment variables that name the run in the metrics of its processors, wherever these go.
+    fn names(&self) -> Vec<(&'static str, OsString)> {
+        let stream = self.stream.as_ref().map(|stream| ("KCL_STREAM", stream.into()));
+        [("KCL_APP", self.application.clone().into())].into_iter().chain(stream).collect()
+    }
 }
 
 /// The reason why metrics cannot be served.
@@ -143,15 +152,15 @@ mod off {
     use super::{About, DaemonEvent, MetricsError, MetricsOptions, Seen, Site, Stage};
 
     #[derive(Clone, Debug)]
-    pub(crate) struct Metrics;
+    pub(crate) struct Metrics(About);
 
     impl Metrics {
-        pub(crate) fn open(_: &MetricsOptions, _: About) -> Result<Self, MetricsError> {
-            Ok(Self)
+        pub(crate) fn open(_: &MetricsOptions, about: About) -> Result<Self, MetricsError> {
+            Ok(Self(about))
         }
 
         pub(crate) fn variables(&self) -> Vec<(&'static str, OsString)> {
-            Vec::new()
+            self.0.names()
         }
 
         pub(crate) fn work_as(&self, _: Option<&str>, _: &Site) {}
