@@ -9,8 +9,8 @@
 //! | `emf` or `emf:NAMESPACE` | a line in CloudWatch's embedded metric format on the real stderr, about this period; the namespace is `kcl` unless it is given |
 //! | `unix:PATH` | a datagram to this Unix socket, with a [`Snapshot`] as JSON, about the whole run; it is dropped if nobody listens, or not fast enough |
 //!
-//! Several of them are separated by commas. `KCL_METRICS_PERIOD` is the time between two lines, such as `30s` or `500ms`; by default
-//! 10 s. A socket gets a snapshot every second, or once a period if that is shorter. `KCL_APP` and `KCL_STREAM` name the application and
+//! Several of them are separated by commas. `KCL_METRICS_PERIOD` is the time between two lines: a whole number with one unit,
+//! such as `30s` or `500ms`, and by default 10 s. A socket gets a snapshot every second, or once a period if that is shorter. `KCL_APP` and `KCL_STREAM` name the application and
 //! the stream; `cargo kcl daemon` and `cargo kcl local` set them.
 //!
 //! Every attempt of a handler is timed, unless records are handled at once. Of their attempts, those that wait long are timed, and one in

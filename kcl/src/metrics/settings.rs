@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::os::unix::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ const PERIODS: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..
 /// The namespace in CloudWatch, unless it is given.
 const NAMESPACE: &str = "kcl";
 
-const FORMS: &str = "`json`, `emf`, `emf:NAMESPACE` (up to 255 letters, digits and `.-_/#:`), `unix:PATH`, or several of them, separated by commas";
-const TIMES: &str = "a time from 100ms to 1h, such as `10s`";
+const FORMS: &str = "`json`, `emf`, `emf:NAMESPACE` (up to 255 letters, digits and `.-_/#:`), `unix:PATH` (on Linux, a path of up to 107 bytes), or several of them, separated by commas";
+const TIMES: &str = "a whole number with one unit, from 100ms to 1h, such as `90s`";
 
 /// A way out for snapshots.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +75,7 @@ fn output(text: &str) -> Option<Output> {
         None if text == "json" => Some(Output::Json),
         None if text == "emf" => Some(Output::Emf(NAMESPACE.to_owned())),
         Some(("emf", namespace)) => is_namespace(namespace).then(|| Output::Emf(namespace.to_owned())),
-        Some(("unix", path)) => (!path.is_empty()).then(|| Output::Unix(path.into())),
+        Some(("unix", path)) => is_path_of_socket(path).then(|| Output::Unix(path.into())),
         _ => None,
     }
 }
@@ -83,6 +84,11 @@ fn output(text: &str) -> Option<Output> {
 fn is_namespace(text: &str) -> bool {
     let known = |char: char| char.is_ascii_alphanumeric() || ".-_/#:".contains(char);
     !text.is_empty() && text.len() <= 255 && text.chars().all(known)
+}
+
+/// Whether a socket can have this path. A longer one would receive nothing, without a word.
+fn is_path_of_socket(path: &str) -> bool {
+    !path.is_empty() && SocketAddr::from_pathname(path).is_ok()
 }
 
 /// Parses a whole number with a unit.
@@ -131,14 +137,15 @@ mod tests {
 
     #[test]
     fn a_wrong_value_is_explained() {
-        for wrong in ["1", "json,", "unix:", "emf:", "emf:a b", "JSON", "tcp:1"] {
+        let long = format!("unix:/tmp/{}", "y".repeat(103));
+        for wrong in ["1", "json,", "unix:", "emf:", "emf:a b", "JSON", "tcp:1", &long] {
             let error = read(wrong, "").expect_err(wrong);
             assert_eq!(
                 error,
                 format!("the environment variable KCL_METRICS is `{wrong}`; set it to {FORMS}, or unset it")
             );
         }
-        for wrong in ["0", "3", "99ms", "2h", "-1s", "s", "1d", "99999999999999999999"] {
+        for wrong in ["0", "3", "99ms", "2h", "-1s", "s", "1d", "1m30s", "1.5s", "99999999999999999999"] {
             let error = read("json", wrong).expect_err(wrong);
             assert!(error.contains("KCL_METRICS_PERIOD is `") && error.contains(TIMES), "{error}");
         }
