@@ -7,7 +7,7 @@ use std::fmt::{Debug, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use kcl::{BoxError, Json, Runner, Shard};
+use kcl::{BoxError, DeadLetter, Json, Runner, Shard};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record as Values};
 use tracing::subscriber::DefaultGuard;
@@ -148,7 +148,8 @@ fn spans_carry_the_shard_and_the_sequence_numbers() {
         format!("{SHARD}{MESSAGE}"),
         format!("{SHARD}{MESSAGE}record sequence_number=1 sub_sequence_number=7 > "),
         format!(
-            "{SHARD}{MESSAGE}WARN message=retrying attempts=1 {failed}it broke; at record 1/7 with partition key `k`"
+            "{SHARD}{MESSAGE}WARN message=retrying sequence_number=1 sub_sequence_number=7 attempts=1 {failed}it broke; at record \
+             1/7 with partition key `k`"
         ),
         format!("{SHARD}{MESSAGE}record sequence_number=1 sub_sequence_number=7 > "),
         format!(
@@ -171,6 +172,37 @@ fn spans_carry_the_shard_and_the_sequence_numbers() {
     for (seen, expected) in seen.iter().zip(&expected) {
         assert!(seen.starts_with(expected.as_str()), "{seen}\n{expected}");
     }
+}
+
+/// A processor whose handler of dead letters has events of its own.
+#[derive(Default)]
+struct Undertaker;
+
+#[kcl::processor(main = false)]
+impl Undertaker {
+    #[on_record(on_undecodable = dead_letter)]
+    fn handle(&mut self, _: Json<u64>) {}
+
+    #[on_dead_letter]
+    fn bury(&mut self, _: &DeadLetter) {
+        tracing::info!(target: "kcl", "buried");
+    }
+}
+
+#[test]
+fn the_handler_of_dead_letters_runs_in_the_span_of_its_record() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let lines = Arc::default();
+    let input = [INITIALIZE, &batch(&[("1", "Mg=="), ("2", "eA==")]), OK, SHARD_ENDED, OK].join("\n");
+    let run = || {
+        Runner::new(|_: &Shard| Ok::<_, BoxError>(Undertaker))
+            .run_on(input.as_bytes(), std::io::sink())
+            .expect("it ends")
+    };
+    tracing::subscriber::with_default(notes(Level::TRACE, &lines), run);
+    let expected = format!("{SHARD}{MESSAGE}record sequence_number=2 sub_sequence_number=7 > INFO message=buried");
+    let lines = lines.lock().expect("no panic");
+    assert!(lines.contains(&expected), "{lines:#?}");
 }
 
 #[test]

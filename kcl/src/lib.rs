@@ -73,7 +73,8 @@
 //!   | warn | events for retries and for skipped and dead-lettered records, with `error` and `attempts`; events for refused checkpoints |
 //!   | debug | events for checkpoints, with their `sequence_number`; without one, the checkpoint is for the end of the batch or of the shard |
 //!
-//!   With many records at once, spans of records are not inside a span of their message: records of several messages run together.
+//!   The event for a retry has the `sequence_number` of the record, unless the whole batch failed. Calls with halves of a batch are not
+//!   events. With many records at once, there is no span of the message: records of several messages run together.
 //!
 //!   Levels without a subscriber cost next to nothing. A subscriber may write to stdout as usual: its output goes to stderr.
 //!   Set it up in `#[on_init]`, or in your own `main`.

@@ -84,9 +84,14 @@ mod on {
     #[inline(always)]
     pub(crate) fn observe(event: &Event<'_>) {
         match event {
-            Event::Failed(failed) => {
-                warn!(target: "kcl", attempts = failed.attempts(), error = %failed, "retrying");
-            }
+            Event::Failed { failed, record } => warn!(
+                target: "kcl",
+                sequence_number = record.map(|record| display(record.sequence_number())),
+                sub_sequence_number = record.map(Record::sub_sequence_number),
+                attempts = failed.attempts(),
+                error = %failed,
+                "retrying",
+            ),
             Event::Passed(passed) => warn!(
                 target: "kcl",
                 sequence_number = %passed.record.sequence_number(),

@@ -80,7 +80,7 @@ impl Collector {
                 }
             }
             Event::Among { at, step, .. } => self.follow(*at, step),
-            Event::At(_) | Event::Named(_) | Event::Failed(_) | Event::Checkpoint { result: Ok(()), .. } => {}
+            Event::At(_) | Event::Named(_) | Event::Failed { .. } | Event::Checkpoint { result: Ok(()), .. } => {}
             event => self.observe_rare(event),
         }
     }

@@ -15,6 +15,7 @@ use crate::runner::remaining::{Batch, Part};
 use crate::runner::session::Session;
 use crate::runner::watermark::is_finer;
 use crate::shard::MillisBehindLatest;
+use crate::trace;
 
 const ACTION: &str = "processRecords";
 
@@ -173,7 +174,7 @@ impl<P: AsyncProcessor> Session<P> {
         };
         let failed = Box::new(failed);
         if !self.is_last(&part, &failed) {
-            self.wait_for_retry(batch, failed).await?;
+            self.wait_for_retry(batch, failed, places.first().filter(|_| progress != Progress::Whole)).await?;
             batch.hand_over_again(part);
             return Ok(Vec::new());
         }
@@ -215,7 +216,7 @@ impl<P: AsyncProcessor> Session<P> {
             }
         }
         if let Some(failed) = first {
-            self.wait_for_retry(batch, failed).await?;
+            self.wait_for_retry(batch, failed, again.first()).await?;
             batch.hand_over_again(part.with_places(again));
         }
         Ok(given_up)
@@ -232,10 +233,17 @@ impl<P: AsyncProcessor> Session<P> {
         Box::new(failed.with_records(batch.records, batch.records.get(place)))
     }
 
-    /// Waits before another attempt. If the lease or the daemon is gone, there is none.
-    async fn wait_for_retry(&mut self, batch: &Batch<'_>, failed: Box<HandlerError>) -> Result<(), Box<HandlerError>> {
+    /// Waits before another attempt. If the lease or the daemon is gone, there is none. `place` is that of the record that failed, if
+    /// it is known.
+    async fn wait_for_retry(
+        &mut self,
+        batch: &Batch<'_>,
+        failed: Box<HandlerError>,
+        place: Option<&usize>,
+    ) -> Result<(), Box<HandlerError>> {
         if !self.checkpointer.inner.is_over() {
-            self.emit(Event::Failed(&failed));
+            let record = place.and_then(|&place| batch.records.get(place));
+            self.emit(Event::Failed { failed: &failed, record });
             self.checkpoint_before_wait(batch).await;
         }
         if !self.checkpointer.inner.is_over() {
@@ -329,7 +337,8 @@ impl<P: AsyncProcessor> Session<P> {
                     conversation.emit(Event::Called { action: "dead_letter", records: Some(batch.records) });
                     conversation.emit(Event::At(Some(place)));
                     let (processor, input) = (&mut self.processor, &letter);
-                    let taken = self.caller.call(None, move || processor.dead_letter(input)).await;
+                    let call = self.caller.call(None, move || processor.dead_letter(input));
+                    let taken = trace::within(trace::record(record), call).await;
                     self.finish(&taken).await;
                     self.emit(Event::Returned);
                     if matches!(taken, Err(Failure::Gone)) {

@@ -39,8 +39,9 @@ pub(crate) enum Event<'e> {
     Returned,
     /// The handler named the records that failed, by their places in the batch. The others of the attempt are done.
     Named(&'e [usize]),
-    /// An attempt failed, and another one follows after a wait.
-    Failed(&'e HandlerError),
+    /// An attempt failed, and another one follows after a wait. `record` is the one that failed, or the first of several, if it is known.
+    #[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "only tracing reads the record"))]
+    Failed { failed: &'e HandlerError, record: Option<&'e Record> },
     /// The other attempt begins.
     Retried,
     /// A record was skipped or dead-lettered.

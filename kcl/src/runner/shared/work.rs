@@ -255,7 +255,7 @@ where
             conversation.report.lines(&failed, &failed.backtrace());
             return self.cancelled(at, conversation);
         }
-        conversation.emit(Event::Failed(&failed));
+        conversation.emit(Event::Failed { failed: &failed, record: Some(record) });
         let wait = conversation.clock.jitter(policy.backoff.limit(attempts));
         let blocks = self.rules.order == Order::PartitionKey;
         conversation.emit(Event::Among { at, record, step: Step::Parked { wait, blocks } });
