@@ -549,7 +549,7 @@ pub use kcl_macros::on_tick;
 /// `on_failure = dead_letter` or `on_undecodable = dead_letter`, and using it without either option is an error.
 ///
 /// It can take, in any order, [`&DeadLetter`](crate::DeadLetter) with the record, the last error and the number of attempts,
-/// [`&Record`](crate::Record), and [`&Shard`](crate::Shard).
+/// [`&Record`](crate::Record), and [`&Shard`](crate::Shard). An `async` handler writes `&DeadLetter<'_>`.
 ///
 /// After the handler succeeds, checkpoints move past the record. The dead letter is all that remains of the record, so it must
 /// be stored safely by then. [`JsonLines`](crate::dead_letter::JsonLines) is a ready-made store. If this handler fails, the

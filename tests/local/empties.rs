@@ -89,6 +89,14 @@ fn a_fast_processor_gets_none() {
 }
 
 #[test]
+fn a_variable_that_asks_for_a_description_does_not_reach_processors() {
+    let place = Place::with_input("1\n2\n");
+    let mut command = place.tool(["--input", "input", "--", witness()]);
+    command.env("KCL_DESCRIBE", "1");
+    Running::start(command).end().expect(0, &["2 records"]);
+}
+
+#[test]
 fn a_processor_that_fails_or_hangs_in_one_is_reported() {
     let place = Place::with_input("1\n");
     let follow = ["--input", "input", "--follow", "--empty-every", "10ms"];

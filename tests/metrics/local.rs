@@ -217,6 +217,9 @@ fn a_stuck_processor_is_not_healthy() {
     assert!(stderr.contains("the processor has been handling processRecords"), "{stderr}");
     // After a second, the record is named.
     wait_for(&address, "/livez", 503, ", number 1 of 1 in its batch, for ");
+    // Also where there is no terminal to fit.
+    let (_, top, _) = place.output(&["top", "--once"]);
+    assert!(top.lines().nth(1).is_some_and(|line| line.contains(", number 1 of 1 in its batch, for ")), "{top}");
     place.write("go", "");
     wait_for(&address, "/livez", 200, "ok\n");
 }
@@ -281,6 +284,21 @@ fn clients_that_misbehave_hold_nobody_up() {
 }
 
 #[test]
+fn a_server_of_another_kind_is_not_a_run() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        stream.write_all(b"HTTP/1.0 200 OK\r\n\r\n").expect("it reads");
+        _ = stream.read(&mut [0; 1000]);
+    });
+    let asked = Place::new().output(&["health", "--address", &address]);
+    let says = format!("cargo kcl: no run answers at {address}: the answer does not come from `cargo kcl`\n");
+    assert_eq!(asked, (Some(1), String::new(), says));
+    server.join().expect("no panic");
+}
+
+#[test]
 fn an_address_in_use_is_an_error() {
     let place = Place::new();
     place.write("input", "x\n");
@@ -339,4 +357,5 @@ fn the_page_of_a_run_shows_retries_that_succeeded() {
     let page = fs::read_to_string(place.path("page.html")).expect("a page");
     assert!(page.contains("<dt>retries</dt><dd>2</dd>"), "{page}");
     assert!(page.contains("tried again after a failure"), "{page}");
+    assert!(page.contains("3 records, 1 batch<") && !page.contains("1 batches"), "{page}");
 }

@@ -1,5 +1,6 @@
 //! Requests to a run, for `health` and `top`.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
@@ -23,7 +24,7 @@ const GRACE: Duration = Duration::from_millis(200);
 pub(crate) enum ClientError {
     #[error("{} cannot be read: {error}", path.display())]
     Folder { path: PathBuf, error: io::Error },
-    #[error("nothing answers at {address}: {error}", address = .address.0)]
+    #[error("no run answers at {address}: {error}", address = .address.0)]
     Address { address: Address, error: io::Error },
     #[error("no `cargo kcl local` or `cargo kcl daemon` of this user was found{}; a run of the clone's tool is found only with --metrics", .0.as_ref().map_or(String::new(), |app| format!(" that runs as `{}`", report::excerpt(app))))]
     Nothing(Option<String>),
@@ -33,9 +34,9 @@ pub(crate) enum ClientError {
     Socket { socket: PathBuf, error: io::Error },
     #[error("the run ended before it answered")]
     Ended,
-    #[error("several runs are active; name one of them with --app: {}", .0.join(", "))]
-    Several(Vec<String>),
-    #[error("several runs of `{}` are active; give the --metrics address of one of them with --address", report::excerpt(.0))]
+    #[error("several runs are active; name one of them with --app: {0}")]
+    Several(String),
+    #[error("several runs are active: {0}; give the --metrics address of one of them with --address")]
     SeveralOf(String),
     #[error("the run does not answer: {0}")]
     Answer(io::Error),
@@ -100,27 +101,36 @@ fn find(application: Option<&str>, deadline: Instant) -> Result<PathBuf, ClientE
     let (mut found, mut failed) = (Vec::new(), None);
     for (socket, answer) in ask_all(sockets, "/about", deadline, is_meant) {
         match answer {
-            Ok(answer) => found.extend(named(&answer, application).map(|name| (name, socket))),
+            Ok(answer) => found.extend(named(&answer, application).map(|(name, id)| (name, id, socket))),
             Err(error) if has_ended(&error) => {}
             Err(error) => failed = Some((socket, error)),
         }
     }
-    match (found.pop(), application, failed) {
-        (Some((_, socket)), _, _) if found.is_empty() => Ok(socket),
-        (None, _, Some((socket, error))) => Err(unanswered(socket, error)),
-        (None, _, None) => Err(ClientError::Nothing(application.map(str::to_owned))),
-        (Some(_), Some(application), _) => Err(ClientError::SeveralOf(application.to_owned())),
-        (Some((last, _)), None, _) => {
-            let names = found.into_iter().map(|(name, _)| name).chain([last]);
-            Err(ClientError::Several(names.map(|name| report::excerpt(&name)).collect()))
-        }
+    match (&mut found[..], failed) {
+        ([(_, _, socket)], _) => Ok(std::mem::take(socket)),
+        ([], Some((socket, error))) => Err(unanswered(socket, error)),
+        ([], None) => Err(ClientError::Nothing(application.map(str::to_owned))),
+        (several, _) => Err(ambiguous(several.iter().map(|(name, id, _)| (name.as_str(), *id)))),
     }
 }
 
-/// The name of the run that answered, if it is the one of the application or if none is given.
-fn named(answer: &Answer, application: Option<&str>) -> Option<String> {
-    let State { application: name, .. } = serde_json::from_str(&answer.body).ok()?;
-    application.is_none_or(|application| application == name).then_some(name)
+/// The name of the run that answered, and its process, if it is the one of the application or if none is given.
+fn named(answer: &Answer, application: Option<&str>) -> Option<(String, u32)> {
+    let State { application: name, pid, .. } = serde_json::from_str(&answer.body).ok()?;
+    application.is_none_or(|application| application == name).then_some((name, pid))
+}
+
+/// The error that names these runs. Each name is there once, with all of its processes.
+fn ambiguous<'n>(runs: impl Iterator<Item = (&'n str, u32)>) -> ClientError {
+    let mut ids = BTreeMap::<_, Vec<_>>::new();
+    runs.for_each(|(name, id)| ids.entry(name).or_default().push(id));
+    let described = ids.iter().map(|(name, ids)| {
+        let what = report::noun(ids.len() as u64, "id");
+        let ids: Vec<_> = ids.iter().map(u32::to_string).collect();
+        format!("{} (process {what} {})", report::excerpt(name), ids.join(", "))
+    });
+    let runs = described.collect::<Vec<_>>().join(", ");
+    if ids.len() == 1 { ClientError::SeveralOf(runs) } else { ClientError::Several(runs) }
 }
 
 /// The reason why the run of a socket was not found to be the one that is meant.
@@ -254,6 +264,19 @@ mod tests {
         let error = exchange(ours, "/", Instant::now() + Duration::from_millis(50)).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         dripping.join().unwrap();
+    }
+
+    #[test]
+    fn runs_are_named_once_with_their_processes() {
+        let error = |runs: &[(&str, u32)]| ambiguous(runs.iter().copied()).to_string();
+        assert_eq!(
+            error(&[("b", 3), ("a", 1), ("a", 2)]),
+            "several runs are active; name one of them with --app: a (process ids 1, 2), b (process id 3)"
+        );
+        assert_eq!(
+            error(&[("a", 1), ("a", 2)]),
+            "several runs are active: a (process ids 1, 2); give the --metrics address of one of them with --address"
+        );
     }
 
     #[test]

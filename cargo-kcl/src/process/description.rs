@@ -13,11 +13,8 @@ use serde::Deserialize;
 
 use super::exec::Death;
 use super::program::find;
-use super::spawn::{Process, bound};
+use super::spawn::{DESCRIBE, Process, bound};
 use crate::{report, threads};
-
-/// The variable that asks a processor for its description.
-const VARIABLE: &str = "KCL_DESCRIBE";
 
 /// The longest time until the answer. A program that does not know the question finds an empty input, which ends every processor.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -53,11 +50,11 @@ impl Description {
     /// Call it on the tool's main thread, as [`spawn`](super::spawn::spawn).
     pub(crate) fn ask(command: &[OsString]) -> Option<Self> {
         let program = File::open(find(command.first()?)?).ok()?;
-        if !mentions(program, VARIABLE.as_bytes()).ok()? {
+        if !mentions(program, DESCRIBE.as_bytes()).ok()? {
             return None;
         }
         let mut question = bound(command, Death::Kill).ok()?;
-        question.env(VARIABLE, "1").stdout(Stdio::piped()).stderr(Stdio::null());
+        question.env(DESCRIBE, "1").stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = question.spawn().ok()?;
         let stdout = child.stdout.take();
         let group = Pid::from_child(&child);
@@ -73,7 +70,7 @@ impl Description {
         let answer = reads.and_then(Result::ok).map(|_| answer.recv_timeout(PATIENCE));
         if let Some(Err(_)) = answer {
             report::warning(format_args!(
-                "`{}` did not say in {} what it needs ({VARIABLE}=1), and is taken for a processor that needs nothing",
+                "`{}` did not say in {} what it needs ({DESCRIBE}=1), and is taken for a processor that needs nothing",
                 report::excerpt(command.first()?.as_encoded_bytes()),
                 report::duration(PATIENCE)
             ));

@@ -15,6 +15,8 @@ use crate::process::exec::{self, Death};
 
 /// The number that shells add to a signal to get the exit code of a command that the signal ended.
 const SIGNALLED: i32 = 128;
+/// The variable that makes a processor describe itself and end.
+pub(super) const DESCRIBE: &str = "KCL_DESCRIBE";
 /// The interval at which a process is checked for its end.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -49,7 +51,7 @@ pub(crate) fn spawn_with(
 }
 
 /// Prepares a command that dies, in the given way, with the thread that starts it. It has its own process group, and an empty
-/// stdin.
+/// stdin. It is not asked for its description, whatever the environment of the tool asks for.
 pub(crate) fn bound(command: &[OsString], death: Death) -> io::Result<Command> {
     let mut bound = Command::new(own_path()?);
     let death = match death {
@@ -57,7 +59,7 @@ pub(crate) fn bound(command: &[OsString], death: Death) -> io::Result<Command> {
         Death::Terminate => "terminate",
     };
     bound.args([exec::VERB, &std::process::id().to_string(), death, "--"]).args(command);
-    bound.stdin(Stdio::null()).process_group(0);
+    bound.stdin(Stdio::null()).process_group(0).env_remove(DESCRIBE);
     Ok(bound)
 }
 

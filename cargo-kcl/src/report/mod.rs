@@ -27,7 +27,7 @@ pub(crate) use self::log::{Level, LogFormat, Source, format, use_format, use_str
 pub(crate) use self::message::{Message, Prefix};
 pub(crate) use self::pump::{LastLines, Speaker, pass_on, pump};
 pub(crate) use self::status::StatusLine;
-pub(crate) use self::words::{bounded, bytes, count, duration, elapsed, excerpt, quoted, records_put, shortened};
+pub(crate) use self::words::{bounded, bytes, count, duration, elapsed, excerpt, noun, quoted, records_put, shortened};
 
 /// Writes a line of the tool's own.
 pub(crate) fn line(text: impl Display) {

@@ -53,8 +53,9 @@ fn show(options: &TopOptions) -> Result<ExitCode, TopError> {
     }
     let has_terminal = io::stdin().is_terminal() && io::stdout().is_terminal() && !console::is_dumb();
     if options.once || !has_terminal {
-        let table = Table { state: &ask()?, order: Order::default(), width: WIDTH.max(width()), marked: false };
-        let lines: String = table.lines().into_iter().map(|line| line + "\n").collect();
+        let width = width();
+        let table = Table { state: &ask()?, order: Order::default(), width: WIDTH.max(width), marked: false };
+        let lines: String = table.lines(width > 0).into_iter().map(|line| line + "\n").collect();
         waiting::write_all(&mut io::stdout().lock(), lines.as_bytes()).map_err(TopError::Output)?;
         return Ok(ExitCode::SUCCESS);
     }

@@ -149,12 +149,13 @@ pub(super) struct Table<'s> {
 }
 
 impl Table<'_> {
-    /// All lines, without any distinction.
-    pub(super) fn lines(&self) -> Vec<String> {
+    /// All lines, without any distinction. Unless they must fit, the problems of the run are not shortened.
+    pub(super) fn lines(&self, must_fit: bool) -> Vec<String> {
         let mut shards: Vec<_> = self.state.shards.iter().collect();
         shards.sort_by(|a, b| self.order.compare(a, b));
         let shards = shards.into_iter().map(|shard| self.shard(shard).0);
-        [self.about(), self.problems().0, self.header()].into_iter().chain(shards).collect()
+        let (problems, _) = if must_fit { self.problems() } else { self.whole_problems() };
+        [self.about(), problems, self.header()].into_iter().chain(shards).collect()
     }
 
     /// The columns that the width has room for.
@@ -196,10 +197,15 @@ impl Table<'_> {
         self.fitted(&text)
     }
 
-    /// The problems of the run, or else its daemon.
+    /// The problems of the run, or else its daemon, as far as there is room.
     pub(super) fn problems(&self) -> (String, Tone) {
+        let (text, tone) = self.whole_problems();
+        (self.fitted(&text), tone)
+    }
+
+    fn whole_problems(&self) -> (String, Tone) {
         let State { problems, unready, silent, .. } = self.state;
-        let (text, tone) = match (&problems[..], unready) {
+        match (&problems[..], unready) {
             ([], None) if *silent => {
                 ("the processors send no metrics: build them with --features kcl/metrics".to_owned(), Tone::Warning)
             }
@@ -210,8 +216,7 @@ impl Table<'_> {
                 let more = report::count(more.len() as u64, "more problem");
                 (format!("{} (and {more})", report::escaped(first)), Tone::Bad)
             }
-        };
-        (self.fitted(&text), tone)
+        }
     }
 
     /// The daemon in more detail, which is left out when something is wrong.
@@ -321,7 +326,7 @@ mod tests {
     }
 
     fn shown(state: &State, order: Order, width: usize) -> Vec<String> {
-        Table { state, order, width, marked: false }.lines()
+        Table { state, order, width, marked: false }.lines(true)
     }
 
     #[test]

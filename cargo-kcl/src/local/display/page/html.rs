@@ -41,6 +41,11 @@ pub(super) fn grouped(number: u64) -> String {
     grouped
 }
 
+/// A number, grouped, with its noun.
+pub(super) fn counted(number: u64, what: &str) -> String {
+    format!("{} {}", grouped(number), report::noun(number, what))
+}
+
 /// A time in a unit that fits it, with three digits at most.
 pub(super) fn time(seconds: f64) -> String {
     let (value, unit) = match seconds {

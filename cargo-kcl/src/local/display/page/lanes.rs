@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::Drawn;
-use super::html::{Text, grouped, time};
+use super::html::{Text, counted, grouped, time};
 use crate::local::display::summary::{ShardSummary, Summary};
 use crate::local::shard::Outcome;
 use crate::local::timeline::periods::{Period, Periods};
@@ -96,11 +96,11 @@ impl Axis {
     /// The timeline of one shard.
     fn lane(&self, periods: &[Period], name: &str, scale: &Scale) -> String {
         let records: u64 = periods.iter().map(|period| period.records).sum();
-        let mut html = self.open("bars", &format!("{name}: {} records over time", grouped(records)));
+        let mut html = self.open("bars", &format!("{name}: {} over time", counted(records, "record")));
         for (index, period) in periods.iter().enumerate().filter(|(_, period)| period.records > 0) {
             let height = (HEIGHT * period.records as f64 / scale.records.max(1) as f64).max(3.0);
             let (y, start) = (HEIGHT - height, self.start_of(index));
-            let what = format!("{} records, {} batches", grouped(period.records), grouped(period.batches));
+            let what = format!("{}, {}", counted(period.records, "record"), counted(period.batches, "batch"));
             _ = write!(
                 html,
                 "<rect x={index} y={y:.1} width=.88 height={height:.1}><title>{start}: {what}</title></rect>"
@@ -227,9 +227,9 @@ pub(super) fn lanes(summary: &Summary, drawn: &[Drawn], axis: &Axis) -> String {
         let (kind, outcome) = pill(shard.outcome);
         _ = write!(
             html,
-            "<div class=lane><div><h3>{}</h3><span class=\"pill {kind}\">{outcome}</span><p class=note>{} records</div><div>{}</div></div>",
+            "<div class=lane><div><h3>{}</h3><span class=\"pill {kind}\">{outcome}</span><p class=note>{}</div><div>{}</div></div>",
             Text(&shard.shard_id),
-            grouped(shard.records),
+            counted(shard.records, "record"),
             axis.lane(periods, &shard.shard_id, &scale),
         );
     }

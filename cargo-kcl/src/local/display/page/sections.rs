@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
-use super::html::{Text, grouped, time};
+use super::html::{Text, counted, grouped, time};
 use super::lanes::{Axis, lanes, pill};
 use super::{Drawn, Histories};
 use crate::exit::INTERRUPTED;
@@ -58,9 +58,9 @@ fn header(summary: &Summary, hidden: usize) -> String {
     let arguments = std::env::args_os().skip(1).skip_while(|argument| argument == "kcl");
     let command = command(arguments.map(|argument| argument.to_string_lossy().into_owned()).collect(), hidden);
     format!(
-        "<header><p class=over>cargo kcl local<h1>{} records in {}</h1><p class=soft><span class=\"pill {class}\">{outcome}</span> &nbsp;{} \
+        "<header><p class=over>cargo kcl local<h1>{} in {}</h1><p class=soft><span class=\"pill {class}\">{outcome}</span> &nbsp;{} \
          UTC, {}</p><code class=command>cargo kcl {}</code></header>",
-        grouped(total.records),
+        counted(total.records, "record"),
         time(total.seconds),
         humantime::format_rfc3339_seconds(SystemTime::now()).to_string().replace('T', " ").trim_end_matches('Z'),
         report::count(summary.shards.len() as u64, "shard"),
@@ -157,8 +157,8 @@ fn latencies(summary: &Summary, histories: &Histories<'_>) -> String {
     }
     let batches = &summary.total.batch_millis;
     let head = format!(
-        "<section><h2>Latency of batches</h2><p class=soft>{} batches; the slowest took {}.</p>",
-        grouped(batches.count),
+        "<section><h2>Latency of batches</h2><p class=soft>{}; the slowest took {}.</p>",
+        counted(batches.count, "batch"),
         time(batches.max / 1e3)
     );
     let first = counts.iter().position(|count| *count > 0);
@@ -176,9 +176,9 @@ fn latencies(summary: &Summary, histories: &Histories<'_>) -> String {
             let (from, to) = (time(start_of(class).as_secs_f64()), time(start_of(class + 1).as_secs_f64()));
             _ = write!(
                 bars,
-                "<rect x={x}.06 y={:.1} width=.88 height={height:.1}><title>{from} to {to}: {} batches</title></rect>",
+                "<rect x={x}.06 y={:.1} width=.88 height={height:.1}><title>{from} to {to}: {}</title></rect>",
                 100.0 - height,
-                grouped(count)
+                counted(count, "batch")
             );
         }
     }
