@@ -66,6 +66,45 @@ fn a_project_inside_a_workspace_is_its_own_workspace() {
 }
 
 #[test]
+fn a_project_that_a_workspace_covers_is_a_member() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let write = |path: &str, text: &str| {
+        let path = folder.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("Cargo.toml", "[workspace]\nmembers = [\"crates/*\", \"tools/orders\"]\nresolver = \"3\"\n");
+    for (place, name) in [("crates/first", "first"), ("tools/orders", "orders")] {
+        write(&format!("{place}/Cargo.toml"), &format!("[package]\nname = \"{name}\"\nedition = \"2024\"\n"));
+        write(&format!("{place}/src/lib.rs"), "");
+    }
+    let source = ["--git", "https://example.org/kcl.git"];
+    let workspace = |place: &Path| {
+        let arguments = ["metadata", "--no-deps", "--format-version", "1"];
+        let found = command(env!("CARGO"), &arguments, place).output().unwrap();
+        expect(&found, 0, "");
+        let found: serde_json::Value = serde_json::from_slice(&found.stdout).unwrap();
+        (found["workspace_root"].as_str().unwrap().to_owned(), found["packages"].as_array().unwrap().len())
+    };
+    let root = workspace(folder).0;
+    expect(&new(&[&["crates/revenue"][..], &source].concat(), folder), 0, "cargo test");
+    assert_eq!(workspace(folder), (root.clone(), 3));
+    assert_eq!(workspace(&folder.join("crates/revenue")), (root.clone(), 3));
+
+    // A place that the pattern does not cover.
+    expect(&new(&[&["more/revenue"][..], &source].concat(), folder), 0, "cargo test");
+    assert_eq!(workspace(folder), (root.clone(), 3));
+    assert_ne!(workspace(&folder.join("more/revenue")).0, root);
+
+    // The workspace cannot have two packages of this name.
+    let refused = "the workspace around it does not accept it: two packages named `orders` in this workspace";
+    expect(&new(&[&["crates/orders"][..], &source].concat(), folder), 2, refused);
+    assert!(!folder.join("crates/orders").exists());
+    assert_eq!(workspace(folder), (root, 3));
+}
+
+#[test]
 fn the_next_command_runs_a_tool_that_is_there() {
     let folder = tempfile::tempdir().unwrap();
     let (bin, clone) = (folder.path().join("bin"), folder.path().join("clone"));
@@ -101,11 +140,13 @@ fn an_impossible_project_is_refused_and_nothing_is_written() {
         (&["orders", "--path", here, "--git", "https://example.org/kcl"], "cannot be used with"),
         (&["2fast", "--path", here], "`2fast` is not a valid package name: it must start with a letter"),
         (&["fn", "--path", here], "it is a Rust keyword; try `fn-processor`"),
-        (&["a/b", "--path", here], "a/b cannot be written: No such file or directory"),
     ] {
         expect(&new(arguments, folder.path()), 2, expected);
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    fs::write(folder.path().join("file"), "").unwrap();
+    let expected = "file/orders cannot be written: ";
+    expect(&new(&["file/orders", "--path", here], folder.path()), 2, expected);
 
     let project = folder.path().join("orders");
     fs::create_dir(&project).unwrap();

@@ -290,7 +290,6 @@ const WRONG: &[(&str, &[&str])] = &[
             "new orders --path .",
             "new orders --git here",
             "new folder --git https://example.org/kcl.git",
-            "new missing/orders --git https://example.org/kcl.git",
         ],
     ),
     (

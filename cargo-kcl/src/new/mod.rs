@@ -4,17 +4,19 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{ExitCode, Stdio};
+use std::process::ExitCode;
 
 use crate::disk;
 use crate::exit::WRONG_USE;
-use crate::process::cargo::{cargo, workspace_root};
+use crate::process::cargo::workspace_root;
 use crate::process::program::find;
 use crate::report;
 
 mod name;
+mod workspace;
 
-use name::NameError;
+use self::name::NameError;
+use self::workspace::WorkspaceError;
 
 /// Create a starter project: a processor that builds, passes its tests and runs
 ///
@@ -56,6 +58,8 @@ enum NewError {
         of_the_tool(.clone.as_deref())
     )]
     NoSource { clone: Option<PathBuf> },
+    #[error("{} cannot be created: {error}", project.display())]
+    Workspace { project: PathBuf, error: WorkspaceError },
     #[error("{} is not the folder of `kcl`: {why}", path.display())]
     NotKcl { path: PathBuf, why: String },
     #[error("the path {} is not valid UTF-8, as Cargo.toml requires; move the folder, or use --git URL", .0.display())]
@@ -84,9 +88,12 @@ fn create(options: &NewOptions) -> Result<(), NewError> {
     if folder.symlink_metadata().is_ok() {
         return Err(NewError::Exists(folder.clone()));
     }
-    // The folder appears complete: half a project is of no use.
     let failed = |error| NewError::Write { path: folder.clone(), error };
-    let temporary = disk::folder_of(folder).join(format!(".new-{}", std::process::id()));
+    let above = disk::folder_of(folder);
+    fs::create_dir_all(above).map_err(failed)?;
+    let has_workspace = workspace::check(above).is_ok();
+    // The folder appears complete: half a project is of no use.
+    let temporary = above.join(format!(".new-{}", std::process::id()));
     fs::create_dir(&temporary).map_err(failed)?;
     let written = write(&temporary, name, &kcl).map_err(|error| match error {
         NewError::Write { error, .. } => failed(error),
@@ -96,6 +103,10 @@ fn create(options: &NewOptions) -> Result<(), NewError> {
         _ = fs::remove_dir_all(&temporary);
         return Err(error);
     }
+    if has_workspace && let Err(error) = workspace::settle(folder, above) {
+        _ = fs::remove_dir_all(folder);
+        return Err(NewError::Workspace { project: folder.clone(), error });
+    }
     report::line(format_args!("created a processor in {}. Next, in that folder:", folder.display()));
     report::result("  cargo test");
     report::result(format_args!("  {} local --input orders.jsonl --key /customer --shards 2", tool(folder)));
@@ -104,7 +115,7 @@ fn create(options: &NewOptions) -> Result<(), NewError> {
 
 fn write(folder: &Path, name: &str, kcl: &Kcl) -> Result<(), NewError> {
     let files = [
-        ("Cargo.toml", manifest(name, kcl, is_in_workspace(folder))?),
+        ("Cargo.toml", manifest(name, kcl)?),
         ("src/main.rs", include_str!("template/main.rs").to_owned()),
         ("orders.jsonl", include_str!("template/orders.jsonl").to_owned()),
         ("README.md", include_str!("template/README.md").replace("{name}", name).replace("{install}", &kcl.install())),
@@ -201,25 +212,12 @@ fn executable() -> Option<String> {
     Path::new(path).is_file().then(|| path.to_owned())
 }
 
-/// Whether cargo would treat the project as a member of an enclosing workspace.
-fn is_in_workspace(folder: &Path) -> bool {
-    let mut cargo = cargo();
-    cargo.args(["locate-project", "--workspace"]).stdout(Stdio::null()).stderr(Stdio::null());
-    let above = folder.canonicalize().ok().and_then(|folder| folder.parent().map(Path::to_owned));
-    above.is_some_and(|above| cargo.current_dir(above).status().is_ok_and(|status| status.success()))
-}
-
-fn manifest(name: &str, kcl: &Kcl, in_workspace: bool) -> Result<String, NewError> {
+fn manifest(name: &str, kcl: &Kcl) -> Result<String, NewError> {
     let source = match kcl {
         Kcl::Folder(path) => {
             format!("path = {}", quoted(path.to_str().ok_or_else(|| NewError::NotUtf8(path.clone()))?))
         }
         Kcl::Git(url) => format!("git = {}", quoted(url)),
-    };
-    let workspace = if in_workspace {
-        "\n# This package is its own workspace. To add it to the enclosing one, remove this and list it in `members` there.\n[workspace]\n"
-    } else {
-        ""
     };
     Ok(format!(
         "[package]\n\
@@ -235,8 +233,7 @@ fn manifest(name: &str, kcl: &Kcl, in_workspace: bool) -> Result<String, NewErro
          \n\
          [dev-dependencies]\n\
          kcl = {{ {source}, features = [\"testing\"] }}\n\
-         serde_json = \"1\"\n\
-         {workspace}"
+         serde_json = \"1\"\n"
     ))
 }
 
