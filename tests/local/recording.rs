@@ -155,6 +155,67 @@ fn a_recording_that_was_cut_short_is_played_as_far_as_it_goes() {
 }
 
 #[test]
+fn a_recording_whose_files_do_not_agree_was_cut_short() {
+    let file = |name: &str| format!("recorded/shardId-000000000000/{name}");
+    let input: String = (1..=5).map(|number| format!("{number}\n")).collect();
+    let place = recorded(&input, &["--max-records", "1"], "");
+    let whole = ["in.jsonl", "out.jsonl"].map(|name| (name, place.read(&file(name))));
+    replay(&place, "").expect(0, &["same (7 messages, 6 checkpoints)", "1 conversation: all the same"]);
+    for (name, end, messages) in [
+        // Within a line and between two; without a line; and the last of them.
+        ("in.jsonl", 7, "4 messages, 3 checkpoints"),
+        ("in.jsonl", 0, "0 messages, 0 checkpoints"),
+        ("out.jsonl", 7, "5 messages, 3 checkpoints"),
+        ("out.jsonl", 12, "7 messages, 6 checkpoints"),
+    ] {
+        for half in [0, 20] {
+            for (name, text) in &whole {
+                fs::write(place.path(&file(name)), text).unwrap();
+            }
+            let text = place.read(&file(name));
+            let cut = text.split_inclusive('\n').take(end).map(str::len).sum::<usize>() + half;
+            fs::write(place.path(&file(name)), &text[..cut]).unwrap();
+            let expected = format!("same as far as the recording goes ({messages}); it was cut short");
+            replay(&place, "").expect(1, &[&expected, "1 conversation: all the same, 1 cut short"]);
+        }
+    }
+
+    // A process that was killed within a line: no file goes on.
+    let [(_, sent), (_, replies)] = &whole;
+    let lines = |text: &str, count| text.split_inclusive('\n').take(count).collect::<String>();
+    fs::write(place.path(&file("in.jsonl")), lines(sent, 7) + "{\"action\"").unwrap();
+    let times = place.read(&file("times.tsv"));
+    let rows = lines(&times, times.lines().position(|row| row.contains("\tin\t8 ")).unwrap() + 1);
+    fs::write(place.path(&file("out.jsonl")), lines(replies, rows.matches("\tout\t").count())).unwrap();
+    fs::write(place.path(&file("times.tsv")), rows + "1.000\texit\tNone\n").unwrap();
+    fs::remove_file(place.path(&file("exit"))).unwrap();
+    replay(&place, "").expect(0, &["same (4 messages, 3 checkpoints; its exit code was not recorded)"]);
+}
+
+#[test]
+fn a_reply_that_nothing_asked_for_is_compared() {
+    let script = |extra: &str| {
+        format!(
+            r#"answer() {{ action=${{line#*\"action\":\"}}; printf '{{"action":"status","responseFor":"%s"}}\n' "${{action%%\"*}}"; }}
+            while read -r line; do
+                case $line in
+                *shardEnded*)
+                    echo '{{"action":"checkpoint"}}'; ended=$line; read -r line; line=$ended
+                    answer > last; {extra}; cat last ;;
+                *) answer ;;
+                esac
+            done"#
+        )
+    };
+    let (once, twice) = (script(":"), script("answer >> last"));
+    let place = Place::with_input("1\n");
+    place.run_script(&["--record", "recorded"], &twice).expect(0, &["1 record"]);
+    let replay = |script: &str| Running::start(place.replay(["recorded", "--", "sh", "-c", script])).end();
+    replay(&twice).expect(0, &["1 conversation: all the same"]);
+    replay(&once).expect(1, &["recorded  out.jsonl, line 5: status for shardEnded", "now       the processor ended"]);
+}
+
+#[test]
 fn a_recording_on_a_full_disk_is_marked() {
     use rustix::process::{Pid, Resource, Rlimit, prlimit};
 

@@ -169,14 +169,69 @@ fn a_recording_that_breaks_off_is_replayed_as_far_as_it_goes() {
     let reports = Recordings::read(folder.path()).replay::<Count>();
     assert_eq!((reports[0].exit_code(), reports[0].acknowledgements().len()), (137, 1));
 
+    // The process was killed before it got the whole batch.
+    record(folder.path(), &[INITIALIZE], &[&initialized], None);
+    let half = lines(&[INITIALIZE]) + &batch(1, 2)[..20];
+    fs::write(folder.path().join("in.jsonl"), half).expect("a file");
+    fs::write(folder.path().join("times.tsv"), "1\tin\t1\n1\tout\t1\n1\tin\t2\n1\texit\tNone\n").expect("a file");
+    let reports = Recordings::read(folder.path()).replay::<Count>();
+    assert_eq!((reports[0].exit_code(), reports[0].processor().records), (0, 0));
+
     // The tool was killed before it noted the second message.
     fs::write(folder.path().join("times.tsv"), "1.000\tstart\t\n1.000\tin\t1 initialize\n").expect("a file");
     let reports = Recordings::read(folder.path()).replay::<Count>();
     assert_eq!((reports[0].exit_code(), reports[0].processor().records), (0, 0));
+}
 
-    // The process ended before it got a message.
+#[test]
+fn a_recording_whose_files_do_not_agree_was_cut_short() {
+    let folder = whole();
+    let path = folder.path().join("shardId-000000000000");
+    let read = |name: &str| fs::read_to_string(path.join(name)).expect("a file");
+    let (sent, replies) = (read("in.jsonl"), read("out.jsonl"));
+    let first = |text: &str, lines: usize| text.split_inclusive('\n').take(lines).collect::<String>();
+    let rows =
+        |direction: &str, lines: usize| (1..=lines).map(|at| format!("1.000\t{direction}\t{at}\n")).collect::<String>();
+    let replay = |sent: &str, replies: &str, times: &str| {
+        fs::write(path.join("in.jsonl"), sent).expect("a file");
+        fs::write(path.join("out.jsonl"), replies).expect("a file");
+        fs::write(path.join("times.tsv"), times).expect("a file");
+        let reports = Recordings::read(folder.path()).replay::<Count>();
+        (reports[0].acknowledgements().len(), reports[0].exit_code())
+    };
+    let times = format!("{}{}1.000\texit\t0\n", rows("in", 7), rows("out", 7));
+    assert_eq!(replay(&sent, &replies, &times), (4, 0));
+    // The process would end with another exit code than 0, because it has not reached the end of its shard.
+    fs::write(path.join("exit"), "7\n").expect("a file");
+    assert_eq!(replay(&first(&sent, 3), &replies, &times), (2, 0));
+    assert_eq!(replay(&sent[..first(&sent, 4).len() - 1], &replies, &times), (2, 0));
+    // The process is killed where its answer is missing.
+    assert_eq!(replay(&sent, &first(&replies, 3), &times), (2, 137));
+    assert_eq!(replay(&sent, &replies[..replies.len() - 1], &times), (3, 137));
+    fs::remove_file(path.join("times.tsv")).expect("a file");
+    record(&path, &[INITIALIZE], &[&status("initialize"), &status("processRecords")], Some(7));
+    assert_eq!(Recordings::read(folder.path()).replay::<Count>()[0].exit_code(), 0);
+}
+
+#[test]
+fn a_reply_that_nothing_asked_for_is_compared() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [initialized, lost] = ["initialize", "leaseLost"].map(status);
+    record(folder.path(), &[INITIALIZE, LEASE_LOST], &[&initialized, &lost, &lost], Some(0));
+    fs::write(folder.path().join("times.tsv"), "1\tin\t1\n1\tin\t2\n1\texit\t0\n").expect("a file");
+    let message = failure(|| Recordings::read(folder.path()).replay::<Count>());
+    let expected = "expected \"status for leaseLost\" (out.jsonl, line 3) after the end of the input after in.jsonl, line 2: \
+                    leaseLost; the processor ended with exit code 0";
+    assert!(message.contains(expected), "{message}");
+}
+
+#[test]
+fn a_recording_without_messages_tests_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
     record(folder.path(), &[], &[], Some(2));
-    assert!(Recordings::read(folder.path()).replay::<Count>().is_empty());
+    let message = failure(|| Recordings::read(folder.path()).replay::<Count>());
+    let expected = format!("{}: in.jsonl has no message, so nothing is tested", folder.path().display());
+    assert!(message.contains(&expected), "{message}");
 }
 
 /// Checkpoints each minute, and works for a second with each record.

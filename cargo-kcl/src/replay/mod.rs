@@ -30,7 +30,8 @@ use crate::report::{self, Level, Message, Prefix};
 /// recordings are still replayed.
 ///
 /// A recording that breaks off, because the tool or the processor was killed, is replayed as far as it goes. So is one that was cut
-/// short because it could not be written, as on a full disk; the exit code is 1 then, because its end is unknown.
+/// short because it could not be written, as on a full disk, or of which a file ends before the others do; the exit code is 1 then,
+/// because its end is unknown.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Exit codes: 0 all answers are the same, 1 some differ or were cut short, 2 usage error or a recording that cannot be read.\n\n\

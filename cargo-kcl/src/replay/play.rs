@@ -174,8 +174,13 @@ impl Player {
         code: i32,
         transcript: &mut Transcript,
     ) -> Result<Outcome, PlayError> {
-        // The text after the last reply is known when there are no more replies.
-        _ = transcript.reply()?;
+        // Replies that nothing asked for.
+        while let Some(recorded) = transcript.reply()? {
+            if let Err(now) = self.reply(&recorded) {
+                return Ok(Err((asked, recorded.to_string(), self.explain(now))));
+            }
+        }
+        // The text after the last reply is known now.
         let noise = transcript.noise().and_then(|noise| Replies::new(noise).next().err());
         let other = match self.next_reply() {
             Err(now) if noise.is_some_and(|noise| is_same_noise(&noise, &now)) => {

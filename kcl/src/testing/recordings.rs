@@ -10,7 +10,7 @@ use crate::async_processor::AsyncProcessor;
 use crate::error::BoxError;
 use crate::processor::{Initialize, Processor};
 use crate::protocol::Message;
-use crate::protocol::recording::{Transcript, find};
+use crate::protocol::recording::{IN_FILE, Transcript, find};
 use crate::runner::conversation::{Waits, now};
 use crate::shard::Shard;
 use crate::testing::report::{ShardReport, brief, first_of_each};
@@ -62,8 +62,8 @@ const SHOWN: usize = 3;
 /// Virtual time passes between the messages as it did when they were recorded. Handlers take no time. A processor that
 /// checkpoints by time can therefore do so at another message than it did.
 ///
-/// A recording that breaks off, because the process was killed or the disk was full, is replayed as far as it goes. Then
-/// the process is killed.
+/// A recording that breaks off, because the process was killed, the disk was full or a file of it was truncated, is replayed as
+/// far as it goes. Then the process is killed.
 #[derive(Clone, Debug)]
 pub struct Recordings {
     folders: Vec<PathBuf>,
@@ -91,7 +91,7 @@ impl Recordings {
     /// # Panics
     ///
     /// If a processor does not do what it did, or breaks a promise; the message names all differences. If a recording
-    /// cannot be read.
+    /// cannot be read, or has no message.
     #[track_caller]
     pub fn replay<P: Initialize>(&self) -> Vec<ShardReport<P>> {
         self.replay_with(P::initialize)
@@ -162,8 +162,10 @@ impl Recordings {
             let name = folder.display();
             let begun = Transcript::open(folder).and_then(Tape::begin).map_err(|error| error.to_string())?;
             let (tape, shard_id, position) = match begun {
-                // The process ended before it got a message.
-                None => continue,
+                None => {
+                    let remedy = "remove it, or record it again";
+                    return Err(format!("{name}: {IN_FILE} has no message, so nothing is tested; {remedy}"));
+                }
                 Some((tape, Message::Initialize { shard_id, position })) => (tape, shard_id, position),
                 Some((_, other)) => {
                     return Err(format!("{name}: the first message is {}, not initialize", other.action()));

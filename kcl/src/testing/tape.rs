@@ -111,20 +111,17 @@ impl Tape {
             return Err(stopped);
         }
         let now = format!("the processor ended with exit code {code}");
-        if !self.is_at_end {
-            if let Some(recorded) = self.transcript.reply()? {
-                return Err(self.different(&expected(&recorded), &now));
-            }
+        let (recorded, exit) = (self.transcript.reply()?, self.transcript.exit());
+        let expected = match (recorded, exit) {
+            // Without an exit code, only the answer to the last message is known to have been asked for.
+            (Some(recorded), exit) if exit.is_some() || !self.is_at_end => expected(&recorded),
+            (None, Some(recorded)) if recorded != i32::from(code) => format!("exit code {recorded}"),
+            _ => return Ok(()),
+        };
+        if self.is_at_end {
+            self.asked = format!("the end of the input after {}", self.asked);
         }
-        match self.transcript.exit() {
-            Some(recorded) if recorded != i32::from(code) => {
-                if self.is_at_end {
-                    self.asked = format!("the end of the input after {}", self.asked);
-                }
-                Err(self.different(&format!("exit code {recorded}"), &now))
-            }
-            _ => Ok(()),
-        }
+        Err(self.different(&expected, &now))
     }
 
     fn different(&self, expected: &str, now: &str) -> Stop {

@@ -141,11 +141,15 @@ pub struct Transcript {
     /// Without `out.jsonl`, there are none.
     replies: Option<Lines>,
     /// The rows of `times.tsv`, if there is one.
-    times: Option<Lines>,
+    times: Option<Times>,
+    /// A reply that was read to find out whether there is one.
+    ahead: Option<Replied>,
     /// The first line after the last reply that is not a reply either.
     noise: Option<Vec<u8>>,
     exit: Option<i32>,
     is_cut: bool,
+    /// Whether the ends of the files were compared.
+    is_over: bool,
 }
 
 /// A line that the daemon sent. Its `Display` text names it by its file, its line and its content.
@@ -193,15 +197,19 @@ impl Transcript {
         let sent = Lines::open(folder.join(IN_FILE))?;
         let replies = Lines::find(folder.join(OUT_FILE))?;
         is_cut |= replies.is_none();
-        Ok(Self { sent, replies, times: Lines::find(folder.join(TIMES_FILE))?, noise: None, exit, is_cut })
+        let times = Lines::find(folder.join(TIMES_FILE))?.map(|lines| Times { lines, replies: 0 });
+        Ok(Self { sent, replies, times, ahead: None, noise: None, exit, is_cut, is_over: false })
     }
 
-    /// The processor's exit code, if it was recorded. A processor that was killed has none.
+    /// The processor's exit code, if it was recorded. A processor that was killed has none. That of a recording that was cut short does
+    /// not follow its last line, so it is left out.
     pub fn exit(&self) -> Option<i32> {
-        self.exit
+        self.exit.filter(|_| !self.is_cut)
     }
 
-    /// Whether the recording was cut short, as by a full disk, so that the end of the conversation is missing.
+    /// Whether the recording was cut short, as by a full disk, so that the end of the conversation is missing. It is known once
+    /// [`message`](Self::message), [`answer`](Self::answer) or [`reply`](Self::reply) has returned `None`: a file of a recording is also
+    /// cut short if the other files go on after its end.
     pub fn is_cut(&self) -> bool {
         self.is_cut
     }
@@ -240,17 +248,14 @@ impl Transcript {
     ///
     /// If the file cannot be read.
     pub fn reply(&mut self) -> Result<Option<Replied>, TranscriptError> {
-        let Some(replies) = &mut self.replies else { return Ok(None) };
-        while let Some(text) = replies.next()? {
-            if let (Ok(reply), true) = (Reply::from_line(&text), text.ends_with(b"\n")) {
-                self.noise = None;
-                return Ok(Some(Replied { line: replies.number, reply }));
-            }
-            if self.noise.is_none() && !text.trim_ascii().is_empty() {
-                self.noise = Some(text);
-            }
+        let reply = match self.ahead.take() {
+            None => self.next_reply()?,
+            ahead => ahead,
+        };
+        if reply.is_none() {
+            self.end()?;
         }
-        Ok(None)
+        Ok(reply)
     }
 
     /// Once there are no more replies: the first line after them that is not blank, which is not a reply. It may lack its line feed.
@@ -272,20 +277,25 @@ impl Transcript {
     }
 
     fn next_sent(&mut self) -> Result<Option<Sent>, TranscriptError> {
-        let Some(text) = self.sent.next()? else { return Ok(None) };
-        let time = match &mut self.times {
-            None => None,
-            Some(times) => match times.next_sent()? {
-                Some(time) => time,
-                // A row is written after its line.
-                None => {
-                    self.is_cut = true;
-                    self.exit = None;
-                    return Ok(None);
-                }
-            },
+        let Some(text) = self.sent.next()? else {
+            self.end()?;
+            return Ok(None);
+        };
+        let row = match &mut self.times {
+            None => Some(Row::Sent(None)),
+            Some(times) => times.next()?,
+        };
+        // A row is written after its line.
+        let Some(Row::Sent(time)) = row else {
+            self.cut();
+            return Ok(None);
         };
         if !text.ends_with(b"\n") {
+            self.end()?;
+            // `--chaos` sends part of a line before it kills a process. Then there is neither an answer nor an exit code.
+            if self.ahead.is_some() || self.exit.is_some() {
+                self.cut();
+            }
             return Ok(None);
         }
         let line = self.sent.number;
@@ -293,6 +303,49 @@ impl Transcript {
             Ok(message) => Ok(Some(Sent { text, line, message, time })),
             Err(error) => Err(TranscriptError::Line { path: self.sent.path.clone(), line, error: Box::new(error) }),
         }
+    }
+
+    fn next_reply(&mut self) -> Result<Option<Replied>, TranscriptError> {
+        let Some(replies) = &mut self.replies else { return Ok(None) };
+        while let Some(text) = replies.next()? {
+            if let (Ok(reply), true) = (Reply::from_line(&text), text.ends_with(b"\n")) {
+                self.noise = None;
+                return Ok(Some(Replied { line: replies.number, reply }));
+            }
+            if self.noise.is_none() && !text.trim_ascii().is_empty() {
+                self.noise = Some(text);
+            }
+        }
+        Ok(None)
+    }
+
+    /// At the end of `in.jsonl` or `out.jsonl`: compares it with the other files, of which none may go on.
+    fn end(&mut self) -> Result<(), TranscriptError> {
+        if self.is_over {
+            return Ok(());
+        }
+        self.is_over = true;
+        // The daemon sends nothing before the answer to its last line.
+        let (mut goes_on, mut has_ended) = (!self.sent.is_at_end()?, false);
+        self.ahead = self.next_reply()?;
+        if let Some(times) = &mut self.times {
+            while let Some(row) = times.next()? {
+                goes_on |= matches!(row, Row::Sent(_));
+                has_ended |= matches!(row, Row::Exit);
+            }
+            goes_on |= self.ahead.is_none() && self.replies.as_ref().is_some_and(|read| read.whole < times.replies);
+        }
+        // A processor may send a reply that nothing asked for. Only the row of its exit shows that no message is missing before it.
+        if goes_on || (self.ahead.is_some() && !has_ended) {
+            self.cut();
+        }
+        Ok(())
+    }
+
+    /// Ends the recording here, because the files do not agree from here on.
+    fn cut(&mut self) {
+        (self.is_cut, self.is_over) = (true, true);
+        (self.replies, self.ahead) = (None, None);
     }
 }
 
@@ -367,13 +420,16 @@ pub fn in_words(reply: &Reply) -> String {
 struct Lines {
     path: PathBuf,
     from: BufReader<File>,
+    /// The number of the last line that was read, from 1.
     number: u64,
+    /// The number of lines so far that had a line feed.
+    whole: u64,
 }
 
 impl Lines {
     fn open(path: PathBuf) -> Result<Self, TranscriptError> {
         match File::open(&path) {
-            Ok(file) => Ok(Self { path, from: BufReader::new(file), number: 0 }),
+            Ok(file) => Ok(Self { path, from: BufReader::new(file), number: 0, whole: 0 }),
             Err(error) => Err(TranscriptError::Io { path, error }),
         }
     }
@@ -386,27 +442,55 @@ impl Lines {
         }
     }
 
-    /// The time of the next line of the daemon, in `times.tsv`. The inner `None` is a row without a time.
-    fn next_sent(&mut self) -> Result<Option<Option<Duration>>, TranscriptError> {
-        while let Some(row) = self.next()? {
-            let mut cells = row.split(|byte| *byte == b'\t');
-            let time = cells.next().and_then(|time| std::str::from_utf8(time).ok()?.parse().ok());
-            if row.ends_with(b"\n") && cells.next() == Some(b"in") {
-                return Ok(Some(time.and_then(|time| Duration::try_from_secs_f64(time).ok())));
-            }
-        }
-        Ok(None)
-    }
-
     /// The next line, with its line feed if it has one.
     fn next(&mut self) -> Result<Option<Vec<u8>>, TranscriptError> {
         let mut line = Vec::new();
         let read = self.from.read_until(b'\n', &mut line).map_err(|error| failed(&self.path, error))?;
-        self.number += 1;
+        self.number += u64::from(read > 0);
+        self.whole += u64::from(line.ends_with(b"\n"));
         Ok((read > 0).then_some(line))
+    }
+
+    fn is_at_end(&mut self) -> Result<bool, TranscriptError> {
+        self.from.fill_buf().map(<[u8]>::is_empty).map_err(|error| failed(&self.path, error))
     }
 
     fn order(&self, what: &'static str) -> TranscriptError {
         TranscriptError::Order { path: self.path.clone(), line: self.number, what }
+    }
+}
+
+/// The rows of `times.tsv`.
+#[derive(Debug)]
+struct Times {
+    lines: Lines,
+    /// The number of rows so far that belong to lines of the processor.
+    replies: u64,
+}
+
+/// A row that does not belong to a line of the processor.
+enum Row {
+    /// A line of the daemon. The time may be missing.
+    Sent(Option<Duration>),
+    /// The end of the process. No lines follow.
+    Exit,
+}
+
+impl Times {
+    /// The next row other than those of the processor's lines, which are counted. Half a row, at the end of the file, is none.
+    fn next(&mut self) -> Result<Option<Row>, TranscriptError> {
+        while let Some(row) = self.lines.next()?.filter(|row| row.ends_with(b"\n")) {
+            let mut cells = row.split(|byte| *byte == b'\t');
+            let time = cells.next().and_then(|time| std::str::from_utf8(time).ok()?.parse().ok());
+            match cells.next() {
+                Some(b"in") => {
+                    return Ok(Some(Row::Sent(time.and_then(|time| Duration::try_from_secs_f64(time).ok()))));
+                }
+                Some(b"out") => self.replies += 1,
+                Some(b"exit") => return Ok(Some(Row::Exit)),
+                _ => {}
+            }
+        }
+        Ok(None)
     }
 }
