@@ -147,6 +147,21 @@ fn cargo_gets_its_options() {
 }
 
 #[test]
+fn a_dependency_may_have_the_name_of_the_package() {
+    let shop = Shop::new();
+    fs::create_dir_all(shop.path("old/src")).unwrap();
+    fs::write(shop.path("old/src/lib.rs"), "").unwrap();
+    fs::write(shop.path("old/Cargo.toml"), "[package]\nname = \"shop\"\nversion = \"0.0.1\"\n").unwrap();
+    fs::write(shop.path("Cargo.toml"), WORKSPACE.replacen("[workspace]", "[workspace]\nexclude = [\"old\"]", 1))
+        .unwrap();
+    let dependency = "[dependencies]\nold = { package = \"shop\", path = \"../old\" }\n";
+    fs::write(shop.path("shop/Cargo.toml"), format!("{MANIFEST}{dependency}")).unwrap();
+    for arguments in [&[][..], &["--package", "shop"]] {
+        assert_eq!(shop.line(arguments), "shop features [\"default\"] debug true arguments []");
+    }
+}
+
+#[test]
 fn the_arguments_of_a_processor_follow_two_dashes() {
     let shop = Shop::new();
     let built = r#"features ["default"] debug true arguments ["--color", "two words"]"#;

@@ -331,7 +331,7 @@ impl Workspace {
         serde_json::from_slice(&output.stdout).map_err(CargoError::Metadata)
     }
 
-    /// The binary that `cargo run` would run, and its package.
+    /// The binary that `cargo run` would run, and the id of its package. A dependency may have the same name.
     fn default_binary(&self, package: Option<&str>, manifest: Option<&Path>) -> Result<(String, String), CargoError> {
         let candidates: Vec<&Package> = match package {
             Some(name) => {
@@ -351,7 +351,7 @@ impl Workspace {
             },
         };
         let mut defaults =
-            candidates.iter().filter_map(|package| Some((package.default_run.clone()?, package.name.clone())));
+            candidates.iter().filter_map(|package| Some((package.default_run.clone()?, package.id.clone())));
         if let (Some(default), None) = (defaults.next(), defaults.next()) {
             return Ok(default);
         }
@@ -359,7 +359,7 @@ impl Workspace {
             |kind| candidates.iter().flat_map(move |package| package.programs(kind).map(str::to_owned)).collect();
         let mut binaries = candidates
             .iter()
-            .flat_map(|package| package.programs(Kind::Binary).map(|name| (name.to_owned(), package.name.clone())));
+            .flat_map(|package| package.programs(Kind::Binary).map(|name| (name.to_owned(), package.id.clone())));
         match (binaries.next(), binaries.next()) {
             (None, _) => Err(CargoError::NoBinary { examples: names(Kind::Example) }),
             (Some(only), None) => Ok(only),
