@@ -172,6 +172,13 @@ fn json_on_several_lines_is_noticed() {
             .run(arguments)
             .expect(2, &["input, line 1: only `{`: JSON that was printed on several lines", "`jq -c .`"]);
     }
+    // For an array, `jq -c .` would write one line.
+    let place = Place::with_input("[\n  {\"id\": 1}\n]\n");
+    let (ended, _) = received(&place, &[]);
+    ended.expect(0, &["input, line 1: only `[`, as in JSON", "`jq -c '.[]'` writes one element per line"]);
+    let refused =
+        "input, line 1: only `[`: JSON that was printed on several lines has no record per line; `jq -c '.[]'` writes";
+    place.run(&["--key", "/id"]).expect(2, &[refused]);
     let place = Place::with_input("1\n{\n");
     let (ended, _) = received(&place, &[]);
     assert!(!ended.stderr.contains("jq"), "{}", ended.stderr);

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, Seek};
 use std::thread;
 
+use super::bracket::Bracket;
 use super::documents::{self, DocumentError, LONGEST_DOCUMENT, Scanner};
 use super::follow::{self, FileId, Moved, Trace};
 use super::path::Input;
@@ -342,13 +343,16 @@ impl Lines {
             return Ok(None);
         }
         let text = &self.buffer[start..start + length];
-        if warns && !self.has_lines && !self.source.again && matches!(text.trim_ascii(), b"{" | b"[") {
+        if warns
+            && !self.has_lines
+            && !self.source.again
+            && let Some(bracket) = Bracket::alone_in(text)
+        {
             report::warning(format_args!(
-                "{}, line {}: only `{}`, as in JSON that was printed on several lines; each line becomes a record. `jq -c .` writes \
-                 one value per line",
+                "{}, line {}: only `{bracket}`, as in JSON that was printed on several lines; each line becomes a record. {}",
                 self.source.input,
                 self.number,
-                String::from_utf8_lossy(text.trim_ascii())
+                bracket.advice()
             ));
         }
         self.has_lines = true;

@@ -1,6 +1,7 @@
 //! Records of files and standard input: lines, documents, formats and partition keys.
 
 mod aws;
+mod bracket;
 pub(crate) mod documents;
 pub(crate) mod follow;
 pub(crate) mod key;

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::aws::{self, AwsRecord};
+use super::bracket::Bracket;
 use super::documents;
 use super::key::{KeyError, LONGEST_KEY, Missing, Pointer, hash};
 use super::kpl::{self, Content};
@@ -215,7 +216,7 @@ impl Format {
                 let key = match (pointer.key(text), missing) {
                     (Ok(key), _) => Key::Text(key),
                     (Err(KeyError::Missing(_) | KeyError::Null(_)), Some(missing)) => missing_key(missing, number),
-                    (Err(KeyError::Json(_)), _) if let Some(bracket) = pretty(text) => {
+                    (Err(KeyError::Json(_)), _) if let Some(bracket) = Bracket::alone_in(text) => {
                         return Err(RecordError::Pretty(bracket));
                     }
                     (Err(error), _) => return Err(error.into()),
@@ -253,7 +254,7 @@ impl Format {
 
 /// Reads a line that describes a record in full.
 fn json<'a>(text: &'a [u8], missing: &Missing, number: u64) -> Result<Record<'a>, RecordError> {
-    let line: Line<'a> = match (serde_json::from_slice(text), pretty(text)) {
+    let line: Line<'a> = match (serde_json::from_slice(text), Bracket::alone_in(text)) {
         (Ok(line), _) => line,
         (Err(_), Some(bracket)) => return Err(RecordError::Pretty(bracket)),
         (Err(_), None) if text.trim_ascii_start().starts_with(b"{") && documents::records(text).is_ok() => {
@@ -294,11 +295,6 @@ fn missing_key(missing: &Missing, number: u64) -> Key<'static> {
         Missing::Number => own_key(number),
         Missing::Text(text) => Key::Text(Cow::Owned(text.clone())),
     }
-}
-
-/// The bracket of a line that has nothing else: the start of JSON on several lines.
-fn pretty(line: &[u8]) -> Option<&'static str> {
-    ["{", "["].into_iter().find(|bracket| line.trim_ascii() == bracket.as_bytes())
 }
 
 /// The content of a line as a record, without the types of this module.
@@ -355,7 +351,7 @@ mod tests {
             (r#"{"data":"x","approximateArrivalTimestamp":1764150000}"#, "1764150000 is probably in seconds"),
             (r#"{"data":"x","approximateArrivalTimestamp":99999999999}"#, "99999999999 is probably in seconds"),
             (" { ", "only `{`: JSON that was printed on several lines"),
-            ("[", "`jq -c .`"),
+            ("[", "only `[`: JSON that was printed on several lines has no record per line; `jq -c '.[]'` writes one"),
             (r#"{"Records":[],"NextShardIterator":"A"}"#, "a document of AWS; --format aws reads it"),
             (r#"{"Data":"","PartitionKey":"k"}"#, "a document of AWS; --format aws reads it"),
             (r#"{"data":"x","explicitHashKey":"340282366920938463463374607431768211456"}"#, "below 2^128"),

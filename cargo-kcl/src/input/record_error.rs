@@ -2,6 +2,7 @@
 
 use std::num::ParseIntError;
 
+use super::bracket::Bracket;
 use super::key::{KeyError, LONGEST_KEY};
 use super::limits::LONGEST_LINE;
 use crate::report;
@@ -29,10 +30,8 @@ pub(crate) enum RecordError {
     AwsDocument,
     #[error("no `PartitionKey`; `--key-missing number` or `--key-missing TEXT` gives such a record a key")]
     NoAwsKey,
-    #[error(
-        "only `{0}`: JSON that was printed on several lines has no record per line; `jq -c .` writes one value per line"
-    )]
-    Pretty(&'static str),
+    #[error("only `{}`: JSON that was printed on several lines has no record per line; {}", .0, .0.advice())]
+    Pretty(Bracket),
     #[error("the approximateArrivalTimestamp {0} is probably in seconds; it is in milliseconds since 1970")]
     Seconds(i64),
     #[error("neither `data` nor `dataBase64`; a record needs one of them")]
