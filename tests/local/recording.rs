@@ -276,5 +276,21 @@ fn an_invalid_recording_is_explained() {
         Running::start(place.replay([path, "--", witness()])).end().expect(2, &[says]);
     }
     fs::write(place.path("recorded/shardId-000000000000/in.jsonl"), "hello\n").unwrap();
-    replay(&place, "").expect(2, &["recorded/shardId-000000000000/in.jsonl, line 1: expected value"]);
+    let unreadable = "recorded/shardId-000000000000/in.jsonl, line 1: expected value";
+    replay(&place, "").expect(2, &[unreadable, "1 conversation: 0 the same, 1 unreadable"]);
+}
+
+#[test]
+fn a_recording_that_cannot_be_read_does_not_hide_the_others() {
+    let place = recorded("1\n2\n3\n4\n5\n6\n7\n8\n9\n", &["--shards", "3"], "");
+    let file = "recorded/shardId-000000000001/in.jsonl";
+    let first = place.read(file).split_inclusive('\n').next().unwrap().to_owned();
+    fs::write(place.path(file), first + "{\"action\":\"futureAction\"}\n").unwrap();
+    let says = [
+        "recorded/shardId-000000000000: same (",
+        "recorded/shardId-000000000001/in.jsonl, line 2: ",
+        "recorded/shardId-000000000002: same (",
+        "3 conversations: 2 the same, 1 unreadable",
+    ];
+    replay(&place, "").expect(2, &says);
 }

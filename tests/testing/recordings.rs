@@ -299,11 +299,30 @@ fn a_folder_that_is_not_a_recording_is_refused() {
     let message = first_line(|| Recordings::read(folder.path()));
     assert_eq!(message, format!("no recording in {path}: none of its folders has an in.jsonl"));
     record(folder.path(), &[SHARD_ENDED], &[], None);
-    let message = first_line(|| Recordings::read(folder.path()).replay::<Count>());
-    assert_eq!(message, format!("{path}: the first message is shardEnded, not initialize"));
+    let refused = |why: &str| format!("1 of 1 conversations cannot be replayed:\n\n{path}: {why}\n");
+    let message = failure(|| Recordings::read(folder.path()).replay::<Count>());
+    assert_eq!(message, refused("the first message is shardEnded, not initialize"));
     record(folder.path(), &[INITIALIZE, INITIALIZE], &[&status("initialize")], None);
-    let message = first_line(|| Recordings::read(folder.path()).replay::<Count>());
-    assert_eq!(message, format!("{path}: it has a second `initialize`, or a message of KCL 1"));
+    let message = failure(|| Recordings::read(folder.path()).replay::<Count>());
+    assert_eq!(message, refused("it has a second `initialize`, or a message of KCL 1"));
+}
+
+#[test]
+fn a_recording_that_cannot_be_read_does_not_hide_the_others() {
+    let folder = whole();
+    let unknown = r#"{"action":"futureAction"}"#;
+    record(&folder.path().join("shardId-000000000000.2"), &[INITIALIZE, unknown], &[&status("initialize")], None);
+    record(&folder.path().join("shardId-000000000000.3"), &[unknown], &[], None);
+    record(&folder.path().join("shardId-000000000001"), &[INITIALIZE], &[CHECKPOINT], Some(0));
+    let message = failure(|| Recordings::read(folder.path()).replay::<Count>());
+    let path = folder.path().display();
+    assert!(
+        message.starts_with("of 4 conversations, 1 differs from its recording, and 2 cannot be replayed:\n"),
+        "{message}"
+    );
+    assert!(message.contains(&format!("\n\n{path}/shardId-000000000000.2/in.jsonl, line 2: ")), "{message}");
+    assert!(message.contains(&format!("\n\n{path}/shardId-000000000000.3/in.jsonl, line 1: ")), "{message}");
+    assert!(message.contains(&format!("\n\n{path}/shardId-000000000001: expected \"checkpoint")), "{message}");
 }
 
 /// Checkpoints each batch, or only when a shutdown is requested, as the recorded processors of the real daemon did.

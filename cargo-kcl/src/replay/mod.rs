@@ -6,6 +6,7 @@
 mod pipes;
 mod play;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -27,7 +28,7 @@ use crate::report::{self, Level, Message, Prefix};
 /// checkpoints, the same statuses, the same exit code. Its checkpoints get the recorded answers, including refusals. Only the order
 /// counts, not the timing. The handlers really run: what they write or send is written or sent again. The first answer that differs
 /// is shown with its line in the recording, and the conversation ends, because the daemon's reaction to it was never recorded. The other
-/// recordings are still replayed.
+/// recordings are still replayed, and so they are if one cannot be read.
 ///
 /// A recording that breaks off, because the tool or the processor was killed, is replayed as far as it goes. So is one that was cut
 /// short because it could not be written, as on a full disk, or of which a file ends before the others do; the exit code is 1 then,
@@ -80,14 +81,22 @@ pub(crate) fn run(options: &ReplayOptions) -> ExitCode {
 fn replay(options: &ReplayOptions) -> Result<u8, ReplayError> {
     let folders = find(&options.recordings)?;
     let program = Program::prepare(&options.program)?;
-    let (mut different, mut cut) = (0, 0);
+    let mut tally = Tally { conversations: folders.len() as u64, ..Tally::default() };
     for (number, folder) in folders.iter().enumerate() {
         let name = folder.display();
         // The folders of several recordings may have the same name, but not the same path.
         let prefix = if folders.len() == 1 { Prefix::None } else { Prefix::Label(name.to_string(), number) };
-        match play(folder, &program, options.stuck_after, prefix)? {
+        let played = match play(folder, &program, options.stuck_after, prefix) {
+            Err(PlayError::Transcript(error)) => {
+                tally.unreadable += 1;
+                report::error(error);
+                continue;
+            }
+            played => played?,
+        };
+        match played {
             Played::Same { messages, checkpoints, is_cut: true, .. } => {
-                cut += 1;
+                tally.cut += 1;
                 let messages = report::count(messages, "message");
                 let checkpoints = report::count(checkpoints, "checkpoint");
                 let how = "it was cut short, as by a full disk";
@@ -102,21 +111,48 @@ fn replay(options: &ReplayOptions) -> Result<u8, ReplayError> {
             }
             Played::Same { .. } => {}
             Played::Different(difference) => {
-                different += 1;
+                tally.different += 1;
                 Message::result(Level::Error, format_args!("{name}: differs")).with(difference.lines()).print();
             }
         }
     }
-    let count = folders.len() as u64;
     if !options.quiet {
-        let mut differ = match different {
-            0 => "all the same".to_owned(),
-            different => format!("{} the same, {different} different", count - different),
-        };
-        if cut > 0 {
-            differ = format!("{differ}, {cut} cut short");
-        }
-        report::result(format_args!("{}: {differ}", report::count(count, "conversation")));
+        report::result(format_args!("{}: {tally}", report::count(tally.conversations, "conversation")));
     }
-    Ok(if different + cut > 0 { FAILED } else { 0 })
+    Ok(tally.code())
+}
+
+/// The number of conversations with each outcome. The others are the same as recorded.
+#[derive(Debug, Default)]
+struct Tally {
+    conversations: u64,
+    different: u64,
+    unreadable: u64,
+    /// These are the same as far as they go.
+    cut: u64,
+}
+
+impl Tally {
+    fn code(&self) -> u8 {
+        match () {
+            () if self.unreadable > 0 => WRONG_USE,
+            () if self.different + self.cut > 0 => FAILED,
+            () => 0,
+        }
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.different + self.unreadable {
+            0 => f.write_str("all the same")?,
+            others => write!(f, "{} the same", self.conversations - others)?,
+        }
+        for (count, how) in [(self.different, "different"), (self.unreadable, "unreadable"), (self.cut, "cut short")] {
+            if count > 0 {
+                write!(f, ", {count} {how}")?;
+            }
+        }
+        Ok(())
+    }
 }

@@ -328,7 +328,7 @@ impl Play {
             Message::ShutdownRequested => Some(self.send("shutdownRequested", Delivery::ShutdownRequested)),
             other => {
                 let problem = format!("it has a second `{}`, or a message of KCL 1", other.action());
-                self.stop(Stop::Unreadable(problem));
+                self.stop(Stop::Unknown(problem));
                 None
             }
         }

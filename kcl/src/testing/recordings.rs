@@ -91,7 +91,7 @@ impl Recordings {
     /// # Panics
     ///
     /// If a processor does not do what it did, or breaks a promise; the message names all differences. If a recording
-    /// cannot be read, or has no message.
+    /// cannot be read, or has no message; the others are still replayed.
     #[track_caller]
     pub fn replay<P: Initialize>(&self) -> Vec<ShardReport<P>> {
         self.replay_with(P::initialize)
@@ -157,33 +157,19 @@ impl Recordings {
         E: Into<BoxError>,
     {
         let mut reports = Vec::new();
-        let (mut different, mut problems) = (0, String::new());
+        let (mut different, mut unplayed, mut problems) = (0, 0, String::new());
         for folder in &self.folders {
-            let name = folder.display();
-            let begun = Transcript::open(folder).and_then(Tape::begin).map_err(|error| error.to_string())?;
-            let (tape, shard_id, position) = match begun {
-                None => {
-                    let remedy = "remove it, or record it again";
-                    return Err(format!("{name}: {IN_FILE} has no message, so nothing is tested; {remedy}"));
-                }
-                Some((tape, Message::Initialize { shard_id, position })) => (tape, shard_id, position),
-                Some((_, other)) => {
-                    return Err(format!("{name}: the first message is {}, not initialize", other.action()));
+            let (report, found) = match play(folder, make, waits).await? {
+                Ok(played) => played,
+                Err(unplayable) => {
+                    unplayed += 1;
+                    _ = writeln!(problems, "\n{unplayable}");
+                    continue;
                 }
             };
-            let mut script = ShardScript::new(shard_id);
-            script.position = position;
-            let (performed, stopped) = replay(&script, tape, make, waits).await?;
-            let mut found = first_of_each(&performed.ledger.violations);
-            match stopped {
-                Some(Stop::Unreadable(error)) => return Err(format!("{name}: {error}")),
-                Some(Stop::Different(difference)) => found.insert(0, difference),
-                Some(Stop::Over) | None => {}
-            }
-            let report = ShardReport::from(performed);
             if !found.is_empty() {
                 different += 1;
-                _ = writeln!(problems, "\n{name}: {}", found.join("\n"));
+                _ = writeln!(problems, "\n{}: {}", folder.display(), found.join("\n"));
                 if different <= SHOWN {
                     _ = writeln!(problems, "\n{}", brief(&report.to_string()).trim_end());
                 }
@@ -191,10 +177,51 @@ impl Recordings {
             reports.push(report);
         }
         let all = self.folders.len();
-        match different {
-            0 => Ok(reports),
-            1 => Err(format!("1 of {all} conversations differs from its recording:\n{problems}")),
-            _ => Err(format!("{different} of {all} conversations differ from their recordings:\n{problems}")),
+        let differ = match different {
+            1 => "1 differs from its recording".to_owned(),
+            _ => format!("{different} differ from their recordings"),
+        };
+        match (different, unplayed) {
+            (0, 0) => Ok(reports),
+            (1, 0) => Err(format!("1 of {all} conversations differs from its recording:\n{problems}")),
+            (_, 0) => Err(format!("{different} of {all} conversations differ from their recordings:\n{problems}")),
+            (0, _) => Err(format!("{unplayed} of {all} conversations cannot be replayed:\n{problems}")),
+            _ => Err(format!("of {all} conversations, {differ}, and {unplayed} cannot be replayed:\n{problems}")),
         }
     }
+}
+
+/// The report of a conversation, and how it differs from its recording.
+type Played<P> = (ShardReport<P>, Vec<String>);
+
+/// Replays the conversation in a folder. The inner error is the reason why it cannot be replayed.
+async fn play<M, P, E>(folder: &Path, make: &M, waits: Waits) -> Result<Result<Played<P>, String>, String>
+where
+    M: AsyncFn(&Shard) -> Result<P, E>,
+    P: AsyncProcessor,
+    E: Into<BoxError>,
+{
+    let name = folder.display();
+    let (tape, shard_id, position) = match Transcript::open(folder).and_then(Tape::begin) {
+        Err(error) => return Ok(Err(error.to_string())),
+        Ok(None) => {
+            let remedy = "remove it, or record it again";
+            return Ok(Err(format!("{name}: {IN_FILE} has no message, so nothing is tested; {remedy}")));
+        }
+        Ok(Some((tape, Message::Initialize { shard_id, position }))) => (tape, shard_id, position),
+        Ok(Some((_, other))) => {
+            return Ok(Err(format!("{name}: the first message is {}, not initialize", other.action())));
+        }
+    };
+    let mut script = ShardScript::new(shard_id);
+    script.position = position;
+    let (performed, stopped) = replay(&script, tape, make, waits).await?;
+    let mut found = first_of_each(&performed.ledger.violations);
+    match stopped {
+        Some(Stop::Unreadable(error)) => return Ok(Err(error.to_string())),
+        Some(Stop::Unknown(message)) => return Ok(Err(format!("{name}: {message}"))),
+        Some(Stop::Different(difference)) => found.insert(0, difference),
+        Some(Stop::Over) | None => {}
+    }
+    Ok(Ok((ShardReport::from(performed), found)))
 }

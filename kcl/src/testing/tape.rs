@@ -30,12 +30,14 @@ pub(crate) enum Stop {
     /// The processor does something else than it did; a sentence says what.
     Different(String),
     /// The recording cannot be read.
-    Unreadable(String),
+    Unreadable(TranscriptError),
+    /// The recording has a message that no process of this library gets there; a sentence says which.
+    Unknown(String),
 }
 
 impl From<TranscriptError> for Stop {
     fn from(error: TranscriptError) -> Self {
-        Self::Unreadable(error.to_string())
+        Self::Unreadable(error)
     }
 }
 
