@@ -45,6 +45,13 @@ fn a_new_project_builds_passes_its_tests_and_runs() {
     assert!(tested.status.success(), "{}", String::from_utf8_lossy(&tested.stderr));
     assert!(String::from_utf8_lossy(&tested.stdout).contains("3 passed"), "{tested:?}");
 
+    let formatted = |arguments: &[&str]| command(env!("CARGO"), arguments, &project).output().unwrap();
+    // A toolchain may lack rustfmt.
+    if formatted(&["fmt", "--version"]).status.success() {
+        let checked = formatted(&["fmt", "--check"]);
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+    }
+
     let local = ["local", "--input", "orders.jsonl", "--key", "/customer", "--shards", "2"];
     let ran = command(&*TOOL, &local, &project).output().unwrap();
     expect(&ran, 0, "[0] shardId-000000000000: alice pays 1300 cents\n");

@@ -41,7 +41,10 @@ mod tests {
 
     #[test]
     fn a_shard_is_processed_to_its_end() {
-        let run = Daemon::new().batch(include_str!("../orders.jsonl").lines()).shard_end().run::<Totals>();
+        let run = Daemon::new()
+            .batch(include_str!("../orders.jsonl").lines())
+            .shard_end()
+            .run::<Totals>();
         run.assert_succeeded();
         run.assert_shard_ended();
         assert_eq!(run.processor().cents["alice"], 1300);
@@ -58,12 +61,20 @@ mod tests {
             .run::<Totals>();
         run.assert_checkpoint_at(3);
         // Totals in memory belong to one process.
-        assert_eq!(run.processor().cents, BTreeMap::from([("ada".to_owned(), 9)]));
+        assert_eq!(
+            run.processor().cents,
+            BTreeMap::from([("ada".to_owned(), 9)])
+        );
     }
 
     #[test]
     fn a_record_that_is_not_an_order_is_not_acknowledged() {
-        let run = Daemon::new().batch([json!({"customer": "ada", "cents": 7}), json!("not an order")]).run::<Totals>();
+        let run = Daemon::new()
+            .batch([
+                json!({"customer": "ada", "cents": 7}),
+                json!("not an order"),
+            ])
+            .run::<Totals>();
         run.assert_failed();
         run.assert_checkpoint_at(1);
         assert_eq!(run.acknowledgements(), ["initialize"]);
