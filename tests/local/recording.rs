@@ -47,7 +47,8 @@ fn each_difference_is_shown_and_the_other_conversations_are_played() {
         &[
             "recorded/shardId-000000000000: differs\n  request   in.jsonl, line 2: processRecords, ",
             "\n  recorded  out.jsonl, line 2: checkpoint at the end of the batch\n",
-            "\n  now       status for processRecords\n  The conversation ends here; the last 3 lines of in.jsonl",
+            "\n  now       status for processRecords\n            with `ahead`, or with a `checkpoint` by time, checkpoints depend on time",
+            "\n  The conversation ends here; the last 3 lines of in.jsonl",
             "recorded/shardId-000000000001: differs",
             "2 conversations: 0 the same, 2 different",
         ],
@@ -69,7 +70,9 @@ fn lines_on_stderr_start_with_their_recording() {
 fn how_a_processor_ended_is_part_of_its_answers() {
     let place = recorded("1\nnow\n3\n", &[], "exit");
     replay(&place, "exit").expect(0, &["1 conversation: all the same"]);
-    replay(&place, "print").expect(1, &["recorded  no answer, and exit code 7\n", "now       checkpoint at the end"]);
+    let ended = replay(&place, "print");
+    ended.expect(1, &["recorded  no answer, and exit code 7\n", "now       checkpoint at the end"]);
+    assert!(!ended.stderr.contains("`ahead`"), "{}", ended.stderr);
     // The processor checkpoints the record before, then sends no status.
     let failed = "now       checkpoint at 49";
     replay(&place, "fail").expect(1, &["recorded  no answer, and exit code 7\n", failed]);

@@ -26,7 +26,8 @@ use crate::report::{self, Level, Message, Prefix};
 ///
 /// Each recording is replayed with a new processor. It receives the recorded messages, and must answer as recorded: the same
 /// checkpoints, the same statuses, the same exit code. Its checkpoints get the recorded answers, including refusals. Only the order
-/// counts, not the timing. The handlers really run: what they write or send is written or sent again. The first answer that differs
+/// counts, not the timing. The checkpoints of a processor with `ahead`, or with a `checkpoint` by time, depend on time themselves, so
+/// its replay can differ without a change. The handlers really run: what they write or send is written or sent again. The first answer that differs
 /// is shown with its line in the recording, and the conversation ends, because the daemon's reaction to it was never recorded. The other
 /// recordings are still replayed, and so they are if one cannot be read.
 ///

@@ -59,11 +59,13 @@ pub(crate) struct Difference {
 struct Now {
     text: String,
     consequence: Option<&'static str>,
+    /// Whether a checkpoint came elsewhere than recorded.
+    is_of_checkpoints: bool,
 }
 
 impl From<String> for Now {
     fn from(text: String) -> Self {
-        Self { text, consequence: None }
+        Self { text, consequence: None, is_of_checkpoints: false }
     }
 }
 
@@ -74,6 +76,10 @@ impl Difference {
         let mut lines =
             vec![format!("request   {asked}"), format!("recorded  {recorded}"), format!("now       {}", now.text)];
         lines.extend(now.consequence.map(|consequence| format!("          in production: {consequence}")));
+        if now.is_of_checkpoints {
+            let why = "with `ahead`, or with a `checkpoint` by time, checkpoints depend on time and can differ without a change";
+            lines.push(format!("          {why}"));
+        }
         let rest = match rest {
             0 => return lines,
             1 => format!("the last line of {IN_FILE} was not replayed"),
@@ -138,7 +144,8 @@ impl Player {
                 let Some(recorded) = transcript.reply()? else { return self.stop(asked, transcript) };
                 let now = if gone { Err(Other::Ended) } else { self.reply(&recorded) };
                 if let Err(now) = now {
-                    return Ok(Err((asked, recorded.to_string(), self.explain(now))));
+                    let now = self.explain(now, Some(&recorded.reply));
+                    return Ok(Err((asked, recorded.to_string(), now)));
                 }
                 if matches!(recorded.reply, Reply::Status { .. }) {
                     break;
@@ -177,7 +184,7 @@ impl Player {
         // Replies that nothing asked for.
         while let Some(recorded) = transcript.reply()? {
             if let Err(now) = self.reply(&recorded) {
-                return Ok(Err((asked, recorded.to_string(), self.explain(now))));
+                return Ok(Err((asked, recorded.to_string(), self.explain(now, None))));
             }
         }
         // The text after the last reply is known now.
@@ -196,7 +203,7 @@ impl Player {
             Err(none) => Other::NoReply(none),
             Ok(reply) => Other::Replied(reply),
         };
-        Ok(Err((asked, recorded, self.explain(other))))
+        Ok(Err((asked, recorded, self.explain(other, None))))
     }
 
     fn next_reply(&mut self) -> Result<Reply, NoReply> {
@@ -224,19 +231,23 @@ impl Player {
         }
     }
 
-    fn explain(&self, other: Other) -> Now {
+    fn explain(&self, other: Other, recorded: Option<&Reply>) -> Now {
         let text = match other {
             Other::Replied(reply) => {
                 // Otherwise it would report the end of its input, which is due to the replay.
                 self.process.kill();
-                in_words(&reply)
+                let is_checkpoint = |reply: &Reply| matches!(reply, Reply::Checkpoint { .. });
+                let is_of_checkpoints =
+                    recorded.is_some_and(|recorded| is_checkpoint(recorded) || is_checkpoint(&reply));
+                return Now { text: in_words(&reply), consequence: None, is_of_checkpoints };
             }
             Other::Ended => match self.process.wait_for(TO_END) {
                 Ok(Some(status)) => format!("the processor ended ({status})"),
                 _ => "the processor closed its stdin or stdout, and is still running".to_owned(),
             },
             Other::NoReply(NoReply::Refused { line, why }) => {
-                return Now { text: format!("{why}: `{line}`"), consequence: Some(why.consequence()) };
+                let (text, consequence) = (format!("{why}: `{line}`"), Some(why.consequence()));
+                return Now { text, consequence, is_of_checkpoints: false };
             }
             Other::NoReply(NoReply::Unfinished { text }) => format!("text without a line feed: `{text}`"),
             Other::NoReply(NoReply::Io(error)) if error.kind() == io::ErrorKind::TimedOut => {

@@ -351,7 +351,8 @@ Inject production failures on a schedule derived from SEED, and verify that no r
 
 With the same seed, the same input and the same processor, the same faults occur again: the faults of a message depend on the seed, the \
 shard, and the number of lines sent to the shard's processors before, not on time or on other shards. A run that failed can therefore be \
-repeated; it prints the command. The sizes of batches vary. With --record, times.tsv lists the faults that were injected. These are the \
+repeated; it prints the command. The checkpoints of a processor with `ahead`, or with a `checkpoint` by time, depend on time, and so do \
+its faults. The sizes of batches vary. With --record, times.tsv lists the faults that were injected. These are the \
 faults, each with its probability unless --chaos-rates sets another:
 
   throttle    0.1  a checkpoint is refused with ThrottlingException
