@@ -217,11 +217,18 @@ const WRONG: &[(&str, &[&str])] = &[
             "emulate --stream orders --input input --key-missing number",
             "emulate --stream orders --input input --format json --key /customer",
             "emulate --stream orders --input missing",
+            "emulate --stream a,b",
         ],
     ),
     (
         "put",
-        &["put", "put orders input", "put --stream orders --input input", "put --stream orders --profile prod input"],
+        &[
+            "put",
+            "put orders input",
+            "put --stream orders --input input",
+            "put --stream orders --profile prod input",
+            "put --stream a/b input",
+        ],
     ),
     (
         "tail",
@@ -242,6 +249,7 @@ const WRONG: &[(&str, &[&str])] = &[
             "stream describe",
             "stream orders",
             "stream create",
+            "stream create a:b",
             "stream split orders",
             "stream merge orders 0",
         ],

@@ -91,7 +91,7 @@ fn a_run_resumes_in_the_file_that_replaced_another() {
 
     fs::write(place.path("input"), "another\n").unwrap();
     let ended = start(&place, &arguments).end();
-    ended.expect(2, &["input was replaced since it was processed", "such as input.1", "--fresh"]);
+    ended.expect(2, &["input was replaced or removed since it was processed", "such as input.1", "--fresh"]);
 }
 
 #[test]
@@ -167,7 +167,13 @@ fn a_log_that_was_rotated_while_nobody_followed_it_is_finished_first() {
     fs::rename(place.path("input"), place.path("input.1.gz")).unwrap();
     append(&place, "input", "f\n");
     let refused = start(&place, &arguments).end();
-    refused.expect(2, &["input was replaced since it was processed", "not compressed", "--fresh"]);
+    refused.expect(2, &["input was replaced or removed since it was processed", "not compressed", "--fresh"]);
+    // A file that is gone is not waited for either.
+    fs::remove_file(place.path("input")).unwrap();
+    let refused = start(&place, &arguments).end();
+    refused.expect(2, &["input was replaced or removed since it was processed"]);
+    assert!(!refused.stderr.contains("waiting for it"), "{}", refused.stderr);
+    append(&place, "input", "f\n");
     fs::rename(place.path("input.1.gz"), place.path("input-20260131")).unwrap();
     let running = start(&place, &arguments);
     wait_for(&place, &["f"]);

@@ -108,7 +108,7 @@ fn a_followed_log_is_followed_on() {
     let place = self::place("followed-rotated", "other\n");
     start(&place, &["--app", "followed-rotated", "--input", "input"])
         .end()
-        .expect(2, &["input was replaced since it was processed", "input.1", "--fresh"]);
+        .expect(2, &["input was replaced or removed since it was processed", "input.1", "--fresh"]);
 }
 
 #[test]

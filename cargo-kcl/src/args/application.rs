@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
-use super::interval;
+use super::{interval, stream_name};
 
 /// An application, its stream and its workers.
 #[derive(Debug, Args)]
@@ -17,7 +17,7 @@ pub(crate) struct ApplicationOptions {
     pub(crate) app: Option<String>,
 
     /// Name of the stream; by default the stream whose shards are those of the leases, if there is only one
-    #[arg(long, value_name = "NAME", env = "KCL_STREAM", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "NAME", env = "KCL_STREAM", value_parser = stream_name())]
     pub(crate) stream: Option<String>,
 
     /// Name of the DynamoDB table of leases, if it is not that of the application; tableName of the properties does the same

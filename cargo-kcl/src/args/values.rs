@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::time::Duration;
 
-use clap::builder::TypedValueParser;
+use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
 use clap::{Arg, Command, Error};
 
 use super::quantities::{duration, split_number};
@@ -27,6 +27,15 @@ impl<P: TypedValueParser> TypedValueParser for Count<P> {
             _ => self.0.parse_ref(command, arg, value),
         }
     }
+}
+
+/// A parser of the names that Kinesis accepts for streams.
+pub(crate) fn stream_name() -> impl TypedValueParser<Value = String> {
+    NonEmptyStringValueParser::new().try_map(|name| {
+        let is_known = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '.' | '-');
+        let is_valid = name.len() <= 128 && name.chars().all(is_known);
+        is_valid.then_some(name).ok_or("the name of a stream has 1 to 128 ASCII letters, digits, `_`, `.` or `-`")
+    })
 }
 
 /// Parses a duration that is not zero.

@@ -1,9 +1,8 @@
 //! The options of `cargo kcl emulate`, and of the stream that it and `cargo kcl daemon --emulate` create.
 
 use clap::Args;
-use clap::builder::NonEmptyStringValueParser;
 
-use crate::args::{INPUT, InstallOptions, count};
+use crate::args::{INPUT, InstallOptions, count, stream_name};
 use crate::input::options::RecordOptions;
 use crate::input::path::Input;
 
@@ -28,7 +27,7 @@ use crate::input::path::Input;
 )]
 pub(crate) struct EmulateOptions {
     /// Create this stream
-    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "NAME", value_parser = stream_name())]
     pub(crate) stream: Option<String>,
 
     #[command(flatten)]

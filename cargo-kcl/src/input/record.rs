@@ -350,6 +350,7 @@ mod tests {
             (r#"{"data":"x","explicitHashKey":"+1"}"#, "`+1` is not a decimal number below 2^128"),
             (r#"{"data":"x","approximateArrivalTimestamp":1764150000}"#, "1764150000 is probably in seconds"),
             (r#"{"data":"x","approximateArrivalTimestamp":99999999999}"#, "99999999999 is probably in seconds"),
+            (r#"{"data":"x","approximateArrivalTimestamp":-5}"#, "-5 is negative; it is in milliseconds since 1970"),
             (" { ", "only `{`: JSON that was printed on several lines"),
             ("[", "only `[`: JSON that was printed on several lines has no record per line; `jq -c '.[]'` writes one"),
             (r#"{"Records":[],"NextShardIterator":"A"}"#, "a document of AWS; --format aws reads it"),

@@ -32,7 +32,11 @@ pub(crate) enum RecordError {
     NoAwsKey,
     #[error("only `{}`: JSON that was printed on several lines has no record per line; {}", .0, .0.advice())]
     Pretty(Bracket),
-    #[error("the approximateArrivalTimestamp {0} is probably in seconds; it is in milliseconds since 1970")]
+    #[error(
+        "the approximateArrivalTimestamp {} is {}; it is in milliseconds since 1970",
+        .0,
+        if *.0 < 0 { "negative" } else { "probably in seconds" }
+    )]
     Seconds(i64),
     #[error("neither `data` nor `dataBase64`; a record needs one of them")]
     NoData,

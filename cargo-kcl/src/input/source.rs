@@ -24,7 +24,7 @@ fn meant(input: &Input, error: &io::Error) -> &'static str {
     let name = input.to_string();
     match error.kind() {
         io::ErrorKind::NotFound if name.starts_with('~') => {
-            "; the shell replaces `~` only at the start of a word, as in `--input ~/FILE`"
+            "; the shell replaces `~` only at the start of a word that is not quoted, as in `~/FILE`"
         }
         io::ErrorKind::NotFound if name.contains("://") => {
             "; only files are read, and `-`, which is standard input: pipe what another program fetches"
@@ -39,9 +39,9 @@ fn meant(input: &Input, error: &io::Error) -> &'static str {
 pub(crate) enum InputError {
     #[error("{} cannot be opened: {}{}", .0, .1, meant(.0, .1))]
     Open(Input, io::Error),
-    #[error("{0} is a directory; name each file in it with its own --input")]
+    #[error("{0} is a directory; name the files in it, each by itself")]
     Directory(Input),
-    #[error("standard input can only be read once; give `--input -` once")]
+    #[error("standard input can only be read once; give `-` once")]
     StdinTwice,
     #[error("{0} is not a file that can be followed; with --follow, the last --input must be a file")]
     NotFollowed(Input),
@@ -89,7 +89,7 @@ pub(crate) enum InputError {
     )]
     Rewritten(String),
     #[error(
-        "{input} was replaced since it was processed, and the file that was processed is not beside it, under a name such as {input}.1. Put it back, not compressed, or read only the new file, from its start, with --fresh"
+        "{input} was replaced or removed since it was processed, and the file that was processed is not beside it, under a name such as {input}.1. Put it back, not compressed, or read only the new file, from its start, with --fresh"
     )]
     RotatedAway { input: Input },
     #[error(

@@ -7,7 +7,6 @@ use std::time::Duration;
 use std::{fs, io};
 
 use clap::Args;
-use clap::builder::NonEmptyStringValueParser;
 use kcl::{Position, SequenceNumber};
 
 use super::chaos::{Chaos, Rates};
@@ -21,7 +20,7 @@ use super::source::plan::{Plan, Reshard};
 use super::state::{LIMIT, Run, Store, StoreError};
 use crate::args::{
     AwsOptions, CHAOS, CHECKPOINTS, INPUT, LogOptions, REPORT, SHARDS, ShardName, StartAt, count, duration, interval,
-    is_trim_horizon, shard_id,
+    is_trim_horizon, shard_id, stream_name,
 };
 use crate::disk;
 use crate::input::options::RecordOptions;
@@ -30,7 +29,6 @@ use crate::input::source::Source;
 use crate::metrics::{About, MetricsOptions};
 use crate::process::cargo::{CargoError, workspace_root};
 use crate::process::program::{Program, ProgramError, ProgramOptions};
-use crate::report;
 
 /// More bytes than any input has.
 const MOST_BYTES: u64 = 999_999_999_999_999_999;
@@ -124,7 +122,7 @@ pub(crate) struct LocalOptions {
     #[arg(
         long, help_heading = INPUT,
         value_name = "NAME",
-        value_parser = NonEmptyStringValueParser::new(),
+        value_parser = stream_name(),
         conflicts_with_all = ["input", "format", "key", "key_missing", "follow", "large_records", "shards", "reshard", "show_checkpoints"]
     )]
     pub(crate) stream: Option<String>,
@@ -263,9 +261,6 @@ impl LocalOptions {
             return Err(LocalError::Inputs(self.input.len()));
         }
         let sources = if self.follow { Source::open_followed(&self.input)? } else { Source::open_all(&self.input)? };
-        for absent in sources.iter().filter(|source| source.is_absent()) {
-            report::line(format_args!("{} does not exist yet; waiting for it", absent.input));
-        }
         let start = match (self.from, sources.last()) {
             (StartAt::TrimHorizon | StartAt::Time(_), _) | (_, None) => None,
             (StartAt::Latest, Some(_)) if !self.follow => {

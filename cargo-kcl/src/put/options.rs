@@ -5,9 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use clap::builder::NonEmptyStringValueParser;
 
-use crate::args::{AwsOptions, INPUT, REPORT, count, duration};
+use crate::args::{AwsOptions, INPUT, REPORT, count, duration, stream_name};
 use crate::input::options::RecordOptions;
 use crate::input::path::Input;
 
@@ -46,7 +45,7 @@ pub(crate) struct PutOptions {
     pub(crate) input: Vec<Input>,
 
     /// Name of the stream
-    #[arg(long, value_name = "NAME", env = "KCL_STREAM", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "NAME", env = "KCL_STREAM", value_parser = stream_name())]
     pub(crate) stream: String,
 
     #[command(flatten)]

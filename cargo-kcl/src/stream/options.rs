@@ -1,10 +1,9 @@
 //! The options of `cargo kcl stream`.
 #![cfg_attr(not(feature = "aws"), allow(dead_code))]
 
-use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
-use crate::args::{AwsOptions, ShardName, count};
+use crate::args::{AwsOptions, ShardName, count, stream_name};
 
 /// Create, describe, reshard and delete streams, for development
 ///
@@ -95,6 +94,6 @@ pub(crate) enum StreamVerb {
 #[derive(Debug, Args)]
 pub(crate) struct StreamName {
     /// Name of the stream
-    #[arg(id = "stream", value_name = "STREAM", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(id = "stream", value_name = "STREAM", value_parser = stream_name())]
     pub(crate) name: String,
 }

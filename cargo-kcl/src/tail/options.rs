@@ -2,9 +2,8 @@
 #![cfg_attr(not(feature = "aws"), allow(dead_code))]
 
 use clap::Args;
-use clap::builder::NonEmptyStringValueParser;
 
-use crate::args::{AwsOptions, ShardName, StartAt, count};
+use crate::args::{AwsOptions, ShardName, StartAt, count, stream_name};
 
 /// Print the records of a stream to stdout as they arrive, one per line
 ///
@@ -27,7 +26,7 @@ use crate::args::{AwsOptions, ShardName, StartAt, count};
 )]
 pub(crate) struct TailOptions {
     /// Name of the stream
-    #[arg(long, value_name = "NAME", env = "KCL_STREAM", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "NAME", env = "KCL_STREAM", value_parser = stream_name())]
     pub(crate) stream: String,
 
     /// Where to start: after the existing records, at the oldest record, or at the first record that arrived at TIME or later, such as

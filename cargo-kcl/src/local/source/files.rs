@@ -87,7 +87,11 @@ impl Files {
         }
     }
 
-    fn announce_typing(&self) {
+    /// Says which records are waited for.
+    fn announce(&self) {
+        for absent in self.sources.iter().filter(|source| source.is_absent()) {
+            report::line(format_args!("{} does not exist yet; waiting for it", absent.input));
+        }
         if self.is_typed() {
             report::line("reading records from the terminal, one per line; Ctrl-D ends the input");
         }
@@ -145,7 +149,7 @@ impl Files {
         self.origin = newest.map(|newest| Origin { file: None, ..newest });
         self.forget_rotated(shards);
         report::warning(format_args!(
-            "{} was replaced since it was read, and the file that was read is not beside it; unprocessed records of that file are not delivered",
+            "{} was replaced or removed since it was read, and the file that was read is not beside it; unprocessed records of that file are not delivered",
             path.display()
         ));
         Ok(())
@@ -260,13 +264,13 @@ impl Supply for Files {
     }
 
     fn check(&mut self) -> Result<(), SourceError> {
-        self.announce_typing();
+        self.announce();
         let marks = Marks::new(std::mem::take(&mut self.marks));
         Ok(self.feeder.check(std::mem::take(&mut self.sources), marks, self.origin)?)
     }
 
     fn begin(&mut self, ready: Vec<(u32, Position)>, waiting: Vec<(u32, Position)>) -> BTreeMap<u32, Arc<Queue>> {
-        self.announce_typing();
+        self.announce();
         // Input that cannot be read again is also read for the shards that wait.
         let waiting = waiting.into_iter().filter(|_| !self.feeder.again);
         let mut lanes = Lanes::default();
