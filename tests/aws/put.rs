@@ -342,7 +342,8 @@ pub(crate) fn limits() {
     let megabyte = [&vec![b'x'; (1 << 20) - 1][..], b"\n"].concat();
     put(&[], &megabyte.repeat(6)).expect(0, &["6 records ("]);
     assert!(fake.calls().iter().all(|call| call.len() <= 5), "5 MiB per call");
-    put(&[], &[&b"x"[..], &megabyte].concat()).expect(2, &["a record of 1048577 bytes; Kinesis allows at most 1 MiB"]);
+    put(&[], &[&b"x"[..], &megabyte].concat())
+        .expect(2, &["a record of 1048577 bytes with its key; Kinesis allows at most 1 MiB"]);
     let large = [&vec![b'x'; (10 << 20) - 1][..], b"\n"].concat();
     put(&["--large-records"], &large).expect(0, &["1 record ("]);
     put(&["--large-records"], &[&b"x"[..], &large].concat()).expect(2, &["Kinesis allows at most 10 MiB"]);

@@ -44,8 +44,14 @@ fn a_run_resumes_where_the_input_was_fixed() {
 #[test]
 fn a_record_that_kinesis_refuses_is_named_and_not_delivered() {
     let of = |bytes: usize| [b"1\n", &vec![b'x'; bytes][..], b"\n2\n"].concat();
-    let place = Place::with_input(of(1 << 20));
+    let place = Place::with_input(of((1 << 20) - 1));
     place.run(&[]).expect(0, &["3 records"]);
+    place.seen();
+
+    // The key counts, and is the number of the record here.
+    let place = Place::with_input(of(1 << 20));
+    place.run(&[]).expect(2, &["input, line 2: a record of 1048577 bytes with its key; Kinesis allows at most 1 MiB"]);
+    assert_eq!(place.seen().data(), ["1"]);
 
     let place = Place::with_input(of((1 << 20) + 1));
     place.run(&[]).expect(2, &["input, line 2: longer than 1 MiB", "--large-records"]);

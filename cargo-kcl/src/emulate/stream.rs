@@ -274,7 +274,7 @@ impl Filler {
                     Next::End => break,
                 };
                 number += 1;
-                let record = match self.format.record_to_put(text, number, self.longest) {
+                let record = match self.format.record(text, number, self.longest) {
                     Ok(record) => record,
                     Err(problem) => {
                         let (excerpt, input) = (report::excerpt(text), lines.source().input.clone());

@@ -78,6 +78,14 @@ impl Record<'_> {
         }
     }
 
+    /// The record, unless it is too long for Kinesis.
+    fn of_at_most(self, longest: usize) -> Result<Self, RecordError> {
+        match self.data.len() + self.key.len() {
+            bytes if bytes > longest => Err(RecordError::TooLong { bytes, longest }),
+            _ => Ok(self),
+        }
+    }
+
     /// The hash key, unless it follows from the partition key.
     pub(crate) fn explicit_hash_key(&self) -> Option<String> {
         self.explicit_hash.filter(|explicit| *explicit != hash(&self.key)).map(|explicit| explicit.to_string())
@@ -183,35 +191,19 @@ impl Format {
         }
     }
 
-    /// Reads a text as a record to put on a stream, where its size includes the key.
-    pub(crate) fn record_to_put<'a>(
-        &self,
-        text: &'a [u8],
-        number: u64,
-        longest: usize,
-    ) -> Result<Record<'a>, RecordError> {
-        let record = self.record(text, number, longest)?;
-        match record.data.len() + record.key.len() {
-            bytes if bytes > longest => Err(RecordError::TooLong { bytes, longest }),
-            _ => Ok(record),
-        }
-    }
-
-    /// Reads a text as the record with this number and at most `longest` bytes of data.
+    /// Reads a text as the record with this number and at most `longest` bytes of data and key, which Kinesis counts together.
     #[inline]
     pub(crate) fn record<'a>(&self, text: &'a [u8], number: u64, longest: usize) -> Result<Record<'a>, RecordError> {
         match self {
-            Self::Lines(None) if text.len() <= longest => {
-                Ok(Record { data: Cow::Borrowed(text), key: own_key(number), explicit_hash: None, arrival: None })
-            }
+            Self::Lines(None) => line(text, own_key(number)).of_at_most(longest),
             _ => self.other_record(text, number, longest),
         }
     }
 
-    /// Reads a text of another format, or a line that is too long.
+    /// Reads a text of another format.
     fn other_record<'a>(&self, text: &'a [u8], number: u64, longest: usize) -> Result<Record<'a>, RecordError> {
         let record = match self {
-            Self::Lines(None) => return Err(RecordError::TooLong { bytes: text.len(), longest }),
+            Self::Lines(None) => line(text, own_key(number)),
             Self::Lines(Some((pointer, missing))) => {
                 let key = match (pointer.key(text), missing) {
                     (Ok(key), _) => Key::Text(key),
@@ -221,7 +213,7 @@ impl Format {
                     }
                     (Err(error), _) => return Err(error.into()),
                 };
-                Record { data: Cow::Borrowed(text), key, explicit_hash: None, arrival: None }
+                line(text, key)
             }
             Self::Json(missing) => json(text, missing, number)?,
             Self::Aws(missing) => {
@@ -234,9 +226,7 @@ impl Format {
                 Record { data: data.into(), key, explicit_hash: None, arrival }
             }
         };
-        if record.data.len() > longest {
-            return Err(RecordError::TooLong { bytes: record.data.len(), longest });
-        }
+        let record = record.of_at_most(longest)?;
         let Key::Text(key) = &record.key else { return Ok(record) };
         if key.is_empty() {
             return Err(RecordError::EmptyKey);
@@ -250,6 +240,11 @@ impl Format {
             },
         }
     }
+}
+
+/// The record whose data is this line.
+fn line<'a>(text: &'a [u8], key: Key<'a>) -> Record<'a> {
+    Record { data: Cow::Borrowed(text), key, explicit_hash: None, arrival: None }
 }
 
 /// Reads a line that describes a record in full.
@@ -357,7 +352,7 @@ mod tests {
             (r#"{"Data":"","PartitionKey":"k"}"#, "a document of AWS; --format aws reads it"),
             (r#"{"data":"x","explicitHashKey":"340282366920938463463374607431768211456"}"#, "below 2^128"),
             (r#"{"data":"x","partitionKey":""}"#, "the partition key is empty"),
-            (r#"{"data":"12345678901234567"}"#, "a record of 17 bytes"),
+            (r#"{"data":"12345678901234567"}"#, "a record of 18 bytes with its key"),
         ] {
             let error = json(line).unwrap_err();
             assert!(error.contains(says), "{line}: {error}");

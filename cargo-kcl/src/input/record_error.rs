@@ -50,7 +50,7 @@ pub(crate) enum RecordError {
     EmptyKey,
     #[error("the partition key has {0} characters; Kinesis allows at most {LONGEST_KEY}")]
     LongKey(usize),
-    #[error("a record of {bytes} bytes; Kinesis allows at most {} MiB{}", longest >> 20, hint(*longest))]
+    #[error("a record of {bytes} bytes with its key; Kinesis allows at most {} MiB{}", longest >> 20, hint(*longest))]
     TooLong { bytes: usize, longest: usize },
 }
 

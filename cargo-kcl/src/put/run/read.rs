@@ -116,7 +116,7 @@ fn bad(input: Input, line: u64, problem: RecordError, text: &[u8]) -> PutError {
 
 /// Converts a line to a record for `PutRecords`.
 fn item(format: &Format, text: &[u8], number: u64, before: u32, longest: usize) -> Result<Item, RecordError> {
-    let record = format.record_to_put(text, number, longest)?;
+    let record = format.record(text, number, longest)?;
     let explicit_hash_key = record.explicit_hash_key();
     let Record { data, key, .. } = record;
     Ok(Item { number, before, data: data.into_owned(), key: key.into(), explicit_hash_key })
