@@ -32,6 +32,16 @@ fn expect(output: &Output, code: i32, expected: &str) {
 }
 
 #[test]
+fn a_project_in_a_broken_workspace_is_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("Cargo.toml"), "[workspace]\nmembers = [\"gone\"]\nresolver = \"3\"\n").unwrap();
+    let source = ["orders", "--git", "https://example.org/kcl.git"];
+    expect(&new(&source, folder.path()), 0, "cargo test");
+    let manifest = fs::read_to_string(folder.path().join("orders/Cargo.toml")).unwrap();
+    assert!(manifest.ends_with("[workspace]\n"), "{manifest}");
+}
+
+#[test]
 fn a_new_project_builds_passes_its_tests_and_runs() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("with a space");

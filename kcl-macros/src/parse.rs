@@ -227,16 +227,19 @@ fn named_like_a_handler(item: &ImplItem) -> Option<(Kind, Ident)> {
     let ImplItem::Fn(method) = item else { return None };
     let name = &method.sig.ident;
     // A helper may have such a name, too.
-    if method.sig.receiver().is_none() || method.sig.inputs.iter().any(is_no_input) {
+    if method.sig.receiver().is_none() || method.sig.inputs.iter().any(cannot_be_input) {
         return None;
     }
     Some((names::record_handler(&name.to_string())?, name.clone()))
 }
 
 /// Whether an argument is certainly not an input of a handler: text, bytes or a number.
-fn is_no_input(argument: &FnArg) -> bool {
+fn cannot_be_input(argument: &FnArg) -> bool {
     let FnArg::Typed(argument) = argument else { return false };
-    const OTHERS: &[&str] = &["String", "bool", "str", "u16", "u32", "u64", "u8", "usize", "i32", "i64"];
+    const OTHERS: &[&str] = &[
+        "String", "bool", "char", "f32", "f64", "i128", "i16", "i32", "i64", "i8", "isize", "str", "u128", "u16",
+        "u32", "u64", "u8", "usize",
+    ];
     let ty = match peel(&argument.ty) {
         Type::Reference(reference) => peel(&reference.elem),
         ty => ty,

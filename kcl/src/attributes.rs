@@ -42,8 +42,8 @@
 /// | [`#[on_tick(every = "5s")]`](macro@on_tick) | when that time has passed, within a message of the daemon | nothing happens |
 /// | [`#[on_dead_letter]`](macro@on_dead_letter) | for a record that failed permanently, if an option of the record handler asks for it | no option may ask for it |
 ///
-/// The attributes need no import, and rustc warns of one by name, because it is unused; `#[kcl::on_record]` works too. The runtime chooses
-/// the arguments of a handler by their types, in any order. A handler takes `&mut self` or `&self`, and returns `()` or `Result<(), E>` for any
+/// The attributes need no import, and rustc would warn that `use kcl::on_record` is unused; `#[kcl::on_record]` works too. The runtime
+/// chooses the arguments of a handler by their types, in any order. A handler takes `&mut self` or `&self`, and returns `()` or `Result<(), E>` for any
 /// `E: Into<Box<dyn Error + Send + Sync>>`. It may be an [`async fn`](#async-handlers). An error or a panic ends the process
 /// with exit code 1. The message is then not acknowledged, so the daemon delivers again everything that was not checkpointed.
 ///

@@ -81,9 +81,12 @@ fn the_installed_tool_of_the_same_version_is_run() {
     let home = tempfile::tempdir().expect("a folder");
     symlink(installed.path(), home.path().join("bin")).expect("it can be linked to");
     let mut command = Command::new(&*BARE);
-    command.args(["kcl", "tail", "--stream", "a b"]).env("PATH", "").env("CARGO_HOME", home.path());
+    command
+        .args(["kcl", "tail", "--stream", "orders", "--aws-profile", "a b"])
+        .env("PATH", "")
+        .env("CARGO_HOME", home.path());
     let output = command.stdin(Stdio::null()).output().expect("the tool starts");
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "<tail><--stream><a b>");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "<tail><--stream><orders><--aws-profile><a b>");
 
     let killed = with_script(&own_version("aws, metrics"), "kill -9 $$");
     assert_eq!(bare(VERBS[0], &[killed.path()]).status.signal(), Some(9));

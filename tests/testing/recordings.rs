@@ -232,6 +232,10 @@ fn a_recording_without_messages_tests_nothing() {
     let message = failure(|| Recordings::read(folder.path()).replay::<Count>());
     let expected = format!("{}: in.jsonl has no message, so nothing is tested", folder.path().display());
     assert!(message.contains(&expected), "{message}");
+    // Beside another conversation, it does not count.
+    let folder = whole();
+    record(&folder.path().join("shardId-000000000001"), &[], &[], Some(2));
+    assert_eq!(Recordings::read(folder.path()).replay::<Count>().len(), 1);
 }
 
 /// Checkpoints each minute, and works for a second with each record.

@@ -81,8 +81,27 @@ impl Record<'_> {
     /// The record, unless it is too long for Kinesis.
     fn of_at_most(self, longest: usize) -> Result<Self, RecordError> {
         match self.data.len() + self.key.len() {
-            bytes if bytes > longest => Err(RecordError::TooLong { bytes, longest }),
+            bytes if bytes > longest => {
+                let key_is_number = matches!(self.key, Key::Number(_));
+                Err(RecordError::TooLong { bytes, longest, key_is_number })
+            }
             _ => Ok(self),
+        }
+    }
+
+    /// The record, unless its key is one that Kinesis refuses.
+    fn with_valid_key(self) -> Result<Self, RecordError> {
+        let Key::Text(key) = &self.key else { return Ok(self) };
+        if key.is_empty() {
+            return Err(RecordError::EmptyKey);
+        }
+        // A character takes at least one byte, so a short key needs no count.
+        match key.len() {
+            0..=LONGEST_KEY => Ok(self),
+            _ => match key.chars().count() {
+                0..=LONGEST_KEY => Ok(self),
+                characters => Err(RecordError::LongKey(characters)),
+            },
         }
     }
 
@@ -194,57 +213,48 @@ impl Format {
     /// Reads a text as the record with this number and at most `longest` bytes of data and key, which Kinesis counts together.
     #[inline]
     pub(crate) fn record<'a>(&self, text: &'a [u8], number: u64, longest: usize) -> Result<Record<'a>, RecordError> {
-        match self {
-            Self::Lines(None) => line(text, own_key(number)).of_at_most(longest),
-            _ => self.other_record(text, number, longest),
-        }
-    }
-
-    /// Reads a text of another format.
-    fn other_record<'a>(&self, text: &'a [u8], number: u64, longest: usize) -> Result<Record<'a>, RecordError> {
         let record = match self {
-            Self::Lines(None) => line(text, own_key(number)),
-            Self::Lines(Some((pointer, missing))) => {
-                let key = match (pointer.key(text), missing) {
-                    (Ok(key), _) => Key::Text(key),
-                    (Err(KeyError::Missing(_) | KeyError::Null(_)), Some(missing)) => missing_key(missing, number),
-                    (Err(KeyError::Json(_)), _) if let Some(bracket) = Bracket::alone_in(text) => {
-                        return Err(RecordError::Pretty(bracket));
-                    }
-                    (Err(error), _) => return Err(error.into()),
-                };
-                line(text, key)
-            }
-            Self::Json(missing) => json(text, missing, number)?,
-            Self::Aws(missing) => {
-                let AwsRecord { data, partition_key, arrival } = aws::record(text)?;
-                let key = match (partition_key, missing) {
-                    (Some(key), _) => Key::Text(key),
-                    (None, Some(missing)) => missing_key(missing, number),
-                    (None, None) => return Err(RecordError::NoAwsKey),
-                };
-                Record { data: data.into(), key, explicit_hash: None, arrival }
-            }
+            Self::Lines(None) => return line(text, own_key(number)).of_at_most(longest),
+            Self::Lines(Some((pointer, missing))) => keyed_line(text, pointer, missing.as_ref(), number),
+            Self::Json(missing) => json(text, missing, number),
+            Self::Aws(missing) => of_document(text, missing.as_ref(), number),
         };
-        let record = record.of_at_most(longest)?;
-        let Key::Text(key) = &record.key else { return Ok(record) };
-        if key.is_empty() {
-            return Err(RecordError::EmptyKey);
-        }
-        // A character takes at least one byte, so a short key needs no count.
-        match key.len() {
-            0..=LONGEST_KEY => Ok(record),
-            _ => match key.chars().count() {
-                0..=LONGEST_KEY => Ok(record),
-                characters => Err(RecordError::LongKey(characters)),
-            },
-        }
+        record?.of_at_most(longest)?.with_valid_key()
     }
 }
 
 /// The record whose data is this line.
 fn line<'a>(text: &'a [u8], key: Key<'a>) -> Record<'a> {
     Record { data: Cow::Borrowed(text), key, explicit_hash: None, arrival: None }
+}
+
+/// Reads a line that contains its key.
+fn keyed_line<'a>(
+    text: &'a [u8],
+    pointer: &Pointer,
+    missing: Option<&Missing>,
+    number: u64,
+) -> Result<Record<'a>, RecordError> {
+    let key = match (pointer.key(text), missing) {
+        (Ok(key), _) => Key::Text(key),
+        (Err(KeyError::Missing(_) | KeyError::Null(_)), Some(missing)) => missing_key(missing, number),
+        (Err(KeyError::Json(_)), _) if let Some(bracket) = Bracket::alone_in(text) => {
+            return Err(RecordError::Pretty(bracket));
+        }
+        (Err(error), _) => return Err(error.into()),
+    };
+    Ok(line(text, key))
+}
+
+/// Reads a record of a document that AWS printed.
+fn of_document<'a>(text: &'a [u8], missing: Option<&Missing>, number: u64) -> Result<Record<'a>, RecordError> {
+    let AwsRecord { data, partition_key, arrival } = aws::record(text)?;
+    let key = match (partition_key, missing) {
+        (Some(key), _) => Key::Text(key),
+        (None, Some(missing)) => missing_key(missing, number),
+        (None, None) => return Err(RecordError::NoAwsKey),
+    };
+    Ok(Record { data: data.into(), key, explicit_hash: None, arrival })
 }
 
 /// Reads a line that describes a record in full.

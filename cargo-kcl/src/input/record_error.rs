@@ -50,8 +50,13 @@ pub(crate) enum RecordError {
     EmptyKey,
     #[error("the partition key has {0} characters; Kinesis allows at most {LONGEST_KEY}")]
     LongKey(usize),
-    #[error("a record of {bytes} bytes with its key; Kinesis allows at most {} MiB{}", longest >> 20, hint(*longest))]
-    TooLong { bytes: usize, longest: usize },
+    #[error(
+        "a record of {bytes} bytes with its key; Kinesis allows at most {} MiB{}{}",
+        longest >> 20,
+        hint(*longest),
+        if *key_is_number { ". The key counts, too: it is the record's number" } else { "" }
+    )]
+    TooLong { bytes: usize, longest: usize, key_is_number: bool },
 }
 
 fn hint(longest: usize) -> &'static str {

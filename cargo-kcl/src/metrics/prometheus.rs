@@ -168,7 +168,7 @@ fn counters(page: &mut Page, rows: &[Row]) {
         ("kcl_restarts_total", "Processors of the shard that were started after the first one.", Source::Log, |row| {
             row.view.restarts
         }),
-        ("kcl_crashes_total", "Processors that ended with an exit code other than 0.", Source::Log, Row::crashes),
+        ("kcl_crashes_total", "Processors that ended with an exit code other than 0.", Source::Tool, Row::crashes),
     ];
     for (name, help, source, count) in counts {
         page.family(name, "counter", help);
@@ -212,8 +212,9 @@ fn classes(page: &mut Page, rows: &[Row]) {
         for row in rows {
             let known = match row.view.source {
                 Source::Processors => by_processors,
-                Source::Tool => by_tool,
-                Source::Log => &[],
+                // The processors may still announce themselves.
+                Source::Tool if row.view.is_silent => by_tool,
+                Source::Tool | Source::Log => &[],
             };
             page.classes(name, &row.labels, "error_type", known, classes(&row.view.sums.totals));
         }

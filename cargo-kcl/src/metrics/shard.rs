@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use kcl::__private::Histogram;
-use kcl::metrics::{Now, Running, Snapshot, Totals};
+use kcl::metrics::{Now, Running, Snapshot};
 
 use super::life::{Life, handling, is_long, millis};
 use super::recent::Recent;
-use super::sums::Sums;
+use super::sums::{Counts, Sums};
 use super::{Seen, Stage};
 
 /// The least age of the counts that rates are computed from, once the shard is old enough.
@@ -51,6 +51,9 @@ pub(super) struct Shard {
     lives: Vec<Life>,
     /// The sums of the processes that ended a while ago.
     before: Sums,
+    /// What was reported and seen when the present processor started. The one before it may have reported records that it did not
+    /// acknowledge.
+    at_start: [Counts; 2],
     /// Whether any processor has sent a snapshot.
     pub(super) reports: bool,
     watcher: Option<Watcher>,
@@ -76,12 +79,14 @@ pub(super) struct View {
     /// The number of attempts of the handler that were running in that time, on average.
     pub(super) busy: f64,
     pub(super) source: Source,
+    /// Whether processors have answered that do not send snapshots.
+    pub(super) is_silent: bool,
 }
 
 /// The best source of a shard's numbers. Each one knows more than those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Source {
-    /// The log of a daemon, which has none of them.
+    /// Nobody: the log of a daemon has no numbers, and the shard may not have started.
     Log,
     /// The tool, which sees the messages and the replies.
     Tool,
@@ -101,6 +106,7 @@ impl Shard {
             exits: BTreeMap::new(),
             lives: Vec::new(),
             before: Sums::default(),
+            at_start: Default::default(),
             reports: false,
             watcher: None,
             rates: Recent::new(RATE, now, Default::default()),
@@ -116,6 +122,8 @@ impl Shard {
 
     /// Notes that a processor starts.
     pub(super) fn start(&mut self, now: Instant) {
+        let seen = self.seen().map_or_else(Counts::default, |seen| Counts::seen(&seen));
+        self.at_start = [Counts::reported(&self.reported().totals), seen];
         self.starts += 1;
         self.reach(Stage::Running, now);
     }
@@ -125,8 +133,9 @@ impl Shard {
         if self.reports
             && let Some(seen) = self.seen()
         {
-            let reported = self.reported().totals;
-            self.before.add_missing(&reported, &seen);
+            let [reported, seen_before] = self.at_start;
+            let reported = Counts::reported(&self.reported().totals).since(reported);
+            self.before.add_missing(reported, Counts::seen(&seen).since(seen_before));
         }
         *self.exits.entry(code.to_string()).or_default() += 1;
         self.lives.iter_mut().for_each(|life| _ = life.ended.get_or_insert(now));
@@ -284,7 +293,7 @@ impl Shard {
         // The first snapshot precedes the first record, so counters do not fall.
         if let Some(seen) = seen {
             let one = |count: u64| (count > 0).then(|| ("unknown".to_owned(), count)).into_iter().collect();
-            sums.add_missing(&Totals::default(), seen);
+            sums.add_missing(Counts::default(), Counts::seen(seen));
             (sums.totals.skipped, sums.totals.dead_lettered) = (one(seen.skipped), one(seen.dead_lettered));
             sums.handler.clone_from(&seen.batches);
         }
@@ -334,6 +343,7 @@ impl Shard {
                 (false, Some(_)) => Source::Tool,
                 (false, None) => Source::Log,
             },
+            is_silent: self.is_silent(now),
             sums,
         }
     }
@@ -371,6 +381,9 @@ fn busy(ended: &Histogram, age: Duration, now: &Now) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     /// A snapshot of this process, with this many settled records, and this long in a call.
     fn snapshot(pid: u32, settled: u64, running_ms: u64) -> Snapshot {
@@ -429,19 +442,35 @@ mod tests {
     fn a_killed_processor_has_done_what_the_tool_has_seen() {
         let now = Instant::now();
         let mut shard = Shard::new(Stage::Waiting, now);
-        let mut batches = Histogram::default();
-        (0..3).for_each(|_| batches.add(1));
-        let seen = Seen { records: 30, bytes: 300, checkpoints: 2, batches, ..Seen::default() };
-        shard.watch(Watcher { seen: Box::new(move || seen.clone()), retried: Box::new(drop) });
+        let records = Arc::new(AtomicU64::new(0));
+        let seen = {
+            let records = Arc::clone(&records);
+            move || {
+                let records = records.load(Ordering::Relaxed);
+                let mut batches = Histogram::default();
+                (0..records / 10).for_each(|_| batches.add(1));
+                Seen { records, bytes: 10 * records, checkpoints: records / 10, batches, ..Seen::default() }
+            }
+        };
         shard.start(now);
+        shard.watch(Watcher { seen: Box::new(seen), retried: Box::new(drop) });
         shard.take(snapshot(1, 10, 0), now);
+        records.store(30, Ordering::Relaxed);
         shard.exit(137, now);
         let totals = shard.view(now).sums.totals;
         assert_eq!((totals.settled, totals.delivered, totals.bytes), (30, 30, 300));
-        assert_eq!((totals.batches, totals.checkpoints), (3, 2));
+        assert_eq!((totals.batches, totals.checkpoints), (3, 3));
+        // This one is killed within a batch.
         shard.start(now);
-        shard.take(snapshot(std::process::id(), 25, 0), now);
+        shard.take(snapshot(2, 25, 0), now);
+        shard.exit(137, now);
         assert_eq!(shard.view(now).sums.totals.settled, 55);
+        shard.start(now);
+        shard.take(snapshot(3, 15, 0), now);
+        records.store(50, Ordering::Relaxed);
+        shard.exit(137, now);
+        let totals = shard.view(now).sums.totals;
+        assert_eq!((totals.settled, totals.delivered), (55 + 20, 50));
     }
 
     /// The last snapshot of a process that ended as the daemon wished.

@@ -138,8 +138,19 @@ impl State {
 
 impl ShardState {
     pub(super) fn new(id: &str, shard: &Shard, view: View, now: Instant) -> Self {
-        let View { sums: Sums { totals, .. }, now: present, pid, heard, starts, restarts, rates, recent, busy, source } =
-            view;
+        let View {
+            sums: Sums { totals, .. },
+            now: present,
+            pid,
+            heard,
+            starts,
+            restarts,
+            rates,
+            recent,
+            busy,
+            source,
+            ..
+        } = view;
         Self {
             shard: id.to_owned(),
             stage: shard.stage,

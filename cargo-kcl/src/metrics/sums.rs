@@ -26,17 +26,33 @@ impl Sums {
     }
 
     /// Adds what the tool has seen and nobody has reported. A process that was killed has not sent the last of its counts.
-    pub(super) fn add_missing(&mut self, reported: &Totals, seen: &Seen) {
-        let totals = &mut self.totals;
-        for (sum, reported, seen) in [
-            (&mut totals.settled, reported.settled, seen.records),
-            (&mut totals.delivered, reported.delivered, seen.records),
-            (&mut totals.bytes, reported.bytes, seen.bytes),
-            (&mut totals.batches, reported.batches, seen.batches.count()),
-            (&mut totals.checkpoints, reported.checkpoints, seen.checkpoints),
-        ] {
+    pub(super) fn add_missing(&mut self, reported: Counts, seen: Counts) {
+        let Totals { settled, delivered, bytes, batches, checkpoints, .. } = &mut self.totals;
+        let sums = [settled, delivered, bytes, batches, checkpoints];
+        for (sum, (reported, seen)) in sums.into_iter().zip(reported.0.into_iter().zip(seen.0)) {
             *sum = sum.saturating_add(seen.saturating_sub(reported));
         }
+    }
+}
+
+/// The counts that a processor reports and the tool sees: settled and delivered records, bytes, batches and checkpoints.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts([u64; 5]);
+
+impl Counts {
+    pub(super) fn reported(totals: &Totals) -> Self {
+        Self([totals.settled, totals.delivered, totals.bytes, totals.batches, totals.checkpoints])
+    }
+
+    pub(super) fn seen(seen: &Seen) -> Self {
+        Self([seen.records, seen.records, seen.bytes, seen.batches.count(), seen.checkpoints])
+    }
+
+    /// The counts since then.
+    pub(super) fn since(self, then: Self) -> Self {
+        let mut counts = self;
+        counts.0.iter_mut().zip(then.0).for_each(|(count, then)| *count = count.saturating_sub(then));
+        counts
     }
 }
 

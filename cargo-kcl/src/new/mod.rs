@@ -21,7 +21,8 @@ use self::workspace::WorkspaceError;
 /// Create a starter project: a processor that builds, passes its tests and runs
 ///
 /// The folder gets a Cargo.toml, a `#[kcl::processor]` with tests in src/main.rs, a few records, a README and a .gitignore.
-/// Existing files are never touched.
+/// Existing files are never touched. Missing folders above the project are created. The project becomes a member of a workspace around
+/// it if the `members` there cover it.
 ///
 /// `kcl` is not published yet, so say where it comes from with --path or --git. Inside a clone of its repository, that clone is the
 /// default.
@@ -88,24 +89,15 @@ fn create(options: &NewOptions) -> Result<(), NewError> {
     if folder.symlink_metadata().is_ok() {
         return Err(NewError::Exists(folder.clone()));
     }
-    let failed = |error| NewError::Write { path: folder.clone(), error };
+    let files = files(name, &kcl)?;
     let above = disk::folder_of(folder);
-    fs::create_dir_all(above).map_err(failed)?;
-    let has_workspace = workspace::check(above).is_ok();
-    // The folder appears complete: half a project is of no use.
-    let temporary = above.join(format!(".new-{}", std::process::id()));
-    fs::create_dir(&temporary).map_err(failed)?;
-    let written = write(&temporary, name, &kcl).map_err(|error| match error {
-        NewError::Write { error, .. } => failed(error),
-        other => other,
-    });
-    if let Err(error) = written.and_then(|()| fs::rename(&temporary, folder).map_err(failed)) {
-        _ = fs::remove_dir_all(&temporary);
+    let missing: Vec<_> = above.ancestors().take_while(|above| !above.exists()).collect();
+    if let Err(error) = place(folder, above, &files) {
+        // Only empty folders can be removed in this way.
+        for above in missing {
+            _ = fs::remove_dir(above);
+        }
         return Err(error);
-    }
-    if has_workspace && let Err(error) = workspace::settle(folder, above) {
-        _ = fs::remove_dir_all(folder);
-        return Err(NewError::Workspace { project: folder.clone(), error });
     }
     report::line(format_args!("created a processor in {}. Next, in that folder:", folder.display()));
     report::result("  cargo test");
@@ -113,21 +105,38 @@ fn create(options: &NewOptions) -> Result<(), NewError> {
     Ok(())
 }
 
-fn write(folder: &Path, name: &str, kcl: &Kcl) -> Result<(), NewError> {
-    let files = [
+/// The files of a project: their paths in its folder, and their contents.
+fn files(name: &str, kcl: &Kcl) -> Result<[(&'static str, String); 5], NewError> {
+    Ok([
         ("Cargo.toml", manifest(name, kcl)?),
         ("src/main.rs", include_str!("template/main.rs").to_owned()),
         ("orders.jsonl", include_str!("template/orders.jsonl").to_owned()),
         ("README.md", include_str!("template/README.md").replace("{name}", name).replace("{install}", &kcl.install())),
         (".gitignore", "/target\n/.kcl\n".to_owned()),
-    ];
-    let source = folder.join("src");
-    fs::create_dir(&source).map_err(|error| NewError::Write { path: source, error })?;
-    for (file, content) in files {
-        let path = folder.join(file);
-        fs::write(&path, content).map_err(|error| NewError::Write { path, error })?;
+    ])
+}
+
+/// Creates the folder of a project with these files, in the folder above it, which may be missing.
+fn place(folder: &Path, above: &Path, files: &[(&str, String)]) -> Result<(), NewError> {
+    let failed = |error| NewError::Write { path: folder.to_owned(), error };
+    fs::create_dir_all(above).map_err(failed)?;
+    let worked = workspace::check(above).is_ok();
+    // The folder appears complete: half a project is of no use.
+    let temporary = above.join(format!(".new-{}", std::process::id()));
+    fs::create_dir(&temporary).map_err(failed)?;
+    if let Err(error) = write(&temporary, files).and_then(|()| fs::rename(&temporary, folder)) {
+        _ = fs::remove_dir_all(&temporary);
+        return Err(failed(error));
     }
-    Ok(())
+    workspace::settle(folder, above, worked).map_err(|error| {
+        _ = fs::remove_dir_all(folder);
+        NewError::Workspace { project: folder.to_owned(), error }
+    })
+}
+
+fn write(folder: &Path, files: &[(&str, String)]) -> io::Result<()> {
+    fs::create_dir(folder.join("src"))?;
+    files.iter().try_for_each(|(file, content)| fs::write(folder.join(file), content))
 }
 
 /// The source of the dependency on `kcl`.

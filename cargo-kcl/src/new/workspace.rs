@@ -20,23 +20,26 @@ pub(crate) enum WorkspaceError {
     Refused(String),
 }
 
-/// Asks cargo whether it accepts the workspace that this folder is in. The error is cargo's own.
+/// Asks cargo whether it accepts the workspace that this folder is in. The error is cargo's own. Without cargo, nothing is refused.
 pub(crate) fn check(folder: &Path) -> Result<(), String> {
     let mut cargo = cargo();
-    cargo.args(["metadata", "--no-deps", "--format-version", "1"]).current_dir(folder).stdin(Stdio::null());
-    let output = cargo.output().map_err(|error| error.to_string())?;
+    cargo.args(["metadata", "--no-deps", "--format-version", "1", "--color", "never"]);
+    let Ok(output) = cargo.current_dir(folder).stdin(Stdio::null()).output() else { return Ok(()) };
     if output.status.success() {
         return Ok(());
     }
-    let lines: Vec<_> = str::from_utf8(&output.stderr).unwrap_or_default().split_whitespace().collect();
-    Err(lines.join(" ").trim_start_matches("error: ").to_owned())
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    // Warnings may precede the error.
+    let first = stderr.lines().position(|line| line.starts_with("error: ")).unwrap_or(0);
+    let words: Vec<_> = stderr.lines().skip(first).flat_map(str::split_whitespace).collect();
+    Err(words.join(" ").trim_start_matches("error: ").to_owned())
 }
 
 /// Lets a new project be a member of the workspace around it, or makes it a workspace of its own. Cargo decides, because `members` may
-/// contain patterns. Afterwards, the workspace around it must work as it did.
-pub(crate) fn settle(project: &Path, above: &Path) -> Result<(), WorkspaceError> {
+/// contain patterns. Afterwards, the workspace around it must work if it `worked` before.
+pub(crate) fn settle(project: &Path, above: &Path, worked: bool) -> Result<(), WorkspaceError> {
     let Err(refused) = check(project) else { return Ok(()) };
     let mut manifest = File::options().append(true).open(project.join("Cargo.toml"))?;
     manifest.write_all(OWN.as_bytes())?;
-    check(above).map_err(|_| WorkspaceError::Refused(refused))
+    if worked { check(above).map_err(|_| WorkspaceError::Refused(refused)) } else { Ok(()) }
 }

@@ -27,13 +27,13 @@ use crate::report::{self, Level, Message, Prefix};
 /// Each recording is replayed with a new processor. It receives the recorded messages, and must answer as recorded: the same
 /// checkpoints, the same statuses, the same exit code. Its checkpoints get the recorded answers, including refusals. Only the order
 /// counts, not the timing. The checkpoints of a processor with `ahead`, or with a `checkpoint` by time, depend on time themselves, so
-/// its replay can differ without a change. The handlers really run: what they write or send is written or sent again. The first answer that differs
-/// is shown with its line in the recording, and the conversation ends, because the daemon's reaction to it was never recorded. The other
-/// recordings are still replayed, and so they are if one cannot be read.
+/// its replay can differ without a change. The handlers really run: what they write or send is written or sent again. The first answer
+/// that differs is shown with its line in the recording, and the conversation ends, because the daemon's reaction to it was never
+/// recorded. The other recordings are still replayed, also after one that cannot be read.
 ///
-/// A recording that breaks off, because the tool or the processor was killed, is replayed as far as it goes. So is one that was cut
-/// short because it could not be written, as on a full disk, or of which a file ends before the others do; the exit code is 1 then,
-/// because its end is unknown.
+/// A recording that breaks off, because the tool or the processor was killed, is replayed as far as it goes. The same applies to a
+/// recording that was cut short: it could not be written, as on a full disk, or one of its files ends before the others. The exit code
+/// is then 1, because the end is unknown.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Exit codes: 0 all answers are the same, 1 some differ or were cut short, 2 usage error or a recording that cannot be read.\n\n\

@@ -54,18 +54,21 @@ pub(crate) struct Difference {
     rest: u64,
 }
 
-/// The reaction of the processor in words, and what it would cause in production, if that is known.
+/// The note at a difference of checkpoints.
+const BY_TIME: &str =
+    "with `ahead`, or with a `checkpoint` by time, checkpoints depend on time and can differ without a change";
+
+/// The reaction of the processor in words.
 #[derive(Debug)]
 struct Now {
     text: String,
-    consequence: Option<&'static str>,
-    /// Whether a checkpoint came elsewhere than recorded.
-    is_of_checkpoints: bool,
+    /// Its consequence in production, or a reason why it can differ.
+    note: Option<String>,
 }
 
 impl From<String> for Now {
     fn from(text: String) -> Self {
-        Self { text, consequence: None, is_of_checkpoints: false }
+        Self { text, note: None }
     }
 }
 
@@ -75,11 +78,7 @@ impl Difference {
         let Self { asked, recorded, now, rest } = self;
         let mut lines =
             vec![format!("request   {asked}"), format!("recorded  {recorded}"), format!("now       {}", now.text)];
-        lines.extend(now.consequence.map(|consequence| format!("          in production: {consequence}")));
-        if now.is_of_checkpoints {
-            let why = "with `ahead`, or with a `checkpoint` by time, checkpoints depend on time and can differ without a change";
-            lines.push(format!("          {why}"));
-        }
+        lines.extend(now.note.iter().map(|note| format!("          {note}")));
         let rest = match rest {
             0 => return lines,
             1 => format!("the last line of {IN_FILE} was not replayed"),
@@ -237,17 +236,16 @@ impl Player {
                 // Otherwise it would report the end of its input, which is due to the replay.
                 self.process.kill();
                 let is_checkpoint = |reply: &Reply| matches!(reply, Reply::Checkpoint { .. });
-                let is_of_checkpoints =
-                    recorded.is_some_and(|recorded| is_checkpoint(recorded) || is_checkpoint(&reply));
-                return Now { text: in_words(&reply), consequence: None, is_of_checkpoints };
+                let in_checkpoints = recorded.is_some_and(|recorded| is_checkpoint(recorded) || is_checkpoint(&reply));
+                return Now { text: in_words(&reply), note: in_checkpoints.then(|| BY_TIME.to_owned()) };
             }
             Other::Ended => match self.process.wait_for(TO_END) {
                 Ok(Some(status)) => format!("the processor ended ({status})"),
                 _ => "the processor closed its stdin or stdout, and is still running".to_owned(),
             },
             Other::NoReply(NoReply::Refused { line, why }) => {
-                let (text, consequence) = (format!("{why}: `{line}`"), Some(why.consequence()));
-                return Now { text, consequence, is_of_checkpoints: false };
+                let note = format!("in production: {}", why.consequence());
+                return Now { text: format!("{why}: `{line}`"), note: Some(note) };
             }
             Other::NoReply(NoReply::Unfinished { text }) => format!("text without a line feed: `{text}`"),
             Other::NoReply(NoReply::Io(error)) if error.kind() == io::ErrorKind::TimedOut => {

@@ -45,9 +45,7 @@ pub(super) fn checkpoint(form: &Form) -> Result<Given<When>, Message> {
         }
         Form::Path(path) => return Ok(Given::Constant(path.clone())),
         // rustc proposes this form for a constant of another type.
-        Form::Variant(path, value) if matches!(**value, Form::Path(_) | Form::Number(_)) => {
-            return Ok(Given::Constant(path.clone()));
-        }
+        Form::Variant(path, value) if is_outside_of_the_impl(value) => return Ok(Given::Constant(path.clone())),
         Form::Word(word) if word == When::BATCH => return Ok(Given::Value(When::Batch)),
         Form::Text(text) if text.trim() == When::BATCH => {
             return Err(messages::option_word_in_quotes(OptionName::Checkpoint, When::BATCH));
@@ -60,6 +58,15 @@ pub(super) fn checkpoint(form: &Form) -> Result<Given<When>, Message> {
         other => other.to_string(),
     };
     Err(messages::option_checkpoint_value(&found))
+}
+
+/// Whether a value means the same outside of the impl, where constants are checked.
+fn is_outside_of_the_impl(value: &Form) -> bool {
+    match value {
+        Form::Path(path) => path.segments.first().is_some_and(|first| first.ident != "Self"),
+        Form::Number(_) => true,
+        _ => false,
+    }
 }
 
 /// Whether a name is a word of `checkpoint` with a capital letter, such as `Batch` or `None`.

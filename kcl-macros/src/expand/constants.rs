@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::Path;
 
@@ -39,7 +39,7 @@ pub(super) fn options(processor: &Processor) -> Options {
         }
         Given::Value(When::Records(records)) => quote!(#krate::Checkpoints::Records(#records)),
         Given::Constant(path) => {
-            let given = items.add("__CHECKPOINT", &quote!(#krate::Checkpoints), path, after(path, tokens));
+            let given = items.add("__CHECKPOINT", &quote!(#krate::Checkpoints), path, value_of(tokens));
             items.check(&given, tokens, "checkpoint");
             given
         }
@@ -152,9 +152,12 @@ impl<'a> Items<'a> {
     }
 }
 
-/// The value of a variant, in the tokens that start with its path.
-fn after(path: &Path, tokens: &TokenStream) -> Option<TokenTree> {
-    tokens.clone().into_iter().nth(path.to_token_stream().into_iter().count())
+/// The value of a variant, in parentheses, at the end of its tokens.
+fn value_of(variant: &TokenStream) -> Option<TokenTree> {
+    variant.clone().into_iter().last().filter(|last| match last {
+        TokenTree::Group(group) => group.delimiter() == Delimiter::Parenthesis,
+        _ => false,
+    })
 }
 
 fn spanned(mut token: TokenTree, span: Span) -> TokenTree {

@@ -77,13 +77,14 @@ fn method(processor: &Processor, Chosen { handler, cfg }: &Chosen<'_>, form: For
     let on = Ident::new(arguments.entry, Span::call_site());
     let returned = returned(processor, handler);
     let allow = handler.never_returns().then(|| quote!(#[allow(unreachable_code)]));
-    let unchecked = is_checked_before(processor, handler).then(|| quote!(use #krate::__private::Unchecked as _;));
+    let (unchecked, handled) = match is_checked_before(processor, handler) {
+        true => {
+            (quote!(use #krate::__private::Unchecked as _;), quote!(#krate::__private::Returned(#call).__handled()))
+        }
+        false => (TokenStream::new(), quote!(<#returned as #krate::__private::Outcome>::handled(#call))),
+    };
     let unlike = handler.arguments().any(|argument| is_unlike_its_pattern(handler, argument));
     let unlike = unlike.then(|| quote!(use #krate::__private::NotThePayload as _;));
-    let handled = match unchecked {
-        Some(_) => quote!(#krate::__private::Returned(#call).__handled()),
-        None => quote!(<#returned as #krate::__private::Outcome>::handled(#call)),
-    };
     let body = match handler.kind {
         Kind::Record if form != Form::Concurrent => match handler.is_async() {
             true => quote!(#krate::__private::#on(#input).each(async |#cx| #handled).await),
@@ -227,18 +228,17 @@ fn call(processor: &Processor, handler: &Handler, arguments: &Arguments, locals:
     quote!(#call #awaited)
 }
 
-/// Whether an argument has the pattern `Json(…)`, and a type that is not written so. Unless the type is an alias, rustc has an error at the
-/// pattern.
+/// Whether an argument has the pattern `Json(…)`, and a type by value that is not written so. Mostly, rustc has an error at the pattern then.
+/// Otherwise the type is an alias, or that of another `Json`.
 fn is_unlike_its_pattern(handler: &Handler, argument: &PatType) -> bool {
     let is_json = |path: &Path| path.segments.last().is_some_and(|last| last.ident == "Json");
     let Pat::TupleStruct(pattern) = &*argument.pat else { return false };
     handler.kind == Kind::Record
         && is_json(&pattern.path)
-        && !matches!(peel(&argument.ty), Type::Path(ty) if is_json(&ty.path))
+        && matches!(peel(&argument.ty), Type::Path(ty) if !is_json(&ty.path))
 }
 
-/// Takes the argument with this index without an error of its own if its type cannot be one. The closure, which is never called, determines
-/// the type.
+/// Takes this argument. If its type is not a payload, this causes no error. The closure, which is never called, determines the type.
 fn taken_if_it_can(processor: &Processor, handler: &Handler, index: usize, cx: &Ident) -> TokenStream {
     let krate = &processor.options.krate;
     let payload = Ident::new("__payload", Span::mixed_site());
@@ -257,17 +257,19 @@ fn returned(processor: &Processor, handler: &Handler) -> TokenStream {
 }
 
 /// Whether an earlier handler returns the same type, or the constructor returns it with `Self` instead of `()`. If that type is wrong, the
-/// error there is enough. A handler that `#[cfg]` may remove does not count, and the types of `impl Trait` and of macros may differ although
-/// they are written in the same way.
+/// error there is enough. A handler that `#[cfg]` may remove does not count, and the types of macros may differ although they are written in
+/// the same way.
 fn is_checked_before(processor: &Processor, handler: &Handler) -> bool {
     let written = |handler: &Handler| match &handler.sig.output {
         ReturnType::Type(_, ty) if !handler.never_returns() => Some(text(ty)),
         _ => None,
     };
-    let Some(ty) = written(handler).filter(|ty| !ty.contains("impl ") && !ty.contains('!')) else { return false };
+    let Some(ty) = written(handler).filter(|ty| !ty.contains('!')) else { return false };
     let before = processor.handlers.iter().take_while(|before| !ptr::eq(*before, handler));
     before.filter(|before| before.cfgs.is_empty()).any(|before| match written(before) {
-        Some(made) if before.kind.is_constructor() => made != ty && made.replace("Self", "()") == ty,
+        Some(made) if before.kind.is_constructor() => {
+            made.matches("Self").count() == 1 && made.replace("Self", "()") == ty
+        }
         Some(returned) => returned == ty,
         None => false,
     })

@@ -1,5 +1,6 @@
 //! The results of handlers.
 
+use super::left_to_rustc;
 use crate::error::BoxError;
 
 /// The result of every handler.
@@ -34,7 +35,7 @@ impl<T: Nothing, E: Failure> Outcome for Result<T, E> {
     }
 }
 
-/// What a handler returned whose type is checked at another handler. A wrong type has no second error here.
+/// The result of a handler whose return type is checked at another handler. A wrong type has no second error here.
 pub struct Returned<T>(pub T);
 
 impl<T: Outcome> Returned<T> {
@@ -45,11 +46,11 @@ impl<T: Outcome> Returned<T> {
     }
 }
 
-/// The conversion of a type that a handler cannot return. The program does not compile then.
+/// The conversion of a type that a handler cannot return.
 pub trait Unchecked: Sized {
-    /// Is never called.
+    /// Fails to compile into a program, because the type has an error at another handler.
     fn __handled(self) -> Handled {
-        unreachable!("the type has a compile error at another handler")
+        left_to_rustc::<Self>()
     }
 }
 

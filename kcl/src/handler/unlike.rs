@@ -1,4 +1,4 @@
-//! How a payload is taken whose pattern is that of another type. rustc has an error at the pattern, which is enough.
+//! Takes a payload whose pattern may belong to another type. rustc has an error at the pattern then, which is enough.
 
 use std::marker::PhantomData;
 
@@ -50,16 +50,27 @@ impl<'c, T: FromRecord<'c>> Payload<'c, T> {
     }
 }
 
-/// A type that is not a payload. The program does not compile then.
+/// A type that is not a payload.
 pub trait NotThePayload<T>: Sized {
-    /// Is never called.
+    /// Fails to compile into a program, even if the pattern is right because it belongs to another type that is called `Json`.
     ///
     /// # Errors
     ///
     /// None.
     fn __taken(self) -> Result<T, BoxError> {
-        unreachable!("its pattern has a compile error")
+        not_an_argument::<Self>()
     }
+}
+
+/// Fails to compile into a program, for a type whose error `cargo check` does not find.
+fn not_an_argument<P>() -> ! {
+    const {
+        assert!(
+            size_of::<P>() > isize::MAX as usize,
+            "an argument with the pattern `Json(..)` is not a payload: its type must be `kcl::Json<T>`, or implement `kcl::FromRecord`"
+        )
+    };
+    unreachable!("it does not compile")
 }
 
 impl<T> NotThePayload<T> for Payload<'_, T> {}

@@ -35,8 +35,9 @@ pub(crate) struct Collector {
     stride: u32,
     /// The number of records of which one is timed, unless the one before them was slow.
     usual: u32,
-    /// The start of the record that is timed.
+    /// The start of the record that is timed, and its place in the batch.
     began: Duration,
+    place: u64,
     at_once: AtOnce,
 }
 
@@ -45,7 +46,7 @@ impl Collector {
         let sender = Mutex::new(Sender::new(settings, report.clone()));
         let shared = Shared { clock: Arc::clone(clock), state: Mutex::default(), at_once: Gauges::default(), sender };
         let at_once = AtOnce::default();
-        Self { shared: Arc::new(shared), left: 1, stride: 1, usual: STRIDE, began: Duration::ZERO, at_once }
+        Self { shared: Arc::new(shared), left: 1, stride: 1, usual: STRIDE, began: Duration::ZERO, place: 0, at_once }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -68,10 +69,11 @@ impl Collector {
     #[inline(always)]
     pub(crate) fn observe(&mut self, event: &Event<'_>) {
         match event {
-            Event::Record(_) => {
+            Event::Record(place) => {
                 self.left = self.left.wrapping_sub(1);
                 if self.left == 0 {
                     self.began = self.shared.clock.now();
+                    self.place = *place as u64;
                 }
             }
             Event::Handled(_) => {
@@ -80,7 +82,11 @@ impl Collector {
                 }
             }
             Event::Among { at, step, .. } => self.follow(*at, step),
-            Event::At(_) | Event::Named(_) | Event::Failed { .. } | Event::Checkpoint { result: Ok(()), .. } => {}
+            Event::At(_)
+            | Event::Named(_)
+            | Event::Failed { .. }
+            | Event::Settled { in_order: 0, .. }
+            | Event::Checkpoint { result: Ok(()), .. } => {}
             event => self.observe_rare(event),
         }
     }
@@ -88,15 +94,17 @@ impl Collector {
     #[cold]
     fn end_record(&mut self) {
         let time = self.shared.clock.now().saturating_sub(self.began);
-        self.shared.state().time_record(self.began, time, self.stride);
-        self.stride = if time >= SLOW { 1 } else { self.usual };
-        self.left = self.stride;
+        let was_seen = self.shared.state().time_record(self.place, time, self.stride);
+        self.left = if time >= SLOW { 1 } else { self.usual };
+        // A record that the watch has seen stands for itself, and the next one for those before it, too.
+        self.stride = self.left + if was_seen { self.stride - 1 } else { 0 };
     }
 
     /// Times each record if the records of a batch were slow on average, which only a few of them may have been.
     fn adapt(&mut self, mean: Duration) {
         self.usual = if mean >= SLOW { 1 } else { STRIDE };
         if self.usual < self.left {
+            // The next record stands for those since the last one, too.
             self.stride -= self.left - self.usual;
             self.left = self.usual;
         }
@@ -176,6 +184,9 @@ impl Shared {
     }
 }
 
+/// The start of an attempt, and the place of a record in its batch.
+type OneRecord = (Duration, u64);
+
 #[derive(Debug, Default)]
 struct State {
     shard: String,
@@ -196,14 +207,18 @@ struct State {
     running: Option<(&'static str, Duration)>,
     /// The start of the attempt of the record handler that is running.
     attempt: Option<Duration>,
-    /// The single record that the watch saw at its last look: since when the watch has seen it, and for how long.
-    seen: Option<(Duration, Duration)>,
+    /// Whether the present attempt is the first one of its batch, which gets all records.
+    is_first: bool,
+    /// The single record that the watch saw at its last look, and how long it had been running.
+    seen: Option<(OneRecord, Duration)>,
+    /// The last record that was timed.
+    timed: Option<OneRecord>,
     last_message: Option<Duration>,
     last_checkpoint: Option<Duration>,
 }
 
 impl State {
-    /// Takes an event at this time into account. After an attempt of the record handler, returns the mean time of its records.
+    /// Takes an event at this time into account. After the first attempt at a batch, returns the mean time of its records.
     fn observe(&mut self, event: &Event<'_>, now: Duration) -> Option<Duration> {
         let totals = &mut self.totals;
         match event {
@@ -211,6 +226,7 @@ impl State {
                 self.last_message = Some(now);
                 let count = records.len() as u64;
                 self.records = count.try_into().unwrap_or(u32::MAX);
+                self.is_first = true;
                 if count == 0 {
                     totals.empty_batches += 1;
                     return None;
@@ -244,7 +260,8 @@ impl State {
                 // The times of empty batches would hide those of the others.
                 let time = self.attempt.take().filter(|_| self.records > 0).map(|began| now.saturating_sub(began))?;
                 self.handler.add(nanos(time));
-                return Some(time / self.records);
+                // A later attempt gets only some of the records.
+                return std::mem::take(&mut self.is_first).then(|| time / self.records);
             }
             Event::Returned => self.running = None,
             Event::Retried => totals.retries += 1,
@@ -274,25 +291,28 @@ impl State {
         None
     }
 
-    /// Adds the time of a record that began at this time, and that stands for several.
-    fn time_record(&mut self, began: Duration, time: Duration, records: u32) {
-        self.record.add_times(nanos(time), records.into());
-        // The watch has seen this record, not an earlier one.
-        self.seen.take_if(|(since, _)| *since >= began);
+    /// Adds the time of the record at this place, which stands for several records, unless the watch has seen it. Returns whether it has.
+    fn time_record(&mut self, place: u64, time: Duration, records: u32) -> bool {
+        self.timed = self.attempt.map(|attempt| (attempt, place));
+        let was_seen = self.seen.take_if(|(seen, _)| Some(*seen) == self.timed).is_some();
+        self.record.add_times(nanos(time), if was_seen { 1 } else { records.into() });
+        was_seen
     }
 
-    /// Takes the record into account that the watch sees now. Once it sees another one, the time of a slow record is known to be at
-    /// least this long. Nobody else may have timed it.
+    /// Looks at the running record. When a record that was seen is no longer running, and was not timed, its time is counted as far as it
+    /// was seen.
     fn see(&mut self, look: &Look) {
-        // The wait before an attempt belongs to the same record.
-        let since = self.attempt.filter(|_| look.place.is_some() && look.oldest.is_none());
-        let since = since.map(|began| began.max(look.now.saturating_sub(look.running)));
-        if let Some((before, time)) = self.seen.take() {
-            if since != Some(before) && time >= SLOW {
-                self.record.add(nanos(time));
-            }
+        let record = self.attempt.filter(|_| look.oldest.is_none()).zip(look.place);
+        // The wait before an attempt belongs to the same place.
+        let time = |(attempt, _): OneRecord| look.running.min(look.now.saturating_sub(attempt));
+        let seen = record.filter(|record| Some(*record) != self.timed).map(|record| (record, time(record)));
+        let before = std::mem::replace(&mut self.seen, seen);
+        if let Some((before, time)) = before
+            && time >= SLOW
+            && seen.is_none_or(|(now, _)| now != before)
+        {
+            self.record.add(nanos(time));
         }
-        self.seen = since.map(|since| (since, look.now.saturating_sub(since)));
     }
 
     /// Counts records that are done, the oldest first.
@@ -380,11 +400,20 @@ mod tests {
         assert_eq!(look(&mut state, 3_100, 0, Some(7)), (1, 1_100));
         assert_eq!(look(&mut state, 4_100, 1_000, Some(7)), (1, 1_100));
         // The record handler has timed it.
-        state.time_record(millis(3_000), millis(1_500), 1);
+        assert!(state.time_record(7, millis(1_500), 9));
         assert_eq!(look(&mut state, 5_100, 0, Some(8)), (2, 1_500));
         assert_eq!(look(&mut state, 7_100, 2_000, Some(8)), (2, 1_500));
-        state.time_record(millis(7_099), Duration::ZERO, 1);
-        assert_eq!(look(&mut state, 8_100, 0, None), (4, 2_000), "an earlier one was timed");
+        assert!(!state.time_record(9, Duration::ZERO, 1), "another one is timed");
+        assert_eq!(look(&mut state, 8_100, 0, None), (4, 2_000));
+        // Another attempt at the same record is timed, and the look at it comes late.
+        state.attempt = Some(millis(9_000));
+        assert_eq!(look(&mut state, 9_900, 900, Some(8)), (4, 2_000));
+        assert!(state.time_record(8, millis(3_000), 1));
+        state.attempt = Some(millis(12_000));
+        assert_eq!(look(&mut state, 14_000, 5_000, Some(8)), (5, 3_000));
+        assert!(state.time_record(8, millis(4_000), 1));
+        assert_eq!(look(&mut state, 15_000, 6_000, Some(8)), (6, 4_000));
+        assert_eq!(look(&mut state, 16_000, 0, None), (6, 4_000));
     }
 
     #[test]

@@ -201,8 +201,8 @@ impl Transcript {
         Ok(Self { sent, replies, times, ahead: None, noise: None, exit, is_cut, is_over: false })
     }
 
-    /// The processor's exit code, if it was recorded. A processor that was killed has none. That of a recording that was cut short does
-    /// not follow its last line, so it is left out.
+    /// The processor's exit code, if it was recorded. A processor that was killed has none. `None` also for a recording that was cut
+    /// short, because lines before the exit are missing.
     pub fn exit(&self) -> Option<i32> {
         self.exit.filter(|_| !self.is_cut)
     }
@@ -292,7 +292,8 @@ impl Transcript {
         };
         if !text.ends_with(b"\n") {
             self.end()?;
-            // `--chaos` sends part of a line before it kills a process. Then there is neither an answer nor an exit code.
+            // `--chaos` sends part of a line before it kills a process. Such a recording has neither an answer to that line nor an exit
+            // code.
             if self.ahead.is_some() || self.exit.is_some() {
                 self.cut();
             }
