@@ -93,8 +93,8 @@ fn borrowing_hint(text: &str) -> Option<&'static str> {
     }
 }
 
-/// The explanation of tokio's panic if code blocks on a future where a runtime already runs the thread, or blocks in place. tokio's own
-/// words do not name the function that did so, or ask for a runtime that the processor may have.
+/// The explanation of tokio's panic if code blocks on a future where a runtime already runs the thread, or blocks in place. tokio's message
+/// does not name the function that blocked, and for `block_in_place` it asks for the multi-threaded runtime, which the processor may have.
 pub(crate) fn nesting_hint(text: &str) -> Option<&'static str> {
     if text.contains("Cannot start a runtime from within a runtime") {
         Some(
@@ -103,8 +103,8 @@ pub(crate) fn nesting_hint(text: &str) -> Option<&'static str> {
         )
     } else if text.contains("can call blocking only when running on the multi-threaded runtime") {
         Some(
-            "a handler cannot call `block_in_place`, because it does not run on a thread of the runtime: await a future as it is, and \
-             give code that blocks to `tokio::task::spawn_blocking`",
+            "a handler cannot call `block_in_place`, because it does not run on a thread of the runtime: `.await` futures directly, \
+             and run blocking code with `tokio::task::spawn_blocking`",
         )
     } else {
         None

@@ -166,7 +166,7 @@ impl World {
                 check!(self, matches!(error, RunError::ShardEnd { .. }), "{error}");
             }
             if !self.gap && !self.excused {
-                self.counts.records = self.reached() - self.start;
+                self.counts.records = self.entries.iter().filter(|entry| entry.by_current).count();
                 let right = self.reported.as_ref() == Some(&self.counts);
                 check!(self, right, "counted {:?}, but reported {:?}", self.counts, self.reported);
             }

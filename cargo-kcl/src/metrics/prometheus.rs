@@ -284,11 +284,7 @@ fn histograms(page: &mut Page, rows: &[Row]) {
     }
     let reporting: Vec<_> = known_by(rows, Source::Processors).collect();
     let name = "kcl_record_duration_seconds";
-    page.family(
-        name,
-        "histogram",
-        "Duration of the handling of single records: slow ones, and a sample of the fast ones.",
-    );
+    page.family(name, "histogram", "Duration of the handling of single records: a sample, with more of the slow ones.");
     reporting.iter().for_each(|row| page.histogram(name, &row.labels, &row.view.sums.record, TIMES, NANOS));
     let name = "kcl_batch_records";
     page.family(name, "histogram", "Records of batches that have any.");

@@ -10,13 +10,13 @@
 //! | `unix:PATH` | a datagram to this Unix socket, with a [`Snapshot`] as JSON, about the whole run; it is dropped if nobody listens, or not fast enough |
 //!
 //! Several of them are separated by commas. `KCL_METRICS_PERIOD` is the time between two lines: a whole number with one unit,
-//! such as `30s` or `500ms`, and by default 10 s. A socket gets a snapshot every second, or once a period if that is shorter. `KCL_APP` and `KCL_STREAM` name the application and
-//! the stream; `cargo kcl daemon` and `cargo kcl local` set them.
+//! such as `30s` or `500ms`, and by default 10 s. A socket gets a snapshot every second, or once a period if that is shorter. `KCL_APP`
+//! and `KCL_STREAM` name the application and the stream; `cargo kcl daemon` and `cargo kcl local` set them.
 //!
-//! Every attempt of a handler is timed, unless records are handled at once. Of their attempts, those that wait long are timed, and one in
-//! 256 of the others. Of records that are handled one after the other, one in 256 is timed, and each one after a slow record or a slow
-//! batch. A single slow record among fast ones may be missing unless it takes seconds. Collecting costs at most 1 % of the instructions of a processor that does nothing with
-//! small records.
+//! Every attempt of a handler is timed, unless records are handled at once. With `concurrency`, each attempt that waits long is timed, and
+//! one in 256 of the others. Without it, one record in 256 is timed, and each one after a slow record or a slow batch. A single slow
+//! record among fast ones may be missing unless it takes seconds. Collecting costs at most 1 % of the instructions of a processor that
+//! does nothing with small records.
 //!
 //! A program that listens to the socket reads each datagram as a [`Snapshot`]. Its numbers are totals since the start of the process,
 //! and its histograms can be [merged](Histogram::merge) over shards, so a lost datagram loses nothing.

@@ -37,7 +37,7 @@ pub struct Snapshot {
     pub now: Now,
     /// The durations of the attempts of the record handler, in nanoseconds.
     pub handler: Histogram,
-    /// The durations of the handling of single records, in nanoseconds. Fast ones are sampled, and weighted accordingly.
+    /// The durations of the handling of single records, in nanoseconds: a sample, with more of the slow ones, weighted accordingly.
     pub record: Histogram,
     /// The numbers of records of the batches that had any.
     pub batch: Histogram,

@@ -46,8 +46,7 @@ pub(crate) enum Event<'e> {
     Retried,
     /// A record was skipped or dead-lettered.
     Passed(&'e Passed<'e>),
-    /// Of the records, this many more are `done`: they were processed, skipped or dead-lettered. And this many more are done
-    /// `in_order`, as are all before them.
+    /// `done` more records were processed, skipped or dead-lettered. `in_order` is by how many more records all are done.
     Settled { done: usize, in_order: usize },
     /// What happens to a record that is handled beside others. `at` is its place among all records that arrived in this phase.
     #[cfg_attr(
@@ -64,10 +63,10 @@ pub(crate) enum Event<'e> {
 /// What happens to a record that is handled beside others.
 #[allow(dead_code, reason = "records are handled at once with a runtime, and not every follower reads every field")]
 pub(crate) enum Step<'e> {
-    /// It gets a slot, and its handler is called: for the first time at `since`, and for this time in all.
+    /// It gets a slot, and its handler is called. `attempt` counts its calls, and `since` is the start of the first one.
     Started { attempt: u32, since: Duration },
-    /// The attempt, which began at `began`, is over: its handler returned, panicked or took too long. The slot is free. It was still
-    /// running at `running`, the last time that is known without another look at the clock.
+    /// The attempt, which began at `began`, is over: its handler returned, panicked or took too long. The slot is free. `running` is the
+    /// last time that was read while it was still running; the clock is not read for this event.
     Ended { began: Duration, running: Duration, result: Result<(), &'e Failure> },
     /// It waits for its next attempt, without a slot. With `blocks`, so do all records of its partition key.
     Parked { wait: Duration, blocks: bool },

@@ -113,9 +113,9 @@ impl<F> Runner<F> {
     /// until it ends. Start a program instead, as [`std::process::Command`] does.
     ///
     /// Call this method first: anything that `main` prints or starts before the call uses the daemon's pipes. Output
-    /// that a handler prints before it calls [`std::process::exit`] reaches stderr. If another thread ends the process, or
-    /// an abort does, such as that after a stack overflow or a failed allocation, the last output may be lost. This
-    /// includes the message about the overflow or the allocation, but not that of a panic.
+    /// that a handler prints before it calls [`std::process::exit`] reaches stderr. If another thread exits, or the
+    /// process aborts (a stack overflow, a failed allocation), the last output may be lost, including the message about
+    /// it. The message of a panic is not lost.
     ///
     /// With the feature `metrics`, `KCL_METRICS` in the environment asks for metrics; see [`metrics`](crate#features).
     ///

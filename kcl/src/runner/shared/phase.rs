@@ -354,8 +354,8 @@ where
         self.limit.is_some_and(|limit| self.now() >= limit)
     }
 
-    /// Waits until the daemon is gone, while a message does not have its answer yet. At the end of the input, running handlers may
-    /// finish as long as somebody can read the reply, but a record that waits for its next attempt has failed.
+    /// Waits until nobody can read the reply. If the input has ended, a record that waits for its next attempt fails here; running
+    /// handlers may finish.
     pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.work.has_parked() && self.poll_input(cx).is_ready() {
             self.work.give_up_parked(&mut self.checkpointer.conversation);
