@@ -71,8 +71,13 @@ pub(crate) fn latest_over_two_runs(place: &Place) -> Result<(), Failed> {
     // Nothing was checkpointed so far.
     place.put(&[("a", "between")])?;
     let mut run = place.start(&state)?;
-    run.until("it is seen", || !place.data().is_empty())?;
+    run.until("it is seen", || place.data().iter().any(|data| data == "between"))?;
     run.interrupt()?;
-    assert_eq!(place.data(), ["between"]);
+    // The clock of Kinesis gives whole seconds, so a record that arrived within the second before the first run may come, too.
+    let data = place.data();
+    assert!(
+        matches!(&data.iter().map(|data| &**data).collect::<Vec<_>>()[..], ["between"] | ["before", "between"]),
+        "{data:?}"
+    );
     Ok(())
 }
