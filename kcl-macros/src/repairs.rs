@@ -36,8 +36,8 @@ pub(crate) fn repair(kind: Kind, method: &mut ImplItemFn, body: &Group, self_ty:
             *argument.ty = ty;
         }
         // A checkpointer by value has an error of its own. Another type of that name only loses the warning about an unused `mut`.
-        if let (Type::Path(ty), Pat::Ident(name)) = (peel(&argument.ty), &mut *argument.pat)
-            && ty.path.segments.last().is_some_and(|last| is_checkpointer(&last.ident))
+        if let Pat::Ident(name) = &mut *argument.pat
+            && last_name(&argument.ty).is_some_and(|last| is_checkpointer(&last.ident))
             && name.by_ref.is_none()
             && name.mutability.is_none()
         {

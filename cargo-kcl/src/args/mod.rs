@@ -20,7 +20,7 @@ pub(crate) use self::log::LogOptions;
 pub(crate) use self::quantities::duration;
 pub(crate) use self::shard::{ShardName, shard_id, shard_id_in};
 pub(crate) use self::start::{StartAt, is_trim_horizon};
-pub(crate) use self::values::{count, interval, stream_name};
+pub(crate) use self::values::{LONGEST_STREAM_NAME, count, interval, is_of_name, stream_name};
 
 // Headings of the help.
 pub(crate) const PROGRAM: &str = "Program";

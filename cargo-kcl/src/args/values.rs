@@ -29,11 +29,18 @@ impl<P: TypedValueParser> TypedValueParser for Count<P> {
     }
 }
 
+/// The most characters in the name of a stream.
+pub(crate) const LONGEST_STREAM_NAME: usize = 128;
+
+/// Whether a character can be in the name of a stream or a table.
+pub(crate) fn is_of_name(char: char) -> bool {
+    char.is_ascii_alphanumeric() || matches!(char, '_' | '.' | '-')
+}
+
 /// A parser of the names that Kinesis accepts for streams.
 pub(crate) fn stream_name() -> impl TypedValueParser<Value = String> {
     NonEmptyStringValueParser::new().try_map(|name| {
-        let is_known = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '.' | '-');
-        let is_valid = name.len() <= 128 && name.chars().all(is_known);
+        let is_valid = name.len() <= LONGEST_STREAM_NAME && name.chars().all(is_of_name);
         is_valid.then_some(name).ok_or("the name of a stream has 1 to 128 ASCII letters, digits, `_`, `.` or `-`")
     })
 }

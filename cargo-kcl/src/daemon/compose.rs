@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 
 use super::{DaemonError, DaemonOptions};
-use crate::args::StartAt;
+use crate::args::{StartAt, is_of_name};
 use crate::emulate;
 use crate::properties::{Origin, Properties};
 
@@ -169,10 +169,7 @@ pub(crate) fn names_worker(properties: &Properties) -> bool {
 
 /// Turns a program's name into a valid table name.
 fn application_name(program: &str) -> String {
-    let name: String = program
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-') { c } else { '-' })
-        .collect();
+    let name: String = program.chars().map(|char| if is_of_name(char) { char } else { '-' }).collect();
     if name.len() < 3 { format!("kcl-{name}") } else { name }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::file::Property;
 use super::finding::Finding;
 use super::keys::{Key, Kind};
+use crate::args::{LONGEST_STREAM_NAME, is_of_name};
 use crate::process::program as processor;
 use crate::report;
 
@@ -113,7 +114,7 @@ fn of_kind(key: &Key, value: &str) -> Option<Finding> {
     match &key.kind {
         Kind::Text | Kind::Names | Kind::Client => None,
         Kind::Executable => executable(value),
-        Kind::StreamName => name(key, value, 1, 128),
+        Kind::StreamName => name(key, value, 1, LONGEST_STREAM_NAME),
         Kind::TableName => table_name(key, value),
         Kind::StreamArn => arn(value),
         Kind::Primitive(range) | Kind::Number(range) => number(key, value, range),
@@ -218,7 +219,7 @@ fn shell_syntax(value: &str) -> Option<Finding> {
 
 /// Checks the name of a stream or a table. Both allow the same characters.
 fn name(key: &Key, value: &str, least: usize, most: usize) -> Option<Finding> {
-    if let Some(odd) = value.chars().find(|&c| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))) {
+    if let Some(odd) = value.chars().find(|&char| !is_of_name(char)) {
         return Some(Finding::error(
             format!("{odd:?} cannot be part of `{}`", key.name),
             "a name consists of ASCII letters, digits, `_`, `.` and `-`",

@@ -4,14 +4,14 @@ use std::ptr;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Pat, PatType, Path, ReturnType, Type};
+use syn::{Pat, PatType, Path, ReturnType};
 
 use super::checkpoints::Shape;
 use super::slots::{Chosen, Unfilled};
 use super::types::{bounded, inferred_at, made_at, parenthesized, sized};
 use crate::handlers::{Kind, Slot};
 use crate::model::{Handler, Processor};
-use crate::syntax::{ends, peel, text};
+use crate::syntax::{ends, last_name, text};
 
 /// The names of the locals in generated code. Hygiene separates them from the user's locals, and their prefix from the user's
 /// constants.
@@ -231,11 +231,11 @@ fn call(processor: &Processor, handler: &Handler, arguments: &Arguments, locals:
 /// Whether an argument has the pattern `Json(…)`, and a type by value that is not written so. Mostly, rustc has an error at the pattern then.
 /// Otherwise the type is an alias, or that of another `Json`.
 fn is_unlike_its_pattern(handler: &Handler, argument: &PatType) -> bool {
-    let is_json = |path: &Path| path.segments.last().is_some_and(|last| last.ident == "Json");
+    const JSON: &str = "Json";
     let Pat::TupleStruct(pattern) = &*argument.pat else { return false };
     handler.kind == Kind::Record
-        && is_json(&pattern.path)
-        && matches!(peel(&argument.ty), Type::Path(ty) if !is_json(&ty.path))
+        && pattern.path.segments.last().is_some_and(|last| last.ident == JSON)
+        && last_name(&argument.ty).is_some_and(|last| last.ident != JSON)
 }
 
 /// Takes this argument. If its type is not a payload, this causes no error. The closure, which is never called, determines the type.

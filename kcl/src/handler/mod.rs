@@ -40,6 +40,15 @@ use crate::runner::run;
 use crate::runtime::run_async;
 use crate::shard::Shard;
 
+/// Fails to compile with this text when code is generated for a function that is generic over `P`.
+macro_rules! fail_to_compile {
+    ($P:ty, $text:literal) => {{
+        const { assert!(size_of::<$P>() > isize::MAX as usize, $text) };
+        unreachable!("it does not compile")
+    }};
+}
+use fail_to_compile;
+
 /// The inferred type. Unlike `_`, it can have the span of a whole type in the user's code, for an error about that type.
 pub type Inferred<T> = T;
 
@@ -50,13 +59,7 @@ pub type Inferred<T> = T;
 ///
 /// At compile time.
 pub fn left_to_rustc<P>() -> ! {
-    const {
-        assert!(
-            size_of::<P>() > isize::MAX as usize,
-            "`#[kcl::processor]` left an error to rustc, and rustc found none"
-        )
-    };
-    unreachable!("it does not compile")
+    fail_to_compile!(P, "`#[kcl::processor]` left an error to rustc, and rustc found none")
 }
 
 /// Starts a processor whose impl has a `where` clause. If the clause is not met, it has its own error, and the method of [`NoStart`] is

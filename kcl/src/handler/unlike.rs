@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use super::arguments::RecordCx;
+use super::fail_to_compile;
 use crate::concurrency::ConcurrentRecord;
 use crate::error::BoxError;
 use crate::payload::{FromRecord, UndecodablePayload};
@@ -58,19 +59,11 @@ pub trait NotThePayload<T>: Sized {
     ///
     /// None.
     fn __taken(self) -> Result<T, BoxError> {
-        not_an_argument::<Self>()
-    }
-}
-
-/// Fails to compile into a program, for a type whose error `cargo check` does not find.
-fn not_an_argument<P>() -> ! {
-    const {
-        assert!(
-            size_of::<P>() > isize::MAX as usize,
+        fail_to_compile!(
+            Self,
             "an argument with the pattern `Json(..)` is not a payload: its type must be `kcl::Json<T>`, or implement `kcl::FromRecord`"
         )
-    };
-    unreachable!("it does not compile")
+    }
 }
 
 impl<T> NotThePayload<T> for Payload<'_, T> {}

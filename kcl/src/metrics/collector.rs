@@ -161,10 +161,12 @@ impl Shared {
 
     /// Sends a snapshot if it is due, and returns the time until the next one.
     pub(crate) fn tick(&self, look: &Look) -> Duration {
-        self.state().see(look);
         let mut sender = self.sender();
-        if sender.is_due(look.now) {
-            let snapshot = self.state().snapshot(look, &self.at_once);
+        let mut state = self.state();
+        state.see(look);
+        let snapshot = sender.is_due(look.now).then(|| state.snapshot(look, &self.at_once));
+        drop(state);
+        if let Some(snapshot) = snapshot {
             sender.send(snapshot, look.now);
         }
         sender.until_due(self.clock.now())

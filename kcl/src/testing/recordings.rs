@@ -161,12 +161,12 @@ impl Recordings {
         let mut empty = 0;
         for folder in &self.folders {
             let (report, found) = match play(folder, make, waits).await? {
-                Ok(Some(played)) => played,
-                Ok(None) => {
+                Played::Report(report, found) => (report, found),
+                Played::Empty => {
                     empty += 1;
                     continue;
                 }
-                Err(unplayable) => {
+                Played::Not(unplayable) => {
                     unplayed += 1;
                     _ = writeln!(problems, "\n{unplayable}");
                     continue;
@@ -179,7 +179,7 @@ impl Recordings {
                     _ = writeln!(problems, "\n{}", brief(&report.to_string()).trim_end());
                 }
             }
-            reports.push(report);
+            reports.push(*report);
         }
         let all = self.folders.len();
         // A process may have ended before its first message. If they all did, nothing is tested.
@@ -204,11 +204,18 @@ impl Recordings {
     }
 }
 
-/// The report of a conversation, and how it differs from its recording.
-type Played<P> = (ShardReport<P>, Vec<String>);
+/// What becomes of the conversation in a folder.
+enum Played<P> {
+    /// Its report, and how it differs from its recording.
+    Report(Box<ShardReport<P>>, Vec<String>),
+    /// It has no message.
+    Empty,
+    /// It cannot be replayed, for this reason.
+    Not(String),
+}
 
-/// Replays the conversation in a folder; `None` if it has no message. The inner error is the reason why it cannot be replayed.
-async fn play<M, P, E>(folder: &Path, make: &M, waits: Waits) -> Result<Result<Option<Played<P>>, String>, String>
+/// Replays the conversation in a folder.
+async fn play<M, P, E>(folder: &Path, make: &M, waits: Waits) -> Result<Played<P>, String>
 where
     M: AsyncFn(&Shard) -> Result<P, E>,
     P: AsyncProcessor,
@@ -216,11 +223,11 @@ where
 {
     let name = folder.display();
     let (tape, shard_id, position) = match Transcript::open(folder).and_then(Tape::begin) {
-        Err(error) => return Ok(Err(error.to_string())),
-        Ok(None) => return Ok(Ok(None)),
+        Err(error) => return Ok(Played::Not(error.to_string())),
+        Ok(None) => return Ok(Played::Empty),
         Ok(Some((tape, Message::Initialize { shard_id, position }))) => (tape, shard_id, position),
         Ok(Some((_, other))) => {
-            return Ok(Err(format!("{name}: the first message is {}, not initialize", other.action())));
+            return Ok(Played::Not(format!("{name}: the first message is {}, not initialize", other.action())));
         }
     };
     let mut script = ShardScript::new(shard_id);
@@ -228,10 +235,10 @@ where
     let (performed, stopped) = replay(&script, tape, make, waits).await?;
     let mut found = first_of_each(&performed.ledger.violations);
     match stopped {
-        Some(Stop::Unreadable(error)) => return Ok(Err(error.to_string())),
-        Some(Stop::Unknown(message)) => return Ok(Err(format!("{name}: {message}"))),
+        Some(Stop::Unreadable(error)) => return Ok(Played::Not(error.to_string())),
+        Some(Stop::Unknown(message)) => return Ok(Played::Not(format!("{name}: {message}"))),
         Some(Stop::Different(difference)) => found.insert(0, difference),
         Some(Stop::Over) | None => {}
     }
-    Ok(Ok(Some((ShardReport::from(performed), found))))
+    Ok(Played::Report(Box::new(performed.into()), found))
 }
